@@ -342,12 +342,12 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if step.consumed:
             break
     if isinstance(aggregate, Desk):
-        aggregate, given = auto_assign.assign_waiting(pack, facts, aggregate)
-        aggregate, called = claim_queue.call_people(pack, facts, before, aggregate)
-        aggregate, cared = wellbeing.offer_debriefs(pack, facts, before, aggregate)
-        aggregate, asked = shifts.follow_calendar(pack, facts, aggregate, event)
+        aggregate, assign_actions = auto_assign.assign_waiting(pack, facts, aggregate)
+        aggregate, call_actions = claim_queue.call_people(pack, facts, before, aggregate)
+        aggregate, debrief_actions = wellbeing.offer_debriefs(pack, facts, before, aggregate)
+        aggregate, shift_actions = shifts.follow_calendar(pack, facts, aggregate, event)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)
-        actions = ringing.ring(aggregate.roster, actions + given + called + cared + asked)
+        actions = ringing.ring(aggregate.roster, actions + assign_actions + call_actions + debrief_actions + shift_actions)
         actions = absent_supervisor.say_so(aggregate.roster, actions)
         shown = put_into_words(pack, facts, aggregate, event, actions + shown)
         return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))

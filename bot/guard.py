@@ -158,7 +158,7 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         return STOPPED
     if text.origin is Origin.ADVOCATE and text.epoch != thread.assignment.epoch:
         return ASSIGNEE_CHANGED
-    if any(sent.retracted and text.ref == f"say:{sent.event_id}" for sent in thread.sending.sent):
+    if any(words.retracted and text.ref == f"say:{words.event_id}" for words in thread.sending.sent):
         return RETRACTED
     if text.origin is Origin.AUTO_REPLY and text.since <= thread.silence.left_at:
         return LEFT_SILENTLY
@@ -195,10 +195,10 @@ def locked(pack: Pack, thread: Thread, body: str) -> str | None:
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     """Say what in an advocate's words must not reach a phone, or None (the leak firewall, design.md, "Who is heard")."""
-    seen = skeleton(body)
-    if MATRIX_WORDS.search(seen):
+    plain = skeleton(body)
+    if MATRIX_WORDS.search(plain):
         return notice_of("guard.it_holds_a_matrix_address")
-    if find_name(re.findall(r"[a-z]+", seen.casefold()), designations, plural=True) is not None:
+    if find_name(re.findall(r"[a-z]+", plain.casefold()), designations, plural=True) is not None:
         return notice_of("guard.it_names_another_thread_take")
     if find_leak(pack, body) is not None:
         return notice_of("guard.it_holds_a_word_that")
@@ -237,9 +237,9 @@ def warns(body: str, *, differs: bool = False) -> str | None:
 
     `differs`: they are what their author's client shows, and not what was typed; then it is said what would leave.
     """
-    seen = skeleton(body)
-    what = notice_of("guard.holds_a_phone_number") if NUMBER.search(DATES.sub("—", seen)) else None
-    if what is None and (ADDRESS.search(seen) or PLACE.search(seen)):
+    plain = skeleton(body)
+    what = notice_of("guard.holds_a_phone_number") if NUMBER.search(DATES.sub("—", plain)) else None
+    if what is None and (ADDRESS.search(plain) or PLACE.search(plain)):
         what = notice_of("guard.looks_like_a_street_address")
     if not differs:
         return notice_of("guard.it_if_that_may_stand", what=what) if what else None
@@ -272,7 +272,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
     unsafe_now = not time_windows.is_safe(thread.flags, here) and (
         old > settings.hold_first_no or time_windows.is_safe(thread.flags, there)
     )
-    found = {
+    conditions = {
         Doubt.LEFT: 0 < thread.silence.left_at >= signs.texted_at,
         Doubt.TIMES: unsafe_now,
         Doubt.FIRST_NO: thread.flags.text_first is False and old > settings.hold_first_no,
@@ -287,7 +287,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
         lately = now - signs.colleague_at < settings.hold_after_colleague
         talk = lately and colleague_talk.is_about_texter(body)
         named = colleague_talk.find_colleague(body, {each.user: each.called for each in facts.roster}, author) is not None
-        found |= {
+        conditions |= {
             Doubt.OFFER: offer,
             Doubt.COLLEAGUE: talk,
             Doubt.NAME: named,
@@ -300,7 +300,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
             Doubt.BARE_COMMAND: asked_command(body) is not None,
             Doubt.INNER_COMMAND: inner_command(body) is not None,
         }
-    return tuple(doubt for doubt, there_is in found.items() if there_is and doubt not in signs.answered)
+    return tuple(doubt for doubt, there_is in conditions.items() if there_is and doubt not in signs.answered)
 
 
 def _is_named(body: str, designation: str) -> bool:
@@ -315,7 +315,7 @@ def last_text_at(thread: Thread) -> float:
     return known or life.last_inbound or life.since
 
 
-def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: str, *, command: str = "anyway") -> str:
+def describe_doubts(facts: Facts, thread: Thread, reasons: Iterable[Doubt], body: str, *, command: str = "anyway") -> str:
     """Say doubts in one line, and by which command the words leave all the same."""
     about = {
         "times": time_windows.describe(thread.flags),
@@ -323,8 +323,8 @@ def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: 
         "command": asked_command(body) or "",
         "inner": inner_command(body) or "",
     }
-    why = [notice_of(_DOUBTS[doubt], **about) for doubt in found if doubt is not Doubt.SILENCE]
-    if any(doubt in (Doubt.SILENCE, Doubt.FIRST_NO, Doubt.PROMISE) for doubt in found):
+    why = [notice_of(_DOUBTS[doubt], **about) for doubt in reasons if doubt is not Doubt.SILENCE]
+    if any(doubt in (Doubt.SILENCE, Doubt.FIRST_NO, Doubt.PROMISE) for doubt in reasons):
         last, came = last_text_at(thread), thread.lifecycle.last_inbound
         age = _age(facts, last)
         known = notice_of("guard.their_last_text_is_old" if came else "guard.no_text_came_in_the", age=age)

@@ -50,17 +50,17 @@ def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     thread = replace(thread, codeword=codeword)
     if codeword.digests is None:
         return Step(thread)
-    asked = _answers_challenge(pack, codeword, event)
+    is_challenge_answer = _answers_challenge(pack, codeword, event)
     partly = (SendMessage(place=THREAD, body=PARTLY_COMPARED),) if facts.partly_compared else ()
     if facts.codeword_match is CodewordMatch.NONE:
-        if not asked or not _is_words(pack, event):
+        if not is_challenge_answer or not _is_words(pack, event):
             return Step(thread, partly)
         thread, notice = _word_missing(pack, facts, thread)
         name = TextName.UNVERIFIED
     else:
-        thread, notice = _word_texted(pack, facts, thread, asked=asked, event=event)
+        thread, notice = _word_texted(pack, facts, thread, is_challenge_answer=is_challenge_answer, event=event)
         name = TextName.VERIFIED
-    answer = _answer(pack, facts, thread, event, name) if asked else ()
+    answer = _answer(pack, facts, thread, event, name) if is_challenge_answer else ()
     if answer:
         # One answer to one text: what came with it is not answered by itself as well.
         thread = replace(thread, silence=replace(thread.silence, last_auto_reply=name.value, auto_replied=True))
@@ -129,7 +129,7 @@ def _is_words(pack: Pack, event: TextArrived) -> bool:
 
 
 def _word_texted(
-    pack: Pack, facts: Facts, thread: Thread, *, asked: bool, event: TextArrived
+    pack: Pack, facts: Facts, thread: Thread, *, is_challenge_answer: bool, event: TextArrived
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Take note of a word that came. Whatever the phone can ever notice of it is the same for both words."""
     codeword, duress = thread.codeword, facts.codeword_match is CodewordMatch.DURESS
@@ -146,12 +146,12 @@ def _word_texted(
     common = (*stopped, CancelTimer(key=TIMER), SetTimer(key=retention.IDLE, due=facts.now + pack.settings.idle))
     if duress:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS, duress_at=facts.now))
-        told = (
+        addressees = (
             notice_of("check.the_desk_and_the_supervisors")
             if facts.supervisors
             else notice_of("check.the_desk_is_told", nobody_decides=nobody_decides(facts))
         )
-        notice = SendMessage(place=THREAD, body=joined(" ", (DURESS, told)), mentions=thread.assignment.mentions)
+        notice = SendMessage(place=THREAD, body=joined(" ", (DURESS, addressees)), mentions=thread.assignment.mentions)
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))
         return thread, (*common, notice, mark, _alarm(thread, AlarmKind.DURESS))
     if again:
@@ -164,7 +164,7 @@ def _word_texted(
         body = notice_of("check.the_codeword_came_among_many")
         return thread, (*common, SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions))
     thread = replace(thread, codeword=replace(thread.codeword, verified_at=event.at))
-    how = notice_of("check.as_the_answer_to_the") if asked else notice_of("check.without_being_asked_for")
+    how = notice_of("check.as_the_answer_to_the") if is_challenge_answer else notice_of("check.without_being_asked_for")
     locked = notice_of("check.what_is_locked_stays_so") if codeword.lock is not SendLock.NONE else ""
     body = notice_of("check.the_codeword_came_it_is", how=how, locked=locked)
     return thread, (*common, SendMessage(place=THREAD, body=body))

@@ -36,12 +36,12 @@ def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     """`!codeword`: have its sender asked for the word in their office."""
     if thread.codeword.lock is not SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.first_a_supervisors_unlock_once"))
-    wanted = EnrolmentRequested(
+    request = EnrolmentRequested(
         thread=thread.id, designation=thread.designation, user=event.sender, language=thread.consent.language
     )
     notice = notice_of("codeword_commands.you_are_asked_for_it", never_by_text=NEVER_BY_TEXT)
     return Step(
-        thread, (mark_as_note(event), SendEvent(owner=DESK, event=wanted), *answer(facts, event, notice)), consumed=True
+        thread, (mark_as_note(event), SendEvent(owner=DESK, event=request), *answer(facts, event, notice)), consumed=True
     )
 
 
@@ -51,13 +51,13 @@ def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
         return _refuse(facts, thread, event, notice_of("codeword_commands.no_codeword_is_kept_for"))
     if thread.codeword.lock is not SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.first_a_supervisors_unlock_until"))
-    kept = CodewordState(
+    state = CodewordState(
         failures=thread.codeword.failures,
         ever_texted=thread.codeword.ever_texted,
         last_text_at=thread.codeword.last_text_at,
     )
     notice = notice_of("codeword_commands.the_codeword_is_forgotten_texts")
-    thread = replace(thread, codeword=kept)
+    thread = replace(thread, codeword=state)
     return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *answer(facts, event, notice)), consumed=True)
 
 
@@ -67,12 +67,12 @@ def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinis
     place = OFFICE + event.user
     if not may or thread.codeword.lock is not SendLock.NONE or thread.lifecycle.state is ThreadState.PARKED:
         return Step(thread, (SendMessage(place=THREAD, body=NOT_KEPT), SendMessage(place=place, body=NOT_KEPT)))
-    kept = CodewordState(
+    state = CodewordState(
         failures=thread.codeword.failures,
         ever_texted=thread.codeword.ever_texted,
         last_text_at=thread.codeword.last_text_at,
     )
-    thread = replace(thread, codeword=replace(kept, digests=event.digests))
+    thread = replace(thread, codeword=replace(state, digests=event.digests))
     notice = notice_of("codeword_commands.a_codeword_is_agreed_from")
     return Step(
         thread, (CancelTimer(key=TIMER), SendMessage(place=THREAD, body=notice), SendMessage(place=place, body=KEPT))

@@ -35,12 +35,12 @@ def playbook_elsewhere(pack: Pack, facts: Facts, desk: Desk, event: MessageSent,
 
 
 def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand) -> tuple[Action, ...]:
-    wanted = command.arguments.casefold().replace("-", "_").replace(" ", "_")
-    if not any(name.startswith(wanted) for name in pack.playbooks):
-        near = get_close_matches(wanted, [*pack.playbooks, *PLAYBOOK_NAMES], n=1, cutoff=NEAR)
-        wanted = PLAYBOOK_NAMES.get(wanted) or next((PLAYBOOK_NAMES.get(name, name) for name in near), wanted)
-    alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
-    exact = [name for name in alike if name.replace("-", "_") == wanted]
+    query = command.arguments.casefold().replace("-", "_").replace(" ", "_")
+    if not any(name.startswith(query) for name in pack.playbooks):
+        near = get_close_matches(query, [*pack.playbooks, *PLAYBOOK_NAMES], n=1, cutoff=NEAR)
+        query = PLAYBOOK_NAMES.get(query) or next((PLAYBOOK_NAMES.get(name, name) for name in near), query)
+    alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(query)] if query else []
+    exact = [name for name in alike if name.replace("-", "_") == query]
     chosen = exact or alike
     if len(chosen) != 1:
         return answer(facts, event, notice_of("playbooks.say_playbook_and_one_of") + ", ".join(pack.playbooks))

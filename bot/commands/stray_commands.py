@@ -91,10 +91,10 @@ def bare_command(body: str) -> str | None:
 
 def inner_command(body: str) -> str | None:
     """Return the command, or the mark of a note, that stands inside a message and does nothing there, or None."""
-    for found in _INSIDE.finditer(body[:MOST_LOOKED_AT]):
-        if found["name"] is None:
+    for match in _INSIDE.finditer(body[:MOST_LOOKED_AT]):
+        if match["name"] is None:
             return "//"
-        if (name := unicodedata.normalize("NFKC", found["name"]).casefold()) in COMMANDS_BY_NAME:
+        if (name := unicodedata.normalize("NFKC", match["name"]).casefold()) in COMMANDS_BY_NAME:
             return f"!{name}"
     return None
 

@@ -51,10 +51,10 @@ def _longest(facts: Facts, desk: Desk) -> list[str]:
     waiting: list[QueueEntry | CrowdEntry] = [*desk.waiting, *desk.flood.crowd.values()]
     alone = min(waiting, key=lambda entry: entry.since, default=None)
     unanswered = [entry for entry in desk.threads if entry.assignee and entry.last_was_inbound and entry.last_activity]
-    kept = min(unanswered, key=lambda entry: entry.last_activity, default=None)
-    if kept is not None and (alone is None or kept.last_activity < alone.since):
-        age, assignee = describe_in_steps(facts.now - kept.last_activity), localpart(kept.assignee or "")
-        return [notice_of("glance.longest_with", designation=kept.designation, age=age, assignee=assignee)]
+    oldest = min(unanswered, key=lambda entry: entry.last_activity, default=None)
+    if oldest is not None and (alone is None or oldest.last_activity < alone.since):
+        age, assignee = describe_in_steps(facts.now - oldest.last_activity), localpart(oldest.assignee or "")
+        return [notice_of("glance.longest_with", designation=oldest.designation, age=age, assignee=assignee)]
     if alone is None:
         return []
     age = describe_duration(facts.now - alone.since)

@@ -108,9 +108,9 @@ def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -
         return Step(desk, (edited_card(facts, entry),))
     if entry.assignee is not None and not entry.offered:
         return Step(desk)
-    again, gone = next_card(entry)
+    again, actions = next_card(entry)
     threads = tuple(again if known is entry else known for known in desk.threads)
-    return Step(replace(desk, threads=threads), (*gone, claim_card(facts, again)))
+    return Step(replace(desk, threads=threads), (*actions, claim_card(facts, again)))
 
 
 def flood_ref(flood: Flood) -> str:

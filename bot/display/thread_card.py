@@ -41,7 +41,7 @@ def pinned(pack: Pack, thread: Thread) -> str:
 def _state(pack: Pack, thread: Thread) -> list[str]:
     life, consent = thread.lifecycle, thread.consent
     assignee = localpart(thread.assignment.assignee) if thread.assignment.assignee else notice_of("word.nobody")
-    taken = (
+    previous_assignee = (
         notice_of("thread_card.taken_from", taken_from=localpart(thread.assignment.taken_from))
         if thread.assignment.taken_from
         else ""
@@ -51,7 +51,7 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
         *_alarms(pack, thread),
         *_signs(thread),
         joined(" · ", (thread.designation, notice_of(f"state.{life.state.value}"))),
-        notice_of("thread_card.with", assignee=assignee, taken=taken),
+        notice_of("thread_card.with", assignee=assignee, taken=previous_assignee),
         *(
             [notice_of("thread_card.offered_to", to=localpart(offer.to) if offer.to else notice_of("word.everybody"))]
             if offer
@@ -175,20 +175,20 @@ def _limits(pack: Pack, thread: Thread) -> str:
     """Say whether the limits were given, and what else was told (practices 26, 27)."""
     flags = thread.flags
     words = pack.say(TextName.LIMITS, thread.consent.language, opens=None)
-    told = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
+    names = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
     return notice_of(
         "thread_card.limits",
         limits=notice_of("thread_card.limits_given")
         if flags.limits
         else notice_of("thread_card.not_given_yet_limits", words=words),
-        told=joined("", (notice_of(f"thread_card.{name}_given") for name in told)),
+        told=joined("", (notice_of(f"thread_card.{name}_given") for name in names)),
     )
 
 
 def _flags(thread: Thread) -> list[str]:
     """Return what was agreed, and what is still to be asked (practices 2, 11)."""
     flags = thread.flags
-    asked = (
+    safe_check = (
         notice_of("thread_card.asked", moment=flags.safe_check_asked)
         if flags.safe_check_asked
         else notice_of("thread_card.not_asked_yet_safecheck")
@@ -202,7 +202,7 @@ def _flags(thread: Thread) -> list[str]:
         (
             notice_of(
                 "thread_card.safe_to_text",
-                asked=asked,
+                asked=safe_check,
                 again=notice_of("thread_card.ask_again_safecheck") if thread.silence.recheck_safety else "",
                 times=time_windows.describe(flags),
             )

@@ -45,10 +45,10 @@ def is_well(run: DrillRun, check: Check, *, now: float) -> bool | None:
 
 
 def _what_left(run: DrillRun) -> list[str]:
-    left = _reached(run)
-    if not left:
+    texts = _reached(run)
+    if not texts:
         return [notice_of("drills.nothing_left")]
-    return [notice_of("drills.left", count=len(left)), *(_line(run, text) for text in left)]
+    return [notice_of("drills.left", count=len(texts)), *(_line(run, text) for text in texts)]
 
 
 def _disclosure(run: DrillRun) -> list[str]:
@@ -64,16 +64,16 @@ def _disclosure(run: DrillRun) -> list[str]:
 
 def _taken(run: DrillRun) -> list[str]:
     """Say how soon everything was stopped, and what whoever took the phone could read."""
-    taken = run.marked(TAKEN)
-    if taken is None:
+    taken_at = run.marked(TAKEN)
+    if taken_at is None:
         return []
-    stopped = next((at for at in run.times_of(frozenset(STOPS)) if at >= taken), None)
+    stopped = next((at for at in run.times_of(frozenset(STOPS)) if at >= taken_at), None)
     lines = [
         notice_of("drills.never_stopped")
         if stopped is None
-        else notice_of("drills.stopped_after", time=_duration(stopped - taken))
+        else notice_of("drills.stopped_after", time=_duration(stopped - taken_at))
     ]
-    before, after = ([t for t in _reached(run) if (t.at >= taken) is late] for late in (False, True))
+    before, after = ([t for t in _reached(run) if (t.at >= taken_at) is late] for late in (False, True))
     lines.append(notice_of("drills.could_read" if before else "drills.could_read_nothing"))
     lines += [_line(run, text) for text in before]
     if after:

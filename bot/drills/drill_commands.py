@@ -51,9 +51,9 @@ def _begin(facts: Facts, desk: Desk, event: MessageSent, name: str, language: st
     run_id = hashlib.sha256(event.event_id.encode()).hexdigest()[:ID_LENGTH]
     script = facts.drills[name]
     title = written(in_words(script.title, "en"), script.title)
-    begun = running.begin(facts, desk, run_id, script, user=event.sender, language=language)
+    step = running.begin(facts, desk, run_id, script, user=event.sender, language=language)
     said = answer(facts, event, notice_of("drills.begins", title=title))
-    return Step(begun.aggregate, (*said, *begun.actions), consumed=True)
+    return Step(step.aggregate, (*said, *step.actions), consumed=True)
 
 
 def _stop(facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:

@@ -61,18 +61,18 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
     ref, reached = event.outcome
     # A ref is unique within its thread; a drill may have two.
     name = f"{event.thread} {ref}"
-    told = [PhoneText(ref=f"{event.thread} {each}", body=body, at=facts.now) for each, body in event.sent]
-    phone = [replace(text, reached=True) if text.ref == name and reached else text for text in (*run.phone, *told)]
+    new_texts = [PhoneText(ref=f"{event.thread} {each}", body=body, at=facts.now) for each, body in event.sent]
+    phone = [replace(text, reached=True) if text.ref == name and reached else text for text in (*run.phone, *new_texts)]
     if event.came:
         run = replace(run, on_its_way=False, came=event.came, said=())
     run = _with_facts(run, event.facts, name, facts.now)
     # What was written before their last text could be read is no answer to it.
-    read = not run.on_its_way and event.said_at >= run.came + READING
+    is_read = not run.on_its_way and event.said_at >= run.came + READING
     run = replace(
         run,
         users=tuple(dict.fromkeys((*run.users, *((event.user,) if event.user else ())))),
         threads=tuple(dict.fromkeys((*run.threads, f"{event.thread} {event.tag}"))),
-        said=(*run.said, *(f"{event.thread} {each}" for each in event.said if read))[-MOST:],
+        said=(*run.said, *(f"{event.thread} {each}" for each in event.said if is_read))[-MOST:],
         phone=tuple(text for text in phone if not ref or reached or text.reached or text.ref != name)[:MOST],
     )
     desk = _with(desk, run)
@@ -97,15 +97,15 @@ def timer_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Des
         return replace(end(facts, desk, run), consumed=True)
     step = _step(script, run)
     if isinstance(step, Wait) and step.otherwise:
-        gone = replace(run, scene=step.otherwise, step=0)
-        return replace(_go_on(facts, desk, script, gone, move=False), consumed=True)
+        next_run = replace(run, scene=step.otherwise, step=0)
+        return replace(_go_on(facts, desk, script, next_run, move=False), consumed=True)
     return replace(_go_on(facts, desk, script, run, move=True), consumed=True)
 
 
 def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
     """End a drill: the debrief goes to the offices of whoever took part, and the threads close. Nothing is kept of it."""
     desk = replace(desk, drills=tuple(each for each in desk.drills if each.id != run.id))
-    told: list[Action] = []
+    debriefs: list[Action] = []
     for user in run.users:
         member = desk.member(user)
         if member is None:
@@ -113,12 +113,12 @@ def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
         member = replace(member, drills=member.drills + 1)
         desk = replace(desk, roster=tuple(member if each.user == user else each for each in desk.roster))
         words = debrief.debrief(run, facts.drills.get(run.name), now=facts.now, count=member.drills)
-        told += _in_office(facts, user, f"debrief:{run.id}", words)
+        debriefs += _in_office(facts, user, f"debrief:{run.id}", words)
     closing = []
     for each in run.threads:
         thread, _, tag = each.partition(" ")
         closing.append(SendEvent(owner=thread, event=DrillEnded(tag=tag)))
-    return Step(desk, (CancelTimer(key=TIMER + run.id), *closing, *told))
+    return Step(desk, (CancelTimer(key=TIMER + run.id), *closing, *debriefs))
 
 
 def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move: bool) -> Step[Desk]:
@@ -137,8 +137,8 @@ def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move
                 run = replace(run, marks=(*run.marks, (name, facts.now)))
             case Go(scene=scene):
                 run = replace(run, scene=scene, step=-1)
-            case Branch(facts=asked, then=then, otherwise=otherwise):
-                run = replace(run, scene=then if run.times_of(_values(asked)) else otherwise, step=-1)
+            case Branch(facts=fact_names, then=then, otherwise=otherwise):
+                run = replace(run, scene=then if run.times_of(_values(fact_names)) else otherwise, step=-1)
             case Pause(seconds=seconds):
                 return _wait(facts, desk, run, seconds, actions)
             case Wait(seconds=seconds) if not _came_true(run, step):
@@ -168,15 +168,15 @@ def _step(script: DrillScript | None, run: DrillRun) -> ScriptStep | None:
     return steps[run.step] if run.step < len(steps) else None
 
 
-def _with_facts(run: DrillRun, found: tuple[DrillFact, ...], name: str, now: float) -> DrillRun:
+def _with_facts(run: DrillRun, drill_facts: tuple[DrillFact, ...], name: str, now: float) -> DrillRun:
     """Note facts. `name`: thread and ref of the text that they are about.
 
     Words that were said before the texter's last text could be read are no answer to it: what they make true is noted as
     of before it, or the script would go on, and end, while its person still reads.
     """
     crossed = frozenset({DrillFact.ANSWERED}) if name not in run.said else frozenset()
-    before = [*run.facts[: run.facts_at_text], *((fact.value, now) for fact in found if fact in crossed)]
-    since = [*run.facts[run.facts_at_text :], *((fact.value, now) for fact in found if fact not in crossed)]
+    before = [*run.facts[: run.facts_at_text], *((fact.value, now) for fact in drill_facts if fact in crossed)]
+    since = [*run.facts[run.facts_at_text :], *((fact.value, now) for fact in drill_facts if fact not in crossed)]
     return replace(run, facts=tuple([*before, *since][:MOST]), facts_at_text=len(before))
 
 
@@ -185,8 +185,8 @@ def _came_true(run: DrillRun, step: Wait) -> bool:
     return any(fact in _values(step.facts) for fact, _ in run.facts[run.facts_at_text :])
 
 
-def _values(asked: frozenset[str]) -> frozenset[str]:
-    return frozenset(str(fact) for fact in asked)
+def _values(fact_names: frozenset[str]) -> frozenset[str]:
+    return frozenset(str(fact) for fact in fact_names)
 
 
 def _in_office(facts: Facts, user: str, ref: str, body: str) -> list[Action]:

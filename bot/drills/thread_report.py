@@ -74,27 +74,27 @@ def report(
     tag = thread.drill or before.drill
     if not tag:
         return ()
-    found = _facts(pack, before, thread, event, actions)
-    sent = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
+    drill_facts = _facts(pack, before, thread, event, actions)
+    texts = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
     outcome = (event.ref, event.outcome in REACHED) if isinstance(event, TextOutcome) else ("", False)
     came = facts.now if isinstance(event, TextArrived) else 0.0
     # Words that were edited are said once more.
     waited = {(words.event_id, words.edit_event_id) for words in before.sending.pending}
     said = [words for words in thread.sending.pending if (words.event_id, words.edit_event_id) not in waited]
-    if not (found or said or sent or outcome[0] or came):
+    if not (drill_facts or said or texts or outcome[0] or came):
         return ()
-    told = DrillReported(
+    drill_report = DrillReported(
         tag=tag,
         thread=thread.id,
         user=thread.assignment.assignee or "",
-        facts=tuple(found),
+        facts=tuple(drill_facts),
         came=came,
         said=tuple(f"say:{words.event_id}" for words in said),
         said_at=event.at if isinstance(event, MessageSent) else facts.now,
-        sent=sent,
+        sent=texts,
         outcome=outcome,
     )
-    return (SendEvent(owner=DESK, event=told),)
+    return (SendEvent(owner=DESK, event=drill_report),)
 
 
 def without_records(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -112,8 +112,8 @@ def close_thread(pack: Pack, facts: Facts, thread: Thread, event: DrillEnded) ->
 
 
 def _facts(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> list[DrillFact]:
-    found = [BY_KIND[action.kind] for action in actions if isinstance(action, RecordAudit) and action.kind in BY_KIND]
-    found += _texts_that_reached(pack, before, event)
+    drill_facts = [BY_KIND[action.kind] for action in actions if isinstance(action, RecordAudit) and action.kind in BY_KIND]
+    drill_facts += _texts_that_reached(pack, before, event)
     changed = (
         (DrillFact.HELD, len(thread.sending.held) > len(before.sending.held)),
         (DrillFact.OTHER_HANDS, bool(thread.flags.other_hands_at) and not before.flags.other_hands_at),
@@ -123,7 +123,7 @@ def _facts(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tu
         (DrillFact.LANGUAGE, bool(before.consent.language) and thread.consent.language != before.consent.language),
         (DrillFact.CLOSED, bool(thread.lifecycle.closes_at) and not before.lifecycle.closes_at),
     )
-    return list(dict.fromkeys((*found, *(fact for fact, is_new in changed if is_new))))
+    return list(dict.fromkeys((*drill_facts, *(fact for fact, is_new in changed if is_new))))
 
 
 def _texts_that_reached(pack: Pack, before: Thread, event: Event) -> list[DrillFact]:
@@ -132,13 +132,13 @@ def _texts_that_reached(pack: Pack, before: Thread, event: Event) -> list[DrillF
         return []
     if event.outcome is Outcome.ACCEPTED and event.ref and event.ref == before.consent.reply_ref:
         return [DrillFact.REPLIED]
-    sent = first_accepted(before, event)
-    if sent is None or not (said := event_id_of(event.ref)):
+    words = first_accepted(before, event)
+    if words is None or not (said := event_id_of(event.ref)):
         return []
     if said == before.codeword.challenge:
         return [DrillFact.CHALLENGED]
-    if sent.name == TextName.DIFFERENT:
+    if words.name == TextName.DIFFERENT:
         return [DrillFact.DIFFERENT]
     # A cover line bears no name in the thread: it is one by its words.
     covers = {pack.say(name, language) for name in COVERS for language in pack.languages}
-    return [DrillFact.COVER if sent.body in covers else DrillFact.ANSWERED]
+    return [DrillFact.COVER if words.body in covers else DrillFact.ANSWERED]

@@ -82,7 +82,7 @@ def tokens(text: str) -> list[Token]:
     Where a script is written without spaces each of its letters is one, for nobody can tell where a word begins; and digits
     are parted from letters, for thumbs add them.
     """
-    found: list[Token] = []
+    words: list[Token] = []
     form, start, kind = "", 0, ""
     for place, char in enumerate(text):
         if unicodedata.category(char) == "Cf" or _is_accent(char) or char in INVISIBLE:
@@ -90,13 +90,13 @@ def tokens(text: str) -> list[Token]:
         folded = _fold(char)
         now = _kind(char) if folded else ""
         if form and (now != kind or now == UNSPACED):
-            found.append(Token(form, start, place))
+            words.append(Token(form, start, place))
             form = ""
         if folded:
             start = start if form else place
             form += folded
         kind = now
-    return [*found, Token(form, start, len(text))] if form else found
+    return [*words, Token(form, start, len(text))] if form else words
 
 
 def count_words(text: str) -> int:
@@ -119,26 +119,26 @@ def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[R
 
     The whole text comes first, then likely words, those of as many tokens as the word before others, in their order.
     """
-    wanted = set(lengths)
+    length_set = set(lengths)
     fitting = set(zip(lengths, parts, strict=False))
-    longest, words = max(wanted, default=0), tokens(text)
-    found: list[Run] = []
+    longest, words = max(length_set, default=0), tokens(text)
+    spans: list[Run] = []
     for first in range(len(words)):
         form, likely = "", False
         for last, word in enumerate(words[first:], 1):
             form, likely = form + word.form, likely or word.form not in COMMON
             if len(form) > longest:
                 break
-            if len(form) in wanted:
-                found.append(Run(form, words[first].start, word.end, likely, (len(form), last) in fitting))
+            if len(form) in length_set:
+                spans.append(Run(form, words[first].start, word.end, likely, (len(form), last) in fitting))
     whole = (words[0].start, words[-1].end) if words else ()
-    return sorted(found, key=lambda run: ((run.start, run.end) != whole, not (run.fits and run.likely), not run.likely))
+    return sorted(spans, key=lambda run: ((run.start, run.end) != whole, not (run.fits and run.likely), not run.likely))
 
 
-def mask(text: str, found: Iterable[Run]) -> str:
+def mask(text: str, word_runs: Iterable[Run]) -> str:
     """Return a text in which these runs are masked; what overlaps is one mask."""
     spans: list[tuple[int, int]] = []
-    for start, end in sorted((run.start, run.end) for run in found):
+    for start, end in sorted((run.start, run.end) for run in word_runs):
         if spans and start < spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
@@ -162,15 +162,15 @@ def _classify(body: str, pack: Pack) -> MessageMeaning:
     return classify(unmask(body), pack)
 
 
-def read_once(read: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
-    """Return what `read` says of a text; in a decision it is asked once, however many features ask."""
-    kept = _READINGS.kept
-    if kept is None:
-        return read(body, pack)
-    if (known := kept.get((read, body))) is None or known[0] is not pack:
-        known = kept[read, body] = pack, read(body, pack)
-    found: T = known[1]
-    return found
+def read_once(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
+    """Return what `reader` says of a text; in a decision it is asked once, however many features ask."""
+    cache = _READINGS.kept
+    if cache is None:
+        return reader(body, pack)
+    if (known := cache.get((reader, body))) is None or known[0] is not pack:
+        known = cache[reader, body] = pack, reader(body, pack)
+    reading: T = known[1]
+    return reading
 
 
 class _Readings:
@@ -225,15 +225,15 @@ def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
 
 def _spaced(text: str) -> list[str]:
     """Return the words of a text as people count them: what stands between spaces and punctuation."""
-    found: list[str] = []
+    words: list[str] = []
     end = -1
     for token in tokens(text):
         if token.start == end:
-            found[-1] += token.form
+            words[-1] += token.form
         else:
-            found.append(token.form)
+            words.append(token.form)
         end = token.end
-    return found
+    return words
 
 
 def _kind(char: str) -> str:
@@ -247,8 +247,8 @@ def _fold(char: str) -> str:
     if char in APOSTROPHES:
         return ""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
-    kept = (c for c in folded if not _is_accent(c) and (unicodedata.category(c)[0] in "LN" or _is_vowel_sign(c)))
-    return "".join(str(unicodedata.decimal(c, c)) for c in kept).translate(NO_ACCENT)
+    letters = (c for c in folded if not _is_accent(c) and (unicodedata.category(c)[0] in "LN" or _is_vowel_sign(c)))
+    return "".join(str(unicodedata.decimal(c, c)) for c in letters).translate(NO_ACCENT)
 
 
 def _is_accent(char: str) -> bool:

@@ -145,18 +145,18 @@ def speaks_about_texter(body: str, lists: Iterable[AboutTexter]) -> bool:
 
     Each language adds up on its own, for a word of one may be another word of the other; who is addressed in either is.
     """
-    seen = skeleton(body)
-    every = typed_sentences(seen)
-    told = typed_sentences(_QUESTION.sub(". ", seen)) if "?" in seen else every
-    found = [(each, _found(each, every, told)) for each in lists]
-    address = min((each.reader for each, labels in found if READER in labels), default=0)
-    return any(PHRASES in labels or _sum(each, labels) + address >= each.enough for each, labels in found)
+    plain = skeleton(body)
+    every = typed_sentences(plain)
+    statements = typed_sentences(_QUESTION.sub(". ", plain)) if "?" in plain else every
+    matches = [(each, _found(each, every, statements)) for each in lists]
+    address = min((each.reader for each, labels in matches if READER in labels), default=0)
+    return any(PHRASES in labels or _sum(each, labels) + address >= each.enough for each, labels in matches)
 
 
-def _found(lists: AboutTexter, every: list[list[str]], told: list[list[str]]) -> frozenset[str]:
+def _found(lists: AboutTexter, every: list[list[str]], statements: list[list[str]]) -> frozenset[str]:
     """Return the labels of what stands in words where it counts: anywhere, where nothing is asked, or only where it is."""
     anywhere = lists.matcher.find_typed(every)
-    said = anywhere if told is every else lists.matcher.find_typed(told)
+    said = anywhere if statements is every else lists.matcher.find_typed(statements)
     counted = {STATEMENTS: said, QUESTIONS: anywhere - said}
     return frozenset(label for label in anywhere | said if label in counted.get(label.rpartition(".")[2], anywhere))
 
@@ -182,22 +182,22 @@ def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) 
     whole = called.get(author, ())
     others = (names_of(user).union(words) for user, words in called.items() if user != author)
     names = frozenset[str]().union(*others)
-    seen = _ADDRESS.sub(" ", skeleton(body))
-    words = [(found[0], found.start(), found.end()) for found in re.finditer(r"[^\W\d_]+", seen)]
+    plain = _ADDRESS.sub(" ", skeleton(body))
+    words = [(match[0], match.start(), match.end()) for match in re.finditer(r"[^\W\d_]+", plain)]
     shouted = sum(word.isupper() for word, *_ in words) * 2 > len(words)
     for at, (word, start, end) in enumerate(words):
         if (name := word.casefold()) not in names:
             continue
-        if name in names_of(author) or (name in whole and _is_introduced(seen, words, at, whole, shouted=shouted)):
-            if _is_asked(seen, start, end):
+        if name in names_of(author) or (name in whole and _is_introduced(plain, words, at, whole, shouted=shouted)):
+            if _is_asked(plain, start, end):
                 return name
-        elif not _is_word(name) or _is_called(seen, start, end) or (not shouted and _is_capital(seen, word, start)):
+        elif not _is_word(name) or _is_called(plain, start, end) or (not shouted and _is_capital(plain, word, start)):
             return name
     return None
 
 
 def _is_introduced(
-    seen: str, words: Sequence[tuple[str, int, int]], at: int, whole: Sequence[str], *, shouted: bool
+    plain: str, words: Sequence[tuple[str, int, int]], at: int, whole: Sequence[str], *, shouted: bool
 ) -> bool:
     """Tell whether the author says who they are with a word of their display name: "this is Ana Ruiz", "soy Ana".
 
@@ -213,10 +213,10 @@ def _is_introduced(
         return False
     if place and (shouted or not all(word[0].isupper() for word, *_ in said)):
         return False
-    between = (seen[one[2] : two[1]] for one, two in pairwise(words[first : last + 1]))
+    between = (plain[one[2] : two[1]] for one, two in pairwise(words[first : last + 1]))
     if any(gap.strip(" \t-\u2010\u2011") for gap in between):
         return False
-    before, after = seen[: words[first][1]], seen[words[last][2] :]
+    before, after = plain[: words[first][1]], plain[words[last][2] :]
     if re.match(r"['\u2019]\w", after):
         return False
     signed = re.search(r"(?:\A|[\s.!?,\u2026])[-\u2010-\u2015~]\s*\Z", before) and re.match(r"\W*\Z", after)
@@ -224,24 +224,24 @@ def _is_introduced(
     return bool(_INTRODUCES.search(before) or signed or here)
 
 
-def _is_asked(seen: str, start: int, end: int) -> bool:
+def _is_asked(plain: str, start: int, end: int) -> bool:
     """Tell whether a name begins a sentence that asks that person for something: "hey ana can you take this"."""
-    begins = re.search(rf"(?:\A|[.!?,;:\n])\W*(?:(?:{GREETINGS})\W+)?\Z", seen[:start], re.IGNORECASE)
-    return begins is not None and re.match(rf"\W+(?:{ASKED_OF_ONE})\b", seen[end:], re.IGNORECASE) is not None
+    begins = re.search(rf"(?:\A|[.!?,;:\n])\W*(?:(?:{GREETINGS})\W+)?\Z", plain[:start], re.IGNORECASE)
+    return begins is not None and re.match(rf"\W+(?:{ASKED_OF_ONE})\b", plain[end:], re.IGNORECASE) is not None
 
 
 def _is_word(name: str) -> bool:
     return len(name) < SHORTEST_NAME or name in COMMON or name in NAMES_THAT_ARE_WORDS or name in ROLES
 
 
-def _is_capital(seen: str, word: str, start: int) -> bool:
+def _is_capital(plain: str, word: str, start: int) -> bool:
     """Tell whether a word has a capital that no beginning of a sentence gave it."""
-    return word[0].isupper() and _SENTENCE_BEGINS.search(seen[:start]) is None
+    return word[0].isupper() and _SENTENCE_BEGINS.search(plain[:start]) is None
 
 
-def _is_called(seen: str, start: int, end: int) -> bool:
+def _is_called(plain: str, start: int, end: int) -> bool:
     """Tell whether a word is set apart as a person who is spoken to: "hey will", "Rose, look", "can you come, will"."""
-    before, after = seen[:start], seen[end:]
+    before, after = plain[:start], plain[end:]
     greeted = (
         re.search(rf"(?:\A|[.!?,;:\n])\W*(?:{GREETINGS})\W+\Z", before, re.IGNORECASE) is not None
         and re.match(rf"\W*\Z|\s*[^\w\s']|\s+(?:{ASKED})\b", after, re.IGNORECASE) is not None

@@ -77,8 +77,8 @@ def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
         case float():
             return min(latest, value - seconds) if value > latest else value
         case tuple():
-            found = tuple(_brought_back(each, latest, now, seconds) for each in value)
-            return value if found == value else found
+            items = tuple(_brought_back(each, latest, now, seconds) for each in value)
+            return value if items == value else items
         case _ if is_dataclass(value):
             changes = {}
             for each in fields(value):

@@ -103,22 +103,22 @@ def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
     """`!reveal yes [designation]`: the one that is named, or replied to, or the only one that is asked for."""
     yes, _, name = command.arguments.casefold().partition(" ")
     name = name.strip()
-    asked = [entry for entry in desk.threads if facts.now <= entry.reveal_until]
+    requests = [entry for entry in desk.threads if facts.now <= entry.reveal_until]
     if name:
-        found = [entry for entry in desk.threads if entry.designation == name]
+        entries = [entry for entry in desk.threads if entry.designation == name]
     elif event.ref.startswith(REQUEST):
-        found = [entry for entry in desk.threads if REQUEST + entry.thread == event.ref]
+        entries = [entry for entry in desk.threads if REQUEST + entry.thread == event.ref]
     else:
-        found = asked
-    if yes == "yes" and len(found) == 1:
-        notice = RevealConfirmed(user=event.sender, designation=found[0].designation)
-        return Step(desk, (SendEvent(owner=found[0].thread, event=notice),), consumed=True)
+        entries = requests
+    if yes == "yes" and len(entries) == 1:
+        notice = RevealConfirmed(user=event.sender, designation=entries[0].designation)
+        return Step(desk, (SendEvent(owner=entries[0].thread, event=notice),), consumed=True)
     if yes != "yes":
         why = notice_of("number_reveal.here_it_is_reveal_yes")
     elif name or event.ref.startswith(REQUEST):
         why = notice_of("number_reveal.no_thread_here_has_that")
-    elif asked:
-        names = ", ".join(entry.designation for entry in asked)
+    elif requests:
+        names = ", ".join(entry.designation for entry in requests)
         why = notice_of("number_reveal.several_ask_to_see_a", names=names)
     else:
         why = notice_of("number_reveal.nobody_asks_to_see_a")

@@ -23,9 +23,9 @@ REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
 
 def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Send the room's keys once more to the person who asks, and say again what colleagues typed."""
-    given = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
+    room_keys = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
     again = SendRecap(place=THREAD, reply_to=event.event_id, receipts=_receipts(thread))
-    return Step(thread, (mark_as_note(event), given, again), consumed=True)
+    return Step(thread, (mark_as_note(event), room_keys, again), consumed=True)
 
 
 def remove_recap(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
@@ -39,7 +39,7 @@ def remove_recap(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacte
 def _receipts(thread: Thread) -> tuple[tuple[str, str], ...]:
     """Return what became of the newest words that were meant for the phone, by event id."""
     sending = thread.sending
-    known = [(sent.event_id, DeliveryReceipt[sent.receipt]) for sent in sending.sent]
-    known += [(held.event_id, DeliveryReceipt.HELD) for held in sending.held]
+    known = [(words.event_id, DeliveryReceipt[words.receipt]) for words in sending.sent]
+    known += [(words.event_id, DeliveryReceipt.HELD) for words in sending.held]
     known += [(pending.event_id, DeliveryReceipt.LEAVING) for pending in sending.pending]
     return tuple((event_id, receipt.value) for event_id, receipt in known[-MOST_RECEIPTS:])

@@ -40,8 +40,8 @@ from bot.model.line_incidents import TimesAhead
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, ThreadParked, UnreadClosed
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
-from bot.sending import held_texts as held
 from bot.sending import reply_after_stop
+from bot.sending.held_texts import TIMER as HELD_TIMER
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER
 from bot.wording.durations import spell_duration
@@ -61,7 +61,7 @@ ENDS: Final = frozenset(
 CLOSE: Final = "close"
 IDLE: Final = "idle"
 END: Final = "end"
-DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, held.TIMER})
+DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, HELD_TIMER})
 """Timers that destroy: after the machine's clock was set they wait for a person (design.md, "Flows")."""
 RETRY_SECONDS: Final = 1.0
 LEFT_SILENTLY: Final = notice_of("retention.they_left_with_a_silent")
@@ -144,8 +144,8 @@ def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
         return answer_as_note(facts, thread, event, notice_of("retention.say_continue_or_continue_no"))
     yes = not command.arguments
     thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
-    kept = pack.settings.continuing if yes else pack.settings.grace
-    why = notice_of("retention.after_the_close_number_and", duration=spell_duration(kept))
+    duration = pack.settings.continuing if yes else pack.settings.grace
+    why = notice_of("retention.after_the_close_number_and", duration=spell_duration(duration))
     return answer_as_note(facts, thread, event, why)
 
 
@@ -165,18 +165,18 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     if facts.on_legal_hold:
         return answer_as_note(facts, thread, event, ON_HOLD)
     pending = tuple(words for words in sending.pending if words.event_id != target)
-    held = tuple(words for words in sending.held if words.event_id != target)
-    left = [words for words in sending.sent if words.event_id == target]
-    thread = replace(thread, sending=replace(sending, pending=pending, held=held))
+    held_texts = tuple(words for words in sending.held if words.event_id != target)
+    sent_texts = [words for words in sending.sent if words.event_id == target]
+    thread = replace(thread, sending=replace(sending, pending=pending, held=held_texts))
     thread = retract_sent(thread, lambda words: words.event_id == target)
     timer = SetTimer(key=TIMER, due=pending[0].send_at) if pending else CancelTimer(key=TIMER)
     stays = notice_of("retention.it_has_left_already_it")
     stops = notice_of("retention.it_is_stopped_if_it")
     thread, dropped = reply_after_stop.retract_redacted(thread, target)
-    leaving = any(words.receipt == DeliveryReceipt.LEAVING.name for words in left)
-    notice = notice_of("retention.it_is_taken_out_of") + (stops if leaving else stays if left else "")
-    gone = (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
-    return Step(thread, (mark_as_note(event), *gone, *dropped, timer, *answer(facts, event, notice)), consumed=True)
+    leaving = any(words.receipt == DeliveryReceipt.LEAVING.name for words in sent_texts)
+    notice = notice_of("retention.it_is_taken_out_of") + (stops if leaving else stays if sent_texts else "")
+    erasures = (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
+    return Step(thread, (mark_as_note(event), *erasures, *dropped, timer, *answer(facts, event, notice)), consumed=True)
 
 
 def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
@@ -296,12 +296,12 @@ def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
 
 def _parked(facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = False) -> tuple[Thread, tuple[Action, ...]]:
     """Return what is left of a thread whose conversation is over, and what hands the rest over to be erased."""
-    kept: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
+    values: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
     # That they said STOP outlives the conversation; what was about to be answered to it does not.
-    kept["consent"] = replace(thread.consent, reply=None, reply_ref="", text_after_stop="", confirmation_ref="")
+    values["consent"] = replace(thread.consent, reply=None, reply_ref="", text_after_stop="", confirmation_ref="")
     life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=thread.lifecycle.continuing)
     goes = (ParkThread(grace=grace, drop_unsent=drop_unsent), SendEvent(owner=DESK, event=ThreadParked(thread=thread.id)))
-    return Thread(**kept, designation="", lifecycle=life), (*tally.count_gone(facts, thread), *goes)
+    return Thread(**values, designation="", lifecycle=life), (*tally.count_gone(facts, thread), *goes)
 
 
 def _last_answered(thread: Thread) -> float:

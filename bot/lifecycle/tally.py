@@ -52,8 +52,8 @@ def ask_kind(thread: Thread, closing: str) -> SendMessage:
     if thread.assignment.epoch == 0:
         return SendMessage(place=THREAD, body=closing)
     taps = " · ".join(f"{tap} {kind}" for kind, tap in KINDS.items())
-    asked = notice_of("tally.what_was_it_about_tap")
-    return SendMessage(place=THREAD, ref=QUESTION, body=joined("\n", (closing, asked, taps)))
+    question = notice_of("tally.what_was_it_about_tap")
+    return SendMessage(place=THREAD, ref=QUESTION, body=joined("\n", (closing, question, taps)))
 
 
 def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

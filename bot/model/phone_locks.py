@@ -53,12 +53,12 @@ def locked(thread: Thread, locks: PhoneLocks) -> Thread:
     if locks is UNLOCKED:  # of nearly every thread, and asked for each event
         return thread
     own = locks_of(thread)
-    wanted = own.joined(locks)
-    if wanted == own:
+    all_locks = own.joined(locks)
+    if all_locks == own:
         return thread
     return replace(
         thread,
-        consent=replace(thread.consent, stopped=wanted.stopped, blocked_until=wanted.blocked_until),
-        codeword=replace(thread.codeword, lock=wanted.lock),
-        flags=replace(thread.flags, unsafe=wanted.unsafe),
+        consent=replace(thread.consent, stopped=all_locks.stopped, blocked_until=all_locks.blocked_until),
+        codeword=replace(thread.codeword, lock=all_locks.lock),
+        flags=replace(thread.flags, unsafe=all_locks.unsafe),
     )

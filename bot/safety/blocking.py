@@ -109,6 +109,6 @@ def _end_block(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:
 def _seconds(said: str) -> int | None:
     if not said:
         return DEFAULT_SECONDS
-    found = DURATION.fullmatch(said.casefold())
-    seconds = int(found[1]) * UNIT[found[2]] if found else 0
+    match = DURATION.fullmatch(said.casefold())
+    seconds = int(match[1]) * UNIT[match[2]] if match else 0
     return seconds if 0 < seconds <= MAX_SECONDS else None

@@ -42,23 +42,23 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     if not means.from_a_person:
         return Step(thread)
     sign: tuple[Action, ...] = ()
-    found = signs_of(pack, event)
-    thread, cues = cue_signs(pack, facts, thread, found)
-    if found & OTHER_PERSON:
+    text_signs = signs_of(pack, event)
+    thread, cues = cue_signs(pack, facts, thread, text_signs)
+    if text_signs & OTHER_PERSON:
         thread, sign = note_other_hands(pack, facts, thread)
     pleads = means.meaning is Meaning.WISH
     newest = event.at >= thread.signs.texted_at
-    pleaded, leaving = (pleads, Sign.LEAVING in found) if newest else (thread.signs.pleaded, thread.signs.leaving)
-    answered = thread.signs.answered - ({Doubt.LEAVING} if newest else set())
+    pleaded, leaving = (pleads, Sign.LEAVING in text_signs) if newest else (thread.signs.pleaded, thread.signs.leaving)
+    answered_doubts = thread.signs.answered - ({Doubt.LEAVING} if newest else set())
     signs = replace(
         thread.signs,
         texted_at=max(event.at, thread.signs.texted_at),
         pleaded=pleaded,
         leaving=leaving,
-        answered=answered,
+        answered=answered_doubts,
     )
     thread = replace(thread, signs=signs)
-    if not (pleads or found & BREAKS_OFF):
+    if not (pleads or text_signs & BREAKS_OFF):
         return Step(thread, cues)
     thread, stopped = hold_pending(pack, facts, thread, PLEADED if pleads else SIGN if sign else LEAVING)
     return Step(thread, (*cues, *sign, *stopped))
@@ -71,8 +71,8 @@ def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = 
     first sign alarms the desk, unless the caller does that (`alarm` false).
     """
     first = not thread.flags.other_hands_at
-    seen = f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}"
-    flags = replace(thread.flags, other_hands_at=facts.now, other_hands_seen=seen)
+    seen_at = f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}"
+    flags = replace(thread.flags, other_hands_at=facts.now, other_hands_seen=seen_at)
     signs = replace(thread.signs, answered=thread.signs.answered - {Doubt.OTHER_HANDS})
     thread = replace(thread, flags=flags, signs=signs)
     raised = AlarmRaised(designation=thread.designation, alarm=AlarmKind.OTHER_HANDS)

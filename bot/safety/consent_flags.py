@@ -96,13 +96,13 @@ def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
     """`!lang es`: in which language the agency's texts leave. Alone it tells which that is. `!lang me es`: its sender's."""
     if reading_language.is_about_sender(command):
         return reading_language.choose_in_thread(pack, facts, thread, event, command)
-    wanted = language_code(command.arguments)
-    if wanted and wanted not in pack.languages:
+    language = language_code(command.arguments)
+    if language and language not in pack.languages:
         why = notice_of("consent_flags.this_line_has_texts_in", languages=", ".join(pack.languages))
         return answer_as_note(facts, thread, event, why)
-    if wanted:
-        consent = replace(thread.consent, language=wanted, language_chosen=True)
-        thread = replace(thread, consent=consent, silence=replace(thread.silence, told_language=wanted))
+    if language:
+        consent = replace(thread.consent, language=language, language_chosen=True)
+        thread = replace(thread, consent=consent, silence=replace(thread.silence, told_language=language))
     notice = answer(facts, event, notice_of("consent_flags.the_agencys_texts_for_this", language=thread.consent.language))
     return Step(thread, (mark_as_note(event), *notice), consumed=True)
 
@@ -114,14 +114,14 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
     """
     if (failed := given_up(thread, event)) is not None:
         return _without_told_flag(pack, facts, thread, failed)
-    sent = first_accepted(thread, event) or delivered_after_all(thread, event)
-    if sent is None or not sent.name:
+    words = first_accepted(thread, event) or delivered_after_all(thread, event)
+    if words is None or not words.name:
         return Step(thread)
-    audit: tuple[Action, ...] = (RecordAudit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
-    if sent.name == TextName.PICTURE:
+    audit: tuple[Action, ...] = (RecordAudit(kind=KINDS[words.name]),) if words.name in KINDS else ()
+    if words.name == TextName.PICTURE:
         shown = thread.silence.cues_shown | {PICTURE_ANSWERED}
         thread = replace(thread, silence=replace(thread.silence, cues_shown=shown))
-    return Step(_with_told_flag(pack, facts, thread, sent.name), audit)
+    return Step(_with_told_flag(pack, facts, thread, words.name), audit)
 
 
 def _with_told_flag(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:

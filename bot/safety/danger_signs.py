@@ -41,15 +41,18 @@ def mark_danger(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) ->
     return Step(replace(thread, silence=replace(thread.silence, danger=True)))
 
 
-def cue_signs(pack: Pack, facts: Facts, thread: Thread, found: frozenset[Sign]) -> tuple[Thread, tuple[SendMessage, ...]]:
+def cue_signs(
+    pack: Pack, facts: Facts, thread: Thread, text_signs: frozenset[Sign]
+) -> tuple[Thread, tuple[SendMessage, ...]]:
     """Tell the room of the signs in a text, and call its assignee: each sign once in a while. A danger marks the thread."""
     shown = dict(thread.silence.signs)
     due = [
         sign
         for sign in CUES
-        if sign in found and not 0 <= facts.now - shown.get(sign.value, -pack.settings.sign_cue) < pack.settings.sign_cue
+        if sign in text_signs
+        and not 0 <= facts.now - shown.get(sign.value, -pack.settings.sign_cue) < pack.settings.sign_cue
     ]
-    danger = thread.silence.danger or bool(found & DANGERS)
+    danger = thread.silence.danger or bool(text_signs & DANGERS)
     signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
     called = thread.assignment.mentions
     posts = tuple(

@@ -89,13 +89,13 @@ def find_cues(
     if meaning(event.body, pack).meaning not in TALK:
         return frozenset(), ()
     body = event.body[:MAX_SEARCHED].translate(STRAIGHT_QUOTES)
-    found = {
+    conditions = {
         "minor": MINOR.search(body) is not None,
         "disclosure": not thread.flags.limits and DISCLOSURE.search(body) is not None,
         "forwarded": _forwarded(body),
         "picture": event.media > 0,
     }
-    new = [name for name, there in found.items() if there and name not in thread.silence.cues_shown]
+    new = [name for name, there in conditions.items() if there and name not in thread.silence.cues_shown]
     posts = tuple(SendMessage(place=THREAD, body=CUES[name]) for name in new)
     if (why := what_changed(pack, facts, thread)) is not None:
         return frozenset({*new, ASK}), (safe_check_cue(why), *posts)

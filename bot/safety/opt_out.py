@@ -68,8 +68,8 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
         if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
             # What a person took for a STOP can be taken back, unless the texter said it too, and no START since.
             slip = compare(moment(event), thread.consent.last_start) is not TextOrder.AFTER
-            kept = replace(thread.consent, may_resume=thread.consent.may_resume and slip)
-            return _came_late(replace(thread, consent=kept))
+            consent = replace(thread.consent, may_resume=thread.consent.may_resume and slip)
+            return _came_late(replace(thread, consent=consent))
         return _stop(pack, facts, thread, event)
     if means is Meaning.START:
         return _start(pack, facts, thread, event)

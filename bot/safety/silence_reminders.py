@@ -37,7 +37,7 @@ REMIND_LIMITS_AT: Final = (2, 5, 10, 20)
 def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """End the ladder, and tell the room what a person should look at in this text."""
     before = thread.silence
-    found, posts = inbound_cues.find_cues(pack, facts, thread, event)
+    cues, posts = inbound_cues.find_cues(pack, facts, thread, event)
     # Who breaks off, is in danger, or may be another person is told no limits now: it waits for the next exchange.
     exchanges = before.exchanges + (before.spoke_at > before.heard_at)
     remind = exchanges > before.exchanges and exchanges in REMIND_LIMITS_AT and not thread.flags.limits
@@ -49,8 +49,8 @@ def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -
         turn_since=before.turn_since if before.heard_at > before.spoke_at else _clock(pack, facts),
         cue_count=0,
         exchanges=exchanges,
-        cues_shown=before.cues_shown | found,
-        recheck_safety=before.recheck_safety or inbound_cues.ASK in found,
+        cues_shown=before.cues_shown | cues,
+        recheck_safety=before.recheck_safety or inbound_cues.ASK in cues,
         auto_replied_before=before.auto_replied_before or before.auto_replied,
         auto_replied=False,
     )

@@ -102,7 +102,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     if not thread.flags.unsafe:
         thread, dropped = drop_pending(thread, notice_of("unsafe_phone.the_phone_is_unsafe"))
         thread = replace(thread, flags=replace(thread.flags, unsafe=True, unsafe_line_ref=""))
-        thread, told = note_other_hands(pack, facts, thread, alarm=False)
+        thread, notices = note_other_hands(pack, facts, thread, alarm=False)
         notice = SendMessage(
             place=THREAD,
             body=notice_of("unsafe_phone.unsafe_nothing_but_cover_leaves"),
@@ -110,7 +110,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
         )
         actions = (
             *dropped,
-            *told,
+            *notices,
             CancelTimer(key=TIMER),
             notice,
             _alarm(thread, AlarmKind.UNSAFE),
@@ -123,8 +123,8 @@ def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, act
     """Let the line leave that the texter chose for this, if they did."""
     text_name = thread.flags.unsafe_line
     if text_name and not canned_texts.exists(pack, text_name):
-        gone = SendMessage(place=THREAD, body=notice_of("unsafe_phone.the_line_that_they_chose"))
-        return Step(thread, (mark_as_note(event), *actions, gone), consumed=True)
+        notice = SendMessage(place=THREAD, body=notice_of("unsafe_phone.the_line_that_they_chose"))
+        return Step(thread, (mark_as_note(event), *actions, notice), consumed=True)
     if not text_name or _line_is_out(thread):
         already = () if actions else answer(facts, event, ALREADY)
         return Step(thread, (mark_as_note(event), *actions, *already), consumed=True)
@@ -187,9 +187,9 @@ def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome)
 
     Where an agreed word came it is over whatever became of that text, as it is under duress, when the text does not leave.
     """
-    sent = first_report(thread, event)
+    words = first_report(thread, event)
     over = thread.codeword.ever_texted or event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
-    if sent is None or sent.name != TextName.DIFFERENT or not over:
+    if words is None or words.name != TextName.DIFFERENT or not over:
         return Step(thread)
     return Step(*start_over(pack, facts, thread))
 
@@ -222,16 +222,16 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     # What came was burned, so it could not prove anything again; what is locked stays so.
     codeword = replace(thread.codeword, verified_at=0.0)
     thread = replace(thread, flags=flags, silence=Silence(heard_at=thread.silence.heard_at), codeword=codeword)
-    thread, told = note_other_hands(pack, facts, thread, alarm=False)
+    thread, notices = note_other_hands(pack, facts, thread, alarm=False)
     thread, closing = park_now(facts, thread)
-    return thread, (notice, *told, CancelTimer(key=TIMER), *closing)
+    return thread, (notice, *notices, CancelTimer(key=TIMER), *closing)
 
 
 def _line_is_out(thread: Thread) -> bool:
     """Tell whether the chosen line left, or is about to. Taken back, or of an earlier assignee, it may be said again."""
     pending = [words.event_id for words in thread.sending.pending]
-    left = [words.event_id for words in thread.sending.sent if not words.retracted]
-    return thread.flags.unsafe_line_ref in {f"say:{event_id}" for event_id in (*pending, *left)}
+    sent_ids = [words.event_id for words in thread.sending.sent if not words.retracted]
+    return thread.flags.unsafe_line_ref in {f"say:{event_id}" for event_id in (*pending, *sent_ids)}
 
 
 def _alarm(thread: Thread, alarm: AlarmKind) -> SendEvent:

@@ -78,7 +78,7 @@ def first_answer(pack: Pack, facts: Facts) -> TextName:
     return TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
 
 
-def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: str) -> bool:
+def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked_language: str) -> bool:
     """Tell whether this may follow what the line said by itself when no person has said anything since.
 
     It may when that was long ago, and when it is not so any more: it said that a person answers, and now nobody can, or the
@@ -86,7 +86,7 @@ def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: st
     """
     silence, long = thread.silence, pack.settings.greeting_every_hours * 3600
     recent = any(facts.now - at < long for _, at in thread.consent.greeted)
-    if asked or not recent or not (silence.auto_replied_before or silence.auto_replied):
+    if asked_language or not recent or not (silence.auto_replied_before or silence.auto_replied):
         return True
     return silence.last_auto_reply in PROMISES and (silence.last_auto_reply == TextName.GREETING) != (
         name is TextName.GREETING
@@ -148,9 +148,9 @@ def _key(language: str, name: str) -> str:
     return language if name in SAME_PROMISE else f"{language} {name}"
 
 
-def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked: str) -> bool:
+def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked_language: str) -> bool:
     """Tell whether they heard this within the time; asked for by its word, whether in that language."""
-    languages = (asked,) if asked else {*pack.languages, thread.consent.language}
+    languages = (asked_language,) if asked_language else {*pack.languages, thread.consent.language}
     greeted = dict(thread.consent.greeted)
     times = (greeted.get(_key(language, name)) for language in languages)
     return any(at is not None and facts.now - at < pack.settings.greeting_every_hours * 3600 for at in times)

@@ -73,31 +73,31 @@ def first_report(thread: Thread, event: TextOutcome) -> SentText | None:
     """Return the assignee's words of which it was not known yet whether the carrier took them; else None."""
     if not (event_id := event_id_of(event.ref)):
         return None
-    sent = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
+    words = next((words for words in thread.sending.sent if words.event_id == event_id), None)
     return (
-        sent
-        if sent is not None and DeliveryReceipt[sent.receipt] in (DeliveryReceipt.LEAVING, DeliveryReceipt.UNKNOWN)
+        words
+        if words is not None and DeliveryReceipt[words.receipt] in (DeliveryReceipt.LEAVING, DeliveryReceipt.UNKNOWN)
         else None
     )
 
 
 def given_up(thread: Thread, event: TextOutcome) -> SentText | None:
     """Return the assignee's words that the carrier had taken and gives up with this report; else None."""
-    sent = _sent(thread, event)
-    taken = sent is not None and DeliveryReceipt[sent.receipt] is DeliveryReceipt.SENT
-    return sent if taken and RECEIPTS[event.outcome] is DeliveryReceipt.NOT_SENT else None
+    words = _sent(thread, event)
+    is_sent = words is not None and DeliveryReceipt[words.receipt] is DeliveryReceipt.SENT
+    return words if is_sent and RECEIPTS[event.outcome] is DeliveryReceipt.NOT_SENT else None
 
 
 def delivered_after_all(thread: Thread, event: TextOutcome) -> SentText | None:
     """Return the assignee's words that the carrier gave up once, and that a report says have arrived; else None."""
-    sent = _sent(thread, event)
-    gave_up = sent is not None and DeliveryReceipt[sent.receipt] is DeliveryReceipt.NOT_SENT
-    return sent if gave_up and event.outcome is Outcome.DELIVERED else None
+    words = _sent(thread, event)
+    gave_up = words is not None and DeliveryReceipt[words.receipt] is DeliveryReceipt.NOT_SENT
+    return words if gave_up and event.outcome is Outcome.DELIVERED else None
 
 
 def _sent(thread: Thread, event: TextOutcome) -> SentText | None:
     event_id = event_id_of(event.ref)
-    return next((sent for sent in thread.sending.sent if event_id and sent.event_id == event_id), None)
+    return next((words for words in thread.sending.sent if event_id and words.event_id == event_id), None)
 
 
 def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
@@ -124,21 +124,21 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
         notice = (SendMessage(place=THREAD, body=words),) if words else ()
         return Step(thread, (*notice, *alarms))
     new = RECEIPTS[event.outcome]
-    old = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
+    old = next((each for each in thread.sending.sent if each.event_id == event_id), None)
     if old is not None and old.retracted:
         new, words = retraction_outcome(event.outcome, new, words)
     if old is not None and RANK[new] <= RANK[DeliveryReceipt[old.receipt]]:
         return Step(thread)
-    kept = tuple(sent for sent in thread.sending.sent if sent is not old)
-    taken = new in (DeliveryReceipt.SENT, DeliveryReceipt.DELIVERED)
+    others = tuple(each for each in thread.sending.sent if each is not old)
+    is_taken = new in (DeliveryReceipt.SENT, DeliveryReceipt.DELIVERED)
     settled = SentText(
         event_id=event_id,
         receipt=new.name,
         name=old.name if old else "",
         author=old.author if old else "",
-        taken_at=((old.taken_at if old else 0.0) or facts.now) if taken else 0.0,
+        taken_at=((old.taken_at if old else 0.0) or facts.now) if is_taken else 0.0,
     )
-    sending = replace(thread.sending, sent=(*kept, settled))
+    sending = replace(thread.sending, sent=(*others, settled))
     if event.outcome in ENDS_HOLD:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
     heard = old is not None and old.author == thread.assignment.assignee and not old.retracted

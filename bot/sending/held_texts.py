@@ -51,6 +51,6 @@ def expire(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
     if event.key != TIMER:
         return Step(thread)
     over = facts.now - pack.settings.message_ttl
-    held = tuple(words for words in thread.sending.held if not words.held_since or words.held_since > over)
-    thread = replace(thread, sending=replace(thread.sending, held=held))
+    held_texts = tuple(words for words in thread.sending.held if not words.held_since or words.held_since > over)
+    thread = replace(thread, sending=replace(thread.sending, held=held_texts))
     return Step(thread, expiry_timer(pack, thread), consumed=True)

@@ -45,10 +45,10 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
     one, for it may be on the phone already.
     """
     name = command.name
-    held = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
-    chosen = [h for h in held if h.event_id == event.target] if event.target else held[-1:]
+    held_texts = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
+    chosen = [h for h in held_texts if h.event_id == event.target] if event.target else held_texts[-1:]
     if name == "again" and not event.target and chosen and chosen[0].reason is not HeldReason.UNKNOWN:
-        chosen = [h for h in held if h.reason is not HeldReason.UNKNOWN]
+        chosen = [h for h in held_texts if h.reason is not HeldReason.UNKNOWN]
     if not chosen:
         notice = notice_of("release_held.nothing_of_yours_is_held", name=name)
         return answer_as_note(facts, thread, event, notice)
@@ -58,8 +58,8 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
         thread, more, notice = _release(pack, facts, thread, words, name)
         actions += more
         said += [notice] if notice else []
-    told = answer(facts, event, joined("\n", dict.fromkeys(said))) if said else ()
-    return Step(thread, (mark_as_note(event), *actions, *told), consumed=True)
+    answers = answer(facts, event, joined("\n", dict.fromkeys(said))) if said else ()
+    return Step(thread, (mark_as_note(event), *actions, *answers), consumed=True)
 
 
 def _release(
@@ -74,8 +74,8 @@ def _release(
         # It was held before anybody looked at it: what is asked of other words is asked now.
         thread, actions = take_text(pack, facts, _without(thread, words), pending, looked_at=ours)
         return thread, actions, ""
-    if name == "long" and (held := needs_confirmation(pack, facts, thread, pending, own=not ours, long=True)) is not None:
-        text, why = held
+    if name == "long" and (hold := needs_confirmation(pack, facts, thread, pending, own=not ours, long=True)) is not None:
+        text, why = hold
         return hold_text(thread, replace(text, held_since=words.held_since)), (), notice_of("sending.held", why=why)
     # Words that were said before they came to be unknown, or late, were looked at then; the moment is another one now.
     doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=name != "again" and not ours)
@@ -83,21 +83,21 @@ def _release(
         why = guard.describe_doubts(facts, thread, new, words.body, command=name)
         return hold_text(thread, replace(words, told=words.told | {*new})), (), notice_of("sending.held", why=why)
     thread = _without(_with_answered_doubts(thread, words), words)
-    sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
-    thread = replace(thread, sending=replace(thread.sending, sent=sent))
+    sent_texts = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
+    thread = replace(thread, sending=replace(thread.sending, sent=sent_texts))
     thread, actions = start_undo(pack, facts, thread, pending)
     return thread, actions, ""
 
 
 def _with_answered_doubts(thread: Thread, words: HeldText) -> Thread:
     """Note that doubts about how things stand were answered: they are not raised again before something happens."""
-    answered = thread.signs.answered | (words.told & guard.SITUATION)
-    return replace(thread, signs=replace(thread.signs, answered=answered))
+    answered_doubts = thread.signs.answered | (words.told & guard.SITUATION)
+    return replace(thread, signs=replace(thread.signs, answered=answered_doubts))
 
 
 def _without(thread: Thread, words: HeldText) -> Thread:
-    held = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
-    return replace(thread, sending=replace(thread.sending, held=held))
+    held_texts = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
+    return replace(thread, sending=replace(thread.sending, held=held_texts))
 
 
 def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

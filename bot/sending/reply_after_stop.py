@@ -171,8 +171,8 @@ def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: s
         return why
     if would_be_note(event, body):
         return notice_of("reply_after_stop.not_sent_words_that_are")
-    found = guard.doubts(pack, facts, thread, body, event.sender, own=True)
-    moment = guard.describe_doubts(facts, thread, found, body, command="reply !anyway") if found else None
+    reasons = guard.doubts(pack, facts, thread, body, event.sender, own=True)
+    moment = guard.describe_doubts(facts, thread, reasons, body, command="reply !anyway") if reasons else None
     doubts = (
         ("!long", guard.too_long(pack, body)),
         ("!anyway", guard.warns(body, differs=event.differs)),

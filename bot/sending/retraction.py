@@ -22,11 +22,11 @@ ALREADY_SENT: Final = notice_of("retraction.that_text_has_left_already")
 def retract_sent(thread: Thread, which: Callable[[SentText], bool]) -> Thread:
     """Let nothing leave any more of what waits for its turn at the carrier; its outcome says whether it had left."""
     leaving = DeliveryReceipt.LEAVING.name
-    sent = tuple(
+    sent_texts = tuple(
         replace(words, retracted=True) if words.receipt == leaving and which(words) else words
         for words in thread.sending.sent
     )
-    return replace(thread, sending=replace(thread.sending, sent=sent))
+    return replace(thread, sending=replace(thread.sending, sent=sent_texts))
 
 
 def retraction_outcome(outcome: Outcome, receipt: DeliveryReceipt, words: str) -> tuple[DeliveryReceipt, str]:

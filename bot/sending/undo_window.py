@@ -82,8 +82,8 @@ def take_text(
         why = guard.QUOTED if quotes and why == guard.EMPTY else why
         refused = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)
         return thread, (refused, _explain(words.event_id, notice_of("sending.not_sent", why=why)))
-    if (held := needs_confirmation(pack, facts, thread, words, own=not looked_at)) is not None:
-        text, why = held
+    if (hold := needs_confirmation(pack, facts, thread, words, own=not looked_at)) is not None:
+        text, why = hold
         mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD)
         return hold_text(thread, text), (mark, _explain(words.event_id, notice_of("sending.held", why=why)))
     return start_undo(pack, facts, thread, words)
@@ -109,15 +109,15 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         return Step(thread)
     known: tuple[PendingText | HeldText, ...] = (*thread.sending.pending, *thread.sending.held)
     old = next((w for w in known if w.event_id == event.target and w.author == event.sender), None)
-    left = any(sent.event_id == event.target for sent in thread.sending.sent)
-    if old is None and not left and command is not None and command.command is not None:
+    is_sent = any(each.event_id == event.target for each in thread.sending.sent)
+    if old is None and not is_sent and command is not None and command.command is not None:
         return Step(thread)  # No command is taken this way, and its author hears so.
     if old is None or (isinstance(old, HeldText) and old.reason is HeldReason.UNKNOWN):
         notice = _explain(event.target, notice_of("undo_window.that_text_has_left_the"))
         # What the room shows now is not what `!again` would send.
         thread = _without(thread, event.target) if old is not None else thread
-        mine = any(sent.event_id == event.target and sent.author == event.sender for sent in thread.sending.sent)
-        says = mine or (left and event.sender == thread.assignment.assignee)
+        mine = any(each.event_id == event.target and each.author == event.sender for each in thread.sending.sent)
+        says = mine or (is_sent and event.sender == thread.assignment.assignee)
         return Step(thread, (notice,) if says else (), consumed=True)
     if event.sender != thread.assignment.assignee:
         # What waits here of a person who is not heard is a challenge or a cover line: nothing else may take its place.
@@ -175,10 +175,10 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
             retracted = ShowReceipt(place=THREAD, event_id=mine.event_id, receipt=DeliveryReceipt.RETRACTED)
             notice = _explain(mine.event_id, notice_of("undo_window.not_sent_the_edit_was"))
             return Step(thread, (retracted, *((notice,) if event.target == mine.edit_event_id else ()), *_timer(thread)))
-    sent = next((s for s in thread.sending.sent if s.event_id == event.target), None)
-    if sent is not None and sent.receipt == DeliveryReceipt.LEAVING.name and sent.author == event.sender:
-        return Step(retract_sent(thread, lambda words: words is sent))
-    if sent is not None and event.sender in (thread.assignment.assignee, sent.author):
+    text = next((s for s in thread.sending.sent if s.event_id == event.target), None)
+    if text is not None and text.receipt == DeliveryReceipt.LEAVING.name and text.author == event.sender:
+        return Step(retract_sent(thread, lambda words: words is text))
+    if text is not None and event.sender in (thread.assignment.assignee, text.author):
         return Step(thread, (SendMessage(place=THREAD, body=ALREADY_SENT),))
     return Step(thread)
 
@@ -192,30 +192,30 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
         return Step(thread)
     actions: list[Action] = []
     waiting = list(thread.sending.pending)
-    sent = list(thread.sending.sent)
-    held: list[HeldText] = []
+    sent_texts = list(thread.sending.sent)
+    held_texts: list[HeldText] = []
     while waiting and (waiting[0].send_at <= facts.now or is_ahead(waiting[0].said_at, facts.now)):
         words = waiting.pop(0)
         why = cannot_send(pack, facts, thread, words)
         if why is None:
             actions.append(_send_sms(thread, words))
-            sent = [known for known in sent if known.event_id != words.event_id]
+            sent_texts = [known for known in sent_texts if known.event_id != words.event_id]
             leaving = DeliveryReceipt.LEAVING.name
-            sent.append(
+            sent_texts.append(
                 SentText(event_id=words.event_id, receipt=leaving, body=words.body, author=words.author, name=words.name)
             )
             continue
         reason = HeldReason.LATE if why is guard.LATE else HeldReason.LOCKED if why in guard.LOCKED.values() else None
         if reason is not None:
-            held.append(to_held(facts, words, reason))
+            held_texts.append(to_held(facts, words, reason))
         mark = DeliveryReceipt.NOT_SENT if reason is None else DeliveryReceipt.HELD
         actions += [
             ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark),
             _explain(words.event_id, notice_of("sending.not_sent" if reason is None else "sending.held", why=why)),
         ]
-    sending = replace(thread.sending, pending=tuple(waiting), sent=tuple(sent[-MAX_SENT:]))
+    sending = replace(thread.sending, pending=tuple(waiting), sent=tuple(sent_texts[-MAX_SENT:]))
     thread = replace(thread, sending=sending)
-    for each in held:
+    for each in held_texts:
         thread = hold_text(thread, each)
     return Step(thread, (*actions, *_timer(thread)))
 
@@ -229,8 +229,8 @@ def cannot_send(pack: Pack, facts: Facts, thread: Thread, words: PendingText) ->
 
 def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     """Cancel what has not left, waiting or held, and say so on each of the messages."""
-    pending, held = thread.sending.pending, thread.sending.held
-    ids = [*(p.event_id for p in pending), *(h.event_id for h in held if h.reason is not HeldReason.UNKNOWN)]
+    pending, held_texts = thread.sending.pending, thread.sending.held
+    ids = [*(p.event_id for p in pending), *(h.event_id for h in held_texts if h.reason is not HeldReason.UNKNOWN)]
     thread = replace(thread, sending=replace(thread.sending, pending=(), held=()))
     if not ids:
         return thread, ()
@@ -257,9 +257,9 @@ def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Th
         mark = DeliveryReceipt.NOT_SENT if over else DeliveryReceipt.HELD
         actions.append(ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark))
         thread = replace(thread, codeword=_without_challenge(thread, words.event_id))
-        told = frozenset(guard.doubts(pack, facts, thread, words.body, words.author, own=True))
-        held = replace(to_held(facts, words, HeldReason.UNPROMPTED), told=told)
-        thread = thread if over else hold_text(thread, held)
+        doubts = frozenset(guard.doubts(pack, facts, thread, words.body, words.author, own=True))
+        held_text = replace(to_held(facts, words, HeldReason.UNPROMPTED), told=doubts)
+        thread = thread if over else hold_text(thread, held_text)
         end = (
             notice_of("undo_window.not_sent_say_it_again", why=why)
             if over
@@ -326,9 +326,9 @@ def needs_confirmation(
     doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=own)
     if warning is None and not doubts:
         return None
-    asked = guard.describe_doubts(facts, thread, doubts, words.body) if doubts else ""
+    doubt = guard.describe_doubts(facts, thread, doubts, words.body) if doubts else ""
     reason = HeldReason.UNPROMPTED if warning is None else HeldReason.WARNED
-    why = asked if warning is None else notice_of("undo_window.and", warning=warning, asked=asked) if asked else warning
+    why = doubt if warning is None else notice_of("undo_window.and", warning=warning, asked=doubt) if doubt else warning
     return replace(to_held(facts, words, reason), told=frozenset(doubts)), why
 
 
@@ -358,8 +358,8 @@ def _without_challenge(thread: Thread, event_id: str) -> CodewordState:
 
 def _without(thread: Thread, event_id: str) -> Thread:
     pending = tuple(p for p in thread.sending.pending if p.event_id != event_id)
-    held = tuple(h for h in thread.sending.held if h.event_id != event_id)
-    return replace(thread, sending=replace(thread.sending, pending=pending, held=held))
+    held_texts = tuple(h for h in thread.sending.held if h.event_id != event_id)
+    return replace(thread, sending=replace(thread.sending, pending=pending, held=held_texts))
 
 
 def _with_pending(thread: Thread, pending: tuple[PendingText, ...]) -> Thread:

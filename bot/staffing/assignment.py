@@ -154,8 +154,8 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
         age = describe_minutes(round((facts.now - thread.flags.other_hands_at) / 60))
         # While it is marked unsafe no word of theirs is held for `!anyway`: nothing leaves.
         what = "assignment.unsafe_still" if thread.flags.unsafe else "assignment.other_hands_ago_there_was"
-        seen = notice_of(what, age=age)
-        shown = (*shown, SendMessage(place=THREAD, body=seen, mentions=(event.assignee,)))
+        warning = notice_of(what, age=age)
+        shown = (*shown, SendMessage(place=THREAD, body=warning, mentions=(event.assignee,)))
     invited = () if event.assignee in assignment.members else (Invite(user=event.assignee),)
     closed = (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),) if offer and not offer.to else ()
     return Step(thread, (*dropped, *invited, CancelTimer(key=OFFER), *closed, *shown))
@@ -176,11 +176,11 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
         assignment = replace(assignment, long_undo_until=facts.now + pack.settings.undo_after_join_window)
     joined = replace(thread, assignment=assignment)
     what = notice_of("assignment.may_not_show", user=localpart(event.user))
-    told = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
+    notices = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
     if not thread.assignment.epoch and (alone := answered_alone(thread)):
         # Who listens before anybody has it finds no card.
-        told = (*told, SendMessage(place=THREAD, body=joined_notices("\n", alone)))
-    return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *told))
+        notices = (*notices, SendMessage(place=THREAD, body=joined_notices("\n", alone)))
+    return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *notices))
 
 
 def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:

@@ -39,7 +39,7 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
     for entry in desk.waiting:
         if (member := _choose(pack, facts, desk, entry)) is not None:
             until = facts.now + pack.settings.assignment_answer
-            desk, given = assign(facts, desk, member.user, entry, AssignmentKind.CLAIMED, answer_by=until)
+            desk, assign_actions = assign(facts, desk, member.user, entry, AssignmentKind.CLAIMED, answer_by=until)
             body = notice_of(
                 "auto_assign.is_yours_accept_the_invitation",
                 user=localpart(member.user),
@@ -47,7 +47,7 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
                 assignment_answer=pack.settings.assignment_answer // 60,
             )
             call = SendMessage(place=DESK, ref=ASSIGNED_REF + entry.thread, body=body, mentions=(member.user,))
-            actions += (*given, call)
+            actions += (*assign_actions, call)
     return desk, actions
 
 

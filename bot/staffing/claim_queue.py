@@ -111,15 +111,15 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     if (entry := entry or offered) is not None:
         desk, actions = _claim(pack, facts, desk, event.sender, entry, event)
         return Step(desk, actions, consumed=True)
-    taken = next((entry for entry in desk.threads if entry.designation == name), None)
+    other = next((entry for entry in desk.threads if entry.designation == name), None)
     if not name and (why_not := cannot_claim(pack, desk, event.sender)) is not None:
         why = why_not
     elif not name:
         claimers = (*((u, t) for u, t in desk.claimers if u != event.sender), (event.sender, facts.now + NEXT_SECONDS))
         desk = replace(desk, claimers=claimers)
         why = notice_of("claim_queue.nobody_is_waiting_whoever_comes")
-    elif taken is not None and taken.assignee is not None:
-        why = notice_of("claim_queue.is_with_already", designation=taken.designation, assignee=localpart(taken.assignee))
+    elif other is not None and other.assignee is not None:
+        why = notice_of("claim_queue.is_with_already", designation=other.designation, assignee=localpart(other.assignee))
     else:
         why = notice_of("claim_queue.no_waiting_thread_has_that")
     return Step(desk, answer(facts, event, why), consumed=True)
@@ -294,8 +294,8 @@ def _is_free(entry: QueueEntry) -> bool:
 
 def _next_claimer(pack: Pack, facts: Facts, desk: Desk) -> str | None:
     """Return who gets a thread that has just come: the person who asked for the next one, if they still may."""
-    asked = (user for user, until in desk.claimers if until >= facts.now and desk.member(user) is not None)
-    return next((user for user in asked if cannot_claim(pack, desk, user) is None), None)
+    users = (user for user, until in desk.claimers if until >= facts.now and desk.member(user) is not None)
+    return next((user for user in users if cannot_claim(pack, desk, user) is None), None)
 
 
 def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:

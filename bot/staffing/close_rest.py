@@ -49,10 +49,10 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
     if not count:
         why = notice_of("close_rest.nobody")
         return Step(replace(desk, flood=replace(flood, closing=None)), answer(facts, event, why), consumed=True)
-    asked = RestClosing(before=facts.now, until=facts.now + QUESTION_STANDS)
+    question = RestClosing(before=facts.now, until=facts.now + QUESTION_STANDS)
     stay = len(flood.crowd) - count
     body = notice_of("close_rest.asked", count=count, stay=stay, after=_after(pack))
-    return Step(replace(desk, flood=replace(flood, closing=asked)), answer(facts, event, body), consumed=True)
+    return Step(replace(desk, flood=replace(flood, closing=question)), answer(facts, event, body), consumed=True)
 
 
 def close_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:

@@ -86,10 +86,10 @@ def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
             _with(desk, event.sender, None), (_say(event, notice_of("cold_outreach.nothing_was_begun")),), consumed=True
         )
     if not outreach.confirmed:
-        asked = normalize_words(event.body) in CONFIRMATIONS
-        desk = _with(desk, event.sender, replace(outreach, confirmed=True)) if asked else desk
+        is_confirmation = normalize_words(event.body) in CONFIRMATIONS
+        desk = _with(desk, event.sender, replace(outreach, confirmed=True)) if is_confirmation else desk
         redaction = (_redact(event),) if number else ()
-        return Step(desk, (*redaction, _say(event, ASK_NUMBER if asked else ASK_CONSENT)), consumed=True)
+        return Step(desk, (*redaction, _say(event, ASK_NUMBER if is_confirmation else ASK_CONSENT)), consumed=True)
     return _take_number(pack, facts, desk, event, outreach)
 
 
@@ -117,8 +117,8 @@ def begin_thread(pack: Pack, facts: Facts, thread: Thread, event: ThreadCreated)
         return Step(thread)
     consent = replace(thread.consent, language=thread.consent.language or pack.languages[0])
     thread = replace(thread, lifecycle=replace(thread.lifecycle, since=facts.now), consent=consent)
-    begun = OutreachStarted(thread=thread.id, designation=thread.designation, assignee=event.assignee)
-    return Step(thread, (SendEvent(owner=DESK, event=begun),))
+    start = OutreachStarted(thread=thread.id, designation=thread.designation, assignee=event.assignee)
+    return Step(thread, (SendEvent(owner=DESK, event=start),))
 
 
 def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) -> Step[Desk]:
@@ -152,8 +152,8 @@ def _take_number(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, outre
     redaction, number = _redact(event), facts.dialled_number
     if number is None or number.kind is not NumberKind.GOOD:
         kind = NumberKind.UNREADABLE if number is None else number.kind
-        left = None if kind in ENDS else replace(outreach, digest="")
-        return Step(_with(desk, event.sender, left), (redaction, _say(event, REFUSALS[kind])), consumed=True)
+        next_outreach = None if kind in ENDS else replace(outreach, digest="")
+        return Step(_with(desk, event.sender, next_outreach), (redaction, _say(event, REFUSALS[kind])), consumed=True)
     if not outreach.digest:
         desk = _with(desk, event.sender, replace(outreach, digest=number.digest))
         return Step(desk, (redaction, _say(event, ASK_AGAIN)), consumed=True)

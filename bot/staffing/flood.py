@@ -162,11 +162,11 @@ def _open(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...
     flood = replace(desk.flood, begun_at=facts.now, calm_since=0.0, reminded=False)
     body = flood_card(flood)
     flood = replace(flood, card=str(body))
-    told = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
-    called = () if told else on_duty(desk.roster)
+    is_reported = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
+    called = () if is_reported else on_duty(desk.roster)
     card = SendMessage(place=DESK, ref=flood_ref(flood), body=body, mentions=called, reactions=(CLAIM_REACTION,))
     flood, paged = (flood, ()) if shifts.present(pack, facts, desk.roster) else _page(facts, flood)
-    reported = desk.rate_limit_reported_at if told else facts.now
+    reported = desk.rate_limit_reported_at if is_reported else facts.now
     desk = replace(desk, flood=flood, rate_limit_reported_at=reported)
     return desk, (card, *paged, SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL))
 

@@ -156,12 +156,12 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
     """Say what happened at the homeserver, and what that means for those who write in its rooms."""
     where = event.designation or notice_of("alerts.the_desk_or_in_an")
     body = joined("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
-    told = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
+    alert = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     if event.kind is HomeserverIncidentKind.ROOMS_LOST and desk.power_levels:
         # Who was no supervisor any more is one again there, and who became one is none.
         supervisors = tuple(user for user, level in desk.power_levels if level >= SUPERVISOR_LEVEL)
-        return Step(desk, (told, RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)))
-    return Step(desk, (told, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (told,))
+        return Step(desk, (alert, RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)))
+    return Step(desk, (alert, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (alert,))
 
 
 def canary_failed(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> Step[Desk]:

@@ -47,14 +47,14 @@ def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple
     shifts = in_force(pack, facts)
     if shifts is None:
         return desk, ()
-    desk, asked = _ask(shifts, facts, desk)
-    desk, told = _tell_gaps(pack, shifts, facts, desk)
+    desk, questions = _ask(shifts, facts, desk)
+    desk, gap_notices = _tell_gaps(pack, shifts, facts, desk)
     timer: tuple[Action, ...] = ()
     looked = isinstance(event, CalendarRead) or (isinstance(event, TimerDue) and event.key == SHIFTS_TIMER)
     if desk.shifts_due <= facts.now or looked:
         due = min(next_change(shifts, facts.wall_clock), desk.gaps_told_at + DAY) - facts.clock_ahead
         desk, timer = replace(desk, shifts_due=due), (SetTimer(key=SHIFTS_TIMER, due=due),)
-    return desk, asked + told + timer
+    return desk, questions + gap_notices + timer
 
 
 def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> Step[Desk]:
@@ -97,25 +97,25 @@ def _tell_supervisors(desk: Desk, body: str) -> tuple[Action, ...]:
 
 def _ask(shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     now, on = facts.wall_clock, on_shift(shifts, facts.wall_clock)
-    begun = {member.user for member in desk.roster if member.user in on and member.shift_until <= now}
-    if not begun:
+    users = {member.user for member in desk.roster if member.user in on and member.shift_until <= now}
+    if not users:
         return desk, ()
     roster = tuple(
-        replace(member, shift_until=shift_ends(shifts, member.user, now)) if member.user in begun else member
+        replace(member, shift_until=shift_ends(shifts, member.user, now)) if member.user in users else member
         for member in desk.roster
     )
     body = notice_of("shifts.your_shift_has_begun")
-    asked = tuple(
+    questions = tuple(
         SendMessage(place=OFFICE + member.user, body=body, notice=False, mentions=(member.user,))
         for member in desk.roster
-        if member.user in begun and not member.on_duty
+        if member.user in users and not member.on_duty
     )
-    return replace(desk, roster=roster), (*asked, *_offer_rest(shifts, now, begun))
+    return replace(desk, roster=roster), (*questions, *_offer_rest(shifts, now, users))
 
 
-def _offer_rest(shifts: Shifts, now: float, begun: Iterable[str]) -> tuple[Action, ...]:
+def _offer_rest(shifts: Shifts, now: float, users: Iterable[str]) -> tuple[Action, ...]:
     """Say to a person, and to nobody else, that the shift which begins is one of many nights in a row."""
-    nights = {user: nights_in_a_row(shifts, user, now) for user in sorted(begun)}
+    nights = {user: nights_in_a_row(shifts, user, now) for user in sorted(users)}
     return tuple(
         SendMessage(place=OFFICE + user, body=notice_of("shifts.nights_in_a_row", nights=count))
         for user, count in nights.items()
@@ -129,14 +129,14 @@ def _tell_gaps(pack: Pack, shifts: Shifts, facts: Facts, desk: Desk) -> tuple[De
         return desk, ()
     desk = replace(desk, gaps_told_at=now)
     here = frozenset(member.user for member in desk.roster)
-    found = gaps(shifts, pack.hours, now=now, until=now + WEEK, people=here)
-    if not found:
+    next_gaps = gaps(shifts, pack.hours, now=now, until=now + WEEK, people=here)
+    if not next_gaps:
         return desk, ()
-    named = [f"{local_minute(shifts, begin)} / {local_minute(shifts, end)}" for begin, end in found[:MOST_GAPS]]
+    named = [f"{local_minute(shifts, begin)} / {local_minute(shifts, end)}" for begin, end in next_gaps[:MOST_GAPS]]
     body = notice_of(
         "shifts.nobody_is_on_shift",
         gaps="; ".join(named),
-        more=len(found) - len(named),
+        more=len(next_gaps) - len(named),
         missing=sum(person.who not in here for person in shifts.people),
     )
     return desk, _tell_supervisors(desk, body)

@@ -65,8 +65,8 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
         withdraw(facts, thread, notice_of("transfer.was_replaced")) if thread.assignment.offer else (thread, ())
     )
     offer = TransferOffer(to=to, by=event.sender, until=facts.now + pack.settings.offer_stands, event_id=event.event_id)
-    answered = thread.signs.answered - {Doubt.OFFER}
-    assignment, signs = replace(thread.assignment, offer=offer), replace(thread.signs, answered=answered)
+    answered_doubts = thread.signs.answered - {Doubt.OFFER}
+    assignment, signs = replace(thread.assignment, offer=offer), replace(thread.signs, answered=answered_doubts)
     thread = replace(thread, assignment=assignment, signs=signs)
     whom = localpart(to) if to else notice_of("transfer.everybody_at_the_desk")
     how = notice_of("transfer.or_accept_takes_it_or", yes=YES, no=NO) if to else notice_of("transfer.at_the_desk_on_its")
@@ -199,8 +199,8 @@ def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
         why = notice_of("transfer.first_hand_over_transfer_or", count=count)
         return answer_as_note(facts, thread, event, why)
     notice = answer(facts, event, notice_of("transfer.you_are_off_duty_nobody"))
-    wanted = SendEvent(owner=DESK, event=OffDutyRequested(user=event.sender))
-    return Step(thread, (mark_as_note(event), wanted, *notice), consumed=True)
+    request = SendEvent(owner=DESK, event=OffDutyRequested(user=event.sender))
+    return Step(thread, (mark_as_note(event), request, *notice), consumed=True)
 
 
 def take(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -280,8 +280,8 @@ def explain_refusal(pack: Pack, facts: Facts, thread: Thread, event: AssignmentR
 
 def _request(facts: Facts, thread: Thread, event: MessageSent, user: str, how: AssignmentKind) -> Step[Thread]:
     beyond = facts.role(event.sender) is Role.SUPERVISOR
-    wanted = SendEvent(owner=DESK, event=ClaimRequested(thread=thread.id, user=user, how=how, over_cap=beyond))
-    return Step(thread, (mark_as_note(event), wanted), consumed=True)
+    request = SendEvent(owner=DESK, event=ClaimRequested(thread=thread.id, user=user, how=how, over_cap=beyond))
+    return Step(thread, (mark_as_note(event), request), consumed=True)
 
 
 def _cannot_take(pack: Pack, facts: Facts, thread: Thread, by: str, to: str) -> str | None:
@@ -312,8 +312,8 @@ def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tupl
     # The desk may still refuse it.
     thread = note_offer_end(facts, replace(thread, assignment=replace(thread.assignment, offer=None)))
     beyond = facts.role(offer.by) is Role.SUPERVISOR
-    wanted = ClaimRequested(thread=thread.id, user=user, how=AssignmentKind.ACCEPTED, over_cap=beyond)
-    return thread, (SendEvent(owner=DESK, event=wanted), CancelTimer(key=OFFER))
+    request = ClaimRequested(thread=thread.id, user=user, how=AssignmentKind.ACCEPTED, over_cap=beyond)
+    return thread, (SendEvent(owner=DESK, event=request), CancelTimer(key=OFFER))
 
 
 def _lower(why: str) -> str:

@@ -74,7 +74,7 @@ def note_escalation(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) ->
 def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """After any event: offer a talk to a person whose heavy, long or broken-off thread has just ended; say who has much."""
     now = {entry.thread: entry.assignee for entry in desk.threads}
-    gone = {
+    users = {
         entry.assignee
         for entry in before.threads
         if entry.assignee is not None and now.get(entry.thread) != entry.assignee and _is_hard(pack, facts, entry)
@@ -84,7 +84,7 @@ def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[
     for member in desk.roster:
         supervised = any(user != member.user for user in facts.supervisors)
         talk = TALK if supervised else TALK_LATER
-        words = notice_of(OFFER, talk=talk) if member.user in gone else _workload_notice(pack, facts, before, desk, member)
+        words = notice_of(OFFER, talk=talk) if member.user in users else _workload_notice(pack, facts, before, desk, member)
         # A clock that was set back is no reason to say it twice.
         if words and (not member.debrief_offered_at or facts.now - member.debrief_offered_at >= OFFER_AGAIN_AFTER):
             notice += (SendMessage(place=OFFICE + member.user, body=words),)
