@@ -24,7 +24,7 @@ CONTAINERFILE: Final = "deploy/containers/Containerfile"
 NOT_HERE: Final = "buildah is not here (on Debian: apt install buildah); without --image a release is made without one"
 
 
-def build_image(archive: bytes, *, folder: str, version: str, made: int, base: str) -> bytes:
+def build_image(archive: bytes, *, folder: str, version: str, commit_time: int, base: str) -> bytes:
     """Return the image of the source in `archive`, below `folder`, on a base image. Raises :class:`SetupError`."""
     buildah = shutil.which("buildah")
     if buildah is None:
@@ -32,30 +32,30 @@ def build_image(archive: bytes, *, folder: str, version: str, made: int, base: s
     with tempfile.TemporaryDirectory(prefix="quietline-image-") as work:
         unpack(archive, work)
         name, layout = f"localhost/quietline:{version}", Path(work) / "layout"
-        words = ("--timestamp", str(made), "--build-arg", f"BASE={base}", "--tag", name, "--file", CONTAINERFILE)
+        words = ("--timestamp", str(commit_time), "--build-arg", f"BASE={base}", "--tag", name, "--file", CONTAINERFILE)
         _run((buildah, "build", "--no-cache", *words, "."), Path(work) / folder)
         _run((buildah, "push", name, f"oci:{layout}:{version}"), Path(work))
-        return _packed(layout, made)
+        return _packed(layout, commit_time)
 
 
 def _run(words: tuple[str, ...], place: Path) -> None:
     try:
-        ended = subprocess.run(  # noqa: S603 - buildah, of PATH
+        process = subprocess.run(  # noqa: S603 - buildah, of PATH
             words, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
         )
     except OSError as error:
         raise SetupError([f"buildah cannot be run ({error.strerror})"]) from None
-    if ended.returncode:
-        said = (ended.stderr.strip().splitlines() or ["it does not say why"])[-1]
+    if process.returncode:
+        said = (process.stderr.strip().splitlines() or ["it does not say why"])[-1]
         raise SetupError([f"the image cannot be built: {said}"])
 
 
-def _packed(layout: Path, made: int) -> bytes:
+def _packed(layout: Path, commit_time: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for file in sorted(path for path in layout.rglob("*") if path.is_file()):
             entry = tarfile.TarInfo(str(file.relative_to(layout)))
-            entry.mtime, entry.mode, entry.size = made, 0o644, file.stat().st_size
+            entry.mtime, entry.mode, entry.size = commit_time, 0o644, file.stat().st_size
             with file.open("rb") as opened:
                 tar.addfile(entry, opened)
     return packed.getvalue()

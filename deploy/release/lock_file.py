@@ -31,17 +31,17 @@ class LockedPackage:
 
 def read_lock(path: Path) -> tuple[LockedPackage, ...]:
     """Return the packages of a lock file in their order. Raises `ValueError` for a line of another form, or no hash."""
-    found: list[tuple[re.Match[str], list[str]]] = []
+    pins: list[tuple[re.Match[str], list[str]]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if pin := _PIN.fullmatch(line):
-            found.append((pin, []))
+            pins.append((pin, []))
         elif digest := _HASH.fullmatch(line):
-            found[-1][1].append(digest["digest"])
+            pins[-1][1].append(digest["digest"])
         elif line.strip() and not line.lstrip().startswith("#"):
             raise ValueError(f"{path.name}: a line is no pin and no hash: {line}")
-    if bare := [pin["name"] for pin, hashes in found if not hashes]:
+    if bare := [pin["name"] for pin, hashes in pins if not hashes]:
         raise ValueError(f"{path.name}: without a hash: {', '.join(bare)}")
     return tuple(
         LockedPackage(name=pin["name"], version=pin["version"], marker=pin["marker"] or "", hashes=tuple(sorted(hashes)))
-        for pin, hashes in found
+        for pin, hashes in pins
     )

@@ -37,17 +37,17 @@ def make_release(out: Path, *, image_base: str | None = None) -> list[Path]:
         raise SetupError(problems)
     name = f"quietline-{own_version()}"
     try:
-        commit, made = commit_of(ROOT)
-        archive = tar_of(ROOT, commit, folder=name, made=made)
+        commit, commit_time = commit_of(ROOT)
+        archive = tar_of(ROOT, commit, folder=name, commit_time=commit_time)
     except NoSource as error:
         raise SetupError([f"{ROOT}: {error}"]) from None
     files = {
         f"{name}.tar.gz": compress(archive),
-        f"{name}.cdx.json": make_sbom(packages, commit=commit, made=made).encode(),
-        **_wheel(archive, name, made),
+        f"{name}.cdx.json": make_sbom(packages, commit=commit, commit_time=commit_time).encode(),
+        **_wheel(archive, name, commit_time),
     }
     if image_base is not None:
-        image = build_image(archive, folder=name, version=own_version(), made=made, base=image_base)
+        image = build_image(archive, folder=name, version=own_version(), commit_time=commit_time, base=image_base)
         files[f"{name}.oci.tar"] = image
     sums = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     files[CHECKSUMS] = "".join(f"{digest}  {file}\n" for file, digest in sums.items()).encode()
@@ -72,12 +72,12 @@ def licence_problems(names: list[str]) -> list[str]:
     return problems
 
 
-def _wheel(archive: bytes, folder: str, made: int) -> dict[str, bytes]:
+def _wheel(archive: bytes, folder: str, commit_time: int) -> dict[str, bytes]:
     """Build the wheel out of the archive. The time of every file in it is the commit's."""
     with tempfile.TemporaryDirectory(prefix="quietline-release-") as work:
         unpack(archive, work)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        ended = subprocess.run(  # noqa: S603 - pip of this environment
+        process = subprocess.run(  # noqa: S603 - pip of this environment
             [
                 *pip,
                 "--no-build-isolation",
@@ -87,12 +87,12 @@ def _wheel(archive: bytes, folder: str, made: int) -> dict[str, bytes]:
                 str(Path(work) / folder),
             ],
             cwd=work,
-            env={**os.environ, "SOURCE_DATE_EPOCH": str(made), "PYTHONHASHSEED": "0", "PYTHONPATH": ""},
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(commit_time), "PYTHONHASHSEED": "0", "PYTHONPATH": ""},
             umask=0o022,
             capture_output=True,
             text=True,
             check=False,
         )
-        if ended.returncode:
-            raise SetupError([f"the wheel cannot be built: {(ended.stderr.strip().splitlines() or ['?'])[-1]}"])
+        if process.returncode:
+            raise SetupError([f"the wheel cannot be built: {(process.stderr.strip().splitlines() or ['?'])[-1]}"])
         return {path.name: path.read_bytes() for path in (Path(work) / "out").glob("*.whl")}

@@ -36,8 +36,8 @@ NAMESPACE: Final = uuid.UUID("0a2d6f0c-6b3c-5b0f-9f0e-3f1d6f8a7c11")
 """Of the serial numbers: one for each commit."""
 
 
-def make_sbom(packages: Sequence[LockedPackage], *, commit: str, made: int) -> str:
-    """Write the bill of materials of a commit. `made`: its time, in seconds since the epoch. Raises `UnknownLicence`."""
+def make_sbom(packages: Sequence[LockedPackage], *, commit: str, commit_time: int) -> str:
+    """Write the bill of materials of a commit. `commit_time`: in seconds since the epoch. Raises `UnknownLicence`."""
     root = Component(
         name="quietline",
         version=own_version(),
@@ -52,7 +52,7 @@ def make_sbom(packages: Sequence[LockedPackage], *, commit: str, made: int) -> s
         version=1,
     )
     bom.metadata.component = root
-    bom.metadata.timestamp = datetime.fromtimestamp(made, tz=UTC)
+    bom.metadata.timestamp = datetime.fromtimestamp(commit_time, tz=UTC)
     bom.metadata.tools.components.clear()
     bom.metadata.tools.tools.clear()
     needed = {name: _needs(name, components) for name in components}
@@ -88,12 +88,12 @@ def _needs(name: str, known: Iterable[str]) -> list[str]:
         declared = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    found = set()
+    names = set()
     for text in declared:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            found.add(canonicalize_name(requirement.name))
-    return sorted(found & set(known))
+            names.add(canonicalize_name(requirement.name))
+    return sorted(names & set(known))

@@ -27,18 +27,18 @@ class NoSource(Exception):  # noqa: N818 - an answer, not a failure
 
 def commit_of(root: Path) -> tuple[str, int]:
     """Return the id of the commit that is checked out, and its time, in seconds since the epoch. Raises `NoSource`."""
-    identity, made = _git(root, "log", "-1", "--format=%H %ct").decode().split()
-    return identity, int(made)
+    identity, commit_time = _git(root, "log", "-1", "--format=%H %ct").decode().split()
+    return identity, int(commit_time)
 
 
-def tar_of(root: Path, commit: str, *, folder: str, made: int) -> bytes:
+def tar_of(root: Path, commit: str, *, folder: str, commit_time: int) -> bytes:
     """Return the tar file of a commit: every file below `folder`. Raises `NoSource`."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         tree = sorted(_tree(root, commit), key=lambda each: each[2])
         for (mode, _, name), data in zip(tree, _blobs(root, [identity for _, identity, _ in tree]), strict=True):
             entry = tarfile.TarInfo(f"{folder}/{name}")
-            entry.mtime, entry.mode = made, 0o755 if mode == EXECUTABLE else 0o644
+            entry.mtime, entry.mode = commit_time, 0o755 if mode == EXECUTABLE else 0o644
             if mode == LINK:
                 entry.type, entry.linkname = tarfile.SYMTYPE, data.decode()
                 tar.addfile(entry)
@@ -64,33 +64,33 @@ def unpack(archive: bytes, directory: str) -> None:
 
 def _tree(root: Path, commit: str) -> list[tuple[str, str, str]]:
     """Return mode, object and name of every file of a commit."""
-    found = []
+    files = []
     for line in _git(root, "ls-tree", "-r", "-z", "--full-tree", commit).decode().split("\0"):
         if line:
-            told, _, name = line.partition("\t")
-            mode, _kind, identity = told.split()
-            found.append((mode, identity, name))
-    return found
+            fields, _, name = line.partition("\t")
+            mode, _kind, identity = fields.split()
+            files.append((mode, identity, name))
+    return files
 
 
 def _blobs(root: Path, identities: Sequence[str]) -> Iterator[bytes]:
     """Yield what is in each of these files, asked of one git (git-cat-file(1), "Batch output")."""
-    told = io.BytesIO(_git(root, "cat-file", "--batch", given="".join(f"{each}\n" for each in identities)))
+    output = io.BytesIO(_git(root, "cat-file", "--batch", stdin="".join(f"{each}\n" for each in identities)))
     for identity in identities:
-        match told.readline().decode().split():
+        match output.readline().decode().split():
             case [_, "blob", size]:
-                yield told.read(int(size))
-                told.read(1)  # the line's end behind it
+                yield output.read(int(size))
+                output.read(1)  # the line's end behind it
             case _:
                 raise NoSource(f"git has no file {identity}")
 
 
-def _git(root: Path, *words: str, given: str = "") -> bytes:
+def _git(root: Path, *words: str, stdin: str = "") -> bytes:
     command = ["git", *words]
     try:
-        ended = subprocess.run(command, cwd=root, input=given.encode(), capture_output=True, check=False)  # noqa: S603 - PATH's
+        process = subprocess.run(command, cwd=root, input=stdin.encode(), capture_output=True, check=False)  # noqa: S603 - PATH's
     except OSError as error:
         raise NoSource(f"git cannot be run ({error.strerror})") from None
-    if ended.returncode:
-        raise NoSource(ended.stderr.decode(errors="replace").strip().splitlines()[-1])
-    return ended.stdout
+    if process.returncode:
+        raise NoSource(process.stderr.decode(errors="replace").strip().splitlines()[-1])
+    return process.stdout

@@ -43,20 +43,20 @@ def find_vulnerabilities(lock: Path, *, url: str) -> tuple[int, list[Vulnerabili
         options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--cache-dir", cache]
         command = [sys.executable, "-P", "-m", "pip_audit", "--requirement", str(lock), *options, *words]
         try:
-            ended = subprocess.run(  # noqa: S603 - the command is ours
+            process = subprocess.run(  # noqa: S603 - the command is ours
                 command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
             )
         except subprocess.TimeoutExpired:
             raise NoAnswer from None
     try:
-        told: Any = json.loads(ended.stdout)
-        asked = [each for each in told["dependencies"] if "skip_reason" not in each]
+        report: Any = json.loads(process.stdout)
+        dependencies = [each for each in report["dependencies"] if "skip_reason" not in each]
     except (ValueError, KeyError, TypeError):
         raise NoAnswer from None
-    return len(asked), [
+    return len(dependencies), [
         Vulnerability(
             package=each["name"], version=each["version"], identity=known["id"], fixed_in=tuple(known["fix_versions"])
         )
-        for each in asked
+        for each in dependencies
         for known in each["vulns"]
     ]

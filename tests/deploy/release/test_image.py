@@ -41,8 +41,8 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def build() -> bytes:
     commit, made = commit_of(ROOT)
-    archive = tar_of(ROOT, commit, folder="quietline-1", made=made)
-    return build_image(archive, folder="quietline-1", version="1", made=made, base="registry/python@sha256:00")
+    archive = tar_of(ROOT, commit, folder="quietline-1", commit_time=made)
+    return build_image(archive, folder="quietline-1", version="1", commit_time=made, base="registry/python@sha256:00")
 
 
 def test_it_is_built_from_the_archive_as_of_the_commit(asked: Path) -> None:
@@ -83,4 +83,4 @@ def test_without_buildah_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: p
     archive = io.BytesIO()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="apt install buildah"):
-        build_image(archive.getvalue(), folder="q", version="1", made=0, base="x")
+        build_image(archive.getvalue(), folder="q", version="1", commit_time=0, base="x")

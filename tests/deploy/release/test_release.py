@@ -82,7 +82,7 @@ def test_what_lies_about_is_not_in_an_archive(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("edited")
     (tmp_path / "secret").write_text("new")
     commit, made = commit_of(tmp_path)
-    with tarfile.open(fileobj=io.BytesIO(tar_of(tmp_path, commit, folder="q", made=made))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(tar_of(tmp_path, commit, folder="q", commit_time=made))) as tar:
         file = tar.extractfile("q/kept")
         assert file is not None
         assert (tar.getnames(), file.read()) == (["q/kept", "q/link"], b"committed")
@@ -107,11 +107,11 @@ def test_an_archive_that_lacks_a_file_is_none(tmp_path: Path) -> None:
     git("update-index", "--add", "--cacheinfo", f"160000,{commit},another")
     git("commit", "-q", "-m", "y")
     with pytest.raises(NoSource, match=commit):
-        tar_of(tmp_path, "HEAD", folder="q", made=made)
+        tar_of(tmp_path, "HEAD", folder="q", commit_time=made)
     lost = git("rev-parse", f"{commit}:kept")
     (tmp_path / ".git/objects" / lost[:2] / lost[2:]).unlink()
     with pytest.raises(NoSource, match=lost):
-        tar_of(tmp_path, commit, folder="q", made=made)
+        tar_of(tmp_path, commit, folder="q", commit_time=made)
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 
 def bill() -> dict[str, Any]:
     commit, made = commit_of(ROOT)
-    told: dict[str, Any] = json.loads(make_sbom(read_lock(LOCKS / "runtime.txt"), commit=commit, made=made))
+    told: dict[str, Any] = json.loads(make_sbom(read_lock(LOCKS / "runtime.txt"), commit=commit, commit_time=made))
     return told
 
 
