@@ -29,8 +29,8 @@ FILES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"values.schema
 
 def main() -> int:
     """Write every file again."""
-    for name, made in FILES.items():
-        (CHART / name).write_text(made(), encoding="utf-8")
+    for name, make_text in FILES.items():
+        (CHART / name).write_text(make_text(), encoding="utf-8")
     return 0
 
 

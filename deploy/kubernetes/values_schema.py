@@ -236,12 +236,12 @@ def _carrier() -> Schema:
 
 def _settings(name: str, settings: type[CarrierSettings]) -> Schema:
     """Return what a carrier's section may have, from its settings."""
-    made = settings.model_json_schema()
+    schema = settings.model_json_schema()
     properties: dict[str, Schema] = {"kind": {"const": name}}
-    for key, told in made["properties"].items():
+    for key, property_schema in schema["properties"].items():
         if key != "kind" and not key.endswith(FILE):
             # `null` is a key that is left out, and a default is the program's to know.
-            shapes = [each for each in told.get("anyOf", [told]) if each.get("type") != "null"]
+            shapes = [each for each in property_schema.get("anyOf", [property_schema]) if each.get("type") != "null"]
             properties[key] = {word: value for word, value in shapes[0].items() if word not in {"title", "default"}}
     secrets = _secrets(settings)
     properties["secrets"] = {
@@ -250,7 +250,7 @@ def _settings(name: str, settings: type[CarrierSettings]) -> Schema:
         "items": {"enum": sorted(secrets)},
         "allOf": [{"contains": {"const": key}} for key, needed in sorted(secrets.items()) if needed],
     }
-    required = {key.removesuffix(FILE) if key.endswith(FILE) else key for key in made["required"]} - set(secrets)
+    required = {key.removesuffix(FILE) if key.endswith(FILE) else key for key in schema["required"]} - set(secrets)
     return _section(properties, required=("secrets", *sorted(required)))
 
 
@@ -262,8 +262,8 @@ def _secrets(settings: type[CarrierSettings]) -> dict[str, bool]:
 
 
 def _section(properties: dict[str, Schema], *, required: tuple[str, ...] = ()) -> Schema:
-    told: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
-    return told | ({"required": list(required)} if required else {})
+    schema: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return schema | ({"required": list(required)} if required else {})
 
 
 def _image(*, required: bool = False) -> Schema:
@@ -283,5 +283,5 @@ def _image(*, required: bool = False) -> Schema:
 def _reference(*, key: Schema | None = None) -> Schema:
     """Return the schema of something that a config map or a secret holds: at most one of them is named."""
     kinds = ("configMap", "secret")
-    told = _section(dict.fromkeys(kinds, NAME_OR_NONE) | ({"key": key} if key else {}))
-    return told | {"not": {"required": list(kinds), "properties": {kind: {"minLength": 1} for kind in kinds}}}
+    schema = _section(dict.fromkeys(kinds, NAME_OR_NONE) | ({"key": key} if key else {}))
+    return schema | {"not": {"required": list(kinds), "properties": {kind: {"minLength": 1} for kind in kinds}}}

@@ -26,17 +26,17 @@ def load_with_base(names: Sequence[str]) -> Pack:
 def lint_report(pack: Pack) -> CheckReport:
     """Return what lint found as a report. Advice is well, and still says what to do."""
     checks = [
-        CheckResult(name=f"{found.path} ({found.rule})", ok=not found.must, what=found.what, do=found.do)
-        for found in lint(pack)
+        CheckResult(name=f"{finding.path} ({finding.rule})", ok=not finding.must, what=finding.what, do=finding.do)
+        for finding in lint(pack)
     ]
     return CheckReport(checks=tuple(checks) or (CheckResult(name="packs", ok=True, what="nothing to say"),))
 
 
 def json_schema() -> str:
     """Return the JSON Schema of a pack file, for editors."""
-    made = PackFile.model_json_schema()
+    schema = PackFile.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Quietline pack"}
     return (
-        json.dumps(head | {key: value for key, value in made.items() if key != "title"}, indent=2, ensure_ascii=False)
+        json.dumps(head | {key: value for key, value in schema.items() if key != "title"}, indent=2, ensure_ascii=False)
         + "\n"
     )

@@ -75,27 +75,27 @@ async def judge(source: Source, config: Config, pack: Pack) -> CheckResult:
     zone = pack.hours.timezone if pack.shifts is None else pack.shifts.timezone
     try:
         data = await source.read()
-        found = await asyncio.to_thread(
+        calendar = await asyncio.to_thread(
             calendar_file.read, data, zone=zone, server=config.homeserver.server_name, now=time.time()
         )
     except CalendarError as error:
         what, do = PROBLEMS[error.problem]
         unheard = error.problem is CalendarProblem.UNREACHABLE and source.is_outside
         return CheckResult(name="calendar", ok=unheard, asked=not unheard, what=what, do=do)
-    return _of_people(found, {member.mxid for member in config.line.staff})
+    return _of_people(calendar, {member.mxid for member in config.line.staff})
 
 
-def _of_people(found: CalendarShifts, staff: set[str]) -> CheckResult:
-    strangers = sum(person.who not in staff for person in found.shifts.people)
+def _of_people(calendar: CalendarShifts, staff: set[str]) -> CheckResult:
+    strangers = sum(person.who not in staff for person in calendar.shifts.people)
     counts = {
         "people who are not on the staff": strangers,
-        "entries of nobody": len(found.nameless),
-        "entries that cannot be read": found.unread,
+        "entries of nobody": len(calendar.nameless),
+        "entries that cannot be read": calendar.unread,
     }
     wrong = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
-    what = f"has shifts of {len(found.shifts.people)} people in the coming weeks"
+    what = f"has shifts of {len(calendar.shifts.people)} people in the coming weeks"
     do = "Correct the titles, or add accounts with `quietline staff add`: a shift of nobody counts as a gap (shifts.md)."
-    ok = strangers < len(found.shifts.people)  # else it is the calendar of another line, or of no line
+    ok = strangers < len(calendar.shifts.people)  # else it is the calendar of another line, or of no line
     return CheckResult(
         name="calendar",
         ok=ok,

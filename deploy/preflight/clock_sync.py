@@ -35,10 +35,10 @@ def is_synchronised() -> bool | None:
 
 def check_synchronisation() -> CheckResult:
     """Warn of a clock that nobody synchronises: it is right today, and minutes off in some months."""
-    name, found = "clock", is_synchronised()
-    if found is None:
+    name, state = "clock", is_synchronised()
+    if state is None:
         return CheckResult(name=name, ok=True, what="may be right; whether it is synchronised the kernel does not say here")
-    if found:
+    if state:
         return CheckResult(name=name, ok=True, what="is synchronised")
     do = (
         "Have it synchronised (`timedatectl set-ntp true`, or chrony): signatures end after five minutes, and everything "

@@ -81,7 +81,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         _check_databases(config, layout, running=running),
         shared_checks.check_homeserver_database(config, layout, running=running),
         check_homeserver(config, layout, running=running),
-        _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
+        _check_carrier(config, running=running, is_visible=all(row.asked for row in outside)),
         check_calendar(config, pack),
     )
     rows = [
@@ -122,9 +122,9 @@ def as_text(report: CheckReport) -> list[str]:
 
 def check_python() -> CheckResult:
     """Whether this Python is one that every part was tried with."""
-    found = ".".join(map(str, sys.version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     ok = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
-    return CheckResult(name="python", ok=ok, what=f"is {found}", do="" if ok else "Use Python 3.11 to 3.14.")
+    return CheckResult(name="python", ok=ok, what=f"is {version}", do="" if ok else "Use Python 3.11 to 3.14.")
 
 
 def check_versions() -> CheckResult:
@@ -155,9 +155,9 @@ def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
     """Say what of the packs stops a start, a row for each text that counsel must read or the agency must replace."""
     yield shared_checks.check_packs(config, pack)
     if not config.line.rehearsal:
-        for found in lint(pack):
-            if found.must:
-                yield CheckResult(name=f"{found.path} ({found.rule})", ok=False, what=found.what, do=found.do)
+        for finding in lint(pack):
+            if finding.must:
+                yield CheckResult(name=f"{finding.path} ({finding.rule})", ok=False, what=finding.what, do=finding.do)
 
 
 def check_account(config: Config, layout: Layout) -> Iterator[CheckResult]:
@@ -175,25 +175,25 @@ def check_ports(config: Config, layout: Layout, *, running: bool) -> CheckResult
     name, own = "port", _ports(config, layout)
     if running:
         return CheckResult(name=name, ok=True, what=f"{config.listen.port} is the running line's")
-    taken = [f"{port} ({part})" for part, host, port in own if not is_port_free(host, port)]
-    if not taken:
+    used_ports = [f"{port} ({part})" for part, host, port in own if not is_port_free(host, port)]
+    if not used_ports:
         free = ", ".join(str(port) for _, _, port in own)
         return CheckResult(name=name, ok=True, what=f"{free} {'is' if len(own) == 1 else 'are'} free")
     do = "End what listens there, or give listen.port another; `up` takes others for all with --port-base."
-    return CheckResult(name=name, ok=False, what=f"in use or not allowed: {', '.join(taken)}", do=do)
+    return CheckResult(name=name, ok=False, what=f"in use or not allowed: {', '.join(used_ports)}", do=do)
 
 
 def _ports(config: Config, layout: Layout) -> list[tuple[str, str, int]]:
     """Return what listens, on which address and port: of the bridge, and of what `up` runs on this machine."""
-    found = [("bridge", config.listen.host, config.listen.port)]
+    listeners = [("bridge", config.listen.host, config.listen.port)]
     if config.metrics is not None:
-        found.append(("metrics", *config.metrics.address))
+        listeners.append(("metrics", *config.metrics.address))
     if _is_embedded(config, layout):
         urls = {"homeserver": config.homeserver.url}
         urls |= {"carrier": config.line.carrier.api_base} if config.line.rehearsal else {}
         parts = ((name, urlsplit(url)) for name, url in urls.items())
-        found += [(name, HOST, part.port) for name, part in parts if part.port is not None]
-    return found
+        listeners += [(name, HOST, part.port) for name, part in parts if part.port is not None]
+    return listeners
 
 
 async def _check_databases(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:
@@ -201,8 +201,8 @@ async def _check_databases(config: Config, layout: Layout, *, running: bool) -> 
     server = await check_server_database(config)
     if server is not None and not server.ok:
         return [server, check_clock()]
-    found = [*check_database(config, layout, running=running)]
-    return [server if row.name == server.name else row for row in found] if server is not None else found
+    rows = [*check_database(config, layout, running=running)]
+    return [server if row.name == server.name else row for row in rows] if server is not None else rows
 
 
 def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator[CheckResult]:
@@ -314,7 +314,7 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
     name, right = "homeserver token", f"is that of {config.policy_mxid}"
     do = ASK_REGISTRATION
     try:
-        told = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
+        user = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
     except TokenRefused:
         return CheckResult(name=name, ok=False, what="the homeserver does not know it", do=do)
     except Permanent as error:
@@ -323,12 +323,12 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
         return CheckResult(name=name, ok=False, what=f"cannot speak for {config.policy_mxid} ({error.errcode})", do=do)
     except HomeserverError as error:
         return CheckResult(name=name, ok=False, what=f"cannot be asked for ({error.status})", do=do)
-    ok = told == config.policy_mxid
+    ok = user == config.policy_mxid
     return CheckResult(name=name, ok=ok, what=right if ok else "is that of another account", do="" if ok else do)
 
 
-async def _check_carrier(config: Config, *, running: bool, seen: bool) -> list[CheckResult]:
-    """Ask the carrier, and the webhook by its public address. `seen`: that address can be judged from here."""
+async def _check_carrier(config: Config, *, running: bool, is_visible: bool) -> list[CheckResult]:
+    """Ask the carrier, and the webhook by its public address. `is_visible`: that address can be judged from here."""
     rows = (check_public_address(config), *await ask_carrier(config))
     if not running and config.line.carrier.kind in GATEWAYS:
         rows = tuple(_until_it_starts(row) if row.name == "login" else row for row in rows)
@@ -337,7 +337,7 @@ async def _check_carrier(config: Config, *, running: bool, seen: bool) -> list[C
         later = {
             name: replace(row, ok=True, asked=False, what=what) for row in rows if (name := row.name) in OF_A_RUNNING_LINE
         }
-        return [row if row.ok or seen else later.get(row.name, row) for row in rows]
+        return [row if row.ok or is_visible else later.get(row.name, row) for row in rows]
     if config.line.rehearsal:
         what, do = "the rehearsal carrier starts with the line", "Start the line, and ask again."
         return [row if row.ok else CheckResult(name=row.name, ok=True, asked=False, what=what, do=do) for row in rows]
@@ -380,8 +380,8 @@ def _is_embedded(config: Config, layout: Layout) -> bool:
     """Whether `up` would run the homeserver, on this machine: it did so before, or is about to for the first time."""
     if config.homeserver.joined:
         return False
-    begun = config.line.rehearsal or layout.homeserver.is_dir() or layout.handout.is_dir()
-    return begun and urlsplit(config.homeserver.url).hostname in (HOST, HOMESERVER_NAME)
+    is_own = config.line.rehearsal or layout.homeserver.is_dir() or layout.handout.is_dir()
+    return is_own and urlsplit(config.homeserver.url).hostname in (HOST, HOMESERVER_NAME)
 
 
 def _as_warning(check: CheckResult, *, missing: bool) -> CheckResult:

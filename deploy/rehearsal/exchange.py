@@ -80,9 +80,9 @@ class Faults:
 
     def use_up(self, kind: InboundFault) -> bool:
         """Use up one inbound fault of this kind, if one is set."""
-        left = self.inbound.get(kind, 0)
-        self.inbound[kind] = max(left - 1, 0)
-        return left > 0
+        times = self.inbound.get(kind, 0)
+        self.inbound[kind] = max(times - 1, 0)
+        return times > 0
 
 
 class Exchange:
@@ -109,8 +109,8 @@ class Exchange:
 
     def owed(self) -> tuple[SmsRecord, ...]:
         """Texts of which the line was not yet told everything, oldest first."""
-        kept = sorted((t for texts in self._handsets.values() for t in texts), key=lambda t: t.sequence)
-        return tuple(t for t in kept if (t.status == "queued" if t.direction == "in" else t.reports < ALL_REPORTS))
+        records = sorted((t for texts in self._handsets.values() for t in texts), key=lambda t: t.sequence)
+        return tuple(t for t in records if (t.status == "queued" if t.direction == "in" else t.reports < ALL_REPORTS))
 
     def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = (), drill: str = "") -> SmsRecord:
         """Take a text from a handset to the line. `drill`: the tag of the drill whose texter it is."""
@@ -121,8 +121,8 @@ class Exchange:
         for number, texts in self._handsets.items():
             if any(text.drill == tag for text in texts):
                 return number
-        taken = {*self._handsets, self.number}
-        return next(number for n in count(FIRST_DRILL_NUMBER) if (number := f"+1555555{n:04}") not in taken)
+        numbers = {*self._handsets, self.number}
+        return next(number for n in count(FIRST_DRILL_NUMBER) if (number := f"+1555555{n:04}") not in numbers)
 
     def outbound(self, *, recipient: str, text: str) -> SmsRecord:
         """Take a text from the line; it reaches the handset at once."""
@@ -155,15 +155,15 @@ class Exchange:
 
     def listed(self, *, since: datetime, after: int, limit: int) -> tuple[SmsRecord, ...]:
         """List inbound copies at or after `since` and beyond the sequence `after`: the `limit` oldest, in order."""
-        found = (t for t in self._copies.values() if t.direction == "in" and t.at >= since and t.sequence > after)
-        return tuple(text for text, _ in zip(found, range(limit), strict=False))
+        records = (t for t in self._copies.values() if t.direction == "in" and t.at >= since and t.sequence > after)
+        return tuple(text for text, _ in zip(records, range(limit), strict=False))
 
     def _keep(
         self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...], drill: str
     ) -> SmsRecord:
         # Strictly ascending even when the wall clock is set back, so that a listing from a watermark misses nothing.
         at = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
-        kept = SmsRecord(
+        record = SmsRecord(
             id=secrets.token_hex(12),
             sequence=self._sequence + 1,
             direction=direction,
@@ -176,9 +176,9 @@ class Exchange:
             status="queued" if direction == "in" else "sent",
             drill=drill,
         )
-        self._put(kept)
-        self._file(kept)
-        return kept
+        self._put(record)
+        self._file(record)
+        return record
 
     def _file(self, record: SmsRecord) -> None:
         self._last, self._sequence = max(self._last, record.at), max(self._sequence, record.sequence)

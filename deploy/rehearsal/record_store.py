@@ -47,12 +47,12 @@ class RecordStore:
         try:
             # What a kill left half-written has no end of line.
             lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-            found = {record.sequence: record for record in (_open(cipher, line) for line in lines)}
+            by_sequence = {record.sequence: record for record in (_open(cipher, line) for line in lines)}
         except (InvalidTag, ValueError, KeyError, TypeError):
             raise ProblemsError(
                 [f"store: {path} cannot be read with this key; put its key back, or remove it and begin with empty phones"]
             ) from None
-        records = [found[sequence] for sequence in sorted(found)]
+        records = [by_sequence[sequence] for sequence in sorted(by_sequence)]
         written = path.with_name(f"{path.name}.new")
         descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         store = cls(descriptor, cipher)
@@ -98,6 +98,6 @@ class RecordStore:
 
 def _open(cipher: AESGCM, line: bytes) -> SmsRecord:
     sealed = base64.b64decode(line, validate=True)
-    told: dict[str, Any] = json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None))
-    media = tuple(Attachment(**each) for each in told.pop("media"))
-    return SmsRecord(**{**told, "media": media, "at": datetime.fromisoformat(told["at"])})
+    content: dict[str, Any] = json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None))
+    media = tuple(Attachment(**each) for each in content.pop("media"))
+    return SmsRecord(**{**content, "media": media, "at": datetime.fromisoformat(content["at"])})

@@ -103,8 +103,8 @@ class Server:
             # Another page, open in the same browser, has no business with these handsets.
             return _error(403, "not from another site")
         if request.path.startswith("/v1/"):
-            given = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
-            if not hmac.compare_digest(given, self._token):
+            header = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
+            if not hmac.compare_digest(header, self._token):
                 return _error(401, "wrong or missing token")
         return await handler(request)
 
@@ -118,9 +118,9 @@ class Server:
             raise _BadRequest("from: not E.164, a short code or a name, or the line's own number")
         if to != self._exchange.number:
             raise _BadRequest("to: not the line's number")
-        taken = self._exchange.inbound(sender=from_, text=text, media=_media(body) + _picture(body))
-        self._webhooks.inbound(taken)
-        return web.json_response({"id": taken.id}, status=202)
+        record = self._exchange.inbound(sender=from_, text=text, media=_media(body) + _picture(body))
+        self._webhooks.inbound(record)
+        return web.json_response({"id": record.id}, status=202)
 
     async def _post_drill_text(self, request: web.Request) -> web.Response:
         """Take a text from the handset of a drill; one `ref` is one text, however often it is asked for."""
@@ -169,8 +169,8 @@ class Server:
 
     async def _get_faults(self, _request: web.Request) -> web.Response:
         faults = self._exchange.faults
-        left = {kind: times for kind, times in faults.inbound.items() if times}
-        return web.json_response({"send": faults.send if faults.sends else "ok", "times": faults.sends, "inbound": left})
+        inbound = {kind: times for kind, times in faults.inbound.items() if times}
+        return web.json_response({"send": faults.send if faults.sends else "ok", "times": faults.sends, "inbound": inbound})
 
     async def _post_faults(self, request: web.Request) -> web.Response:
         body = await _json_object(request)
@@ -211,9 +211,9 @@ class Server:
                 return web.json_response({"id": self._deliver(to, text).id}, status=201)
 
     def _deliver(self, to: str, text: str) -> SmsRecord:
-        taken = self._exchange.outbound(recipient=to, text=text)
-        self._webhooks.sent(taken)
-        return taken
+        record = self._exchange.outbound(recipient=to, text=text)
+        self._webhooks.sent(record)
+        return record
 
     async def _hang_then_abort(self, request: web.Request) -> web.StreamResponse:
         """Hold the request, then break it off. The client that gives up, or the carrier that stops, cancels this."""
@@ -233,8 +233,8 @@ class Server:
             raise _BadRequest("limit: not a number from 1 to 500")
         size = int(limit)
         # One more than asked tells whether there is a next page.
-        found = self._exchange.listed(since=_parse_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
-        page = found[:size]
+        records = self._exchange.listed(since=_parse_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
+        page = records[:size]
         messages = [
             {
                 "id": t.id,
@@ -247,7 +247,7 @@ class Server:
             | ({"drill": t.drill} if t.drill else {})
             for t in page
         ]
-        return web.json_response({"messages": messages, "next": str(page[-1].sequence) if found[size:] else None})
+        return web.json_response({"messages": messages, "next": str(page[-1].sequence) if records[size:] else None})
 
     async def _get_status(self, request: web.Request) -> web.Response:
         copy = self._exchange.copy(request.match_info["id"])

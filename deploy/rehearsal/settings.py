@@ -103,8 +103,8 @@ def load(path: Path) -> Settings:
 
 
 def _store(raw: Mapping[str, Any], problems: list[str]) -> tuple[Path | None, bytes]:
-    given = [key for key in _STORE_KEYS if key in raw]
-    if not given:
+    keys = [key for key in _STORE_KEYS if key in raw]
+    if not keys:
         return None, b""
     if wrong := [key for key in _STORE_KEYS if not isinstance(raw.get(key), str)]:
         problems += [f"{key}: missing, or not of type str; store and store_key_file go together" for key in wrong]

@@ -130,8 +130,8 @@ class _Page:
         lines = []
         for row in rows:
             values = [self._number(row), *([self._median(row.month)] if load else [])]
-            told = "".join(f"<td>{value}</td>" for value in values)
-            lines.append(f'<tr><th scope="row">{escape(self._label(plot, row))}</th>{told}</tr>')
+            cells = "".join(f"<td>{value}</td>" for value in values)
+            lines.append(f'<tr><th scope="row">{escape(self._label(plot, row))}</th>{cells}</tr>')
         body = "\n".join(lines)
         return f"<table>\n<caption>{heading}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
@@ -141,7 +141,7 @@ class _Page:
         return escape(self._small if row.figure is Figure.SMALL else self._words["withheld"])
 
     def _median(self, month: str) -> str:
-        step = next((found.median_wait for found in self._months if found.month == month), None)
+        step = next((each.median_wait for each in self._months if each.month == month), None)
         kind = next((kind for kind, name in WAIT_STEPS.items() if name == step), None)
         return self._words["no_median"] if kind is None else self._words[kind]
 

@@ -47,7 +47,7 @@ class PdfError(Exception):
 
 def find_browser() -> str | None:
     """Return the path of the first browser in PATH that prints to PDF."""
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def print_pdf(page: str) -> bytes:
@@ -59,8 +59,8 @@ def print_pdf(page: str) -> bytes:
             "and print it from any browser"
         )
     # A browser that was killed may still be writing there when the directory goes.
-    with tempfile.TemporaryDirectory(prefix="quietline-report-", ignore_cleanup_errors=True) as made:
-        place = Path(made)
+    with tempfile.TemporaryDirectory(prefix="quietline-report-", ignore_cleanup_errors=True) as directory:
+        place = Path(directory)
         (place / "page.html").write_text(page, encoding="utf-8")
         # Chromium refuses to run as root with its sandbox; the page has no script that it would hold.
         as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()

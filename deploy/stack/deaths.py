@@ -21,11 +21,11 @@ MAX_KEPT: Final = 100
 
 def record_death(path: Path, name: str, now: float) -> None:
     """Note that the child of that name ended at that time (seconds since the epoch)."""
-    found = _read(path)
-    kept = [time for time in found.get(name, ()) if 0 <= now - time < KEPT_SECONDS]
-    found[name] = [*kept, float(int(now))][-MAX_KEPT:]
+    deaths = _read(path)
+    times = [time for time in deaths.get(name, ()) if 0 <= now - time < KEPT_SECONDS]
+    deaths[name] = [*times, float(int(now))][-MAX_KEPT:]
     with contextlib.suppress(OSError):
-        write_atomically(path, json.dumps(found) + "\n")
+        write_atomically(path, json.dumps(deaths) + "\n")
 
 
 def count_deaths(path: Path, since: float) -> dict[str, int]:
@@ -36,7 +36,7 @@ def count_deaths(path: Path, since: float) -> dict[str, int]:
 
 def _read(path: Path) -> dict[str, list[float]]:
     try:
-        told: Any = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): [float(time) for time in times] for name, times in told.items()}
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): [float(time) for time in times] for name, times in content.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

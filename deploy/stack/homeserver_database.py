@@ -87,10 +87,10 @@ def url_of(config: Config) -> PostgresUrl | None:
 def check_engine(config: Config, layout: Layout) -> None:
     """Raise :class:`SetupError` when the data are in another database than the configuration now says."""
     where, file = f"{layout.config}: homeserver.database_url_file", config.homeserver.database_url_file
-    begun, sqlite = layout.postgres_begun.is_file(), (layout.homeserver / "homeserver.db").is_file()
-    if file is None and begun:
+    is_postgres, sqlite = layout.postgres_begun.is_file(), (layout.homeserver / "homeserver.db").is_file()
+    if file is None and is_postgres:
         raise SetupError([f"{where}: is missing, and the homeserver's data are in PostgreSQL; write the line back"])
-    if file is not None and sqlite and not begun:
+    if file is not None and sqlite and not is_postgres:
         raise SetupError(
             [f"{where}: the homeserver's data are in homeserver.db, and a URL moves nothing; take the line out"]
         )
@@ -138,7 +138,7 @@ def _of_its_kind(facts: PostgresFacts) -> Iterator[DatabaseProblem]:
     if facts.version < OLDEST:
         yield DatabaseProblem(f"is version {facts.version}", f"Update it: Synapse needs {OLDEST} or newer.")
     wrong = [f"encoding is {facts.encoding}, not UTF8"] if facts.encoding != "UTF8" else []
-    wrong += [f"{name} is {found}, not C" for name, found in _locales(facts) if found != "C"]
+    wrong += [f"{name} is {locale}, not C" for name, locale in _locales(facts) if locale != "C"]
     if wrong:
         yield DatabaseProblem(
             f"has a database that will not do: {'; '.join(wrong)}", f"It cannot be changed later. {MAKE}."

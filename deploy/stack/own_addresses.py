@@ -62,8 +62,8 @@ def with_addresses(text: str, ports: Ports, *, listen: str = HOST) -> str:
     for start, (node, value, form) in sorted(by_start.items(), reverse=True):
         if isinstance(node, yaml.ScalarNode) and form.fullmatch(node.value):
             written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
-            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, are around it
-            text = f"{text[:start]}{before}{value}{after}{rest}" if found else text
+            before, middle, after = written.rpartition(node.value)  # quotes, or a name for it, are around it
+            text = f"{text[:start]}{before}{value}{after}{rest}" if middle else text
     return text
 
 

@@ -93,8 +93,8 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             make_private_directory(directory)
         exclude_from_backups(layout.bridge)
-        made = {"provisioned": _provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
-        secrets.make(**made, accounts=rehearsal)
+        progress = {"provisioned": _provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
+        secrets.make(**progress, accounts=rehearsal)
         _write_config(layout, ports, secrets, listen)
         config = load(layout.config)
         _require_registrations(layout, config)
@@ -163,10 +163,10 @@ def first_accounts(layout: Layout) -> tuple[Account, ...]:
     secrets = open_secrets(layout)
     if secrets.accounts.is_file():  # a line that was a rehearsal once has them as well
         return secrets.read_accounts()
-    read = [
+    staff_handouts = [
         (staff.role, Handout.read(handout_file(layout.handout, staff.mxid))) for staff in load(layout.config).line.staff
     ]
-    return tuple(Account(user=each.localpart, role=role, password=each.password) for role, each in read)
+    return tuple(Account(user=each.localpart, role=role, password=each.password) for role, each in staff_handouts)
 
 
 @contextlib.asynccontextmanager
@@ -207,8 +207,8 @@ def _why_it_does_not_start(layout: Layout) -> str:
 
 
 def _provisioned(layout: Layout) -> bool:
-    begun = (layout.homeserver / "homeserver.db").is_file() or layout.postgres_begun.is_file()
-    return layout.provisioned.is_file() and begun
+    has_database = (layout.homeserver / "homeserver.db").is_file() or layout.postgres_begun.is_file()
+    return layout.provisioned.is_file() and has_database
 
 
 async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:

@@ -35,9 +35,12 @@ class BridgeReady:
     def read(cls, path: Path) -> Self | None:
         """Read `bridge.json`; None when it is not there, or not what a bridge writes."""
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             return cls(
-                bot=str(told["bot"]), voice=str(told["voice"]), desk_room=str(told["desk_room"]), pid=int(told["pid"])
+                bot=str(content["bot"]),
+                voice=str(content["voice"]),
+                desk_room=str(content["desk_room"]),
+                pid=int(content["pid"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None

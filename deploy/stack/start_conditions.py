@@ -63,15 +63,15 @@ def exclusive_lock(layout: Layout) -> Iterator[None]:
 def stop_signals() -> Iterator[asyncio.Event]:
     """Make an event that is set by the signals that ask this process to end."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    asked = [signal.SIGTERM, signal.SIGINT]
+    signals = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        asked.append(signal.SIGHUP)
-    for number in asked:
+        signals.append(signal.SIGHUP)
+    for number in signals:
         loop.add_signal_handler(number, stop.set)
     try:
         yield stop
     finally:
-        for number in asked:
+        for number in signals:
             loop.remove_signal_handler(number)
 
 
@@ -79,19 +79,19 @@ def require_own_homeserver(layout: Layout) -> None:
     """Raise :class:`SetupError` for a line on the agency's own homeserver, before anything of it is touched."""
     with contextlib.suppress(ConfigError):  # what is wrong with it is told later, all of it
         if layout.has_config and load(layout.config).homeserver.joined:
-            told = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
-            raise SetupError([f"{layout.config}: homeserver.joined: {told}"])
+            problem = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
+            raise SetupError([f"{layout.config}: homeserver.joined: {problem}"])
 
 
 def require_free_ports(ports: Ports, names: Sequence[str]) -> None:
     """Raise :class:`SetupError` with every port of these children on which another program listens."""
-    taken = [
+    problems = [
         f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N"
         for name in names
         if not is_port_free(HOST, ports.of(name))
     ]
-    if taken:
-        raise SetupError(taken)
+    if problems:
+        raise SetupError(problems)
 
 
 def is_port_free(host: str, port: int) -> bool:

@@ -39,8 +39,8 @@ def run_or_stay(verb: Callable[[], object], answer: str | None) -> NoReturn:
         raise SetupError([f"--answer: {error}"]) from None
     try:
         verb()
-    except SystemExit as ended:
-        if ended.code != REFUSED:
+    except SystemExit as error:
+        if error.code != REFUSED:
             raise
     else:
         sys.exit(0)
@@ -74,8 +74,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     """Answer one request by its first line; nothing else of it is read."""
     with contextlib.suppress(OSError, TimeoutError, ValueError):
         async with asyncio.timeout(READ_SECONDS):
-            asked = await reader.readline()
-            status = b"200 OK" if asked.startswith(RUNNING) else b"503 Service Unavailable"
+            request_line = await reader.readline()
+            status = b"200 OK" if request_line.startswith(RUNNING) else b"503 Service Unavailable"
             writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
     writer.close()

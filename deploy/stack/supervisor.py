@@ -175,23 +175,23 @@ class Supervisor:
             process = await self._spawn(child)
         except OSError:
             return -1  # no memory or no process to be had now: the same as a child that dies at once
-        ended = asyncio.ensure_future(process.wait())
-        stopped = asyncio.ensure_future(stop.wait())
+        exit_task = asyncio.ensure_future(process.wait())
+        stop_task = asyncio.ensure_future(stop.wait())
         try:
             self._child_started(child.name, process.pid)
-            await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((exit_task, stop_task), return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
-                return ended.result()
+                return exit_task.result()
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-            done, _ = await asyncio.wait((ended,), timeout=child.stop_seconds)
+            done, _ = await asyncio.wait((exit_task,), timeout=child.stop_seconds)
             if not done:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-                await ended
+                await exit_task
             return None
         finally:
-            stopped.cancel()
+            stop_task.cancel()
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
@@ -261,18 +261,18 @@ def kill_stale_processes(pid_files: Iterable[Path], *, timeout: float = 10.0) ->
     Only the holder of a file's lock is killed, and only it wrote its id there: an id that the system has given to
     another process since then is never touched. To be called while holding the directory's own lock.
     """
-    left = []
+    names = []
     for path in pid_files:
         deadline = time.monotonic() + timeout
         while (holder := _lock_holder(path)) is not None:
             if time.monotonic() > deadline:
-                left.append(path.name)
+                names.append(path.name)
                 break
             if holder > 1:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(holder, signal.SIGKILL)
             time.sleep(0.02)
-    return left
+    return names
 
 
 def _last_rotation(older: Path) -> float:

@@ -133,8 +133,8 @@ def write(
         _HEADER + yaml.safe_dump(registration(secrets, site.server_name, site.identities), sort_keys=False),
     )
     write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
-    made = with_overlay(settings(layout, ports, secrets, site, postgres, listen=listen), read_overlay(layout))
-    write_atomically(layout.homeserver_config, _HEADER + yaml.safe_dump(made, sort_keys=False))
+    document = with_overlay(settings(layout, ports, secrets, site, postgres, listen=listen), read_overlay(layout))
+    write_atomically(layout.homeserver_config, _HEADER + yaml.safe_dump(document, sort_keys=False))
 
 
 def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:

@@ -37,9 +37,9 @@ class ContentFreeFormatter(logging.Formatter):
 
 def _exception_lines(error: BaseException | None) -> list[str]:
     lines: list[str] = []
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    ids: set[int] = set()
+    while error is not None and id(error) not in ids:
+        ids.add(id(error))
         frames = traceback.extract_tb(error.__traceback__)
         places = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames))
         lines.append(f"  {type(error).__module__}.{type(error).__qualname__} at {places or '?'}")

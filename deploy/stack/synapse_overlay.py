@@ -86,13 +86,13 @@ class OwnSettings(Section):
 
 def read_overlay(layout: Layout) -> dict[str, Any]:
     """Return what is set in all files, by name in their order; the later one holds. Raises :class:`SetupError`."""
-    found: dict[str, Any] = {}
+    overlay: dict[str, Any] = {}
     problems: list[str] = []
     for file in sorted(layout.homeserver_settings.glob("*.yaml")):
-        _merge(found, _read(file, problems))
+        _merge(overlay, _read(file, problems))
     if problems:
         raise SetupError(problems)
-    return found
+    return overlay
 
 
 def overlay_problems(layout: Layout, *, joined: bool) -> list[str]:

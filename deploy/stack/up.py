@@ -115,9 +115,9 @@ async def up(
     with exclusive_lock(layout), stop_signals() as stop:
         for stale in (layout.ready, *unfinished(layout.ready), layout.bridge_file, layout.canary_file):
             stale.unlink(missing_ok=True)  # a half-written one may hold passwords
-        if left := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
+        if stale_names := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
             raise SetupError(
-                [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
+                [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in stale_names]
             )
         names = children_of(layout)
         require_free_ports(ports, names)
@@ -132,8 +132,8 @@ async def up(
             child_died=lambda name: record_death(layout.deaths, name, time.time()),
         )
         started = children(layout, take_over=take_over) if run is None else run
-        wanted = (*names, CANARY) if config.canary is not None else names
-        supervisor.start(child for child in started if child.name in wanted)
+        child_names = (*names, CANARY) if config.canary is not None else names
+        supervisor.start(child for child in started if child.name in child_names)
         try:
             return await _run_until_stopped(stack, supervisor, stop, output)
         finally:
@@ -201,8 +201,8 @@ class LocalStack:
 
     def bridge_says(self) -> BridgeReady | None:
         """Read what the bridge that runs now says of itself; None while it says nothing, or another one did."""
-        told = BridgeReady.read(self._layout.bridge_file)
-        return told if told is not None and told.pid == self._pids.get("bridge") else None
+        bridge = BridgeReady.read(self._layout.bridge_file)
+        return bridge if bridge is not None and bridge.pid == self._pids.get("bridge") else None
 
     def summary(self) -> list[str]:
         """Write what to tell a person at the end of the start. No secret is in it."""
@@ -316,6 +316,8 @@ async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: S
                 output.progress(f"starting: waiting for {', '.join(waiting)}")
             if loop.time() > remind:
                 remind = loop.time() + REMINDER_SECONDS
-                ended = [f"the {name} ended {supervisor.deaths[name]} times" for name in waiting if supervisor.deaths[name]]
-                output.message(f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}.")
+                deaths = [
+                    f"the {name} ended {supervisor.deaths[name]} times" for name in waiting if supervisor.deaths[name]
+                ]
+                output.message(f"Still waiting for {', '.join(waiting)}{': ' if deaths else ''}{', '.join(deaths)}.")
             await asyncio.sleep(POLL_SECONDS)

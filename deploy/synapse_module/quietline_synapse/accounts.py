@@ -52,7 +52,7 @@ class Accounts:
 
     async def end(self, user_id: str) -> None:
         """Sign an account out everywhere and end it; also one that is ended."""
-        await self._require_staff(user_id, ended=True)
+        await self._require_staff(user_id, allow_ended=True)
         await self._internals.end_account(user_id)
 
     def _localpart(self, user_id: str) -> str:
@@ -65,9 +65,9 @@ class Accounts:
             raise refuse(NOT_STAFF)
         return localpart
 
-    async def _require_staff(self, user_id: str, *, ended: bool = False) -> None:
+    async def _require_staff(self, user_id: str, *, allow_ended: bool = False) -> None:
         self._localpart(user_id)
-        if not await self._internals.is_ordinary_account(user_id, ended=ended):
+        if not await self._internals.is_ordinary_account(user_id, allow_ended=allow_ended):
             raise refuse(NOT_STAFF)
 
 

@@ -57,10 +57,10 @@ class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
     def _authenticate(self, headers: list[bytes]) -> LineSettings:
         if len(headers) != 1 or not headers[0].startswith(BEARER):
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
-        found = self._settings.line_of_token(headers[0].removeprefix(BEARER))
-        if found is None:
+        line = self._settings.line_of_token(headers[0].removeprefix(BEARER))
+        if line is None:
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
-        return found
+        return line
 
 
 def unrecognized() -> SynapseError:

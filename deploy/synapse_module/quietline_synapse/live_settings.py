@@ -18,31 +18,33 @@ MIN_MESSAGES_PER_SECOND: Final = 5.0
 def exposing_settings(internals: SynapseInternals) -> list[str]:
     """Say which settings show or keep more than a line needs, each with its name."""
     setting = internals.setting
-    found = []
+    problems = []
     if setting("registration", "enable_registration", False):
-        found.append("enable_registration: anybody can make an account")
+        problems.append("enable_registration: anybody can make an account")
     if setting("registration", "allow_guest_access", False):
-        found.append("allow_guest_access: guests can come in")
+        problems.append("allow_guest_access: guests can come in")
     if "federation" in _listener_names(setting("server", "listeners", ())):
-        found.append("listeners: it listens for other homeservers")
+        problems.append("listeners: it listens for other homeservers")
     if setting("server", "presence_enabled", False):
-        found.append("presence: who is online when is shown to others and kept")
+        problems.append("presence: who is online when is shown to others and kept")
     if setting("push", "push_include_content", False):
-        found.append("push: include_content sends names of rooms and people to the vendors of telephones; set it to false")
+        problems.append(
+            "push: include_content sends names of rooms and people to the vendors of telephones; set it to false"
+        )
     if logging.getLogger().getEffectiveLevel() < logging.WARNING:
-        found.append("log_config: the log names people and rooms; set the root logger to WARNING")
-    return found
+        problems.append("log_config: the log names people and rooms; set the root logger to WARNING")
+    return problems
 
 
 def limits(internals: SynapseInternals, token: str) -> list[str]:
     """Say which rate limits hold up the bridge, whose application service token is given, or a person at the desk."""
-    found = []
+    problems = []
     if internals.is_limited_service(token):
-        found.append("registration: without `rate_limited: false` the bridge waits, and texts with it")
+        problems.append("registration: without `rate_limited: false` the bridge waits, and texts with it")
     rate = getattr(internals.setting("ratelimiting", "rc_message", None), "per_second", MIN_MESSAGES_PER_SECOND)
     if rate < MIN_MESSAGES_PER_SECOND:
-        found.append(f"rc_message: per_second is {rate:g}, which holds up a person who types quickly")
-    return found
+        problems.append(f"rc_message: per_second is {rate:g}, which holds up a person who types quickly")
+    return problems
 
 
 def _listener_names(listeners: Any) -> set[str]:

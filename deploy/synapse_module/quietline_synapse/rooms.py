@@ -152,13 +152,13 @@ class AllRooms:
 
     async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:
         """Return those of these rooms that are a line's, or were until it purged them."""
-        wanted = list(room_ids)
+        candidates = list(room_ids)
 
         def read(txn: Any) -> set[str]:
             # Whoever backs up keys is answered also where nobody may make a table.
             remembered = self._schema.has(txn, PURGED)
-            found = set()
-            for room_id in wanted:
+            rooms = set()
+            for room_id in candidates:
                 for line in self._lines:
                     places: list[tuple[str, tuple[str, ...]]] = []
                     places.append(("SELECT creator = ? FROM rooms WHERE room_id = ?", (line.policy, room_id)))
@@ -170,8 +170,8 @@ class AllRooms:
                         txn.execute(sql, value)
                         row = txn.fetchone()
                         if row is not None and row[0]:
-                            found.add(room_id)
-            return found
+                            rooms.add(room_id)
+            return rooms
 
         ours: set[str] = await self._api.run_db_interaction("quietline_ours", read)
         return ours
@@ -202,8 +202,8 @@ class PolicyRooms:
 
     async def problems(self) -> list[str]:
         """Say what a purge may leave here that nobody looks for."""
-        found = await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
-        return found if await self._schema.may_hold(PURGED) else [*found, NO_PURGED_TABLE]
+        problems = await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
+        return problems if await self._schema.may_hold(PURGED) else [*problems, NO_PURGED_TABLE]
 
     async def read_facts(self, room_id: str) -> RoomFacts:
         """Look at a room of ours, or at one that is not there. Refuses any other."""

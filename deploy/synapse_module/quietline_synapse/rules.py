@@ -99,9 +99,9 @@ class RoomRules:
         return bool(local and not of_another_line and (by_us or create.content.get(KIND) == DESK))
 
 
-def _with_content(event: Any, kept: dict[str, Any]) -> dict[str, Any] | None:
+def _with_content(event: Any, content: dict[str, Any]) -> dict[str, Any] | None:
     """Return what enters instead of an event with more content than this; None when it has no more."""
-    return None if dict(event.content) == kept else {**event.get_dict(), "content": kept}
+    return None if dict(event.content) == content else {**event.get_dict(), "content": content}
 
 
 def _is_symbol(content: Any) -> bool:

@@ -82,10 +82,10 @@ class Schema:
                 txn.execute(self._statement)
                 return [(str(table), str(column)) for table, column in txn.fetchall()]
 
-            found: dict[str, set[str]] = {}
+            columns: dict[str, set[str]] = {}
             for table, column in await self._api.run_db_interaction("quietline_schema", read):
-                found.setdefault(table, set()).add(column)
-            self._columns = found
+                columns.setdefault(table, set()).add(column)
+            self._columns = columns
         return self._columns
 
     def has(self, txn: Any, table: str) -> bool:

@@ -80,9 +80,9 @@ class ModuleSettings:
         elif accounts:
             problems.append("accounts: is for the line whose registration and policy stand beside it")
         for number, each in enumerate(more):
-            found = _unknown(each, LINE_SETTING_NAMES)
-            lines.append(_line(each, found))
-            problems += [f"lines.{number}.{problem}" for problem in found]
+            line_problems = _unknown(each, LINE_SETTING_NAMES)
+            lines.append(_line(each, line_problems))
+            problems += [f"lines.{number}.{problem}" for problem in line_problems]
         if not problems:
             problems = _shared(lines)
         if problems:
@@ -161,13 +161,13 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
         problems.append(f"registration: the file cannot be read ({type(error).__name__})")
         return "", (), ""
     try:
-        found: Any = yaml.safe_load(text)
-        token = found["as_token"]
-        ours = tuple(re.compile(user["regex"]) for user in found["namespaces"]["users"])
+        registration: Any = yaml.safe_load(text)
+        token = registration["as_token"]
+        ours = tuple(re.compile(user["regex"]) for user in registration["namespaces"]["users"])
     except (yaml.YAMLError, re.error, KeyError, TypeError):
         # Without the error's own words: they could quote the file.
         problems.append("registration: the file is not an application service registration")
         return "", (), ""
     if not isinstance(token, str) or len(token) < MIN_TOKEN_LENGTH:
         problems.append(f"registration: as_token is missing or shorter than {MIN_TOKEN_LENGTH} characters")
-    return str(token), ours, str(found.get("sender_localpart", ""))
+    return str(token), ours, str(registration.get("sender_localpart", ""))

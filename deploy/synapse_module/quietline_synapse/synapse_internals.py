@@ -108,18 +108,18 @@ class SynapseInternals:
     @property
     def problems(self) -> list[str]:
         """What this Synapse keeps where the module cannot reach, in sentences for `doctor`."""
-        found = []
+        problems = []
         if self.setting("server", "redaction_retention_period", 0) is None:
-            found.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
+            problems.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
         # A Synapse without this setting does what it says.
         if not self.setting("experimental", "msc4222_enabled", True):
-            found.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
+            problems.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
         if self.delegates_logins:
-            found.append(
+            problems.append(
                 "matrix_authentication_service: !signout ends devices here, and not the sessions at that service, which "
                 "may bring them back: end them there too"
             )
-        return found
+        return problems
 
     @property
     def delegates_logins(self) -> bool:
@@ -159,12 +159,12 @@ class SynapseInternals:
         await self._auth.delete_access_tokens_for_user(user_id)
         return len(devices)
 
-    async def is_ordinary_account(self, user_id: str, *, ended: bool) -> bool:
-        """Whether this is a person's account without special rights; `ended`: or was one."""
-        found = await self._database.get_user_by_id(user_id)
-        if found is None or found.is_admin or found.is_guest or found.appservice_id is not None:
+    async def is_ordinary_account(self, user_id: str, *, allow_ended: bool) -> bool:
+        """Whether this is a person's account without special rights; `allow_ended`: or was one."""
+        account = await self._database.get_user_by_id(user_id)
+        if account is None or account.is_admin or account.is_guest or account.appservice_id is not None:
             return False
-        return ended or not found.is_deactivated
+        return allow_ended or not account.is_deactivated
 
     async def make_account(self, localpart: str, password: str) -> None:
         """Make an ordinary account, signed in nowhere. Raises SynapseError, M_USER_IN_USE when there is or was one."""

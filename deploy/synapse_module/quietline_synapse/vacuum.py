@@ -91,7 +91,7 @@ class Vacuum:
         if self._busy:
             raise _not_done("QUIETLINE_BUSY")
         self._busy = True
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
             is_sqlite = self._internals.engine == "sqlite"
             work = _vacuum_sqlite if is_sqlite else partial(_vacuum_postgres, full_bytes=self._full_bytes)
@@ -100,7 +100,7 @@ class Vacuum:
             self._busy = False
         if size is None:
             raise _not_done("QUIETLINE_LOG_NOT_EMPTY" if is_sqlite else "QUIETLINE_READERS")
-        milliseconds = round((time.monotonic() - begun) * 1000)
+        milliseconds = round((time.monotonic() - start) * 1000)
         return {
             "engine": self._internals.engine,
             "database": self.database,
