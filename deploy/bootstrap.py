@@ -69,7 +69,7 @@ class Environment:
         missing = self.missing(needs)
         if not missing:
             return 0
-        begun = time.monotonic()
+        start = time.monotonic()
         if self._read() is None and not self._adopt():
             if Path(sys.executable).parent == self.python.parent:
                 return EXIT_CANNOT  # an environment cannot replace itself
@@ -80,7 +80,7 @@ class Environment:
             code = self._install(name)
             if code:
                 return code
-        say(f"ready after {time.monotonic() - begun:.0f} s.")
+        say(f"ready after {time.monotonic() - start:.0f} s.")
         return 0
 
     def _read(self) -> dict[str, Any] | None:
@@ -211,7 +211,7 @@ def say(sentence: str) -> None:
 def run(command: list[str], *, quiet: bool = False) -> int:
     """Run a command to its end, with a sign of life now and then. Its output goes to standard error, or nowhere."""
     output = subprocess.DEVNULL if quiet else sys.stderr.fileno()
-    begun = time.monotonic()
+    start = time.monotonic()
     # Until `wait` can be interrupted, a signal stays pending: raised within Popen it would leave the command running.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
@@ -231,7 +231,7 @@ def run(command: list[str], *, quiet: bool = False) -> int:
                 deliver_signals()
                 return process.wait(timeout=HEARTBEAT_SECONDS)
             except subprocess.TimeoutExpired:
-                say(f"still at it after {time.monotonic() - begun:.0f} s.")
+                say(f"still at it after {time.monotonic() - start:.0f} s.")
             except KeyboardInterrupt:
                 process.terminate()
                 try:

@@ -87,13 +87,13 @@ class Backup:
     @property
     def line(self) -> tuple[str, str]:
         """Whose it is: the name of the homeserver and the slug of the line."""
-        told: Any = safe_load(self.config)
-        return str(told["homeserver"]["server_name"]), str(told["lines"][0]["slug"])
+        raw: Any = safe_load(self.config)
+        return str(raw["homeserver"]["server_name"]), str(raw["lines"][0]["slug"])
 
 
-def new_file_name(made: float) -> str:
+def new_file_name(at: float) -> str:
     """Name a backup by its second, in UTC: names sort as their times do."""
-    return time.strftime("quietline-%Y%m%dT%H%M%SZ.backup", time.gmtime(made))
+    return time.strftime("quietline-%Y%m%dT%H%M%SZ.backup", time.gmtime(at))
 
 
 async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
@@ -102,13 +102,13 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
     config = load(layout.config)
-    found = collect(layout, config)
-    write_finished_file(to, encrypt(found, passphrase))
-    made = str(time.time())
+    line_backup = collect(layout, config)
+    write_finished_file(to, encrypt(line_backup, passphrase))
+    now = str(time.time())
     await offline.record_audit(
-        config, AuditKind.BACKUP, lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, made)
+        config, AuditKind.BACKUP, lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, now)
     )
-    return found
+    return line_backup
 
 
 def collect(layout: Layout, config: Config) -> Backup:
@@ -116,14 +116,14 @@ def collect(layout: Layout, config: Config) -> Backup:
     out = {os.path.realpath(path) for name, path in secret_files(config) if name in RENEWED_SECRETS}
     secrets = Secrets(directory=layout.secrets)
     out |= {os.path.realpath(path) for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
-    wanted = [path for _, path in secret_files(config)]
-    wanted += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
+    paths = [path for _, path in secret_files(config)]
+    paths += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
     packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
-    wanted += packs.values()
-    wanted += sorted(layout.homeserver_settings.glob("*.yaml"))
+    paths += packs.values()
+    paths += sorted(layout.homeserver_settings.glob("*.yaml"))
     files = {
         str(path.absolute()): secret_place(path).read_bytes()
-        for path in wanted
+        for path in paths
         if os.path.realpath(path) not in out and secret_place(path).is_file()
     }
     with offline.read_transaction(config) as db:
@@ -159,21 +159,21 @@ def _roster(db: Snapshot, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
     ]
 
 
-def encrypt(found: Backup, passphrase: bytes) -> bytes:
+def encrypt(line_backup: Backup, passphrase: bytes) -> bytes:
     """Encrypt a backup."""
     document = {
-        "made": found.made,
-        "root": found.root,
-        "config": found.config,
-        "files": {path: base64.b64encode(data).decode() for path, data in found.files.items()},
-        "packs": found.packs,
-        "roster": found.roster,
+        "made": line_backup.made,
+        "root": line_backup.root,
+        "config": line_backup.config,
+        "files": {path: base64.b64encode(data).decode() for path, data in line_backup.files.items()},
+        "packs": line_backup.packs,
+        "roster": line_backup.roster,
         "tables": {
-            table: [{k: _encode(v) for k, v in row.items()} for row in rows] for table, rows in found.tables.items()
+            table: [{k: _encode(v) for k, v in row.items()} for row in rows] for table, rows in line_backup.tables.items()
         },
-        "unfinished": found.unfinished,
-        "program": found.program,
-        "schema": found.schema,
+        "unfinished": line_backup.unfinished,
+        "program": line_backup.program,
+        "schema": line_backup.schema,
     }
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     data = json.dumps(document).encode()

@@ -128,8 +128,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except UnsuitableServer as error:
-        told = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
-        raise CannotMigrate(f"the PostgreSQL database cannot be used: {next(told, error.code)}") from None
+        sentences = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
+        raise CannotMigrate(f"the PostgreSQL database cannot be used: {next(sentences, error.code)}") from None
     except InUse:
         raise LineRuns("the PostgreSQL database of database.url_file") from None
     except Unavailable as error:

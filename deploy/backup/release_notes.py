@@ -54,10 +54,10 @@ def last_version(config: Config) -> str | None:
 
 def notes_since(version: str, text: str, *, own: str) -> list[VersionNotes]:
     """Return the notes of the versions behind one up to ours, the newest first."""
-    found = [
+    versions = [
         VersionNotes(version=own if name == UNRELEASED else name, notes=notes) for name, notes in _sections(text) if notes
     ]
-    return [each for each in found if _order(version) < _order(each.version) <= _order(own)]
+    return [each for each in versions if _order(version) < _order(each.version) <= _order(own)]
 
 
 def read_changelog() -> str | None:
@@ -76,8 +76,8 @@ def _sections(text: str) -> list[tuple[str, tuple[str, ...]]]:
     sections: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         if line.startswith("## "):
-            found = _HEADING.fullmatch(line)
-            sections.append((found["version"] if found else "", []))
+            match = _HEADING.fullmatch(line)
+            sections.append((match["version"] if match else "", []))
         elif sections and line.startswith("- "):
             sections[-1][1].append(line.removeprefix("- "))
         elif sections and line.startswith("  ") and sections[-1][1]:

@@ -50,18 +50,18 @@ class RestoredFile:
     data: bytes
 
 
-async def restore(found: Backup, layout: Layout) -> None:
+async def restore(backup: Backup, layout: Layout) -> None:
     """Make a data directory from a backup. Raises :class:`SetupError` with all problems.
 
     There is no directory then, except when only the configuration still names something that this machine has not.
     """
-    if problems := [*place_problems(layout), *version_problems(found)]:
+    if problems := [*place_problems(layout), *version_problems(backup)]:
         raise SetupError(problems)
     os.umask(0o077)
     staging = layout.data.with_name(f".{layout.data.name}.half")
     shutil.rmtree(staging, ignore_errors=True)
     try:
-        await _write_staging(found, layout, staging)
+        await _write_staging(backup, layout, staging)
         if layout.data.exists():
             layout.data.rmdir()
         staging.rename(layout.data)
@@ -85,21 +85,23 @@ def place_problems(layout: Layout) -> list[str]:
     return []
 
 
-def version_problems(found: Backup) -> list[str]:
+def version_problems(backup: Backup) -> list[str]:
     """Say why this program cannot read the rows of that backup."""
     known = {each.version_table: each.latest for each in DATABASE_TABLES}
-    if newer := sorted(table for table, number in found.schema.items() if number > known.get(table, 0)):
-        return [f"it was made by a newer version ({found.program or 'unknown'}; {', '.join(newer)}); use that one or newer"]
+    if newer := sorted(table for table, number in backup.schema.items() if number > known.get(table, 0)):
+        return [
+            f"it was made by a newer version ({backup.program or 'unknown'}; {', '.join(newer)}); use that one or newer"
+        ]
     return []
 
 
-async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
+async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
     """Write everything under a name of its own, as it will be under the layout's."""
-    files = destinations(found, layout)
+    files = destinations(backup, layout)
     names = {each.old: str(each.new) for each in files}
     # A pack is named as in the configuration, which may be relative, or its folder.
-    names |= {name: names[path] for name, path in found.packs.items() if not Path(path).is_relative_to(found.root)}
-    text = _renamed(found.config, names, root=found.root, data=str(layout.data))
+    names |= {name: names[path] for name, path in backup.packs.items() if not Path(path).is_relative_to(backup.root)}
+    text = _renamed(backup.config, names, root=backup.root, data=str(layout.data))
     for each in files:
         path = _staged(staging, layout, each.new)
         make_private_directory(path.parent)
@@ -107,49 +109,49 @@ async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     write_atomically(_staged(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
     bridge = make_private_directory(_staged(staging, layout, layout.bridge))
-    await write_database(bridge / "main.db", found)
+    await write_database(bridge / "main.db", backup)
 
 
 def _renamed(text: str, names: Mapping[str, str], *, root: str, data: str) -> str:
     """Write the new paths in place of the old ones, all at once: a new one may lie within the old directory."""
     old = [rf"{re.escape(name)}(?![\w./-])" for name in sorted(names, key=len, reverse=True)]
-    found = "|".join([*old, rf"{re.escape(root)}(?![\w.-])"])
-    return re.sub(rf"(?<![\w./-])(?:{found})", lambda match: names.get(match[0], data), text)
+    pattern = "|".join([*old, rf"{re.escape(root)}(?![\w.-])"])
+    return re.sub(rf"(?<![\w./-])(?:{pattern})", lambda match: names.get(match[0], data), text)
 
 
-async def write_database(path: Path, found: Backup) -> None:
+async def write_database(path: Path, backup: Backup) -> None:
     """Make a database with the rows of a backup. Raises `DatabaseError`.
 
     The rows go into tables as they were when the backup was made; then those are brought to today's, as a line's are.
     """
-    for migrations in (_tables_of(found), DATABASE_TABLES):
+    for migrations in (_tables_of(backup), DATABASE_TABLES):
         database = SqliteDatabase(path, migrations=migrations)
         await database.open()
         try:
             if migrations is not DATABASE_TABLES:
-                await database.commit(lambda transaction: _insert_rows(transaction, found))
+                await database.commit(lambda transaction: _insert_rows(transaction, backup))
         finally:
             await database.close()
 
 
-async def try_rows(found: Backup) -> dict[str, int]:
+async def try_rows(backup: Backup) -> dict[str, int]:
     """Put the rows of a backup into a database in memory, as a restore does; return how many each table has.
 
     Raises `DatabaseError`.
     """
     with contextlib.closing(SqliteConnection(MEMORY)) as connection:
         commit = partial(transact, connection, itertools.count(1))
-        for before in _tables_of(found):
+        for before in _tables_of(backup):
             await before.run(commit)
-        await commit(lambda transaction: _insert_rows(transaction, found))
+        await commit(lambda transaction: _insert_rows(transaction, backup))
         for today in DATABASE_TABLES:
             await today.run(commit)
-    return {table: len(rows) for table, rows in found.tables.items()}
+    return {table: len(rows) for table, rows in backup.tables.items()}
 
 
-def _tables_of(found: Backup) -> list[Migrations]:
+def _tables_of(backup: Backup) -> list[Migrations]:
     """Return the tables as they were; today's where the backup does not say."""
-    return [each.until(found.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
+    return [each.until(backup.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
@@ -162,10 +164,10 @@ def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
             write_atomically(_staged(staging, layout, path), new_secrets.token_hex(32) + "\n")
 
 
-def destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
+def destinations(backup: Backup, layout: Layout) -> list[RestoredFile]:
     """Return each file of a backup and where it goes: below the new directory, where it was below the old one."""
-    root, found_files = Path(found.root), []
-    for number, (old, data) in enumerate(found.files.items()):
+    root, found_files = Path(backup.root), []
+    for number, (old, data) in enumerate(backup.files.items()):
         path = Path(os.path.normpath(old))
         if path.is_relative_to(root):
             new = layout.data / path.relative_to(root)
@@ -175,11 +177,11 @@ def destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
     return found_files
 
 
-async def _insert_rows(transaction: Transaction, found: Backup) -> None:
-    await backup_rows.insert(transaction, found.tables)
+async def _insert_rows(transaction: Transaction, backup: Backup) -> None:
+    await backup_rows.insert(transaction, backup.tables)
     facts: dict[str, Any] = {
-        line_state.RESTORE: {"made": found.made, "unfinished": found.unfinished},
-        line_state.RESTORED_ROSTER: found.roster,
+        line_state.RESTORE: {"made": backup.made, "unfinished": backup.unfinished},
+        line_state.RESTORED_ROSTER: backup.roster,
     }
     for name, value in facts.items():
         await line_state.put(transaction, name, json.dumps(value))

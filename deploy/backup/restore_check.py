@@ -40,52 +40,52 @@ async def check_restore(file: Path, passphrase: bytes, layout: Layout) -> CheckR
     """Look at a backup and at the directory that it would go into. Raises :class:`SetupError` when the file is none."""
     size = require_file(file)
     try:
-        found = read_backup(file, passphrase)
+        backup = read_backup(file, passphrase)
     except SetupError as error:
         do = "Is it the passphrase of that time, and the whole file? Try an older backup: each is opened by itself."
         rows = [CheckResult(name="integrity", ok=False, what="; ".join(error.problems), do=do)]
         rows += [CheckResult(name=name, ok=True, what=NOT_OPENED, asked=False) for name in ("version", "rows")]
         return CheckReport(checks=(*rows, *_place(layout, size=size)))
-    days = (time.time() - found.made) / DAY
-    what = f"opens, and is what was written {days:.1f} days ago: {len(found.files)} files, {len(found.roster)} people"
-    rows = [CheckResult(name="integrity", ok=True, what=what), _version(found)]
+    days = (time.time() - backup.made) / DAY
+    what = f"opens, and is what was written {days:.1f} days ago: {len(backup.files)} files, {len(backup.roster)} people"
+    rows = [CheckResult(name="integrity", ok=True, what=what), _version(backup)]
     if rows[-1].ok:
-        rows += [await _rows(found), *_configuration(found), *await _server(found)]
-    return CheckReport(checks=(*rows, *_place(layout, size=sum(map(len, found.files.values())))))
+        rows += [await _rows(backup), *_configuration(backup), *await _server(backup)]
+    return CheckReport(checks=(*rows, *_place(layout, size=sum(map(len, backup.files.values())))))
 
 
-def _version(found: Backup) -> CheckResult:
-    if problems := version_problems(found):
+def _version(backup: Backup) -> CheckResult:
+    if problems := version_problems(backup):
         do = "Install that version here, and restore with it."
         return CheckResult(name="version", ok=False, what="; ".join(problems), do=do)
-    made_by = found.program or "a version that did not say so"
+    made_by = backup.program or "a version that did not say so"
     return CheckResult(name="version", ok=True, what=f"made by {made_by}; this is {own_version()}, which reads it")
 
 
-async def _rows(found: Backup) -> CheckResult:
+async def _rows(backup: Backup) -> CheckResult:
     try:
-        counts = await try_rows(found)
+        counts = await try_rows(backup)
     except DatabaseError as error:
         do = "Keep the file, and tell whoever maintains this; an older backup may be well."
         return CheckResult(name="rows", ok=False, what=f"its rows fit into no table ({error.code})", do=do)
-    told = ", ".join(f"{count} of {table}" for table, count in counts.items())
-    return CheckResult(name="rows", ok=True, what=f"can be read: {told or 'none'}")
+    listing = ", ".join(f"{count} of {table}" for table, count in counts.items())
+    return CheckResult(name="rows", ok=True, what=f"can be read: {listing or 'none'}")
 
 
-def _configuration(found: Backup) -> Iterator[CheckResult]:
+def _configuration(backup: Backup) -> Iterator[CheckResult]:
     """Whether the configuration is one, and each file that it names is in the backup or here."""
     try:
-        told: Any = yaml.safe_load(found.config)
-        config = Config.model_validate(told)
+        document: Any = yaml.safe_load(backup.config)
+        config = Config.model_validate(document)
     except (yaml.YAMLError, ValidationError, RecursionError):
         do = "It is restored all the same; put config.yaml right before the start: `quietline check` names each key."
         yield CheckResult(name="configuration", ok=False, what="is none that this version can use", do=do)
         return
-    root = Path(found.root)
+    root = Path(backup.root)
     missing = [
         str(path)
         for name, path in secret_files(config)
-        if str(path.absolute()) not in found.files
+        if str(path.absolute()) not in backup.files
         and not (name in RENEWED_SECRETS if path.is_relative_to(root) else path.is_file())
     ]
     what = f"line {config.line.slug}, {config.line.carrier.kind}"
@@ -96,10 +96,10 @@ def _configuration(found: Backup) -> Iterator[CheckResult]:
         yield CheckResult(name="configuration", ok=True, what=f"{what}; every secret is in the backup, here, or made new")
 
 
-async def _server(found: Backup) -> list[CheckResult]:
+async def _server(backup: Backup) -> list[CheckResult]:
     """Whether the PostgreSQL database of the line, if it has one, would take its rows; no row for a line on SQLite."""
     try:
-        config = Config.model_validate(yaml.safe_load(found.config))
+        config = Config.model_validate(yaml.safe_load(backup.config))
     except (yaml.YAMLError, ValidationError, RecursionError):
         return []  # the row before says so
     if config.database is None:
@@ -107,8 +107,8 @@ async def _server(found: Backup) -> list[CheckResult]:
     file, name = config.database.url_file, "database"
     then = "It is restored all the same, into a file: put this right, then `quietline migrate --to postgresql`."
     try:
-        kept = found.files.get(str(file.absolute()))
-        await require_free_server(file.read_text(encoding="utf-8").strip() if kept is None else kept.decode().strip())
+        data = backup.files.get(str(file.absolute()))
+        await require_free_server(file.read_text(encoding="utf-8").strip() if data is None else data.decode().strip())
     except OSError:
         what = f"PostgreSQL; {file}, with its URL, is nowhere"
         return [CheckResult(name=name, ok=True, what=what, do=then, warning=True)]

@@ -70,9 +70,9 @@ def find_newest(config: Config, passphrase: bytes) -> Path:
 async def run_drill(drill: Drill) -> CheckReport:
     """Restore a backup for a trial, and note in the line's database when it went well. Raises :class:`SetupError`."""
     require_file(drill.file)
-    begun = time.monotonic()
+    start = time.monotonic()
     rows = await _rows(drill)
-    took = CheckResult(name="time", ok=True, what=f"all of it took {time.monotonic() - begun:.1f} s")
+    took = CheckResult(name="time", ok=True, what=f"all of it took {time.monotonic() - start:.1f} s")
     report = CheckReport(checks=(*rows, took))
     # Nothing is noted in a database that could not be asked.
     if drill.config is not None and report.ok and all(row.asked for row in rows):
@@ -83,33 +83,33 @@ async def run_drill(drill: Drill) -> CheckReport:
 
 async def _rows(drill: Drill) -> list[CheckResult]:
     try:
-        found = await asyncio.to_thread(read_backup, drill.file, drill.passphrase)
+        backup = await asyncio.to_thread(read_backup, drill.file, drill.passphrase)
     except SetupError as error:
         return [CheckResult(name="opened", ok=False, what="; ".join(error.problems), do=OLDER)]
-    days = (time.time() - found.made) / DAY
+    days = (time.time() - backup.made) / DAY
     rows = [CheckResult(name="opened", ok=True, what=f"{drill.file.name}, {days:.1f} days old: every byte is as written")]
     with throwaway() as directory:
         layout = Layout(directory / "line")
         try:
-            await restore(found, layout)
+            await restore(backup, layout)
         except SetupError as error:
             return [*rows, CheckResult(name="restored", ok=False, what=_away(error.problems, directory), do=OLDER)]
-        rows += _look(found, layout, drill.config)
+        rows += _look(backup, layout, drill.config)
     return rows
 
 
-def _look(found: Backup, layout: Layout, line: Config | None) -> Iterator[CheckResult]:
+def _look(backup: Backup, layout: Layout, line: Config | None) -> Iterator[CheckResult]:
     """Compare what was restored with what the backup holds, and with the line as it is now."""
-    files = destinations(found, layout)
+    files = destinations(backup, layout)
     wrong = [each for each in files if each.new.read_bytes() != each.data or each.new.stat().st_mode & 0o077]
-    what = f"{len(files)} files, {len(found.roster)} people"
+    what = f"{len(files)} files, {len(backup.roster)} people"
     said = f"{what}; {len(wrong)} files are not what the backup holds, or others can read them" if wrong else what
     yield CheckResult(name="restored", ok=not wrong, what=said, do=OLDER if wrong else "")
     config = load(layout.config)
     yield CheckResult(name="configuration", ok=True, what="can be used, with its secrets and new vault keys")
     yield _words(config, layout)
-    yield _database(found, config)
-    yield _stops(found, config, line)
+    yield _database(backup, config)
+    yield _stops(backup, config, line)
 
 
 def _words(config: Config, layout: Layout) -> CheckResult:
@@ -121,7 +121,7 @@ def _words(config: Config, layout: Layout) -> CheckResult:
     return CheckResult(name="packs", ok=True, what="every wording is there")
 
 
-def _database(found: Backup, config: Config) -> CheckResult:
+def _database(backup: Backup, config: Config) -> CheckResult:
     """Whether the database is sound, of today's version, and has each row of the backup."""
     name, file = "database", config.data_dir / "main.db"
     try:
@@ -131,17 +131,17 @@ def _database(found: Backup, config: Config) -> CheckResult:
             old = [each.version_table for each in DATABASE_TABLES if each.peek_version(db) != each.latest]
     except DatabaseError as error:
         return CheckResult(name=name, ok=False, what=f"cannot be read ({error.code})", do=OLDER)
-    short = [table for table, rows in found.tables.items() if counts.get(table) != len(rows)]
+    short = [table for table, rows in backup.tables.items() if counts.get(table) != len(rows)]
     if damage or old or short:
         what = damage or (f"is not of this version: {', '.join(old)}" if old else f"rows are missing: {', '.join(short)}")
         return CheckResult(name=name, ok=False, what=what, do=OLDER)
-    told = ", ".join(f"{count} of {table}" for table, count in counts.items())
-    return CheckResult(name=name, ok=True, what=f"is sound and has every row: {told or 'none'}")
+    listing = ", ".join(f"{count} of {table}" for table, count in counts.items())
+    return CheckResult(name=name, ok=True, what=f"is sound and has every row: {listing or 'none'}")
 
 
-def _stops(found: Backup, config: Config, line: Config | None) -> CheckResult:
+def _stops(backup: Backup, config: Config, line: Config | None) -> CheckResult:
     """Whether a restored line would know who said STOP: its key must be that of the entries."""
-    count, name = len(found.tables.get("suppression", ())), "stops"
+    count, name = len(backup.tables.get("suppression", ())), "stops"
     if line is None:
         what = f"{count} entries; whether their key is the line's is seen beside the line"
         return CheckResult(name=name, ok=True, what=what, asked=False)
@@ -167,11 +167,11 @@ def throwaway() -> Iterator[Path]:
     """
     usable = MEMORY_DISK.is_dir() and os.access(MEMORY_DISK, os.W_OK | os.X_OK)
     place = MEMORY_DISK if usable else Path(tempfile.gettempdir())
-    for left in place.glob(f"{PREFIX}*"):
-        if left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid():
-            with _locked(left) as free:
+    for stale_directory in place.glob(f"{PREFIX}*"):
+        if stale_directory.is_dir() and not stale_directory.is_symlink() and stale_directory.stat().st_uid == os.getuid():
+            with _locked(stale_directory) as free:
                 if free:
-                    shutil.rmtree(left, ignore_errors=True)
+                    shutil.rmtree(stale_directory, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     try:
         with _locked(directory):

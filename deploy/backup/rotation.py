@@ -38,9 +38,9 @@ class Kept:
     foreign: tuple[Path, ...] = ()
 
 
-def plan_of(told: int | str) -> KeepPlan:
+def plan_of(value: int | str) -> KeepPlan:
     """Read which files stay, as the configuration or a person says it. Raises `ValueError` with a sentence."""
-    return KeepPlan.parse(str(told))
+    return KeepPlan.parse(str(value))
 
 
 async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: KeepPlan | None = None) -> Kept:
@@ -49,12 +49,12 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
     file = directory / new_file_name(now := time.time())
-    found = await backup(layout, file, passphrase)
+    new_backup = await backup(layout, file, passphrase)
     if keep is None:
-        return Kept(file=file, backup=found)
-    if read_backup(file, passphrase) != found:
+        return Kept(file=file, backup=new_backup)
+    if read_backup(file, passphrase) != new_backup:
         raise SetupError([f"{file}: does not hold what was written into it; is the disk well? No older file was deleted"])
-    ours, foreign = backups_of(directory, found.line, passphrase)
+    ours, foreign = backups_of(directory, new_backup.line, passphrase)
     others = {path: at for path in ours if path != file and (at := _time_of(path)) is not None}
     # The new file stays whatever its name says, and counts as the newest.
     named = datetime.fromtimestamp(int(now), UTC)
@@ -63,7 +63,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     removed = [path for path, at in others.items() if at not in stay]
     for path in [*removed, *_stale_halves(directory)]:
         path.unlink(missing_ok=True)
-    return Kept(file=file, backup=found, removed=tuple(removed), foreign=tuple(foreign))
+    return Kept(file=file, backup=new_backup, removed=tuple(removed), foreign=tuple(foreign))
 
 
 def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tuple[list[Path], list[Path]]:

@@ -57,15 +57,15 @@ class StoredVersion:
 
 def standings(config: Config) -> list[StoredVersion]:
     """Return where each set of tables stands; none of a file that is not there or empty. Raises `DatabaseError`."""
-    found: list[StoredVersion] = []
+    versions: list[StoredVersion] = []
     for name, sets in FILES:
         file = config.data_dir / name
         if config.database is None and not file.exists():
             continue
         with offline.line_snapshot(config.data_dir, config.database_url, file=name) as db:
             numbers = [StoredVersion(file=file, migrations=each, number=each.peek_version(db)) for each in sets]
-        found += numbers if any(each.number for each in numbers) else []
-    return found
+        versions += numbers if any(each.number for each in numbers) else []
+    return versions
 
 
 def require_current(config: Config, layout: Layout) -> None:
@@ -88,23 +88,23 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
     `backed_up`: the backup has a place.
     """
     try:
-        found = standings(config)
+        versions = standings(config)
     except DatabaseError as error:
         what = "cannot be read: the disk is full" if error.is_full else f"cannot be read ({error.code})"
         do = "Make room first." if error.is_full else "Is the disk well? `quietline doctor` says more."
         row = CheckResult(name="database", ok=False, what=what, do=do)
         return CheckReport(checks=(row,))
-    return CheckReport(checks=tuple(_rows(found, config, backed_up=backed_up)))
+    return CheckReport(checks=tuple(_rows(versions, config, backed_up=backed_up)))
 
 
-def _rows(found: list[StoredVersion], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
-    newer = [each for each in found if each.number > each.known]
-    steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in found)
+def _rows(versions: list[StoredVersion], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
+    newer = [each for each in versions if each.number > each.known]
+    steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in versions)
     if newer:
         what = f"{newer[0].file.name} is of a newer version than {own_version()}"
         do = "Install that version, or newer. To go back, restore a backup of before: a database never goes back."
         yield CheckResult(name="database", ok=False, what=what, do=do)
-    elif not found:
+    elif not versions:
         yield CheckResult(name="database", ok=True, what="there is none yet; the first start makes it")
     else:
         what = f"{steps} steps are to be taken" if steps else f"is of this version, {own_version()}; nothing is to be done"
@@ -153,20 +153,20 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
     `backup`: the directory for it, and its passphrase; None: a person wants none. Raises :class:`SetupError`, `OSError`.
     """
     with stopped(config):
-        found = standings(config)
-        if newer := [each for each in found if each.number > each.known]:
+        versions = standings(config)
+        if newer := [each for each in versions if each.number > each.known]:
             raise SetupError([f"{newer[0].file}: is of a newer version than {own_version()}; nothing was changed"])
-        steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in found)
+        steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in versions)
         if not steps:
             return 0, None
         if not (room := _check_room(config)).ok:
             raise SetupError([f"{config.data_dir}: {room.what}; make room first. Nothing was changed"])
-        made = (await backup_into(layout, backup[0], backup[1])).file if backup else None
+        backup_path = (await backup_into(layout, backup[0], backup[1])).file if backup else None
         for name, sets in FILES:
             if config.database is not None or (config.data_dir / name).exists():
                 await _migrate(config.data_dir / name, config.database_url, sets)
         note_version(config)
-    return steps, made
+    return steps, backup_path
 
 
 async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...]) -> None:

@@ -164,9 +164,9 @@ async def _sign_in(client: nio.AsyncClient, config: Config, keys: CanaryKeys) ->
     if old := [device.id for device in known if device.id != client.device_id]:
         identifier = {"type": "m.id.user", "user": config.canary_mxid}
         auth = {"type": "m.login.password", "identifier": identifier, "password": keys.password}
-        asked = await _ask(client.delete_devices(old), (nio.DeleteDevicesResponse, nio.DeleteDevicesAuthResponse))
-        if isinstance(asked, nio.DeleteDevicesAuthResponse):
-            await _ask(client.delete_devices(old, {**auth, "session": asked.session}), nio.DeleteDevicesResponse)
+        response = await _ask(client.delete_devices(old), (nio.DeleteDevicesResponse, nio.DeleteDevicesAuthResponse))
+        if isinstance(response, nio.DeleteDevicesAuthResponse):
+            await _ask(client.delete_devices(old, {**auth, "session": response.session}), nio.DeleteDevicesResponse)
 
 
 async def _sync(client: nio.AsyncClient) -> None:

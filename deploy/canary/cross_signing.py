@@ -24,10 +24,15 @@ async def sign_device(http: aiohttp.ClientSession, keys: CanaryKeys, *, user_id:
     """Upload the identity and sign a device with it. `http` bears address and access token. Raises `Unreachable`."""
     seeds = CrossSigningSeeds(master=keys.master, self_signing=keys.self_signing, user_signing=keys.user_signing)
     path, body = "/_matrix/client/v3/keys/device_signing/upload", device_signing_body(user_id, seeds)
-    status, told = await _post(http, path, body)
-    if status == HTTPStatus.UNAUTHORIZED and isinstance(told.get("session"), str):
+    status, content = await _post(http, path, body)
+    if status == HTTPStatus.UNAUTHORIZED and isinstance(content.get("session"), str):
         identifier = {"type": "m.id.user", "user": user_id}
-        auth = {"type": "m.login.password", "identifier": identifier, "password": keys.password, "session": told["session"]}
+        auth = {
+            "type": "m.login.password",
+            "identifier": identifier,
+            "password": keys.password,
+            "session": content["session"],
+        }
         status, _ = await _post(http, path, {**body, "auth": auth})
     if status != HTTPStatus.OK:
         raise Unreachable
@@ -37,15 +42,15 @@ async def sign_device(http: aiohttp.ClientSession, keys: CanaryKeys, *, user_id:
         raise Unreachable
     bare = {name: value for name, value in device.items() if name not in {"unsigned", "signatures"}}
     signed = {user_id: {device_id: self_sign(bare, user_id, seeds)}}
-    status, told = await _post(http, "/_matrix/client/v3/keys/signatures/upload", signed)
-    if status != HTTPStatus.OK or told.get("failures"):
+    status, content = await _post(http, "/_matrix/client/v3/keys/signatures/upload", signed)
+    if status != HTTPStatus.OK or content.get("failures"):
         raise Unreachable
 
 
 async def _post(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     try:
         async with http.post(path, json=body) as answer:
-            told = await answer.json()
+            content = await answer.json()
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise Unreachable from error
-    return answer.status, told if isinstance(told, dict) else {}
+    return answer.status, content if isinstance(content, dict) else {}

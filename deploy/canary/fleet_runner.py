@@ -50,7 +50,7 @@ class LineCanary:
 
 def canaries_of(lines: Iterable[FleetLine]) -> tuple[list[LineCanary], dict[str, str]]:
     """Return the canaries to run, and why each other line gets none here, by its name."""
-    found, without = [], {}
+    canaries, without = [], {}
     for line in lines:
         try:
             config = load(line.layout.config)
@@ -63,8 +63,8 @@ def canaries_of(lines: Iterable[FleetLine]) -> tuple[list[LineCanary], dict[str,
             without[line.name] = "has its canary from `quietline up`"
         else:
             state = line.layout.canary_file
-            found.append(LineCanary(name=line.name, config=config, canary=config.canary, state=state))
-    return found, without
+            canaries.append(LineCanary(name=line.name, config=config, canary=config.canary, state=state))
+    return canaries, without
 
 
 async def run(canaries: Sequence[LineCanary]) -> None:

@@ -57,8 +57,8 @@ class CanaryRouteClient:
         await self._ask("POST", {"report": "" if step is None else step.value, "seconds": seconds})
 
     async def _ask(self, method: str, body: dict[str, object] | None = None) -> dict[str, Any]:
-        told: dict[str, Any] = await _ask(self._http, method, self._url, json=body, headers=self._headers)
-        return told
+        content: dict[str, Any] = await _ask(self._http, method, self._url, json=body, headers=self._headers)
+        return content
 
 
 class RehearsalHandset:

@@ -47,7 +47,7 @@ class Trip:
 async def travel(handset: Handset, reader: RoomReader, *, slow: float, limit: float) -> Trip:
     """Make one trip; `slow` and `limit` in seconds."""
     loop = asyncio.get_running_loop()
-    begun, words, answer = loop.time(), secrets.token_hex(WORDS_BYTES), secrets.token_hex(WORDS_BYTES)
+    start, words, answer = loop.time(), secrets.token_hex(WORDS_BYTES), secrets.token_hex(WORDS_BYTES)
     step, room = CanaryStep.TEXT, ""
     try:
         async with asyncio.timeout(limit):
@@ -60,8 +60,8 @@ async def travel(handset: Handset, reader: RoomReader, *, slow: float, limit: fl
             await reader.say(room, answer)
             await wait_until(partial(_has_come, handset, answer))
     except (TimeoutError, Unreachable):
-        return Trip(step=step, seconds=loop.time() - begun, room=room)
-    seconds = loop.time() - begun
+        return Trip(step=step, seconds=loop.time() - start, room=room)
+    seconds = loop.time() - start
     return Trip(step=CanaryStep.SLOW if seconds > slow else None, seconds=seconds, room=room)
 
 

@@ -132,7 +132,7 @@ class Runner:
         return not self._was_well and time.monotonic() - self._started < AT_START
 
     def _write(self, trip: Trip) -> None:
-        told = {
+        content = {
             "ok": trip.step is None,
             "step": "" if trip.step is None else trip.step.value,
             "seconds": round(trip.seconds, 1),
@@ -140,7 +140,7 @@ class Runner:
         }
         try:
             make_private_directory(self._state.parent)
-            write_atomically(self._state, json.dumps(told) + "\n")
+            write_atomically(self._state, json.dumps(content) + "\n")
         except OSError as error:
             log.failure("canary.file_not_written", error)
 

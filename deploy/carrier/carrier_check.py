@@ -64,8 +64,8 @@ async def check_login(config: Config) -> CheckResult:
     kind = config.line.carrier.kind
     async with CarrierHttp() as http:
         logins = [await _ask_login(http, probe.unattended or probe) for probe in _login_probes(config.line)]
-    found = next((login for login in logins if not login.ok), logins[0])
-    return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
+    row = next((login for login in logins if not login.ok), logins[0])
+    return CheckResult(name="carrier", ok=row.ok, what=f"{kind}: {row.what}", do="" if row.ok else row.do)
 
 
 def is_refused(login: CheckResult) -> bool:
@@ -78,9 +78,9 @@ async def tell_login(config: Config) -> CheckResult:
 
     That it refuses our login is none: no text leaves until a person mends it.
     """
-    found = await check_login(config)
-    away = config.line.carrier.kind in GATEWAYS and not found.ok and not is_refused(found)
-    return replace(found, ok=True, warning=True) if away else found
+    row = await check_login(config)
+    away = config.line.carrier.kind in GATEWAYS and not row.ok and not is_refused(row)
+    return replace(row, ok=True, warning=True) if away else row
 
 
 def check_public_address(config: Config) -> CheckResult:

@@ -46,21 +46,21 @@ def as_json(config: Config, pack: Pack) -> str:
     """Write the sheet, and what the line's carrier has, for a program."""
     exposure = asdict(CARRIER_KINDS[config.line.carrier.kind].exposure)
     return json.dumps(
-        {"carrier": exposure, "line": [asdict(kept) for kept in exposure_entries(config, pack)]}, ensure_ascii=False
+        {"carrier": exposure, "line": [asdict(entry) for entry in exposure_entries(config, pack)]}, ensure_ascii=False
     )
 
 
 def as_text(config: Config, pack: Pack) -> list[str]:
     """Write the sheet, and what the line's carrier has, for a person."""
     lines = ["What this line itself keeps", "===========================", ""]
-    for kept in exposure_entries(config, pack):
+    for entry in exposure_entries(config, pack):
         lines += [
-            kept.where,
-            f"  What:        {kept.what}",
-            f"  How long:    {kept.how_long}",
-            f"  Readable by: {kept.readable_by}",
+            entry.where,
+            f"  What:        {entry.what}",
+            f"  How long:    {entry.how_long}",
+            f"  Readable by: {entry.readable_by}",
         ]
-        lines += [f"  Remains:     {kept.remains}"] if kept.remains else []
+        lines += [f"  Remains:     {entry.remains}"] if entry.remains else []
         lines.append("")
     return [*lines, "What its carrier keeps", "======================", "", *exposure_text((config.line.carrier.kind,))]
 
@@ -147,7 +147,7 @@ def _administrator(config: Config) -> Sequence[ExposureEntry]:
 
 def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
     settings = pack.settings
-    kept: tuple[ExposureEntry, ...] = (
+    entries: tuple[ExposureEntry, ...] = (
         ExposureEntry(
             where="Bridge, main.db: a thread",
             what="number, language and flags, sealed under the thread's own key; a hash of the number; words on their way",
@@ -216,10 +216,10 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
         *_server(config),
     )
     if config.line.on_call is None:
-        return kept
+        return entries
     paged = "that somebody waits, and when; no words, no number"
     return (
-        *kept,
+        *entries,
         ExposureEntry(
             where="On call (webhook or mail)", what=paged, how_long="as that service keeps it", readable_by="that service"
         ),

@@ -35,10 +35,10 @@ async def check_dns(config: Config) -> CheckResult:
     do = "Have listen.public_base_url's name lead to this machine or its proxy, and ask from another network."
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            addresses = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError):
         return CheckResult(name=name, ok=True, asked=False, what="nobody here knows the name", do=do)
-    return judge_addresses([str(address[4][0]) for address in found], carrier_outside=is_carrier_outside(config))
+    return judge_addresses([str(address[4][0]) for address in addresses], carrier_outside=is_carrier_outside(config))
 
 
 def judge_addresses(addresses: Sequence[str], *, carrier_outside: bool) -> CheckResult:

@@ -103,10 +103,10 @@ def _carrier(config: Config, words: _Words) -> Iterator[str]:
     keeps = [*exposure.keeps, *exposure.remains]
     yield words("carrier_keeps", carrier=exposure.carrier)
     yield _items(sentence for sentence in dict.fromkeys(keeps) if holds(sentence))
-    asked = [sentence for sentence in exposure.we_delete if holds(sentence)]
-    if asked:
+    deletions = [sentence for sentence in exposure.we_delete if holds(sentence)]
+    if deletions:
         yield words("carrier_delete")
-        yield _items(iter(asked))
+        yield _items(iter(deletions))
     else:
         yield words("carrier_nothing")
     yield words("carrier_bill", bill=exposure.bill_shows)

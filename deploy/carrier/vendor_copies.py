@@ -72,8 +72,8 @@ async def _check_telnyx_redaction(http: CarrierHttp, line: PhoneLine) -> CheckRe
 
 
 async def _messaging_profile_of(http: CarrierHttp, settings: Telnyx, number: str) -> str | None:
-    found = await _get_data(http, settings, f"/phone_numbers/messaging?filter%5Bphone_number%5D={quote(number, safe='')}")
-    for item in found if isinstance(found, list) else ():
+    data = await _get_data(http, settings, f"/phone_numbers/messaging?filter%5Bphone_number%5D={quote(number, safe='')}")
+    for item in data if isinstance(data, list) else ():
         if isinstance(item, dict) and item.get("phone_number") == number:
             name = item.get("messaging_profile_id")
             return name if isinstance(name, str) and name else None

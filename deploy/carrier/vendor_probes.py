@@ -130,9 +130,9 @@ def _vonage(settings: Vonage) -> tuple[LoginProbe, ...]:
 
     def same_key(answer: HttpResponse) -> bool:
         keys = answer.json.get("keys")
-        told = keys.get("public_key") if isinstance(keys, dict) else None
+        pem = keys.get("public_key") if isinstance(keys, dict) else None
         try:
-            theirs: Any = load_pem_public_key(told.encode()) if isinstance(told, str) else None
+            theirs: Any = load_pem_public_key(pem.encode()) if isinstance(pem, str) else None
         except ValueError:
             theirs = None
         return known(answer) and theirs is not None and theirs.public_numbers() == ours
@@ -148,8 +148,8 @@ def _smsgate(settings: SmsGate) -> tuple[LoginProbe, ...]:
     headers = {"Authorization": basic_auth(settings.username, read_secret(settings.password_file))}
 
     def ours(answer: HttpResponse) -> bool:
-        found = answer.value if answer.status == 200 and isinstance(answer.value, list) else []
-        return any(isinstance(device, dict) and device.get("id") == settings.device_id for device in found)
+        devices = answer.value if answer.status == 200 and isinstance(answer.value, list) else []
+        return any(isinstance(device, dict) and device.get("id") == settings.device_id for device in devices)
 
     phone = LoginProbe(url=f"{settings.api_base}/device", headers=headers, right=ours)
     server = LoginProbe(

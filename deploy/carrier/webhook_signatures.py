@@ -51,8 +51,8 @@ def _signed_rehearsal(settings: Rehearsal, url: str) -> SignedRequest:
 
 
 def _signed_cxml(header: str, key: str, url: str) -> SignedRequest:
-    told = signature(key.encode(), signed_urls(url, "")[0], form_fields(FORM)).decode()
-    return SignedRequest(body=FORM, headers={"Content-Type": "application/x-www-form-urlencoded", header: told})
+    header_value = signature(key.encode(), signed_urls(url, "")[0], form_fields(FORM)).decode()
+    return SignedRequest(body=FORM, headers={"Content-Type": "application/x-www-form-urlencoded", header: header_value})
 
 
 def _signed_twilio(settings: Twilio, url: str) -> SignedRequest:

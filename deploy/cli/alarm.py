@@ -55,5 +55,5 @@ def alarm_failed(unit: str, layout: Layout) -> None:
     from deploy.doctor.alarm import raise_for_unit
 
     with exit_on_errors():
-        told = asyncio.run(raise_for_unit(load(layout.config), unit))
-    sys.exit(EXIT_OK if told else EXIT_PROBLEMS)
+        is_told = asyncio.run(raise_for_unit(load(layout.config), unit))
+    sys.exit(EXIT_OK if is_told else EXIT_PROBLEMS)

@@ -47,7 +47,7 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     import asyncio
 
     from bridge.config.load import load
-    from deploy.backup import backup as made
+    from deploy.backup import backup as backup_file
     from deploy.backup.rotation import Kept, backup_into, plan_of
     from deploy.data_dir.secret_files import SetupError
 
@@ -58,30 +58,30 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     if to is not None and (to_dir is not None or keep is not None):
         raise click.UsageError("say either --to or --to-dir and --keep.")
     with exit_on_errors():
-        told = load(layout.config).backup
-        directory = to_dir or (told.to if told else None)
-        phrase = passphrase_file or (told.passphrase_file if told else None)
+        section = load(layout.config).backup
+        directory = to_dir or (section.to if section else None)
+        phrase = passphrase_file or (section.passphrase_file if section else None)
         problem = "backup: is not there; say --to or --to-dir, and --passphrase-file, or write it"
         if phrase is None:
             raise SetupError([f"{layout.config}: {problem}"])
-        passphrase = made.read_passphrase(phrase)
+        passphrase = backup_file.read_passphrase(phrase)
         if to is not None:
-            kept = Kept(file=to, backup=asyncio.run(made.backup(layout, to, passphrase)))
+            result = Kept(file=to, backup=asyncio.run(backup_file.backup(layout, to, passphrase)))
         elif directory is not None:
-            if plan is None and told is not None and told.keep is not None and to_dir is None:
-                plan = plan_of(told.keep)
-            kept = asyncio.run(backup_into(layout, directory, passphrase, keep=plan))
+            if plan is None and section is not None and section.keep is not None and to_dir is None:
+                plan = plan_of(section.keep)
+            result = asyncio.run(backup_into(layout, directory, passphrase, keep=plan))
         else:
             raise SetupError([f"{layout.config}: {problem}"])
-    found = kept.backup
-    click.echo(f"{kept.file}: {len(found.files)} files, {len(found.roster)} people, no conversation.")
-    if kept.removed:
-        click.echo(f"{len(kept.removed)} older files were deleted.")
-    if kept.foreign:
-        click.echo(f"{len(kept.foreign)} files were left: another line's, another passphrase's, or damaged.")
-    if found.unfinished:
+    line_backup = result.backup
+    click.echo(f"{result.file}: {len(line_backup.files)} files, {len(line_backup.roster)} people, no conversation.")
+    if result.removed:
+        click.echo(f"{len(result.removed)} older files were deleted.")
+    if result.foreign:
+        click.echo(f"{len(result.foreign)} files were left: another line's, another passphrase's, or damaged.")
+    if line_backup.unfinished:
         click.echo(
-            f"{found.unfinished} texts were on their way or unknown; a restored line says so and sends none of them."
+            f"{line_backup.unfinished} texts were on their way or unknown; a restored line says so and sends none of them."
         )
 
 
@@ -102,7 +102,7 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
     import asyncio
 
     from bridge.config.load import load
-    from deploy.backup import backup as made
+    from deploy.backup import backup as backup_file
     from deploy.backup.migrate import move_restored
     from deploy.backup.restore import restore as fill
     from deploy.backup.restore_check import check_restore
@@ -111,13 +111,13 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
         raise click.UsageError("--json is for --check.")
     if check:
         with exit_on_errors():
-            report = asyncio.run(check_restore(file, made.read_passphrase(passphrase_file), layout))
+            report = asyncio.run(check_restore(file, backup_file.read_passphrase(passphrase_file), layout))
         exit_with_report(report, as_json=as_json)
     with exit_on_errors():
-        found = made.read_backup(file, made.read_passphrase(passphrase_file))
-        asyncio.run(fill(found, layout))
+        line_backup = backup_file.read_backup(file, backup_file.read_passphrase(passphrase_file))
+        asyncio.run(fill(line_backup, layout))
         config = load(layout.config)
-    click.echo(f"{layout.data}: the line as it was at its backup, {len(found.roster)} people, without conversations.")
+    click.echo(f"{layout.data}: the line as it was at its backup, {len(line_backup.roster)} people, without conversations.")
     click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
     if config.database is not None:
         with exit_on_errors():
@@ -142,7 +142,7 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
     import asyncio
 
     from bridge.config.load import load
-    from deploy.backup import backup as made
+    from deploy.backup import backup as backup_file
     from deploy.backup.restore_drill import Drill, find_newest, run_drill
     from deploy.data_dir.secret_files import SetupError
 
@@ -153,7 +153,7 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
         phrase = passphrase_file or (config.backup.passphrase_file if config and config.backup else None)
         if phrase is None:
             raise SetupError(["backup: is not in the configuration; say FILE and --passphrase-file"])
-        passphrase = made.read_passphrase(phrase)
+        passphrase = backup_file.read_passphrase(phrase)
         if file is None:
             assert config is not None  # noqa: S101 - told above: a line or a file
             file = find_newest(config, passphrase)

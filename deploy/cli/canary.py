@@ -59,14 +59,14 @@ def _of_fleet(fleet: Path | None, *, show_account: bool) -> NoReturn:
     from deploy.stack.child import disable_core_dumps
 
     with exit_on_errors():
-        found, without = fleet_runner.canaries_of(read_fleet(Path(str(fleet))))
+        canaries, without = fleet_runner.canaries_of(read_fleet(Path(str(fleet))))
     print_problems(f"{name}: {why}" for name, why in without.items())
-    if not found:
+    if not canaries:
         sys.exit(EXIT_USAGE)
     if show_account:
-        for each in found:
+        for each in canaries:
             click.echo(f"{each.name} {each.config.canary_mxid} {runner.password(each.canary)}")
         sys.exit(EXIT_OK)
     disable_core_dumps()
-    fleet_runner.main(found)
+    fleet_runner.main(canaries)
     sys.exit(EXIT_OK)

@@ -55,8 +55,8 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     from deploy.doctor.doctor import run_checks
 
     async def look(each: Layout) -> tuple[CheckReport, int]:
-        found, usable = await run_checks(each)
-        return found, EXIT_OK if found.ok else EXIT_PROBLEMS if usable else EXIT_USAGE
+        report, usable = await run_checks(each)
+        return report, EXIT_OK if report.ok else EXIT_PROBLEMS if usable else EXIT_USAGE
 
     if layout is None:
         if only_changes or raises_alarm:
@@ -87,8 +87,8 @@ def targets(fleet: Path) -> None:
     from deploy.inspect.fleet_report import scrape_targets
 
     with exit_on_errors():
-        told, without = scrape_targets(read_fleet(fleet))
-    click.echo(told)
+        text, without = scrape_targets(read_fleet(fleet))
+    click.echo(text)
     print_problems(f"{name}: has no `metrics` section that can be read" for name in without)
     sys.exit(EXIT_PROBLEMS if without else EXIT_OK)
 

@@ -49,8 +49,8 @@ def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | Non
             require_free(directory)  # before anybody has answered anything
             if fleet is not None:
                 require_addable(fleet)  # the same
-        told = read_answers(answers) if answers is not None else _ask_on_terminal()
-        written = make(directory, told, dry_run=dry_run, fleet=fleet)
+        line_answers = read_answers(answers) if answers is not None else _ask_on_terminal()
+        written = make(directory, line_answers, dry_run=dry_run, fleet=fleet)
     if dry_run:
         print_lines(legal_wordings(written.pack))
     else:

@@ -164,8 +164,10 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
         return await status_rows(each)
 
     async def look_at(each: Layout) -> tuple[CheckReport, int]:
-        found = await look(each, of_real_line=functools.partial(of_real_line, each), facts=functools.partial(facts, each))
-        return found, EXIT_OK if found.ok else EXIT_PROBLEMS if has_line(each) else EXIT_USAGE
+        check_report = await look(
+            each, of_real_line=functools.partial(of_real_line, each), facts=functools.partial(facts, each)
+        )
+        return check_report, EXIT_OK if check_report.ok else EXIT_PROBLEMS if has_line(each) else EXIT_USAGE
 
     if watch and as_json:
         raise click.UsageError("--watch is for a person, --json for a program.")
@@ -177,9 +179,9 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     if watch and usable:
         from deploy.cli.watch import remembered, watch_line
 
-        asked, told = functools.partial(of_real_line, layout), functools.partial(facts, layout)
+        line_questions, line_facts = functools.partial(of_real_line, layout), functools.partial(facts, layout)
         with exit_on_errors():
-            well = watch_line(functools.partial(look, layout, of_real_line=remembered(asked), facts=told))
+            well = watch_line(functools.partial(look, layout, of_real_line=remembered(line_questions), facts=line_facts))
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
         report, code = asyncio.run(look_at(layout))

@@ -106,7 +106,7 @@ def database_problem(error: DatabaseError) -> str:
         return "the disk is full: make room on it; the line's database was not changed"
     if error.code.startswith("SQLITE_CANTOPEN"):
         return "the line has no database that can be opened: start it once (its first start makes it), or put it back"
-    told = next(
+    remedy = next(
         (words for kind, words in DATABASE_REMEDIES.items() if isinstance(error, kind)), "`quietline doctor` says more"
     )
-    return f"the line's database cannot be used ({type(error).__name__}): {told}"
+    return f"the line's database cannot be used ({type(error).__name__}): {remedy}"

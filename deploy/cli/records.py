@@ -35,9 +35,9 @@ def audit(layout: Layout, as_json: bool) -> None:
 
     with exit_on_errors():
         config = load(layout.config)
-        found = read_audit(config, load_pack(config.line.packs, near=layout.config.parent))
-    print_lines([found.as_json()] if as_json else found.as_text())
-    sys.exit(EXIT_PROBLEMS if found.problems else EXIT_OK)
+        report = read_audit(config, load_pack(config.line.packs, near=layout.config.parent))
+    print_lines([report.as_json()] if as_json else report.as_text())
+    sys.exit(EXIT_PROBLEMS if report.problems else EXIT_OK)
 
 
 @click.command(name="accept-facts")

@@ -45,18 +45,18 @@ def audit_dependencies(osv_url: str | None, as_json: bool) -> None:
 
     url: Final = osv_url or OSV
     try:
-        count, found = find_vulnerabilities(LOCKS / "runtime.txt", url=url)
+        count, vulnerabilities = find_vulnerabilities(LOCKS / "runtime.txt", url=url)
     except NoAnswer:
         sentence = f"{url} could not be asked: is there a network? Nothing is known, neither good nor bad."
         nothing = json.dumps({"asked": False, "vulnerabilities": []})
         click.echo(nothing if as_json else f"quietline: {sentence}", err=not as_json)
         sys.exit(EXIT_USAGE)
     if as_json:
-        rows = [dataclasses.asdict(each) for each in found]
+        rows = [dataclasses.asdict(each) for each in vulnerabilities]
         click.echo(json.dumps({"asked": True, "packages": count, "vulnerabilities": rows}))
     else:
-        for each in found:
+        for each in vulnerabilities:
             then = f"fixed in {', '.join(each.fixed_in)}" if each.fixed_in else "no version without it is known"
             click.echo(f"{each.package} {each.version}: {each.identity}; {then}")
-        click.echo(f"{count} packages were asked about; {len(found)} things are known against them.")
-    sys.exit(EXIT_PROBLEMS if found else EXIT_OK)
+        click.echo(f"{count} packages were asked about; {len(vulnerabilities)} things are known against them.")
+    sys.exit(EXIT_PROBLEMS if vulnerabilities else EXIT_OK)

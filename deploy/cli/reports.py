@@ -98,15 +98,15 @@ def practices(layout: Layout, as_json: bool) -> None:
     beyond the one that no text message can meet.
     """
     from bridge.config.load import load
-    from deploy.inspect import practices as kept
+    from deploy.inspect import practices as practice_table
     from policies.load import load as load_pack
 
     # A file that was named has to be there; the line's own is not, before its first start.
     with exit_on_errors():
         loaded = load(layout.config) if layout.config_file or layout.has_config else None
-        pack = load_pack(loaded.line.packs if loaded else kept.DEFAULT_PACKS, near=layout.config.parent)
-    results = kept.evaluate(loaded, pack)
+        pack = load_pack(loaded.line.packs if loaded else practice_table.DEFAULT_PACKS, near=layout.config.parent)
+    results = practice_table.evaluate(loaded, pack)
     if loaded is None:
-        click.echo(kept.WITHOUT_CONFIGURATION, err=as_json)
-    print_lines([kept.as_json(results)] if as_json else kept.as_text(results))
-    sys.exit(EXIT_OK if kept.all_met(results) else EXIT_PROBLEMS)
+        click.echo(practice_table.WITHOUT_CONFIGURATION, err=as_json)
+    print_lines([practice_table.as_json(results)] if as_json else practice_table.as_text(results))
+    sys.exit(EXIT_OK if practice_table.all_met(results) else EXIT_PROBLEMS)

@@ -105,8 +105,8 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
         mxid = people.whole_id(config, name)
         people.require_embedded(layout, config, "remove", mxid)
         asyncio.run(people.remove(layout, config, mxid))
-        left = load(layout.config).line.staff
-    if not any(member.role == "supervisor" for member in left):
+        members = load(layout.config).line.staff
+    if not any(member.role == "supervisor" for member in members):
         print_problems(["no supervisor is left: add one, who can be confirmed with `quietline trust`."])
     _say({"mxid": mxid}, f"{mxid}: signed out everywhere; the account has ended. The desk is told.", as_json=as_json)
 
@@ -150,12 +150,12 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
             if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
                 raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
             work = make_accounts_at_host(layout, config, runs_it)
-        found = asyncio.run(work)
+        accounts = asyncio.run(work)
     if as_json:
-        click.echo(json.dumps({"made": found.made, "kept": found.kept}))
+        click.echo(json.dumps({"made": accounts.made, "kept": accounts.kept}))
         return
-    print_lines(f"{mxid}: has an account with the password of the hand-out." for mxid in found.made)
-    print_lines(f"{mxid}: had an account, which is as it was; the hand-out is gone." for mxid in found.kept)
+    print_lines(f"{mxid}: has an account with the password of the hand-out." for mxid in accounts.made)
+    print_lines(f"{mxid}: had an account, which is as it was; the hand-out is gone." for mxid in accounts.kept)
 
 
 @staff.command(name="list")
@@ -167,8 +167,8 @@ def staff_list(layout: Layout, as_json: bool) -> None:
     from deploy.inspect import staff as people
 
     with exit_on_errors():
-        found = people.read_staff(load(layout.config))
-    print_lines([people.as_json(found)] if as_json else people.as_text(found))
+        members = people.read_staff(load(layout.config))
+    print_lines([people.as_json(members)] if as_json else people.as_text(members))
 
 
 @contextlib.contextmanager
@@ -199,5 +199,5 @@ def _new_password(file: Path | None) -> Iterator[str]:
         raise
 
 
-def _say(told: dict[str, str], sentence: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(told) if as_json else sentence)
+def _say(content: dict[str, str], sentence: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(content) if as_json else sentence)

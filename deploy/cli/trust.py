@@ -42,15 +42,15 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_jso
     with exit_on_errors():
         loaded = load(layout.config)
         if mxid is None:
-            found = trusted.read_seen(loaded)
-            print_lines([trusted.as_json(found)] if as_json else trusted.as_text(found))
+            people = trusted.read_seen(loaded)
+            print_lines([trusted.as_json(people)] if as_json else trusted.as_text(people))
             return
         confirmed = asyncio.run(trusted.confirm_identity(loaded, mxid, "".join(fingerprint)))
         if as_json:
             click.echo(json.dumps({"mxid": mxid, "confirmed": confirmed}))
         if not confirmed:
-            told = "that is NOT the fingerprint of anybody of that name. Nothing is confirmed."
-            print_problems([told, "`quietline trust` lists who was seen, with whole Matrix ids."])
+            problem = "that is NOT the fingerprint of anybody of that name. Nothing is confirmed."
+            print_problems([problem, "`quietline trust` lists who was seen, with whole Matrix ids."])
             sys.exit(EXIT_PROBLEMS)
     if not as_json:
         click.echo(f"{mxid}: confirmed. A running line acts on it within five seconds.")

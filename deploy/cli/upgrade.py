@@ -41,7 +41,7 @@ def upgrade(
     import asyncio
 
     from bridge.config.load import load
-    from deploy.backup import upgrade as made
+    from deploy.backup import upgrade as upgrade_steps
     from deploy.backup.backup import read_passphrase
     from deploy.data_dir.secret_files import SetupError
 
@@ -49,16 +49,16 @@ def upgrade(
         raise click.UsageError("--json is for --check.")
     with exit_on_errors():
         config = load(layout.config)
-        told = config.backup
-        directory = to_dir or (told.to if told else None)
-        phrase = passphrase_file or (told.passphrase_file if told else None)
+        section = config.backup
+        directory = to_dir or (section.to if section else None)
+        phrase = passphrase_file or (section.passphrase_file if section else None)
         place = None if without_backup or directory is None or phrase is None else (directory, read_passphrase(phrase))
         if check:
-            report = made.check_upgrade(config, backed_up=place is not None or without_backup)
+            report = upgrade_steps.check_upgrade(config, backed_up=place is not None or without_backup)
             exit_with_report(report, as_json=as_json)
         if place is None and not without_backup:
             raise SetupError([f"{layout.config}: backup: is not there; say --to-dir and --passphrase-file"])
-        steps, file = asyncio.run(made.upgrade(layout, config, backup=place))
+        steps, file = asyncio.run(upgrade_steps.upgrade(layout, config, backup=place))
     if file is not None:
         click.echo(f"{file}: the backup of before.")
     click.echo(f"{steps} steps were taken." if steps else "Nothing was to be done.")

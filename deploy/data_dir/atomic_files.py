@@ -86,10 +86,10 @@ def give_to_owner(descriptor: int, path: Path, *, replaces: str = "") -> None:
     if os.geteuid() != 0:
         return
     with contextlib.suppress(OSError), opened(path.parent) as directory:
-        made, owner = os.fstat(descriptor), os.fstat(directory)
-        if not os.path.samestat(made, os.stat(path.name, dir_fd=directory, follow_symlinks=False)):
+        status, owner = os.fstat(descriptor), os.fstat(directory)
+        if not os.path.samestat(status, os.stat(path.name, dir_fd=directory, follow_symlinks=False)):
             return
-        if made.st_uid != os.getuid() or (stat.S_ISREG(made.st_mode) and made.st_nlink > 1):
+        if status.st_uid != os.getuid() or (stat.S_ISREG(status.st_mode) and status.st_nlink > 1):
             return
         with contextlib.suppress(FileNotFoundError):
             owner = os.stat(replaces, dir_fd=directory)

@@ -55,16 +55,16 @@ class FleetLine:
         config = self.config
         if config is None:
             return {}
-        found = {"listen.port": config.listen.port}
+        ports = {"listen.port": config.listen.port}
         if config.metrics is not None:
-            found["metrics.listen"] = config.metrics.address[1]
+            ports["metrics.listen"] = config.metrics.address[1]
         for key, url in (
             ("homeserver.url", None if config.homeserver.joined else config.homeserver.url),
             ("lines.0.carrier.api_base", config.line.carrier.api_base if config.line.carrier.kind == "rehearsal" else None),
         ):
             if url is not None and (port := urlsplit(url).port):
-                found[key] = port
-        return found
+                ports[key] = port
+        return ports
 
 
 def layout_of(config: Path) -> Layout:
@@ -138,8 +138,8 @@ def _line(entry: Any) -> FleetLine:
     """Find one line. Raises `ValueError` with a sentence."""
     if not isinstance(entry, dict) or len(entry) != 1 or not entry.keys() <= {"data", "config"}:
         raise ValueError("must have `data: DIRECTORY` or `config: FILE`, and one of them alone")
-    ((key, told),) = entry.items()
-    place = Path(told) if isinstance(told, str) and told else None
+    ((key, value),) = entry.items()
+    place = Path(value) if isinstance(value, str) and value else None
     if place is None or not place.is_absolute():
         raise ValueError(f"{key}: must be a whole path: a timer has no directory of its own")
     if not (place.is_dir() if key == "data" else place.is_file()):
@@ -166,7 +166,7 @@ def _shared(lines: Sequence[FleetLine]) -> Iterator[str]:
         if set(one.config.line.all_numbers) & set(other.config.line.all_numbers):
             yield f"{pair}has a number of {of_first}"
         for key, port in other.ports.items():
-            for its in (its for its, taken in one.ports.items() if taken == port):
+            for its in (its for its, other_port in one.ports.items() if other_port == port):
                 yield f"{pair}{key}: port {port} is that of {its} of {of_first}"
         yield from (f"{pair}{problem} of {of_first}" for problem in _common(one.config, other.config))
 

@@ -72,18 +72,18 @@ def complete(directory: Path, homeserver: str, users: Iterable[str]) -> tuple[Ha
     """
     handouts, problems = [], []
     for user in users:
-        wanted = Handout.make(homeserver, user)
+        handout = Handout.make(homeserver, user)
         path = handout_file(directory, user)
         try:
-            found = Handout.read(path) if path.is_file() else None
+            old = Handout.read(path) if path.is_file() else None
         except SetupError as error:
             problems += error.problems
             continue
-        if found is not None:
-            wanted = Handout(homeserver=homeserver, user=user, password=found.password)
-        if found != wanted:
-            write(directory, wanted)
-        handouts.append(wanted)
+        if old is not None:
+            handout = Handout(homeserver=homeserver, user=user, password=old.password)
+        if old != handout:
+            write(directory, handout)
+        handouts.append(handout)
     if problems:
         raise SetupError(problems)
     return tuple(handouts)

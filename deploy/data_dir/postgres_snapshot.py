@@ -62,8 +62,8 @@ def snapshot(place: PostgresPlace, *, busy_ms: int = LOCK_MS) -> Iterator[Postgr
         finally:
             loop.close()
 
-    def run(asked: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(asked, loop).result()
+    def run(coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
     threading.Thread(target=run_loop, name="snapshot", daemon=True).start()
     try:

@@ -174,9 +174,9 @@ class Secrets:
         """
         make_private_directory(self.directory)
         keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)
-        kept = {**keys, self.signing_key: _signing_key, **({self.accounts: _accounts} if accounts else {})}
+        lasting_makers = {**keys, self.signing_key: _signing_key, **({self.accounts: _accounts} if accounts else {})}
         renewed = (self.as_token, self.hs_token, self.carrier_token, self.carrier_signing_key, self.macaroon, self.form)
-        needed = [*(kept if provisioned else ()), *(keys if sealed and not provisioned else ())]
+        needed = [*(lasting_makers if provisioned else ()), *(keys if sealed and not provisioned else ())]
         lost = [path for path in needed if not path.is_file()]
         if lost:
             raise SetupError(
@@ -185,7 +185,7 @@ class Secrets:
                     for path in lost
                 ]
             )
-        makers: dict[Path, Callable[[], str]] = {**kept, **dict.fromkeys(renewed, _token)}
+        makers: dict[Path, Callable[[], str]] = {**lasting_makers, **dict.fromkeys(renewed, _token)}
         if accounts:
             makers[self.carrier_store_key] = _key
         for path, maker in makers.items():

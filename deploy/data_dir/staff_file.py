@@ -25,7 +25,7 @@ def add_entry(path: Path, mxid: str, role: Role) -> None:
     entry = f"{{mxid: {json.dumps(mxid)}, role: {role}}}"
     text = _read(path)
     staff = _staff_node(path, text)
-    wanted = [*_staff(text), {"mxid": mxid, "role": role}]
+    entries = [*_staff(text), {"mxid": mxid, "role": role}]
     if not staff.value:
         changed = f"{text[: staff.start_mark.index]}[{entry}]{text[staff.end_mark.index :]}"
     elif staff.flow_style:
@@ -35,21 +35,21 @@ def add_entry(path: Path, mxid: str, role: Role) -> None:
         end = _line_end(text, _end(staff.value[-1]))
         newline = "" if text[:end].endswith("\n") else "\n"
         changed = f"{text[:end]}{newline}{' ' * staff.start_mark.column}- {entry}\n{text[end:]}"
-    _write(path, changed, text, wanted, f"add `- {entry}` to lines.0.staff")
+    _write(path, changed, text, entries, f"add `- {entry}` to lines.0.staff")
 
 
 def remove_entry(path: Path, mxid: str) -> bool:
     """Take a person out of `lines.0.staff`; False when they are not there. Raises `SetupError` and `OSError`."""
     text = _read(path)
     before = _staff(text)
-    found = [n for n, entry in enumerate(before) if entry.get("mxid") == mxid]
-    if not found:
+    indices = [n for n, entry in enumerate(before) if entry.get("mxid") == mxid]
+    if not indices:
         return False
     changed = text
-    for n in reversed(found):
+    for n in reversed(indices):
         changed = _without(changed, _staff_node(path, changed), n)
-    wanted = [entry for entry in before if entry.get("mxid") != mxid]
-    _write(path, changed, text, wanted, "take the person out of lines.0.staff")
+    entries = [entry for entry in before if entry.get("mxid") != mxid]
+    _write(path, changed, text, entries, "take the person out of lines.0.staff")
     return True
 
 
@@ -63,8 +63,8 @@ def _without(text: str, staff: yaml.SequenceNode, n: int) -> str:
             begin = _end(items[n - 1])
         return text[:begin] + text[end:]
     begin, end = text.rfind("\n", 0, begin) + 1, _line_end(text, end)
-    left = f"{' ' * (staff.start_mark.column + 2)}[]\n" if len(items) == 1 else ""
-    return text[:begin] + left + text[end:]
+    empty_list = f"{' ' * (staff.start_mark.column + 2)}[]\n" if len(items) == 1 else ""
+    return text[:begin] + empty_list + text[end:]
 
 
 def _end(node: yaml.Node) -> int:
@@ -98,9 +98,9 @@ def _staff_node(path: Path, text: str) -> yaml.SequenceNode:
     return node
 
 
-def _write(path: Path, changed: str, text: str, wanted: list[dict[str, Any]], by_hand: str) -> None:
+def _write(path: Path, changed: str, text: str, entries: list[dict[str, Any]], by_hand: str) -> None:
     expected = yaml.safe_load(text)
-    expected["lines"][0]["staff"] = wanted
+    expected["lines"][0]["staff"] = entries
     try:
         right = yaml.safe_load(changed) == expected
     except (yaml.YAMLError, ValueError):

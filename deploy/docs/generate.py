@@ -225,8 +225,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "advocate.es.md": spanish_page.advocate_page,
         "keys.md": key_page,
         **{
-            f"{name}{'' if language == 'en' else f'.{language}'}.md": partial(made, language)
-            for name, made in PEOPLE.items()
+            f"{name}{'' if language == 'en' else f'.{language}'}.md": partial(make_page, language)
+            for name, make_page in PEOPLE.items()
             for language in ("en", "es")
         },
     }
@@ -236,8 +236,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
 def main() -> int:
     """Write every page again."""
     DOCS.mkdir(exist_ok=True)
-    for name, made in PAGES.items():
-        (DOCS / name).write_text(made(), encoding="utf-8")
+    for name, make_page in PAGES.items():
+        (DOCS / name).write_text(make_page(), encoding="utf-8")
     return 0
 
 

@@ -84,8 +84,8 @@ def _rows(model: type[Section], place: str) -> Iterator[str]:
 
 def section_of(field: FieldInfo) -> type[Section] | None:
     """Return the section that a key holds, by itself or in a list."""
-    found = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type)]
-    inner = [part for part in found if issubclass(part, Section)]
+    kinds = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type)]
+    inner = [part for part in kinds if issubclass(part, Section)]
     return inner[0] if inner else None
 
 

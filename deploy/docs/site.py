@@ -205,37 +205,37 @@ def _read_page(source: str, tokens: Sequence[Token]) -> Page:
 
 def _place(page: Page, link: str) -> str:
     """Return the path in the project that a link names."""
-    told = urlsplit(link)
+    url = urlsplit(link)
     here = ROOT / page.source
-    found = (here.parent / told.path).resolve() if told.path else here
-    return found.relative_to(ROOT).as_posix() if found.is_relative_to(ROOT) else "/"
+    path = (here.parent / url.path).resolve() if url.path else here
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else "/"
 
 
 def _shown(page: Page, file: str) -> bool:
     """Whether a picture is one of the documentation's own."""
-    told = urlsplit(file)
-    place = (ROOT / page.source).parent / told.path
-    return not (told.scheme or told.netloc) and place.resolve().parent == PICTURES and place.is_file()
+    url = urlsplit(file)
+    place = (ROOT / page.source).parent / url.path
+    return not (url.scheme or url.netloc) and place.resolve().parent == PICTURES and place.is_file()
 
 
 def _leads(page: Page, link: str, pages: Mapping[str, Page]) -> bool:
-    told = urlsplit(link)
-    if told.scheme:
-        return told.scheme == "https"
+    url = urlsplit(link)
+    if url.scheme:
+        return url.scheme == "https"
     place = _place(page, link)
     if place in pages:
-        return not told.fragment or told.fragment in pages[place].anchors
-    return not told.fragment and not place.endswith(".md") and (ROOT / place).is_file()
+        return not url.fragment or url.fragment in pages[place].anchors
+    return not url.fragment and not place.endswith(".md") and (ROOT / place).is_file()
 
 
 def _target(page: Page, link: str, pages: Mapping[str, Page]) -> str:
     """Return where a link leads on the site: a page, or a copy of the file."""
-    told = urlsplit(link)
-    if told.scheme:
+    url = urlsplit(link)
+    if url.scheme:
         return link
     if (place := _place(page, link)) not in pages:
         return _file_name(place)
-    return pages[place].name + (f"#{told.fragment}" if told.fragment else "")
+    return pages[place].name + (f"#{url.fragment}" if url.fragment else "")
 
 
 def _file_name(place: str) -> str:

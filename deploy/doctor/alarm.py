@@ -37,10 +37,10 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
     """Tell what changed since the last call with this file, and return it. A line that was well and is gets no word."""
     changed = changes.since_last_time(path, report, remember=False)
     failed = list(dict.fromkeys(row.name for row in changed.checks if not row.ok))
-    told = True
+    is_told = True
     if failed or (report.ok and changes.was_not_well(path)):
-        told = await _tell(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
-    if told:
+        is_told = await _tell(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
+    if is_told:
         changes.since_last_time(path, report)
     return changed
 
@@ -63,8 +63,8 @@ async def _tell(config: Config, failed: list[str], *, runs: bool) -> bool:
     async def leave(transaction: Transaction) -> None:
         # What the line has not taken yet is of another look, and is told with this one.
         before = json.loads(await line_state.get(transaction, line_state.CHECK_FOUND) or "[]") if failed else []
-        found = list(dict.fromkeys([*before, *failed]))
-        await line_state.put(transaction, line_state.CHECK_FOUND, json.dumps(found))
+        names = list(dict.fromkeys([*before, *failed]))
+        await line_state.put(transaction, line_state.CHECK_FOUND, json.dumps(names))
 
     if runs:
         try:

@@ -56,8 +56,8 @@ def _state(row: CheckResult) -> str:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        told: Any = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): str(state) for name, state in told.items()}
+        states: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): str(state) for name, state in states.items()}
     except (OSError, ValueError, AttributeError):
         return {}
 

@@ -96,15 +96,15 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield CheckResult(name="database", ok=True, what="can be read")
 
     again = UNREADABLE if config.database is None else AWAY
-    asked = [
+    probes = [
         Probe(names=("database", *ROWS), ask=of_thread(reading(facts)), do=again),
         *_lock_probes(config, wait_ms=wait_ms),
         Probe(names=("erasure",), ask=of_thread(lambda: [shared_checks.check_erasures(config)]), do=again),
     ]
     if pack is not None:
         audit = of_thread(lambda: [doctor_database.check_audit(config, pack)])
-        asked.append(Probe(names=("audit",), ask=audit, do=again))
-    return asked
+        probes.append(Probe(names=("audit",), ask=audit, do=again))
+    return probes
 
 
 def _lock_probes(config: Config, *, wait_ms: int) -> list[Probe]:

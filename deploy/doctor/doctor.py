@@ -140,9 +140,9 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
             *HomeserverQuestions(layout, config, http, seconds=seconds, held_after=held_after).probes(),
             *outside_probes(config, http),
         ]
-        found = await ask_all(probes, seconds=seconds)
-    found += [_broken_pack(pack_problems)] if pack is None else []
-    return _report(found, problems), not problems and pack is not None
+        rows = await ask_all(probes, seconds=seconds)
+    rows += [_broken_pack(pack_problems)] if pack is None else []
+    return _report(rows, problems), not problems and pack is not None
 
 
 def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
@@ -160,11 +160,11 @@ def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     return tuple(worst.get(name, _not_there(name)) for name in ROWS)
 
 
-def _report(found: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport:
+def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport:
     do = "Put it right: `quietline check` looks at everything that stops a start."
     name, well = "configuration", CheckResult(name="configuration", ok=True, what="can be used, with its secrets")
     first = [CheckResult(name=name, ok=False, what=problem, do=do) for problem in problems] or [well]
-    return CheckReport(checks=(*first, *merge(found)[1:]))
+    return CheckReport(checks=(*first, *merge(rows)[1:]))
 
 
 def _settled(config: Config, pack: Pack | None) -> list[CheckResult]:

@@ -100,13 +100,13 @@ class HomeserverQuestions:
         do = self._do
         try:
             async with self._http.get(f"{url}/_matrix/client/versions", allow_redirects=False) as answer:
-                told: Any = await answer.json(content_type=None)
+                content: Any = await answer.json(content_type=None)
                 server = answer.headers.get("Server", "")
         except (aiohttp.ClientError, OSError):
             return [CheckResult(name=name, ok=False, what=f"does not answer at {url}", do=do)]
         except ValueError:
-            told, server = None, ""
-        if not isinstance(told, dict) or not isinstance(told.get("versions"), list):
+            content, server = None, ""
+        if not isinstance(content, dict) or not isinstance(content.get("versions"), list):
             return [CheckResult(name=name, ok=False, what=f"what answers at {url} is no homeserver", do=JOINED)]
         client = self._client()
         rows = [await self._ask_token(client), judge_clock(client.server_time, time.time(), self._held_after)]
@@ -225,14 +225,14 @@ class HomeserverQuestions:
     async def ask_first_passwords(self) -> Sequence[CheckResult]:
         """Ask whose password is the one of their hand-out still. Nobody is signed in by asking."""
         name, module = "first passwords", ModuleClient(client=self._client())
-        found, unreadable = await in_thread(lambda: _read_handouts(self._layout))
+        readable, unreadable = await in_thread(lambda: _read_handouts(self._layout))
         try:
-            same = await asyncio.gather(*(_is_first(module, handout) for handout in found))
+            same = await asyncio.gather(*(_is_first(module, handout) for handout in readable))
         except ModuleNotLoaded:
             return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
-        unchanged = [handout.user for handout, first in zip(found, same, strict=True) if first]
+        unchanged = [handout.user for handout, first in zip(readable, same, strict=True) if first]
         if unreadable:
             do = f"Look at {self._layout.handout}: a hand-out has three lines, homeserver, user and password."
             what = f"{', '.join(unreadable)} cannot be read as hand-outs"
@@ -241,8 +241,8 @@ class HomeserverQuestions:
             what = f"still that of the hand-out: {', '.join(unchanged)}"
             do = f"Each changes it in their client ({CLIENT_SETTINGS}); then delete their file in {self._layout.handout}."
             return [CheckResult(name=name, ok=True, what=what, do=do, warning=True)]
-        if found:
-            what = f"nobody has that of a hand-out any more; {len(found)} hand-outs are of no use"
+        if readable:
+            what = f"nobody has that of a hand-out any more; {len(readable)} hand-outs are of no use"
             do = f"Delete the files in {self._layout.handout}."
             return [CheckResult(name=name, ok=True, what=what, do=do)]
         return [CheckResult(name=name, ok=True, what="there is no hand-out")]
@@ -302,14 +302,14 @@ def judge_clock(server_time: float | None, now: float, held_after: float) -> Che
     return CheckResult(name=name, ok=abs(ahead) <= held_after, what=what, do=do, warning=abs(ahead) <= held_after)
 
 
-def judge_version(told: str) -> CheckResult:
+def judge_version(text: str) -> CheckResult:
     """Judge a Synapse by its version, such as `1.163.2` or `Synapse/1.163.2`."""
-    name, version = "homeserver version", synapse_version.parse(told)
+    name, version = "homeserver version", synapse_version.parse(text)
     oldest, tested = map(synapse_version.dotted, (synapse_version.OLDEST, synapse_version.TESTED))
     if version is None:
         do = f"Ask its administrator: Synapse {oldest} or newer is needed."
         return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
-    shown = told.removeprefix("Synapse/").partition(" ")[0]
+    shown = text.removeprefix("Synapse/").partition(" ")[0]
     if version < synapse_version.OLDEST:
         do = f"Update Synapse to {oldest} or newer; {tested} is what this was made for (deploy/synapse_module/README.md)."
         return CheckResult(name=name, ok=False, what=f"Synapse {shown} is too old: the line does not work on it", do=do)
@@ -346,13 +346,13 @@ def judge_settings(health: ModuleHealth | None) -> CheckResult:
 
 
 def _read_handouts(layout: Layout) -> tuple[list[handouts.Handout], list[str]]:
-    found, unreadable = [], []
+    readable, unreadable = [], []
     for path in sorted(layout.handout.glob("*.txt")) if layout.handout.is_dir() else ():
         try:
-            found.append(handouts.Handout.read(path))
+            readable.append(handouts.Handout.read(path))
         except SetupError:
             unreadable.append(path.name)
-    return found, unreadable
+    return readable, unreadable
 
 
 async def _is_first(module: ModuleClient, handout: handouts.Handout) -> bool:

@@ -58,22 +58,22 @@ def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) 
             return _read(db)
 
     async def ask() -> Sequence[CheckResult]:
-        found, last = await in_thread(read)
-        first = found.oldest_event
+        waiting, last = await in_thread(read)
+        first = waiting.oldest_event
         if first is not None:
             await asyncio.sleep(min(LOOK_SECONDS, seconds / 4))
-            found, last = await in_thread(read)
-        stands = first is not None and found.oldest_event == first
-        return [check_waiting(found, last, stands=stands, not_kept=await _ask_not_kept(config, http))]
+            waiting, last = await in_thread(read)
+        stands = first is not None and waiting.oldest_event == first
+        return [check_waiting(waiting, last, stands=stands, not_kept=await _ask_not_kept(config, http))]
 
     return Probe(names=(TEXTS,), ask=ask, do=UNREADABLE if config.database is None else AWAY)
 
 
-def check_waiting(found: WaitingRows, last: str, *, stands: bool = False, not_kept: int | None = None) -> CheckResult:
+def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False, not_kept: int | None = None) -> CheckResult:
     """Judge what waits. `stands`: the oldest event was there before; `not_kept`: texts since the bridge's start."""
-    what = f"{last}; {found.undecided} wait for a decision, {found.leaving} to leave, {found.unknown} are unknown"
-    if found.oldest_leaving is not None and time.time() - found.oldest_leaving > LEAVING_SECONDS:
-        minutes = (time.time() - found.oldest_leaving) / 60
+    what = f"{last}; {waiting.undecided} wait for a decision, {waiting.leaving} to leave, {waiting.unknown} are unknown"
+    if waiting.oldest_leaving is not None and time.time() - waiting.oldest_leaving > LEAVING_SECONDS:
+        minutes = (time.time() - waiting.oldest_leaving) / 60
         do = (
             "See the rows of the homeserver and the carrier. With both well, the log of the bridge says what is refused; "
             "tell the desk by voice meanwhile, and see `quietline carrier check`."
@@ -92,11 +92,13 @@ def check_waiting(found: WaitingRows, last: str, *, stands: bool = False, not_ke
 
 def _read(db: Snapshot) -> tuple[WaitingRows, str]:
     """Return what waits, and when the last text came and the last one left, as far as that is kept."""
-    now, found = time.time(), inspection.waiting_rows(db)
+    now, waiting = time.time(), inspection.waiting_rows(db)
     history = ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
     came = "none ever came" if history is None else f"the last came {_hours(now - (history.last + 1) * HOUR)} ago"
-    left = "" if found.remembered is None else f", the last left {_hours(now - (found.remembered - ID_RETENTION))} ago"
-    return found, f"{came}{left}"
+    last_left = (
+        "" if waiting.remembered is None else f", the last left {_hours(now - (waiting.remembered - ID_RETENTION))} ago"
+    )
+    return waiting, f"{came}{last_left}"
 
 
 async def status_rows(layout: Layout) -> list[CheckResult]:
@@ -144,8 +146,8 @@ async def _ask_not_kept(config: Config, http: aiohttp.ClientSession) -> int | No
     host, port = config.metrics.address
     try:
         async with http.get(f"http://{_reached(host)}:{port}/metrics", timeout=aiohttp.ClientTimeout(total=1)) as answer:
-            found = NOT_KEPT.search(await answer.read())
-            return None if found is None else int(float(found[1]))
+            match = NOT_KEPT.search(await answer.read())
+            return None if match is None else int(float(match[1]))
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return None
 

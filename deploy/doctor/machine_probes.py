@@ -203,11 +203,11 @@ async def is_live(config: Config, http: aiohttp.ClientSession) -> bool:
 
 def is_alive(layout: Layout) -> bool:
     """Whether the bridge that wrote `bridge.json` is a process still."""
-    told = BridgeReady.read(layout.bridge_file)
-    if told is None:
+    bridge = BridgeReady.read(layout.bridge_file)
+    if bridge is None:
         return False
     try:
-        os.kill(told.pid, 0)
+        os.kill(bridge.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -220,6 +220,6 @@ async def _role(http: aiohttp.ClientSession, url: str) -> str | None:
     async with http.get(url, allow_redirects=False) as answer:
         if answer.status not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
             return None
-        told: Any = await answer.json(content_type=None)
-    role = told.get("role") if isinstance(told, dict) else None
+        content: Any = await answer.json(content_type=None)
+    role = content.get("role") if isinstance(content, dict) else None
     return role if role in ROLES else None

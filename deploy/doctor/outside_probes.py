@@ -101,13 +101,13 @@ async def _call_public_address(config: Config, http: aiohttp.ClientSession, stat
 
 async def ask_time(config: Config) -> Sequence[CheckResult]:
     """Ask whether anything keeps the clock right, and compare it with the carrier's, where that is another machine."""
-    api, kept = config.line.carrier.api_base, clock_sync.check_synchronisation()
+    api, synchronisation = config.line.carrier.api_base, clock_sync.check_synchronisation()
     if is_loopback_host(urlsplit(api).hostname or ""):
-        return [kept]
+        return [synchronisation]
     async with CarrierHttp() as http:
         got = await send_request(http, "GET", api)
     skew = skew_of(got.date if isinstance(got, HttpResponse) else None, time.time())
-    return [kept] if skew is None else [kept, judge_skew(skew)]
+    return [synchronisation] if skew is None else [synchronisation, judge_skew(skew)]
 
 
 def skew_of(date: str | None, now: float) -> float | None:

@@ -64,9 +64,9 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
 
     async def health() -> Sequence[CheckResult]:
         async with asked(config, wait_ms) as connection:
-            found = await ask_health(connection, SCHEMAS)
-        rows = check_server(found, config, now=time.time()), check_vacuum(found), check_log(found)
-        return [*rows, check_copies(found, config)]
+            server = await ask_health(connection, SCHEMAS)
+        rows = check_server(server, config, now=time.time()), check_vacuum(server), check_log(server)
+        return [*rows, check_copies(server, config)]
 
     def leader() -> Iterator[CheckResult]:
         try:
@@ -92,8 +92,8 @@ def sqlite_rows() -> list[CheckResult]:
 def server_problem(error: DatabaseError) -> str:
     """Say why a server cannot be asked, as the end of a sentence that begins with a row's name."""
     if isinstance(error, UnsuitableServer):
-        told = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
-        return next(told, f"cannot be used ({error.code})")
+        sentences = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
+        return next(sentences, f"cannot be used ({error.code})")
     return f"{SERVER} does not answer, or takes nothing just now ({error.code})"
 
 
@@ -118,14 +118,14 @@ async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckRe
     """Whether the bridge can commit: another connection may hold the lock of commits, or a table."""
     name, place = "database lock", PostgresPlace("", "main")
     until = time.monotonic() + wait_ms / 1000
-    held = await find_holders(connection, place)
-    while held and time.monotonic() < until:
+    holders = await find_holders(connection, place)
+    while holders and time.monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)
-        held &= await find_holders(connection, place)
-    if not held:
+        holders &= await find_holders(connection, place)
+    if not holders:
         return CheckResult(name=name, ok=True, what="nobody keeps the bridge from writing")
-    pids = ", ".join(str(each) for each in sorted({holder.pid for holder in held}))
-    which = "the lock of commits" if any(holder.commits for holder in held) else "a table of the line"
+    pids = ", ".join(str(each) for each in sorted({holder.pid for holder in holders}))
+    which = "the lock of commits" if any(holder.commits for holder in holders) else "a table of the line"
     held_for = f"for {wait_ms / 1000:g} seconds (process {pids} of PostgreSQL)"
     what = f"a transaction has held {which} {held_for}: nothing can be stored"
     do = (
@@ -135,9 +135,9 @@ async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckRe
     return CheckResult(name=name, ok=False, what=what, do=do)
 
 
-def _row(name: str, found: Iterator[tuple[str, str, bool]], well: str) -> CheckResult:
+def _row(name: str, faults: Iterator[tuple[str, str, bool]], well: str) -> CheckResult:
     """Make a row of what was found: sentences, what to do about each, and whether it is a fault or a warning."""
-    every = list(found)
+    every = list(faults)
     shown = [each for each in every if each[2]] or every
     if not shown:
         return CheckResult(name=name, ok=True, what=well)
@@ -145,23 +145,23 @@ def _row(name: str, found: Iterator[tuple[str, str, bool]], well: str) -> CheckR
     return CheckResult(name=name, ok=not shown[0][2], what=what, do=do, warning=not shown[0][2])
 
 
-def check_server(found: PostgresHealth, config: Config, *, now: float) -> CheckResult:
+def check_server(server: PostgresHealth, config: Config, *, now: float) -> CheckResult:
     """Whether the server keeps what it says it keeps, and can be written to."""
-    well = f"PostgreSQL {found.version // 10_000}, {found.bytes // MIB} MiB, keeps what it says that it keeps"
-    return _row("database server", _server_faults(found, config, now), well)
+    well = f"PostgreSQL {server.version // 10_000}, {server.bytes // MIB} MiB, keeps what it says that it keeps"
+    return _row("database server", _server_faults(server, config, now), well)
 
 
-def _server_faults(found: PostgresHealth, config: Config, now: float) -> Iterator[tuple[str, str, bool]]:
-    if found.is_replica:
+def _server_faults(server: PostgresHealth, config: Config, now: float) -> Iterator[tuple[str, str, bool]]:
+    if server.is_replica:
         yield (
             "is a replica, which only reads",
             "Write the primary's URL into the file of database.url_file, or promote it.",
             True,
         )
     unfit = {
-        "version": found.version < OLDEST,
-        "encoding": found.encoding != "UTF8",
-        "collation": not found.orders_bytes,
+        "version": server.version < OLDEST,
+        "encoding": server.encoding != "UTF8",
+        "collation": not server.orders_bytes,
     }
     for name in (name for name, is_so in unfit.items() if is_so):
         yield (
@@ -169,117 +169,119 @@ def _server_faults(found: PostgresHealth, config: Config, now: float) -> Iterato
             f"To {CREATE.replace('make it again, empty', 'make one that will do')}; move the line.",
             True,
         )
-    if not found.is_durable:
+    if not server.is_durable:
         what = "fsync or full_page_writes is off: a power cut can lose texts that were answered, or the whole database"
         yield what, "Set both to on in postgresql.conf, and reload.", True
-    if found.synchronous_commit == "off":
+    if server.synchronous_commit == "off":
         what = "synchronous_commit is off, for this role, the database or the server"
         yield (
             what,
             "In postgresql.conf, or of the role or the database: on, or remote_apply with a synchronous replica.",
             True,
         )
-    if found.free_connections < FREE_CONNECTIONS:
-        what = f"has {max(found.free_connections, 0)} connections left; a bridge needs ten when it starts"
+    if server.free_connections < FREE_CONNECTIONS:
+        what = f"has {max(server.free_connections, 0)} connections left; a bridge needs ten when it starts"
         yield what, "Raise max_connections, or end what holds so many.", True
-    if (free := _free_bytes(found, config)) is not None and free < MIN_FREE_BYTES:
+    if (free := _free_bytes(server, config)) is not None and free < MIN_FREE_BYTES:
         yield f"its disk has {free // MIB} MiB left", "Make room: on a full disk it takes no text.", True
-    if abs(apart := found.clock - now) > CLOCK_SECONDS:
+    if abs(apart := server.clock - now) > CLOCK_SECONDS:
         what = f"its clock is {abs(apart):.0f} seconds {'ahead of' if apart > 0 else 'behind'} this machine's"
         yield what, "Have both set theirs (NTP). Texts go on: the line's times are this machine's.", False
 
 
-def _free_bytes(found: PostgresHealth, config: Config) -> int | None:
+def _free_bytes(server: PostgresHealth, config: Config) -> int | None:
     """Return the room on the server's disk; None where it is another machine's, or is not told."""
     host = urlsplit(config.database_url or "").hostname or ""
-    if found.directory is None or host not in {"localhost", "127.0.0.1", "::1"} or not is_private_host(host):
+    if server.directory is None or host not in {"localhost", "127.0.0.1", "::1"} or not is_private_host(host):
         return None
     with contextlib.suppress(OSError):
-        return shutil.disk_usage(Path(found.directory)).free
+        return shutil.disk_usage(Path(server.directory)).free
     return None
 
 
-def check_vacuum(found: PostgresHealth) -> CheckResult:
+def check_vacuum(server: PostgresHealth) -> CheckResult:
     """Whether the place of deleted rows is used again, so that what they held is written over some day."""
-    dead = sum(table.dead for table in found.tables)
+    dead = sum(table.dead for table in server.tables)
     return _row(
-        "database vacuum", _vacuum_faults(found), f"autovacuum is on; {dead} dead rows in {len(found.tables)} tables"
+        "database vacuum", _vacuum_faults(server), f"autovacuum is on; {dead} dead rows in {len(server.tables)} tables"
     )
 
 
-def _vacuum_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
-    if not found.autovacuum:
+def _vacuum_faults(server: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
+    if not server.autovacuum:
         what = "autovacuum, or track_counts, is off: rows that were deleted stay in the tables, and those grow"
         yield what, "Set both to on in postgresql.conf, and reload.", True
-    if left_out := [table.name for table in found.tables if table.left_out]:
+    if left_out := [table.name for table in server.tables if table.left_out]:
         what = f"autovacuum passes over {', '.join(left_out)}"
         yield what, "Reset the storage parameter autovacuum_enabled of that table.", True
-    if many := [table.name for table in found.tables if table.dead > max(MANY_DEAD, table.live)]:
+    if many := [table.name for table in server.tables if table.dead > max(MANY_DEAD, table.live)]:
         what = f"most rows are dead in {', '.join(many)}: autovacuum does not get there"
         do = "Vacuum them by hand; then look for what is in its way: open transactions, slots, autovacuum_max_workers."
         yield what, do, True
-    if (oldest := found.oldest_transaction or 0.0) > LONG_SECONDS:
+    if (oldest := server.oldest_transaction or 0.0) > LONG_SECONDS:
         what = f"a transaction has been open for {oldest / 3600:.1f} hours: no row that was deleted since can go"
         yield what, "Find it in pg_stat_activity (xact_start), and end it.", True
-    if found.prepared:
-        what = f"{found.prepared} transactions are left prepared, and keep deleted rows"
+    if server.prepared:
+        what = f"{server.prepared} transactions are left prepared, and keep deleted rows"
         yield what, "ROLLBACK PREPARED, or COMMIT PREPARED, each of pg_prepared_xacts.", True
 
 
-def check_log(found: PostgresHealth) -> CheckResult:
+def check_log(server: PostgresHealth) -> CheckResult:
     """How far the server's log and copies keep what was deleted here, and whether its log may fill the disk."""
-    copies = f"{found.replicas} replicas, {len(found.slots)} slots, " + ("an archive" if found.archives else "no archive")
-    named = "waits for the replica" if found.is_synchronous else "waits for no replica"
+    copies = f"{server.replicas} replicas, {len(server.slots)} slots, " + (
+        "an archive" if server.archives else "no archive"
+    )
+    named = "waits for the replica" if server.is_synchronous else "waits for no replica"
     copies += f"; what is answered {named} (synchronous_standby_names)"
-    kept = "ids and times that were deleted stay in log and copies as long as those are kept"
-    return _row("database log", _log_faults(found), f"{copies}; {kept}")
+    retention = "ids and times that were deleted stay in log and copies as long as those are kept"
+    return _row("database log", _log_faults(server), f"{copies}; {retention}")
 
 
-def _log_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
-    if found.archives and found.archive_fails:
+def _log_faults(server: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
+    if server.archives and server.archive_fails:
         what = "the archive of the log fails: the server keeps all of it until the disk is full"
         yield what, "See the server's log for archive_command, and put it right, or set archive_mode off.", True
-    for slot in found.slots:
-        held = f"holds {slot.held // MIB} MiB of log back"
+    for slot in server.slots:
+        backlog = f"holds {slot.held // MIB} MiB of log back"
         do = f"Start its reader again, or call pg_drop_replication_slot('{slot.name}'); limit it by max_slot_wal_keep_size."
         if slot.status == "lost":
             yield f"slot {slot.name}: its replica can never catch up", f"{do} The replica has to be made again.", True
         elif not slot.active or slot.held > MUCH_LOG_BYTES:
-            what = f"slot {slot.name} {held}" + ("" if slot.active else ", and nobody reads it")
+            what = f"slot {slot.name} {backlog}" + ("" if slot.active else ", and nobody reads it")
             yield what, do, slot.held > MUCH_LOG_BYTES
-    if found.slots and found.slots_keep_all:
+    if server.slots and server.slots_keep_all:
         what = "max_slot_wal_keep_size is not set: a replica that stays away has the log fill the disk"
         yield what, "Set it to what the disk can spare, such as 2GB, and reload.", False
-    if found.log_kept > MUCH_LOG_BYTES:
-        what = f"wal_keep_size keeps {found.log_kept // MIB} MiB of log, with what was deleted meanwhile"
+    if server.log_kept > MUCH_LOG_BYTES:
+        what = f"wal_keep_size keeps {server.log_kept // MIB} MiB of log, with what was deleted meanwhile"
         yield what, "Set it to 0, and give each replica a slot.", False
-    if found.recycles_log:
+    if server.recycles_log:
         what = "files of its log that are over stay, with what was deleted, until they are written over (wal_recycle)"
         yield what, "Set wal_recycle = off in postgresql.conf, and reload.", False
-    if found.base_backups:
+    if server.base_backups:
         yield (
-            f"{found.base_backups} base backups are being made",
+            f"{server.base_backups} base backups are being made",
             "Keep none with keys.db beside it; say how long it is kept.",
             False,
         )
 
 
-def check_copies(found: PostgresHealth, config: Config) -> CheckResult:
+def check_copies(server: PostgresHealth, config: Config) -> CheckResult:
     """Whether it is said for how long copies are kept, and whether that can be: the server cannot tell."""
     days = None if config.database is None else config.database.copies_kept_days
     well = "none is kept" if days == 0 else f"kept for {days} days at most"
     well = f"{well}, by database.copies_kept_days"
-    return _row("database copies", _copies_faults(days, archives=found.archives), well)
+    return _row("database copies", _copies_faults(days, archives=server.archives), well)
 
 
 def _copies_faults(days: int | None, *, archives: bool) -> Iterator[tuple[str, str, bool]]:
-    kept = "base backups, dumps and an archive of the log keep what was deleted"
+    copies = "base backups, dumps and an archive of the log keep what was deleted"
     if days is None:
-        what = f"{kept}, and nobody said for how long"
+        what = f"{copies}, and nobody said for how long"
         yield what, "Write the days into database.copies_kept_days (0: there are none), and let each copy end then.", False
     elif days == 0 and archives:
         what = "the server archives its log, though database.copies_kept_days says that no copy is kept"
         yield what, "Say for how many days, and let the archive end then; or set archive_mode off.", False
     elif days > LONG_DAYS:
-        what = f"{kept}, for {days} days: ids and times of each conversation stay as long"
+        what = f"{copies}, for {days} days: ids and times of each conversation stay as long"
         yield what, f"Keep them for {LONG_DAYS} days at most, unless a duty of yours says otherwise.", False

@@ -86,8 +86,8 @@ def of_thread(call: Callable[[], Iterable[CheckResult]]) -> Callable[[], Awaitab
 async def ask_all(probes: Sequence[Probe], *, seconds: float) -> list[CheckResult]:
     """Ask everything at once; return all rows, those of a probe together. `seconds`: the limit of each."""
     asyncio.get_running_loop().set_default_executor(DetachedThreads())
-    found: list[Any] = await asyncio.gather(*(_ask(probe, seconds) for probe in probes))
-    return [row for rows in found for row in rows]
+    results: list[Any] = await asyncio.gather(*(_ask(probe, seconds) for probe in probes))
+    return [row for rows in results for row in rows]
 
 
 async def _ask(probe: Probe, seconds: float) -> Sequence[CheckResult]:

@@ -380,10 +380,10 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
 
 def _lacks_password(url: Any) -> bool:
     try:
-        found = PostgresUrl.parse(str(url))
+        database_url = PostgresUrl.parse(str(url))
     except ValueError:
         return False  # told already
-    return found.host == COMPOSE_DATABASE and not found.password
+    return database_url.host == COMPOSE_DATABASE and not database_url.password
 
 
 def problems_of(error: ValidationError, before: str = "") -> list[str]:

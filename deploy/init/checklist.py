@@ -90,8 +90,8 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
     elif answers.service == "systemd":
         if os.getuid() == 0:
             user = user_name(place.slug)
-            made = f"install -d -m 700 -o {user} -g {user} {answers.backup.to}"
-            yield f"`{made}`: the account that runs the line writes backups there; the passphrase's file stays root's."
+            command = f"install -d -m 700 -o {user} -g {user} {answers.backup.to}"
+            yield f"`{command}`: the account that runs the line writes backups there; the passphrase's file stays root's."
         timers = f"{place.unit('quietline-backup', 'timer')} {place.unit('quietline-drill', 'timer')}"
         yield f"Backups, and a trial of the newest each month: `systemctl enable --now {timers}`."
     else:
@@ -118,7 +118,7 @@ def _sheets(answers: Answers, layout: Layout) -> str:
 def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     """Say how the line texts itself: what `up` starts by itself, and what beside the agency's own homeserver does not."""
     account = f" and `localpart: canary-{place.slug}`" if place.slug else ""
-    told = (
+    text = (
         f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, "
         f"of the account that runs the line), the section `canary` of `{layout.config}` with that file{account}, and a "
         "restart."
@@ -129,14 +129,14 @@ def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     elif answers.service == "systemd":
         run = f"`systemctl enable --now {place.unit('quietline-canary')}` runs `./quietline canary --data {layout.data}`"
     if answers.homeserver is not None:
-        told += f" `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
-        told += "administrator makes."
+        text += f" `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
+        text += "administrator makes."
         if answers.service == "systemd":
             secret = layout.secrets / "canary"
-            told += f" The bridge's unit is handed the file: `LoadCredential={credential_name(secret)}:{secret}` goes into "
-            told += "it, beside the others."
+            text += f" The bridge's unit is handed the file: `LoadCredential={credential_name(secret)}:{secret}` goes into "
+            text += "it, beside the others."
     # What `up` runs has it beside the bridge.
-    yield f"{told} Then {run}." if answers.homeserver is not None or answers.service == "compose" else told
+    yield f"{text} Then {run}." if answers.homeserver is not None or answers.service == "compose" else text
 
 
 def _service_user(place: Place, layout: Layout) -> Iterator[str]:
@@ -205,10 +205,10 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
         return
     files, copied = layout.data / FOLDER, registration_place(answers, place)
     if (host := place.host(answers.name)) is not None:
-        told = {"registration": str(copied), "policy": f"@{place.policy}:{answers.name}"}
+        entry = {"registration": str(copied), "policy": f"@{place.policy}:{answers.name}"}
         yield (
             f"Copy `{files / place.registration}` to `{copied}`, of the account that runs that line, mode 0600. "
-            f"In `{host.layout.config}`, under `homeserver`: `other_lines: [{json.dumps(told)}]`, or this entry in the "
+            f"In `{host.layout.config}`, under `homeserver`: `other_lines: [{json.dumps(entry)}]`, or this entry in the "
             "list that is there; then a restart of that line, which runs the homeserver. Accounts: `./quietline staff make "
             f"--data {layout.data} --host {host.layout.data}` makes one for each hand-out; who has one keeps it."
         )

@@ -71,5 +71,5 @@ def _element(client_url: str, name: str) -> dict[str, Any]:
     }
 
 
-def _as_text(told: dict[str, Any]) -> str:
-    return json.dumps(told, indent=2) + "\n"
+def _as_text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"

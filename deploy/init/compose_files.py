@@ -71,14 +71,14 @@ def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
         ours |= {"network_mode": "host", **({"extra_hosts": [f"{DATABASE}:127.0.0.1"]} if stored else {})}
     services = _rehearsal(layout, ours) if answers.mode == "rehearsal" else _line(answers, layout, ours)
     next(iter(services.values()))["build"] = {"context": str(ROOT), "dockerfile": "deploy/containers/Containerfile"}
-    told: dict[str, Any] = {"services": services}
+    document: dict[str, Any] = {"services": services}
     if stored:
         services[DATABASE] = _postgres(answers, layout, published=not own)
-        told["networks"] = {"default": {}, "data": {"internal": True}}
+        document["networks"] = {"default": {}, "data": {"internal": True}}
     if _is_proxied(answers):
         services["proxy"] = _proxy(layout, own=own)
     header = HEADER.format(python=PYTHON, data=layout.data, part="bridge" if "bridge" in services else "line")
-    return {"compose.yaml": header + (CANARY if "canary" in services else "") + _yaml(told)}
+    return {"compose.yaml": header + (CANARY if "canary" in services else "") + _yaml(document)}
 
 
 def has_own_network(answers: Answers) -> bool:
@@ -88,8 +88,8 @@ def has_own_network(answers: Answers) -> bool:
     called = [answers.homeserver.url] if answers.homeserver is not None else []
     kind = CARRIER_KINDS.get(str((answers.carrier or {}).get("kind")))
     if kind is not None:
-        told = (answers.carrier or {}).get("api_base", kind.settings.model_fields["api_base"].default)
-        called.append(str(told or ""))
+        api_base = (answers.carrier or {}).get("api_base", kind.settings.model_fields["api_base"].default)
+        called.append(str(api_base or ""))
     return not any(is_loopback_host(urlsplit(url).hostname or "") for url in called)
 
 
@@ -216,9 +216,9 @@ def _postgres(answers: Answers, layout: Layout, *, published: bool) -> dict[str,
     }
 
 
-def _yaml(told: dict[str, Any]) -> str:
+def _yaml(document: dict[str, Any]) -> str:
     """Write each value where it stands, without YAML's names for those that are there twice."""
-    return yaml.safe_dump(json.loads(json.dumps(told)), sort_keys=False)
+    return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)
 
 
 def _healthcheck(*words: str) -> dict[str, Any]:

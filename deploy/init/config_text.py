@@ -67,25 +67,25 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
 )
 
 
-def config_text(told: Mapping[str, Any]) -> str:
-    """Write the configuration. `told`: the keys that were answered, as the models have them."""
-    return HEADER + "\n" + "\n".join(_section(Config, told, "", 0, silent=False)) + "\n"
+def config_text(answers: Mapping[str, Any]) -> str:
+    """Write the configuration. `answers`: the keys that were answered, as the models have them."""
+    return HEADER + "\n" + "\n".join(_section(Config, answers, "", 0, silent=False)) + "\n"
 
 
-def _section(model: type[Section], told: Mapping[str, Any], path: str, depth: int, *, silent: bool) -> Iterator[str]:
+def _section(model: type[Section], answers: Mapping[str, Any], path: str, depth: int, *, silent: bool) -> Iterator[str]:
     for name, field in model.model_fields.items():
         place = f"{path}.{name}" if path else name
         if comment := COMMENTS.get(place):
             yield f"{'  ' * depth}# {comment}"
-        yield from _key(name, field, told, (place, depth), silent=silent)
+        yield from _key(name, field, answers, (place, depth), silent=silent)
 
 
-def _key(name: str, field: FieldInfo, told: Mapping[str, Any], at: tuple[str, int], *, silent: bool) -> Iterator[str]:
+def _key(name: str, field: FieldInfo, answers: Mapping[str, Any], at: tuple[str, int], *, silent: bool) -> Iterator[str]:
     """Write one key with what is under it. `silent`: behind `#`, because nobody answered."""
     place, depth = at
-    off = silent or name not in told
+    off = silent or name not in answers
     indent = "  " * depth + ("# " if off else "")
-    value = told.get(name)
+    value = answers.get(name)
     model, many = _model_of(name, field, value)
     if model is None or (many and off):
         yield f"{indent}{name}: {_flow(_default(field) if off else value)}".rstrip()

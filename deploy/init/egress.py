@@ -46,8 +46,8 @@ def egress_files(answers: Answers) -> Mapping[str, str]:
     if answers.mode == "rehearsal":
         return {}
     lines = [f"{each.host} {each.port} # {each.who}: {each.why}" for each in destinations(answers)]
-    told = answers.on_call or {}
-    if "webhook" in told or "webhook_file" in told:
+    on_call = answers.on_call or {}
+    if "webhook" in on_call or "webhook_file" in on_call:
         lines.append("# and the host of lines.0.on_call.webhook_file, which is a secret # bridge: calling somebody")
     if answers.database:
         lines.append("# and the host of the databases that were answered, which stands in secrets # line: its databases")
@@ -77,12 +77,12 @@ IPAddressAllow={allowed}
 
 
 def _all(answers: Answers) -> Iterator[Destination]:
-    told = answers.carrier or {}
-    kind = CARRIER_KINDS.get(str(told.get("kind")))
+    carrier = answers.carrier or {}
+    kind = CARRIER_KINDS.get(str(carrier.get("kind")))
     if kind is not None:
         for key in URL_KEYS:
             field = kind.settings.model_fields.get(key)
-            if field is not None and (url := told.get(key, field.default)):
+            if field is not None and (url := carrier.get(key, field.default)):
                 yield _of_url(str(url), "texts")
     if answers.homeserver is not None:
         yield _of_url(answers.homeserver.url, "the agency's homeserver")

@@ -49,7 +49,7 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Mad
     """Make an account for each hand-out of the line's staff. Raises :class:`SetupError`; run again it goes on."""
     note = layout.data / FOLDER / NOTE
     noted = note.read_text(encoding="utf-8").split() if note.is_file() else []
-    made, kept = [], []
+    new_users, old_users = [], []
     headers = {"Authorization": f"Bearer {admin_token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=TIMEOUT) as session:
         for member in config.line.staff:
@@ -61,7 +61,7 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Mad
             there = await _ask(session, "GET", url) == HTTPStatus.OK
             if there and member.mxid not in noted:
                 file.unlink()
-                kept.append(member.mxid)
+                old_users.append(member.mxid)
                 continue
             if not there:
                 noted.append(member.mxid)
@@ -71,8 +71,8 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Mad
                     raise SetupError(
                         [f"{config.homeserver.url}: does not make accounts; its administrator does it by hand"]
                     )
-            made.append(member.mxid)
-    return MadeAccounts(made=tuple(made), kept=tuple(kept))
+            new_users.append(member.mxid)
+    return MadeAccounts(made=tuple(new_users), kept=tuple(old_users))
 
 
 async def make_accounts_at_host(layout: Layout, config: Config, host: Config) -> MadeAccounts:
@@ -80,7 +80,7 @@ async def make_accounts_at_host(layout: Layout, config: Config, host: Config) ->
 
     Whose account has the password of the hand-out got it here; another account was there before.
     """
-    made, kept = [], []
+    new_users, old_users = [], []
     url, token = host.homeserver.url, read_secret(host.homeserver.as_token_file)
     async with aiohttp.ClientSession() as session:
         wire = HomeserverClient(session=session, url=url, token=token, user_id=host.policy_mxid)
@@ -92,15 +92,15 @@ async def make_accounts_at_host(layout: Layout, config: Config, host: Config) ->
                     continue
                 password = Handout.read(file).password
                 if await _is_made(client, member.mxid, password):
-                    made.append(member.mxid)
+                    new_users.append(member.mxid)
                 else:
                     file.unlink()
-                    kept.append(member.mxid)
+                    old_users.append(member.mxid)
         except (HomeserverUnreachable, HomeserverError):
             raise SetupError([f"{url}: the homeserver does not answer; start the line that runs it"]) from None
         except ModuleRequestRejected as error:
             raise SetupError([f"{url}: the homeserver refuses it ({error.status} {error.errcode})"]) from None
-    return MadeAccounts(made=tuple(made), kept=tuple(kept))
+    return MadeAccounts(made=tuple(new_users), kept=tuple(old_users))
 
 
 async def _is_made(client: ModuleClient, mxid: str, password: str) -> bool:
@@ -122,12 +122,12 @@ async def _ask(session: aiohttp.ClientSession, method: str, url: str, body: Any 
     """Return the status of an answer. Raises :class:`SetupError` when there is none, or the token is no administrator's."""
     try:
         async with session.request(method, url, json=body) as answer:
-            status, told = answer.status, await answer.json(content_type=None)
+            status, content = answer.status, await answer.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError):
         raise SetupError([f"{url.partition(USERS)[0]}: the homeserver does not answer"]) from None
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise SetupError(["the token is not an administrator's of this homeserver"])
-    errcode = told.get("errcode") if isinstance(told, dict) else None
+    errcode = content.get("errcode") if isinstance(content, dict) else None
     if status == HTTPStatus.NOT_FOUND and errcode != "M_NOT_FOUND":
         problem = "has no administrator's interface here (a login service of its own, or a proxy in between)"
         raise SetupError([f"{url.partition(USERS)[0]}: {problem}; its administrator makes the accounts by hand"])

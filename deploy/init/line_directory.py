@@ -97,7 +97,7 @@ def require_free(directory: Path) -> None:
 @contextlib.contextmanager
 def _staging(data: Path) -> Iterator[Path]:
     """Give a private directory beside the one that is made; what is left of it, and parents that were made, go again."""
-    made = [parent for parent in data.parents if not parent.exists()]
+    parents = [parent for parent in data.parents if not parent.exists()]
     staging = data.with_name(f".{data.name}.half")
     try:
         make_private_directory(data.parent)
@@ -108,17 +108,17 @@ def _staging(data: Path) -> Iterator[Path]:
         raise SetupError([f"{file_problem(error, data)}. Nothing was written"]) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        for parent in made:
+        for parent in parents:
             with contextlib.suppress(OSError):  # not empty: the line is in it
                 parent.rmdir()
 
 
 def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> Written:
     problems: list[str] = []
-    found = place_by(fleet)
+    free_place = place_by(fleet)
     secrets = Secrets(directory=staged.secrets)
     secrets.make(provisioned=False, sealed=False, accounts=False)
-    carrier = _carrier(raw, secrets, found.ports, problems)
+    carrier = _carrier(raw, secrets, free_place.ports, problems)
     on_call = _on_call(raw, secrets, problems)
     try:
         answers = check_answers(raw)
@@ -126,7 +126,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
         raise SetupError([*error.problems, *problems]) from None
     if problems:
         raise SetupError(problems)
-    place = place_of(found, answers, layout, fleet)
+    place = place_of(free_place, answers, layout, fleet)
     try:
         pack = agency_pack(answers.agency, answers.reviewed, always=answers.mode == "rehearsal")
     except PackError as error:
@@ -161,39 +161,39 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
 
 
 def _carrier(raw: dict[str, Any], secrets: Secrets, ports: Ports, problems: list[str]) -> dict[str, Any]:
-    told = raw.get("carrier")
-    if raw.get("mode") == "rehearsal" and (told is None or told == {"kind": "rehearsal"}):
+    answer = raw.get("carrier")
+    if raw.get("mode") == "rehearsal" and (answer is None or answer == {"kind": "rehearsal"}):
         return {
             "kind": "rehearsal",
             "api_base": ports.url("carrier"),
             "token_file": str(secrets.carrier_token),
             "signing_key_file": str(secrets.carrier_signing_key),
         }
-    kind = CARRIER_KINDS.get(str(told.get("kind"))) if isinstance(told, dict) else None
-    if not isinstance(told, dict) or kind is None:
-        if told is not None:
+    kind = CARRIER_KINDS.get(str(answer.get("kind"))) if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or kind is None:
+        if answer is not None:
             problems.append(f"carrier.kind: must be one of {', '.join(CARRIER_KINDS)}")
         return {}
-    found = write_secrets(kind.settings, told, secrets.directory, "carrier.", problems)
+    settings = write_secrets(kind.settings, answer, secrets.directory, "carrier.", problems)
     try:
-        TypeAdapter(AnyCarrierSettings).validate_python(found)
+        TypeAdapter(AnyCarrierSettings).validate_python(settings)
     except ValidationError as error:
         known = "".join(problems)
-        said = [problem.replace(f"carrier.{told['kind']}.", "carrier.", 1) for problem in problems_of(error, "carrier.")]
+        said = [problem.replace(f"carrier.{answer['kind']}.", "carrier.", 1) for problem in problems_of(error, "carrier.")]
         problems += [problem for problem in said if problem not in known]
-    return found
+    return settings
 
 
 def _on_call(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict[str, Any] | None:
-    told = raw.get("on_call")
-    if not isinstance(told, dict):
+    answer = raw.get("on_call")
+    if not isinstance(answer, dict):
         return None  # the answers' own check says what is wrong
-    found = write_secrets(OnCall, told, secrets.directory, "on_call.", problems)
+    settings = write_secrets(OnCall, answer, secrets.directory, "on_call.", problems)
     try:
-        OnCall.model_validate(found)
+        OnCall.model_validate(settings)
     except ValidationError as error:
         problems += problems_of(error, "on_call.")
-    return found
+    return settings
 
 
 def _config(
@@ -264,10 +264,10 @@ def _looked_at(staged: Layout, text: str) -> tuple[list[Path], Pack]:
 def _write_people(staged: Layout, answers: Answers, place: Place, secrets: Secrets) -> None:
     """Write a hand-out for each person; a rehearsal keeps the passwords among its secrets as well, for `ready.json`."""
     url = answers.client_url or place.ports.url("homeserver")
-    made = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
+    staff_handouts = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
     if answers.mode == "rehearsal":
         accounts = [
             {"user": each.name, "role": each.role, "password": handout.password}
-            for each, handout in zip(answers.staff, made, strict=True)
+            for each, handout in zip(answers.staff, staff_handouts, strict=True)
         ]
         write_atomically(secrets.accounts, json.dumps(accounts, indent=2) + "\n")

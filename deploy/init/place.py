@@ -88,17 +88,17 @@ class Place:
 def place_by(fleet: Path | None) -> Place:
     """Find free ports, before anything is known of the line. Raises :class:`SetupError` when the fleet's file is wrong."""
     others = require_addable(fleet) if fleet is not None else ()
-    taken = {port for line in others for port in line.ports.values()}
+    used_ports = {port for line in others for port in line.ports.values()}
     for base in range(DEFAULT_PORT_BASE, LAST_PORT, PORT_STEP):
-        if not taken & {base, base + 1, base + 2}:
+        if not used_ports & {base, base + 1, base + 2}:
             return Place(ports=Ports(base), others=others)
     raise SetupError([f"{fleet}: its lines leave no port free"])
 
 
-def place_of(found: Place, answers: Answers, layout: Layout, fleet: Path | None) -> Place:
+def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None) -> Place:
     """Give a line of a fleet its names. Raises :class:`SetupError` with everything that another line has already."""
     if fleet is None:
-        return found
+        return place
     problems = []
     slug = answers.line.slug
     numbers = {answers.line.number, *answers.line.numbers}
@@ -106,7 +106,7 @@ def place_of(found: Place, answers: Answers, layout: Layout, fleet: Path | None)
         problems.append(
             f"line.slug: a line of a fleet is in a directory of its slug's name: make {layout.data.parent / slug}"
         )
-    for line in found.others:
+    for line in place.others:
         where = f"of the fleet ({line.layout.data})"
         if line.name == slug:
             problems.append(f"line.slug: is that of another line {where}")
@@ -120,7 +120,7 @@ def place_of(found: Place, answers: Answers, layout: Layout, fleet: Path | None)
             problems.append(
                 f"service: units of a fleet find a line by its slug: make it beside the other {where}, or `service: none`"
             )
-        if answers.mode == "embedded" and found.host(answers.name) is line:
+        if answers.mode == "embedded" and place.host(answers.name) is line:
             problems.append(f"server_name: is that of the homeserver which another line runs {where}: give `mode: join`")
     if answers.service == "systemd" and len(f"quietline-{slug}") > LONGEST_ACCOUNT:
         problems.append(
@@ -130,7 +130,7 @@ def place_of(found: Place, answers: Answers, layout: Layout, fleet: Path | None)
         problems.append("service: compose is for a line by itself; give systemd or none")
     if problems:
         raise SetupError(problems)
-    return Place(ports=found.ports, slug=slug, others=found.others)
+    return Place(ports=place.ports, slug=slug, others=place.others)
 
 
 def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
@@ -140,8 +140,8 @@ def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
     """
     file = line.layout.data / SETTINGS
     try:
-        told: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-        (config,) = [each["config"] for each in told["modules"] if each["module"] == "quietline_synapse.Quietline"]
+        document: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        (config,) = [each["config"] for each in document["modules"] if each["module"] == "quietline_synapse.Quietline"]
         entries = [config] if "policy" in config else []
         return [
             {"registration": str(each["registration"]), "policy": str(each["policy"])}

@@ -108,35 +108,35 @@ BACKUP: Final = Question(
 def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
     """Ask what is needed; return the answers as a file holds them. `ask` shows a question and returns what was typed."""
     mode = ask(MODE)
-    told: dict[str, Any] = {"mode": "embedded" if mode == "postgresql" else mode}
-    if told["mode"] != "rehearsal":
-        told["server_name"] = ask(SERVER_NAME)
-        told["public_url"] = ask(PUBLIC_URL)
+    answers: dict[str, Any] = {"mode": "embedded" if mode == "postgresql" else mode}
+    if answers["mode"] != "rehearsal":
+        answers["server_name"] = ask(SERVER_NAME)
+        answers["public_url"] = ask(PUBLIC_URL)
     if mode == "join":
-        told["homeserver"] = {"url": ask(HOMESERVER)}
+        answers["homeserver"] = {"url": ask(HOMESERVER)}
     if mode == "postgresql":
-        told["database"] = {"homeserver_url": ask(DATABASE)}
-    told["line"] = {"number": ask(NUMBER)}
-    if told["mode"] != "rehearsal":
+        answers["database"] = {"homeserver_url": ask(DATABASE)}
+    answers["line"] = {"number": ask(NUMBER)}
+    if answers["mode"] != "rehearsal":
         kind = ask(CARRIER)
-        made = {"path_secret": secrets.token_hex(32)} if "path_secret" in carrier_keys(kind) else {}
-        told["carrier"] = {"kind": kind, **made, **_pairs(ask(_carrier_question(kind)))}
-    told["staff"] = [
+        path_secret = {"path_secret": secrets.token_hex(32)} if "path_secret" in carrier_keys(kind) else {}
+        answers["carrier"] = {"kind": kind, **path_secret, **_pairs(ask(_carrier_question(kind)))}
+    answers["staff"] = [
         {"name": name, "role": role}
         for question, role in ((SUPERVISORS, "supervisor"), (ADVOCATES, "advocate"))
         for name in ask(question).split()
     ]
-    told["agency"] = {
+    answers["agency"] = {
         **_place(ask(PLACE)),
         **_hours(ask(TIME_ZONE)),
         "languages": ["en"],
         "voice_number": ask(VOICE_NUMBER),
     }
-    if told["agency"]["country"] != "UK":
-        told["agency"]["languages"] = ["en", "es"]
+    if answers["agency"]["country"] != "UK":
+        answers["agency"]["languages"] = ["en", "es"]
     if mode == "embedded" and (backup := ask(BACKUP).split(maxsplit=1)):
-        told["backup"] = dict(zip(("to", "passphrase_file"), backup, strict=False))
-    return told
+        answers["backup"] = dict(zip(("to", "passphrase_file"), backup, strict=False))
+    return answers
 
 
 def carrier_keys(kind: str) -> list[str]:

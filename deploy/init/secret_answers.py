@@ -20,15 +20,15 @@ def write_secrets(
 
     `before` stands before the keys, in problems (`carrier.`) and in names (`carrier_password`).
     """
-    told: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for key, value in raw.items():
         field, file = model.model_fields.get(str(key)), f"{key}_file"
         part = None if field is None else _section(field.annotation)
         if part is not None and isinstance(value, dict):
-            told[key] = write_secrets(part, value, directory, f"{before}{key}.", problems)
+            keys[key] = write_secrets(part, value, directory, f"{before}{key}.", problems)
         elif field is not None or file not in model.model_fields:
             own = field is not None and str(key).endswith("_file") and isinstance(value, str)
-            told[key] = str(Path(value).absolute()) if own else value
+            keys[key] = str(Path(value).absolute()) if own else value
         elif file in raw:
             problems.append(f"{before}{key}: is said twice, here and as {file}")
         elif not isinstance(value, str) or not value.strip():
@@ -36,8 +36,8 @@ def write_secrets(
         else:
             path = directory / f"{before}{key}".replace(".", "_")
             write_atomically(path, value.strip() + "\n")
-            told[file] = str(path)
-    return told
+            keys[file] = str(path)
+    return keys
 
 
 def _section(annotation: Any) -> type[Section] | None:

@@ -43,8 +43,8 @@ def service_files(answers: Answers, place: Place, layout: Layout, secrets: Seque
     """
     if answers.service == "none":
         return {}
-    told = (answers.backup.to, answers.backup.passphrase_file) if answers.backup else ()
-    paths = [ROOT, layout.data, *told, *secrets]
+    backup_paths = (answers.backup.to, answers.backup.passphrase_file) if answers.backup else ()
+    paths = [ROOT, layout.data, *backup_paths, *secrets]
     if wrong := [path for path in paths if SPECIAL & set(str(path))]:
         # The line's own directory makes every path in it as wrong, and is told once.
         told_once = [

@@ -63,10 +63,10 @@ def registration_place(answers: Answers, place: Place) -> Path:
     """Return where the registration is copied: on the homeserver's machine, or to the secrets of the line that runs it."""
     if (host := place.host(answers.name)) is not None:
         return host.layout.secrets / place.registration
-    told = answers.homeserver
-    if told is None or (place.slug and "registration_file" not in told.model_fields_set):
+    homeserver = answers.homeserver
+    if homeserver is None or (place.slug and "registration_file" not in homeserver.model_fields_set):
         return REGISTRATION_FILE.with_name(place.registration)
-    return told.registration_file
+    return homeserver.registration_file
 
 
 def _registration(answers: Answers, place: Place, secrets: Secrets) -> str:

@@ -201,12 +201,12 @@ http://{HOST}:{ports.router} {{
 
 
 def _ports_by_duty(workers: Sequence[Worker], ports: WorkerPorts) -> dict[Duty, list[int]]:
-    found: dict[Duty, list[int]] = {}
+    by_duty: dict[Duty, list[int]] = {}
     for n, worker in enumerate(workers):
         for duty in worker.duties:
             if duty is not Duty.BACKGROUND:
-                found.setdefault(duty, []).append(ports.first + n)
-    return found
+                by_duty.setdefault(duty, []).append(ports.first + n)
+    return by_duty
 
 
 def _upstream(duty: Duty) -> str:

@@ -58,15 +58,15 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     with offline.read_transaction(config):
         pass  # a file that is not there would be made by the process that writes to it
     progress = Progress()
-    asked = asyncio.ensure_future(_ask(config, test))
+    request = asyncio.ensure_future(_ask(config, test))
     try:
-        await asyncio.shield(asked)
+        await asyncio.shield(request)
         await _watch(config, test, progress, take=take, through=through)
         if not progress.taken and not await _withdraw(config, test):
             await _watch(config, test, progress, take=take, through=through)
     except asyncio.CancelledError:
         # A line that starts tomorrow must not ring for a test of today, nor for one that was just being asked for.
-        await asyncio.wait([asked])
+        await asyncio.wait([request])
         await _withdraw(config, test)
         raise
     if progress.taken:

@@ -26,9 +26,9 @@ class CheckResult:
 
     def as_object(self) -> dict[str, object]:
         """Return it for JSON; `asked` and `warning` are there only where they say something."""
-        told: dict[str, object] = {"name": self.name, "ok": self.ok, "what": self.what, "do": self.do}
-        told |= {} if self.asked else {"asked": False}
-        return told | ({"warning": True} if self.warning else {})
+        row: dict[str, object] = {"name": self.name, "ok": self.ok, "what": self.what, "do": self.do}
+        row |= {} if self.asked else {"asked": False}
+        return row | ({"warning": True} if self.warning else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,15 +80,15 @@ def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = Fal
     what = f"what was deleted from our own databases was overwritten {days:.1f} days ago" if last else NOT_YET
     what = what if last or days <= VACUUM_DAYS else "what was deleted from our own databases was never overwritten"
     if is_server and last:
-        kept = "PostgreSQL keeps ids and ciphertext without its key in pages, its write-ahead log and backups"
-        what = f"our own databases were vacuumed {days:.1f} days ago; {kept} until those are written over"
+        retention = "PostgreSQL keeps ids and ciphertext without its key in pages, its write-ahead log and backups"
+        what = f"our own databases were vacuumed {days:.1f} days ago; {retention} until those are written over"
     do = "" if days <= VACUUM_DAYS else "Does the line run in its quiet_hours, and is nobody reading its databases?"
     yield CheckResult(name="own vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
 
 
 def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult:
     """When the homeserver's database was last vacuumed, for how long, and what that leaves."""
-    last, begun = line_state.peek(db, line_state.VACUUMED), line_state.peek(db, line_state.VACUUM_BEGUN)
+    last, begun_at = line_state.peek(db, line_state.VACUUMED), line_state.peek(db, line_state.VACUUM_BEGUN)
     result = json.loads(line_state.peek(db, line_state.VACUUM_RESULT) or "{}")
     days = (now - float(last)) / DAY if last else age
     if last:
@@ -96,8 +96,8 @@ def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult
         what = f"the homeserver's database was vacuumed {days:.1f} days ago{took}"
     else:
         what = NOT_YET if days <= VACUUM_DAYS else "the homeserver's database was never vacuumed"
-    if begun:
-        what += f"; a try {(now - float(begun)) / DAY:.1f} days ago did not end, the next is a day after it"
+    if begun_at:
+        what += f"; a try {(now - float(begun_at)) / DAY:.1f} days ago did not end, the next is a day after it"
     if str(result.get("database", "")).startswith("postgres"):
         what += "; PostgreSQL keeps ciphertext in pages, its write-ahead log and backups until those are written over"
     do = "" if days <= VACUUM_DAYS else "Does the line run in its quiet_hours, and is the homeserver's module loaded?"
@@ -154,9 +154,9 @@ def check_dead_letters(db: Snapshot) -> CheckResult:
 
 def check_audit(config: Config, pack: Pack) -> CheckResult:
     """Whether the audit is whole."""
-    found = read_audit(config, pack)
-    what = f"{len(found.entries)} entries, each follows from the one before"
-    if not found.problems:
+    audit = read_audit(config, pack)
+    what = f"{len(audit.entries)} entries, each follows from the one before"
+    if not audit.problems:
         return CheckResult(name="audit", ok=True, what=what)
     do = "Somebody wrote into the database who had no vault key. Keep a copy and tell whoever is responsible."
-    return CheckResult(name="audit", ok=False, what="; ".join(found.problems), do=do)
+    return CheckResult(name="audit", ok=False, what="; ".join(audit.problems), do=do)

@@ -65,10 +65,10 @@ def check_key_copies(layout: Layout, config: Config) -> CheckResult:
     """Whether `keys.db` lies where it belongs and nowhere else, and ordinary backups are told to leave it alone."""
     place = (config.data_dir / "keys.db").resolve()
     own = {place, place.with_name("keys.db-journal")}
-    found = [path for path in _walk(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
-    if found:
+    copies = [path for path in _walk(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
+    if copies:
         do = "Destroy the copy (it can open what was erased), and have whatever made it leave this directory out."
-        return CheckResult(name="keys.db", ok=False, what=f"there is a copy: {', '.join(map(str, found))}", do=do)
+        return CheckResult(name="keys.db", ok=False, what=f"there is a copy: {', '.join(map(str, copies))}", do=do)
     if not (config.data_dir / BACKUP_EXCLUSION_TAG).is_file():
         do = f"Start the line again, which writes {BACKUP_EXCLUSION_TAG}, and leave this directory out of every backup."
         return CheckResult(name="keys.db", ok=False, what="nothing tells backup programs to leave its directory out", do=do)

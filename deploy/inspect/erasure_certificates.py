@@ -38,7 +38,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
         unfinished = inspection.unfinished_erasures(db)
         copies = inspection.count_overdue_copies(db, due=at - OVERDUE_SECONDS, tries=COPY_ALERT_TRIES[0])
         expired = inspection.count_overdue_events(db, expires=at - OVERDUE_SECONDS)
-        held = inspection.count_legal_holds(db)
+        holds = inspection.count_legal_holds(db)
         doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     signer = CertificateSigner(vault=offline.open_vault(config))
     return CheckReport(
@@ -46,7 +46,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
             *(_certificate_check(signer, certificate) for certificate in certificates),
             CheckResult(name="receipts", ok=True, what=f"{len(certificates)} kept"),
             _jobs_check(unfinished, at),
-            CheckResult(name="on hold", ok=True, what=f"{held} on hold: nothing of it goes before its release"),
+            CheckResult(name="on hold", ok=True, what=f"{holds} on hold: nothing of it goes before its release"),
             _overdue_check("carrier", copies, "copies of texts at the carrier that should be gone"),
             _overdue_check("events", expired, "events whose time has come and that are not redacted"),
             CheckResult(
@@ -68,10 +68,12 @@ def _certificate_check(signer: CertificateSigner, certificate: ErasureCertificat
             what="its signature does not hold",
             do="Somebody changed the database, or it is another installation's. Keep a copy and tell the technician.",
         )
-    told = certificate.content
-    gone = ", ".join(f"{count} {what}" for what, count in told["gone"].items())
-    kept = "".join(f"; {count} {what}" for part in ("left", "carrier") for what, count in told[part].items())
-    return CheckResult(name=name, ok=True, what=f"{told['what']}, done {told['done']}: looked for and gone: {gone}{kept}")
+    content = certificate.content
+    erasures = ", ".join(f"{count} {what}" for what, count in content["gone"].items())
+    rest = "".join(f"; {count} {what}" for part in ("left", "carrier") for what, count in content[part].items())
+    return CheckResult(
+        name=name, ok=True, what=f"{content['what']}, done {content['done']}: looked for and gone: {erasures}{rest}"
+    )
 
 
 def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:

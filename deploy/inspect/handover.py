@@ -45,26 +45,26 @@ async def hand_over(
         return _said("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
     until = time.monotonic() + wait
     while True:
-        found = await asyncio.to_thread(read_leadership, server)
-        if here and (not found.leads or found.lease is None or found.lease.host != host_name()):
+        leadership = await asyncio.to_thread(read_leadership, server)
+        if here and (not leadership.leads or leadership.lease is None or leadership.lease.host != host_name()):
             return CheckReport(checks=(CheckResult(name=NAME, ok=True, what="the bridge of this machine does not lead"),))
-        if (found.leads and found.standbys) or time.monotonic() >= until:
+        if (leadership.leads and leadership.standbys) or time.monotonic() >= until:
             break
         await asyncio.sleep(LOOK_SECONDS)
-    if not found.leads or found.lease is None:
+    if not leadership.leads or leadership.lease is None:
         return _said("no bridge leads", "Start one.")
-    if not found.standbys and found.keyless:
+    if not leadership.standbys and leadership.keyless:
         return _said("the bridge that waits does not see keys.db", f"Nothing was changed. {MOVE}")
-    if not found.standbys:
+    if not leadership.standbys:
         return _said("no bridge waits", "Start a second one, on this database and directory of keys; nothing was changed.")
-    began, before = time.monotonic(), found.lease.epoch
+    began, before = time.monotonic(), leadership.lease.epoch
     connection = await connect(place_of_lease(PostgresPlace(server, MAIN)))
     try:
         await lease_table.ask_handover(connection)
         while time.monotonic() - began < timeout_seconds:
             lease = await lease_table.read(connection)
             if lease is not None and lease.epoch > before:
-                if lease.holder == found.lease.holder:
+                if lease.holder == leadership.lease.holder:
                     return _said(f"the same bridge leads again, on {lease.host}", f"No other could. {MOVE}")
                 seconds = time.monotonic() - began
                 what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"

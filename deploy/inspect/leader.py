@@ -51,8 +51,8 @@ def check_leader(config: Config) -> CheckResult:
     """Say who leads, and how many wait. Raises `DatabaseError`."""
     if (server := config.database_url) is None:
         return CheckResult(name=NAME, ok=True, what="one bridge, which the lock of its directory keeps alone")
-    found = read_leadership(server)
-    lease, waiting = found.lease, _waiting(found)
+    leadership = read_leadership(server)
+    lease, waiting = leadership.lease, _waiting(leadership)
     if lease is None or not lease.holder or lease.released:
         return CheckResult(name=NAME, ok=True, what=f"no bridge leads just now, {waiting}")
     if lease.run_out:
@@ -61,12 +61,12 @@ def check_leader(config: Config) -> CheckResult:
     return CheckResult(name=NAME, ok=True, what=f"the bridge on {lease.host} (epoch {lease.epoch}), {waiting}")
 
 
-def _waiting(found: Leadership) -> str:
-    number = found.standbys + found.keyless
+def _waiting(leadership: Leadership) -> str:
+    number = leadership.standbys + leadership.keyless
     waiting = "one waits" if number == 1 else f"{number or 'none'} wait"
-    if not found.keyless:
+    if not leadership.keyless:
         return waiting
-    return f"{waiting}, without keys.db" if not found.standbys else f"{waiting}, {found.keyless} without keys.db"
+    return f"{waiting}, without keys.db" if not leadership.standbys else f"{waiting}, {leadership.keyless} without keys.db"
 
 
 def leader_rows(config: Config) -> list[CheckResult]:

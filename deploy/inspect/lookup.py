@@ -53,5 +53,5 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
     await offline.record_audit(config, AuditKind.LOOKUP)
     with offline.read_transaction(config) as db:
         # The same steps whatever there is: nothing, one that is open, or one on hold.
-        found, held = inspection.count_threads_of_phone(db, digest)
-    return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[found + held]
+        open_count, held_count = inspection.count_threads_of_phone(db, digest)
+    return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[open_count + held_count]

@@ -60,12 +60,12 @@ class ReportMonth:
         if any(cell.shown is None for cell in self.cells if cell.kind in WAIT_STEPS):
             return None
         by_step = [sum(cell.number for cell in self.cells if cell.kind == kind) for kind in WAIT_STEPS]
-        total, seen = sum(by_step), 0
+        total, subtotal = sum(by_step), 0
         if total < SMALLEST_SHOWN:
             return None
         for name, number in zip(WAIT_STEPS.values(), by_step, strict=True):
-            seen += number
-            if 2 * seen >= total:
+            subtotal += number
+            if 2 * subtotal >= total:
                 return name
         raise AssertionError("half of a sum is reached before its end")
 

@@ -45,11 +45,13 @@ NAMES_A_TIME: Final = re.compile(r"\d+\s*(?:min|hour|hora|h\b)", re.IGNORECASE)
 
 def worst(config: Config | None, pack: Pack, downgrades: Iterable[Downgrade]) -> tuple[PracticeStatus | None, str]:
     """Return the lowest status that any downgrade gives, and all reasons; None and nothing when there is no reason."""
-    found = [reason for downgrade in downgrades if (reason := downgrade(config, pack)) is not None]
-    if not found:
+    reasons = [reason for downgrade in downgrades if (reason := downgrade(config, pack)) is not None]
+    if not reasons:
         return None, ""
     ranks = list(PracticeStatus)
-    return max((status for status, _ in found), key=ranks.index), f"{'; '.join(why.removesuffix('.') for _, why in found)}."
+    return max(
+        (status for status, _ in reasons), key=ranks.index
+    ), f"{'; '.join(why.removesuffix('.') for _, why in reasons)}."
 
 
 def _texts(*names: TextName) -> Downgrade:
@@ -57,10 +59,10 @@ def _texts(*names: TextName) -> Downgrade:
 
     def downgrade(_config: Config | None, pack: Pack) -> Reason | None:
         ours = {name.value for name in names}
-        if found := [text for text in unreviewed(pack) if text.partition(".")[0] in ours]:
-            return PracticeStatus.NOT_MET, f"nobody reviewed {_few(found)}."
-        if found := [text for text in samples(pack) if text.partition(".")[0] in ours]:
-            return PracticeStatus.NOT_MET, f"an example's words stand in {_few(found)}."
+        if texts := [text for text in unreviewed(pack) if text.partition(".")[0] in ours]:
+            return PracticeStatus.NOT_MET, f"nobody reviewed {_few(texts)}."
+        if texts := [text for text in samples(pack) if text.partition(".")[0] in ours]:
+            return PracticeStatus.NOT_MET, f"an example's words stand in {_few(texts)}."
         return None
 
     return downgrade

@@ -176,13 +176,13 @@ async def check_homeserver_database(config: Config, layout: Layout, *, running: 
         return CheckResult(name=name, ok=True, what="is that of the agency's own homeserver, whose owner backs it up")
     try:
         homeserver_database.check_engine(config, layout)
-        found = await homeserver_database.look(config, layout, running=running)
+        problems = await homeserver_database.look(config, layout, running=running)
     except SetupError as error:
         return CheckResult(name=name, ok=False, what="; ".join(error.problems), do="Put it right; the line does not start.")
     if config.homeserver.database_url_file is None:
         return CheckResult(name=name, ok=True, what="is SQLite, in the line's directory")
-    wrong = [each for each in found if not each.warning]
-    shown = wrong or found
+    wrong = [each for each in problems if not each.warning]
+    shown = wrong or problems
     if not shown:
         return CheckResult(name=name, ok=True, what="is a PostgreSQL that will do, and is this directory's")
     what, do = "; ".join(each.what for each in shown), " ".join(each.do for each in shown)

@@ -84,8 +84,8 @@ def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> No
         return
     if not config.homeserver.joined and (config.line.rehearsal or layout.handout.is_dir()):
         raise SetupError([f"{layout.data}: the line has never run; start it first, then say it again"])
-    told = BY_HAND[verb].format(mxid=mxid)
-    raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {told}"])
+    instruction = BY_HAND[verb].format(mxid=mxid)
+    raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {instruction}"])
 
 
 def make_password() -> str:
@@ -136,7 +136,7 @@ def read_staff(config: Config) -> list[StaffMember]:
     try:
         with offline.read_transaction(config) as db:
             desk = peek_desk_members(db)
-            trusted = {seen.user_id for seen in seen_identities(db, trust_mac_of(config)) if seen.confirmed}
+            trusted = {each.user_id for each in seen_identities(db, trust_mac_of(config)) if each.confirmed}
     except DatabaseError:
         pass
     for mxid, (membership, level) in desk.items():
@@ -203,7 +203,7 @@ async def _tell(config: Config, mxid: str, role: str) -> None:
         return
 
     async def leave(transaction: Transaction) -> None:
-        left = json.loads(await line_state.get(transaction, line_state.STAFF_CHANGES) or "[]")
-        await line_state.put(transaction, line_state.STAFF_CHANGES, json.dumps([*left, {"user": mxid, "role": role}]))
+        changes = json.loads(await line_state.get(transaction, line_state.STAFF_CHANGES) or "[]")
+        await line_state.put(transaction, line_state.STAFF_CHANGES, json.dumps([*changes, {"user": mxid, "role": role}]))
 
     await offline.record_audit(config, AuditKind.STAFF, leave)

@@ -68,8 +68,8 @@ async def check_status(
             "bridge": probe.bridge,
             "carrier": probe.carrier,
         }
-        answered = await asyncio.gather(*(asking[name](url) for name, url in urls.items()))
-    answers = dict(zip(urls, answered, strict=True))
+        results = await asyncio.gather(*(asking[name](url) for name, url in urls.items()))
+    answers = dict(zip(urls, results, strict=True))
     checks = [
         CheckResult(
             name=name,

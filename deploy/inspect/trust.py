@@ -65,9 +65,9 @@ def read_seen(config: Config) -> SeenPeople:
     with offline.read_transaction(config) as db:
         rooms = peek_room_counts(db)
         people = {member.mxid for member in config.line.staff} | peek_desk_members(db).keys()
-        identities = [seen for seen in seen_identities(db, trust_mac_of(config)) if seen.user_id in people | rooms.keys()]
+        identities = [each for each in seen_identities(db, trust_mac_of(config)) if each.user_id in people | rooms.keys()]
         without = [user for user in without_identity(db) if user in people | rooms.keys()]
-    listed = {seen.user_id for seen in identities} | set(without)
+    listed = {each.user_id for each in identities} | set(without)
     return SeenPeople(
         identities=tuple(identities),
         without=tuple(without),
@@ -82,8 +82,8 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     confirmed already is left as it is. Raises `DatabaseError`.
     """
     entered = "".join(fingerprint.split())
-    known = (seen for seen in read_seen(config).identities if seen.user_id == mxid and seen.is_named_by(entered))
-    if any(seen.confirmed for seen in known):
+    known = (each for each in read_seen(config).identities if each.user_id == mxid and each.is_named_by(entered))
+    if any(each.confirmed for each in known):
         return True
 
     async def confirm(transaction: Transaction) -> None:
@@ -96,32 +96,32 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     return True
 
 
-def as_json(seen: SeenPeople) -> str:
+def as_json(people: SeenPeople) -> str:
     """Write them for a program; keys stand in groups of four. `removed` is there only where it says something."""
-    return json.dumps({"identities": [_as_object(each, seen.left_over) for each in seen.identities]})
+    return json.dumps({"identities": [_as_object(each, people.left_over) for each in people.identities]})
 
 
-def as_text(seen: SeenPeople) -> list[str]:
+def as_text(people: SeenPeople) -> list[str]:
     """Write them for a person, those who wait first."""
     lines: list[str] = []
-    for each in sorted(seen.identities, key=lambda each: each.confirmed):
+    for each in sorted(people.identities, key=lambda each: each.confirmed):
         lines.append(f"{each.user_id}  {'confirmed' if each.confirmed else 'NOT CONFIRMED'}")
-        lines += _left_over(each.user_id, seen)
+        lines += _left_over(each.user_id, people)
         lines.append(f"    identity         {format_key(each.master_key)}")
         lines += [f"    device {device:<10}{format_key(key)}" for device, key in each.devices]
-    for user in seen.without:
-        lines += [f"{user}  has NO identity yet: no device of theirs is verified", *_left_over(user, seen)]
-    if not seen.identities:
+    for user in people.without:
+        lines += [f"{user}  has NO identity yet: no device of theirs is verified", *_left_over(user, people)]
+    if not people.identities:
         lines.append(NOBODY)
-    if seen.without or not seen.identities:
+    if people.without or not people.identities:
         lines.append(SET_UP)
-    if not all(each.confirmed for each in seen.identities):
+    if not all(each.confirmed for each in people.identities):
         lines.append(HOW)
     return lines
 
 
-def _left_over(user: str, seen: SeenPeople) -> list[str]:
-    rooms = seen.left_over.get(user)
+def _left_over(user: str, people: SeenPeople) -> list[str]:
+    rooms = people.left_over.get(user)
     return [] if rooms is None else [f"    NOT on the staff any more, and still in {rooms} of the line's rooms. {REMOVE}"]
 
 
@@ -141,10 +141,10 @@ def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResul
     """Whether everybody at the desk is heard: a warning, for a supervisor confirms a newcomer when they have compared."""
     name, ours = "staff trust", {config.policy_mxid, config.puppet_mxid, config.canary_mxid}
     people = {user for user, (membership, _) in peek_desk_members(db).items() if membership == "join"} - ours
-    trusted = {seen.user_id for seen in seen_identities(db, trust_mac_of(config)) if seen.confirmed}
+    trusted = {each.user_id for each in seen_identities(db, trust_mac_of(config)) if each.confirmed}
     unheard = len(people - trusted)
-    seen = last_seen(db)
-    silent = sum(now - seen[user] / 1000 > SILENT_DAYS * DAY for user in people & seen.keys())
+    times = last_seen(db)
+    silent = sum(now - times[user] / 1000 > SILENT_DAYS * DAY for user in people & times.keys())
     note = f"; {silent} of them were last heard more than {SILENT_DAYS} days ago" if silent else ""
     if unheard:
         what = (
@@ -160,8 +160,8 @@ def tell_first_supervisor(config: Config) -> list[CheckResult]:
     """Tell `quietline status` the same as a warning: the parts of the line run. Nothing before the first start."""
     try:
         with offline.read_transaction(config) as db:
-            found = check_first_supervisor(db, config)
-            return [found if found.ok else replace(found, ok=True, warning=True)]
+            row = check_first_supervisor(db, config)
+            return [row if row.ok else replace(row, ok=True, warning=True)]
     except DatabaseError:
         return []
 
@@ -176,11 +176,11 @@ def trust_mac_of(config: Config) -> TrustMac:
     return TrustMac(offline.open_vault(config), None)
 
 
-def _as_object(seen: SeenIdentity, left_over: Mapping[str, int]) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "mxid": seen.user_id,
-        "fingerprint": format_key(seen.master_key),
-        "devices": [{"id": device, "fingerprint": format_key(key)} for device, key in seen.devices],
-        "confirmed": seen.confirmed,
+def _as_object(identity: SeenIdentity, left_over: Mapping[str, int]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "mxid": identity.user_id,
+        "fingerprint": format_key(identity.master_key),
+        "devices": [{"id": device, "fingerprint": format_key(key)} for device, key in identity.devices],
+        "confirmed": identity.confirmed,
     }
-    return told | ({"removed": True} if seen.user_id in left_over else {})
+    return entry | ({"removed": True} if identity.user_id in left_over else {})
