@@ -14,6 +14,12 @@ from typing import Final
 from tests.documents import FOLDERS, nodes_of, source
 
 ROOT: Final = Path(__file__).parents[1]
+PARTICIPLES: Final = re.compile(
+    "told|made|asked|gone|taken|given|kept|held|begun|left|found|seen|sent|ended|answered|wanted|read"
+)
+"""What no variable and no parameter is called: its name is a noun that says what the value is, or of a flag a predicate."""
+WITHOUT_PARTICIPLES: Final = ("policies", "bot", "deploy")
+"""The folders of which that is true."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 NOT_IN_PROSE: Final = re.compile(r"\b(?:somebody|anew)\b", re.IGNORECASE)
 """Words that comments and docstrings do without: "a person", "again"."""
@@ -104,6 +110,58 @@ def test_names_are_our_words() -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     names = [node.name for tree in source().values() for node in nodes_of(tree) if isinstance(node, kinds)]
     assert [name for name in (*names, *source()) if NOT_OUR_WORDS.search(name)] == []
+
+
+def variables(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and name of each variable and parameter.
+
+    Left out is what others call or store by its name: fields, and parameters of public functions that are keywords alone.
+    """
+    nodes = tuple(nodes_of(tree))
+    functions = (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    interface = {id(each) for node in functions if not node.name.startswith("_") for each in node.args.kwonlyargs}
+    bodies = (part for node in nodes if isinstance(node, ast.ClassDef) for part in node.body)
+    interface |= {id(part.target) for part in bodies if isinstance(part, ast.AnnAssign)}
+    for node in nodes:
+        name: str | None = None
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.alias(asname=name):
+                pass
+            case ast.ExceptHandler(name=name) | ast.MatchAs(name=name) | ast.MatchStar(name=name):
+                pass
+        if name is not None and id(node) not in interface:
+            yield getattr(node, "lineno", 0), name
+
+
+def test_variables_are_called_by_nouns() -> None:
+    """No variable and no parameter has a participle for its name, for that does not say what the value is."""
+    trees = {file: tree for file, tree in source().items() if file.startswith(WITHOUT_PARTICIPLES)}
+    assert [
+        f"{file}:{line}: {name}"
+        for file, tree in trees.items()
+        for line, name in variables(tree)
+        if PARTICIPLES.fullmatch(name)
+    ] == []
+
+
+def test_a_variable_is_found() -> None:
+    """Whatever binds a name is found, at the module's top as well; a field and a keyword of an interface are not."""
+    text = """
+class Text:
+    held: bool = False
+    def read(self, told, *, taken=()):
+        with told as sent, taken: pass
+        return [left for left in told if (kept := left)]
+def _private(*, given):
+    import wanted as asked
+    try: made, *gone = given
+    except ValueError as seen: pass
+    match made:
+        case [begun, *ended]: pass
+found = answered = 1
+"""
+    names = {name for _, name in variables(ast.parse(text))}
+    assert names == {"self", *PARTICIPLES.pattern.split("|")} - {"held", "read", "taken", "wanted"}
 
 
 def test_names_that_are_misread_do_not_come_back() -> None:
