@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import tempfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.fakes.two_bridges import TwoBridges
 from tests.long import __main__ as long
 from tests.long import fuzz, kills, postgresql, takeovers
 from tests.long.__main__ import TAKEOVER_SECONDS, _seconds
+from tests.long.failed_run_directory import failed_run_directory
 
 
 def run(monkeypatch: pytest.MonkeyPatch, part: str, *words: str) -> int:
@@ -158,3 +160,18 @@ def test_what_makes_an_sqlite_file_by_itself_has_the_mark() -> None:
     makers = {name for name, text in texts.items() if re.search(r"\bSqliteDatabase\(", text)}
     assert "storage/test_sqlite_database.py" in makers
     assert {name for name in makers if "sqlite_only" not in texts[name]} == set()
+
+
+def test_the_files_of_a_run_stay_when_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its logs say why; those of a run that ended go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with failed_run_directory("kills") as removed:
+        (removed / "log").touch()
+    assert not removed.exists()
+    kept = failed_run_directory("kills")
+    directory = kept.__enter__()
+    assert not kept.__exit__(OSError, OSError(), None)
+    assert directory.exists()
+    assert str(directory) in capsys.readouterr().err

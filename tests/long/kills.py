@@ -8,14 +8,13 @@ Run alone: `python -P -m tests.long kills [--texts N] [--minutes M]`.
 from __future__ import annotations
 
 import secrets
-import tempfile
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Final
 
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.kill_scenario import Load, Result, Story, count, play
 from tests.e2e.separate_line import HURRIED, bring_people, run_line
+from tests.long.failed_run_directory import failed_run_directory
 
 CONVERSATIONS: Final = 10
 """Two advocates with the five threads that the line's cap allows."""
@@ -39,9 +38,9 @@ def load_for(texts: int, minutes: float) -> Load:
 
 async def run(load: Load) -> tuple[Story, Result]:
     """Play it on a line of its own, and once more count after `up` itself was killed and started again."""
-    with tempfile.TemporaryDirectory(prefix="quietline-kills-") as directory:
+    with failed_run_directory("kills") as directory:
         async with AsyncExitStack() as opened:
-            line = await opened.enter_async_context(run_line(Path(directory), settings=HURRIED))
+            line = await opened.enter_async_context(run_line(directory, settings=HURRIED))
             factory, ready = StrictClientFactory(fallbacks=[]), line.ready
             logins = (factory.log_in(ready.homeserver, ready.account("advocate", number)) for number in range(2))
             staff = await opened.enter_async_context(bring_people(line, logins))

@@ -9,7 +9,6 @@ Run alone: `python -P -m tests.long soak [--minutes M]`.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED, bring_people, run_line
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
+from tests.long.failed_run_directory import failed_run_directory
 
 CONVERSATIONS: Final = 4
 TEXTS: Final = 5
@@ -41,8 +41,8 @@ async def run(minutes: float) -> Soak:
     """Hold conversations, round by round. Raises what a step of an end-to-end test raises."""
     soak = Soak()
     end = asyncio.get_running_loop().time() + minutes * 60
-    with tempfile.TemporaryDirectory(prefix="quietline-soak-") as directory:
-        async with run_line(Path(directory), settings=HURRIED) as line:
+    with failed_run_directory("soak") as directory:
+        async with run_line(directory, settings=HURRIED) as line:
             factory, ready = StrictClientFactory(fallbacks=[]), line.ready
             logins = [factory.log_in(ready.homeserver, ready.account("supervisor"))]
             async with bring_people(line, logins) as (client,):

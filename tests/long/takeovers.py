@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from tests.e2e.kill_scenario import Load, Result, Story, count, play
@@ -25,6 +23,7 @@ from tests.fakes.postgres_server import SUPERUSER, bridge_server, running_postgr
 from tests.fakes.takeovers import Takeovers
 from tests.fakes.texting import Count, Texting
 from tests.fakes.two_bridges import TwoBridges
+from tests.long.failed_run_directory import failed_run_directory
 from tests.outside_programs import OutsidePrograms
 
 TEXTS_A_SECOND: Final = 25.0
@@ -37,11 +36,11 @@ TEXTS_FOR_AN_ANSWER: Final = 3
 @asynccontextmanager
 async def _line(*, homeserver: bool = False) -> AsyncIterator[TwoBridges | None]:
     """Run a line of two bridges that lead and wait; None where PostgreSQL is not on this machine."""
-    with running_postgres(OutsidePrograms(missing=[])) as found, tempfile.TemporaryDirectory() as directory:
+    with running_postgres(OutsidePrograms(missing=[])) as found, failed_run_directory("takeovers") as directory:
         if found is None:
             yield None
             return
-        line = TwoBridges(Path(directory), bridge_server(found).url(SUPERUSER))
+        line = TwoBridges(directory, bridge_server(found).url(SUPERUSER))
         async with line.running(homeserver=homeserver):
             await line.pair()
             yield line
