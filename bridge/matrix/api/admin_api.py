@@ -1,9 +1,9 @@
-"""The homeserver without our module: what an administrator's token can do, for a homeserver that loads no modules.
+"""The Synapse admin API, in place of our module, for a homeserver that cannot load modules.
 
-Rules of this module: it is used when a token is configured and the homeserver answers that the module is not there. What
-the module refuses by itself is refused here before anything is done: a room that the policy bot did not create, its desk, a
-person who shares no room with it, and that person's uploads. What cannot be done this way `health` reports, and nothing
-claims it.
+Rules of this module: it is used when an administrator's token is configured and the homeserver answers that the module is
+missing. It refuses, before any request, what the module refuses: a room that the policy bot did not create, its desk, a
+person who shares no room with it, and that person's uploads. `health` reports what this API cannot do; no method claims to
+have done it.
 
 Sources: https://element-hq.github.io/synapse/latest/admin_api/rooms.html (version 2 of deleting a room),
 …/admin_api/media_admin_api.html, …/admin_api/user_admin_api.html; read in Synapse 1.163.
@@ -71,7 +71,7 @@ class AdminClient(ModuleClient):
         return RoomState.PURGING
 
     async def room(self, room_id: str) -> RoomStatus:
-        """Look at one of our rooms. How many events it has is not told; leftovers are not seen."""
+        """Return the state of one of our rooms. Its number of events and leftovers are unknown."""
         told = await self._admin("GET", "v1", "rooms", room_id)
         if told is not None and told.get("creator") != self._client.user_id:
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
@@ -83,13 +83,13 @@ class AdminClient(ModuleClient):
         return RoomStatus(state=state, events=0, uncensored=0, leftovers=0)
 
     async def censor(self, room_id: str) -> int:  # noqa: ARG002 - there is nothing to ask
-        """Leave it to Synapse, which does it by itself."""
+        """Do nothing: Synapse does it itself."""
         return 0
 
     async def delete_media(self, address: str) -> None:
-        """Delete an upload of ours or of a person who shares or shared a room with us; also when it is gone.
+        """Delete an upload of ours or of a person who shares or shared a room with us; succeeds also if it is gone.
 
-        A message in a line room may point to anybody's: the administrator could delete it, and does not.
+        A message in a line room may link any person's upload: the administrator could delete it, but must not.
         """
         told = await self._upload(address)
         if told is None:
@@ -99,7 +99,7 @@ class AdminClient(ModuleClient):
         await self._admin("DELETE", "v1", "media", *split_mxc(address))
 
     async def media_gone(self, address: str) -> bool:
-        """Whether this upload is not there."""
+        """Whether this upload does not exist."""
         return await self._upload(address) is None
 
     async def sign_out(self, user_id: str) -> SignOutResult:
@@ -122,7 +122,7 @@ class AdminClient(ModuleClient):
         return Reach(devices=len(found[0]), pushers=len(found[1]))
 
     async def is_password(self, user_id: str, password: str) -> bool:  # noqa: ARG002 - there is nothing to ask
-        """Refuse: it cannot be asked this way."""
+        """Refuse: this API cannot check a password."""
         raise ModuleRequestRejected(0, "QUIETLINE_NO_ACCOUNTS")
 
     async def vacuum(self) -> VacuumResult:
@@ -130,19 +130,19 @@ class AdminClient(ModuleClient):
         raise ModuleRequestRejected(0, "QUIETLINE_NO_VACUUM")
 
     async def health(self) -> ModuleHealth:
-        """Tell what cannot be done; `ModuleRequestRejected` when the token is no administrator's."""
+        """Report what cannot be done; `ModuleRequestRejected` when the token is no administrator's."""
         await self._admin("GET", "v2", "users", self._client.user_id)
         return ModuleHealth(version="administrator", enforces=frozenset(), problems=LIMITATIONS)
 
     async def _upload(self, address: str) -> Json | None:
         server, media_id = split_mxc(address)
-        # Of another homeserver's uploads this one has copies, which say nothing of what is there.
+        # This homeserver has copies of another one's uploads; they do not show whether the original exists.
         if server != self._client.user_id.partition(":")[2]:
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         return await self._admin("GET", "v1", "media", server, media_id)
 
     async def _shared(self, user_id: object) -> bool:
-        """Whether it is ourselves, or a person who is or was in a room with us. Who declined is taken for one."""
+        """Whether it is ourselves, or a person who is or was in a room with us. A declined invitation counts, too."""
         if not isinstance(user_id, str) or not user_id:
             return False
         ours = await self._rooms_of(self._client.user_id)
@@ -156,7 +156,7 @@ class AdminClient(ModuleClient):
         return set(strings_in(answer.get("joined_rooms")))
 
     async def _admin(self, method: Method, *path: str, body: Json | None = None) -> Json | None:
-        """Ask; None when what was asked for is not there."""
+        """Send a request; None when the object does not exist."""
         try:
             return await self._client.request(method, *path, prefix=ADMIN_API, body=body)
         except Transient as error:

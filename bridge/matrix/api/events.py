@@ -1,7 +1,8 @@
-"""What the homeserver sent, as values for the engine.
+"""The values in which events of the homeserver reach the engine.
 
-Rule of this module: a value says what was seen and how far it can be believed, never what follows from it. A trusted device
-vouches for `DecryptedMessage` only; everything else rests on the homeserver's word (facts-matrix.md, "What is not signed").
+Rule of this module: a value says what was seen and how far it can be trusted, never what follows from it. Only a
+`DecryptedMessage` is authenticated by a trusted device; all other values are claims of the homeserver (facts-matrix.md,
+"What is not signed").
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ class DecryptedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UntrustedMessage:
-    """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not taken.
+    """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not accepted.
 
-    `command`: its beginning, where it can be read and looks like a command, or the key of a tap; only whether it stops a
-    phone is asked of it.
+    `command`: its beginning, if readable and like a command, or the key of a reaction; it is only checked for a command
+    that stops texts to a phone.
     """
 
     event_id: str
@@ -82,7 +83,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReturned:
-    """A homeserver that was put back has a person in a room, or invited, who had gone from it. They count as gone."""
+    """After a rollback of the homeserver a person is in a room, or invited, who had left it. They count as gone."""
 
     room_id: str
     user_id: str
@@ -90,7 +91,7 @@ class MemberReturned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicesReturned:
-    """Of these users there are devices again that had been signed out or deleted. They get no key and command nothing."""
+    """These users have devices again that had been signed out or deleted. They get no key and command nothing."""
 
     users: tuple[str, ...]
 
@@ -162,7 +163,7 @@ class RoomLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfRemoved:
-    """A person removed one of our identities from a room that we are still told of: the texter puppet."""
+    """A person removed the texter puppet from a room that the policy bot is still in."""
 
     room_id: str
     user_id: str
@@ -170,7 +171,7 @@ class SelfRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapTruncated:
-    """More was sent in a room, since we last heard it, than was fetched: the oldest of it is not known to us."""
+    """More events were sent in a room since our last sync than could be fetched: the oldest of them are missing."""
 
     room_id: str
 
@@ -194,7 +195,7 @@ class UnhandledEvent:
 RoomEvent: TypeAlias = (
     DecryptedMessage | UntrustedMessage | UndecryptableEvent | UnencryptedEvent | Membership | PowerLevels | RoomLost
 )
-"""What is an event of a room, with an id, a sender and a time."""
+"""The form of a room event: an id, a sender and a time."""
 
 MatrixEvent: TypeAlias = (
     RoomEvent

@@ -1,7 +1,7 @@
-"""Requests to the homeserver as one of our identities, and the two ways in which they fail.
+"""Makes requests to the homeserver as one of our identities; they fail in two ways.
 
-`Transient` is worth another try, after `after` seconds if the homeserver said so; `Permanent` is not. Both carry status and
-errcode only: the homeserver's sentence, the path and the body stay here, and nothing is logged.
+`Transient` is worth another try, after `retry_after` seconds if the homeserver said so; `Permanent` is not. Both carry
+status and errcode only: the homeserver's error text, the path and the body are dropped here, and nothing is logged.
 
 Source: https://spec.matrix.org/latest/client-server-api/#api-standards; MSC3202 for `device_id` of an application service.
 """
@@ -31,8 +31,8 @@ MAX_RETRY_AFTER: Final = 60.0
 UNKNOWN_DEVICE_WAIT: Final = 2.0
 """Seconds until a request is tried again whose device the homeserver does not know."""
 LIFTED_BY_A_PERSON: Final = frozenset({"M_USER_LOCKED", "M_USER_SUSPENDED", "M_RESOURCE_LIMIT_EXCEEDED"})
-"""What an administrator did to an account of ours, or to the homeserver, and takes back: no word is refused for good by it.
-Source: https://spec.matrix.org/latest/client-server-api/#common-error-codes, #account-locking, #account-suspension."""
+"""Errors of an administrator's measure against our account or the homeserver, which may be lifted: never permanent. Source:
+https://spec.matrix.org/latest/client-server-api/#common-error-codes, #account-locking, #account-suspension."""
 LIFTED_WAIT: Final = 10.0
 
 
@@ -46,9 +46,9 @@ class HomeserverError(Exception):
 
 
 class Transient(HomeserverError):  # noqa: N818 - it is a verdict
-    """Worth trying again: no answer, 429, 5xx, what a person will lift, or a refusal that is a proxy's and not Matrix's.
+    """Worth trying again: no answer, 429, 5xx, a limit that a person can lift, or a refusal of a proxy and not of Matrix.
 
-    `retry_after` is what was asked for in seconds, or 0.
+    `retry_after`: the requested seconds, or 0.
     """
 
     def __init__(self, status: int, errcode: str, retry_after: float = 0.0) -> None:
@@ -80,7 +80,7 @@ class IdentityInUse(HomeserverError):  # noqa: N818 - it says what is so
 
 
 class ReplacedByAnother(HomeserverError):  # noqa: N818 - it says what happened
-    """Our device is gone, and a device that we did not make is in use: another bridge has taken this identity over."""
+    """Our device was deleted, and one that we did not make is in use: another bridge has taken over this identity."""
 
     def __init__(self, user_id: str) -> None:
         super().__init__(0, "QUIETLINE_REPLACED")
@@ -94,7 +94,8 @@ class HomeserverClient:
         self.user_id = user_id
         self.device_id: str | None = None
         self.suspended = False
-        """While it is set, no request is made: the identity is making itself a new device, which nobody knows yet."""
+        """While it is set, no request is made: the identity is making a new device, which the homeserver does not know
+        yet."""
         self._answered: str | None = None
         self._session = session
         self._url = url.rstrip("/")
@@ -112,7 +113,7 @@ class HomeserverClient:
             return None
 
     def without_device(self) -> HomeserverClient:
-        """Return a client for the same user that names no device: for what has to be asked before there is one."""
+        """Return a client for the same user without a device: for requests before there is one."""
         other = copy.copy(self)
         other.device_id, other.suspended = None, False
         return other
@@ -157,7 +158,7 @@ class HomeserverClient:
         return _parse_response(status, retry, raw)
 
     async def create_media(self) -> str:
-        """Have the homeserver give an `mxc:` address for something to be uploaded; unused, it ends by itself after a day.
+        """Get an `mxc:` address for an upload from the homeserver; unused, it expires after a day.
 
         Source: https://spec.matrix.org/latest/client-server-api/#post_matrixmediav1create
         """
@@ -209,8 +210,8 @@ def _parse_response(status: int, retry: str | None, raw: bytes) -> Json:
     if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
         raise TokenRefused(status, errcode)
     if not errcode and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        # Every refusal of a homeserver has a code: this is something in front of it, which a person will put right. Only
-        # what is too large for a proxy now is too large for it later.
+        # Every refusal of a homeserver has an errcode: without one it comes from a proxy, which a person will repair. Only
+        # a body that is too large for a proxy is a permanent refusal.
         raise Transient(status, "", _retry_after(None, retry))
     raise Permanent(status, errcode)
 

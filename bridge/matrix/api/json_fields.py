@@ -1,8 +1,8 @@
-"""JSON from outside is nothing until a function of this module has read it.
+"""Reads JSON from outside: no field of it is used before a function of this module has checked it.
 
-Whatever is missing or of another type is `Malformed`, and `Malformed` costs exactly the one thing that was malformed: an
-event, a device, a to-device message. Strings have a UTF-8 form, whole numbers fit the specification's range and a 64-bit
-column (canonical JSON, https://spec.matrix.org/latest/appendices/#canonical-json).
+A missing field, or one of another type, raises `Malformed`, and only the malformed object is dropped: an event, a device, a
+to-device message. Strings have a UTF-8 form, whole numbers fit the specification's range and a 64-bit column (canonical
+JSON, https://spec.matrix.org/latest/appendices/#canonical-json).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Malformed(Exception):  # noqa: N818 - what it is, as Transient and Refused
 
 
 BAD_DATA: Final = (Malformed, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What reading hostile data can raise although every field is read with care; caught around one thing at a time."""
+"""Errors that hostile data can cause although every field is checked; they are caught around one object at a time."""
 
 
 def as_object(value: Any, name: str) -> Json:
@@ -33,13 +33,13 @@ def as_object(value: Any, name: str) -> Json:
 
 
 def objects_in(value: Any) -> Iterator[Json]:
-    """Yield the objects of a list; what is no list has none, and what is no object in it is passed over."""
+    """Yield the objects of a list; other elements are skipped, and a value that is no list has none."""
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))
 
 
 def strings_in(value: Any) -> list[str]:
-    """Return the strings of a list that have a UTF-8 form and no NUL; what is no list has none."""
+    """Return the strings of a list that have a UTF-8 form and no NUL; a value that is no list has none."""
     found = value if isinstance(value, list) else []
     return [item for item in found if isinstance(item, str) and "\0" not in item and _encodes(item)]
 
@@ -94,7 +94,7 @@ def dumps(value: Json, *, ordered: bool = False) -> str:
 
 
 def canonical_json(value: Json) -> str:
-    """Canonical JSON of an object without `signatures` and `unsigned`: what a signature is made over."""
+    """Canonical JSON of an object without `signatures` and `unsigned`: the signed bytes."""
     return dumps({name: item for name, item in value.items() if name not in {"signatures", "unsigned"}}, ordered=True)
 
 

@@ -1,10 +1,10 @@
-"""What a person said, as a phone gets it: plain words.
+"""Converts a message of a person to the plain words that a phone gets.
 
-Rules of this module: the words that leave are the words that the sender's client shows. Where those differ from what was
-typed only in the mark of a list item, what was typed leaves; otherwise what is shown does, with a link's address behind its
-words. What is struck out is left out. What is quoted is left out, however the client shows it: nobody's earlier words go
-back onto a phone that others may look at (practice 36). Where a letter or a digit is lost, added or changed between what
-was typed and what is shown, and no known mark explains it, the two differ, and a person has to say which is right.
+Rules of this module: the words that leave are the words that the sender's client shows. If those differ from the typed text
+only in the mark of a list item, the typed text leaves; otherwise the shown text, with a link's address behind its words.
+Struck-out text is left out. Quotes are left out, however the client shows them: earlier words must not return to a phone
+that others may look at (practice 36). If a letter or a digit is lost, added or changed between the typed and the shown
+text, and no known mark explains it, the two differ, and a person has to say which is right.
 
 Sources: Client-Server API, m.room.message, `org.matrix.custom.html`; v1.12 of it, "Fallbacks for rich replies";
 https://spec.commonmark.org/0.31.2/#block-quotes, which is what clients make of lines that begin with `>`.
@@ -22,23 +22,23 @@ from bridge.matrix.api.rendered_html import USER_LINK, Rendered, comes_from, ren
 QUOTE_LINE: Final = re.compile(r"\s*>+(?:\s|$)")
 """A line that begins a quote. Without a space it may be a face, or an arrow, and is a person's own."""
 EMOTICON: Final = re.compile(r"\s*>(?:[:;=]\S{1,3}|[._-]{1,3}[<>])(?:\s|$)")
-"""What looks angry or unhappy, and what a client that reads Markdown takes for a quote: >:( and >_<."""
+"""Emoticons that a Markdown client takes for a quote: >:( and >_<."""
 BLOCKQUOTE: Final = "<blockquote"
 REPLY_TAGS: Final = ("<mx-reply>", "</mx-reply>")
 ITEM: Final = re.compile(r"(?:[-*+•]|(\d{1,9})[.)])\s+")
 """The mark of a list item, and its number."""
 COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01", "\U0001f6d1")
-"""What a command begins with; among them the picture that only stops."""
+"""The beginnings of a command; one is the emoji that can only stop."""
 LONGEST_COMMAND: Final = 40
-"""Characters that are looked at of a message that is not taken: enough for a command's name."""
+"""Characters that are read of a message that is not accepted: enough for a command's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plain:
     """A message in plain words.
 
-    `words`: empty when all that it says is quoted, or when nobody can tell which of it is. `quotes`: something is left out
-    of them as quoted; a reply's fallback counts, too. `differs`: they are not what was typed, and no known mark tells why.
+    `words`: empty when all of it is quoted, or when it is unclear which part is. `quotes`: a quote is left out; a reply's
+    fallback counts, too. `differs`: they are not the typed words, and no known mark explains it.
     """
 
     words: str = field(repr=False)
@@ -47,7 +47,7 @@ class Plain:
 
 
 def read(content: Mapping[str, Any]) -> Plain | None:
-    """Return what a message says; None when it has no body."""
+    """Return the words of a message; None when it has no body."""
     body, formatted = content.get("body"), content.get("formatted_body")
     if not isinstance(body, str):
         return None
@@ -66,7 +66,7 @@ def read(content: Mapping[str, Any]) -> Plain | None:
 
 
 def plain_text(content: Mapping[str, Any]) -> str | None:
-    """Return what a message says, without what is quoted and without marks of formatting; None when it has no body."""
+    """Return the words of a message without quotes and without marks of formatting; None when it has no body."""
     plain = read(content)
     return None if plain is None else plain.words
 
@@ -85,7 +85,7 @@ def without_quotes(body: str) -> str:
 def mentions_user(html: str) -> bool:
     """Whether a formatted body has a person's address outside of the message that it answers.
 
-    Each letter is looked at once, however often a quote is begun and not ended: every text waits while this is read.
+    Linear time, also with many unclosed quotes: every text waits while this is read.
     """
     kept, at = list[str](), 0
     while (begun := html.find(REPLY_TAGS[0], at)) >= 0 and (ended := html.find(REPLY_TAGS[1], begun)) >= 0:
@@ -102,7 +102,7 @@ def command_in(content: Mapping[str, Any]) -> str:
 
 
 def tap_in(content: Mapping[str, Any]) -> str:
-    """Return the key of a reaction, which is an emoji; empty for what is none. Only what stops may act on it.
+    """Return the key of a reaction, an emoji; empty for any other event. Only a stop command may use it.
 
     Source: https://spec.matrix.org/latest/client-server-api/#event-annotations-and-reactions
     """
@@ -133,11 +133,11 @@ def _answer(body: str) -> str:
 
 
 def _only_emoticons(body: str, quotes: Sequence[str]) -> bool:
-    """Whether a client that reads Markdown has taken faces for quotes, and nothing else."""
+    """Whether a Markdown client has taken only emoticons for quotes."""
     marked = [line for line in body.split("\n") if line.lstrip().startswith(">")]
     return bool(quotes) and all(EMOTICON.match(line) for line in (*marked, *(f">{quote}" for quote in quotes)))
 
 
 def _is_quoted(line: str, *, goes_on: bool) -> bool:
-    """Whether a line is of a quote; behind another one of it, any line that begins with `>` is, but for a face."""
+    """Whether a line belongs to a quote; after another line of it, any line that begins with `>` does, but an emoticon."""
     return QUOTE_LINE.match(line) is not None or (goes_on and line.lstrip().startswith(">") and not EMOTICON.match(line))

@@ -1,8 +1,8 @@
 """The content of the messages that we send.
 
-Rules of this module: every message says who is mentioned, also when nobody is. What we edit (cards, the board, alarms that
-come again) are messages of the policy bot, and every edit is a notice: it rings nobody. A formatted body is made of the
-body, has the same words and no others, and is for what we say ourselves: never for words of a texter or of an advocate.
+Rules of this module: every message says who is mentioned, also when nobody is. We edit only messages of the policy bot
+(cards, the board, repeated alarms), and every edit is an `m.notice`, which notifies nobody. A formatted body is made from
+the body, has exactly its words, and is for our own texts only: never for words of a texter or of an advocate.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from bot.model.actions import EditMessage, SendMessage
 
 COMMAND: Final = re.compile(r"(?<!\w)![a-z]+(?:-[a-z]+)*")
 LOUD: Final = re.compile(r"⚠️|[A-Z]{4,}\b")
-"""How a line begins that says what stops or endangers a phone."""
+"""Beginnings of a line about a stop or a danger for a phone."""
 
 
 def message_content(post: SendMessage) -> dict[str, Any]:
-    """Return the content of a message (Client-Server API, m.room.message), with mentions always told."""
+    """Return the content of a message (Client-Server API, m.room.message), always with mentions."""
     content: dict[str, Any] = {
         "msgtype": "m.notice" if post.notice else "m.text",
         "body": post.body,
@@ -34,7 +34,7 @@ def message_content(post: SendMessage) -> dict[str, Any]:
 def edit_content(edit: EditMessage, target: str) -> dict[str, Any]:
     """Return the content of an edit (Client-Server API, event replacements).
 
-    What is formatted is only so in the new content: twice, with the fallback, a full board would be too long for an event.
+    Only the new content has a formatted body: with one in the fallback too, a full board would be too long for an event.
     """
     new = {"msgtype": "m.notice", "body": edit.body, "m.mentions": {}}
     return {
@@ -47,7 +47,7 @@ def edit_content(edit: EditMessage, target: str) -> dict[str, Any]:
 
 
 def _formatted(body: str) -> dict[str, str]:
-    """Return the body as HTML: a line for each line, what is alarming or a heading in bold, commands as code."""
+    """Return the body as HTML: line by line, alarms and headings in bold, commands as code."""
     return {"format": "org.matrix.custom.html", "formatted_body": "<br>".join(map(_line, body.split("\n")))}
 
 

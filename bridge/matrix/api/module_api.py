@@ -1,8 +1,8 @@
-"""What only the homeserver itself can do for us: purge a room, delete an upload, sign a person out, clean its database.
+"""Calls of our Synapse module, for what only the homeserver can do: purge rooms, delete uploads, sign people out, vacuum.
 
-Rules of this module: the other side is our Synapse module (`deploy/synapse_module`), which does these things for the policy
-bot's own rooms and roster only. Every call may be repeated. Nothing is called gone that was not looked at. A call that got
-no answer may still have happened: look, or call again.
+Rules of this module: the server side is our Synapse module (`deploy/synapse_module`), which acts on the policy bot's own
+rooms and roster only. Every call may be repeated. Nothing is reported as gone without a check. A call without an answer may
+have been performed: check, or call again.
 
 The token is the application service's. No administrator exists, except where no module can be loaded (`admin_api`). Nothing
 is logged here.
@@ -26,16 +26,16 @@ TIMEOUT_SECONDS: Final = 30.0
 VACUUM_TIMEOUT_SECONDS: Final = 900.0
 """A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix.md, "Purge and recovery")."""
 TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
-"""The database's own time-out ended the vacuum: it would again."""
+"""The database's own time-out ended the vacuum: another try would end in the same way."""
 STILL_THERE: Final = "QUIETLINE_STILL_THERE"
-"""Of one upload: its file cannot be removed. Others may go."""
+"""The file of one upload cannot be removed. Others may be deleted."""
 
 NO_WAY_TO_UPLOADS: Final = (
     f"enable_media_repo: a worker keeps the uploads, and {PREFIX}/media does not lead to it, or it is down: they stay"
 )
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 ENFORCED: Final = frozenset({"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"})
-"""What a module of this version enforces."""
+"""The rules that a module of this version enforces."""
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
@@ -63,7 +63,7 @@ class ModuleRequestRejected(Exception):  # noqa: N818 - it is a verdict
 
 
 class RoomState(StrEnum):
-    """What the homeserver has of a room."""
+    """The state of a room at the homeserver."""
 
     PRESENT = "present"
     PURGING = "purging"
@@ -72,11 +72,11 @@ class RoomState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomStatus:
-    """A room as the homeserver's tables have it. `GONE` with `leftovers` 0 is all gone.
+    """A room in the homeserver's tables. `GONE` with `leftovers` 0: nothing is left.
 
-    `events`: events left, state included. `uncensored`: redacted events whose content still lies in the database.
-    `leftovers`: counted when it is gone, rows that name it where Synapse's own purge does not look: keys in a person's key
-    backup, changes of membership, finished tasks. `purge`, asked once more, removes them.
+    `events`: remaining events, state included. `uncensored`: redacted events whose content is still in the database.
+    `leftovers`: counted when it is gone: rows that name it in tables that Synapse's purge does not clean (keys in a
+    person's key backup, changes of membership, finished tasks). Another call of `purge` removes them.
     """
 
     state: RoomState
@@ -84,7 +84,7 @@ class RoomStatus:
     uncensored: int
     leftovers: int
     database: str = ""
-    """What holds it: `sqlite`, `postgres`, `postgres-full` (its pages are rewritten); empty where nobody says."""
+    """The database: `sqlite`, `postgres`, `postgres-full` (its pages are rewritten); empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +107,10 @@ class SignOutResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleHealth:
-    """The module's version, what it enforces (names, see its README), and what it cannot vouch for (sentences).
+    """The module's version, the rules it enforces (names, see its README), and what it cannot guarantee (sentences).
 
     `synapse`: the homeserver's version. `settings`: those that show or keep more than a line needs; `limits`: those that
-    hold up the bridge or people; None where the other side does not tell.
+    delay the bridge or people; None if the other side does not report them.
     """
 
     version: str
@@ -123,14 +123,14 @@ class ModuleHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How a person at the desk is reached: devices that are signed in, and pushers (what has a locked phone ring)."""
+    """How a person at the desk can be reached: signed-in devices, and pushers (which make a locked phone ring)."""
 
     devices: int
     pushers: int
 
 
 class ModuleClient:
-    """The module on our homeserver, asked over `client` (the policy bot's).
+    """The module on our homeserver, called through `client` (the policy bot's).
 
     All calls raise `HomeserverUnreachable` and `ModuleRequestRejected`.
     """
@@ -139,10 +139,10 @@ class ModuleClient:
         self._client = client
 
     async def purge(self, room_id: str) -> RoomState:
-        """Begin to purge one of our rooms: `PURGING` while it goes on, `GONE` when nothing is left.
+        """Begin to purge one of our rooms: `PURGING` while it runs, `GONE` when nothing is left.
 
-        A homeserver that is killed meanwhile goes on with it by itself, after one to three minutes of `PURGING`.
-        Ask until it is gone, the last leftovers go with that answer. A room nobody knows is gone. The desk is refused.
+        A homeserver that is killed meanwhile resumes the purge, after one to three minutes of `PURGING`. Repeat the call
+        until it is gone; the last call removes the leftovers. An unknown room counts as gone. The desk is refused.
         """
         return _state(await self._ask("POST", "rooms", room_id, "purge"))
 
@@ -158,14 +158,14 @@ class ModuleClient:
         )
 
     async def censor(self, room_id: str) -> int:
-        """Overwrite what was redacted in one of our rooms, some hundreds a call; returns how many are left.
+        """Overwrite redacted events in one of our rooms, some hundreds a call; return how many are left.
 
         Synapse itself does 100 in five minutes for all rooms together (facts-matrix.md, "Purge and recovery").
         """
         return _number(await self._ask("POST", "rooms", room_id, "censor"), "left")
 
     async def delete_media(self, address: str) -> None:
-        """Delete an upload (`mxc://server/id`) of ours or of a person who is or was at the desk; also when it is gone."""
+        """Delete an upload (`mxc://server/id`) of ours or of a person who is or was at the desk; also if it is gone."""
         await self._ask("DELETE", "media", *split_mxc(address))
 
     async def media_gone(self, address: str) -> bool:
@@ -175,13 +175,13 @@ class ModuleClient:
     async def sign_out(self, user_id: str) -> SignOutResult:
         """Sign a member of the desk out everywhere: devices, tokens, pushers.
 
-        Refused for anybody who is not at the desk now, and for ourselves.
+        Refused for users who are not at the desk now, and for ourselves.
         """
         answer = await self._ask("DELETE", "users", user_id, "devices")
         return SignOutResult(devices=_number(answer, "devices"), everywhere=answer.get("everywhere") is not False)
 
     async def reach(self, user_id: str) -> Reach:
-        """Count the devices and pushers of a member of the desk. Refused for anybody who is not at the desk now."""
+        """Count the devices and pushers of a member of the desk. Refused for users who are not at the desk now."""
         answer = await self._ask("GET", "users", user_id, "devices")
         return Reach(devices=_number(answer, "devices"), pushers=_number(answer, "pushers"))
 
@@ -202,9 +202,9 @@ class ModuleClient:
         await self._ask("DELETE", "users", user_id)
 
     async def vacuum(self) -> VacuumResult:
-        """Vacuum the homeserver's database, in quiet hours: SQLite's is held meanwhile, and nothing deleted is left in it.
+        """Vacuum the homeserver's database, in quiet hours: SQLite's is locked meanwhile, and keeps no deleted data.
 
-        `HomeserverUnreachable` with 503 when nothing was begun (one is under way, a person reads), or with `TIMED_OUT`.
+        `HomeserverUnreachable` with 503 when none was begun (one is under way, or a reader is active), or with `TIMED_OUT`.
         """
         answer = await self._ask("POST", "vacuum", seconds=VACUUM_TIMEOUT_SECONDS)
         return VacuumResult(
@@ -215,7 +215,7 @@ class ModuleClient:
         )
 
     async def health(self) -> ModuleHealth:
-        """Tell what the module is and does; `ModuleNotLoaded` when it is not loaded."""
+        """Report the module's version and rules; `ModuleNotLoaded` when it is not loaded."""
         answer = await self._ask("GET", "health")
         of_uploads = await self._problems_of_uploads() if answer.get("media") is False else []
         return ModuleHealth(

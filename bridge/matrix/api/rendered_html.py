@@ -1,8 +1,8 @@
-"""What a Matrix client makes of a formatted body: the words that it shows, and the Markdown that they can come from.
+"""Renders a formatted body as a Matrix client does: the words that it shows, and the Markdown that they can come from.
 
-Rules of this module: the number of a list item is the one that clients show, not one that is counted again; letters and
-digits that stand apart on the screen stand apart here; what is struck out or quoted is not among the words; HTML that may
-be read in two ways, or only slowly, is not read at all.
+Rules of this module: a list item has the number that clients show. Letters and digits that are separate on the screen are
+separate here. Struck-out and quoted text is not among the words. HTML that is ambiguous, or slow to parse, is not read at
+all.
 
 Sources: Client-Server API, m.room.message, `org.matrix.custom.html`; https://html.spec.whatwg.org/#the-ol-element and
 #the-li-element for the numbers; https://spec.commonmark.org/0.31.2/ for what is typed.
@@ -28,11 +28,11 @@ UNCLOSED: Final = re.compile(r"<[^<>]*(?=<)")
 MOST_UNCLOSED: Final = 8
 """Tags that are not closed before the next begins: no client writes any, and each is looked at once for every other."""
 BROKEN_OFF: Final = re.compile(r"<[a-zA-Z/!?]")
-"""What a browser takes for a tag, and drops with all that follows when no `>` comes. Python's parser does not."""
+"""A tag that a browser drops with all that follows when it has no `>`. Python's parser does not."""
 STRUCK: Final = frozenset({"del", "s", "strike"})
 HIDES: Final = STRUCK | {"mx-reply", "blockquote"}
 RAISED: Final = {"sup": "^", "sub": "_"}
-"""What stands before raised or lowered digits that follow a digit: 10 to the second is not 102."""
+"""Put before superscript or subscript digits that follow a digit: 10 to the second is not 102."""
 SCHEMES: Final = ("https://", "http://", "mailto:", "tel:", "matrix:")
 UPLOADED: Final = "mxc://"
 SPOILER: Final = "data-mx-spoiler"
@@ -44,7 +44,7 @@ MOST_INDENT: Final = 4
 MARKUP: Final = re.compile(r"</?(?:b|i|u|s|em|strong|del|strike|sub|sup|code|br|p|div|span|font)\s{0,8}/?>", re.IGNORECASE)
 """HTML that people type for its looks; any other may be words in angle brackets, which some clients drop."""
 APART: Final = re.compile(r"[\s|]+")
-"""What keeps words apart, in what is typed and on the screen; `|` does it in tables."""
+"""Separators of words, typed and on the screen; `|` in tables."""
 MOST_WAYS: Final = 8
 
 Piece: TypeAlias = tuple[str, ...]
@@ -52,31 +52,32 @@ Piece: TypeAlias = tuple[str, ...]
 
 
 class Rendered(HTMLParser):
-    """A formatted body that was read to its end; made by `render`. `faces`: what stands as quotes are faces, like >:( ."""
+    """A formatted body that was read to its end; made by `render`. `faces`: its quotes are emoticons, like >:( ."""
 
     def __init__(self, *, faces: bool) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[Piece] = []
-        """All that is shown, as it can have been typed. What a reply answers is not of its writer, and not among them."""
+        """All shown parts, as they may have been typed. The fallback of a reply is not its writer's, and not among them."""
         self.quotes: list[str] = []
-        """How each quote begins."""
+        """The beginning of each quote."""
         self.unsure = False
-        """Whether there is what clients show or hide: a picture, whose name is no shown word, or words behind a spoiler."""
+        """Whether there is content that only some clients show: a picture, whose name is not shown, or words behind a
+        spoiler."""
         self._faces = faces
         self._parts: list[str] = []
         self._lists: list[int | None] = []
         """The number of the next item of each open list; None where items have none."""
         self._hidden: list[tuple[str, int]] = []
-        """The tags that are open and hide what is in them, outermost first, and how many lists were open before."""
+        """The open tags that hide their content, outermost first, and how many lists were open before."""
         self._struck = False
         self._marked = 0
         self._raised = ""
         self._links: list[tuple[str, str, int]] = []
-        """Addresses and titles of the links that are open, and how many parts there were before their words."""
+        """Addresses and titles of the open links, and the number of parts before their words."""
 
     @property
     def words(self) -> str:
-        """What is shown, without what is quoted or struck out; empty where nothing is."""
+        """The shown words, without quoted and struck-out ones; may be empty."""
         text = "".join(self._parts).strip("\n")
         return text if text.strip() else ""
 
@@ -85,7 +86,7 @@ class Rendered(HTMLParser):
         values = {name: value or "" for name, value in reversed(attrs)}
         self._typed(*_apart(tag))
         if tag in BREAKS and self._hidden and STRUCK.issuperset(open_tag for open_tag, _ in self._hidden):
-            # What a line that is struck out keeps apart does not grow together.
+            # Words on both sides of a struck-out line stay separate.
             self._parts += [" "] if self._last().rstrip() == self._last() != "" else []
         if self._faces and tag == "blockquote":
             self._line()
@@ -155,7 +156,7 @@ class Rendered(HTMLParser):
         # A line feed after a break, or a list's mark, is HTML's, not the writer's.
         broken = self._begins_item() or self._last().endswith("\n")
         data = data.lstrip("\n") if broken else data
-        # So that no two spaces stand where something struck out was.
+        # So that no two spaces remain in place of struck-out text.
         data = data[1:] if self._struck and data.startswith(" ") and self._last().endswith(" ") else data
         self._struck = False
         if self._raised and data and self._last()[-1:].isdigit() and data[0].isdigit():
@@ -205,9 +206,9 @@ class Rendered(HTMLParser):
             self._say(f" ({bare})" if words else bare)
 
     def _attributes(self, address: str, title: str) -> None:
-        """Note what is typed behind the words of a link or a picture, `(address "title")`, and shown nowhere.
+        """Note what is typed after the words of a link or a picture, `(address "title")`, and not shown.
 
-        What is no address, as in `[call me](5550199)`, was not typed for one: it stays unexplained.
+        Text that is no address, as in `[call me](5550199)`, was not typed as one: it stays unexplained.
         """
         if address.startswith((*SCHEMES, UPLOADED)):
             self._typed(address, unquote(address), "")
@@ -243,10 +244,10 @@ def render(html: str, *, faces: bool = False) -> Rendered | None:
 
 
 def comes_from(body: str, pieces: Sequence[Piece]) -> bool:
-    """Whether what is shown has the letters and digits of the body, in its order and kept apart as there, and no others.
+    """Whether the shown text has exactly the letters and digits of the body, in its order and with its separations.
 
     Known marks of Markdown are allowed for: character references, addresses and titles of links, the language of a code
-    block, plain HTML tags. Anything else that is lost, added or changed between the two makes it False.
+    block, plain HTML tags. Any other loss, addition or change between the two makes it False.
     """
     bare = MARKUP.sub(lambda tag: "\n" if "br" in tag[0].lower() else "", body)
     typed = dict.fromkeys(map(_bare, (body, unescape(body), bare, unescape(bare))))
@@ -264,13 +265,13 @@ def _number(value: str) -> int | None:
 
 
 def _bare(words: str) -> str:
-    """Return letters and digits alone, one space where others stood apart."""
+    """Return letters and digits alone, with one space in place of other characters between them."""
     kept = ("".join(filter(str.isalnum, word)) for word in APART.split(words))
     return " ".join(word for word in kept if word)
 
 
 def _fits(recent_messages: str, pieces: Sequence[Piece]) -> bool:
-    """Whether there is a way to choose a form of each piece so that all of them together are what was typed."""
+    """Whether each piece has a form so that all forms together are the typed text."""
     ways = {(0, False)}
     for forms in pieces:
         ways = {after for way in ways for form in forms if (after := _follow(recent_messages, way, form)) is not None}
@@ -280,7 +281,7 @@ def _fits(recent_messages: str, pieces: Sequence[Piece]) -> bool:
 
 
 def _follow(recent_messages: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | None:
-    """Return how far what was typed is used up after this form, and whether a space is due; None when they differ."""
+    """Return the position in the typed text after this form, and whether a space is due; None when they differ."""
     at, due = way
     for letter in form:
         if letter.isspace() or letter == "|":

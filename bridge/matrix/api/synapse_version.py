@@ -1,6 +1,6 @@
-"""Which releases of Synapse the line is made for.
+"""The releases of Synapse that the line supports.
 
-Rule of this module: one place says it; the start, `doctor` and the module's page go by it.
+Rule of this module: only this module defines them; the start, `doctor` and the module's page use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _VERSION: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
 
 
 def parse(told: str) -> Version | None:
-    """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for what is no version of Synapse."""
+    """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for any other text."""
     found = _VERSION.match(told)
     return (int(found[1]), int(found[2])) if found else None
 

@@ -1,7 +1,7 @@
 """Verifies a device: master key -> self-signing key -> device, each step a signature that we check ourselves.
 
-Rule of this module: the homeserver's word counts for nothing here; what no signature covers is not believed. Pure: no
-store, no network. Source: https://spec.matrix.org/latest/client-server-api/#cross-signing
+Rule of this module: nothing that the homeserver claims counts here without a signature. Pure: no store, no network. Source:
+https://spec.matrix.org/latest/client-server-api/#cross-signing
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ def master_key_of(answer: Json, user_id: str) -> str:
 
 
 def devices_of(answer: Json, user_id: str) -> list[tuple[Device, bool]]:
-    """Return the user's sound devices in an answer to `/keys/query`, and whether its master key vouches for each.
+    """Return the user's valid devices in an answer to `/keys/query`, and whether its master key vouches for each.
 
-    A device that does not sign itself, or calls itself otherwise than the homeserver does, is left out.
+    A device that does not sign itself, or has another id in its keys than at the homeserver, is left out.
     """
     signing = _self_signing_key(answer, user_id)
     found = []

@@ -1,12 +1,12 @@
 """One Matrix identity of ours: an application service user with one device, cross-signed by itself.
 
-Rule of this module: everything that the homeserver is sent was committed before, so that after a crash at any step the same
-request is sent again and means the same. A database without the identity gets a new device, and the devices of an earlier
-database are signed out: a device id never has two keys. Before that it is seen whether another bridge speaks for this
-identity: cross-signing keys that are not ours, or a device that was seen within fifteen minutes or at a time that is not
-told, end the start, unless a person said that this bridge takes over. A device that the homeserver has lost is replaced by
-another of the same identity (`device_renewal`). The cross-signing keys derive from the vault's key and are stored nowhere:
-the vault key recovers them, and staff see no change of identity after a restore with the same key.
+Rule of this module: everything is committed before it is sent to the homeserver, so that after a crash at any step the same
+request is sent again with the same meaning. A database without the identity gets a new device, and the devices of an
+earlier database are signed out: a device id never has two keys. Before that, the start checks for another bridge with this
+identity: cross-signing keys that are not ours, or a device that was seen within fifteen minutes or at an unknown time, end
+the start, unless a person said that this bridge takes over. A device that the homeserver has lost is replaced by another of
+the same identity (`device_renewal`). The cross-signing keys derive from the vault key and are stored nowhere: the vault key
+recovers them, and staff see no change of identity after a restore with the same key.
 
 Sources: facts-matrix.md, "Who may send", "Late joiners"; MSC4190 (devices of application services); MSC2732 (fallback
 keys).
@@ -49,7 +49,7 @@ MIN_ONE_TIME_KEYS: Final = 25
 TARGET_ONE_TIME_KEYS: Final = 50
 """One-time keys on the homeserver: below the first, fill up to the second."""
 MOST_CLAIMED: Final = 200
-"""How many keys are taken back from a homeserver that was put back: more than it ever had of one of us."""
+"""The most one-time keys that are claimed after a rollback of the homeserver: more than it ever had of one identity."""
 IN_USE_MS: Final = 900_000
 """Since a device was last seen: for as long it counts as used by another bridge."""
 
@@ -78,7 +78,7 @@ class Identity:
         self.client = client
         self.olm = OlmChannel(user_id=client.user_id, device_id=device_id, olm_store=olm_store)
         self.curve25519 = ""
-        """The identity key of the device; it stands in every event that the identity encrypts."""
+        """The identity key of the device; every event that the identity encrypts has it."""
         self._seeds = seeds
         self._olm_store = olm_store
         self._display_name = display_name
@@ -100,13 +100,13 @@ class Identity:
         take_over: bool = False,
         introduced: bool = False,
     ) -> Self:
-        """Load the identity or make it, and see that the homeserver knows all of it.
+        """Load or make the identity, and upload what the homeserver lacks of it.
 
         `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end. `take_over`: sign the devices of another
-        bridge out. `introduced`: this line was, so that a store which is lost is no other bridge. Raises `IdentityInUse`
-        where nobody said the first, and what `HomeserverClient` raises; it may be called again after any failure or crash.
-        An account that cannot be read any more is replaced by that of a new device, under the same cross-signing keys, once
-        `retire_sessions` has ended what the old device said things with; not where another bridge may speak for this line.
+        bridge out. `introduced`: this line is known at the homeserver, so a lost store does not mean another bridge. Raises
+        `IdentityInUse` without `take_over`, and what `HomeserverClient` raises; it may be called again after any failure or
+        crash. An unreadable account is replaced by that of a new device, under the same cross-signing keys, once
+        `retire_sessions` has retired the old device's outbound sessions; not if another bridge may use this identity.
         """
         pickle_key = vault.derive(f"matrix {user_id} pickles").hex()
         olm_store = OlmStore(user_id=user_id, pickle_key=pickle_key, vault=vault)
@@ -144,14 +144,14 @@ class Identity:
         return self
 
     async def _was_introduced(self) -> bool:
-        """Whether an earlier device of this database is known: who replaced it has looked for another bridge."""
+        """Whether an earlier device of this database is known: when it was replaced, another bridge was looked for."""
         return await identity_table.has_earlier_device(self.database, self.user_id)
 
     async def replace_device(self, transaction: Transaction, device_id: str, *, now_ms: int) -> None:
-        """Make a new device, with an account of its own, the identity's; the cross-signing keys stay. Then `register`.
+        """Give the identity a new device with an account of its own; the cross-signing keys stay. Then call `register`.
 
-        The Olm sessions of the old one go with it, because nobody can reach it any more. The cursor stays: what was said
-        meanwhile is heard.
+        The Olm sessions of the old device are deleted, because nobody can reach it any more. The cursor stays: events sent
+        meanwhile are received.
         """
         await self._olm_store.delete_sessions(transaction)
         await self._olm_store.add_account(transaction, OlmAccount(), device_id)
@@ -207,11 +207,11 @@ class Identity:
             raise
 
     async def replace_one_time_keys(self) -> None:
-        """Leave the homeserver, which was put back, no key of before: it hands out used ones again, which open nothing.
+        """Remove all old one-time keys after a rollback of the homeserver: it hands out used ones again.
 
-        Nothing deletes a one-time key but who claims it, so all are claimed until the fallback key is handed out, which
-        is replaced before that. Others are uploaded when the next sync tells that there is none. To do all of it again
-        after a crash costs some keys. Raises what `HomeserverClient` raises.
+        Only a claim deletes a one-time key, so all are claimed until the fallback key comes, which is replaced before that.
+        New ones are uploaded when the next sync reports none. Repeating all of it after a crash costs some keys. Raises
+        what `HomeserverClient` raises.
 
         Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysclaim
         """
@@ -226,10 +226,10 @@ class Identity:
         log.event("identity.one_time_keys_replaced", count=count)
 
     async def _skip_keys(self, transaction: Transaction, account: OlmAccount) -> None:
-        """Never offer these keys again: the next ones have other ids.
+        """Never upload these keys again: the next ones have other ids.
 
-        Where our store was put back, the homeserver has keys of these ids already, and refuses others of the same id for
-        ever (Synapse, `handlers/e2e_keys.py`).
+        If our store was restored, the homeserver already has keys of these ids, and always refuses others of the same id
+        (Synapse, `handlers/e2e_keys.py`).
         """
         account.mark_keys_as_published()
         await self.olm.save(transaction, account)
@@ -298,7 +298,7 @@ class Identity:
         return account
 
     async def _publish(self, account: OlmAccount, device: Json, client: HomeserverClient) -> None:
-        """Upload what is unpublished and then mark it. A crash in between uploads the same again, which is allowed."""
+        """Upload unpublished keys and then mark them. A crash in between uploads the same keys again, which is allowed."""
         one_time = account.one_time_keys["curve25519"]
         fallback = account.fallback_key["curve25519"]
         body = {
@@ -314,7 +314,7 @@ class Identity:
         await client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
 
         async def mark(transaction: Transaction, current: OlmAccount) -> None:
-            # only if nothing was generated meanwhile: what is unpublished is uploaded again, which is harmless
+            # only if no key was generated meanwhile: otherwise the same keys are uploaded again, which is harmless
             if current.one_time_keys["curve25519"].keys() <= one_time.keys():
                 current.mark_keys_as_published()
             current.shared = True

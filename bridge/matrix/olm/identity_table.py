@@ -1,10 +1,10 @@
 """The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its other devices.
 
-Rules of this module: an identity has one device, with which it speaks `since_ms`, and which is `ready` once the homeserver
-knows all of it; the cursor is how far its `/sync` was committed, and `heard` the newest event that it has brought, with its
-time at the homeserver: with that and no cursor the homeserver was put back, and was not heard since. An earlier
-device is one of ours of before (`ours`), with the time until when, or another's, with the time when it was first met:
-milliseconds since the epoch.
+Rules of this module: an identity has one device, used `since_ms`, and `ready` once the homeserver has all of its keys. The
+cursor says how far its `/sync` was committed, and `heard` is the newest event of it, with the homeserver's time. A row with
+`heard` and without a cursor means a rollback of the homeserver, with no sync committed since. An earlier device is one of
+ours (`ours`), with the time of its end, or another's, with the time when it was first seen. Times are milliseconds since
+the epoch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
 
 
 class Heard(NamedTuple):
-    """An event that the homeserver told, and its time there in milliseconds; of a room that has gone only the time."""
+    """An event of the homeserver, and its time there in milliseconds; for an erased room only the time."""
 
     room_id: str
     event_id: str
@@ -23,7 +23,7 @@ class Heard(NamedTuple):
 
 
 class SyncPosition(NamedTuple):
-    """How far an identity's `/sync` was committed, and the newest event that it has brought, if it has brought one."""
+    """How far an identity's `/sync` was committed, and the newest event of it, if any."""
 
     cursor: str
     heard: Heard | None
@@ -35,7 +35,7 @@ async def find(reader: Reader, user_id: str) -> Row | None:
 
 
 async def is_ready(reader: Reader, user_id: str) -> bool:
-    """Whether the homeserver knows all of an identity."""
+    """Whether the homeserver has all keys of an identity."""
     query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
     return await reader.fetchval(query, user_id) is not None
 
@@ -47,7 +47,7 @@ def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
 
 
 async def insert(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
-    """Make an identity of which the homeserver knows nothing."""
+    """Insert an identity that the homeserver does not know yet."""
     await transaction.execute(
         "INSERT INTO matrix_identity (user_id, device_id, ready, cursor, since_ms) VALUES ($1, $2, $3, $4, $5)",
         user_id,
@@ -59,7 +59,7 @@ async def insert(transaction: Transaction, user_id: str, device_id: str, *, now_
 
 
 async def replace_device(transaction: Transaction, user_id: str, *, old_device: str, new_device: str, now_ms: int) -> None:
-    """Give an identity a device of which the homeserver knows nothing; the one of before is an earlier one of ours."""
+    """Give an identity a device that the homeserver does not know yet; the previous one becomes an earlier one of ours."""
     await transaction.execute(
         """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
            ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms""",
@@ -94,14 +94,14 @@ async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None
 
 
 async def forget_cursor(transaction: Transaction, user_id: str) -> None:
-    """Note that a cursor is no good, because the homeserver was put back; what was heard before stays known."""
+    """Delete a cursor that is invalid after a rollback of the homeserver; the newest event stays."""
     await transaction.execute("UPDATE matrix_identity SET cursor='' WHERE user_id=$1", user_id)
 
 
 async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: Heard | None) -> None:
-    """Note how far an identity's `/sync` is committed by this commit, and the newest event that it brings.
+    """Note how far this commit brings an identity's `/sync`, and its newest event.
 
-    The time that is kept is the latest of all that were brought.
+    The stored time is the latest of all events so far.
     """
     if heard is None:
         await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, next_batch)
@@ -116,7 +116,7 @@ async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, he
 
 
 async def forget_room(transaction: Transaction, room_id: str) -> None:
-    """Forget room and id of the newest event if it was of a room that goes; its time stays."""
+    """Delete room and id of the newest event if its room is being erased; its time stays."""
     query = "UPDATE matrix_identity SET heard_room='', heard_event='' WHERE heard_room=$1"
     await transaction.execute(query, room_id)
 
@@ -133,7 +133,7 @@ async def has_earlier_device(reader: Reader, user_id: str) -> bool:
 
 
 async def record_met(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
-    """Note a device that is not ours, if it was not met before."""
+    """Note a device that is not ours, if it is new."""
     await transaction.execute(
         """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
            ON CONFLICT DO NOTHING""",
@@ -145,9 +145,9 @@ async def record_met(transaction: Transaction, user_id: str, device_id: str, *, 
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have been met, used or made after then have been so much earlier.
+    """Move the times of devices that seem to have been seen, used or made after then earlier by so much.
 
-    So is what was heard after `heard_ms`: words that are newer must not be taken for ones that were heard.
+    Also the time of the newest event, if after `heard_ms`: newer events must not be taken for known ones.
     """
     query = f"UPDATE matrix_earlier_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

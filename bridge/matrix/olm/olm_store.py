@@ -1,14 +1,14 @@
 """One identity's Olm account and Olm sessions in its database.
 
-Rule of this module: every method runs inside a commit and reads what the database says; nothing is remembered between two
-calls, for a rollback would not turn it back. Pickles are encrypted with the identity's own key, and sealed under a passing
-key. With an old state of a session, who has the homeserver's messages of then reads which room keys were handed out; so
-what stands under a retired key is sealed again at each look (`reseal`), and the key of the old states can be destroyed
-(`bridge/erasure/passing_keys.py`). What a program of before wrote is not sealed, until that look.
+Rule of this module: every method runs inside a commit and reads the database; nothing is cached between two calls, because
+a rollback of the commit would not undo it. Pickles are encrypted with the identity's own key, and sealed under a passing
+key. An old state of a session, together with the homeserver's messages of that time, reveals the room keys that were sent;
+so values under a retired key are sealed again at each turn (`reseal`), and the key of the old states can be destroyed
+(`bridge/erasure/passing_keys.py`). Values of an older program are not sealed until then.
 
-The two tables are as mautrix made them here before (`OLM` in `bridge.matrix.schema`); times are local, as its sessions have
-them, and only compared with each other. A session that cannot be read is deleted when it is met, at a look at the latest:
-then its device is reached by a new one, as with any session that was lost.
+The two tables have the form of mautrix, which made them here first (`OLM` in `bridge.matrix.schema`); times are local, as
+in its sessions, and only compared with each other. An unreadable session is deleted when it is found, at `reseal` at the
+latest: then its device gets a new one, as after any lost session.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, la
 
 
 class OlmStore:
-    """Reads and writes one identity's account and sessions. `pickle_key`: what they are encrypted with, below the seal."""
+    """Reads and writes one identity's account and sessions. `pickle_key`: the key of their encryption, inside the seal."""
 
     def __init__(self, *, user_id: str, pickle_key: str, vault: Vault) -> None:
         self._user_id = user_id
@@ -72,7 +72,7 @@ class OlmStore:
         await transaction.execute("DELETE FROM crypto_olm_session WHERE account_id = $1", self._user_id)
 
     async def update_account(self, transaction: Transaction, account: OlmAccount) -> None:
-        """Write what has become of the account."""
+        """Write the changed account."""
         await transaction.execute(
             "UPDATE crypto_account SET shared = $2, account = $3 WHERE account_id = $1",
             self._user_id,
@@ -85,7 +85,7 @@ class OlmStore:
         return await self.latest_session(transaction, sender_key) is not None
 
     async def sessions(self, transaction: Transaction, sender_key: str) -> list[Session]:
-        """Return the sessions with a device; the one that last decrypted something comes first, and is mostly the one."""
+        """Return the sessions with a device; the one that last decrypted a message comes first: usually the right one."""
         rows = await transaction.fetch(_SESSIONS, self._user_id, sender_key)
         return [session for row in rows if (session := await self._read_or_delete(transaction, row)) is not None]
 
@@ -112,7 +112,7 @@ class OlmStore:
         )
 
     async def update_session(self, transaction: Transaction, session: Session) -> None:
-        """Write what has become of a session."""
+        """Write a changed session."""
         await transaction.execute(
             """UPDATE crypto_olm_session SET session = $3, last_encrypted = $4, last_decrypted = $5
                WHERE account_id = $1 AND session_id = $2""",
@@ -159,7 +159,7 @@ class OlmStore:
 
 
 async def newest_sessions(transaction: Transaction, user_id: str) -> list[tuple[str, str]]:
-    """Return id and identity key of every session of an identity; the one that last decrypted something comes first."""
+    """Return id and identity key of every session of an identity; the one that last decrypted a message comes first."""
     query = "SELECT session_id, sender_key FROM crypto_olm_session WHERE account_id = $1 ORDER BY last_decrypted DESC"
     return [(row["session_id"], row["sender_key"]) for row in await transaction.fetch(query, user_id)]
 
@@ -185,12 +185,12 @@ async def keys_with_session(reader: Reader, user_id: str, sender_keys: Sequence[
 
 
 async def delete_account(transaction: Transaction, user_id: str) -> None:
-    """Delete the account of an identity, which gets another, of a new device, when it is opened."""
+    """Delete the account of an identity; when the identity is opened, it gets another, with a new device."""
     await transaction.execute("DELETE FROM crypto_account WHERE account_id = $1", user_id)
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something of any identity stands in this database."""
+    """Return the owners of the passing keys that are in use in this database, for all identities."""
     rows = await reader.fetch(
         f"""SELECT substr(account, 1, {PASSING_PREFIX}) AS under FROM crypto_account
             UNION SELECT substr(session, 1, {PASSING_PREFIX}) AS under FROM crypto_olm_session"""  # noqa: S608 - a constant
@@ -199,7 +199,7 @@ async def passing_owners(reader: Reader) -> set[str]:
 
 
 async def reseal(database: Database, vault: Vault) -> None:
-    """Seal again what stands under a retired key or under none, of every identity in this database. May be repeated."""
+    """Seal values under a retired key, and unsealed ones, again, for all identities in this database. May be repeated."""
     await database.commit(partial(_reseal_accounts, vault))
     rows = await database.fetch(
         f"SELECT account_id, session_id, substr(session, 1, {PASSING_PREFIX}) AS under FROM crypto_olm_session"  # noqa: S608
