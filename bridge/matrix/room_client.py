@@ -1,8 +1,8 @@
-"""Requests in rooms, for the outbox and the room provisioner.
+"""Makes requests in rooms, for the outbox and the room provisioner.
 
-Rules of this module: a request that can be repeated carries the caller's transaction id; before one that cannot, the state
-is read, and "already" is success. Nothing that a person wrote is sent in the clear. Keys go out before the invite, and an
-upload that fails does not stop the invite. A failure is `Transient` or `Permanent` and has status and errcode only.
+Rules of this module: a repeatable request has the caller's transaction id; before any other, the state is read, and
+"already done" is success. Words of people are always sent encrypted. Keys go out before the invite, and an upload that
+fails does not stop the invite. A failure is `Transient` or `Permanent` and has status and errcode only.
 
 Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/latest/client-server-api/
 """

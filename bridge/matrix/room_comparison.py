@@ -1,11 +1,11 @@
-"""Compares what we have noted of our rooms with what the homeserver says: which there are, and who is in them.
+"""Compares our record of our rooms and their members with the homeserver's.
 
-Rules of this module: the sync tells of changes, and a homeserver whose database was put back tells of none; so it is asked
-at each start, and whenever it refuses us a room. A membership is corrected only if nobody changed it while the homeserver
-was asked, and is told like one that the sync brought, in the same commit. Of a person whom we noted in a room, and of whom
-the homeserver knows nothing there, nothing was undone by a person: they count as invited, and are to be invited. That who
-had gone is in, or who was in has gone, is told by the sync alone: what is told here may be of the day that it was put back
-to. Once that is known, who had gone is to be removed once more, and who had come again is to be invited.
+Rules of this module: the sync reports changes, but a rollback of the homeserver is not one of them; so the rooms are
+compared at each start, and whenever the homeserver refuses us a room. A membership is corrected only if it did not change
+during the request, and is reported like one of the sync, in the same commit. A person whom we noted in a room, and whom the
+homeserver does not know there, was not removed by a person: they count as invited, and are invited again. Only the sync
+reports that a person who had left is in, or that a member has left, because the answer here may be from the time before the
+rollback. Once a rollback is known, people who had left are removed again, and people who had come back are invited.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmembers
 """

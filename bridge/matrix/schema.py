@@ -1,8 +1,8 @@
 """The tables of `bridge/matrix`.
 
 Rule of this module: portable SQL only; times are BIGINT milliseconds since the epoch; keys of rooms are sealed before they
-are stored; ciphertext may wait here, plaintext never stands here. A released migration is not edited, the next is added
-(and may give a table another name).
+are stored; ciphertext may be stored, plaintext never. A released migration is not edited; changes are new ones (which may
+rename a table).
 
 `OLM` and `IDENTITY` go into the database of each identity, `ROOMS` into the main one.
 """

@@ -1,4 +1,4 @@
-"""Puts the Matrix side together: what `matrix_workers` opens, runs and closes.
+"""Puts the Matrix side together; `matrix_workers` opens, runs and closes it.
 
 Rule of this module: it is wiring only. Order: stores are open, then `MatrixService.open`, then `run` until cancelled, then
 the stores are closed. Nothing here is global, and it owns nothing but the tasks inside `run`.

@@ -1,8 +1,8 @@
-"""Times in the tables of `bridge/matrix` that a wrong clock stamped, brought back once the clock is right.
+"""Corrects times in the tables of `bridge/matrix` that a wrong clock stamped, once the clock is right.
 
-Rules of this module: as in `bridge/tables/clock_trust.py`. A session that seems to have begun in a year is not changed for
-another one for a year, and a key that was asked for then is not sent again before. The statements stand with their tables;
-here is by how much a right time can lie ahead.
+Rules of this module: as in `bridge/tables/clock_trust.py`. Without this, a session that seems to begin in a year would not
+be rotated for a year, and a key that was requested then would not be sent again before. The statements are with their
+tables; this module has how far ahead a right time can be.
 """
 
 from __future__ import annotations

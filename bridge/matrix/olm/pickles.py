@@ -1,8 +1,8 @@
-"""No two pickles share a key, and what goes wrong with one says nothing of what is in it.
+"""Pickles of accounts and sessions: no two share a key, and an error says nothing of the content.
 
-The form in which accounts and sessions are kept, and the one way in which this adapter fails.
-vodozemac derives key and initialisation vector from the pickle key alone, so two pickles under one key that begin alike
-look alike; hence the salt.
+This module defines the stored form of accounts and sessions, and the only error of this adapter. vodozemac derives key and
+initialisation vector from the pickle key alone, so two pickles under one key with the same beginning have the same first
+ciphertext; hence the salt.
 
 Sources: RFC 5869 (HKDF), RFC 8439 (ChaCha20-Poly1305), https://docs.rs/vodozemac/.
 """

@@ -1,7 +1,7 @@
-"""One identity's Olm account and its Olm sessions with other devices: what travels to-device.
+"""One identity's Olm account and its Olm sessions with other devices, for to-device messages.
 
-Rule of this module: everything here happens inside a commit of the identity's database, beginning with the account as the
-database has it (`begin`), which a rollback turns back. Every message we send carries our signed device keys (MSC4147).
+Rule of this module: everything here happens inside a commit of the identity's database, and begins with the account read
+from it (`begin`), so a rolled-back commit undoes all of it. Every message we send carries our signed device keys (MSC4147).
 
 Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-sha2
 """

@@ -1,10 +1,10 @@
-"""Olm sessions that people began who are in no room of ours.
+"""Limits the Olm sessions that were begun by people who are in no room of ours.
 
-Rule of this module: anybody may begin sessions with us, each under an identity key of its own. Of those with devices of
-nobody in our rooms the newest `MAX_STRANGERS` are kept, whoever began them. A session with a device of a person who is in
-our rooms, or invited, is not counted among them. Nor is one that such a person began with a device that we have not asked
-for yet: who began which is remembered, in memory, as long as the session stands, and judged again each time, for their
-joining may be told after their first message.
+Rule of this module: any user may begin sessions with us, each under an identity key of its own. Of the sessions with
+devices of strangers (people in no room of ours) the newest `MAX_STRANGERS` are kept, whoever began them. A session with a
+device of a person who is in our rooms, or invited, does not count. Nor does one that such a person began with a device that
+we have not queried yet: the beginner of each session is kept in memory as long as the session, and judged again each time,
+because the sync may bring their joining after their first message.
 """
 
 from __future__ import annotations

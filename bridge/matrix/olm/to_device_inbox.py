@@ -1,8 +1,8 @@
 """Inbound to-device messages of one identity.
 
-Rule of this module: anybody may send one, so each is accepted or dropped alone, and drops are counted. A session is healed
-only with a known device of a person in our rooms, so that no stranger takes their place. The decrypted
-content and the changed Olm sessions are written in the same commit as the sync cursor.
+Rule of this module: any user may send one, so each is accepted or dropped alone, and drops are counted. A session is
+replaced (unwedging) only with a known device of a person in our rooms, so that strangers do not use up the limit. The
+decrypted content and the changed Olm sessions are written in the same commit as the sync cursor.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Outbound to-device messages of one identity.
 
-Rule of this module: claim one-time keys, then commit (sessions and ratchets), then send the request, then report to the
-caller what has arrived. No commit waits for the network; a message that was not reported as arrived is sent again. One send
-at a time per identity.
+Rule of this module: claim one-time keys, then commit (sessions and ratchets), then send the request, then report the
+delivered messages to the caller. No commit waits for the network; a message that was not reported as delivered is sent
+again. One send at a time per identity.
 """
 
 from __future__ import annotations

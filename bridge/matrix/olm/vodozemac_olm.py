@@ -1,12 +1,12 @@
-"""Malformed input ends in one of the five error classes below, and no error carries plaintext or a key.
+"""python-olm's interface over vodozemac: malformed input raises one of five errors, without plaintext or keys.
 
-mautrix.crypto was written against python-olm; this is as much of python-olm's interface as mautrix 0.21 calls, over
-vodozemac 0.10. `install()` puts it in that place. Where the two libraries differ, mautrix's expectation wins:
+mautrix.crypto was written against python-olm; this module has the part of python-olm's interface that mautrix 0.21 calls,
+over vodozemac 0.10. `install()` registers it as `olm`. Where the two libraries differ, it does what mautrix expects:
 
-- mautrix catches `OlmSessionError` and `OlmGroupSessionError` and nothing else. So what python-olm answers with
-  ValueError or TypeError (empty, not a string, not UTF-8) is answered with the class of the object that was asked.
-- vodozemac decrypts the first message of an inbound session while it makes the session; mautrix asks for that plaintext
-  later, of another object, made from a pickle of the first. So the pickle carries it, sealed, until it was asked for.
+- mautrix catches only `OlmSessionError` and `OlmGroupSessionError`. So where python-olm raises ValueError or TypeError
+  (empty, not a string, not UTF-8), this raises the error class of the called object.
+- vodozemac decrypts the first message of an inbound session while it makes the session; mautrix reads that plaintext later,
+  from another object, made from a pickle of the first. So the pickle holds it, sealed, until it is read.
 
 Sources: the Olm and Megolm specifications (https://spec.matrix.org/latest/olm-megolm/), python-olm's documentation,
 vodozemac's (https://docs.rs/vodozemac/).

@@ -1,7 +1,7 @@
-"""The table `matrix_wedged`: devices whose Olm session with one of our identities is to be replaced.
+"""The table `matrix_wedged`: devices whose Olm session with one of our identities must be replaced.
 
-Rule of this module: a row is open until a new session was begun, and is kept for a while then, so that none is begun again
-at once. How many of one identity are kept is limited. Times are milliseconds since the epoch.
+Rule of this module: a row is open until a new session is begun, and is then kept for a while, so that no other is begun at
+once. The number of rows of one identity is limited. Times are milliseconds since the epoch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sessions of other people's devices that may be handed on, and read again for others.
+"""Selects sessions of other people's devices that may be shared, and read again for others.
 
-Rule of this module: something was read with each of them, and its device was trusted then. So a newcomer is given no
-session that a person outside the room only claims to be of that room; the key bundle and the recap both go by this.
+Rule of this module: a message was read with each of them, and its device was trusted then. So a newcomer gets no session
+that a person outside the room only claims to be of that room; the key bundle and the recap both use this rule.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Confirmed identities, for the bridge and for `quietline trust` beside it.
 
 Rules of this module: a fingerprint is compared with the identity that was last seen, inside the commit that confirms it;
-nothing is written for any other. A confirmation, and a device of a confirmed identity, count only with a code under a key
-of the vault's: who can write the database alone confirms nobody. Those of a running bridge are a marked set
-(`bridge/storage/marked_sets.py`): a confirmation of before that is put back counts for nothing. One made beside the bridge
-has a code for the version that the set has then; the bridge takes it into the set, once, and tells the desk of it.
+for any other nothing is written. A confirmation, and a device of a confirmed identity, count only with a code under a key
+derived from the vault key: a person who can write only the database cannot confirm. The confirmations of a running bridge
+are a marked set (`bridge/storage/marked_sets.py`): an old confirmation that is restored does not count. A confirmation made
+beside the bridge has a code for the present version of the set; the bridge adds it to the set, once, and tells the desk.
 
 Source: https://spec.matrix.org/latest/client-server-api/#cross-signing; a fingerprint is the public Ed25519 key in
 unpadded base64, which clients show in groups of four.

@@ -1,4 +1,4 @@
-"""An answer to `/keys/query`: of whom it says something, and which devices are in it.
+"""An answer to `/keys/query`: the users that it covers, and the devices in it.
 
 Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery
 """

@@ -1,13 +1,13 @@
 """Device lists, and which devices are trusted.
 
 Rule of this module: a device is trusted when its user's confirmed master key vouches for it, through signatures that we
-checked; before that it gets no key and commands nothing. One that was signed out is not trusted again, whoever vouches
-for it: a homeserver that was put back has it once more (`gone_devices`). Lists come from fresh `/keys/query` answers and
+checked; before that it gets no key and commands nothing. A device that was signed out is not trusted again, even with valid
+signatures: after a rollback the homeserver has it again (`gone_devices`). Lists come from fresh `/keys/query` answers and
 are replaced whole. The table of confirmed keys is our own, because mautrix never updates the first key that it saw
 (facts-matrix.md, "Application service and mautrix").
 
-A *dirty* user is owed a fresh query, as long as the list is *stale*, and then every key. Marks are durable and counted, so
-that a mark that is set during a query survives it.
+A *dirty* user is due a fresh query, if the list is *stale*, and then every key. Marks are durable and counted, so that a
+mark that is set during a query is not lost.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The table `matrix_dirty`: users who are owed a fresh device list, as long as theirs is stale, and then every key.
+"""The table `matrix_dirty`: users who are due a fresh device list, if theirs is stale, and then every key.
 
-Rule of this module: a mark is counted, and what is done about it names the count that it saw, so that a mark that is set
-meanwhile survives. Times are milliseconds since the epoch.
+Rule of this module: a mark has a count, and its removal names the count that was read, so that a mark that is set meanwhile
+is not lost. Times are milliseconds since the epoch.
 """
 
 from __future__ import annotations

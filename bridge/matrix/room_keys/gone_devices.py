@@ -1,8 +1,8 @@
-"""The table `matrix_gone_device`: devices that a list had and a later one had not, so that nobody trusts them again.
+"""The table `matrix_gone_device`: devices that a later device list lacked, so that they are never trusted again.
 
-Rules of this module: a device is known by its signing key, for its id may be that of another device later. A homeserver
-that was put back has a device again that was signed out since, with a token that is good again and signed by the same
-identity: it gets no key, and its owner signs in again. Of each user the newest are kept.
+Rules of this module: a device is identified by its signing key, because another device may get its id later. After a
+rollback the homeserver has signed-out devices again, with a valid token and signed by the same identity: such a device gets
+no key, and its owner signs in again. For each user the newest rows are kept.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Inbound Megolm: from an `m.room.encrypted` event to what a trusted device said.
 
-Rules of this module: a session belongs to the device that sent it over Olm, and to no other. Keys are taken from members of
-the room only, and so many of each. A key is replaced only by one of the same sender that reaches further back, and never
-reaches further back than its `floor`: what was said before that has gone, and is read by nobody again. An index is read
-once. What is handed on to others (`accepted_sessions`) was read, and its device was trusted then. No device is called
-untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table. All of it runs inside
-the sync commit.
+Rules of this module: a session belongs to the device that sent it over Olm, and to no other. Keys are accepted from members
+of the room only, and a limited number of each. A key is replaced only by one of the same sender that begins earlier, and
+never begins before its `floor`: earlier messages were erased, and must not be readable again. An index is read once.
+Sessions that are shared with others (`accepted_sessions`) were read, and their devices were trusted then. No device is
+called untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table. All of it runs
+inside the sync commit.
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2

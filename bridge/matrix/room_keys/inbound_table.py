@@ -1,10 +1,10 @@
 """The tables `matrix_inbound` and `matrix_read`: other people's Megolm sessions, and which event was read at which index.
 
-Rules of this module: a session has a floor, the index below which nothing is read any more; it rises and never falls. How
-many sessions of one sender are kept in a room is limited, and the floor of one that goes stays in `matrix_read` until the
-room is forgotten: as the index below it, read by no event. Whoever sends the key again is moved there. So what was pruned
-cannot be replayed by making a session go. One row at most for each session with which something was said and has gone.
-Ratchets are sealed by the caller; times are milliseconds since the epoch.
+Rules of this module: a session has a floor, the index below which nothing is read any more; it never falls. The number of
+sessions of one sender in a room is limited, and the floor of a deleted session stays in `matrix_read` until the room is
+deleted: as a row for the index below it, without an event. A key that is sent again is advanced to it, so pruned messages
+cannot be replayed by forcing the deletion of a session. There is at most one such row for each session with an erased
+message. The caller seals ratchets; times are milliseconds since the epoch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What colleagues typed, for a person who is about to be invited, and again when they are in: a room key bundle (MSC4268).
+"""Sends room key bundles (MSC4268): colleagues' earlier messages, for a person before the invite and again after the join.
 
-Rules of this module: only sessions with which something was read are given (`accepted_sessions`), to trusted devices of the
-invitee only, by the same identity that invites; every upload is noted before it is made, so that it can be deleted again.
+Rules of this module: a bundle has only sessions with which a message was read (`accepted_sessions`), and goes only to
+trusted devices of the invitee, from the identity that invites. Every upload is noted before it is made, so that it can be
+deleted.
 
 Source: MSC4268 and facts-matrix.md, "Key bundles". The texter's side does not need this: its first keys are ours.
 """

@@ -2,7 +2,7 @@
 
 Rule of this module: keys go to trusted devices of members and of people whom the caller names, and never carry
 `shared_history` (facts-matrix.md, "Late joiners"). Every key leaves through `share`: for a new session, an invite, a
-newcomer and a late device alike. What the homeserver accepted is noted, so `share` can be repeated without end.
+newcomer and a late device alike. Keys that the homeserver accepted are noted, so `share` may be repeated at any time.
 
 Sources: https://spec.matrix.org/latest/client-server-api/#mroom_key and #mroom_keywithheld
 """

@@ -1,14 +1,14 @@
-"""Our Megolm sessions: one per identity and room, whose first key is kept sealed as long as the room lives.
+"""Our Megolm sessions: one for each identity and room; its first key is kept, sealed, as long as the room.
 
-Rules of this module: a session and its first key are committed before anybody hears of them; a retired session never
-encrypts again, not even a message that was on its way; with a session at hand, encrypting asks for no request, and for a
-commit only once in so many messages.
+Rules of this module: a session and its first key are committed before they are sent to any device. A retired session never
+encrypts again, not even a message that was on its way. With an existing session, encrypting needs no request, and a commit
+only once in some messages.
 
-Why what is stored is ahead: no index may serve twice, whatever dies, so an index has to be taken in the database before it
-is used. Taking some at once saves a sync of the disk on the way of nearly every text. A ratchet goes forward only: after a
-restart the indices that were taken and not used are skipped, which every receiver expects, and what is stored cannot read
-what was said before. A server of which a replica was promoted may have lost that an index was taken: a ratchet is sealed
-for the server's history (`Database.history`), opens in no other, and the room begins another session.
+Why the stored ratchet is ahead: no index may be used twice, even after a crash, so an index is reserved in the database
+before it is used. Reserving several at once saves a sync of the disk for nearly every text. A ratchet only advances: after
+a restart the reserved and unused indices are skipped, which every receiver expects, and the stored ratchet cannot decrypt
+earlier messages. A promoted replica may have lost a reservation: so a ratchet is sealed for the server's history
+(`Database.history`), opens in no other, and the room then begins another session.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
 """

@@ -1,13 +1,13 @@
 """The tables `matrix_session`, `matrix_sent` and `matrix_withheld`: our Megolm sessions, and which device has their keys.
 
-Rules of this module: of an identity's sessions in a room one is active, and it alone has a ratchet; a session that is
-retired never has one again, its first key stays for newcomers. A session of desk or office goes once nothing said with it
-is left on the deletion index, a thread's with its room; what was noted of devices goes with their session. Keys are sealed
-by the caller; `matrix_withheld` has the devices that were told that they get no key. Times are milliseconds since the
-epoch.
+Rules of this module: one of an identity's sessions in a room is active, and only that one has a ratchet; a retired session
+never gets one again, and its first key stays for newcomers. A session of desk or office is deleted once none of its
+messages is left on the deletion index, a thread's session with its room; the rows about devices are deleted with their
+session. The caller seals keys; `matrix_withheld` has the devices that were told that they get no key. Times are
+milliseconds since the epoch.
 
-What was said with a session is told by times: from when it began until its successor did, and a minute more for what was
-just being sent. An event noted even later, after a crash, is lost to newcomers; nothing is kept for longer by it.
+The messages of a session are identified by time: from its begin until its successor's, plus a minute for messages that were
+being sent. Newcomers cannot read an event that is noted even later, after a crash; no session is kept longer for it.
 """
 
 from __future__ import annotations

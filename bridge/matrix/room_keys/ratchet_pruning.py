@@ -1,11 +1,11 @@
-"""What we could still read of messages that are gone: keys of others are moved past them.
+"""Moves other people's sessions past erased messages, so that we cannot decrypt those any more.
 
-Rules of this module: an inbound session is moved forward to the first message that is still on the deletion index, or past
-the last one that was read, and that index is its floor. What lies before can then be read by nobody with our files, and be
-replayed to us by nobody either, whatever key its device sends again, so that we need not remember which indices were read;
-nor once the session has made space for others (`inbound_table`).
-A session of others is never thrown away by itself: its owner may still use it. With its room it goes, and so do ours.
-Where the database keeps what was overwritten, the key of the state of before goes as well (`resealing`).
+Rules of this module: an inbound session is advanced to the first message that is still on the deletion index, or past the
+last one that was read, and that index is its floor. Earlier messages can then not be decrypted with our files, and not be
+replayed to us, whatever key the device sends again; so the read indices need not be stored, not even after the session was
+deleted to make space (`inbound_table`). Other people's sessions are not deleted for their age, because the owner may still
+use them; they are deleted with their room, like ours. Where the database keeps overwritten data, the key of the earlier
+state is destroyed as well (`resealing`).
 
 Source: https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2 (a ratchet goes forward only).
 """

@@ -1,16 +1,17 @@
-"""Has Megolm sessions of desk and offices sealed again, so that the key of what stood there before can be destroyed.
+"""Seals Megolm sessions of desk and offices again, so that the key of their earlier states can be destroyed.
 
-Rules of this module: a passing key is destroyed when nothing stands under it (`bridge/erasure/passing_keys.py`): whatever
-shared one with a state that was pruned, replaced or deleted is sealed under another. Sessions that may be in use have a key
-that is retired at each look; what is not in use any more goes on under another one, which is retired once a day. So the key
-of a state that is gone goes within hours, or a day, and most rows are written once a day only. What is read and written of
-a session is one commit, so that no change to it is lost. What stands under the key of its room, as a program of before
-sealed it, is sealed again at the first look, and then that key is destroyed.
+Rules of this module: a passing key is destroyed when nothing is sealed under it (`bridge/erasure/passing_keys.py`): values
+that share a key with a pruned, replaced or deleted state are sealed under another one. Sessions that may be in use have a
+key that is retired at each turn; the others have one that is retired once a day. So the key of an old state is destroyed
+within hours, or a day, and most rows are written once a day only. A session is read and written in one commit, so that no
+change to it is lost. Sessions under the key of their room, as an older program sealed them, are sealed again at the first
+turn, and then that key is destroyed.
 
-What cannot be opened is no session. Of ours another one begins; of one of others its device may send the key once more. A
-line whose keys of that kind are not in `keys.db` (an older one was put in its place, or PostgreSQL was put back) would hear
-nobody for as long as their clients stay with a session: at its start such sessions are forgotten together with the policy
-bot's Olm account, so that it gets a new device, to which each client sends the key of its session with the next message.
+A session that cannot be opened counts as none. In place of ours another one begins; another person's device may send its
+key again. A line whose keys of that kind are not in `keys.db` (an older `keys.db` or an earlier state of PostgreSQL was
+restored) could read nobody until their clients change sessions: so at its start such sessions are deleted together with the
+policy bot's Olm account. The bot gets a new device, to which each client sends the key of its session with the next
+message.
 """
 
 from __future__ import annotations

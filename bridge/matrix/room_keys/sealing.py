@@ -1,8 +1,9 @@
 """Seals the Megolm sessions of a room: a thread's under its room's key, those of desk and offices under a passing one.
 
-Rules of this module: a thread's sessions end with their room and its key. Desk and offices live as long as the line, and
-PostgreSQL keeps what was deleted; so the key of what stood there goes, once it was sealed again (`resealing`). It is sealed
-within the commit that writes it, which its key has to outlast (`bridge/erasure/passing_keys.py`).
+Rules of this module: a thread's sessions end with their room and its key. Desk and offices exist as long as the line, and
+PostgreSQL keeps deleted rows; so their sessions are sealed again, and the old key is destroyed (`resealing`). A session is
+sealed within the commit that writes it, because its key must exist until the end of the commit
+(`bridge/erasure/passing_keys.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The table `matrix_waiting`: encrypted events that cannot be judged yet, as ciphertext.
 
-Rule of this module: an event waits for its key or for its sender's devices (`needs`), each until a time of its own, and is
-deleted when it was read, given up or redacted. Times are milliseconds since the epoch.
+Rule of this module: an event waits for its key or for its sender's devices (`needs`), until a time of its own, and is
+deleted when it is read, given up or redacted. Times are milliseconds since the epoch.
 """
 
 from __future__ import annotations

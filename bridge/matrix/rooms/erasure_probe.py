@@ -1,7 +1,7 @@
-"""What erasure asks of the homeserver's client API: is anything left to read, who is still in the room.
+"""Checks of the erasure through the client API: whether anything is left to read, and who is still in the room.
 
-Rules of this module: it looks, and it removes people. What it cannot look at raises, and is never taken for gone. Redacting
-is in `room_client`, purging in `module_api`.
+Rules of this module: it only checks, and removes people. A check that fails raises; nothing unchecked counts as gone.
+Redacting is in `room_client`, purging in `module_api`.
 
 Sources: https://spec.matrix.org/latest/client-server-api/#redactions (what a redaction leaves), and there `GET
 /rooms/{roomId}/messages`, `…/members`, `…/event/{eventId}`.

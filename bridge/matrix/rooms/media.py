@@ -1,9 +1,9 @@
-"""Deletes what was uploaded for our rooms: key bundles of ours, and what a person's message pointed to.
+"""Deletes uploads for our rooms: our key bundles, and uploads that a person's message links.
 
-Rules of this module: a bundle is deleted minutes after its use, and after a day in any case. What a message pointed to is
-deleted when the message has gone. Nothing of a thread on legal hold is deleted. A row stays until the homeserver confirmed
-that its upload is gone. A failure waits and does not stop the others. (What is left of a thread that ended goes with its
-room.)
+Rules of this module: a bundle is deleted minutes after its use, and after a day in any case. An upload that a message links
+is deleted once the message is redacted. Nothing of a thread on legal hold is deleted. A row stays until the homeserver has
+confirmed that its upload is gone. A failed deletion is tried later and does not stop the others. (The remaining uploads of
+an ended thread are deleted with its room.)
 
 Source: facts-matrix.md, "Key bundles": clients accept a bundle within 24 h of the invite, so not after the invite but the
 join.

@@ -1,8 +1,8 @@
-"""Which rooms are ours, who is in them, and with which power level.
+"""Our rooms, their members, and the members' power levels.
 
-Rules of this module: the tables hold what the homeserver said up to the committed cursor, no more and no less. A room that
-was not noted does not exist for us. When the homeserver was put back, who had gone from a room stays so until it tells of a
-new invitation, and who was in stays so until they are invited again. Functions that take `transaction` run inside the
+Rules of this module: the tables hold the homeserver's state up to the committed cursor, no more and no less. A room that is
+not in them does not exist for us. After a rollback of the homeserver, a person who had left a room counts as gone until a
+new invitation, and a member counts as one until they are invited again. Functions that take `transaction` run inside the
 caller's commit.
 """
 

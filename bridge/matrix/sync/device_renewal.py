@@ -1,11 +1,11 @@
-"""A new device for an identity whose device a person deleted at the homeserver, as "sign out everywhere" does.
+"""Makes a new device for an identity whose device a person deleted at the homeserver, as "sign out everywhere" does.
 
 Rules of this module: the cross-signing keys stay, so that nobody has to confirm anything. The old device's outbound
-sessions are retired first, then the new device is committed, then it is made known; each of these may be done again after a
-crash. At most one device an hour. Where a device that this database did not make was in use within fifteen minutes, another
-bridge has taken the identity over, and deleted ours: then this one ends, because two would delete each other's for ever. A
-homeserver that does not tell when a device was used (Synapse does not, of application services) has it count as used from
-when it was first met here; so a person who starts this bridge again after that time takes the identity back.
+sessions are retired first, then the new device is committed, then it is uploaded; each step may be repeated after a crash.
+At most one device an hour. If a device that this database did not make was in use within fifteen minutes, another bridge
+has taken over the identity and deleted our device: then this bridge ends, because two would delete each other's devices for
+ever. If the homeserver does not say when a device was used (Synapse does not, for application services), the time when it
+was first seen here counts; so a person who starts this bridge again after fifteen minutes takes the identity back.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3devices
 """

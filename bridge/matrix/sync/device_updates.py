@@ -1,7 +1,7 @@
 """What the policy bot does after a sync response: query device lists, send late keys, end waiting.
 
-Rule of this module: a dirty mark is removed only when the user's devices were queried, judged, and given every key; so
-after a crash in between all of it is done again.
+Rule of this module: a dirty mark is removed only when the user's devices were queried, judged, and sent every key; so after
+a crash in between all of it is repeated.
 """
 
 from __future__ import annotations

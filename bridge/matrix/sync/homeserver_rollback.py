@@ -1,22 +1,22 @@
-"""A rollback of the homeserver: its database was put back to an earlier state. It tells events twice, or passes some over.
+"""A rollback of the homeserver: its database has an earlier state again. It then sends events twice, or skips some.
 
-Rules of this module: it goes on counting from where that database stands, so a cursor of before points past what is said
-next, and Synapse passes that over, with the room keys that were sent for it. So after each silence of the homeserver it is
-asked, before the cursor is used, whether it still has the newest event that it told, and whether its count went back. If it
-is so, the cursor is not used: all rooms are read from the newest event back to that time. What is not newer than that was
-told before, and is not heard again, whether or not it was erased since: no words leave twice, no command is done twice.
-That time is kept as no later than our machine's clock showed, and asked for by the homeserver's clock as it goes then: one
-that was hours ahead, and is right again or the other way round, has nothing passed over (`Date`, RFC 9110).
+Rules of this module: the homeserver counts on from the earlier state, so our cursor points past its next events, and
+Synapse skips those, with their room keys. So after each outage of the homeserver, before the cursor is used, it is asked
+whether it still has the newest event that it sent, and whether its count is lower. After a rollback the cursor is not used:
+all rooms are read from the newest event back to the time of the newest event that we know. Events that are not newer were
+received before, and are ignored, whether or not they were erased since: no words leave twice, no command is done twice.
+That time is stored as no later than our machine's clock, and converted to the homeserver's present clock (`Date`, RFC
+9110): so a clock that was hours ahead or behind, and was corrected, makes no event skipped.
 
-The cursor is forgotten in the commit that notes what is to be done again. From then until the first sync is committed it is
-not asked again whether it was put back: after a crash in between it may have counted on past that cursor.
+The cursor is deleted in the commit that notes the work to repeat. From then until the first sync is committed no other
+check is made: after a crash in between the homeserver may have counted past that cursor.
 
-To call a homeserver put back that was not would hold nothing back at a start, while what was redacted meanwhile is unread.
-So no question without a cursor is asked in the same words twice, for Synapse answers it from its cache for two minutes
-(`fresh_timeout`), and a count that is less is asked for once more, for a worker that syncs may be behind for a moment.
+After a false alarm at a start, waiting texts would not be held back while the redactions made meanwhile are still unread.
+So no request without a cursor is made twice with the same parameters, because Synapse answers it from its cache for two
+minutes (`fresh_timeout`), and a lower count is requested again, because a sync worker may lag for a moment.
 
-A homeserver that counts on and cannot say whether it has that one event (a worker that is down, a damaged row) is asked for
-two minutes, and then the count alone tells: else nobody would be heard as long as that lasts.
+If the count is not lower and the homeserver cannot say whether it has that event (a worker is down, a row is damaged), it
+is asked for two minutes, and then only the count decides: otherwise no event would be received as long as that lasts.
 
 Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
 `synapse/rest/client/sync.py` (`request_key`).

@@ -1,7 +1,7 @@
 """What one identity does after a sync response: upload keys, refuse verification requests, make new Olm sessions.
 
-Rule of this module: the sync response does not depend on any of it; all of it may be tried again later, and a failure waits
-and does not stop the rest. Raised is what the homeserver refused of our own keys once the rest is done.
+Rule of this module: the sync response does not depend on this work; all of it may be tried again later, and a failure is
+retried later and does not stop the rest. A refusal of our own keys is raised after the rest is done.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A sync response event by event, for when it cannot be written as a whole.
+"""Splits a sync response into single events, for when it cannot be written as a whole.
 
-Rule of this module: every part is a response of its own with one event, in the order in which the whole is worked through:
-changed devices, to-device messages, then the rooms. What is malformed in itself is a part like any other and fails alone.
+Rule of this module: every part is a response with one event, in the order in which the whole is processed: changed devices,
+to-device messages, then the rooms. A malformed event is a part like any other and fails alone.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
 """

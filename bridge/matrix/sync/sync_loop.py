@@ -1,10 +1,10 @@
 """`/sync` as one of our identities: one response in one commit.
 
-Rules of this module: the cursor is the last thing that a commit writes, so a response that was not committed comes again
-whole. A gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us. A
-response that cannot be written as a whole is written event by event, in the same commit: what fails alone is put aside
-(`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever. After each silence of the
-homeserver it is asked whether it was put back to an earlier state, for which the cursor is no good (`homeserver_rollback`).
+Rules of this module: the cursor is the last write of a commit, so a response that was not committed comes again whole. A
+gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us. A response that
+cannot be written as a whole is written event by event, in the same commit: an event that fails is set aside
+(`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever. After each outage of the
+homeserver it is checked for a rollback, which makes the cursor invalid (`homeserver_rollback`).
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync

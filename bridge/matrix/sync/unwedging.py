@@ -1,8 +1,8 @@
-"""Unwedging: devices that began another Olm session with the texter puppet; they could not read its last message.
+"""Unwedging: devices that began another Olm session with the texter puppet, because they could not read its message.
 
-Rule of this module: the puppet has a store of its own, and two stores have no commit in common. So the request is noted
-beside the new session, and from there the keys are owed in the main store; a crash in between does that again, and never
-sends the keys through the session that was lost. Only trusted devices are noted: a flood of strangers leaves nothing.
+Rule of this module: the puppet has a store of its own, and no commit spans two stores. So the request is noted with the new
+session, and then the keys are marked as due in the main store; after a crash in between that is repeated, and the keys are
+never sent through the lost session. Only trusted devices are noted: a flood of strangers leaves nothing.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mdummy
 """
