@@ -19,18 +19,18 @@ from policies.pack import Pack
 
 TIMER: Final = "canary"
 LIFETIME: Final = 180.0
-"""Seconds after its last text at which a thread of the canary ends, whatever became of it."""
+"""Seconds after its last text at which a thread of the canary ends in any case."""
 LONGEST_ANSWER: Final = 64
-"""Characters of an answer that is taken: the canary says no more."""
+"""Characters of an answer that are taken: the canary says no more."""
 
 
 def is_canary(aggregate: Aggregate) -> TypeGuard[Thread]:
-    """Whether it is a thread of the canary: no other feature looks at it."""
+    """Whether a thread is the canary's: no other feature looks at it."""
     return isinstance(aggregate, Thread) and bool(aggregate.canary)
 
 
 def actions(pack: Pack, facts: Facts, thread: Thread, event: Event) -> tuple[Action, ...]:
-    """Say what follows from an event in a thread of the canary. The thread itself never changes."""
+    """Return the actions of an event in a canary thread. The thread itself never changes."""
     match event:
         case TextArrived():
             return *_show(thread, event), SetTimer(key=TIMER, due=facts.now + LIFETIME)
@@ -44,7 +44,7 @@ def actions(pack: Pack, facts: Facts, thread: Thread, event: Event) -> tuple[Act
             )
             return (text,)
         case TextOutcome():
-            # By the timer, for which it is looked up whether something speaks against the end.
+            # By the timer: the facts for it say whether something prevents the end.
             return (SetTimer(key=TIMER, due=facts.now),)
         case TimerDue(key=key) if key == TIMER:
             return _end(pack, facts)
@@ -57,7 +57,7 @@ def _show(thread: Thread, event: TextArrived) -> tuple[Action, ...]:
 
 
 def _is_answer(thread: Thread, event: MessageSent) -> bool:
-    """Whether the canary said something there as an advocate does; what anybody else says goes nowhere."""
+    """Whether the canary wrote a message that would be an advocate's answer; messages of others have no effect."""
     return (
         event.place == THREAD
         and event.sender == thread.canary
@@ -68,7 +68,7 @@ def _is_answer(thread: Thread, event: MessageSent) -> bool:
 
 
 def _end(pack: Pack, facts: Facts) -> tuple[Action, ...]:
-    """End the thread, unless a person holds it, or its next text is here already."""
+    """End the thread, unless it is on legal hold, or its next text has arrived already."""
     if facts.on_legal_hold or facts.inbound_pending:
         return (SetTimer(key=TIMER, due=facts.now + LIFETIME),)
     park = ParkThread(grace=pack.settings.close_now_grace, drop_unsent=True, canary=True)

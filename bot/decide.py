@@ -134,7 +134,7 @@ A = TypeVar("A", Thread, Desk)
 
 MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
     Thread: (
-        # First, for any sender: a message that holds an agreed word leaves the room, and nothing below reads it.
+        # First, for any sender: a message that holds a codeword is redacted, and nothing below reads it.
         check.redact_codeword,
         # Before anything counts, answers or does what is said: nothing is taken from a person who is not on the roster.
         assignment.ignore_strangers,
@@ -144,22 +144,22 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
         silence_reminders.note_message,
         # Whatever the assignee says, a command too, shows that they are there: before a command gives the thread away.
         auto_assign.note_presence_in_thread,
-        # What only stops is taken by any way: before the edits, and before the dispatch, which refuses those ways.
+        # A command that only stops is accepted in any form: before the edits, and before the dispatch, which refuses some.
         unsafe_phone.stop_by_other_ways,
         # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
         # before the assignee's edits, which end the walk for every other edit.
         reply_after_stop.edit,
-        # Waiting words likewise, for `!say` and its kin are changed by a command too: before the dispatch.
+        # Waiting words likewise, because an edit of `!say` and the like is a command too: before the dispatch.
         undo_window.edit,
-        # A word for "not that!" holds what waits: before the dispatch, which tells that it is no command and ends the walk.
+        # A word for "not that!" holds what waits: before the dispatch, which says that it is no command and ends the walk.
         hasty_stop.hold_in_haste,
-        # What is a command is done or refused here, and is not relayed.
+        # A command is done or refused here, and is not relayed.
         dispatch.in_thread(THREAD_COMMANDS),
         # Last: what is left is words for the phone, or a note.
         undo_window.take_message,
     ),
     Desk: (
-        # Before anything keeps or answers it: what is said behind a command about words may be one, and leaves the room.
+        # Before anything keeps or answers it: words behind a command about codewords may be a codeword, and are redacted.
         enrolment.redact_codeword,
         # Before anything counts, answers or does what is said: nothing is taken from a person who is not on the roster.
         roster.ignore_strangers,
@@ -174,16 +174,16 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
         dispatch.at_desk(DESK_COMMANDS, OFFICE_COMMANDS),
     ),
 }
-"""What looks at a message, in this order; it is parsed once, for all of them. Each row says why it stands where it does."""
+"""Features for messages, in this order; a message is parsed once, for all of them. Each row says why it is at its place."""
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (
         blocking.drop_text,
-        # Before the first language of the line is taken for theirs.
+        # Before the line's first language is taken for the texter's.
         language_choice.choose_language,
         retention.begin,
         thread_report.note_drill,
         wellbeing.report_activity,
-        # Before a new thread is queued: its first card bears the mark.
+        # Before a new thread is queued: its first card has the mark.
         danger_signs.mark_danger,
         assignment.show_text,
         language_choice.tell_language,
@@ -322,7 +322,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
 
 
 def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
-    """Say what follows from an event: the new aggregate and the actions, guarded."""
+    """Decide an event: return the new aggregate and the actions, guarded."""
     with readings_kept():
         return _decide(pack, facts, aggregate, event)
 
@@ -371,7 +371,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
 
 
 def _features(kind: type, event: Event) -> tuple[Feature, ...]:
-    """Return what looks at an event, in order. A message is parsed here, once."""
+    """Return the features that look at an event, in order. A message is parsed here, once."""
     if isinstance(event, MessageSent):
         command = parse(event.body)
         return tuple(_with_command(feature, command) for feature in MESSAGES[kind])

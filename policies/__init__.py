@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST: Final = 4 * 1024 * 1024
-"""Characters of a file that people write. A larger one is another file: to read it as YAML would take all memory."""
+"""Characters of a file that people write. A larger one is another file: parsing it as YAML would take all memory."""
 
 
 class ProblemsError(Exception):
     """What people wrote cannot be used. `problems` are sentences, each with its file, path or key.
 
-    All that is wrong is told at once, and none shows a value.
+    All problems are reported at once, and none shows a value.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -27,7 +27,7 @@ class ProblemsError(Exception):
 def read_text(path: Path, *, newline: str | None = None) -> str:
     """Read a file that people write (UTF-8). Raises `OSError` and `UnicodeDecodeError`. `newline`: as of `open`.
 
-    Where a pipe lies in its place nobody is waited for who would write into it: it is empty.
+    A pipe in its place reads as empty: nobody waits for a writer.
     """
     with open(path, encoding="utf-8", newline=newline, opener=_without_waiting) as file:
         os.set_blocking(file.fileno(), True)

@@ -13,7 +13,7 @@ from policies.pack import Pack
 
 
 def find_leak(pack: Pack, text: str) -> str | None:
-    """Return one of the agency's words that a text holds, or None."""
+    """Return one of the agency's words that is in a text, or None."""
     names = sorted(pack.leak_words)
     several = [name for name in names if " " in name]
     for said in (normalize_words(text), normalize_words(skeleton(text))):

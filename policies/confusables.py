@@ -17,9 +17,9 @@ from typing import Final
 from urllib.parse import unquote
 
 INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Mn", "Me"})
-"""Marks over and around letters, and what cannot be seen at all."""
+"""Marks over and around letters, and invisible characters."""
 MAX_DECODINGS: Final = 3
-"""How often a text is decoded: a code of a code of a code is read by nobody."""
+"""How often a text is decoded: no reader decodes a code of a code of a code."""
 LOOKALIKES: Final = (
     ("авекмнорстухіјѕһԁԛԝѵү", "abekmhopctyxijshdqwvy"),
     ("αβγεηικνορτυχωϲ", "abyenikvoptuxwc"),
@@ -37,7 +37,7 @@ _LATIN: Final = {
 
 
 def skeleton(text: str) -> str:
-    """Return words as a reader takes them. Their case is left as it is."""
+    """Return words as a reader sees them. Their case is unchanged."""
     for _ in range(MAX_DECODINGS):
         if (plain := unescape(unquote(text))) == text:
             break
@@ -47,9 +47,9 @@ def skeleton(text: str) -> str:
 
 
 def find_name(words: Iterable[str], names: Iterable[str], *, plural: bool = False) -> str | None:
-    """Return the first of `names` that words hold, in this order, however they are put together or taken apart.
+    """Return the first of `names`, in this order, that words hold, however they are joined or split.
 
-    `words`, and those of a name, are lower-case letters only. A part of a word is none: what is found begins and ends
+    `words`, and those of a name, are lower-case letters only. A part of a word does not count: a match begins and ends
     where a word does; with `plural` an s or es may follow.
     """
     begins, ends, said = set[int](), set[int](), list(words)

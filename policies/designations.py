@@ -78,7 +78,7 @@ class Chooser(Protocol):
 
 
 def are_alike(one: str, other: str) -> bool:
-    """Tell whether two words are the same but for one letter changed, added or left out: easily mistaken."""
+    """Tell whether two words differ in at most one letter changed, added or left out, so that they are easily mistaken."""
     short, long = sorted((one, other), key=len)
     if len(long) - len(short) > 1:
         return False
@@ -92,9 +92,9 @@ def choose_designation(
     """Return two words such as `tawny heron`, for a new conversation.
 
     `taken_first_words`: one for each open conversation (repetitions count), or how many each has. `taken`: whole
-    designations that must not come again; a set is not copied, so that a choice costs the same however many there are.
-    While there are first words unlike all that are taken, it is one of those; after that (more than two hundred open
-    conversations) one of those used least. Raises ValueError when each of the some 80,000 pairs is taken.
+    designations that must not be chosen; a set is not copied, so that a choice costs the same however many there are. While
+    there are first words unlike all that are taken, it is one of those; after that (more than two hundred open
+    conversations) one of those used least. Raises ValueError when all of some 80,000 pairs are taken.
     """
     used, used_designations = Counter(taken_first_words), taken if isinstance(taken, AbstractSet) else frozenset(taken)
     strange = used.keys() - set(FIRST)  # our own words are unlike each other, which a test holds

@@ -39,7 +39,7 @@ GAP: Final = re.compile(r"(?<![^\W\d_])XXX+(?![^\W\d_])")
 
 
 def find_fictional(text: str) -> str | None:
-    """Return the first number or address in a text that is nobody's, as it is written there but for its digits; or None."""
+    """Return the first reserved number or address in a text, as it is written there except for its digits; or None."""
     plain = DASHES.sub("-", "".join(_plain_digit(letter) for letter in unicodedata.normalize("NFKC", text)))
     for match in NUMBER.finditer(plain):
         if not FOREIGN.search(plain[: match.start()]):

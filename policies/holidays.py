@@ -77,11 +77,11 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
 """The rules by the names that `hours.holidays` of a pack may hold."""
 
 NEAREST: Final = frozenset({"us_federal"})
-"""Where a Saturday's holiday is kept on Friday and a Sunday's on Monday; elsewhere both move to the next working day."""
+"""Rules that keep a Saturday's holiday on Friday, a Sunday's on Monday; others move both to the next working day."""
 
 
 def holidays(name: str, year: int) -> frozenset[date]:
-    """Return the days of a year on which nobody works there, with the days given instead of those on a weekend.
+    """Return the public holidays of a year, with the days given instead of those on a weekend.
 
     A day off in this year for a holiday of the next (New Year's Day on a Saturday) is among them. KeyError: no such rules.
     """

@@ -24,9 +24,9 @@ LONGEST_OPENING: Final = {"es": "12:00 PM del 28 de nov"}
 """The longest value of `{opens}`; in other languages the next line's."""
 LONGEST: Final = "12:00 PM on Nov 28"
 WAITS: Final = {"en": ", usually within {} min", "es": " en unos {} min"}
-"""What the greeting says of how long an answer takes; in other languages it says nothing of it."""
+"""The greeting's words for how long an answer takes; in other languages it says nothing of it."""
 LONGEST_WAIT: Final = 60
-"""Minutes; no longer time is named."""
+"""Minutes; a longer time is not named."""
 
 
 def open_at(hours: Hours, now: float) -> bool:
@@ -51,7 +51,7 @@ def next_opening(hours: Hours, now: float) -> datetime | None:
 
 
 def opening_text(hours: Hours, now: float, language: str) -> str | None:
-    """Say when the line opens, as the after-hours text takes it: `8:00 AM`; with the date when that is a day away or more.
+    """Say when the line opens, for the after-hours text: `8:00 AM`; with the date when that is a day away or more.
 
     It is a date because GSM-7 lacks letters of some Spanish days of the week. None: it does not open within a year.
     """
@@ -75,12 +75,12 @@ def opening_text(hours: Hours, now: float, language: str) -> str | None:
 
 
 def waiting_text(minutes: int, language: str) -> str:
-    """Say within how many minutes an answer usually comes, as the greeting takes it; empty when that is not known (0)."""
+    """Say within how many minutes an answer usually comes, for the greeting; empty when that is not known (0)."""
     return WAITS[language].format(minutes) if minutes and language in WAITS else ""
 
 
 def longest_as_sent(text: str, language: str) -> str:
-    """Return a text of the agency's as a phone gets it at its longest."""
+    """Return the longest form in which a phone may get a text of the agency's."""
     text = text.replace(WAIT_PLACEHOLDER, waiting_text(LONGEST_WAIT, language))
     return text.replace(OPENS_PLACEHOLDER, LONGEST_OPENING.get(language, LONGEST))
 
@@ -90,7 +90,7 @@ def _local(hours: Hours, now: float) -> datetime:
 
 
 def _moments(hours: Hours, day: date, zone: ZoneInfo) -> Iterator[datetime]:
-    """Give the moments of a day, in order, among which is each at which the line opens."""
+    """Yield moments of a day, in order; each at which the line opens is among them."""
     begin = datetime.combine(day, time(), tzinfo=zone)
     end = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
     if begin.utcoffset() == end.utcoffset():

@@ -17,14 +17,14 @@ from policies.pack import ExitAction, Keywords, Pack
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
 ASK_WHAT_THIS_IS = frozenset({"info", "information", "informacion"})
-"""As plain words. A pack has them among its words for help, as carriers do; people who need help write something else."""
+"""Plain words. A pack has them among its words for help, as carriers do; people who need help write something else."""
 _STRAIGHT = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\u2032", "'"),
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
     }
 )
-"""What phones put where a keyboard has an apostrophe or a hyphen."""
+"""What phones type in place of an apostrophe or a hyphen."""
 
 
 _PICTURES = re.compile("[\\s\u2190-\u2bff\ufe0e\ufe0f\U0001f000-\U0001faff]+$")
@@ -33,7 +33,7 @@ _PICTURES = re.compile("[\\s\u2190-\u2bff\ufe0e\ufe0f\U0001f000-\U0001faff]+$")
 
 @unique
 class Meaning(Enum):
-    """What a message is. All but the last four are whole messages that are nothing but a keyword."""
+    """The meaning of a message. All but the last four are keywords, which are whole messages."""
 
     STOP = "stop"
     START = "start"
@@ -43,17 +43,17 @@ class Meaning(Enum):
     EXIT_ALERT = "exit_alert"
     HELP = "help"
     INFO = "info"
-    """Of the words for help that carriers want answered, those that ask what this is and cry for nothing."""
+    """Those of the words for help that carriers want answered which ask what this is, and are no call for help."""
     TAPBACK = "tapback"
     AUTOMATIC_REPLY = "automatic_reply"
     WISH = "wish"
-    """Words of a person that suggest wanting no more texts. They are conversation in everything else."""
+    """Meanings that suggest a wish for no more texts. They are conversation in everything else."""
     CONVERSATION = "conversation"
 
 
 @dataclass(frozen=True, slots=True)
 class MessageMeaning:
-    """What a message means; `language` is the one that it asks for, with `LANGUAGE` only."""
+    """The meaning of a message; `language`: the one that it asks for, with `LANGUAGE` only."""
 
     meaning: Meaning
     language: str = ""
@@ -65,9 +65,9 @@ class MessageMeaning:
 
 
 def normalize_keyword(text: str) -> str:
-    """Return a message as keywords are compared: case, outer spaces and final punctuation gone, spaces within made one.
+    """Return a message as keywords are compared: no case, outer spaces or final punctuation, single spaces within.
 
-    Letters and their accents count as one, and marks that nobody sees as none.
+    A letter with its accent counts as one character, and invisible marks are removed.
     """
     visible_text = text if text.isascii() else _visible(unicodedata.normalize("NFC", text))
     return " ".join(visible_text.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
@@ -78,7 +78,7 @@ def _visible(text: str, *, marks: bool = True) -> str:
 
 
 def _without_pictures(word: str) -> str:
-    """Take off the pictures that people put behind a word ("BYE 👋")."""
+    """Remove the pictures behind a word ("BYE 👋")."""
     return _PICTURES.sub("", word).rstrip(FINAL)
 
 
@@ -91,7 +91,7 @@ def normalize_words(text: str) -> str:
 
 
 def classify(text: str, pack: Pack) -> MessageMeaning:
-    """Say what a message means, in any of the languages of the pack. Total; what is nothing else is conversation."""
+    """Say what a message means, in any of the languages of the pack. Total; anything else is conversation."""
     word, keywords = normalize_keyword(text), pack.keywords
     if word in keywords.stop:
         return MessageMeaning(Meaning.STOP)
@@ -134,10 +134,10 @@ _POLITE = frozenset(
     please pls plz ok okay now thanks thank you sorry just por favor porfa gracias ya perdon
     """.split()  # noqa: SIM905 - as above
 )
-"""What people put around a STOP that is meant as one ("please stop"); with another word it may be about a third person."""
+"""Words around a STOP that is meant as one ("please stop"); with another word it may be about a third person."""
 _LONGEST_WISH = 1600
 _STOP_SIGNS = frozenset("\U0001f6d1\u26d4\U0001f6ab")
-"""Pictures that say stop; alone, and with no word, they are a wish and no STOP."""
+"""Pictures that say stop; alone, without a word, they are a wish and no STOP."""
 
 
 def _wishes_to_stop(text: str, pack: Pack) -> bool:

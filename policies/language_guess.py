@@ -18,7 +18,7 @@ _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u00b4\u0060\u2032]")
 
 
 def guess_language(text: str, function_words: Mapping[str, frozenset[str]]) -> str | None:
-    """Return the language whose words and letters a text has most of; None where that is not clear.
+    """Return the language with the most words and letters in a text; None if that is not clear.
 
     `function_words`: words by language, without accents and apostrophes; an entry that is no word in that form is a letter
     or a sign that only this language has, such as ñ or ¿.
@@ -42,7 +42,7 @@ def guess_language(text: str, function_words: Mapping[str, frozenset[str]]) -> s
 
 
 def plain(word: str) -> str:
-    """Return a word without accents and what is no letter."""
+    """Return a word without accents and without characters that are no letters."""
     if word.isascii() and word.isalpha():
         return word.casefold()
     letters = unicodedata.normalize("NFKD", word.casefold())

@@ -22,7 +22,7 @@ from policies.readability import grade
 from policies.segments import breaks_gsm7, segments
 
 MIN_WORDS: Final = 8
-"""Words below which a formula says nothing."""
+"""With fewer words a formula says nothing."""
 MAX_GRADE: Final = 6.0
 """Practice 28: short, clear, not overwhelming. Six years of school, which is what health agencies ask of their leaflets."""
 
@@ -54,14 +54,14 @@ NO_QUESTION_TEXTS: Final = frozenset(
         *(TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
-"""What ends something, or is read by a third person: a question would call for an answer."""
+"""Texts that end something, or that a third person reads: a question would call for an answer."""
 INNOCUOUS_TEXTS: Final = frozenset(
     {
         *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
         *(TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
-"""What may be read by a person who must not learn what this number is."""
+"""Texts that a person may read who must not learn what this number is."""
 REVEALING_WORDS: Final = frozenset(
     """
     safe safety danger help helpline hotline crisis shelter advocate advocates survivor survivors victim abuse abuser
@@ -76,14 +76,14 @@ YES: Final = re.compile(
     r"|(?i:\b(?:responde|responda|contesta|conteste|escribe|escriba|di|manda|mande|env[ií]a|env[ií]e)\W+(?:con\W+)?(?:sí|yes)\b)"
 )
 UNFILLED: Final = re.compile(r"[\[{<]\s*\w|\bTODO\b|\bXXX+\b|_{2,}")
-"""What a template leaves for the agency to fill in."""
+"""Parts of a template that the agency has to fill in."""
 LINK: Final = re.compile(r"https?://|\bwww\.|\b(?:bit\.ly|tinyurl|t\.co|goo\.gl|ow\.ly)\b", re.IGNORECASE)
 DIGITS: Final = re.compile(r"\d(?:[ ().-]{0,2}\d){2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing about one wording. `path` as in the pack; `rule` names what was looked at; `do` is one sentence."""
+    """One finding about one wording. `path` as in the pack; `rule` names the check; `do` is one sentence."""
 
     path: str
     rule: str
@@ -93,7 +93,7 @@ class Finding:
 
 
 def lint(pack: Pack) -> tuple[Finding, ...]:
-    """Look at every wording of a pack, at its hours and at what nobody reviewed. In the order of the pack."""
+    """Check every wording of a pack, its hours and what nobody reviewed. In the order of the pack."""
     findings: list[Finding] = []
     for text, language, wording in pack.wordings:
         findings += _check_wording(_Context(pack, text, language, wording, longest_as_sent(wording.text, language)))
@@ -114,7 +114,7 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What the rules look at: `said` is the wording as a phone gets it at its longest."""
+    """The input of the rules: `said` is the wording in the longest form that a phone gets."""
 
     pack: Pack
     text: PackText

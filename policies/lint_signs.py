@@ -15,11 +15,11 @@ from policies.phrase_matcher import Matcher, PhraseList, make_matcher
 from policies.phrases import Phrase, examples
 
 ANY_WORD = "x"
-"""A word that stands in no list."""
+"""A word that is in no list."""
 
 
 def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
-    """Yield the path, what is wrong and what to do, for each flaw of the lists."""
+    """Yield path, fault and remedy for each flaw of the lists."""
     for language, matcher in pack.signs.items():
         yield from _of_signs(language, matcher)
     for language, about in pack.about_texter.items():
@@ -71,7 +71,7 @@ def _twice(phrases: tuple[Phrase, ...]) -> list[str]:
 
 
 def _never_matches(matcher: Matcher, every: PhraseList, phrase: Phrase) -> str:
-    """Say why none of the texts that are made of a phrase brings its sign; empty when one does."""
+    """Say why no text that is made of a phrase matches it; empty when one does."""
     texts = [text for words in examples(phrase) for text in (words, f"{ANY_WORD} {words}")]
     if any(every.label in matcher.find(text) for text in texts):
         return ""

@@ -59,7 +59,7 @@ ORDERED_SETTINGS = (
 
 
 _OURS: Final[dict[Path, PackFile]] = {}
-"""Those that come with Quietline, each read once in a process. An agency's file may say something else the next time."""
+"""Quietline's own packs, each read once in a process. An agency's file may change between two reads."""
 
 
 class PackError(ProblemsError):
@@ -67,7 +67,7 @@ class PackError(ProblemsError):
 
 
 def load(packs: Sequence[str], *, near: Path | None = None) -> Pack:
-    """Read, merge and check packs. A pack is a name among those that come with Quietline, or a path to a YAML file.
+    """Read, merge and check packs. A pack is a name of Quietline's own packs, or a path to a YAML file.
 
     A path is relative to `near` (the folder of the configuration that names it), or to the working directory. Raises
     :class:`PackError` with all problems of all files at once.
@@ -285,7 +285,7 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
 
 
 def _is_as_reviewed(part: WordingPart) -> bool:
-    """Whether the words are those that were reviewed, as far as a digest of them was stored."""
+    """Whether the words are the reviewed ones, if a digest of those was stored."""
     return part.reviewed_digest is None or part.reviewed_digest == text_digest(part.text)
 
 

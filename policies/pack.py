@@ -21,7 +21,7 @@ from policies.phrase_matcher import Matcher
 
 @unique
 class TextName(StrEnum):
-    """Everything the agency may say by itself or by one command. Each pack line has each of them in each language."""
+    """Everything the agency may say by itself or by one command. A line's pack has each of them in each language."""
 
     GREETING = "greeting"
     LIMITS = "limits"
@@ -54,7 +54,7 @@ class TextName(StrEnum):
 OPENS_PLACEHOLDER: Final = "{opens}"
 """Placeholder in the after-hours text for when the line opens again."""
 WAIT_PLACEHOLDER: Final = "{wait}"
-"""Placeholder in the greeting, right behind a word, for how long an answer usually takes here; it may become nothing."""
+"""Placeholder in the greeting, right behind a word, for how long an answer usually takes; it may be replaced by nothing."""
 
 
 @unique
@@ -85,7 +85,7 @@ class ResumeMode(StrEnum):
 
 @unique
 class ExitAction(StrEnum):
-    """What a silent exit word does. Nothing goes back to the phone either way."""
+    """What a silent exit word does. Nothing is sent to the phone either way."""
 
     PARK = "park"
     ALERT = "alert"
@@ -150,7 +150,7 @@ class Hours:
     """Opening hours. Local time of `timezone`; `week` is Monday to Sunday, each a row of [from, to) in minutes.
 
     Closed on the dates of `closed` and on those that the rules named in `holidays` give. `clock`: 12 or 24 hours, as it is
-    written in texts. The times of the world are turned into local ones by `policies.hours`.
+    written in texts. `policies.hours` converts seconds since the epoch into local time.
     """
 
     always: bool
@@ -162,14 +162,14 @@ class Hours:
     sample: bool
 
     def open_at(self, local: datetime) -> bool:
-        """Tell whether the line is open at a wall-clock time of its own time zone (any `tzinfo` is ignored)."""
+        """Tell whether the line is open at a local time of its own time zone (any `tzinfo` is ignored)."""
         if self.always:
             return True
         minute = local.hour * 60 + local.minute
         return any(start <= minute < end for start, end in self.on(local.date()))
 
     def on(self, day: date) -> tuple[tuple[int, int], ...]:
-        """Return the periods of a day, without regard to `always`."""
+        """Return the periods of a day, ignoring `always`."""
         if day in self.closed or any(day in holidays(name, day.year) for name in self.holidays):
             return ()
         return self.week[day.weekday()]
@@ -179,7 +179,7 @@ class Hours:
 class PersonShifts:
     """When one person is on shift: `week` as in :class:`Hours`; a day of `dates` has its own periods instead.
 
-    `spans`: from when to when beside that, in seconds since the epoch, in order and apart (`shifts.calendar_file`).
+    `spans`: further shifts, in seconds since the epoch, in order and disjoint (`shifts.calendar_file`).
     """
 
     who: str = field(repr=False)
@@ -192,7 +192,7 @@ class PersonShifts:
 class Shifts:
     """The calendar of shifts, in local time of `timezone`; `policies.shifts` says who is on.
 
-    `until`: when it says nothing any more (seconds since the epoch); that of a pack has no end.
+    `until`: the end of the calendar (seconds since the epoch); that of a pack has no end.
     """
 
     timezone: str
@@ -202,7 +202,7 @@ class Shifts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The numbers and choices. Seconds unless the name says otherwise; what each is for is told in the base pack."""
+    """The numbers and choices. Seconds unless the name says otherwise; the base pack explains each."""
 
     undo_seconds: int
     undo_after_join_seconds: int
@@ -267,7 +267,8 @@ class AboutTexter:
     """How colleagues speak of a texter in one language (`policies.schema.AboutTexterPart`).
 
     `matcher`: its labels are `PHRASES`, `STATEMENTS`, `READER`, and for a cue `cues.NAME.phrases` and so on. `scores`: by
-    name of a cue. `enough`: the sum from which words are held. `reader`: what a word takes away that addresses who reads.
+    name of a cue. `enough`: the sum from which words are held. `reader`: what is subtracted for a word that addresses the
+    reader.
     """
 
     matcher: Matcher
@@ -281,9 +282,9 @@ class Pack:
     """All packs of a line as one. `names`: those it was made of, in order. The first language is the one for a stranger.
 
     `canned`: the agency's own texts, by the name that `!say` takes. `leak_words`: what must never reach a phone, in the
-    form that `policies.agency_words` looks for. `signs`: the lists of each language of which a pack has any, also of those
-    that the line does not speak; `about_texter`: likewise; `function_words`: of the line's languages.
-    `staff_language`: in which the software speaks to staff who chose none.
+    form in which `policies.agency_words` compares. `signs`: the lists of each language that a pack has, also of those that
+    the line does not speak; `about_texter`: likewise; `function_words`: of the line's languages. `staff_language`: in which
+    the software speaks to staff who chose none.
     """
 
     names: tuple[str, ...]
@@ -303,7 +304,7 @@ class Pack:
     """Who is on when; None: the agency keeps no calendar here, and only `!on` and `!off` say who is on duty."""
 
     def say(self, name: str, language: str | None = None, *, opens: str | None = None, wait: str = "") -> str:
-        """Return a text in a language of the line; in the line's first when it is not one of them, or not known.
+        """Return a text in a language of the line; in the line's first when the language is another, or not known.
 
         `name` is a :class:`TextName` or the name of a canned text (else ValueError). `opens` is when the line opens again,
         in words (`policies.hours.opening_text`); without it the after-hours text could not say when, so `unavailable` is
@@ -317,26 +318,26 @@ class Pack:
 
     @property
     def wordings(self) -> Iterator[tuple[PackText, str, Wording]]:
-        """Every wording with its text and language: first the base pack's texts, then the canned ones."""
+        """Yield every wording with its text and language: first the base pack's texts, then the canned ones."""
         for text in (*self.texts.values(), *self.canned.values()):
             for language, wording in text.wordings.items():
                 yield text, language, wording
 
 
 def text_digest(text: str) -> str:
-    """Return what stands for exactly these words in a review: SHA-256 of their UTF-8, in hex."""
+    """Return the digest by which a review names exactly these words: SHA-256 of their UTF-8, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def unreviewed(pack: Pack) -> tuple[str, ...]:
-    """Name the legal wordings that nobody reviewed, as `limits.es`. A line that is no rehearsal does not start with any."""
+    """Name the legal wordings that nobody reviewed, as `limits.es`. A real line does not start with any."""
     return tuple(f"{text.name}.{language}" for text, language, w in pack.wordings if text.legal and not w.reviewed)
 
 
 def samples(pack: Pack) -> tuple[str, ...]:
-    """Name what still holds an example's telephone number or hours, as `after_hours.en` or `hours`. Not for a real line.
+    """Name what still has an example's telephone number or hours, as `after_hours.en` or `hours`. Not for a real line.
 
-    A wording is looked at as well: an example that was copied into another pack is still one.
+    The words themselves are checked as well: an example that was copied into another pack is still one.
     """
     names = [
         f"{text.name}.{language}"

@@ -25,7 +25,7 @@ class PhraseList:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A phrase that is looked for. `first`, `prefixes`: with what it can begin."""
+    """A phrase to look for. `first`, `prefixes`: the words and prefixes with which it can begin."""
 
     label: str
     phrase: Phrase
@@ -42,10 +42,10 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matcher:
-    """Lists of phrases of one language, ready to be looked for. `spelling`: what a word is taken for.
+    """Lists of phrases of one language, ready for matching. `spelling`: the words that a typed word stands for.
 
-    A phrase is tried only in a sentence that has a word of the rarest of its elements that must be there: most phrases
-    are passed over for nothing. A matcher equals itself alone: the same lists are made into one once (`word_lists`).
+    A phrase is tried only in a sentence that has a word of its rarest required element, so most phrases cost nothing. A
+    matcher equals itself alone: equal lists share one matcher (`word_lists`).
     """
 
     lists: tuple[PhraseList, ...] = field(repr=False)
@@ -59,7 +59,7 @@ class Matcher:
         return self.find_typed(typed_sentences(text))
 
     def find_typed(self, sentences: Iterable[Sequence[str]]) -> frozenset[str]:
-        """Return the same of a text that is cut into sentences and words already, for several languages at once."""
+        """Return the labels for a text that is cut into sentences and words already, for several languages at once."""
         labels: set[str] = set()
         rest = MAX_WORDS
         for typed in sentences:
@@ -121,7 +121,7 @@ def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, 
 
 
 def _needed(phrase: Phrase, used: Mapping[str, int]) -> frozenset[str]:
-    """Return words of which one stands wherever the phrase does: the set that is least used in all phrases."""
+    """Return words of which one is wherever the phrase is: the set that is least used in all phrases."""
     sets = (
         frozenset(row[0] if len(row) == 1 else min(row, key=lambda word: (used[word], word)) for row in element.options)
         for element in phrase.elements

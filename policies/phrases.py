@@ -35,14 +35,14 @@ _APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u00b4\u0060\u2032]")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _REPEATED = re.compile(r"([^\W\d_])\1+")
 _PLAIN = re.compile(r"(?:([a-z])(?!\1))+")
-"""One word in small letters without accents, in which no letter is repeated."""
+"""One word in lower case without accents, in which no letter is repeated."""
 _NO_WORDS = re.compile(r"[<>^$]")
 _ELEMENT = re.compile(r"(?P<options>[^?|]+(?:\|[^?|]+)*)(?P<optional>\??)")
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One place of a phrase. `options`: what may stand there, each a row of words; a word that ends in `*` is a prefix.
+    """One place of a phrase. `options`: the alternatives, each a row of words; a word that ends in `*` is a prefix.
 
     No options: a gap.
     """
@@ -57,7 +57,7 @@ class Element:
 
     @classmethod
     def of(cls, options: Iterable[tuple[str, ...]], *, optional: bool) -> Element:
-        """Return an element in which options are found by the word that is there."""
+        """Return an element that finds its options by their first word."""
         unique = tuple(dict.fromkeys(options))
         single = frozenset(option[0] for option in unique if len(option) == 1 and not option[0].endswith("*"))
         rows: dict[str, tuple[tuple[str, ...], ...]] = {}
@@ -67,7 +67,7 @@ class Element:
         return cls(unique, optional, single, rows, tuple(o for o in unique if len(o) == 1 and o[0] not in single))
 
     def after(self, words: list[str], place: int) -> list[int]:
-        """Return the places at which it can end when it begins at `place`; without regard to `optional`."""
+        """Return the places at which it can end when it begins at `place`, ignoring `optional`."""
         if place >= len(words):
             return []
         word = words[place]
@@ -81,18 +81,18 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase as it is looked for. `source`: as it was written. `begins`, `ends`: where in a sentence it has to stand."""
+    """A parsed phrase. `source`: as it was written. `begins`, `ends`: it matches only at that end of a sentence."""
 
     source: str
     elements: tuple[Element, ...]
     begins: bool = False
     ends: bool = False
     _second: frozenset[str] | None = None
-    """Words of which one must be the second; None where that cannot be said."""
+    """Words of which one must be the second word; None if that is not known."""
 
     @classmethod
     def of(cls, source: str, elements: tuple[Element, ...], *, begins: bool, ends: bool) -> Phrase:
-        """Return a phrase of which most words that it could begin with are passed over after one look at the next word."""
+        """Return a phrase that is rejected for most first words after one look at the next word."""
         return cls(source, elements, begins, ends, _second_words(elements))
 
     def find_ends(self, words: list[str], start: int) -> set[int]:
@@ -140,13 +140,13 @@ def spell(typed: Iterable[str], spelling: Mapping[str, tuple[str, ...]], most: i
 
 
 def _taken_for(word: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the words for one word as it is typed. A spelling with an apostrophe counts for itself alone ("he'll")."""
+    """Return the words that a typed word stands for. A spelling with an apostrophe counts for itself alone ("he'll")."""
     bare = word.replace("'", "")
     return spelling.get(word) or spelling.get(bare) or (bare,)
 
 
 def read_spelling(written: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Read a table of spellings: a word, and the words that it is taken for. ValueError: a key is not one word."""
+    """Read a table of spellings: a word, and the words that it stands for. ValueError: a key is not one word."""
     table: dict[str, tuple[str, ...]] = {}
     for key, value in written.items():
         typed = _WORD.findall(_REPEATED.sub(r"\1", key.casefold()))
@@ -171,7 +171,7 @@ def read_phrase(
 ) -> Phrase:
     """Read a phrase. ValueError says what is wrong with it, and does not repeat it.
 
-    `known`: elements that were read with these groups and this spelling, as they are written; what is read here is added.
+    `known`: elements read earlier with these groups and this spelling, by their source; new ones are added.
     """
     written = source.split()
     begins, ends = written[:1] == [BEGIN], written[-1:] == [END]
@@ -190,7 +190,7 @@ def read_phrase(
 
 
 def examples(phrase: Phrase) -> Iterator[str]:
-    """Yield texts in which a phrase stands: one for each option of each element, the others being the first there."""
+    """Yield texts that hold the phrase: one for each option of each element, with the first options of the others."""
     usual = [element.options[0] if element.options else () for element in phrase.elements]
     yield _said(usual)
     for place, element in enumerate(phrase.elements):
@@ -242,7 +242,7 @@ def _read_element(
 
 
 def _row(written: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return words, the last of which may be a prefix, as they are compared."""
+    """Return words, the last of which may be a prefix, in the form in which they are compared."""
     if _PLAIN.fullmatch(written):  # nearly every one is: it is in the form already
         return _taken_for(written, spelling)
     prefix = written.endswith("*")

@@ -38,7 +38,7 @@ def grade(text: str, language: str) -> float | None:
 
 
 def _syllables_en(word: str) -> int:
-    """Count groups of vowels; a silent e at the end is none, nor is that of -es and -ed after most letters."""
+    """Count groups of vowels; a silent e at the end does not count, nor that of -es and -ed after most letters."""
     low = re.sub(r"[^a-z]", "", word.casefold())
     groups = len(re.findall(r"[aeiouy]+", low))
     silent = re.search(r"[^aeiouyl]e$|[^aeioutdy]ed$|[^aeiouscxzghy]es$|[aeiou][^aeiouy]?le$", low)
@@ -46,7 +46,7 @@ def _syllables_en(word: str) -> int:
 
 
 def _syllables_es(word: str) -> int:
-    """Count groups of vowels, cut between two strong ones: a, e, o, and i or u with an accent."""
+    """Count groups of vowels, split between two strong ones: a, e, o, and i or u with an accent."""
     low = re.sub(r"(?<=q)u(?=[eiéí])|(?<=g)u(?=[eiéí])", "", unicodedata.normalize("NFC", word.casefold()))
     groups: list[str] = re.findall(r"(?:[aeiouáéíóúü]|y(?![aeiouáéíóú]))+", low)
     return max(1, sum(1 + sum(1 for a, b in pairwise(group) if _strong(a) and _strong(b)) for group in groups))

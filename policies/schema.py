@@ -25,7 +25,7 @@ DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 UNIT = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400}
 PERIOD = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)|([01]\d|2[0-3]):([0-5]\d)-24:00")
 MOST_SEGMENTS = 3
-"""What is said by itself or by one command has to be read at a glance (practice 28)."""
+"""Automatic and canned texts have to be readable at a glance (practice 28)."""
 
 
 def seconds(value: Any) -> Any:
@@ -39,7 +39,7 @@ def seconds(value: Any) -> Any:
 
 
 def day(value: Any) -> Any:
-    """Turn `"2026-11-01"` into a date: editors and YAML writers put quotes around it. What YAML has read as one stays."""
+    """Turn `"2026-11-01"` into a date: editors and YAML writers put quotes around it. A date from YAML is unchanged."""
     if not isinstance(value, str):
         return value
     if not DAY.fullmatch(value):
@@ -59,14 +59,14 @@ def period(value: Any) -> tuple[int, int]:
 
 
 def normalized_keyword(value: str) -> str:
-    """Bring a keyword into the form in which messages are compared with it."""
+    """Return a keyword in the form in which messages are compared with it."""
     if not normalize_keyword(value):
         raise ValueError("must be a word")
     return normalize_keyword(value)
 
 
 def printable(value: str) -> str:
-    """Refuse a text that no phone should get: empty, or with characters that cannot be seen."""
+    """Refuse a text that no phone should get: empty, or with invisible characters."""
     if not value.strip() or value != value.strip():
         raise ValueError("must not be empty, nor begin or end with a space")
     if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} and c != "\n" for c in value):
@@ -82,7 +82,7 @@ def short_enough(value: str) -> str:
 
 
 def holiday_rules(value: str) -> str:
-    """Refuse rules that nobody wrote."""
+    """Refuse names of rules that do not exist."""
     if value not in RULES:
         raise ValueError(f"there are no such rules (there are {', '.join(RULES)}); other days are `closed`")
     return value
@@ -136,7 +136,7 @@ class WordingPart(Part):
 
 
 class TextPart(Part):
-    """A text. Once a pack calls it legal, no later pack can take that back."""
+    """A text. Once a pack marks it `legal`, no later pack can undo that."""
 
     legal: bool = False
     statute: ShortText | None = None
@@ -159,9 +159,9 @@ class PlaybookPart(Part):
 
 
 class KeywordsPart(Part):
-    """Words by language. A later pack adds to them and takes none away: every pack honours STOP.
+    """Words by language. A later pack adds to them and removes none: every pack honours STOP.
 
-    What an exit word does is said by the last pack that lists it.
+    The last pack that lists an exit word decides what it does.
     """
 
     stop: dict[Language, list[Keyword]] = Field(default_factory=dict)
@@ -187,7 +187,7 @@ SignName = Annotated[Sign, BeforeValidator(_sign)]
 class SignPart(Part):
     """Phrases of one sign in one language, in the syntax of `policies.phrases`.
 
-    `unless`: longer phrases in which one of them is no sign.
+    `unless`: longer phrases in which a phrase is no sign.
     """
 
     phrases: Annotated[list[WrittenPhrase], Field(min_length=1)]
@@ -198,10 +198,10 @@ Score = Annotated[int, Field(ge=-20, le=20)]
 
 
 class CuePart(Part):
-    """One sign, weak by itself, that words are meant for a colleague (above nought) or for the texter (below).
+    """One cue, weak by itself, that words are meant for a colleague (score above 0) or for the texter (below 0).
 
-    It counts once. `phrases` are looked for everywhere, `statements` where nothing is asked, `questions` where something
-    is. A later pack adds to the three lists and to `unless`, and its `score` takes the place of the one before.
+    It counts once. `phrases` are looked for everywhere, `statements` in sentences that ask nothing, `questions` in those
+    that ask. A later pack adds to the three lists and to `unless`, and its `score` replaces the earlier one.
     """
 
     score: Score | None = None
@@ -214,9 +214,9 @@ class CuePart(Part):
 class AboutTexterPart(Part):
     """How colleagues speak of a texter in one language, in the syntax of `policies.phrases`: such words are held.
 
-    `phrases` hold by themselves wherever they stand. Everything else is added up, and held from `enough` on: `statements`
-    count `enough` where nothing is asked; each of `cues` counts its score; a word of `reader` addresses whoever reads and
-    counts `reader_score`. `unless`: longer phrases in which none of `phrases` and `statements` counts.
+    `phrases` hold by themselves anywhere. Everything else is added up, and held from `enough` on: `statements` count
+    `enough` where nothing is asked; each of `cues` counts its score; a word of `reader` addresses the reader and counts
+    `reader_score`. `unless`: longer phrases in which none of `phrases` and `statements` counts.
     """
 
     phrases: list[WrittenPhrase] = Field(default_factory=list)
@@ -229,11 +229,11 @@ class AboutTexterPart(Part):
 
 
 class WordsPart(Part):
-    """Words of one language by which a text is looked at. A later pack adds to them and takes none away.
+    """Words of one language with which texts are compared. A later pack adds to them and removes none.
 
-    `function_words`: by which the language is known; accents make no difference, and what is no word then is a letter that
-    only this language has. `spelling`: a word, and what it is taken for. `groups`: words by the name that stands for them
-    in phrases.
+    `function_words`: by which the language is known; accents make no difference, and an entry that is no word then is a
+    letter that only this language has. `spelling`: a word, and the words that it stands for. `groups`: words by the name
+    that stands for them in phrases.
     """
 
     function_words: list[WrittenPhrase] = Field(default_factory=list)
@@ -256,7 +256,7 @@ class WeekPart(Part):
 
 
 class HoursPart(Part):
-    """When a person answers. A later pack replaces it whole. `timezone`: also for what a texter says of their own times."""
+    """When a person answers. A later pack replaces it whole. `timezone`: also for times that a texter names."""
 
     always: Literal[True] | None = None
     timezone: str | None = None
@@ -284,14 +284,14 @@ class PersonShiftsPart(Part):
 
 
 class ShiftsPart(Part):
-    """Who is on shift when. A later pack replaces it whole. The time zone is that of the hours, where they have one."""
+    """Who is on shift when. A later pack replaces it whole. The time zone is that of the hours, if they have one."""
 
     timezone: str | None = None
     people: Annotated[list[PersonShiftsPart], Field(min_length=1)]
 
 
 class SettingsPart(Part):
-    """The numbers and choices, with what makes sense for each. The fields are those of `policies.pack.Settings`."""
+    """The numbers and choices, with the allowed range of each. The fields are those of `policies.pack.Settings`."""
 
     undo_seconds: Undo | None = None
     undo_after_join_seconds: Undo | None = None

@@ -29,7 +29,7 @@ _CHARACTER = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
-    """A text as it is cut. `units`: septets (GSM-7) or UTF-16 units (UCS-2), without headers. Joined, the parts are it."""
+    """A text in parts. `units`: septets (GSM-7) or UTF-16 units (UCS-2), without headers. The joined parts are the text."""
 
     encoding: Literal["gsm7", "ucs2"]
     units: int
@@ -37,7 +37,7 @@ class Segmentation:
 
     @property
     def count(self) -> int:
-        """How many segments: at least one, also for an empty text."""
+        """The number of segments: at least one, also for an empty text."""
         return len(self.parts)
 
 

@@ -29,12 +29,12 @@ class Sign(StrEnum):
 
 
 DANGERS: Final = frozenset({Sign.DANGER_NOW, Sign.SUICIDE, Sign.STRANGLED, Sign.WEAPON, Sign.OTHER_HANDS})
-"""Signs for which a waiting thread is marked and comes first. Who only asks who we are may be a wrong number."""
+"""Signs for which a waiting thread is marked and comes first. A texter who only asks who we are may have a wrong number."""
 BREAKS_OFF: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY, Sign.LEAVING})
 """Signs after which words of ours should not light up the phone by themselves."""
 
 
 def find_signs(text: str, matchers: Iterable[Matcher]) -> frozenset[Sign]:
-    """Return the signs of which a phrase stands in a text, in any language that has lists."""
+    """Return the signs that have a phrase in a text, in any language that has lists."""
     sentences = typed_sentences(text)
     return frozenset(Sign(label) for matcher in matchers for label in matcher.find_typed(sentences))

@@ -23,7 +23,7 @@ from policies.signs import Sign
 def matchers(
     files: Sequence[Mapping[str, WordsPart]], problems: list[str]
 ) -> tuple[dict[str, Matcher], dict[str, AboutTexter]]:
-    """Return what finds signs, and what finds talk about a texter, each for every language in which a pack lists it.
+    """Return the matchers for signs, and those for talk about a texter, each for every language in which a pack has lists.
 
     What cannot be read is added to `problems`.
     """
@@ -41,7 +41,7 @@ def matchers(
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """What the lists of one language come to."""
+    """The result of the lists of one language."""
 
     signs: Matcher | None
     about: AboutTexter | None
@@ -50,7 +50,7 @@ class _Language:
 
 @lru_cache(maxsize=32)
 def _read(language: str, written: tuple[str, ...]) -> _Language:
-    """Read the lists of one language; `written`: each pack's, as JSON. What is kept goes by the words and not by a file."""
+    """Read the lists of one language; `written`: each pack's, as JSON. Results are kept by the words and not by a file."""
     parts = [WordsPart.model_validate_json(each) for each in written]
     problems: list[str] = []
     words = _vocabulary(language, parts, problems)
@@ -95,18 +95,18 @@ def _about_texter(language: str, parts: Sequence[WordsPart], words: _Vocabulary,
 
 
 ENOUGH: Final = 4
-"""The sum from which words are held where no pack says it."""
+"""The sum from which words are held if no pack sets it."""
 
 
 def _last(values: Iterable[int | None]) -> int | None:
-    """Return the last that is said: a later pack has the last word."""
+    """Return the last value that is set: a later pack wins."""
     said = [value for value in values if value is not None]
     return said[-1] if said else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """What the phrases of one language are read with."""
+    """The groups and spellings with which the phrases of one language are read."""
 
     spelling: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, tuple[tuple[str, ...], ...]]
@@ -133,7 +133,7 @@ class _Vocabulary:
         *,
         unless: bool = True,
     ) -> list[PhraseList]:
-        """Return a list for each of these keys that holds phrases; `within` is what stands before the key in its label."""
+        """Return a list for each of these keys that holds phrases; `within` precedes the key in its label."""
 
         def read(kind: str) -> tuple[Phrase, ...]:
             return self.read(

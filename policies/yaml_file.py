@@ -20,17 +20,17 @@ else:  # libyaml reads in a tenth of the time; a PyYAML that was built without i
     SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 UNREADABLE = (OSError, yaml.YAMLError, RecursionError, ValueError)
-"""What reading a file raises; YAML's own constructors let a ValueError through, and it is one that a file is not UTF-8."""
+"""What reading a file raises; YAML's own constructors let a ValueError through, and so does a file that is not UTF-8."""
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 def parse_yaml(path: Path) -> Any:
-    """Read a file of YAML in which no key stands twice. Raises one of `UNREADABLE`."""
+    """Read a YAML file without duplicate keys. Raises one of `UNREADABLE`."""
     return yaml.load(read_text(path), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
 
 
 def why_unreadable(error: Exception, path: Path) -> str:
-    """Say why a file could not be read, without a value of it."""
+    """Say why a file could not be read, without any of its values."""
     match error:
         case OSError():
             return f"{path} cannot be read ({error.strerror})"
@@ -52,7 +52,7 @@ def why_unreadable(error: Exception, path: Path) -> str:
 
 
 class DuplicateKeyError(yaml.YAMLError):
-    """A key stands twice in a mapping; the second is in that line. `key`: what it is called, in words."""
+    """A key is twice in a mapping; the second is in that line. `key`: the key, in words."""
 
     def __init__(self, line: int, key: str) -> None:
         super().__init__("a key is there twice")
@@ -60,14 +60,14 @@ class DuplicateKeyError(yaml.YAMLError):
 
 
 class _UniqueKeyLoader(SafeLoader):
-    """A safe loader that does not let the second of two equal keys win in silence."""
+    """A safe loader that refuses two equal keys, of which the second would silently win."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._looked_at: set[int] = set()
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Look at the keys of a mapping before those that it merges (`<<`) stand in it as well, which it may say again."""
+        """Check the keys of a mapping before the keys of a merge (`<<`) are added, which it may repeat."""
         if id(node) not in self._looked_at:
             self._looked_at.add(id(node))
             keys: set[Hashable] = set()

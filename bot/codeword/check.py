@@ -34,9 +34,9 @@ from policies.pack import Pack, TextName
 
 TIMER: Final = "challenge"
 MIN_VERDICT_DELAY: Final = 1.0
-"""Seconds that lie at least between a verdict and its answer, so that what else the verdict sets off cannot show in it."""
+"""Seconds between a verdict and its answer, at least, so that other effects of the verdict cannot show in it."""
 MAX_GUESSES: Final = 12
-"""Words of a text beyond which an agreed word in it may be one guess of many: then it is burned, and verifies nothing."""
+"""Words of a text beyond which a codeword in it may be one guess of many: then it is spent, and verifies nothing."""
 CLOCK_TOLERANCE: Final = 2.0
 """Seconds by which a carrier's clock, or its rounding, may put a text before the challenge that it answers."""
 WRITTEN_IN_ROOM: Final = notice_of("check.a_word_that_stood_in")
@@ -45,7 +45,7 @@ DURESS: Final = notice_of("check.duress_the_duress_word_came")
 
 
 def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Look at what the bridge found in a text: the word, the duress word, or, after a challenge, neither."""
+    """Handle what the bridge found in a text: the codeword, the duress word, or, after a challenge, neither."""
     codeword = replace(thread.codeword, last_text_at=max(thread.codeword.last_text_at, event.at))
     thread = replace(thread, codeword=codeword)
     if codeword.digests is None:
@@ -62,13 +62,13 @@ def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
         name = TextName.VERIFIED
     answer = _answer(pack, facts, thread, event, name) if is_challenge_answer else ()
     if answer:
-        # One answer to one text: what came with it is not answered by itself as well.
+        # One answer to one text: no automatic reply to the rest of it as well.
         thread = replace(thread, silence=replace(thread.silence, last_auto_reply=name.value, auto_replied=True))
     return Step(thread, (*answer, *notice, *partly))
 
 
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Begin to wait for the answer when the carrier has the challenge; give up when it never gets it."""
+    """Start to wait for the answer once the carrier took the challenge; give up when the carrier never takes it."""
     codeword = thread.codeword
     if not codeword.challenge or event.ref != f"say:{codeword.challenge}":
         return Step(thread)
@@ -81,7 +81,7 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
 
 
 def end_challenge(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let a challenge that nobody answered be over. Silence is no failure."""
+    """End a challenge that nobody answered. Silence is no failure."""
     if event.key != TIMER:
         return Step(thread)
     if not thread.codeword.challenge_sent_at:
@@ -95,7 +95,7 @@ def end_challenge(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> 
 def redact_codeword(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Take a word out of the room that a colleague wrote there, an agreed one or one to be: it neither stays nor leaves."""
+    """Redact a colleague's message with a word, an agreed one or one to be: it neither stays in the room nor leaves."""
     notice = notice_of("check.that_held_an_agreed_word")
     if names_a_word(event.body):
         notice = notice_of("check.redacted_and_not_taken", written_in_room=WRITTEN_IN_ROOM)
@@ -103,7 +103,7 @@ def redact_codeword(
         return Step(thread)
     edit = event.relation is Relation.EDIT
     marks = () if edit else (ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOT_SENT),)
-    # What an edit was to replace is not what its author wants to say any more.
+    # The author does not want to say any more what the edit was to replace.
     mine = edit and any(p.event_id == event.target and p.author == event.sender for p in thread.sending.pending)
     thread, stopped = cancel(thread, event.target, notice_of("check.its_author_was_changing_it")) if mine else (thread, ())
     redacted = RedactEvent(place=THREAD, event_id=event.event_id)
@@ -131,7 +131,7 @@ def _is_words(pack: Pack, event: TextArrived) -> bool:
 def _word_texted(
     pack: Pack, facts: Facts, thread: Thread, *, is_challenge_answer: bool, event: TextArrived
 ) -> tuple[Thread, tuple[Action, ...]]:
-    """Take note of a word that came. Whatever the phone can ever notice of it is the same for both words."""
+    """Record a word that was texted. Whatever the phone can ever notice of it is the same for both words."""
     codeword, duress = thread.codeword, facts.codeword_match is CodewordMatch.DURESS
     again = codeword.spent
     # A challenge that has not left would come after its answer.
@@ -171,7 +171,7 @@ def _word_texted(
 
 
 def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Count an answer without the word; hold back free words after the third within a day."""
+    """Count an answer without the word; after the third within a day, hold free words."""
     settings, codeword = pack.settings, thread.codeword
     recent = tuple(at for at in codeword.failures if facts.now - at < settings.codeword_window)
     failures = (*recent, facts.now)[-settings.codeword_failures :]
@@ -199,7 +199,7 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
 
 
 def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName) -> tuple[Action, ...]:
-    """Answer a text that answered the challenge, a fixed time after it came; show the room what the phone gets."""
+    """Reply to the answer of a challenge, a fixed time after it came; show the room what the phone gets."""
     if thread.assignment.assignee is None or event.media:
         return ()  # It would ask for patience where nobody is; and a picture has an answer of its own.
     body = pack.say(name, thread.consent.language)

@@ -33,7 +33,7 @@ NEVER_BY_TEXT: Final = notice_of("codeword_commands.only_a_word_agreed_in")
 
 
 def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!codeword`: have its sender asked for the word in their office."""
+    """`!codeword`: ask its sender for the word in their office."""
     if thread.codeword.lock is not SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.first_a_supervisors_unlock_once"))
     request = EnrolmentRequested(
@@ -46,7 +46,7 @@ def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
 
 
 def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!forget-word`: compare texts with no word any more."""
+    """`!forget-word`: stop comparing texts with the codeword."""
     if thread.codeword.digests is None:
         return _refuse(facts, thread, event, notice_of("codeword_commands.no_codeword_is_kept_for"))
     if thread.codeword.lock is not SendLock.NONE:
@@ -62,7 +62,7 @@ def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
 
 
 def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinished) -> Step[Thread]:
-    """Keep the digests of new words, in place of any before, if their author may still speak for this thread."""
+    """Store the digests of new words, in place of earlier ones, if their author may still speak for this thread."""
     may = event.user == thread.assignment.assignee or facts.role(event.user) is Role.SUPERVISOR
     place = OFFICE + event.user
     if not may or thread.codeword.lock is not SendLock.NONE or thread.lifecycle.state is ThreadState.PARKED:
@@ -112,7 +112,7 @@ def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!unlock`: let free words leave again. The table lets only supervisors say it."""
+    """`!unlock`: let free words leave again. The command table lets only supervisors say it."""
     if thread.codeword.lock is SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.nothing_is_locked_here"))
     thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))
@@ -122,7 +122,7 @@ def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 
 def _cannot_send(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
-    """Say why one of the agency's texts may not even wait, or None: what the guard says of any words, but of its own."""
+    """Say why one of the agency's texts may not even wait, or None: the guard's reasons that hold for agency texts too."""
     why = guard.refuses(pack, thread, body, facts.designations)
     return None if why == guard.NOT_ASKED else why
 

@@ -27,7 +27,8 @@ TIMER: Final = "word:"
 ANSWER_WITHIN: Final = 300.0
 """Seconds in which each of the two answers has to come."""
 REDACT_FOR: Final = 600.0
-"""Seconds after that in which what is said there is still redacted: people answer late, and it is no word any more."""
+"""Seconds after that in which messages there are still redacted: people answer late, and these are no codewords any more.
+"""
 MAX_EVENT_IDS: Final = 20
 ASK_DURESS_WORD: Final = notice_of("enrolment.redacted_and_taken_now_the")
 WORDS_TAKEN: Final = notice_of("enrolment.redacted_and_taken_it_is")
@@ -37,7 +38,7 @@ PLAIN_RELATIONS: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_R
 
 
 def pending_answer(desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Enrolment | None:
-    """Return what is being asked for where this was said, if it counts as an answer: what is, or seems, no command.
+    """Return the enrolment that a message in an office answers, or None. A command, or what resembles one, is no answer.
 
     `command`: `parse` of its body.
     """
@@ -51,7 +52,7 @@ def is_plain(event: MessageSent) -> bool:
 
 
 def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested) -> Step[Desk]:
-    """Ask; whatever that person was being asked for before is forgotten."""
+    """Ask for the codeword; an enrolment of that person that was under way is forgotten."""
     if desk.member(event.user) is None:
         return Step(desk)
     until = facts.now + ANSWER_WITHIN
@@ -66,7 +67,7 @@ def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested
 
 
 def _flaw(flaw: Flaw) -> str:
-    """Say why a word is not taken."""
+    """Say why a word is not accepted."""
     return notice_of(f"flaw.{flaw.name.lower()}", shortest=SHORTEST, most_words=MOST_WORDS, longest=LONGEST)
 
 
@@ -82,9 +83,9 @@ def _what_the_phone_shows(pack: Pack, language: str) -> str:
 
 
 def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Take out what was said behind a command about words, at the desk or in an office: it may be one.
+    """Redact what stands behind a command about words, at the desk or in an office: it may be a codeword.
 
-    So may what looks like a mistyped command, where a word is being asked for.
+    The same holds for what looks like a mistyped command, while a word is being asked for.
     """
     seems = command is not None and command.command is None and event.relation is not Relation.EDIT
     if not names_a_word(event.body) and not (seems and _enrolment(desk, event) is not None):
@@ -96,10 +97,10 @@ def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
 
 
 def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Redact what was said, and go on: to the duress word, to the thread, or back with a reason."""
+    """Redact the answer, and continue: ask for the duress word, pass both to the thread, or ask again with a reason."""
     redacted = RedactEvent(place=event.place, event_id=event.event_id)
     if event.relation is Relation.EDIT and event.target in desk.codeword_event_ids:
-        # A person who changes a word that was taken meant another one.
+        # A person who edits an accepted word meant another one.
         user = event.place.removeprefix(OFFICE)
         why = SendMessage(place=event.place, body=notice_of("enrolment.redacted_as_well_a_word"))
         return Step(_with(desk, user, None), (redacted, CancelTimer(key=TIMER + user), why), consumed=True)
@@ -128,7 +129,7 @@ def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
 
 
 def redact_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
-    """Redact what could not be taken while a word was asked for; what was sent in clear is no codeword any more."""
+    """Redact what could not be accepted while a word was asked for; a word sent unencrypted is no codeword any more."""
     enrolment = _enrolment(desk, event)
     if enrolment is None:
         return Step(desk)
@@ -156,7 +157,7 @@ def end_enrolment(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step
 
 
 def forget_member(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
-    """Forget what a person was being asked who has left the desk, or the office."""
+    """Forget the enrolment of a person who has left the desk, or the office."""
     return Step(_with(desk, event.user, None))
 
 

@@ -45,7 +45,7 @@ NOT_BY_HAND: Final = frozenset(
         TextName.COVER_3,
     }
 )
-"""Texts that have their own moment: after a STOP, in a check of the agreed word, under duress."""
+"""Texts that only the line sends: after a STOP, in a check of the codeword, under duress."""
 
 
 OPEN_NOW: Final = notice_of("canned_texts.the_line_is_open_now")
@@ -54,7 +54,7 @@ ALONE: Final = notice_of("canned_texts.different_takes_no_words_say")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CannedText:
-    """What a command says to the phone. `name` is the text's; `own`: in the advocate's words and not the pack's."""
+    """The text that a command sends. `name`: of the text; `own`: in the advocate's words and not the pack's."""
 
     name: str
     body: str = field(repr=False)
@@ -62,29 +62,29 @@ class CannedText:
 
     @property
     def stands_for(self) -> str:
-        """The text that was told once this left: own words are nobody's text, whatever they were said in place of."""
+        """The text that counts as told once this left; own words count as none, whatever text they replace."""
         return "" if self.own else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A command for a text that sends nothing. `why` tells a person what to say in its place."""
+    """A command for a text that sends nothing. `why` tells a person what to say instead."""
 
     why: str
 
 
 def stands_on_card(thread: Thread, text: CannedText) -> bool:
-    """Tell whether the card, which is in the room, shows these words by their command: the limits until they are told."""
+    """Tell whether the card, which is in the room, shows these words by their command: the limits, until they are told."""
     return text.name == TextName.LIMITS and not text.own and bool(thread.assignment.epoch) and not thread.flags.limits
 
 
 def known_names(pack: Pack) -> tuple[str, ...]:
-    """Return what `!say` knows: the base pack's texts, then the agency's own."""
+    """Return the names that `!say` knows: the base pack's texts, then the agency's own."""
     return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)
 
 
 def read(pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, edit: bool = False) -> CannedText | Refused:
-    """Return what one of these commands says (its name is in `COMMANDS`). `edit`: it changes an earlier message."""
+    """Return the text of one of these commands (its name is in `COMMANDS`). `edit`: it changes an earlier message."""
     name, said = command.name, command.words.strip()
     if name == "say":
         return _say(pack, facts, thread, said)
@@ -100,7 +100,7 @@ def read(pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, ed
 
 
 def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Refused:
-    """Return what `!say` says: a name alone, or a name, a colon and own words."""
+    """Return the text of `!say`: a name alone, or a name, a colon and own words."""
     head, colon, own = said.partition(":")
     word = (said.split(maxsplit=1) or [""])[0]
     name = _meant(pack, head.strip()) if colon else _meant(pack, said)
@@ -129,20 +129,20 @@ def _meant(pack: Pack, word: str) -> str | None:
 
 
 def named(pack: Pack, word: str) -> str | None:
-    """Return the name of the text that a word means, however it is cased and joined; None if there is none."""
+    """Return the name of the text that a word means, in any case and however it is joined; None if there is none."""
     name = word.casefold().replace("-", "_")
     return next((known for known in known_names(pack) if known.replace("-", "_") == name), None)
 
 
 def exists(pack: Pack, name: str) -> bool:
-    """Whether the agency has a text of that name: what was chosen in an earlier conversation may be gone from its packs."""
+    """Whether the agency has a text of that name: a text chosen in an earlier conversation may be gone from its packs."""
     return name in pack.canned or name in {known.value for known in TextName}
 
 
 def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
     """Return the pack's words of a text, in the texter's language.
 
-    When the line opens again is said only while it is closed, and how long an answer takes only as measured here.
+    When the line opens again is said only while it is closed; how long an answer takes only as measured here.
     """
     language, now = thread.consent.language, facts.wall_clock
     opens = None if open_at(pack.hours, now) else opening_text(pack.hours, now, language)

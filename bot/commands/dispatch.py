@@ -24,13 +24,13 @@ from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 
 NEAR: Final = 0.72
-"""How much a word has to be like a command to be taken for one mistyped: "!clam" is, "!shelter" is not like "!later"."""
+"""How similar a word must be to a command to count as mistyped: "!clam" is, "!shelter" is not similar to "!later"."""
 CommandFunction: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand], Step[Any]]
-"""`(pack, facts, aggregate, event, command) -> Step`: does a command that its sender may say, where they may say it."""
+"""`(pack, facts, aggregate, event, command) -> Step`: performs a command that its sender may say there."""
 MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand | None], Step[Any]]
 """`(pack, facts, aggregate, event, command) -> Step`: a feature for messages; `command` is `parse` of the body."""
 LOOSENS: Final = frozenset({"safe", "unlock", "resume", "anyway", "again", "long", "unhold", "accept"})
-"""Commands that lift something, or let something leave: a question ("!safe?") does none of them."""
+"""Commands that lift something, or let something leave: as a question ("!safe?") they do nothing."""
 Functions: TypeAlias = Mapping[str, CommandFunction]
 """The function of each command, by its name, for one place."""
 PLACES: Final = {
@@ -41,7 +41,7 @@ PLACES: Final = {
 
 
 def in_thread(functions: Functions) -> MessageFeature:
-    """Return the feature that does, or refuses, what is said as a command in a thread's room."""
+    """Return the feature that performs, or refuses, a command in a thread's room."""
 
     def dispatch(
         pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
@@ -51,7 +51,7 @@ def in_thread(functions: Functions) -> MessageFeature:
         why = _refusal(facts, command, event, THREAD, is_assignee=event.sender == thread.assignment.assignee)
         if why is None:
             return functions[command.name](pack, facts, thread, event, command)
-        # An edit bears no mark of its own: what it changes has one.
+        # An edit gets no note mark of its own: the message that it changes has one.
         mark = () if command.command is not None and event.relation is Relation.EDIT else (mark_as_note(event),)
         return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
 
@@ -59,7 +59,7 @@ def in_thread(functions: Functions) -> MessageFeature:
 
 
 def at_desk(desk_functions: Functions, office_functions: Functions) -> MessageFeature:
-    """Return the feature that does, or refuses, what is said as a command at the desk or in an office."""
+    """Return the feature that performs, or refuses, a command at the desk or in an office."""
 
     def dispatch(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
         if command is None or event.content is not Content.TEXT:
@@ -88,7 +88,7 @@ def show_commands_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSe
 
 
 def note(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!note words`: a note like one behind `//`, where a client keeps that for itself."""
+    """`!note words`: a note like one behind `//`, for clients that keep `//` for themselves."""
     if event.sender != thread.assignment.assignee:
         thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
     said = () if command.words.strip() else answer(facts, event, notice_of("dispatch.a_note_is_note_and"))
@@ -96,7 +96,7 @@ def note(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 
 def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str, *, is_assignee: bool) -> str | None:
-    """Say why a command is not done; None when its sender may say it, here and so."""
+    """Say why a command is refused; None when its sender may say it here and in this form."""
     command = parsed.command
     if command is None:
         near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1, cutoff=NEAR)
@@ -107,7 +107,7 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
         )
         return notice_of("dispatch.there_is_no_such_command", hint=SYNONYMS.get(parsed.word.casefold(), hint))
     if not is_taken(event):
-        # Lest a person believes that it was.
+        # Otherwise the person would believe that it was.
         way = (
             notice_of("dispatch.in_a_thread_of_the")
             if event.relation is Relation.THREAD

@@ -70,7 +70,7 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("In which language", ("lang",)),
     ("All commands", ("help", "more")),
 )
-"""Every command by what a person wants, in the order in which `!more` and the page of commands show them."""
+"""Every command by what a person wants to do, in the order of `!more` and the page of commands."""
 SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     THREAD: (
         (
@@ -99,18 +99,18 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Anything else", "!more; en español: !lang me es"),
     ),
 }
-"""What `!help` says in a place: what is wanted, and what does it."""
+"""The lines of `!help` in a place: what a person wants to do, and how."""
 
 
 def by_heading(place: str) -> tuple[tuple[str, tuple[Command, ...]], ...]:
-    """Return the commands of a place under their headings; a heading with none is left out."""
+    """Return the commands of a place under their headings, without empty headings."""
     named = {command.name: command for command in COMMANDS}
     here = ((title, tuple(named[name] for name in names if place in named[name].places)) for title, names in HEADINGS)
     return tuple((title, commands) for title, commands in here if commands)
 
 
 def help_text(pack: Pack, place: str, *, every: bool) -> str:
-    """Return what `!help` says in a place, or `!more` (`every`): lines without markup, in each language of staff."""
+    """Return the answer to `!help` in a place, or to `!more` (`every`): lines without markup, in each language of staff."""
     here = OFFICE if place.startswith(OFFICE) else place
     if not every:
         books = ", ".join(pack.playbooks)
@@ -129,7 +129,7 @@ def help_text(pack: Pack, place: str, *, every: bool) -> str:
 
 
 def usage(command: Command, language: str = "en") -> str:
-    """Return how a command is typed, as people of that language read it."""
+    """Return how a command is typed, as readers of that language see it."""
     words = spanish.ARGUMENTS.get(command.name, command.arguments) if language == "es" else command.arguments
     return f"!{command.name}{' ' + words if words else ''}"
 

@@ -29,38 +29,38 @@ BLANKS: Final = (
     "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf")
     + "\ufeff\u115f\u1160\u2800\u3164\uffa0"
 )
-"""What may stand before a mark without being seen: spaces, empty letters, and the marks that some keyboards put there."""
+"""Characters that may stand before a mark without being seen: spaces, empty letters, and marks that some keyboards add."""
 OTHER_MARKS: Final = ("\u00a1", "\uff01")
 STOP_SIGN: Final = "\U0001f6d1"
 """The picture that stops the phone, as a tap on a message or as one."""
 WRONG_MARK: Final = re.compile(
     r"(?!//)(?:[/\\.#?\uff0f\uff3c\u01c3\u203c\u2049\u2755\u2757\ufe0f]{1,3}[ \t]?|1{1,3})(?=unsafe\b)", re.IGNORECASE
 )
-"""What is typed, or made of it by a keyboard, in place of the mark before the command that only stops."""
+"""What people type, or a keyboard makes of it, in place of the mark before the command that only stops."""
 ANSWER_TTL: Final = 600.0
 """Seconds after which an answer in an office disappears."""
 ANSWER_TIMER: Final = "fade:"
 CODEWORD_COMMANDS: Final = ("codeword", "forgetword", "verify")
-"""The commands about an agreed word, without their hyphens; none of them has anything behind it."""
+"""The commands about codewords, without their hyphens; none of them takes arguments."""
 CODEWORD_ALIASES: Final = frozenset(
     {
         *("code", "word", "password", "safeword", "duress", "duressword"),
         *("palabra", "clave", "contraseña", "contrasena", "coaccion", "coacción", "palabraclave", "palabraacordada"),
     }
 )
-"""What people say for `!codeword` when they have forgotten how it is called."""
+"""Other names that people use for `!codeword`."""
 SIMILARITY: Final = 0.8
 MOST_LOOKED_AT: Final = 100
 """Letters behind a mark in which such words are looked for."""
 STOPS: Final = "unsafe"
-"""The command that only stops: what is like it is taken for it."""
+"""The command that only stops: words similar to it count as it."""
 STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegura", "inseguro", "noessegura", "noesseguro"})
-"""What people say for it."""
+"""Other names that people use for it."""
 SAY_UNSAFE: Final = re.compile(
     r"(?:(?:its?|s?hes?|the|this|her|his|phone|is|ya|el|la|su|telefono|linea) )*"
     r"(?:(?:not?|isnt)(?: es| esta)? (?:safe|segur[oa])|(?:in|en) (?:danger|peligro))\b"
 )
-"""What people say for it in several words: "no segura", "its not safe", "ya no es seguro", "en peligro"."""
+"""The same in several words: "no segura", "its not safe", "ya no es seguro", "en peligro"."""
 PICTURE_STYLE: Final = "\ufe0e\ufe0f"
 FINAL: Final = " .,;!?\u2026\u3002\uff01\uff0c\uff0e\uff1f"
 """Punctuation that keyboards and habits put behind a command."""
@@ -70,10 +70,10 @@ REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 @dataclass(frozen=True, slots=True)
 class ParsedCommand:
-    """What a message beginning with `!` says. `command` is None when there is no such command.
+    """A message that begins with `!`, parsed. `command` is None when there is no such command.
 
-    `arguments` has one space between words; `words` is what was typed behind the command, lines and all. `colon`: one stood
-    between the two.
+    `arguments` has one space between words; `words` is what was typed behind the command, with its line breaks. `colon`: a
+    colon stood between the two.
     """
 
     word: str
@@ -84,7 +84,7 @@ class ParsedCommand:
 
     @property
     def asks(self) -> bool:
-        """Whether it ends as a question does: what lifts or lets go is not done by one ("!safe?")."""
+        """Whether it ends as a question does: a question never lifts or releases anything ("!safe?")."""
         return (self.words or self.word).rstrip().endswith(("?", "\uff1f"))
 
     @property
@@ -96,8 +96,8 @@ class ParsedCommand:
 def parse(body: str) -> ParsedCommand | None:
     """Read a message as a command; None when it is not meant as one.
 
-    Case, the width of letters, and punctuation behind a command or its arguments make no difference. What is like the
-    command that only stops is taken for it; any other near miss is suggested, never guessed.
+    Case, the width of letters, and punctuation behind a command or its arguments make no difference. A word that resembles
+    the command that only stops counts as that command; any other near miss is suggested, never guessed.
     """
     stripped = body.strip().lstrip(BLANKS)
     if stripped.startswith(STOP_SIGN):
@@ -121,14 +121,14 @@ def parse(body: str) -> ParsedCommand | None:
 
 
 def is_taken(event: MessageSent) -> bool:
-    """Tell whether a command is taken from a message: new, or said as a reply, in text."""
+    """Tell whether a command of this message is accepted: it is new or a reply, and is text."""
     return event.relation not in (Relation.THREAD, Relation.EDIT) and event.content is Content.TEXT
 
 
 def names_a_word(body: str) -> bool:
-    """Tell whether a message says something behind a command about an agreed word, or behind what was meant as one.
+    """Tell whether words stand behind a command about codewords, or behind what was meant as one.
 
-    It may be the word. Whether it is new, an edit, a reply or a file makes no difference: it stands in a room.
+    They may be the codeword. New message, edit, reply or file makes no difference: it is in a room.
     """
     body = body.lstrip(BLANKS)
     if (mark := re.match(r"[!/\u00a1\uff01]+", body)) is None:
@@ -141,7 +141,7 @@ def names_a_word(body: str) -> bool:
 
 
 def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:
-    """Let an answer disappear."""
+    """Redact an answer whose time is over."""
     if not event.key.startswith(ANSWER_TIMER):
         return Step(aggregate)
     place, _, ref = event.key.removeprefix(ANSWER_TIMER).partition("|")
@@ -151,7 +151,8 @@ def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> St
 def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str, *, formatted: bool = False) -> tuple[Action, ...]:
     """Answer a person's message, or their tap, with a notice.
 
-    In an office it disappears after a while; elsewhere it goes with the rest, by its age, and leaves no "deleted" behind.
+    In an office it disappears after a while; elsewhere it expires with the room's other messages, and leaves no "deleted"
+    line behind.
     """
     reply_to = ""
     if isinstance(event, MessageSent):
@@ -161,17 +162,17 @@ def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str, *, forma
 
 
 def answer_ref(event: MessageSent | ReactionAdded) -> str:
-    """Name the answer to a message or a tap."""
+    """Return the ref of the answer to a message or a tap."""
     return f"answer:{event.event_id}"
 
 
 def _answer_timer(facts: Facts, event: MessageSent | ReactionAdded) -> SetTimer:
-    """Let the answer to a message or a tap disappear after a while."""
+    """Return the timer that redacts the answer to a message or a tap after a while."""
     return SetTimer(key=f"{ANSWER_TIMER}{event.place}|{answer_ref(event)}", due=facts.now + ANSWER_TTL)
 
 
 def mark_as_note(event: MessageSent) -> ShowReceipt:
-    """Mark a command in a thread's room as what it is for the phone: a note."""
+    """Mark a command in a thread's room as a note, which it is for the phone."""
     return ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
 
 
@@ -181,10 +182,10 @@ def answer_as_note(facts: Facts, thread: Thread, event: MessageSent, body: str, 
 
 
 def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:
-    """Return the member of the desk that a command names: by Matrix id, by an unmistakable name, or by mention.
+    """Return the member of the desk that a command names: by Matrix id, by an unambiguous name, or by mention.
 
-    What was typed wins. Clients mention whom a reply answers, so the mention in a reply names nobody; one in another
-    message does when the word is a display name, and contradicts it when the word is another person's name.
+    The typed name wins. Clients mention the person whom a reply answers, so the mention in a reply names nobody. A mention
+    in another message counts when the word is a display name, and contradicts the word when it is another person's name.
     """
     users = [member.user for member in facts.roster]
     word = word.rstrip(",;.!?")
@@ -208,19 +209,19 @@ def _split_command(said: str) -> tuple[str, bool, str]:
 
 
 def _bare(word: str) -> str:
-    """Return a word as commands are named: small letters of usual width, without punctuation behind it."""
+    """Return a word in the form of command names: lower case, usual width, without punctuation behind it."""
     return unicodedata.normalize("NFKC", word).casefold().rstrip(FINAL)
 
 
 def _is_like_stop(word: str, words: str) -> bool:
-    """Tell whether a command that there is not was meant to stop the phone: "!unsfe", "!un safe", "!danger"."""
+    """Tell whether an unknown command was meant to stop the phone: "!unsfe", "!un safe", "!danger"."""
     first, second = (re.sub(r"[\W_]+", "", _bare(each)) for each in (word, (words.split(maxsplit=1) or [""])[0]))
     said = [first, first + second] if first else []
     return any(each in STOP_WORDS or get_close_matches(each, (STOPS,), n=1, cutoff=SIMILARITY) for each in said)
 
 
 def _says_unsafe(said: str) -> bool:
-    """Tell whether what stands behind a mark begins with words of `SAY_UNSAFE`, whatever their accents and punctuation."""
+    """Tell whether the words behind a mark begin with words of `SAY_UNSAFE`, whatever their accents and punctuation."""
     letters = unicodedata.normalize("NFKD", said[:MOST_LOOKED_AT].casefold())
     plain = "".join(c for c in letters if not unicodedata.combining(c) and c not in "'\u2019")
     return SAY_UNSAFE.match(" ".join(re.findall(r"[^\W_]+", plain))) is not None

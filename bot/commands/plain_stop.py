@@ -17,7 +17,7 @@ from bot.commands.parser import SIMILARITY, STOP_WORDS, STOPS
 ENDS: Final = frozenset(
     {"stop", "parar", "para", "pare", "paren", "alto", "basta", "deten", "detener", "detenlo", "detenga"}
 )
-"""What people say to stop the phone; to a texter alone it says nothing."""
+"""Words that stop the phone; nobody says them alone to a texter."""
 FILLERS: Final = frozenset(
     """
     shit fuck fck fk omg god gosh damn crap wtf oh ok okay no wait hey hold on hurry quick quickly asap pls plz please now
@@ -27,16 +27,16 @@ FILLERS: Final = frozenset(
     linea todo mas
     """.split()  # noqa: SIM905 - words are easier to read, and to add to, as words
 )
-"""What stands around such a word in haste and says nothing else."""
+"""Words that people add to such a word in haste, without a meaning of their own."""
 THINGS: Final = frozenset({"phone", "cell", "line", "texts", "texting", "sending", "messages", "everything", "all", "stop"})
-"""What "stop" is said of, where it is meant for us."""
+"""The objects of "stop" when it is meant for us."""
 ORDERS: Final = frozenset(
     """
     cancel abort freeze block lock kill cut shut off down that out send text message anything nothing dont not do write any
     cancela corta bloquea apaga envies mandes escribas envien manden nada le mensajes textos
     """.split()  # noqa: SIM905 - as above
 )
-"""Words of which an order is made up that may be for the software: "dont send it", "block the phone"."""
+"""Words of orders that may be for the software: "dont send it", "block the phone"."""
 HALTS: Final = frozenset(
     {"cancel", "abort", "freeze", "block", "lock", "kill", "cut", "shut", "cancela", "corta", "bloquea"}
 )
@@ -52,7 +52,7 @@ TO_THE_TEXTER: Final = frozenset(
     te ti tu tus usted si cuando donde sientes siente lugar
     """.split()  # noqa: SIM905 - as above
 )
-"""With one of these, "unsafe" is said to the texter or about something else than the phone."""
+"""With one of these, "unsafe" is said to the texter or about something other than the phone."""
 BEFORE_STOP: Final = frozenset(
     """
     to will wont would not dont didnt doesnt never ever he she they it you u i we him them can cant could should must and or
@@ -62,7 +62,7 @@ BEFORE_STOP: Final = frozenset(
     un en
     """.split()  # noqa: SIM905 - as above
 )
-"""Before these, a word that stops at the end of a message is a part of its sentence: "he will not stop", "es muy alto"."""
+"""After one of these, a stop word at the end of a message is part of its sentence: "he will not stop", "es muy alto"."""
 BEFORE_DANGER: Final = frozenset(
     {
         *("in", "of", "the", "a", "any", "no", "more", "real", "immediate", "dont", "not", "to", "and", "are", "is", "you"),
@@ -75,7 +75,7 @@ MOST_WORDS: Final = 12
 
 
 def surely(plain: str) -> bool:
-    """Tell whether words mean that the phone is to be stopped, and nothing else. `plain`: in small letters, no accents."""
+    """Tell whether words can only mean that the phone is to be stopped. `plain`: in lower case, without accents."""
     said = _words(plain)
     if not said:
         return False
@@ -100,7 +100,7 @@ def surely(plain: str) -> bool:
 
 
 def perhaps(plain: str) -> bool:
-    """Tell whether words may mean it, and may be for the texter as well. `plain`: as for `surely`."""
+    """Tell whether words may mean that, and may be for the texter as well. `plain`: as for `surely`."""
     said = _words(plain)
     if len(said) < 2 or "?" in plain:
         return len(said) == 1 and said[0] in {"cancel", "abort", "freeze", "cancela"}

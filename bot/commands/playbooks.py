@@ -21,16 +21,16 @@ from policies.pack import Pack, Playbook
 NAMES_ONE: Final = re.compile(r"!escalate\b|\bsupervis", re.IGNORECASE)
 """What sends the reader of a playbook to a supervisor."""
 NEAR: Final = 0.8
-"""How much a word has to be like a playbook's name: it is only read, so a near miss is taken for it."""
+"""How similar a word must be to a playbook's name: a playbook is only read, so a near miss opens it."""
 
 
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!playbook name` shows its steps; alone, or with another word, it says which there are."""
+    """`!playbook name` shows its steps; alone, or with an unknown name, it lists the playbooks."""
     return Step(thread, (mark_as_note(event), *_shown(pack, facts, event, command)), consumed=True)
 
 
 def playbook_elsewhere(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!playbook` at the desk or in an office, where it is read before a thread is taken, or beside one."""
+    """`!playbook` at the desk or in an office, for reading before or while a person has a thread."""
     return Step(desk, _shown(pack, facts, event, command), consumed=True)
 
 
@@ -48,7 +48,7 @@ def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand)
 
 
 def steps_of(book: Playbook) -> str:
-    """Return a playbook as it is read: its title, and its steps with their numbers, in every language that it has."""
+    """Return a playbook as text: its title, and its numbered steps, in every language that it has."""
     steps = written(_listed(book), {language: _listed(other) for language, other in book.translations.items()})
     return notice_of("playbooks.steps_that_name_a_supervisor", steps=steps) if NAMES_ONE.search(steps) else steps
 

@@ -25,7 +25,7 @@ ONLY_WORDS: Final = {
     Content.EMOTE: notice_of("room_notes.what_is_said_with_me"),
     Content.OTHER: notice_of("room_notes.only_written_words_go_to"),
 }
-"""Why what is no text is a note, also when the assignee says it."""
+"""Why a message that is no text is a note, also from the assignee."""
 
 
 def for_the_phone(event: MessageSent, command: ParsedCommand | None) -> bool:
@@ -35,7 +35,7 @@ def for_the_phone(event: MessageSent, command: ParsedCommand | None) -> bool:
 
 
 def would_be_note(event: MessageSent, body: str) -> bool:
-    """Tell whether other words than those of a message, said in it for the phone, would be a note said alone."""
+    """Tell whether `body`, words inside a message for the phone, would be a note if it were the whole message."""
     return is_note(replace(event, relation=Relation.NONE, body=body), parse(body))
 
 

@@ -27,8 +27,9 @@ class Who(Enum):
 class Command:
     """One row: `places` where it may be said, `who` may say it, `arguments` and `help` as people read them.
 
-    `card`: it is one of those on every card; the others are behind `!more`. `about_sender`: the first word behind it
-    where it is about its sender alone; then anybody may say it, and at the desk and in an office it does nothing else.
+    `card`: it is one of those on every card; the others are behind `!more`. `about_sender`: the first word behind it in the
+    form that concerns its sender alone. Anybody may say that form, and at the desk and in an office the command has no
+    other.
     """
 
     name: str

@@ -18,12 +18,12 @@ from policies.confusables import skeleton
 from policies.pack import TextName
 
 TAPS: Final = {"\u270b": "claim", "\u2705": "accept", "\u274c": "decline"}
-"""Taps that were sent as a message, and what they are on the right one."""
+"""Taps that were sent as a message, and the commands that they are as reactions."""
 ONLY_COMMANDS: Final = frozenset(
     {"escalate", "transfer", "tally", "recap", "redact", "unlock", "unhold", "debrief", "codeword", "reveal"}
     | {"playbook", "subpoena", "audit"}
 )
-"""Names of commands with which nobody begins what they say to a texter, whatever stands behind."""
+"""Names of commands with which nobody begins a message to a texter, whatever follows."""
 NOTES: Final = frozenset({"note", "notes", "nota", "notas", "nb", "fyi", "internal", "interno", "interna"})
 """What a person writes before a note, with a colon or a dash."""
 OTHER_NAMES: Final = {
@@ -48,23 +48,23 @@ OTHER_NAMES: Final = {
     )
     for word in words.split()
 }
-"""What people call a command in Spanish, or otherwise, and say to no texter alone; small letters, without accents."""
+"""Other names of commands, in Spanish or English, that nobody says alone to a texter; lower case, without accents."""
 CLICK: Final = "\u01c3"
-"""A letter that looks like the mark."""
+"""A letter that looks like the exclamation mark."""
 TEXT_NAMES: Final = frozenset({*(name.value for name in TextName), *ALSO})
 MOST_LOOKED_AT: Final = 5_000
-"""Letters of a message that are looked at; none of this length goes to a phone."""
+"""Characters of a message that are examined; a message of this length never goes to a phone."""
 _WORD: Final = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
 _NOTE: Final = re.compile(r"\W*(\w+)\s*(?:[:\u2013\u2014\])]|-\s)")
 _ASIDE: Final = re.compile(
     r"\s*(?:\\|[(\[].*\b(?:she|shes|he|hes|her|him|they|ella|el|la usuaria)\b.*[)\]]\s*\Z)", re.DOTALL
 )
-"""What is between brackets as a whole and about a person, and what stands behind the other slash."""
+"""Words about a person that are in brackets as a whole, and words behind the backslash."""
 POINTED: Final = frozenset({"please", "pls", "plz", "this", "it", "por", "favor", "esto", "esta", "este"})
-"""What people put behind a command that they ask for: with it, its name is no everyday word."""
+"""Words that people put behind a command that they ask for: with them, its name is no everyday word."""
 _ABOUT_HER: Final = re.compile(r"\b(?:she|shes|her|ella)\b")
 _SHIFT_MISSED: Final = re.compile(r"^1+(?=[^\W\d_])")
-"""The key of the mark, where Shift was not held."""
+"""The key of the exclamation mark without Shift."""
 _INSIDE: Final = re.compile(r"(?:\s|^)(?:(?P<note>//+)(?=[^\s/])|(?P<spaced>//+)\s|[!\u00a1\uff01](?P<name>[^\W_][\w-]*))")
 
 
@@ -90,7 +90,7 @@ def bare_command(body: str) -> str | None:
 
 
 def inner_command(body: str) -> str | None:
-    """Return the command, or the mark of a note, that stands inside a message and does nothing there, or None."""
+    """Return the command, or the mark of a note, that is inside a message and has no effect there, or None."""
     for match in _INSIDE.finditer(body[:MOST_LOOKED_AT]):
         if match["name"] is None:
             return "//"
@@ -100,7 +100,7 @@ def inner_command(body: str) -> str | None:
 
 
 def asked_command(body: str) -> str | None:
-    """Return the command that a message is, or may be, without its mark; None where it is said to the texter."""
+    """Return the command that a message is, or may be, without its mark; None when the words are for the texter."""
     if (command := bare_command(body)) is not None:
         return command
     return STOPS if plain_stop.perhaps(skeleton(body[:MOST_LOOKED_AT]).casefold()) else None

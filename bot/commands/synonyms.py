@@ -60,7 +60,7 @@ SYNONYMS: Final = {
     )
     for word in words.split()
 }
-"""What people say for a command that is called otherwise: told, and never done."""
+"""Other words that people use for a command: suggested, and never done."""
 PLAYBOOK_NAMES: Final = {
     said: name
     for name, words in (
@@ -76,7 +76,7 @@ PLAYBOOK_NAMES: Final = {
     )
     for said in words.split()
 }
-"""What else people call a playbook of the base pack; a name of the pack's own goes first."""
+"""Other names of the base pack's playbooks; a name in the pack comes first."""
 LANGUAGE_NAMES: Final = {
     "spanish": "es",
     "español": "es",
@@ -86,9 +86,9 @@ LANGUAGE_NAMES: Final = {
     "inglés": "en",
     "ingles": "en",
 }
-"""What languages are called where a command takes their code."""
+"""Names of languages, where a command takes their code."""
 
 
 def language_code(word: str) -> str:
-    """Return the code of a language that a person named, or the word as it is, in small letters."""
+    """Return the code of the language that a word names, or the word itself in lower case."""
     return LANGUAGE_NAMES.get(word.casefold(), word.casefold())

@@ -41,11 +41,11 @@ SAID: Final = frozenset(
 )
 """Notices that say it already."""
 ENDS: Final = (".", "!", "?", ":")
-"""What stands at the end of a sentence; a command at the end of one has nothing behind it."""
+"""Characters that end a sentence; a command at the end of one has no arguments."""
 
 
 def say_so(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Return the actions with that sentence behind every one that needs it; as they are while a supervisor is on duty."""
+    """Return the actions, that sentence added to each notice that needs it; unchanged while a supervisor is on duty."""
     if any(member.on_duty and member.role is Role.SUPERVISOR for member in roster):
         return actions
     return tuple(_with_it(action) if isinstance(action, SendMessage | EditMessage) else action for action in actions)
@@ -68,7 +68,7 @@ def _says_it(said: object) -> bool:
 
 
 def _notices(said: object) -> Iterator[Notice]:
-    """Yield a notice and every notice inside it; nothing for other words."""
+    """Yield a notice and every notice inside it; nothing for plain strings."""
     if isinstance(said, Notice):
         yield said
         for inside in (*said.parts, *said.values.values()):

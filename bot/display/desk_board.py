@@ -31,9 +31,9 @@ EDIT_INTERVAL: Final = 2.0
 FLOOD_INTERVAL: Final = 30.0
 """Seconds between two edits of the board while many new texters come at once."""
 LONG_SHIFT: Final = 8 * 3_600.0
-"""Seconds on duty from which on the board says how long it has been."""
+"""Seconds on duty after which the board says how long it has been."""
 POST_INTERVAL: Final = 900.0
-"""Seconds until the board may be posted again because a person waits, or is with a person."""
+"""Seconds until the board may be posted again because who waits, or who is with whom, has changed."""
 MAX_ROWS: Final = 40
 """Threads of each kind on the board: a screen, not a ledger."""
 
@@ -69,11 +69,11 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 
 def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """Bring the pinned board up to date after any event of the desk, and look again while there are threads."""
+    """Bring the pinned board up to date after any event of the desk, and set the next update while there are threads."""
     if not desk.roster:
         return desk, ()
     interval = FLOOD_INTERVAL if desk.flood.active else EDIT_INTERVAL
-    # A clock that was set back is no reason to wait for it to catch up.
+    # After the clock was set back, do not wait for it to catch up.
     soon = 0 <= facts.now - desk.board_at < interval
     if soon and (desk.flood.active or desk.flood.crowd):
         return desk, (SetTimer(key=BOARD, due=desk.board_at + interval),)
@@ -102,21 +102,21 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
 
 
 def _alarms(desk: Desk) -> tuple[str, ...]:
-    """Return what of the board nobody may be wrong about: an outage, who is in danger or asks for help, who is here."""
+    """Return what must never be outdated on the board: an outage, threads in danger or asking for help, the roster."""
     outage = ("outage",) if desk.outage else ()
     danger = (entry.thread for entry in desk.threads if in_danger(entry) or asks_for_help(entry))
     return (*outage, *sorted(danger), *sorted(member.user for member in desk.roster))
 
 
 def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
-    """Show the board again that a person redacted, or its newest edit: nobody may work by an old one."""
+    """Show the board again when a person redacted it, or its newest edit: nobody may work by an old one."""
     if event.ref == EDIT + BOARD:
         return Step(desk, (EditMessage(place=DESK, ref=BOARD, body=desk.board, formatted=True),))
     return Step(replace(desk, board="") if event.ref == BOARD else desk)
 
 
 def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
-    """Return the board: what matters most, who waits how long, who talks with whom, who is here and with how much."""
+    """Return the board: what matters most, who waits how long, who talks with whom, who is here with how many threads."""
     queue = desk.waiting
     waiting = [
         notice_of(
@@ -215,7 +215,7 @@ def _last(facts: Facts, entry: QueueEntry) -> str:
 
 
 def _spoken(member: DeskMember) -> str:
-    """Say which languages a person speaks."""
+    """Name the languages that a person speaks."""
     return f" · {' '.join(member.languages)}" if member.languages else ""
 
 
@@ -230,7 +230,7 @@ def _shift(facts: Facts, member: DeskMember) -> str:
 
 
 def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:
-    """Say of a person who waits without a card what is known of them."""
+    """Describe a thread that waits without a card."""
     known = (
         " ⚠️" if entry.in_danger else "",
         notice_of("desk_board.duress") if entry.duress else "",

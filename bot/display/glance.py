@@ -16,7 +16,7 @@ from bot.wording.notice import notice_of
 
 
 def glance(facts: Facts, desk: Desk) -> list[str]:
-    """Return the lines: what nobody may overlook, and who has to wait longest if anybody has."""
+    """Return the lines: what nobody may overlook, and who has to wait longest, if anybody waits."""
     crowd = desk.flood.crowd.values()
     danger = sum(in_danger(entry) for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
     asks = sum(asks_for_help(entry) for entry in desk.threads) + sum(entry.asks and not entry.in_danger for entry in crowd)
@@ -43,7 +43,7 @@ def in_danger(entry: QueueEntry) -> bool:
 
 
 def asks_for_help(entry: QueueEntry) -> bool:
-    """Whether they said a word for help and nobody has them yet; who shows danger besides is counted as that."""
+    """Whether the texter said a word for help and has no assignee yet; a thread in danger is counted as that instead."""
     return entry.asks and entry.assignee is None and not in_danger(entry)
 
 

@@ -25,21 +25,21 @@ FLOOD: Final = "flood:"
 CLAIM_REACTION: Final = "✋"
 CARD: Final = "card:"
 REMINDERS: Final = 3
-"""Reminders of a thread that waits, at most: of people on duty, of supervisors, of who is on call."""
+"""Reminders of a thread that waits, at most: to people on duty, to supervisors, to the person on call."""
 WAIT: Final = "wait:"
-"""Reminders that a person waits, and the timers that make them: `wait:`, the thread, a colon, the rung."""
+"""Refs of reminders that a texter waits, and of their timers: `wait:`, the thread, a colon, the number of the reminder."""
 EDIT: Final = "edit:"
 """What the bridge puts before the `card_ref` of a message to name its newest edit."""
 WAITING: Final = notice_of("state.waiting")
 
 
 def card_ref(entry: QueueEntry) -> str:
-    """Return the name of the message that is the thread's card now."""
+    """Return the ref of the message that is the thread's card now."""
     return f"{CARD}{entry.thread}{f':{entry.past_cards}' if entry.past_cards else ''}"
 
 
 def thread_of(name: str) -> str:
-    """Return the thread that one of our messages at the desk is about; empty when it is no card and no reminder."""
+    """Return the thread of a card or reminder of ours at the desk; empty for any other message."""
     kind = next((kind for kind in (CARD, WAIT) if name.startswith(kind)), None)
     return "" if kind is None else name.removeprefix(kind).partition(":")[0]
 
@@ -59,7 +59,7 @@ def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessa
 
 
 def edited_card(facts: Facts, entry: QueueEntry) -> EditMessage:
-    """Bring the card of a thread up to date, whether it can be claimed or is with a person."""
+    """Bring the card of a thread up to date, whether it can be claimed or has an assignee."""
     free = entry.assignee is None or entry.offered
     body = claim_card(facts, entry).body if free else assigned_card(entry)
     reactions = (CLAIM_REACTION,) if free else ()
@@ -67,9 +67,9 @@ def edited_card(facts: Facts, entry: QueueEntry) -> EditMessage:
 
 
 def marks(entry: QueueEntry) -> str:
-    """Return what is shown of a thread beside its designation: danger, a word for help that waits, a language.
+    """Return the marks beside a thread's designation: danger, an unanswered word for help, a language.
 
-    The first language of the line is not shown. Who has an advocate has an answer to their word for help.
+    The first language of the line is not shown. A thread with an assignee has an answer to its word for help.
     """
     warns = entry.danger or (entry.asks and entry.assignee is None)
     return f"{' ⚠️' if warns else ''}{f' · {entry.language}' if entry.language else ''}"
@@ -81,7 +81,7 @@ def assigned_card(entry: QueueEntry) -> str:
 
 
 def next_card(entry: QueueEntry) -> tuple[QueueEntry, tuple[Action, ...]]:
-    """Let the thread's next card be a new message; the one before may go."""
+    """Make the thread's next card a new message; the earlier card may expire."""
     return (
         (replace(entry, past_cards=entry.past_cards + 1), (ExpireMessage(ref=card_ref(entry)),))
         if entry.has_card
@@ -90,7 +90,7 @@ def next_card(entry: QueueEntry) -> tuple[QueueEntry, tuple[Action, ...]]:
 
 
 def expire_cards(entry: QueueEntry) -> tuple[Action, ...]:
-    """Let every card of a thread go, and every call and reminder: their names hold the thread's id."""
+    """Expire every card of a thread, and every call and reminder: their refs hold the thread's id."""
     numbers = range(entry.past_cards + 1)
     calls = (*(f"{WAIT}{entry.thread}:new{number}" for number in numbers), f"{WAIT}{entry.thread}:danger")
     reminders = (f"{WAIT}{entry.thread}:{rung}" for rung in range(REMINDERS))
@@ -99,7 +99,7 @@ def expire_cards(entry: QueueEntry) -> tuple[Action, ...]:
 
 
 def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
-    """Show a card again that a person redacted while its thread can be claimed, or its newest edit."""
+    """Show a card again, or its newest edit, when a person redacted it while its thread can be claimed."""
     name = event.ref.removeprefix(EDIT)
     entry = next((entry for entry in desk.threads if entry.has_card and card_ref(entry) == name), None)
     if entry is None:
@@ -114,12 +114,12 @@ def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -
 
 
 def flood_ref(flood: Flood) -> str:
-    """Return the name of the incident's card."""
+    """Return the ref of the incident's card."""
     return f"{FLOOD}{flood.begun_at:.0f}"
 
 
 def flood_card(flood: Flood) -> str:
-    """Return what the card says."""
+    """Return the text of the incident's card."""
     danger = sum(entry.in_danger for entry in flood.crowd.values())
     more = sum(entry.stands_out and not entry.in_danger for entry in flood.crowd.values())
     marks = [f"{danger} ⚠️"] if danger else []

@@ -37,21 +37,21 @@ from bot.wording.notice import READ, Notice, in_language, in_languages
 from policies.pack import Pack
 
 PutTogetherOutside: TypeAlias = SendRecap | ShowAudit | ShowDevices | RetryDeadLetter | SignOut | PageOnCall | ShowReceipt
-"""Actions whose words the bridge puts together: it alone has what stands in them. A receipt is a mark with words."""
+"""Actions whose words the bridge puts together, because it alone has the values. A receipt is a mark with words."""
 PUT_TOGETHER_OUTSIDE: Final = get_args(PutTogetherOutside)
 
 
 def put_into_words(
     pack: Pack, facts: Facts, aggregate: Thread | Desk, event: Event, actions: Iterable[Action]
 ) -> tuple[Action, ...]:
-    """Return the actions with every notice in the language of who reads it."""
+    """Return the actions with every notice in its reader's language."""
     roster = aggregate.roster if isinstance(aggregate, Desk) else facts.roster
     assignee = aggregate.assignment.assignee if isinstance(aggregate, Thread) else None
     return tuple(_in_reader_language(pack, roster, assignee, event, action) for action in actions)
 
 
 def language_of(pack: Pack, roster: Iterable[DeskMember], user: str | None) -> str:
-    """Return the language that a person reads: the one they chose, or else the line's for its staff."""
+    """Return the language that a person reads: the one they chose, otherwise the line's staff language."""
     chosen = next((member.reads for member in roster if member.user == user), "")
     return chosen or pack.staff_language
 
@@ -75,12 +75,12 @@ def _in_reader_language(
 
 
 def _stored(language: str) -> str:
-    """Return a language as an action has it: nothing for the first one."""
+    """Return a language as an action stores it: empty for the first one."""
     return "" if language == READ[0] else language
 
 
 def _reader(assignee: str | None, event: Event, action: PutTogetherOutside) -> str | None:
-    """Return who reads what the bridge puts together for an action; None where the desk does, or nobody of it."""
+    """Return the person for whom the bridge words an action; None when that is the desk, or nobody at the desk."""
     if isinstance(action, SignOut | PageOnCall):
         return None
     if not isinstance(event, MessageSent | MessageIgnored):
@@ -95,7 +95,7 @@ def _target(event: MessageSent | MessageIgnored) -> str:
 
 
 def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
-    """Return whose message or tap it is that the action answers, if it answers the one that is decided about."""
+    """Return the author of the message or tap that the action answers, if that is the event under decision."""
     if isinstance(event, ReactionAdded):
         return event.sender if isinstance(action, SendMessage) and action.ref == answer_ref(event) else None
     if not isinstance(event, MessageSent | MessageIgnored) or not isinstance(action, SendMessage) or not action.reply_to:
@@ -104,7 +104,7 @@ def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
 
 
 def _met(event: Event, action: SendMessage | EditMessage) -> tuple[str, ...]:
-    """Return whom a message in a thread's room calls, whom it meets when they come, and of whose act it tells."""
+    """Return the people whom a message in a thread's room calls, meets when they come, or whose act it reports."""
     if not isinstance(action, SendMessage):
         return ()
     match event:

@@ -22,11 +22,11 @@ from bot.wording.notice import READ, in_language, notice_of
 from policies.pack import Pack
 
 ME: Final = "me"
-"""The first word behind `!lang` where it is about its sender."""
+"""The first word behind `!lang` when it is about its sender."""
 
 
 def is_about_sender(command: ParsedCommand) -> bool:
-    """Tell whether a `!lang` is about the language of who says it, and not of a phone."""
+    """Tell whether a `!lang` is about its sender's language, and not a phone's."""
     return command.arguments.casefold().split(maxsplit=1)[:1] == [ME]
 
 
@@ -39,7 +39,7 @@ def choose_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, com
 
 
 def choose_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!lang me es` in a thread's room, by any member: the desk hears of it, and the assignee's card follows."""
+    """`!lang me es` in a thread's room, by any member: the desk is told, and the assignee's card changes."""
     language = _chosen(command)
     if language is None:
         return Step(thread, (mark_as_note(event), *_how(facts, event)), consumed=True)
@@ -51,12 +51,12 @@ def choose_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSen
 
 
 def keep_choice(pack: Pack, facts: Facts, desk: Desk, event: ReadingLanguageChosen) -> Step[Desk]:
-    """Keep what a person chose in a thread's room."""
+    """Store the language that a person chose in a thread's room."""
     return Step(_with(desk, event.user, event.language))
 
 
 def _chosen(command: ParsedCommand) -> str | None:
-    """Return the language that is named, if the software can speak it."""
+    """Return the named language, if the software can speak it."""
     said = command.arguments.casefold().split()
     named = language_code(said[-1]) if said else ""
     return named if len(said) == 2 and said[0] == ME and named in READ else None

@@ -20,7 +20,7 @@ NO_SUPERVISOR: Final = notice_of("ringing.no_supervisor_is_on_duty")
 
 
 def ring(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Let messages of the policy bot ring the people on duty whom they mention, and nobody else."""
+    """Make messages of the policy bot ring the people on duty whom they mention, and nobody else."""
     on_duty = {member.user for member in roster if member.on_duty}
     return tuple(_ringing(on_duty, action) if isinstance(action, SendMessage) else action for action in actions)
 
@@ -38,12 +38,12 @@ def on_duty(roster: Iterable[DeskMember]) -> tuple[str, ...]:
 
 
 def who_decides(facts: Facts) -> tuple[str, ...]:
-    """Return whom an alarm calls: the supervisors on duty, or, where there is none, everybody on duty."""
+    """Return whom an alarm calls: the supervisors on duty, or, if there is none, everybody on duty."""
     return facts.supervisors or on_duty(facts.roster)
 
 
 def nobody_decides(facts: Facts) -> str:
-    """Say who is called where no supervisor, or no other, is on duty: the person on call, or nobody."""
+    """Say who is called when no supervisor, or no other one, is on duty: the person on call, or nobody."""
     if facts.on_call:
         nobody = notice_of("ringing.no_other_supervisor_is_on_duty") if facts.supervisors else NO_SUPERVISOR
         return notice_of("ringing.whoever_is_on_call_is", no_supervisor=nobody)

@@ -24,16 +24,16 @@ COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS i
 CHANNELS: Final = {
     str(said): said for said in (notice_of(f"channel.{name}") for name in ("call", "chat", "email", "visit", "in_words"))
 }
-"""How another way is called that was agreed (`bot.safety.consent_flags`), by what is kept of it."""
+"""The words for an agreed other channel (`bot.safety.consent_flags`), by its stored value."""
 
 
 def card(pack: Pack, thread: Thread) -> str:
-    """Return the thread's card: short lines, no content, nothing that changes by itself."""
+    """Return the thread's card: short lines, no content, nothing that changes with time alone."""
     return joined("\n", (*_state(pack, thread), COMMANDS_LINE))
 
 
 def pinned(pack: Pack, thread: Thread) -> str:
-    """Return the card as it stands in the room: with what holds for every thread of the line, before the commands."""
+    """Return the card as the room shows it: with the lines that hold for every thread of the line, before the commands."""
     erases = notice_of("thread_card.erases_what_is_said_here", hours=pack.settings.message_ttl // 3600)
     return joined("\n", (*_state(pack, thread), erases, COMMANDS_LINE))
 
@@ -78,7 +78,7 @@ def edited(pack: Pack, thread: Thread, *, fresh: bool = False) -> EditMessage:
 
 
 def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
-    """After any event: bring the card up to date, as a new message when a person must not go by an old one.
+    """After any event: bring the card up to date, as a new message when an outdated card would be dangerous.
 
     Clients may go on showing a pinned message as it was before its edits (decisions/desk.md, "Cards and the board").
     """
@@ -92,13 +92,13 @@ def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...
 
 
 def comes_late(thread: Thread, before: Thread) -> bool:
-    """Tell whether a person has just come into a thread in which others were before."""
+    """Tell whether a person has just joined a thread in which others have been before."""
     came = thread.assignment.members - before.assignment.members
     return bool(came) and (thread.assignment.epoch > 1 or bool(before.assignment.members))
 
 
 def _matters(pack: Pack, thread: Thread) -> tuple[object, ...]:
-    """Return what of the card nobody may be wrong about: what stops the phone, who is heard, a hold."""
+    """Return the facts that must never be outdated on the card: what stops the phone, who is heard, a hold."""
     return (
         _alarms(pack, thread),
         thread.assignment.assignee,
@@ -108,7 +108,7 @@ def _matters(pack: Pack, thread: Thread) -> tuple[object, ...]:
 
 
 def _alarms(pack: Pack, thread: Thread) -> list[str]:
-    """Return what stops the phone or endangers it, a line each: before everything else on the card."""
+    """Return what stops or endangers the phone, a line each: the first lines of the card."""
     flags, consent, codeword = thread.flags, thread.consent, thread.codeword
     hands = flags.other_hands_seen
     came = notice_of("thread_card.the_word_came", moment=_moment(pack, codeword.duress_at)) if codeword.duress_at else ""
@@ -132,7 +132,7 @@ def _moment(pack: Pack, at: float) -> str:
 
 
 def _last(thread: Thread) -> str:
-    """Say whose the last text was, and since when: what the line answers by itself is no answer."""
+    """Say whose the last text was, and since when: an automatic reply is no answer."""
     silence = thread.silence
     if not (silence.heard_at or silence.spoke_at):
         return notice_of("thread_card.none_yet")
@@ -144,13 +144,13 @@ def _last(thread: Thread) -> str:
 
 
 def _weekday(moment: str) -> str:
-    """Return a day of the week and a time, as they are kept, so that the day can be said in every language."""
+    """Return a day of the week and a time of a stored moment, as a notice that every language can say."""
     day, _, time = moment.partition(" ")
     return joined(" ", (DAYS[day], time)) if day in DAYS else moment
 
 
 def _signs(thread: Thread) -> list[str]:
-    """Name the signs of danger of this conversation, without a word of it."""
+    """Name the signs of danger of this conversation, without the texter's words."""
     names = [notice_of(f"sign.{name}") for name, _ in thread.silence.signs if name in DANGERS]
     return [notice_of("thread_card.signs_of_danger", names=joined(", ", names))] if names else []
 
@@ -167,12 +167,12 @@ def _codeword(pack: Pack, thread: Thread) -> list[str]:
 
 
 def answered_alone(thread: Thread) -> list[str]:
-    """Return what the line answered by itself before anybody had the thread, a line each."""
+    """Return the automatic replies that were sent before the thread had an assignee, a line each."""
     return [notice_of("sending.answered_by_itself", name=name, body=body) for name, body in thread.silence.answered_alone]
 
 
 def _limits(pack: Pack, thread: Thread) -> str:
-    """Say whether the limits were given, and what else was told (practices 26, 27)."""
+    """Say whether the limits were given, and which other texts (practices 26, 27)."""
     flags = thread.flags
     words = pack.say(TextName.LIMITS, thread.consent.language, opens=None)
     names = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]

@@ -13,11 +13,11 @@ from bot.wording.notice import joined, notice_of, written
 from policies.drills.script import DISCLOSURE, TAKEN, Check, DrillFact, DrillScript, Words, in_words
 
 STOPS: Final = frozenset({DrillFact.UNSAFE, DrillFact.DIFFERENT, DrillFact.CLOSED, DrillFact.STOPPED, DrillFact.BLOCKED})
-"""What stops everything for a phone."""
+"""Facts that stop everything for a phone."""
 
 
 def debrief(run: DrillRun, script: DrillScript | None, *, now: float, count: int) -> str:
-    """Return what the office is told at the end. `count`: drills that this person has played, this one among them."""
+    """Return the text of the debrief for the office. `count`: drills that this person has played, including this one."""
     title = run.name if script is None else _words(script.title)
     lines = [notice_of("drills.over", title=title), *_what_left(run)]
     lines += [*_disclosure(run), *_taken(run)]
@@ -33,7 +33,7 @@ def debrief(run: DrillRun, script: DrillScript | None, *, now: float, count: int
 
 
 def is_well(run: DrillRun, check: Check, *, now: float) -> bool | None:
-    """Return whether a point is as it should be; None when the script did not come to one of its marks."""
+    """Return whether a point is as it should be; None when the script did not reach one of its marks."""
     begin = run.marked(check.after) if check.after else run.began
     finish = run.marked(check.before) if check.before else now
     if begin is None or finish is None:
@@ -63,7 +63,7 @@ def _disclosure(run: DrillRun) -> list[str]:
 
 
 def _taken(run: DrillRun) -> list[str]:
-    """Say how soon everything was stopped, and what whoever took the phone could read."""
+    """Say how soon everything was stopped, and what the person who took the phone could read."""
     taken_at = run.marked(TAKEN)
     if taken_at is None:
         return []

@@ -38,9 +38,9 @@ from policies.pack import Pack
 
 TIMER: Final = "drill:"
 BRIEF_TTL: Final = 3600.0
-"""Seconds after which what was told in an office for a drill, and its debrief, disappear."""
+"""Seconds after which the briefing of a drill in an office, and its debrief, disappear."""
 READING: Final = 2.0
-"""Seconds after a text came in which nobody can have read it and written an answer."""
+"""Seconds after a text in which nobody can have read it and written an answer."""
 MOST: Final = 200
 """Facts and texts that a drill keeps; a person who says more than that has shown what they do."""
 
@@ -54,7 +54,7 @@ def begin(facts: Facts, desk: Desk, run_id: str, script: DrillScript, *, user: s
 
 
 def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> Step[Desk]:
-    """Note what a thread tells of a drill, and go on if that is what the script waits for."""
+    """Record a thread's report about a drill, and move on if the script waits for it."""
     run = next((run for run in desk.drills if run.id == drill_id(event.tag)), None)
     if run is None:
         return Step(desk)
@@ -66,7 +66,7 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
     if event.came:
         run = replace(run, on_its_way=False, came=event.came, said=())
     run = _with_facts(run, event.facts, name, facts.now)
-    # What was written before their last text could be read is no answer to it.
+    # Words written before the texter's last text could be read are no answer to it.
     is_read = not run.on_its_way and event.said_at >= run.came + READING
     run = replace(
         run,
@@ -84,7 +84,7 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
 
 
 def timer_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Go on after a pause, or after a wait for what did not come."""
+    """Move on after a pause, or when a wait is over."""
     if not event.key.startswith(TIMER):
         return Step(desk)
     run = next((run for run in desk.drills if run.id == event.key.removeprefix(TIMER)), None)
@@ -103,7 +103,7 @@ def timer_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Des
 
 
 def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
-    """End a drill: the debrief goes to the offices of whoever took part, and the threads close. Nothing is kept of it."""
+    """End a drill: everybody who took part gets the debrief in their office, the threads close, and nothing is kept."""
     desk = replace(desk, drills=tuple(each for each in desk.drills if each.id != run.id))
     debriefs: list[Action] = []
     for user in run.users:
@@ -122,7 +122,7 @@ def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
 
 
 def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move: bool) -> Step[Desk]:
-    """Play steps until one has to wait. `move`: the step that stood is done."""
+    """Play steps until one has to wait. `move`: the current step is done."""
     actions: list[Action] = []
     run = replace(run, step=run.step + 1, until=0.0) if move else replace(run, until=0.0)
     while (step := _step(script, run)) is not None:
@@ -169,10 +169,10 @@ def _step(script: DrillScript | None, run: DrillRun) -> ScriptStep | None:
 
 
 def _with_facts(run: DrillRun, drill_facts: tuple[DrillFact, ...], name: str, now: float) -> DrillRun:
-    """Note facts. `name`: thread and ref of the text that they are about.
+    """Record facts. `name`: thread and ref of the text that they are about.
 
-    Words that were said before the texter's last text could be read are no answer to it: what they make true is noted as
-    of before it, or the script would go on, and end, while its person still reads.
+    Words that were said before the texter's last text could be read are no answer to it. The facts that they make true are
+    recorded as of before that text; otherwise the script would move on, and end, while its person still reads.
     """
     crossed = frozenset({DrillFact.ANSWERED}) if name not in run.said else frozenset()
     before = [*run.facts[: run.facts_at_text], *((fact.value, now) for fact in drill_facts if fact in crossed)]
@@ -181,7 +181,7 @@ def _with_facts(run: DrillRun, drill_facts: tuple[DrillFact, ...], name: str, no
 
 
 def _came_true(run: DrillRun, step: Wait) -> bool:
-    """Whether what is waited for came true since the texter's last text."""
+    """Whether the facts of a wait came true since the texter's last text."""
     return any(fact in _values(step.facts) for fact, _ in run.facts[run.facts_at_text :])
 
 

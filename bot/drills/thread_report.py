@@ -55,11 +55,11 @@ BY_KIND: Final = {
     AuditKind.CLOSE: DrillFact.CLOSED,
     AuditKind.END: DrillFact.CLOSED,
 }
-"""What of the audit a script may ask for."""
+"""Audit kinds that a script may ask for."""
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
-"""Texts of the agency that are no answer to whoever has the phone; nor is that of `!different`."""
+"""Texts of the agency that are no answer to the person who has the phone; nor is that of `!different`."""
 REACHED: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.UNKNOWN})
-"""After these a text counts as read: what may be on the phone is on it."""
+"""Outcomes after which a text counts as read: it may be on the phone."""
 
 
 def note_drill(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -70,7 +70,7 @@ def note_drill(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
 def report(
     pack: Pack, facts: Facts, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]
 ) -> tuple[Action, ...]:
-    """Return what the desk is told of a drill after a decision; nothing where there is none, or no news."""
+    """Return the report to the desk after a decision; nothing when the thread is no drill's, or there is no news."""
     tag = thread.drill or before.drill
     if not tag:
         return ()
@@ -78,7 +78,7 @@ def report(
     texts = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
     outcome = (event.ref, event.outcome in REACHED) if isinstance(event, TextOutcome) else ("", False)
     came = facts.now if isinstance(event, TextArrived) else 0.0
-    # Words that were edited are said once more.
+    # An edit says its words once more.
     waited = {(words.event_id, words.edit_event_id) for words in before.sending.pending}
     said = [words for words in thread.sending.pending if (words.event_id, words.edit_event_id) not in waited]
     if not (drill_facts or said or texts or outcome[0] or came):
@@ -98,12 +98,12 @@ def report(
 
 
 def without_records(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Leave out what would be noted or counted of a drill: how a person practised stands in no audit and no report."""
+    """Leave out the audit entries and counts of a drill: how a person practised is in no audit and no report."""
     return tuple(action for action in actions if not isinstance(action, RecordAudit | IncrementCounter))
 
 
 def close_thread(pack: Pack, facts: Facts, thread: Thread, event: DrillEnded) -> Step[Thread]:
-    """Close the thread of a drill that is over, as `!close` does; at once where nobody has taken it."""
+    """Close the thread of a drill that is over, as `!close` does; at once if it has no assignee."""
     if not thread.drill or thread.drill != event.tag or thread.lifecycle.state is ThreadState.PARKED:
         return Step(thread)
     if thread.assignment.assignee is None:
@@ -127,7 +127,7 @@ def _facts(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tu
 
 
 def _texts_that_reached(pack: Pack, before: Thread, event: Event) -> list[DrillFact]:
-    """Say what it is that has just reached the phone, where a person said it."""
+    """Return the facts that a person's text makes true by reaching the phone."""
     if not isinstance(event, TextOutcome):
         return []
     if event.outcome is Outcome.ACCEPTED and event.ref and event.ref == before.consent.reply_ref:
@@ -139,6 +139,6 @@ def _texts_that_reached(pack: Pack, before: Thread, event: Event) -> list[DrillF
         return [DrillFact.CHALLENGED]
     if words.name == TextName.DIFFERENT:
         return [DrillFact.DIFFERENT]
-    # A cover line bears no name in the thread: it is one by its words.
+    # The thread has no name for a cover line: it is recognised by its words.
     covers = {pack.say(name, language) for name in COVERS for language in pack.languages}
     return [DrillFact.COVER if words.body in covers else DrillFact.ANSWERED]

@@ -24,33 +24,35 @@ T = TypeVar("T")
 
 MASK: Final = "▮▮▮"
 PLACEHOLDER: Final = "zebra"
-"""A word that means nothing anywhere."""
+"""A word without a meaning in any language."""
 MIN_DISTANCE: Final = 2
-"""Letters by which two words must differ by more: a slip of the thumb must not turn the one into the other."""
+"""Two words must differ by more letters than this: mistyping one must not give the other."""
 TATWEEL: Final = "\u0640"
 INVISIBLE: Final = frozenset(
     {TATWEEL, *"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", *(chr(n) for n in range(0x180B, 0x1810))}
 )
-"""What is no mark of format and yet is not seen, or only stretches. Source: Unicode, Default_Ignorable_Code_Point."""
+"""Characters that are not format marks and yet invisible, or only stretch. Source: Unicode, Default_Ignorable_Code_Point.
+"""
 APOSTROPHES: Final = frozenset(chr(n) for n in range(0x02B9, 0x02C0))
-"""Letters by their category that people type, and read, as apostrophes."""
+"""Characters that are letters by category, and that people type, and read, as apostrophes."""
 NO_ACCENT: Final = str.maketrans(
     {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", TATWEEL: None}
 )
-"""Letters that normalisation leaves whole and people type otherwise; and the Arabic line that only stretches."""
+"""Letters that normalisation does not split and people type in another form; and the Arabic line that only stretches."""
 NO_SPACES: Final = (
     *("CJK ", "HIRAGANA ", "KATAKANA ", "HALFWIDTH KATAKANA ", "BOPOMOFO ", "HANGUL ", "YI "),
     *("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "JAVANESE ", "BALINESE ", "TAI ", "NEW TAI "),
 )
-"""How the names of letters begin that no spaces part (Unicode Standard Annex 14, classes SA and ID), and of Hangul, whose
-particles hang on the word."""
+"""Beginnings of the names of letters of scripts without spaces between words (Unicode Standard Annex 14, classes SA and
+ID), and of Hangul, whose particles are attached to the word.
+"""
 LETTERS, DIGITS, UNSPACED = "letters", "digits", "unspaced"
 NO_DURESS_WORD: Final = re.compile(r"[-\u2010-\u2015\u2212]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of a text in the form that is compared, and where in the text it stands."""
+    """A word of a text in the form that is compared, and its position in the text."""
 
     form: str = field(repr=False)
     start: int
@@ -59,9 +61,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words of a text that follow each other, as one word.
+    """Consecutive words of a text, as one word.
 
-    `likely` is false where all of them are common words; `fits`: they are as many as the word that is looked for has.
+    `likely` is false when all of them are common words; `fits`: they are as many as the words of the codeword.
     """
 
     form: str = field(repr=False)
@@ -72,15 +74,15 @@ class Run:
 
 
 def normalise(text: str) -> str:
-    """Return the form in which words are compared: folded letters and digits, and nothing between them."""
+    """Return the form in which words are compared: folded letters and digits, nothing between them."""
     return "".join(token.form for token in tokens(text))
 
 
 def tokens(text: str) -> list[Token]:
-    """Return the words of a text. Invisible marks and accents part none; anything else that is no letter does.
+    """Return the words of a text, split at every character that is no letter, except invisible marks and accents.
 
-    Where a script is written without spaces each of its letters is one, for nobody can tell where a word begins; and digits
-    are parted from letters, for thumbs add them.
+    In a script without spaces each letter is a token, because nobody can tell where a word begins. Digits are separated
+    from letters, because people add them by mistyping.
     """
     words: list[Token] = []
     form, start, kind = "", 0, ""
@@ -100,9 +102,9 @@ def tokens(text: str) -> list[Token]:
 
 
 def count_words(text: str) -> int:
-    """Count the words of a text in which agreed words are masked, each mask as one, whatever stands between them.
+    """Count the words of a text in which codewords are masked; each mask counts as one, whatever stands between them.
 
-    Where a script puts no spaces between words, two letters count as one.
+    In a script without spaces between words, two letters count as one word.
     """
     words, letters, end = text.count(MASK), 0, -1
     for token in tokens(text):
@@ -115,9 +117,9 @@ def count_words(text: str) -> int:
 
 
 def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[Run]:
-    """Return what could be a word of one of these lengths, of so many tokens each.
+    """Return the runs that could be a word of one of these lengths, with these numbers of tokens.
 
-    The whole text comes first, then likely words, those of as many tokens as the word before others, in their order.
+    The whole text comes first, then likely runs, those with as many tokens as the word before others, in their order.
     """
     length_set = set(lengths)
     fitting = set(zip(lengths, parts, strict=False))
@@ -136,7 +138,7 @@ def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[R
 
 
 def mask(text: str, word_runs: Iterable[Run]) -> str:
-    """Return a text in which these runs are masked; what overlaps is one mask."""
+    """Return a text with these runs masked; overlapping runs get one mask."""
     spans: list[tuple[int, int]] = []
     for start, end in sorted((run.start, run.end) for run in word_runs):
         if spans and start < spans[-1][1]:
@@ -149,11 +151,11 @@ def mask(text: str, word_runs: Iterable[Run]) -> str:
 
 
 def meaning(body: str, pack: Pack) -> MessageMeaning:
-    """Say what a text means, in any of the languages of the pack: what it would with another word in place of each mask.
+    """Say what a text means, in any language of the pack: what it would mean with another word in place of each mask.
 
-    Nothing that the phone can notice may turn on a mask. The mask is made of signs that people put behind keywords as
-    pictures; read as they stand, "later" and the agreed word would be a silent exit, and "later" and a guess would be
-    conversation, so that the holder of the phone could tell the one from the other (practice 10).
+    Nothing that the phone can notice may depend on a mask. The mask consists of signs that people put behind keywords as
+    pictures. Read as it stands, "later" with the codeword would be a silent exit, and "later" with a guess would be
+    conversation, so that the holder of the phone could tell one from the other (practice 10).
     """
     return read_once(_classify, body, pack)
 
@@ -163,7 +165,7 @@ def _classify(body: str, pack: Pack) -> MessageMeaning:
 
 
 def read_once(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
-    """Return what `reader` says of a text; in a decision it is asked once, however many features ask."""
+    """Return the result of `reader` for a text; in one decision it is computed once, however many features ask."""
     cache = _READINGS.kept
     if cache is None:
         return reader(body, pack)
@@ -174,7 +176,7 @@ def read_once(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
 
 
 class _Readings:
-    """What was read in the texts of the decision under way; None between decisions, so that no words are kept."""
+    """The results for the texts of the decision under way; None between decisions, so that no words are kept."""
 
     __slots__ = ("kept",)
 
@@ -187,7 +189,7 @@ _READINGS: Final = _Readings()
 
 @contextmanager
 def readings_kept() -> Iterator[None]:
-    """Read each text once for the length of the block: several features ask what it means, and what it is a sign of."""
+    """Keep the result for each text for the length of the block: several features ask for its meaning and its signs."""
     _READINGS.kept = {}
     try:
         yield
@@ -196,12 +198,12 @@ def readings_kept() -> Iterator[None]:
 
 
 def unmask(body: str) -> str:
-    """Return a text with a word that means nothing in the place of each mask."""
+    """Return a text with a meaningless word in place of each mask."""
     return body.replace(MASK, PLACEHOLDER)
 
 
 def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
-    """Say why a word is not taken, or None. `first`: the codeword, in the form compared, when this is the duress word."""
+    """Say why a word is not accepted, or None. `first`: the codeword in the form compared, if this is the duress word."""
     words, form = _spaced(text), normalise(text)
     if not any(char.isalpha() for char in form):
         return Flaw.NO_LETTERS
@@ -224,7 +226,7 @@ def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
 
 
 def _spaced(text: str) -> list[str]:
-    """Return the words of a text as people count them: what stands between spaces and punctuation."""
+    """Return the words of a text as people count them: split at spaces and punctuation."""
     words: list[str] = []
     end = -1
     for token in tokens(text):
@@ -237,7 +239,7 @@ def _spaced(text: str) -> list[str]:
 
 
 def _kind(char: str) -> str:
-    """Tell letters, digits, and letters of a script that puts no spaces between its words, or hangs endings on them."""
+    """Return the kind of a character: letter, digit, or letter of a script in which spaces do not separate words."""
     if unicodedata.category(char)[0] == "N":
         return DIGITS
     return UNSPACED if unicodedata.name(char, "").startswith(NO_SPACES) else LETTERS
@@ -256,7 +258,7 @@ def _is_accent(char: str) -> bool:
 
 
 def _is_vowel_sign(char: str) -> bool:
-    """Tell whether a mark is a letter of its script (Indic, Thai); those that choose how a picture looks are none."""
+    """Tell whether a mark is a letter of its script (Indic, Thai); marks that choose how a picture looks are not."""
     return unicodedata.category(char) in ("Mc", "Mn") and not 0xFE00 <= ord(char) <= 0xFE0F and ord(char) < 0xE0100
 
 

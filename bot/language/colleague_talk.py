@@ -40,7 +40,7 @@ ROLES: Final = frozenset(
     abogada asesora consejera defensora equipo supervisora turno voluntaria
     """.split()  # noqa: SIM905 - as above
 )
-"""What accounts are called that are no person's name."""
+"""Names of accounts that are no person's name."""
 NO_NAMES: Final = ROLES | frozenset(
     """
     doctor dr dra ing lcda lcdo lic licda miss mr mrs ms msc mx phd prof profesora rev sr sra srta
@@ -52,12 +52,12 @@ NO_NAMES: Final = ROLES | frozenset(
     your
     """.split()  # noqa: SIM905 - as above
 )
-"""What stands in display names beside names: titles, pronouns, parts of surnames, when a person works."""
+"""Words in display names that are no names: titles, pronouns, parts of surnames, working times."""
 MOST_NAMES: Final = 8
 LONGEST_NAME: Final = 32
-"""Letters; a longer word of a display name is none."""
+"""Letters; a longer word of a display name is no name."""
 _DOMAIN: Final = re.compile(r"(?<=\w)[:@][\w-]+(?:\.[\w-]+)+\S*")
-"""Where an e-mail address or a Matrix id lives: it is the same for everybody."""
+"""The domain of an e-mail address or a Matrix id: it is the same for everybody."""
 ABOUT_THE_TEXTER: Final = re.compile(
     r"\b(?:she|she's|shes|her|hers|herself|the texter|this texter|the survivor|the caller|the client|ella|la clienta)\b",
     re.IGNORECASE,
@@ -89,15 +89,16 @@ ASKED: Final = (
     "can|could|would|please|pls|are|is|do|did|look|take|come|need|puede|puedes|podrias|por favor|mira|ven|necesito|esta"
     "|estas"
 )
-"""What follows a name and makes a question or a request of it: "hey will can you"; not "you" or "i", for "hey will you"."""
+"""Words after a name that make it a question or a request: "hey will can you"; not "you" or "i", because of "hey will you".
+"""
 CAN_YOU: Final = "(?:can|could|would|will) (?:you|u|ya)|puedes|podrias|me ayudas"
-"""What follows a name alone: no sentence begins with the word "will" or "rose" before it."""
+"""Words after a name alone: no sentence begins with the word "will" or "rose" before them."""
 ASKED_OF_ONE: Final = rf"{CAN_YOU}|please|pls|(?:look|come|take) (?:at|over|this|here)|por favor|mira|ven"
-"""What follows a name where that person is asked for something, and not said to be or do something: not "Ana is here"."""
+"""Words after a name by which that person is asked for something, and not said to be or do something: not "Ana is here"."""
 SHORTEST_NAME: Final = 3
-"""Letters below which a name counts as one that is a word."""
+"""Letters; a shorter name is treated as one that is a word as well."""
 _ADDRESS: Final = re.compile(r"\S*[@/]\S*|\S+\.\S+\.\S+")
-"""An e-mail or a web address: what stands in it is nobody's name."""
+"""An e-mail or a web address: words in it are nobody's name."""
 _QUESTION: Final = re.compile(
     r"[^.!?\u2026;:\n\u00a1\u00bf,]*(?:,\s*(?:right|no|yes|ok|huh|correct|verdad|s[i\u00ed]|cierto)\s*)?\?", re.IGNORECASE
 )
@@ -110,7 +111,7 @@ _INTRODUCES: Final = re.compile(
     r"(?:\s+(?:still|just|also|de nuevo|otra vez|(?:me|yo),?))?|(?:\A|[.!?,;:\n])\W*aqui)\s+\Z",
     re.IGNORECASE,
 )
-"""What stands before a name with which a person says who they are."""
+"""Words before a name by which people say who they are."""
 _HERE: Final = re.compile(
     r"\s+(?:(?:here|speaking|aqui)\b(?!\W*(?:is|are|s)\b|\s*\?)"
     r"|(?:is|esta) (?:here|aqui) (?:(?:for|with|para) (?:you|u|ti)|contigo)\b)",
@@ -121,14 +122,14 @@ _SENTENCE_BEGINS: Final = re.compile(r"(?:\A|[.!?\u2026:\n])[^\w.!?,;:]*\Z")
 
 
 def names_of(user: str) -> frozenset[str]:
-    """Return what a person with that Matrix id is called: the parts of the local part that are letters."""
+    """Return the names in a Matrix id: the parts of its localpart that are letters."""
     return frozenset(re.findall(r"[^\W\d_]{2,}", skeleton(user.removeprefix("@").partition(":")[0]).casefold()))
 
 
 def names_in(display_name: str) -> tuple[str, ...]:
-    """Return what a person calls themselves, as words of letters in lower case; at most `MOST_NAMES`, in their order.
+    """Return the words of a display name, of letters in lower case; at most `MOST_NAMES`, in their order.
 
-    A display name is free text of its person, so it is taken apart and never shown. A letter alone ("J.") is no name.
+    A display name is free text of its person, so it is split and never shown. A single letter ("J.") is no name.
     """
     words = re.findall(r"[^\W\d_]{2,}", _DOMAIN.sub(" ", skeleton(display_name)).casefold())
     names = dict.fromkeys(word for word in words if len(word) <= LONGEST_NAME and word not in NO_NAMES)
@@ -143,7 +144,8 @@ def is_about_texter(body: str) -> bool:
 def speaks_about_texter(body: str, lists: Iterable[AboutTexter]) -> bool:
     """Tell whether words speak of the texter as colleagues do, by the lists of the pack.
 
-    Each language adds up on its own, for a word of one may be another word of the other; who is addressed in either is.
+    Each language is added up on its own, because a word of one may be another word of the other; an addressee in either
+    counts.
     """
     plain = skeleton(body)
     every = typed_sentences(plain)
@@ -154,7 +156,7 @@ def speaks_about_texter(body: str, lists: Iterable[AboutTexter]) -> bool:
 
 
 def _found(lists: AboutTexter, every: list[list[str]], statements: list[list[str]]) -> frozenset[str]:
-    """Return the labels of what stands in words where it counts: anywhere, where nothing is asked, or only where it is."""
+    """Return the labels of the phrases in words that count there: anywhere, only in statements, or only in questions."""
     anywhere = lists.matcher.find_typed(every)
     said = anywhere if statements is every else lists.matcher.find_typed(statements)
     counted = {STATEMENTS: said, QUESTIONS: anywhere - said}
@@ -172,12 +174,12 @@ def is_among_colleagues(body: str) -> bool:
 
 
 def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) -> str | None:
-    """Return the name of a colleague that stands in words, or None.
+    """Return the name of a colleague that is in words, or None.
 
-    `called`: by Matrix id what each member of the desk is called besides (`names_in`); the author may be among them.
-    A name of the author's account is a colleague's only where a person of that name is asked for something: people say who
-    they are, and ask nothing of themselves. A word of their display name, which is free text ("for Ben", "Rose"), is theirs
-    only where they say who they are with it ("this is Ana Ruiz").
+    `called`: by Matrix id the other names of each member of the desk (`names_in`); the author may be among them. A name of
+    the author's account counts as a colleague's only when a person of that name is asked for something: people say who they
+    are, and ask nothing of themselves. A word of the author's display name, which is free text ("for Ben", "Rose"), counts
+    as the author's only when they introduce themselves with it ("this is Ana Ruiz").
     """
     whole = called.get(author, ())
     others = (names_of(user).union(words) for user, words in called.items() if user != author)
@@ -199,9 +201,9 @@ def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) 
 def _is_introduced(
     plain: str, words: Sequence[tuple[str, int, int]], at: int, whole: Sequence[str], *, shouted: bool
 ) -> bool:
-    """Tell whether the author says who they are with a word of their display name: "this is Ana Ruiz", "soy Ana".
+    """Tell whether authors introduce themselves with a word of their display name: "this is Ana Ruiz", "soy Ana".
 
-    What stands before it in the display name must stand before it there too, with capitals: who is shown as "covering Ben"
+    What precedes the word in the display name must precede it there too, with capitals: a person shown as "covering Ben"
     may say "I am covering Ben" and has not said who they are.
     """
     place = whole.index(words[at][0].casefold())
@@ -235,12 +237,12 @@ def _is_word(name: str) -> bool:
 
 
 def _is_capital(plain: str, word: str, start: int) -> bool:
-    """Tell whether a word has a capital that no beginning of a sentence gave it."""
+    """Tell whether a word has a capital that is not due to the beginning of a sentence."""
     return word[0].isupper() and _SENTENCE_BEGINS.search(plain[:start]) is None
 
 
 def _is_called(plain: str, start: int, end: int) -> bool:
-    """Tell whether a word is set apart as a person who is spoken to: "hey will", "Rose, look", "can you come, will"."""
+    """Tell whether a word is set apart as an addressee: "hey will", "Rose, look", "can you come, will"."""
     before, after = plain[:start], plain[end:]
     greeted = (
         re.search(rf"(?:\A|[.!?,;:\n])\W*(?:{GREETINGS})\W+\Z", before, re.IGNORECASE) is not None

@@ -12,7 +12,7 @@ from typing import Final
 CARRIER: Final = frozenset(
     "stop stopall unsubscribe cancel end quit revoke optout start unstop yes no help info ayuda alto si ok optin subscribe".split()  # noqa: E501, SIM905
 )
-"""What carriers and their customers' phones listen for, whatever the pack says."""
+"""Words that carriers and phones listen for, whatever the pack says."""
 
 COMMON: Final = frozenset(
     """

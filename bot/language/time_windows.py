@@ -49,9 +49,9 @@ DAY_GROUPS: Final = {
     "daily": range(7),
 }
 _RANGE: Final = re.compile(r"\s*(?:[-\u2010-\u2015]|\b(?:to|until|till|al?|hasta)\b)\s*")
-"""What people put between the two ends of a span."""
+"""Words that people put between the two ends of a span."""
 _BETWEEN: Final = re.compile(r"\b(?:from|on|de|del|desde|los|las|el)\b")
-"""What people put before a day or an hour: "de 9 a 15", "los lunes"."""
+"""Words that people put before a day or an hour: "de 9 a 15", "los lunes"."""
 _GROUPS: Final = re.compile(r"\b(?:entre semana|d[ií]as laborables)\b")
 _WEEKEND: Final = re.compile(r"\bfin(?:es)? de semana\b")
 
@@ -86,7 +86,7 @@ def describe(flags: ConsentFlags) -> str:
 def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
     """Return the flags with `9-15:30`, `weekdays 9am-3pm` or `fri-sun 22-2` as their safe times; None if unreadable.
 
-    Days stand before the spans that are theirs.
+    Days stand before the spans that they apply to.
     """
     times: list[tuple[int, int]] = []
     of_days: list[tuple[int, int, int]] = []
@@ -109,7 +109,7 @@ def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
 
 
 def _begins(a: int, b: int, minute: int) -> bool:
-    """Tell whether a minute is within a span on the day on which the span begins."""
+    """Tell whether a minute is within a span, on the day on which the span begins."""
     return a <= minute < b if a < b else minute >= a
 
 
@@ -150,7 +150,7 @@ def _span(a: int, b: int) -> str:
 
 
 def _days(days: list[int]) -> str:
-    """Say days of the week, those that follow each other as from the first to the last."""
+    """Name days of the week; consecutive days as a range."""
     return joined(" ", (_DAYS[a] if a == b else joined("-", (_DAYS[a], _DAYS[b])) for a, b in _runs(sorted(set(days)))))
 
 

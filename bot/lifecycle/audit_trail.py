@@ -26,19 +26,19 @@ AUDITED_ACTIONS: Final[dict[type, AuditKind]] = {
     ParkThread: AuditKind.CLOSE,
     EraseTexter: AuditKind.END,
 }
-"""Actions that are noted whenever they are asked for."""
+"""Actions that are always noted."""
 KINDS_BY_VALUE: Final = {kind.value: kind for kind in AuditKind}
-"""An alarm is noted when a kind bears its name."""
+"""An alarm is noted when a kind has its name."""
 
 
 def show_audit(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!audit`: what was noted last, for supervisors."""
+    """`!audit`: shows supervisors the latest entries."""
     tell = ShowAudit(place=DESK, reply_to=event.event_id, ref=answer_ref(event))
     return Step(desk, (tell,), consumed=True)
 
 
 def audit_records(before: Thread | Desk, after: Thread | Desk, actions: tuple[Action, ...]) -> tuple[RecordAudit, ...]:
-    """Return what is to be noted of a decision beside what its features noted themselves."""
+    """Return the audit entries of a decision, beside those that its features made themselves."""
     kinds = [kind for action in actions if (kind := _kind(action)) is not None]
     if isinstance(before, Thread) and isinstance(after, Thread) and after.lifecycle.state is not ThreadState.PARKED:
         old, new = before.assignment.assignee, after.assignment.assignee

@@ -27,15 +27,15 @@ DUE: Final = {
     **dict.fromkeys(("claimers",), MINUTES),
     **dict.fromkeys(("blocked_until", "shift_until", "shifts_due"), DAYS),
 }
-"""How many seconds ahead of now what is to come can be, by the name of its field. All other times are of what has been."""
+"""How many seconds ahead of now a future time can be, by the name of its field. All other times are in the past."""
 ENDS: Final = frozenset({"since", "closes_at", "held_since", "blocked_until"})
-"""Times by which something ends: by a clock that was behind they are later. What else has been stays as old as it looks."""
+"""Times at which something ends: after a clock that was behind they are made later. Other past times stay as they are."""
 KEPT: Final = frozenset({"said_at"})
-"""Times that are left as they are, so that what they are of stays of no known age."""
+"""Times that are never corrected, so that the age of their words stays unknown."""
 
 
 def put_thread_right(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead) -> Step[Thread]:
-    """Hold what waits to leave, and bring the times of a thread back; a block ends when it would have ended."""
+    """Hold what waits to leave, and correct the times of a thread; a block ends when it would have ended."""
     step = send_due(pack, facts, thread, TimerDue(key=TIMER))
     back = _put_right(step.aggregate, facts, event)
     until = back.consent.blocked_until
@@ -45,7 +45,7 @@ def put_thread_right(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead
 
 
 def put_desk_right(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Step[Desk]:
-    """Bring the times of the desk back."""
+    """Correct the times of the desk."""
     return Step(_put_right(desk, facts, event))
 
 
@@ -55,22 +55,22 @@ def _put_right(aggregate: A, facts: Facts, event: TimesAhead) -> A:
 
 
 def bring_forward(aggregate: A, seconds: float) -> A:
-    """Return the aggregate with every time by which something ends so many seconds later; 0 is no time."""
+    """Return the aggregate with every time at which something ends so many seconds later; 0 is no time."""
     later: A = _brought_forward(aggregate, "", seconds)
     return later
 
 
 def bring_back(aggregate: A, now: float, seconds: float) -> A:
-    """Return the aggregate with every time that lies further ahead of `now` than it can earlier by so many seconds.
+    """Return the aggregate with every time that is further ahead of `now` than possible earlier by so many seconds.
 
-    What would still lie further ahead then is as late as it can be.
+    A time that would still be too far ahead becomes the latest possible one.
     """
     back: A = _brought_back(aggregate, now + CLOCK_TOLERANCE, now, seconds)
     return back
 
 
 def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
-    """Return a value of an aggregate with its times brought back. `latest`: the greatest time that it can bear."""
+    """Return a value of an aggregate with its times corrected. `latest`: the greatest possible time."""
     match value:
         case bool() | int():
             return value

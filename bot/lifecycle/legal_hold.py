@@ -48,17 +48,17 @@ def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 
 def subpoena(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!subpoena` shows what to do with a paper that asks for records. There is nothing that could be exported."""
+    """`!subpoena` shows what to do with a legal paper that asks for records. There is nothing that could be exported."""
     return answer_as_note(facts, thread, event, _checklist(pack))
 
 
 def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!subpoena` at the desk: a paper may come that names no thread."""
+    """`!subpoena` at the desk, for a paper that names no thread."""
     return Step(desk, answer(facts, event, _checklist(pack)), consumed=True)
 
 
 def follow_database(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Follow a hold that was set or lifted from outside a room (`quietline lookup`), and tell the desk."""
+    """Apply a hold that was set or lifted outside the rooms (`quietline lookup`), and tell the desk."""
     if thread.on_legal_hold == facts.on_legal_hold:
         return thread, ()
     notice = LegalHoldChanged(thread=thread.id, designation=thread.designation, on_hold=facts.on_legal_hold)
@@ -66,19 +66,19 @@ def follow_database(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action,
 
 
 def postpone_removal(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let answers that would disappear from a held thread's room stay; they are looked at again every hour."""
+    """Keep answers that would disappear from the room of a thread on hold; check again every hour."""
     if not thread.on_legal_hold or not event.key.startswith(f"{ANSWER_TIMER}{THREAD}|"):
         return Step(thread)
     return Step(thread, (SetTimer(key=event.key, due=facts.now + HOUR),), consumed=True)
 
 
 def is_held_back(thread: Thread, action: Action) -> bool:
-    """Whether an action would take something out of the room of a thread that is on hold."""
+    """Whether an action would remove something from the room of a thread that is on hold."""
     return thread.on_legal_hold and isinstance(action, RedactMessage | EraseMessage) and action.place == THREAD
 
 
 def show_hold(pack: Pack, facts: Facts, desk: Desk, event: LegalHoldChanged) -> Step[Desk]:
-    """Note at the desk what is on hold, and say so loudly once."""
+    """Record at the desk which threads are on hold, and say so loudly once."""
     holds = tuple(thread for thread in desk.on_legal_hold if thread != event.thread)
     if (event.thread in desk.on_legal_hold) == event.on_hold:
         return Step(desk)

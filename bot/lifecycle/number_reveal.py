@@ -27,7 +27,7 @@ from bot.wording.notice import joined, notice_of
 from policies.pack import BreakGlass, Pack
 
 CONFIRM_WITHIN: Final = 600.0
-"""Seconds for which a question stands."""
+"""Seconds in which a request can be confirmed."""
 REQUEST: Final = "reveal:"
 """The message at the desk that says who asks: `reveal:` and the thread."""
 ALONE: Final = "alone"
@@ -85,7 +85,7 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
 
 
 def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -> Step[Desk]:
-    """Tell the people who can say yes that a person asks, and how to answer; with no supervisor on duty, page."""
+    """Tell the people who can confirm that a person asks, and how to answer; page when no supervisor is on duty."""
     until = 0.0 if event.over else facts.now + CONFIRM_WITHIN
     threads = tuple(replace(entry, reveal_until=until) if entry.thread == event.thread else entry for entry in desk.threads)
     desk = replace(desk, threads=threads)
@@ -100,7 +100,7 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
 
 
 def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!reveal yes [designation]`: the one that is named, or replied to, or the only one that is asked for."""
+    """`!reveal yes [designation]`: confirms the request that is named, or replied to, or is the only one."""
     yes, _, name = command.arguments.casefold().partition(" ")
     name = name.strip()
     requests = [entry for entry in desk.threads if facts.now <= entry.reveal_until]
@@ -126,7 +126,7 @@ def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
 
 
 def confirm_from_desk(pack: Pack, facts: Facts, thread: Thread, event: RevealConfirmed) -> Step[Thread]:
-    """Take a yes from the desk; what speaks against it is said in the room, where both questions stand."""
+    """Take a confirmation from the desk; a refusal is said in the room, where both parts of the request are."""
     if event.designation != thread.designation:
         return Step(thread)
     thread, out, why = _confirm(pack, facts, thread, event.user)
@@ -142,7 +142,7 @@ def confirm_from_desk(pack: Pack, facts: Facts, thread: Thread, event: RevealCon
 
 
 def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thread, tuple[Action, ...], str]:
-    """Return what shows the number, or why it is not shown."""
+    """Return the actions that show the number, or the reason why it is not shown."""
     question = thread.reveal_request
     if question is None or facts.now > question.until:
         return (
@@ -173,7 +173,7 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
 
 
 def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
-    """Say why a person who is no supervisor does not say yes; empty where the agency's policy lets them."""
+    """Say why a person who is no supervisor may not confirm; empty when the agency's policy lets them."""
     if pack.settings.break_glass is BreakGlass.NEVER:
         return notice_of("number_reveal.only_a_supervisor_can_say")
     if _others(facts, by):
@@ -182,7 +182,7 @@ def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
 
 
 def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
-    """Show the number to the person who asks, at their word alone."""
+    """Show the number to the person who asks, without a second person."""
     if pack.settings.break_glass is not BreakGlass.ALONE:
         return answer_as_note(facts, thread, event, notice_of("number_reveal.it_takes_two_here_reveal"))
     if _others(facts, event.sender):
@@ -197,19 +197,19 @@ def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason:
 
 
 def _loud(thread: Thread) -> tuple[Action, ...]:
-    """Note and alarm that a number is shown without a supervisor's yes."""
+    """Audit and alarm that a number is shown without a supervisor's confirmation."""
     alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.BREAK_GLASS)
     return RecordAudit(kind=AuditKind.REVEAL_BREAK_GLASS), SendEvent(owner=DESK, event=alarm)
 
 
 def _over(thread: Thread) -> tuple[Action, ...]:
-    """Tell the desk that nobody asks any more."""
+    """Tell the desk that the request is over."""
     event = RevealRequested(thread=thread.id, designation=thread.designation, by="", over=True)
     return (SendEvent(owner=DESK, event=event),)
 
 
 def _others(facts: Facts, by: str) -> tuple[str, ...]:
-    """Return the supervisors on duty but the one who asks."""
+    """Return the supervisors on duty other than the one who asks."""
     return tuple(user for user in facts.supervisors if user != by)
 
 

@@ -18,26 +18,26 @@ from policies.pack import Pack
 MOST_RECEIPTS: Final = 60
 """More than a recap has lines."""
 REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
-"""What goes with every message that a person takes out of the room: what is said again may say it."""
+"""Actions that accompany each redaction by a person: the recap may repeat the words."""
 
 
 def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """Send the room's keys once more to the person who asks, and say again what colleagues typed."""
+    """Send the room's keys once more to the person who asks, and repeat what colleagues typed."""
     room_keys = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
     again = SendRecap(place=THREAD, reply_to=event.event_id, receipts=_receipts(thread))
     return Step(thread, (mark_as_note(event), room_keys, again), consumed=True)
 
 
 def remove_recap(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
-    """Take away what is said again when anybody takes anything back: it may have been one of those words.
+    """Redact the recap when anybody redacts anything: it may repeat those words.
 
-    The answer to a command goes with it: it may say again why a person was called.
+    The answer to a command is redacted as well: it may repeat why a person was called.
     """
     return Step(thread, (REMOVE_RECAP, RedactMessage(place=THREAD, ref=f"answer:{event.target}")))
 
 
 def _receipts(thread: Thread) -> tuple[tuple[str, str], ...]:
-    """Return what became of the newest words that were meant for the phone, by event id."""
+    """Return the delivery receipts of the newest words that were meant for the phone, by event id."""
     sending = thread.sending
     known = [(words.event_id, DeliveryReceipt[words.receipt]) for words in sending.sent]
     known += [(words.event_id, DeliveryReceipt.HELD) for words in sending.held]

@@ -49,14 +49,14 @@ from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
-"""The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""
+"""The slices that a parked thread keeps. The number is in the bridge's vault."""
 ENDS: Final = frozenset(
     {
         *("designation", "assignment", "sending", "lifecycle", "silence", "signs", "reveal_request", "tallied"),
         *("canary", "drill"),
     }
 )
-"""The slices that are not. A slice that is in neither is an error of its author, and a test says so."""
+"""The slices that it does not keep. A slice in neither set is an error of its author, and a test says so."""
 
 CLOSE: Final = "close"
 IDLE: Final = "idle"
@@ -69,16 +69,16 @@ HOUR: Final = 3600.0
 
 
 def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Let a text begin a new conversation where the one before is parked, and take back a closing.
+    """Begin a new conversation at a text when the earlier one is parked, and cancel a closing.
 
-    A text of thanks alone ("ok", "gracias") takes back none: it answers the closing words, and is shown like any other.
-    Who has asked for no language is spoken to in the line's first.
+    A text of thanks alone ("ok", "gracias") cancels none: it answers the closing words, and is shown like any other. A
+    texter who has asked for no language gets the line's first.
     """
     if thread.consent.language not in pack.languages:
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
     if thread.lifecycle.state is ThreadState.PARKED:
         life = Lifecycle(continuing=thread.lifecycle.continuing)
-        # A block that stood would have dropped the text; its timer went with the conversation.
+        # A block in force would have dropped the text; its timer ended with the conversation.
         consent = replace(thread.consent, blocked_until=0.0)
         return Step(
             replace(thread, designation=facts.new_designation, lifecycle=life, consent=consent), (CancelTimer(key=END),)
@@ -92,7 +92,7 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
 
 
 def restart_idle_timer(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Look again when nothing was said for long after an answer."""
+    """Set the timer that looks again when nothing was said for long after an answer."""
     if event.outcome is not Outcome.ACCEPTED or thread.assignment.assignee is None or thread.codeword.ever_texted:
         return Step(thread)
     return Step(thread, (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),))
@@ -101,7 +101,7 @@ def restart_idle_timer(pack: Pack, facts: Facts, thread: Thread, event: TextOutc
 def note_assignee_message(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Take the assignee's next message as the sign that it has seen what was there before it."""
+    """Count the assignee's next message as the sign that they have seen what was there before it."""
     if event.sender != thread.assignment.assignee:
         return Step(thread)
     thread, closing = _note_seen(pack, facts, thread)
@@ -113,7 +113,7 @@ def note_assignee_message(
 
 
 def note_read(pack: Pack, facts: Facts, thread: Thread, event: MessageRead) -> Step[Thread]:
-    """Take the assignee's read receipt as the sign that it has seen what was there."""
+    """Count the assignee's read receipt as the sign that they have seen what was there."""
     if event.user != thread.assignment.assignee:
         return Step(thread)
     thread, closing = _note_seen(pack, facts, thread)
@@ -150,7 +150,7 @@ def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
 
 
 def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!redact` as a reply: that message leaves the room now, and does not leave for the phone if it has not yet."""
+    """`!redact` as a reply: removes that message from the room now, and stops it if it has not left for the phone."""
     if not event.target:
         return answer_as_note(facts, thread, event, notice_of("retention.say_it_as_a_reply"))
     if event.ref == "card":
@@ -180,7 +180,7 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 
 def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Park or end what has come to its time, unless something speaks against it."""
+    """Park or end a thread whose time has come, unless something prevents it."""
     life = thread.lifecycle
     match event.key:
         case "close" if life.closes_at and life.state is not ThreadState.PARKED:
@@ -195,7 +195,7 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
                 return _wait(thread, IDLE, quiet)
             return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
         case "idle" if life.closes_at or life.state is ThreadState.WAITING:
-            # The closing may be taken back, or a person take the thread: then this is looked at again.
+            # When the closing is taken back, or a person takes the thread, this is checked again.
             return _wait(thread, IDLE, facts.now + pack.settings.idle)
         case "end" if life.state is ThreadState.PARKED:
             kept_until = life.since + _kept_seconds(pack, thread)
@@ -206,9 +206,9 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
 
 
 def close_unread(pack: Pack, facts: Facts, thread: Thread, event: UnreadClosed) -> Step[Thread]:
-    """Park a conversation that nobody has read, at a supervisor's word (`!close-rest`), unless something speaks against it.
+    """Park a conversation that nobody has read, for a supervisor's `!close-rest`, unless something prevents it.
 
-    It looks for itself: the desk may not have heard yet of a sign, of another text, or of a person who is its assignee.
+    The thread checks for itself: the desk may not have heard yet of a sign, another text, or a new assignee.
     """
     life = thread.lifecycle
     stays = (
@@ -228,7 +228,7 @@ def close_unread(pack: Pack, facts: Facts, thread: Thread, event: UnreadClosed) 
 
 
 def park_now(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Close a conversation without an undo time: a text that is arriving right now still takes it back."""
+    """Close a conversation without an undo time: a text that is arriving right now still cancels the close."""
     if thread.lifecycle.state is ThreadState.PARKED:
         return thread, ()
     return replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now)), (SetTimer(key=CLOSE, due=facts.now),)
@@ -237,7 +237,7 @@ def park_now(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
 def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     """Begin to close a conversation, for `why` (a sentence for the room): it is parked when the undo time is over.
 
-    What closes already goes on closing. Nothing is said to the phone.
+    A conversation that is closing already goes on closing. Nothing is said to the phone.
     """
     undo = pack.settings.close_undo
     if thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED:
@@ -251,13 +251,13 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
 
 
 def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:
-    """Whether an event comes too late for a conversation that is over: it concerned a room that is no longer ours."""
+    """Whether an event comes too late for a conversation that is over: it concerned a room that the thread has lost."""
     parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
     return parked and not isinstance(event, TextArrived | TimerDue | EnrolmentFinished | TimesAhead)
 
 
 def possible_when_parked(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Return the actions that are still possible: what is parked has no room to show anything in."""
+    """Return the actions that are still possible: a parked thread has no room to show anything in."""
     if thread.lifecycle.state is not ThreadState.PARKED:
         return actions
     return tuple(
@@ -295,9 +295,9 @@ def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
 
 
 def _parked(facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = False) -> tuple[Thread, tuple[Action, ...]]:
-    """Return what is left of a thread whose conversation is over, and what hands the rest over to be erased."""
+    """Return what is left of a thread whose conversation is over, and the actions that erase the rest."""
     values: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
-    # That they said STOP outlives the conversation; what was about to be answered to it does not.
+    # The STOP outlives the conversation; a reply to it that has not left does not.
     values["consent"] = replace(thread.consent, reply=None, reply_ref="", text_after_stop="", confirmation_ref="")
     life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=thread.lifecycle.continuing)
     goes = (ParkThread(grace=grace, drop_unsent=drop_unsent), SendEvent(owner=DESK, event=ThreadParked(thread=thread.id)))
@@ -305,9 +305,10 @@ def _parked(facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = F
 
 
 def _last_answered(thread: Thread) -> float:
-    """Return when a person last answered them: by what left, and where an agreed word came by what was said (practice 10).
+    """Return when a person last answered the texter.
 
-    What the line answers by itself is no answer, but after a STOP nobody can give another.
+    It is when the words left; once a codeword was texted, when they were said (practice 10). An automatic reply is no
+    answer, except after a STOP, when nobody can give another.
     """
     if thread.codeword.ever_texted:
         return thread.lifecycle.last_said
@@ -315,7 +316,7 @@ def _last_answered(thread: Thread) -> float:
 
 
 def _note_seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Note that the assignee saw what came; close what a person left with a silent word before it was seen."""
+    """Note that the assignee saw what came; close a conversation that the texter left before that by a silent word."""
     leaving = thread.lifecycle.close_when_seen
     thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=0, close_when_seen=False))
     return park_soon(pack, facts, thread, LEFT_SILENTLY) if leaving else (thread, ())
@@ -326,7 +327,7 @@ def _kept_seconds(pack: Pack, thread: Thread) -> int:
 
 
 def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
-    """Wait with what cannot be undone while a text is on its way or was never shown, or a person holds the thread."""
+    """Postpone what cannot be undone while a text is on its way or was never shown, or the thread is on legal hold."""
     if facts.on_legal_hold or facts.has_dead_letters:
         return _wait(thread, key, facts.now + HOUR)
     busy = facts.display_pending or facts.inbound_pending or _has_unsent(facts, thread)
@@ -334,7 +335,7 @@ def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
 
 
 def _has_unsent(facts: Facts, thread: Thread) -> bool:
-    """Whether something that a person said is still to leave for the phone. What is held waits for a person, not for us."""
+    """Whether a person's words are still to leave for the phone. Held words wait for a person, and do not count."""
     return facts.outbound_pending or bool(thread.sending.pending) or thread.consent.reply is not None
 
 

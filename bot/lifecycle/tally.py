@@ -32,7 +32,7 @@ KINDS: Final = {
     "other": "❔",
     "abandoned": "💨",
 }
-"""What a conversation can be counted as, and the tap that counts it."""
+"""The kinds of conversations, and the reaction for each."""
 WAIT_STEPS: Final = (
     (120.0, "wait_under_2_min"),
     (300.0, "wait_2_to_5_min"),
@@ -48,7 +48,7 @@ NO_VARIATION: Final = str.maketrans("", "", "\ufe0f")
 
 
 def ask_kind(thread: Thread, closing: str) -> SendMessage:
-    """Say that a thread closes and ask what it was about: one message, to be tapped. Nobody is asked who never had it."""
+    """Say that a thread closes and ask what it was about, in one message with reactions; only if it had an assignee."""
     if thread.assignment.epoch == 0:
         return SendMessage(place=THREAD, body=closing)
     taps = " · ".join(f"{tap} {kind}" for kind, tap in KINDS.items())
@@ -75,7 +75,7 @@ def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def count_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdded) -> Step[Thread]:
-    """Count what was tapped under the question."""
+    """Count the reaction under the question."""
     key = event.key.translate(NO_VARIATION)
     kind = next((kind for kind, tap in KINDS.items() if key == tap.translate(NO_VARIATION)), None)
     if event.target != QUESTION or kind is None or facts.role(event.sender) is None:
@@ -94,14 +94,14 @@ def count_wait(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Ste
 
 
 def count_gone(facts: Facts, thread: Thread) -> tuple[Action, ...]:
-    """Count, when it is over, a conversation in which no text of theirs came after our first words: they had gone."""
+    """Count a conversation, when it is over, in which no text came after our first words: the texter had gone."""
     silence = thread.silence
     silent = silence.heard_at and silence.spoke_at >= silence.heard_at and not silence.exchanges
     return (count(facts, thread, GONE_WHEN_ANSWERED),) if silent else ()
 
 
 def count(facts: Facts, thread: Thread, kind: str) -> IncrementCounter:
-    """Count one, in the month it is (UTC) and the language the thread was held in."""
+    """Count one, in the current month (UTC) and the thread's language."""
     return IncrementCounter(month=month_of(facts.now), language=thread.consent.language, kind=kind)
 
 

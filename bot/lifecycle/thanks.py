@@ -56,7 +56,7 @@ THANKS: Final = frozenset(
         "adios",
     }
 )
-"""Words of which such a text is made, without accents."""
+"""Words of which such a text consists, without accents."""
 SAYS_IT: Final = frozenset(
     {
         "thanks",
@@ -80,11 +80,11 @@ SAYS_IT: Final = frozenset(
 )
 """Words of which such a text holds at least one."""
 HANDS: Final = "\U0001f44d\U0001f64f\u2764\U0001f49c\U0001f499\U0001f49a\U0001f90d\U0001f917"
-"""Emoji that say it by themselves: thumb, folded hands, hearts, a hug."""
+"""Emoji that are thanks by themselves: thumb, folded hands, hearts, a hug."""
 
 
 def only_thanks(body: str) -> bool:
-    """Tell whether a text holds thanks, or an "ok", and nothing else. A question is more than that."""
+    """Tell whether a text holds thanks, or an "ok", and nothing else. A question is not thanks alone."""
     if "?" in body or "\u00bf" in body:
         return False
     plain = "".join(c for c in unicodedata.normalize("NFKD", body.casefold()) if not unicodedata.combining(c))

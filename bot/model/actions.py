@@ -30,7 +30,7 @@ from bot.model.transactional_actions import (
 DESK: Final = "desk"
 THREAD: Final = "thread"
 RECAP: Final = "recap"
-"""The name of what says again what colleagues typed: one stands in a room, the newest."""
+"""The ref of the recap: a room has one, the newest."""
 OFFICE: Final = "office:"
 """Places: the desk room, the thread's own room, and `office:` followed by whose office it is."""
 
@@ -45,7 +45,7 @@ class Speaker(Enum):
 
 @unique
 class Lane(Enum):
-    """Order holds within a lane of a thread; conversation goes first, clean-up last."""
+    """The order of rows holds within a lane of a thread; conversation goes first, clean-up last."""
 
     CONVERSATION = "conversation"
     RECEIPTS = "receipts"
@@ -56,7 +56,7 @@ class Lane(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMessage:
-    """An encrypted message in a room. `notice` for what software says; the texter's words are plain text."""
+    """An encrypted message in a room. `notice`: the software says it; the texter's words are plain text."""
 
     place: str
     body: str = field(repr=False)
@@ -73,10 +73,10 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditMessage:
-    """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of what it changes.
+    """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of the message.
 
-    `fresh`: it is posted again and pinned instead, and the message that bore the name is redacted: clients may go on
-    showing a pinned message as it was before its edits. `reactions`: as of what it changes, for when it is posted again.
+    `fresh`: post and pin it as a new message instead, and redact the earlier message of that ref, because clients may go on
+    showing a pinned message as it was before its edits. `reactions`: as of the message, for when it is posted again.
     """
 
     place: str
@@ -97,7 +97,7 @@ class RedactMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactEvent:
-    """Redact what a person said there, at once: it held what must not stand in a room."""
+    """Redact a person's message at once: it held what must not stay in a room."""
 
     place: str
     event_id: str
@@ -135,7 +135,7 @@ class DeliveryReceipt(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowReceipt:
-    """Put this receipt on a person's message, in the place of the one before."""
+    """Put this receipt on a person's message, in place of the earlier one."""
 
     place: str
     event_id: str
@@ -155,7 +155,7 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendSms:
-    """A text for the phone. `since` is when the words were said, or when the text arrived that they answer."""
+    """A text for the phone. `since`: when the words were said, or when the text that they answer arrived."""
 
     ref: str
     body: str = field(repr=False)
@@ -163,7 +163,7 @@ class SendSms:
     epoch: int
     since: float
     not_before: float = 0.0
-    """It leaves no sooner (seconds since the epoch): a verdict's answer tells nothing by how soon it comes."""
+    """It leaves no sooner (seconds since the epoch): the delay of a verdict's answer must reveal nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KickMember:
-    """Remove a person from a room, or take their invitation back; sessions rotate."""
+    """Remove a person from a room, or withdraw their invitation; sessions rotate."""
 
     user: str
     place: str = THREAD
@@ -184,9 +184,9 @@ class KickMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareRoomKeys:
-    """Send a room's live keys to a person's trusted devices, after asking afresh which those are.
+    """Send a room's current keys to a person's trusted devices, after querying the list of devices again.
 
-    `resend`: also to devices that have had them; a person asks because they cannot read, or has just come in.
+    `resend`: also to devices that have had them, because a person cannot read, or has just joined.
     """
 
     place: str
@@ -196,10 +196,10 @@ class ShareRoomKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRecap:
-    """Say again in a thread's room what colleagues typed there, in answer to `reply_to`, in the place of the one before.
+    """Repeat in a thread's room what colleagues typed there, in answer to `reply_to`, in place of the earlier recap.
 
-    It bears the name `RECAP` and goes after a while by itself; whatever takes a message out of the room redacts it too.
-    `receipts`: event id and :class:`DeliveryReceipt` value of what was meant for the phone, the newest last.
+    Its ref is `RECAP`. It is redacted after a while, and whenever a message is removed from the room. `receipts`: event id
+    and :class:`DeliveryReceipt` value of the words that were meant for the phone, the newest last.
     """
 
     place: str
@@ -210,7 +210,7 @@ class SendRecap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePowerLevels:
-    """Write a room's power levels as it was made with, but for who supervises now, and `supervisors` besides.
+    """Write a room's original power levels, except for the present supervisors, and with `supervisors` besides.
 
     `alone`: these supervise, and nobody else.
     """
@@ -222,7 +222,7 @@ class RestorePowerLevels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmIdentity:
-    """Let this identity of a person be the one that gets keys and gives commands."""
+    """Confirm this identity of a person: it gets keys and gives commands."""
 
     user: str
     master_key: str
@@ -241,9 +241,9 @@ class ShowDevices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOnCall:
-    """Call the person on call outside Matrix. It says that a person waits, and nothing more.
+    """Call the person on call outside Matrix. The call says that a person waits, and nothing more.
 
-    `test`: the id of a test of the alarms, whose call says that it is one; empty for a call in earnest.
+    `test`: the id of a test of the alarms, whose call says that it is a test; empty for a real call.
     """
 
     reason: str
@@ -253,7 +253,7 @@ class PageOnCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryDeadLetter:
-    """Try something once more that could not be handled, by its short id, and say in `place` what became of that."""
+    """Try a dead letter once more, by its short id, and say the result in `place`."""
 
     place: str
     reply_to: str
@@ -271,7 +271,7 @@ class EraseMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowAudit:
-    """Answer, in a place, what the audit noted last."""
+    """Answer with the latest audit entries, in a place."""
 
     place: str
     reply_to: str
@@ -281,7 +281,7 @@ class ShowAudit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealNumber:
-    """Show the thread's number in the offices of these people, for a minute. It is not in here.
+    """Show the thread's number in the offices of these people, for a minute. This action does not hold the number.
 
     `languages`: of each of them, in the same order; empty when all read the first one.
     """
@@ -293,9 +293,9 @@ class RevealNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFromHandset:
-    """Let a handset of the rehearsal carrier text the line. `tag` names the handset; `ref` the text, once for all.
+    """Let a handset of the rehearsal carrier text the line. `tag` names the handset; `ref` the text, uniquely.
 
-    It is the texter of a drill (`bot.drills`). Only the rehearsal carrier can do it; nothing else ever does.
+    The handset is that of a drill's texter (`bot.drills`). Only the rehearsal carrier can do it.
     """
 
     ref: str
@@ -351,4 +351,4 @@ ROOM_ACTIONS: Final = (
     SendRecap,
     EraseMessage,
 )
-"""What is done in a room, at its `place`: it is not possible any more where there is none."""
+"""Actions in a room, at its `place`: they are not possible any more once there is none."""

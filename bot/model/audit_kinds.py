@@ -10,7 +10,7 @@ from enum import Enum, unique
 
 @unique
 class AuditKind(Enum):
-    """What the audit notes: that it was said or done, never which words. Those of texts are the texts' own names."""
+    """The kinds of audit entries: that something was said or done, never which words. Texts have their own names."""
 
     FIRST_TEXT_IN = "first_text_in"
     FIRST_WORDS_OUT = "first_words_out"

@@ -15,7 +15,7 @@ SHORTEST, SHORTEST_IDEOGRAPHS, LONGEST, MOST_WORDS = 4, 2, 40, 6
 
 @unique
 class CodewordMatch(Enum):
-    """Which agreed word a text held."""
+    """Which codeword a text held."""
 
     NONE = "none"
     SAFE = "safe"
@@ -24,7 +24,7 @@ class CodewordMatch(Enum):
 
 @unique
 class Flaw(Enum):
-    """Why a codeword is not taken. The value is what the person who agreed on it is told."""
+    """Why a codeword is not accepted. The value is what the person who agreed on it is told."""
 
     NOT_PLAIN = "Only a new, plain message is taken: no edit, no thread, no file, nobody mentioned."
     NO_LETTERS = (
@@ -42,9 +42,9 @@ class Flaw(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
-    """What is kept of two words: a salt, and the digest of each under it, in hex; and how long each is, in letters.
+    """What is stored of two words: a salt, the digest of each under it, in hex, and the length of each, in letters.
 
-    There are always two; where no duress word was agreed, the second is of nothing that anybody could text.
+    There are always two digests; when no duress word was agreed, the second is of nothing that anybody could text.
     """
 
     salt: str = field(repr=False)
@@ -52,12 +52,12 @@ class Digests:
     duress: str = field(repr=False)
     lengths: tuple[int, int] = field(repr=False)
     parts: tuple[int, int] = field(default=(1, 1), repr=False)
-    """Of how many tokens each is: runs of so many are the likely ones."""
+    """The number of tokens of each: runs with as many tokens are the likely ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentAnswer:
-    """What became of a message in an office that was asked: a flaw, both digests, or neither (the first word is taken)."""
+    """The result for an answer in an office: a flaw, both digests, or neither (the first word is accepted)."""
 
     flaw: Flaw | None = None
     digests: Digests | None = field(default=None, repr=False)

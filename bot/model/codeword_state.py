@@ -22,14 +22,12 @@ class SendLock(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodewordState:
-    """The word agreed with a survivor. It belongs to the phone: all of it goes over into the next conversation.
+    """The codeword of a phone. All of it goes over into the phone's next conversation.
 
     `spent`: a word was texted, so it is on that phone now; `last_text_at`: when the last text came, by its own time.
-    `challenge`: the
-    `!verify` whose challenge has not been answered, `challenge_sent_at`: when the carrier took it, 0 while it has not.
-    `ever_texted`: one
-    of two words was texted once, whichever it was: from then on nothing that shows on the phone may turn on whether words
-    of a person left, for under duress they do not. What counts instead is that they were said.
+    `challenge`: the `!verify` whose challenge has not been answered, `challenge_sent_at`: when the carrier took it, 0 while
+    it has not. `ever_texted`: one of the two words was texted once. From then on nothing that shows on the phone may depend
+    on whether words of a person left, because under duress they do not; it depends on whether they were said.
     """
 
     digests: Digests | None = field(default=None, repr=False)
@@ -49,7 +47,7 @@ class CodewordState:
 class Enrolment:
     """A person is being asked in their office for a codeword.
 
-    `wants_duress_word`: they said it, and are asked for the duress word.
+    `wants_duress_word`: the codeword is given, and they are asked for the duress word.
     """
 
     user: str

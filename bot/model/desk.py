@@ -29,7 +29,7 @@ SHIFTS_TIMER: Final = "shifts"
 
 @unique
 class Role(Enum):
-    """What a member of the desk is: power level 50 makes a supervisor."""
+    """The role of a member of the desk: power level 50 makes a supervisor."""
 
     ADVOCATE = "advocate"
     SUPERVISOR = "supervisor"
@@ -37,7 +37,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealRequest:
-    """A person asks to see the number; until then a second person can say yes."""
+    """A person asks to see the number; until then a second person can confirm."""
 
     by: str
     until: float
@@ -59,14 +59,14 @@ class Thread:
     silence: Silence = field(default_factory=Silence)
     signs: HoldSigns = field(default_factory=HoldSigns)
     tallied: frozenset[str] = frozenset()
-    """What this conversation was counted as, so that a second tap counts nothing. The counters know no thread."""
+    """The kind as which this conversation was counted, so that a second tap counts nothing. The counters know no thread."""
     on_legal_hold: bool = False
-    """It is on hold, as last seen here; the database has the truth (`Facts.frozen`)."""
+    """It is on hold, as last seen here; the database has the truth (`Facts.on_legal_hold`)."""
     reveal_request: RevealRequest | None = None
     canary: str = ""
-    """Of a thread that no person has (`bot.canary`): the one account that may be in it. Empty: it is a texter's."""
+    """Of a canary thread (`bot.canary`): the one account that may be in it. Empty: the thread is a texter's."""
     drill: str = ""
-    """Of a thread whose texter is a script (`bot.drills`): the tag of its handset. It changes nothing for anybody."""
+    """Of a thread whose texter is a script (`bot.drills`): the tag of its handset. Nothing else is different for it."""
 
     @property
     def other_hands_at(self) -> float:
@@ -77,11 +77,10 @@ class Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskMember:
-    """A member of the desk. `last_thread`: the thread in which their last words for a phone were said.
+    """A member of the desk. `last_thread`: the thread in which they last wrote words for a phone.
 
-    `away`: was given a thread unasked and did not show themselves. `on_duty_since`: on duty since then. `heavy_threads`:
-    heavy threads
-    since then. `debrief_offered_at`: when they were last offered a talk unasked. Counts and times, never what it was about.
+    `away`: got a thread unasked and showed no sign. `on_duty_since`: when they went on duty. `heavy_threads`: heavy threads
+    since then. `debrief_offered_at`: when they were last offered a talk unasked. Counts and times, never the subject.
     `languages`: codes of those that they said they speak, beside the line's first.
     """
 
@@ -95,26 +94,25 @@ class DeskMember:
     debrief_offered_at: float = 0.0
     languages: tuple[str, ...] = ()
     reads: str = ""
-    """The language in which the software speaks to them (`!lang me`); empty: the line's, for its staff."""
+    """The language in which the software speaks to them (`!lang me`); empty: the line's staff language."""
     drills: int = 0
-    """How many drills they have played, until they delete that."""
+    """How many drills they have played since they last deleted the count."""
     met: tuple[Situation, ...] = ()
-    """Of which first times they were told; `quiet`: they want to hear of no more (`bot.staffing.first_times`)."""
+    """First times of which they were told; `quiet`: they want no more sentences (`bot.staffing.first_times`)."""
     quiet: bool = False
     shift_until: float = 0.0
-    """End of the last shift of the calendar for which they were on duty or were asked; on the wall's clock."""
+    """End of the last shift of the calendar for which they were on duty or were asked; in local time."""
     called: tuple[str, ...] = field(default=(), repr=False)
-    """What they are called by their display name: words in lower case (`bot.language.colleague_talk`), for the guard."""
+    """Names in their display name: words in lower case (`bot.language.colleague_talk`), for the guard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """A thread as the desk sees it. `assignee` is None while it waits; `since`: when it came to wait, or to its assignee.
+    """A thread as the desk sees it. `assignee`: None while it waits; `since`: when it began to wait, or got its assignee.
 
-    `opened_at`: when it came to the desk. `last_activity`, `last_was_inbound`: the last text, to the minute, and whose it
-    was. `other_hands_at`: when a sign was last seen that another person has the phone; 0: none stands.
-    `auto_assigned`: to its
-    assignee unasked; `tried_users`: who had it in their hands and has it no longer. `duress`, `heavy`: marks, no content.
+    `opened_at`: when the desk first had it. `last_activity`, `last_was_inbound`: the last text, to the minute, and whose it
+    was. `other_hands_at`: when a sign was last seen that another person has the phone; 0: there is none. `auto_assigned`:
+    to its assignee unasked; `tried_users`: its earlier assignees. `duress`, `heavy`: marks, no content.
     """
 
     thread: str
@@ -125,7 +123,7 @@ class QueueEntry:
     has_card: bool = True
     """False for a texter who came in a flood and is being claimed: others of a flood are in `Flood.crowd`."""
     past_cards: int = 0
-    """How many messages at the desk were its card before the present one."""
+    """How many messages at the desk were its card before the current one."""
     opened_at: float = 0.0
     last_activity: float = 0.0
     last_was_inbound: bool = True
@@ -141,19 +139,19 @@ class QueueEntry:
     language: str = ""
     """The language of the agency's texts for them; empty: the line's first."""
     measured_from: float = 0.0
-    """Since when it is measured how long they wait for a person's first answer; 0: it is not, or no longer."""
+    """Since when the wait for a person's first answer is measured; 0: it is not, or no longer."""
     reveal_until: float = 0.0
-    """Until then a second person can say yes to the person who asks to see its number; 0: nobody asks."""
+    """Until then a second person can confirm the request to see its number; 0: there is no request."""
 
     @property
     def urgent(self) -> bool:
-        """Whether it comes before all that wait longer: a sign of danger, or the duress word. "Who is this?" is none."""
+        """Whether it comes before all that wait longer: a sign of danger (except "Who is this?"), or the duress word."""
         return self.danger or self.duress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAlarm:
-    """An alarm of a thread that stands at the desk: since when, and how often it came since."""
+    """An alarm of a thread that is shown at the desk: since when, and how often it came since."""
 
     designation: str
     alarm: AlarmKind
@@ -171,17 +169,17 @@ class Desk:
     unconfirmed_identities: tuple[tuple[str, str], ...] = ()
     """Master keys that wait for a supervisor's `!trust`, by user."""
     reported: tuple[tuple[str, float], ...] = ()
-    """When the desk was told of each of these (seconds since the epoch)."""
+    """When each of these was reported at the desk (seconds since the epoch)."""
     outage: bool = False
     board: str = ""
     """The live board as it was last written."""
     board_at: float = 0.0
     board_alarms: tuple[str, ...] = ()
     board_threads: tuple[str, ...] = ()
-    """What of the board matters, as it was when the board was last posted as a new message, and when that was."""
+    """The threads with their assignees when the board was last posted as a new message, and when that was."""
     board_posted_at: float = 0.0
     alarms: tuple[ShownAlarm, ...] = ()
-    """The alarms of the last minutes: the same one again edits its message."""
+    """The alarms of the last minutes: the same alarm again edits its message."""
     called_at: float = 0.0
     """When people on duty were last called to a thread that had just come to wait."""
     claimers: tuple[tuple[str, float], ...] = ()
@@ -195,7 +193,7 @@ class Desk:
     outreach: tuple[ColdOutreach, ...] = ()
     enrolments: tuple[Enrolment, ...] = ()
     codeword_event_ids: tuple[str, ...] = ()
-    """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
+    """The last messages that held a codeword and were redacted: their edits are redacted as well."""
     on_legal_hold: tuple[str, ...] = ()
     """Threads that are on hold, also those whose conversation is over."""
     waits: tuple[tuple[int, int], ...] = ()
@@ -203,21 +201,21 @@ class Desk:
     drills: tuple[DrillRun, ...] = ()
     """Drills that run; only a rehearsal line has any."""
     gaps_told_at: float = 0.0
-    """When the gaps of the calendar of shifts were last looked for; on the wall's clock."""
+    """When the gaps of the calendar of shifts were last looked for; in local time."""
     shifts_due: float = 0.0
     """When the timer of the calendar is due; 0: none was set."""
     strangers_told: tuple[str, ...] = ()
     """People of the calendar file who are not at the desk, as supervisors were last told of them."""
 
     def member(self, user: str) -> DeskMember | None:
-        """Who that person is at the desk, if they are there."""
+        """Return the member with that Matrix id, or None."""
         return next((member for member in self.roster if member.user == user), None)
 
     @property
     def waiting(self) -> tuple[QueueEntry, ...]:
         """Threads of the queue without an assignee: danger and duress first, then words for help, then the longest wait.
 
-        Who waits without a card is not among them, but in `flood.crowd`.
+        Threads that wait without a card are not among them, but in `flood.crowd`.
         """
         waiting = (entry for entry in self.threads if entry.assignee is None)
         return tuple(sorted(waiting, key=lambda entry: (not entry.urgent, not entry.asks, entry.since)))
@@ -234,10 +232,9 @@ Aggregate: TypeAlias = Thread | Desk
 class Facts:
     """What the engine looked up for one decision.
 
-    `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
-    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well; `dialled_number`:
-    what a
-    message in an office is as a telephone number. The rest is for threads only, and `new_designation` for a parked one.
+    `now`: in seconds since the epoch; `roster`: as at the desk; `designations`: of all other threads of the line; `load`:
+    how many threads each person holds; `outage`: the desk says that texts do not work well; `dialled_number`: a message in
+    an office, read as a telephone number. The rest is for threads only, and `new_designation` for a parked one.
     """
 
     now: float
@@ -245,19 +242,19 @@ class Facts:
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
     codeword_match: CodewordMatch = CodewordMatch.NONE
-    """Which agreed word the event held, before it was masked."""
+    """Which codeword the event held, before it was masked."""
     partly_compared: bool = False
-    """It was so long that not all of it could be compared with the agreed word."""
+    """The text was too long to compare all of it with the codeword."""
     enrolment_answer: EnrolmentAnswer | None = None
-    """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
+    """The answer to an enrolment in an office; the words themselves are not in the event any more."""
     outage: bool = False
     usual_wait: int = 0
-    """Minutes within which people are usually answered at this desk, as measured; 0: nothing can be said."""
+    """Minutes within which people are usually answered at this desk, as measured; 0: unknown."""
     on_call: bool = False
     """A person outside Matrix can be called."""
     dialled_number: DialledNumber | None = None
     on_legal_hold: bool = False
-    """A person put the thread on hold: nothing of it is destroyed (design.md, "The life of a thread")."""
+    """The thread is on legal hold: nothing of it is destroyed (design.md, "The life of a thread")."""
     display_pending: bool = False
     """Something of the thread is still on its way into its room."""
     has_dead_letters: bool = False
@@ -265,9 +262,9 @@ class Facts:
     inbound_pending: bool = False
     """A text of this texter is in the inbox, behind this event."""
     outbound_pending: bool = False
-    """A text to this phone is decided, and has not left yet or is just leaving."""
+    """A text to this phone is decided, and has not left yet or is leaving."""
     new_designation: str = ""
-    """Two words that no conversation bears, for one that begins."""
+    """An unused designation, for a conversation that begins."""
     clock_ahead: float = 0.0
     """By how many seconds the machine's clock was set forward since the start: `now` does not follow it."""
     drills: Mapping[str, DrillScript] = field(default_factory=dict)
@@ -277,7 +274,7 @@ class Facts:
 
     @property
     def wall_clock(self) -> float:
-        """What a clock on the wall shows (seconds since the epoch): for whatever is of a time of day."""
+        """The local time of the line, in seconds since the epoch, for everything that depends on the time of day."""
         return self.now + self.clock_ahead
 
     @property
@@ -286,7 +283,7 @@ class Facts:
         return any(member.on_duty for member in self.roster)
 
     def member(self, user: str) -> DeskMember | None:
-        """Return who that person is at the desk, if they are there."""
+        """Return the member with that Matrix id, or None."""
         return next((member for member in self.roster if member.user == user), None)
 
     @property
@@ -295,5 +292,5 @@ class Facts:
         return tuple(member.user for member in self.roster if member.on_duty and member.role is Role.SUPERVISOR)
 
     def role(self, user: str) -> Role | None:
-        """Return what that person may do, None for a person who is not on the roster."""
+        """Return that person's role; None for a person who is not on the roster."""
         return next((member.role for member in self.roster if member.user == user), None)

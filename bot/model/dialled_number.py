@@ -11,7 +11,7 @@ from enum import Enum, unique
 
 @unique
 class NumberKind(Enum):
-    """What a person typed in their office is, as a telephone number."""
+    """The kind of telephone number that a person typed in their office."""
 
     GOOD = "good"
     UNREADABLE = "unreadable"

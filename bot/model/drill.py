@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SECOND: Final = ".2"
-"""What stands behind a drill's id for its second handset."""
+"""The suffix to a drill's id for its second handset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,12 @@ class PhoneText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillRun:
-    """One drill. `user`: whose it is; `users`: they and whoever was the advocate of one of its threads.
+    """One drill. `user`: who plays it; `users`: that person and every advocate of one of its threads.
 
     `scene`, `step`: what is played now; `until`: when a pause or a wait is over (0: neither). `facts` and `marks`: what has
-    come true and where the script was, with the time; `facts_at_text`: how many facts there were at the texter's last text;
-    `on_its_way`: that text is in no thread yet; `came`: when it came into one; `said`: which words for a phone (thread and
-    ref) were said after it could be read.
+    come true and which marks were reached, with the time; `facts_at_text`: how many facts there were at the texter's last
+    text; `on_its_way`: that text is in no thread yet; `came`: when a thread got it; `said`: which words for a phone (thread
+    and ref) were said after it could be read.
     """
 
     id: str
@@ -58,7 +58,7 @@ class DrillRun:
         return tuple(at for fact, at in self.facts if fact in facts)
 
     def marked(self, mark: str) -> float | None:
-        """Return when the script first came to a mark; None when it did not."""
+        """Return when the script first reached a mark; None when it did not."""
         return next((at for name, at in self.marks if name == mark), None)
 
 

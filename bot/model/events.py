@@ -71,12 +71,11 @@ from bot.model.thread_desk_events import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextArrived:
-    """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched.
+    """A text from the handset. `id` is opaque and the same in the carrier's retries; `media` counts what is not fetched.
 
-    `at`: when it was texted, or came, never in the future; `sent_at`: what the carrier told of it, where it can be
-    believed.
-    `rate_limited`: it opened a thread while more new texters came than the pack allows for. `unordered_within`: the
-    seconds within which the carrier's texts may come in another order than they were texted, where it tells no time.
+    `at`: when it was texted, or came, never in the future; `sent_at`: the carrier's time of sending, if it is plausible.
+    `rate_limited`: it opened a thread while more new texters came than the pack allows. `unordered_within`: the seconds
+    within which the carrier's texts may arrive in another order than they were texted, when it gives no time.
     """
 
     id: str
@@ -87,12 +86,12 @@ class TextArrived:
     rate_limited: bool = False
     unordered_within: float = 0.0
     drill: str = ""
-    """The tag of the handset of a drill that texted it, as the rehearsal carrier says; no other carrier can."""
+    """The tag of the drill's handset that sent it, as the rehearsal carrier reports; no other carrier can."""
 
 
 @unique
 class Outcome(Enum):
-    """What became of one request to the carrier."""
+    """The result of one request to the carrier."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
@@ -106,7 +105,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextOutcome:
-    """What became of a text of ours. `ref` names it; `code` is the carrier's, for a person to quote."""
+    """The result for a text of ours. `ref` names it; `code` is the carrier's, for a person to quote."""
 
     ref: str
     outcome: Outcome
@@ -125,7 +124,7 @@ class Content(Enum):
 
 @unique
 class Relation(Enum):
-    """How a message stands to others. A reply to the texter's words is an answer like any other."""
+    """How a message relates to others. A reply to the texter's words is an answer like any other."""
 
     NONE = "none"
     TEXTER_REPLY = "texter_reply"
@@ -138,10 +137,9 @@ class Relation(Enum):
 class MessageSent:
     """A person said something, in an encrypted event from a trusted device.
 
-    `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `mentioned_users` are the
-    Matrix ids that
-    the message mentions, without our own; `at` is the homeserver's time in seconds. `ref`: our own name for the target of a
-    reply, where that is a message of ours. A reply to a notice of ours has what that notice is about as its target.
+    `place`: where (see `actions`); `target`: what an edit replaces or a reply answers; `mentioned_users`: the Matrix ids
+    that the message mentions, without our own; `at`: the homeserver's time in seconds. `ref`: our own name for the target
+    of a reply, if that is a message of ours. A reply to a notice of ours has as its target what that notice is about.
     """
 
     place: str
@@ -156,14 +154,14 @@ class MessageSent:
     mentioned_users: tuple[str, ...] = ()
     ref: str = ""
     quotes: bool = False
-    """Its author quoted something in it: that is not in `body`."""
+    """Its author quoted other words in it, which are not in `body`."""
     differs: bool = False
-    """`body` is what their client shows, and not what they typed: a letter or a digit is lost, added or changed."""
+    """`body` is what the author's client shows, and not what they typed: a letter or a digit is lost, added or changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReactionAdded:
-    """A person reacted. `target` is our `ref` where the event is ours, else empty; `trusted`: has a confirmed device."""
+    """A person reacted. `target` is our `ref` if the event is ours, else empty; `trusted`: has a confirmed device."""
 
     place: str
     sender: str
@@ -175,7 +173,7 @@ class ReactionAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRedacted:
-    """A person redacted that event. `ref`: our own name for it, where it is ours."""
+    """A person redacted that event. `ref`: our own name for it, if it is ours."""
 
     place: str
     sender: str
@@ -185,7 +183,7 @@ class MessageRedacted:
 
 @unique
 class IgnoreReason(Enum):
-    """Why an event could not be taken at its word."""
+    """Why an event was not accepted."""
 
     UNTRUSTED = "untrusted"
     UNREADABLE = "unreadable"
@@ -194,9 +192,9 @@ class IgnoreReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageIgnored:
-    """A person sent something that was not taken: from an unsigned device, without its key, or in clear.
+    """A person sent something that was not accepted: from an untrusted device, without its key, or unencrypted.
 
-    `command`: the beginning of what looks like a command in a thread's room, or a tap, for the ones that only stop.
+    `command`: the beginning of what looks like a command in a thread's room, or a tap, for the commands that only stop.
     """
 
     place: str
@@ -224,7 +222,7 @@ class MemberLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReturned:
-    """A homeserver that was put back has a person in a room again who had left it, or was removed."""
+    """After a rollback of the homeserver, a person who had left a room, or was removed, is in it again."""
 
     place: str
     user: str
@@ -232,14 +230,14 @@ class MemberReturned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicesReturned:
-    """Of these people there are devices again that were signed out. The line trusts them no more."""
+    """Devices of these people that were signed out exist again. The line does not trust them."""
 
     users: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberNamed:
-    """A member of the desk room calls themselves this, in their own words; "" is no name."""
+    """A member of the desk room has this display name; "" is no name."""
 
     user: str
     name: str = field(repr=False)
@@ -247,7 +245,7 @@ class MemberNamed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLevelsChanged:
-    """The desk room's power levels are these. `tampered`: what people may do there is not as it was made."""
+    """The desk room's power levels are these. `tampered`: other permissions are not the original ones."""
 
     users: tuple[tuple[str, int], ...]
     tampered: bool = False
@@ -255,7 +253,7 @@ class PowerLevelsChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRead:
-    """A person's client says that they saw this event and what was before it."""
+    """A person's client reports that they saw this event and what was before it."""
 
     place: str
     user: str
@@ -264,7 +262,7 @@ class MessageRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
-    """A person's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
+    """A person's cross-signing identity is not a confirmed one; `first`: none of theirs was ever confirmed."""
 
     user: str
     master_key: str = ""

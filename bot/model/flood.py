@@ -12,15 +12,15 @@ from heapq import nsmallest
 from typing import Final
 
 PAGE_INTERVAL: Final = 900.0
-"""Seconds between two calls outside because a person waits, while an incident stands."""
+"""Seconds between two calls outside because texters wait, during an incident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrowdEntry:
-    """A thread that waits without a card and without a room. `texts`: how many of theirs the desk has heard of.
+    """A thread that waits without a card and without a room. `texts`: how many of its texts the desk has heard of.
 
-    `asks`: they said a word that asks for a person; `closing`: its conversation is being closed by `!close-rest`. The
-    others: as in `QueueEntry`.
+    `asks`: the texter said a word that asks for a person; `closing`: its conversation is being closed by `!close-rest`. The
+    other fields: as in `QueueEntry`.
     """
 
     thread: str
@@ -41,15 +41,15 @@ class CrowdEntry:
 
     @property
     def stands_out(self) -> bool:
-        """Whether something says that this is a person who needs an answer: danger, a word that asks, a second text."""
+        """Whether this texter surely needs an answer: a sign of danger, a word that asks, a second text."""
         return self.in_danger or self.asks or self.texts > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestClosing:
-    """A supervisor wants to close the conversations of those who wrote once. `before`: who came later stays.
+    """A supervisor wants to close the conversations of those who wrote once. `before`: threads that came later stay.
 
-    `until`: the question stands until then; `due`: when it is done, 0 until a person confirms it (seconds since the epoch).
+    `until`: when the question expires; `due`: when it is done, 0 until a person confirms it (seconds since the epoch).
     """
 
     before: float
@@ -60,14 +60,14 @@ class RestClosing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flood:
-    """How the flood stands. `crowd`: who waits without a card, by thread, in the order in which they came.
+    """The state of the flood. `crowd`: who waits without a card, by thread, in the order in which they came.
 
     `card`: its card as it was last written, empty while there is no incident.
 
-    `active`: new threads get no card of their own; it ends later than it could begin again (`flood_begins`, `flood_ends`
-    and `flood_calm` of the pack). `arrivals`: new threads of the last minute while it is not active; `came`: threads
-    without a card since the incident began, and `came_before` at the last look; `calm_since`: since when few come. Times in
-    seconds since the epoch, 0: never.
+    `active`: new threads get no card of their own; it ends at fewer arrivals than it begins at (`flood_begins`,
+    `flood_ends` and `flood_calm` of the pack). `arrivals`: new threads of the last minute while it is not active; `came`:
+    threads without a card since the incident began, and `came_before` at the last look; `calm_since`: since when few come.
+    Times in seconds since the epoch, 0: never.
     """
 
     crowd: Mapping[str, CrowdEntry] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Flood:
         return self.crowd.get(thread)
 
     def find_by_designation(self, designation: str) -> CrowdEntry | None:
-        """Return the same by its designation."""
+        """Return the entry of a thread that waits without a card, by its designation."""
         return next((entry for entry in self.crowd.values() if entry.designation == designation), None)
 
     def with_entry(self, entry: CrowdEntry) -> Flood:
@@ -103,34 +103,34 @@ class Flood:
         return replace(self, crowd=crowd)
 
     def first(self, most: int) -> list[CrowdEntry]:
-        """Return those who come first, at most so many."""
+        """Return the first of the crowd by `urgency`, at most so many."""
         return nsmallest(most, self.crowd.values(), key=urgency)
 
     def may_page(self, now: float) -> bool:
-        """Whether a person may be called outside because of who waits: at most once in a while during an incident."""
+        """Whether a person may be called outside because of the crowd: at most once in a while during an incident."""
         return not self.card or not self.paged_at or not 0 <= now - self.paged_at < PAGE_INTERVAL
 
 
 def urgency(entry: CrowdEntry) -> tuple[bool, bool, bool, float]:
-    """Return the order of those who wait: signs of danger, words that ask, more than one text, the longest waiting."""
+    """Return the sort key of a waiting thread: signs of danger, words that ask, more than one text, the longest wait."""
     return not entry.in_danger, not entry.asks, entry.texts <= 1, entry.since
 
 
 def rest_of(flood: Flood, before: float) -> list[CrowdEntry]:
-    """Return whose conversation `!close-rest` may close: who wrote once until then, and nothing that stands out."""
+    """Return the threads that `!close-rest` may close: those who wrote once until then, and that do not stand out."""
     return [entry for entry in flood.crowd.values() if entry.since <= before and not entry.stands_out and not entry.closing]
 
 
 def is_flooding(arrivals: tuple[float, ...], now: float, *, begins: int) -> bool:
-    """Whether so many new threads within a minute begin a flood. `arrivals`: those of the last minute, the new one too."""
+    """Whether so many new threads within a minute begin a flood. `arrivals`: of the last minute, with the new one."""
     return len(recent(arrivals, now)) >= begins
 
 
 def recent(arrivals: tuple[float, ...], now: float) -> tuple[float, ...]:
-    """Return the arrivals of the last minute; none of a time that a clock which was set back has not come to."""
+    """Return the arrivals of the last minute; none in the future, as after the clock was set back."""
     return tuple(at for at in arrivals if 0 <= now - at < 60)
 
 
 def calm_since(before: float, now: float, *, came: int, ends: int) -> float:
-    """Return since when it is calm: 0 while more than `ends` threads came since the last look, a minute ago."""
+    """Return since when it is calm; 0 while more than `ends` threads came since the last look, a minute ago."""
     return 0.0 if came > ends else before or now

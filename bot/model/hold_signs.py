@@ -11,7 +11,7 @@ from enum import Enum, unique
 
 @unique
 class Doubt(Enum):
-    """Why a person's words are asked about once more before they leave (design.md, "Rules of the phone").
+    """Why a person's words are asked about before they leave (design.md, "Rules of the phone").
 
     The first six are about the moment, the next three about the situation, the last five about the words.
     """
@@ -34,13 +34,13 @@ class Doubt(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldSigns:
-    """What happened that makes words of a person unexpected on the phone. Times in seconds since the epoch; 0: never.
+    """Events that make a person's words unexpected on the phone. Times in seconds since the epoch; 0: never.
 
     `texted_at`: when the newest text that a person wrote was texted. `pleaded`: that text may have asked for no more texts.
-    `leaving`: it has a sign that they have to break off.
-    `promised_at`: when the line last said by itself that it texts nobody first. `offer_ended_at`: when an offer of this
-    thread last ended, or was refused. `colleague_at`: when another person than the assignee last wrote here. `answered`:
-    doubts about the situation that the assignee has answered with `!anyway` since they arose.
+    `leaving`: it has a sign that they have to break off. `promised_at`: when an automatic reply last promised that the line
+    texts nobody first. `offer_ended_at`: when an offer of this thread last ended, or was refused. `colleague_at`: when
+    another person than the assignee last wrote here. `answered`: doubts about the situation that the assignee has answered
+    with `!anyway` since they arose.
     """
 
     texted_at: float = 0.0

@@ -13,12 +13,12 @@ from typing import Final
 from policies.shifts.content_lines import CalendarProblem
 
 ALARM_TEST: Final = "alarm-test:"
-"""With the id of a test of the alarms behind it: the `ref` of its message at the desk."""
+"""The prefix, before the id of a test of the alarms, of the `ref` of its message at the desk."""
 
 
 @unique
 class RoomLoss(Enum):
-    """How a room of ours ceased to be of use."""
+    """How a room of ours became unusable."""
 
     CLOSED = "closed"
     REMOVED = "removed"
@@ -26,9 +26,9 @@ class RoomLoss(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureFailed:
-    """Something that should be erased by now is still there. `hours`: since then.
+    """Something that should be erased still exists. `hours`: since it should.
 
-    `what`: the name of a notice `remains.*`, and after a blank that of why it is still there.
+    `what`: the name of a notice `remains.*`, and after a blank that of the reason.
     """
 
     what: str
@@ -37,11 +37,11 @@ class ErasureFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterRecorded:
-    """Something could not be handled. `short_id` is what a person can quote.
+    """A row became a dead letter. `short_id` is what a person can quote.
 
-    `designation`: of the thread whose texter's words they were, which nobody has read; else empty. `new_texter`: words of
-    a person who has no designation yet. `keyless`: something said in the room of that thread, whose key this machine has
-    not.
+    `designation`: of the thread whose texter's words it held, which nobody has read; else empty. `new_texter`: it held
+    words of a person who has no designation yet. `keyless`: it was said in the room of that thread, whose key this machine
+    does not have.
     """
 
     short_id: str
@@ -52,7 +52,7 @@ class DeadLetterRecorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InviteFailed:
-    """The homeserver would not invite that person to the desk or to their office (`place`)."""
+    """The homeserver refused to invite that person to the desk or to their office (`place`)."""
 
     user: str
     place: str
@@ -79,7 +79,7 @@ class HomeserverIncidentKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeserverIncident:
-    """Something of that kind happened at the homeserver. `designation`: of the thread whose room it is about, or empty."""
+    """An incident of the homeserver. `designation`: of the thread whose room it is about, or empty."""
 
     kind: HomeserverIncidentKind
     designation: str = ""
@@ -87,7 +87,7 @@ class HomeserverIncident:
 
 @unique
 class CanaryStep(Enum):
-    """How far the canary's round trip came (`deploy.canary`), or that nothing is heard of it (`SILENT`)."""
+    """The last step that the canary's round trip reached (`deploy.canary`), or that no report comes (`SILENT`)."""
 
     ACCOUNT = "account"
     TEXT = "text"
@@ -101,19 +101,19 @@ class CanaryStep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryFailed:
-    """The canary's round trip did not come further than that step. It is told once, until it is well again."""
+    """The canary's round trip ended at that step. The desk is told once, until a round trip succeeds."""
 
     step: CanaryStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryRecovered:
-    """The canary's round trip is well again."""
+    """The canary's round trip succeeds again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFailed:
-    """The person on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""
+    """The person on call could not be called outside Matrix so far; `given_up`: it is not tried any more."""
 
     given_up: bool
 
@@ -127,9 +127,9 @@ class ClockJumped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimesAhead:
-    """The clock is right, and times noted before may lie ahead of it by so many seconds: they are brought back.
+    """The clock is right, and stored times may be ahead of it by so many seconds: they are corrected.
 
-    Negative: they lie behind it, and what would end too early by that ends later.
+    Negative: stored times are behind it, and what would end too early ends later.
     """
 
     seconds: int
@@ -145,7 +145,7 @@ class RoomLost:
 
 @unique
 class StrayKind(Enum):
-    """What is signed by the carrier and is no text to this line: a person on another channel, or a group."""
+    """What the carrier signed and is no text to this line: a message on another channel, or in a group."""
 
     CHANNEL = "channel"
     GROUP = "group"
@@ -153,14 +153,14 @@ class StrayKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrayTextArrived:
-    """Something of that kind came and was not taken. Who it was, and what they wrote, is stored nowhere."""
+    """Such a message came and was not accepted. Its sender and its words are stored nowhere."""
 
     kind: StrayKind
 
 
 @unique
 class GapKind(Enum):
-    """Why texts may be missing here without anybody having seen them, or reports about ours (`REPORTS`)."""
+    """Why texts may be missing without anybody having seen them, or reports about ours (`REPORTS`)."""
 
     UNREADABLE = "unreadable"
     REFUSED = "refused"
@@ -172,7 +172,7 @@ class GapKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextsMissing:
-    """Texts, or reports about ours, may be missing, for that reason; `minutes` since it is so, where that is known."""
+    """Texts, or reports about ours, may be missing, for that reason; `minutes` since then, if known."""
 
     kind: GapKind
     minutes: int = 0
@@ -180,7 +180,7 @@ class TextsMissing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRestored:
-    """The line began again from a backup that is so many hours old; so many texts were on their way to phones then."""
+    """The line was restored from a backup that is so many hours old; so many texts were on their way to phones then."""
 
     hours: int
     unfinished: int
@@ -188,7 +188,7 @@ class LineRestored:
 
 @unique
 class MarkedFacts(Enum):
-    """Facts that are known to be as they were written: STOP and blocks, locks, confirmed identities, sealed aggregates."""
+    """The marked sets: STOP and blocks, locks, confirmed identities, aggregates."""
 
     SUPPRESSION = "suppression"
     LOCKS = "locks"
@@ -198,10 +198,10 @@ class MarkedFacts(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsBehind:
-    """Facts in the database are older than they were, or were changed beside us.
+    """A marked set in the database is older than its mark, or was changed beside us.
 
-    `accepted`: it is only their mark that is older, and they count. `designation`: of the one thread whose locks were taken
-    back; else empty.
+    `accepted`: only the mark is older, and the facts count. `designation`: of the one thread whose locks were reverted;
+    else empty.
     """
 
     kind: MarkedFacts
@@ -211,7 +211,7 @@ class FactsBehind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysMissing:
-    """The machine has no key of so many conversations, as after an older `keys.db` was put back. Told where it is more."""
+    """So many conversations, more than at the last report, have no key here, as after an older `keys.db` was put back."""
 
     conversations: int
 
@@ -233,16 +233,16 @@ class StaffRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmTestRequested:
-    """The technician tries the alarms (`quietline alarm test`), by a random id that says which try it is."""
+    """The technician tests the alarms (`quietline alarm test`); the random id names the test."""
 
     test: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineChecked:
-    """A look at the whole line (`quietline doctor --alarm`) found rows that are not well and were; empty: all is again.
+    """A check of the whole line (`quietline doctor --alarm`) found rows that are newly not well; empty: all are well again.
 
-    `rows`: their names in that report, or of a unit that failed (`quietline alarm failed`); they say nothing of anybody.
+    `rows`: their names in that report, or of a unit that failed (`quietline alarm failed`); they name no person.
     """
 
     rows: tuple[str, ...] = ()
@@ -250,10 +250,10 @@ class LineChecked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarRead:
-    """The calendar of shifts is another one, or can be used again (`recovered`). Names are in the facts alone.
+    """The calendar of shifts has changed, or can be used again (`recovered`). Names are in the facts alone.
 
     `nameless`: when entries begin that name nobody who can be at the desk, the first of them; `more`: how many further ones
-    there are; `unread`: how many could not be read. Both are 0 where supervisors were told before.
+    there are; `unread`: how many could not be read. Both are 0 if supervisors were told before.
     """
 
     nameless: tuple[float, ...] = ()
@@ -264,7 +264,7 @@ class CalendarRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarUnread:
-    """The calendar of shifts cannot be used; told once. `hours`: the age of the copy that counts; None: there is none."""
+    """The calendar of shifts cannot be used; told once. `hours`: the age of the copy that is used; None: there is none."""
 
     problem: CalendarProblem
     hours: int | None = None

@@ -16,7 +16,7 @@ _BY_STRICTNESS: Final = (SendLock.NONE, SendLock.UNVERIFIED, SendLock.DURESS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneLocks:
-    """The locks of one phone. `blocked_until` in seconds since the epoch, 0 where there is no block."""
+    """The locks of one phone. `blocked_until` in seconds since the epoch, 0 without a block."""
 
     stopped: bool = False
     blocked_until: float = 0.0
@@ -35,11 +35,11 @@ class PhoneLocks:
 
 UNLOCKED: Final = PhoneLocks()
 DOUBTED: Final = PhoneLocks(lock=SendLock.UNVERIFIED)
-"""Of a phone of which nobody knows how it stands: a supervisor says `!unlock`."""
+"""Locks of a phone whose state nobody knows: a supervisor says `!unlock`."""
 
 
 def locks_of(thread: Thread) -> PhoneLocks:
-    """Return the locks that a thread says its phone has."""
+    """Return the phone's locks as the thread has them."""
     return PhoneLocks(
         stopped=thread.consent.stopped,
         blocked_until=thread.consent.blocked_until,
@@ -49,7 +49,7 @@ def locks_of(thread: Thread) -> PhoneLocks:
 
 
 def locked(thread: Thread, locks: PhoneLocks) -> Thread:
-    """Return the thread with these locks besides its own; the same thread where it has them."""
+    """Return the thread with these locks joined to its own; the same thread if that changes nothing."""
     if locks is UNLOCKED:  # of nearly every thread, and asked for each event
         return thread
     own = locks_of(thread)

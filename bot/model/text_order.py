@@ -16,15 +16,15 @@ from bot.model.events import TextArrived
 from bot.model.thread import Moment
 
 CLOCK_TOLERANCE: Final = 120.0
-"""Seconds by which a carrier's clock and ours may differ. A told time further ahead than that is none."""
+"""Seconds by which a carrier's clock and ours may differ. A carrier's time further ahead than that is ignored."""
 
 MAX_SKEW: Final = 60.0
-"""Seconds by which the machine's clock and the time that the line goes by may differ before the clock is doubted."""
+"""Seconds by which the machine's clock and the line's time may differ before the clock is doubted."""
 
 
 @unique
 class TextOrder(Enum):
-    """How a text that came later stands to an earlier one, by when they were texted."""
+    """The order of a text that came later and an earlier one, by when they were texted."""
 
     BEFORE = "before"
     UNSURE = "unsure"
@@ -41,7 +41,7 @@ def moment(event: TextArrived) -> Moment:
 
 
 def compare(new: Moment, old: Moment | None) -> TextOrder:
-    """Say how what has just come stands to what came before it; whatever came first is AFTER."""
+    """Compare a text that has just come with an earlier one; without an earlier one it is AFTER."""
     if old is None:
         return TextOrder.AFTER
     apart, unsure = new.at - old.at, 0.0 if new.from_carrier and old.from_carrier else CLOCK_TOLERANCE
@@ -53,7 +53,7 @@ def compare(new: Moment, old: Moment | None) -> TextOrder:
 
 
 def newest(new: Moment, old: Moment | None) -> Moment:
-    """Return which of the two is the later one, in doubt the one that nothing doubtful is after."""
+    """Return the later one of the two; in doubt the one with the later time."""
     match compare(new, old):
         case TextOrder.AFTER:
             return new
@@ -62,10 +62,10 @@ def newest(new: Moment, old: Moment | None) -> Moment:
 
 
 def is_ahead(at: float, now: float) -> bool:
-    """Whether a time at which something was noted is still to come: the clock that stamped it was wrong, and set since."""
+    """Whether a stored time is in the future: the clock that stamped it was wrong, and was set since."""
     return at > now + CLOCK_TOLERANCE
 
 
 def seconds_since(at: float, now: float) -> float:
-    """Return the seconds since a noted time; infinity where it is still to come, so that nothing counts as fresh."""
+    """Return the seconds since a stored time; infinity for a time in the future, so that nothing counts as fresh."""
     return math.inf if is_ahead(at, now) else now - at

@@ -14,11 +14,11 @@ from bot.model.hold_signs import Doubt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When something was texted (seconds since the epoch): as the carrier `from_carrier`, or else when it came.
+    """When something was texted (seconds since the epoch): the carrier's time (`from_carrier`), or else when it came.
 
     `bot.model.text_order` decides by it.
 
-    `unordered_within`: what came less than so many seconds before it may have been texted after it.
+    `unordered_within`: a text that came less than so many seconds before it may have been texted after it.
     """
 
     at: float
@@ -40,7 +40,7 @@ class ReplyAfterStop:
 
 @unique
 class ThreadState(Enum):
-    """Where a thread is in its life. `waiting` never expires before a person saw it."""
+    """The state of a thread. `waiting` never expires before a person saw it."""
 
     WAITING = "waiting"
     OPEN = "open"
@@ -60,19 +60,19 @@ class TransferOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Who is heard by the texter. `epoch` grows with every change: words of an earlier epoch never leave."""
+    """Whose words the texter gets. `epoch` grows with every change: words of an earlier epoch never leave."""
 
     assignee: str | None = None
     epoch: int = 0
     taken_from: str | None = None
-    """Whose assignee a supervisor took: it goes back to them by one word."""
+    """The assignee from whom a supervisor took the thread: one command gives it back to them."""
     offer: TransferOffer | None = None
     members: frozenset[str] = frozenset()
     interpreters: frozenset[str] = frozenset()
     long_undo_until: float = 0.0
     """Until when the undo window is the long one, because a person joined (seconds since the epoch)."""
     answer_by: float = 0.0
-    """Until when a person who was given the thread unasked has to show that they are there; 0 where nothing is asked."""
+    """Until when a person who got the thread unasked has to show a sign; 0: no sign is needed."""
 
     @property
     def mentions(self) -> tuple[str, ...]:
@@ -89,11 +89,11 @@ class Consent:
     """The `ref` of the one text that may leave after this STOP."""
     language: str = ""
     language_chosen: bool = False
-    """A person chose that language: the texter by its word, or staff. Else it is the line's first, or a guess."""
+    """The texter (by its word) or staff chose that language. Otherwise it is the line's first, or a guess."""
     greeted: tuple[tuple[str, float], ...] = ()
     """When the greeting last left, per language."""
     may_resume: bool = False
-    """A person may end the STOP: the texter said START and the line asks, or it was a person who took words for a STOP."""
+    """A person may end the STOP: the texter said START and the line asks, or a person took words for a STOP."""
     text_after_stop: str = ""
     """The id of the last text after the STOP, as long as nobody replied to it."""
     reply: ReplyAfterStop | None = None
@@ -102,14 +102,15 @@ class Consent:
     carrier_block: bool = False
     """The carrier refused a text because this phone opted out there."""
     last_keyword: Moment | None = None
-    """When the word was texted that says how it stands: a STOP, a START, or what a person took for one. What was texted
-    before it changes nothing any more, whenever it comes."""
+    """When the latest STOP or START, or words that a person took for one, was texted. An older one that comes later changes
+    nothing.
+    """
     last_start: Moment | None = None
     """When the last START was texted: a STOP that was not surely texted after it may be ended by a person."""
     unknown: bool = False
-    """Whether this phone said STOP in an earlier conversation is not known: nothing leaves for it by itself."""
+    """Whether this phone said STOP in an earlier conversation is not known: no automatic reply leaves for it."""
     blocked_until: float = 0.0
-    """Until when a supervisor's block stands (seconds since the epoch): nothing leaves, nothing is kept."""
+    """The end of a supervisor's block (seconds since the epoch): until then nothing leaves, nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +127,12 @@ class PendingText:
     edit_event_id: str = ""
     """The edit that these words came by, if it was one."""
     differs: bool = False
-    """They are what their author's client shows, and not what was typed."""
+    """It is what their author's client shows, and not what was typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentText:
-    """Words of the assignee that left the undo window: what the receipt says now."""
+    """Words of the assignee that left the undo window: the current receipt."""
 
     event_id: str
     receipt: str
@@ -140,14 +141,14 @@ class SentText:
     author: str = ""
     name: str = ""
     retracted: bool = False
-    """It should not leave any more. It may have left: what the carrier's answer is, shows."""
+    """It should not leave any more. It may have left: the carrier's answer shows that."""
     taken_at: float = 0.0
-    """When the carrier was first known to have taken it; 0: it is not known, or the carrier gave it up since."""
+    """When the carrier was first known to have taken it; 0: unknown, or the carrier gave it up since."""
 
 
 @unique
 class HeldReason(Enum):
-    """Why words of the assignee are held until a person says once more that they should leave."""
+    """Why words of the assignee are held until a second command."""
 
     LATE = "late"
     WARNED = "warned"
@@ -161,8 +162,8 @@ class HeldReason(Enum):
 class HeldText:
     """Words of the assignee that did not leave, or may not have: one command lets them leave (again).
 
-    `held_since`: when they came to be held. They are kept for no longer than their message. `told`: the doubts that their
-    author has read; a new one is told before they leave.
+    `held_since`: when they were held. They are kept no longer than their message. `told`: the doubts that their author has
+    read; a new doubt is told before they leave.
     """
 
     event_id: str
@@ -178,7 +179,7 @@ class HeldText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What is on its way to the phone. `sent` and `held` keep the last of them, for receipts and for second words."""
+    """Words on their way to the phone. `sent` and `held` keep the last of them, for receipts and for second commands."""
 
     pending: tuple[PendingText, ...] = ()
     sent: tuple[SentText, ...] = ()
@@ -194,15 +195,15 @@ class Lifecycle:
     last_inbound: float = 0.0
     last_outbound: float = 0.0
     newest_text: Moment | None = None
-    """When the newest text of theirs was texted."""
+    """When the texter's newest text was texted."""
     last_said: float = 0.0
     """When the assignee last said something for the phone, whether or not it left."""
     unseen: int = 0
     """Texts that came since its assignee last read or said anything."""
     closes_at: float = 0.0
-    """When it is parked unless that is taken back; 0: it is not being closed."""
+    """When it is parked unless the close is taken back; 0: it is not being closed."""
     close_when_seen: bool = False
-    """They left with a silent word: it is closed as soon as what they wrote before was seen."""
+    """The texter left with a silent word: it is closed as soon as their earlier texts were seen."""
     continuing: bool = False
     """The survivor chose to be known the next time: number and flags are kept longer.
 
@@ -215,10 +216,9 @@ class ConsentFlags:
     """What was said to the texter once and for all, and what was agreed with them. It outlives a conversation.
 
     `limits`, `tips`, `rights`: when that was told (seconds since the epoch; 0: never). `safe_check_asked`: when the
-    question whether texting is still safe was last put, as the line's clock on the wall said. `safe_times`: minutes of the
-    line's day, [from, to), over midnight when `to` is the smaller; `safe_days`: the same for one day of the week, as
-    (day, from, to) with Monday 0, the day being that on which the span begins; both empty: any. `text_first`: None until it
-    was asked.
+    question whether texting is still safe was last put, in the line's local time. `safe_times`: minutes of the line's day,
+    [from, to), over midnight when `to` is the smaller; `safe_days`: the same for one day of the week, as (day, from, to)
+    with Monday 0, the day being that on which the span begins; both empty: any. `text_first`: None until it was asked.
     `channel`: one of `consent_flags.CHANNELS`. `unsafe_line`: the text that the texter chose for `!unsafe`.
     """
 
@@ -240,24 +240,23 @@ class ConsentFlags:
 
     It belongs to the phone: it goes over into the next conversation, and ends with the number at the latest."""
     other_hands_seen: str = ""
-    """The same, as the line's clock on the wall said."""
+    """The same, in the line's local time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """How the exchange stands. Nothing of it outlives a conversation.
+    """The state of the exchange. Nothing of it outlives a conversation.
 
-    `heard_at`: the last text of theirs; `spoke_at`: the last of the assignee's that the carrier took; `exchanges`: how
-    often they answered the assignee; `cues_shown`: what the room was told once. Times in seconds since the epoch; 0: never.
+    `heard_at`: the texter's last text; `spoke_at`: the assignee's last words that the carrier took; `exchanges`: how often
+    the texter answered the assignee; `cues_shown`: what the room was told once. Times in seconds since the epoch; 0: never.
     """
 
     heard_at: float = 0.0
     spoke_at: float = 0.0
     turn_since: str = ""
-    """Since when the last text is theirs, or the assignee's, as the line's clock on the wall said.
-
-    The first of theirs without
-    an answer, or the first answer."""
+    """Since when the last text is the texter's, or the assignee's, in the line's local time. The texter's first without an
+    answer, or the first answer.
+    """
     cue_count: int = 0
     """How many cues about their silence the room has had."""
     exchanges: int = 0
@@ -265,7 +264,7 @@ class Silence:
     recheck_safety: bool = False
     """Something has changed: the assignee should ask again whether texting is safe."""
     last_auto_reply: str = ""
-    """The last text that the line sent by itself: which of the agency's it was."""
+    """The last automatic reply: which of the agency's texts it was."""
     auto_replied: bool = False
     """Their last text was answered by itself.
 
@@ -274,7 +273,7 @@ class Silence:
     (practice 10)."""
     auto_replied_before: bool = False
     answered_alone: tuple[tuple[str, str], ...] = ()
-    """What the line answered by itself before anybody had the thread: the text's name and its words. It is on the card."""
+    """Automatic replies from before the thread had an assignee: the text's name and its words. They are on the card."""
     unknown_ref: str = ""
     """The `ref` of the last of those of which nobody knew whether the carrier took it."""
     danger: bool = False
@@ -284,4 +283,5 @@ class Silence:
     told_language: str = ""
     """The language of the agency's texts as the room was last told; empty: it was not, and it is the line's first."""
     left_at: float = 0.0
-    """When they last left with a silent word, by that text's own time: no text of before is answered by itself any more."""
+    """When the texter last left with a silent word, by that text's own time: older texts get no automatic reply any more.
+    """

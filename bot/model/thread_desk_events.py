@@ -15,7 +15,7 @@ from policies.drills.script import DrillFact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadQueued:
-    """From a thread to the desk: nobody is its assignee.
+    """From a thread to the desk: the thread has no assignee.
 
     `requeued`: it had one before; `rate_limited`: its card has to wait; `danger`, `language`: as in `ThreadMarked`;
     `other_hands_at`: as in `OtherHandsChanged`.
@@ -33,7 +33,7 @@ class ThreadQueued:
 
 @unique
 class AlarmKind(Enum):
-    """What the desk is told: a new message for each kind, an edit of it when the same comes again within minutes."""
+    """The kinds of alarms: a new message for each, or an edit of it when the same alarm comes again within minutes."""
 
     STOPPED = "stopped"
     TEXT_AFTER_STOP = "text_after_stop"
@@ -72,7 +72,7 @@ class AlarmRaised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDropped:
-    """To the desk: a text from a blocked phone came and was not kept."""
+    """To the desk: a text from a blocked phone came and was dropped."""
 
 
 @unique
@@ -89,19 +89,19 @@ class AssignmentKind(Enum):
 class Assigned:
     """From the desk to a thread: this person is the assignee now.
 
-    `answer_by`: it was given to them unasked, and is taken back unless they show themselves until then (0: they asked).
+    `answer_by`: they got it unasked, and lose it unless they show a sign until then (0: they asked for it).
     """
 
     assignee: str
     how: AssignmentKind = AssignmentKind.CLAIMED
     answer_by: float = 0.0
     designation: str = ""
-    """Which of the texter's conversations is meant: another one is none of this answer's business. Empty: any."""
+    """The texter's conversation that is meant: for another one this event has no effect. Empty: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequested:
-    """From a thread to the desk: this person should be its assignee; the desk alone says yes.
+    """From a thread to the desk: this person asks to be its assignee; the desk alone decides.
 
     `over_cap`: even over the cap.
     """
@@ -121,7 +121,7 @@ class OffDutyRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLanguageChosen:
-    """From a thread to the desk: in which language the software speaks to this person from now on."""
+    """From a thread to the desk: this person chose the language in which the software speaks to them."""
 
     user: str
     language: str
@@ -137,7 +137,7 @@ class AssignmentRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferChanged:
-    """From a thread to the desk: its assignee offers it to everybody, or does no longer."""
+    """From a thread to the desk: its assignee offers it to everybody, or does so no longer."""
 
     thread: str
     open: bool
@@ -160,7 +160,7 @@ class ListenRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneStopped:
-    """From the desk to a thread: a person said `!unsafe` there or in an office, and meant this one."""
+    """From the desk to a thread: a person said `!unsafe` at the desk or in an office, and meant this thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class DuressFlagChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherHandsChanged:
-    """From a thread to the desk: when a sign was seen that another person has the phone; 0: none stands any more."""
+    """From a thread to the desk: when a sign was seen that another person has the phone; 0: there is none any more."""
 
     thread: str
     other_hands_at: float
@@ -188,7 +188,7 @@ class OtherHandsChanged:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMarked:
-    """From a thread to the desk: how its marks are now.
+    """From a thread to the desk: its marks.
 
     `danger`: there was a sign of danger; `language`: of the agency's texts, empty when it is the line's first.
     """
@@ -200,7 +200,7 @@ class ThreadMarked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadActivity:
-    """From a thread to the desk: a text came or went, `inbound` or ours. Told when the turn changes, else once a minute."""
+    """From a thread to the desk: a text came (`inbound`) or went. Sent when the direction changes, else once a minute."""
 
     thread: str
     at: float
@@ -209,7 +209,7 @@ class ThreadActivity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssigneePresent:
-    """From the desk to a thread, or from it to the desk: whom it was given to unasked is there, as the other has seen."""
+    """Between the desk and a thread: the assignee who got it unasked has shown a sign at the sender's end."""
 
     thread: str
     user: str
@@ -219,7 +219,7 @@ class AssigneePresent:
 class EnrolmentRequested:
     """From a thread to the desk: this person has agreed on a codeword by phone call; ask them for it in their office.
 
-    `language`: in which the agency's texts leave for that phone; empty: the line's first.
+    `language`: of the agency's texts for that phone; empty: the line's first.
     """
 
     thread: str
@@ -246,7 +246,7 @@ class OutreachStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentFinished:
-    """From the desk to a thread: this person was told these words. What they are is in nobody's hands any more."""
+    """From the desk to a thread: this person gave the two words. Only their digests are left."""
 
     user: str
     digests: Digests = field(repr=False)
@@ -254,7 +254,7 @@ class EnrolmentFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegalHoldChanged:
-    """From a thread to the desk: it is on hold, or not any more. No designation: its conversation is over."""
+    """From a thread to the desk: it is on hold, or not any more. An empty designation: its conversation is over."""
 
     thread: str
     designation: str
@@ -263,7 +263,7 @@ class LegalHoldChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealRequested:
-    """From a thread to the desk: this person asks to see the number; or, when it is `over`, nobody asks any more."""
+    """From a thread to the desk: this person asks to see the number; `over`: the request is over."""
 
     thread: str
     designation: str
@@ -273,7 +273,7 @@ class RevealRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealConfirmed:
-    """From the desk to a thread: this person says yes to the person who asks there."""
+    """From the desk to a thread: this person confirms the request of the person who asks there."""
 
     user: str
     designation: str
@@ -281,7 +281,7 @@ class RevealConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadClosed:
-    """From the desk to a thread: a supervisor closes it unread (`!close-rest`), if nothing speaks against it.
+    """From the desk to a thread: a supervisor closes it unread (`!close-rest`), unless something prevents it.
 
     `designation`: of the conversation that is meant.
     """
@@ -291,7 +291,7 @@ class UnreadClosed:
 
 @unique
 class Situation(Enum):
-    """What a person meets for a first time, and is told a sentence about then."""
+    """A situation that a person meets for the first time, for which there is a sentence."""
 
     CLAIM = "claim"
     NOTE = "note"
@@ -301,7 +301,7 @@ class Situation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SituationMet:
-    """From a thread to the desk: this person is in that situation, and the thread knows of no time before."""
+    """From a thread to the desk: this person is in that situation, and the thread has not reported it before."""
 
     user: str
     situation: Situation
@@ -317,11 +317,11 @@ class QuietChosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillReported:
-    """From a thread of a drill to the desk: what has come true, what was said and sent, and what became of a text.
+    """From a thread of a drill to the desk: what has come true, what was said and sent, and the result of a text.
 
     `came`: when a text of the texter came (0: none did). `said`: refs of words that have begun to wait their undo window;
-    `said_at`: when that was said, by the homeserver. `sent`: texts for the phone by their ref. `outcome`: the ref of
-    a text, and whether it reached the phone; the empty ref is none.
+    `said_at`: when that was said, by the homeserver. `sent`: texts for the phone by their ref. `outcome`: the ref of a
+    text, and whether it reached the phone; the empty ref is none.
     """
 
     tag: str
@@ -344,6 +344,6 @@ class DrillEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadParked:
-    """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
+    """From a thread to the desk: the conversation is parked, and cannot be claimed any more."""
 
     thread: str

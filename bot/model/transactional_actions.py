@@ -22,9 +22,9 @@ class SuppressionReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateThread:
-    """Make a thread for the telephone number in the message that is being decided upon, with this person as its assignee.
+    """Make a thread for the telephone number in the message that is being decided, with this person as its assignee.
 
-    The number is in no action: its performer reads the message itself, in the same commit.
+    No action holds the number: the performer reads the message itself, in the same commit.
     """
 
     assignee: str
@@ -32,7 +32,7 @@ class CreateThread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppress:
-    """Remember this about the thread's phone until then (seconds since the epoch), or forget it where `until` is 0."""
+    """Remember this about the thread's phone until then (seconds since the epoch), or forget it if `until` is 0."""
 
     reason: SuppressionReason
     until: float = 0.0
@@ -66,8 +66,7 @@ class CancelTimer:
 class MarkSeen:
     """Everything in the thread's room up to this event was seen: its lifetime begins (design.md, "The life of a thread").
 
-    `by_message`: the event is something that the assignee said, so that words which came in the last moments before it
-    may not have been read yet.
+    `by_message`: the event is a message of the assignee, so words that came in the last moments before it may be unread.
     """
 
     event_id: str
@@ -83,7 +82,7 @@ class ExpireMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkThread:
-    """Hand the thread's room over to be erased; `grace`: seconds that clients which are off have to hear of it.
+    """Hand the thread's room over to be erased; `grace`: seconds in which clients that are offline may learn of it.
 
     `drop_unsent`: a person said that texts which have not left yet need not leave any more. `canary`: see `bot.canary`.
     """
@@ -95,14 +94,14 @@ class ParkThread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseTexter:
-    """Destroy what was kept of the texter: number, flags, key, and that they ever wrote. `canary`: see `bot.canary`."""
+    """Destroy all that was kept of the texter: number, flags, key, and that they ever wrote. `canary`: see `bot.canary`."""
 
     canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustClock:
-    """A person says that the machine's clock is right: what waits for its time may be destroyed again."""
+    """A person says that the machine's clock is right: data may expire and be destroyed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +114,13 @@ class SendEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAudit:
-    """Note that this was said or done, in its order, by the hour. A text is noted when the carrier took it."""
+    """Note in the audit that this was said or done, in order, by the hour. A text is noted when the carrier took it."""
 
     kind: AuditKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetLegalHold:
-    """Freeze every deleter of this thread, or let them go on."""
+    """Set or lift the legal hold: while it lasts nothing of this thread is deleted."""
 
     on: bool

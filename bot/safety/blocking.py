@@ -65,7 +65,7 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def drop_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Keep nothing of what a blocked phone sends; the desk counts it."""
+    """Drop what a blocked phone sends; the desk counts it."""
     if blocked(thread, facts.now) is None:
         return Step(thread)
     return Step(thread, (SendEvent(owner=DESK, event=TextDropped()),), consumed=True)
@@ -83,7 +83,7 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
 
 
 def count_dropped(pack: Pack, facts: Facts, desk: Desk, event: TextDropped) -> Step[Desk]:
-    """Count, by the day, what blocked phones send: the board shows it."""
+    """Count the texts of blocked phones by the day: the board shows the count."""
     fresh = not 0 <= facts.now - desk.dropped_since < DAY
     since = facts.now if fresh else desk.dropped_since
     return Step(replace(desk, dropped_texts=1 if fresh else desk.dropped_texts + 1, dropped_since=since))

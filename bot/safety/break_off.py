@@ -27,16 +27,16 @@ from policies.pack import Pack
 from policies.signs import BREAKS_OFF, Sign
 
 OTHER_PERSON: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY})
-"""Signs of which the phone keeps a note: the next person who writes to it is asked first."""
+"""Signs that the phone keeps: the next person who writes to it is asked first."""
 SIGN: Final = notice_of("break_off.somebody_else_may_have_the")
 LEAVING: Final = notice_of("break_off.they_may_have_to_break")
 PLEADED: Final = notice_of("break_off.the_texter_may_have_asked")
 
 
 def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Note when a person texted, and tell of signs; where they may ask for no more texts, stop what has not left.
+    """Note when a person texted, and report signs; when they may ask for no more texts, stop what has not left.
 
-    What a phone sends by itself (a tapback, "I'm driving") is no text of a person's, and makes no words expected.
+    A message that a phone sends by itself (a tapback, "I'm driving") is no text of a person's, and makes no words expected.
     """
     means = meaning(event.body, pack)
     if not means.from_a_person:
@@ -67,8 +67,8 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
 def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = True) -> tuple[Thread, tuple[Action, ...]]:
     """Note a sign that another person has the phone: on the card, the board and the queue card, until `!safe`.
 
-    It belongs to the phone, and goes over into its next conversation. The next person who writes to it is asked first. The
-    first sign alarms the desk, unless the caller does that (`alarm` false).
+    The sign belongs to the phone, and goes over into its next conversation. The next person who writes to the phone is
+    asked first. The first sign alarms the desk, unless the caller does that (`alarm` false).
     """
     first = not thread.flags.other_hands_at
     seen_at = f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}"
@@ -81,11 +81,11 @@ def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = 
 
 
 def clear_other_hands(thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Note that a person knows that it is the texter who has the phone."""
+    """Note that a person knows that the texter has the phone."""
     thread = replace(thread, flags=replace(thread.flags, other_hands_at=0.0, other_hands_seen=""))
     return thread, (tell_desk(thread),)
 
 
 def tell_desk(thread: Thread) -> SendEvent:
-    """Tell the desk how it stands with other hands."""
+    """Tell the desk whether there is a sign of other hands."""
     return SendEvent(owner=DESK, event=OtherHandsChanged(thread=thread.id, other_hands_at=thread.other_hands_at))

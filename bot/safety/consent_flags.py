@@ -31,9 +31,9 @@ from policies.pack import Pack, TextName
 
 CHANNELS: Final = ("call", "chat", "email", "visit")
 IN_WORDS: Final = str(notice_of("channel.in_words"))
-"""The other way, where it is none of `CHANNELS`. The words themselves are not kept."""
+"""The other channel, if it is none of `CHANNELS`. The words themselves are not kept."""
 DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){2}")
-"""What may be a number by which a person is reached: it is not for a room either."""
+"""Digits that may be a number of a person: they are not for a room either."""
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "sí": True, "si": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
@@ -42,13 +42,13 @@ TELLS: Final = {
     "rights": (TextName.RIGHTS, AuditKind.TOLD_RIGHTS),
     "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
 }
-"""What the assignee may say that they told or asked in their own words."""
+"""What the assignee may report as told or asked in their own words."""
 FAILED: Final[dict[str, AuditKind]] = {
     TextName.LIMITS: AuditKind.FAILED_LIMITS,
     TextName.RIGHTS: AuditKind.FAILED_RIGHTS,
     TextName.SAFE_CHECK: AuditKind.FAILED_SAFE_CHECK,
 }
-"""What the audit says where the carrier gave up one of these texts after it had taken it."""
+"""The audit kind when the carrier gave up one of these texts after it had taken it."""
 TOLD_IN_SPANISH: Final = {
     "límites": "limits",
     "limites": "limits",
@@ -57,11 +57,11 @@ TOLD_IN_SPANISH: Final = {
     "segura": "safe",
 }
 KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextName, AuditKind.HELP_ANSWER.value}}
-"""What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
+"""Audit kinds of texts, by their names. An agency's own text may have the name of any other kind."""
 
 
 def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!agreed`: when texting is safe, whether we may text first, another way, and the line for `!unsafe`."""
+    """`!agreed`: when texting is safe, whether we may text first, another channel, and the text for `!unsafe`."""
     what, _, value = command.arguments.casefold().partition(" ")
     flags = _with(pack, thread.flags, what, value.strip())
     if flags is None:
@@ -78,7 +78,7 @@ def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
 def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!told limits`: the assignee told it, or asked it, in words of their own.
 
-    What stands behind that stays in the room.
+    The words behind it stay in the room.
     """
     said = [word.strip(",.:;") for word in command.arguments.casefold().split()] or [""]
     what = TOLD_IN_SPANISH.get(said[0], said[0])
@@ -93,7 +93,7 @@ def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
 
 
 def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!lang es`: in which language the agency's texts leave. Alone it tells which that is. `!lang me es`: its sender's."""
+    """`!lang es`: sets the language of the agency's texts; alone it says the present one. `!lang me es`: its sender's."""
     if reading_language.is_about_sender(command):
         return reading_language.choose_in_thread(pack, facts, thread, event, command)
     language = language_code(command.arguments)
@@ -110,7 +110,7 @@ def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
 def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Note that the carrier took a text of the agency's that the assignee sent, in the agency's words.
 
-    What it took and gave up later is not told: the flag is as it was before, and the audit says so.
+    A text that it took and gave up later does not count as told: the flag is as it was before, and the audit says so.
     """
     if (failed := given_up(thread, event)) is not None:
         return _without_told_flag(pack, facts, thread, failed)
@@ -125,7 +125,7 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
 
 
 def _with_told_flag(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
-    """Return the thread whose flags say that this was told or asked now."""
+    """Return the thread with the flag that this was told or asked now."""
     flags, now = thread.flags, facts.now
     if name == TextName.LIMITS:
         flags = replace(flags, limits=now)
@@ -140,7 +140,7 @@ def _with_told_flag(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thre
 
 
 def _without_told_flag(pack: Pack, facts: Facts, thread: Thread, failed: SentText) -> Step[Thread]:
-    """Return the thread without what this text told, as far as nothing else told it."""
+    """Return the thread without the flags of this text, unless something else told it."""
     alike = TIPS if failed.name in TIPS else {failed.name}
     before = max((s.taken_at for s in thread.sending.sent if s is not failed and s.name in alike), default=0.0)
     flags = thread.flags
@@ -157,12 +157,12 @@ def _without_told_flag(pack: Pack, facts: Facts, thread: Thread, failed: SentTex
 
 
 def _minute(pack: Pack, facts: Facts, at: float) -> str:
-    """Return a moment as the card shows it, by the clock of the line."""
+    """Return a moment as the card shows it, in the line's time zone."""
     return f"{time_windows.local(pack, at + facts.clock_ahead):%Y-%m-%d %H:%M}"
 
 
 def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlags | None:
-    """Return the flags with one of them noted; None when it cannot be read."""
+    """Return the flags with an agreement added; None when it cannot be read."""
     if what == "times":
         any_time = replace(flags, safe_times=(), safe_days=())
         return any_time if value == "any" else time_windows.with_safe_times(flags, value)
@@ -180,6 +180,6 @@ def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlag
 
 
 def _chosen(pack: Pack, value: str) -> str | None:
-    """Return the text that a texter chose for `!unsafe`: one of the agency's, or a line that tells nothing."""
+    """Return the text that a texter chose for `!unsafe`: a text of the agency, or words that reveal nothing."""
     cover = next((name.value for name in COVERS if name.value == "_".join(value.split())), None)
     return cover or canned_texts.named(pack, value)

@@ -31,7 +31,7 @@ CUES: Final = {
     Sign.THIRD_PARTY: (notice_of("danger_signs.this_may_be_somebody_else")),
     Sign.LEAVING: (notice_of("danger_signs.they_may_have_to_break")),
 }
-"""What the room is told of each sign. The order is that in which cues stand in the room."""
+"""The cue for each sign, in the order in which the room shows them."""
 
 
 def mark_danger(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -44,7 +44,7 @@ def mark_danger(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) ->
 def cue_signs(
     pack: Pack, facts: Facts, thread: Thread, text_signs: frozenset[Sign]
 ) -> tuple[Thread, tuple[SendMessage, ...]]:
-    """Tell the room of the signs in a text, and call its assignee: each sign once in a while. A danger marks the thread."""
+    """Tell the room and its assignee of the signs in a text, each once in a while. A sign of danger marks the thread."""
     shown = dict(thread.silence.signs)
     due = [
         sign
@@ -63,7 +63,7 @@ def cue_signs(
 
 
 def signs_of(pack: Pack, event: TextArrived) -> frozenset[Sign]:
-    """Return the signs in words of a person. An agreed word in them reads like any other."""
+    """Return the signs in words of a person. A codeword in them reads like any other word."""
     if meaning(event.body, pack).meaning not in TALK:
         return frozenset()
     return read_once(_read_signs, event.body, pack)

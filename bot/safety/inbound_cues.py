@@ -24,7 +24,7 @@ ASK: Final = "ask"
 TALK: Final = frozenset({Meaning.CONVERSATION, Meaning.WISH, Meaning.LANGUAGE})
 STRAIGHT_QUOTES: Final = str.maketrans({"\u2019": "'"})
 MAX_SEARCHED: Final = 5_000
-"""Characters of a text in which something is looked for."""
+"""Characters of a text that are searched."""
 
 _TEENS_EN = "six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
 _TEENS_ES = "seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieciséis|dieciseis|diecisiete"
@@ -79,13 +79,13 @@ CUES: Final = {
     "forwarded": (notice_of("inbound_cues.this_looks_like_somebody_elses")),
     "picture": PICTURE,
 }
-"""What the room is told once in a conversation."""
+"""Cues that the room gets once in a conversation."""
 
 
 def find_cues(
     pack: Pack, facts: Facts, thread: Thread, event: TextArrived
 ) -> tuple[frozenset[str], tuple[SendMessage, ...]]:
-    """Return what there is to look at in a text, and the cues for what the room was not told before."""
+    """Return the features of a text that deserve a look, and the cues that the room has not had yet."""
     if meaning(event.body, pack).meaning not in TALK:
         return frozenset(), ()
     body = event.body[:MAX_SEARCHED].translate(STRAIGHT_QUOTES)
@@ -103,7 +103,7 @@ def find_cues(
 
 
 def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
-    """Say what in a text's hour is unlike before, so that a person asks again whether it is safe; None if nothing is."""
+    """Say what is unusual about the time of a text, so that a person asks again whether it is safe; None if nothing is."""
     silence, settings = thread.silence, pack.settings
     if not silence.spoke_at and thread.lifecycle.state is not ThreadState.OPEN:
         return None  # nobody has talked with them yet: the greeting asks
@@ -124,7 +124,7 @@ def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
 
 
 def safe_check_cue(why: str) -> SendMessage:
-    """Return the cue to ask once more, for a reason that is a sentence. For callers that find a change."""
+    """Return the cue to ask again whether it is safe, for a reason that is a sentence. For callers that find a change."""
     return SendMessage(place=THREAD, body=notice_of("inbound_cues.before_anything_else_ask_whether", why=why))
 
 

@@ -25,7 +25,7 @@ HINT: Final = "language hint"
 
 
 def choose_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Take the language that a text asks for, or, while nobody has answered, the one that it is clearly written in."""
+    """Choose the language that a text asks for, or, while nobody has answered, the one that it is clearly written in."""
     consent = thread.consent
     means = meaning(event.body, pack)
     if means.language:
@@ -41,7 +41,7 @@ def choose_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived
 
 
 def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Tell the room once when the agency's texts leave in another language than it knows, or perhaps should."""
+    """Tell the room once when the language of the agency's texts changed, or perhaps should change."""
     silence, now = thread.silence, thread.consent.language
     if now != (silence.told_language or pack.languages[0]):
         body = notice_of("language_choice.language_the_agencys_texts_for", name=_name(now))

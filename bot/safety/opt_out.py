@@ -32,7 +32,7 @@ from policies.keywords import Meaning
 from policies.pack import Pack, ResumeMode, TextName
 
 LIVE_SECONDS: Final = 1800.0
-"""Seconds after our last text in which a STOP contradicts a conversation that was going on."""
+"""Seconds after our last text in which a STOP contradicts a live conversation."""
 
 SILENT_WORDS: Final = {
     Meaning.EXIT_PARK: (
@@ -62,11 +62,11 @@ EXITS: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 
 def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Stop at STOP, resume at START, be silent at a silent word, and be loud about any other text after a STOP."""
+    """Stop at STOP, resume at START, stay silent at a silent word, and alarm the desk at any other text after a STOP."""
     means = meaning(event.body, pack).meaning
     if means is Meaning.STOP:
         if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
-            # What a person took for a STOP can be taken back, unless the texter said it too, and no START since.
+            # A person can take back what a person took for a STOP, unless the texter said STOP too, and no START since.
             slip = compare(moment(event), thread.consent.last_start) is not TextOrder.AFTER
             consent = replace(thread.consent, may_resume=thread.consent.may_resume and slip)
             return _came_late(replace(thread, consent=consent))
@@ -82,7 +82,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
             thread, dropped = answer_help(pack, facts, thread, event)
         if means in EXITS:
             dropped = _count_given_up(facts, thread)
-            # Nor does what waits for its turn at the carrier, be it a person's words or an answer to a text of before.
+            # Nor does what waits for its turn at the carrier, be it a person's words or an answer to an earlier text.
             thread = replace(thread, silence=replace(thread.silence, left_at=max(thread.silence.left_at, event.at)))
             thread, waiting = drop_pending(
                 retract_sent(thread, lambda _words: True), notice_of("opt_out.the_texter_left_with_a_2")
@@ -91,7 +91,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
         notice = SendMessage(place=THREAD, body=words, mentions=thread.assignment.mentions)
         closing: tuple[Action, ...] = ()
         if means is Meaning.EXIT_PARK and thread.lifecycle.state is ThreadState.OPEN and not _is_older(thread, event):
-            # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
+            # Texts that nobody has seen yet stay: a person closes a thread that waits. So do texts that came since.
             if thread.lifecycle.unseen > 1:
                 thread = replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=True))
                 closing = (SendMessage(place=THREAD, body=UNSEEN), raise_alarm(thread, AlarmKind.LEFT_UNSEEN))
@@ -109,7 +109,7 @@ def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
     if thread.consent.stopped:
         return answer_as_note(facts, thread, event, notice_of("opt_out.it_is_stopped_already"))
     thread, dropped = _set_stopped(thread, "", notice_of("opt_out.the_texter_asked_us_to"), may_resume=True)
-    # It stands for everything that was texted until now, and for nothing after it.
+    # It holds for everything that was texted until now, and for nothing after it.
     settled = thread.lifecycle.newest_text or Moment(at=facts.now)
     thread = replace(thread, consent=replace(thread.consent, last_keyword=settled))
     notice = SendMessage(
@@ -127,7 +127,7 @@ def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
 
 
 def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """End a STOP where that is for a person to decide (`!resume`)."""
+    """End a STOP when a person has to decide that (`!resume`)."""
     if not thread.consent.may_resume:
         why = (
             notice_of("opt_out.the_texter_said_stop_only")
@@ -142,9 +142,9 @@ def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
 
 
 def note_carrier_block(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Note that the carrier itself refuses this phone because it opted out there, and when it no longer does.
+    """Note that the carrier itself refuses this phone because of an opt-out there, and when that ends.
 
-    That it accepts a text says nothing: some refuse it only in their report. That one arrived does.
+    That the carrier accepts a text proves nothing: some refuse it only in their report. A delivered text proves it.
     """
     now = {Outcome.OPTED_OUT: True, Outcome.DELIVERED: False}.get(event.outcome, thread.consent.carrier_block)
     return Step(replace(thread, consent=replace(thread.consent, carrier_block=now)))
@@ -190,7 +190,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
 
 
 def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Resume where the START was surely texted after the STOP; ask a person in doubt, and where the line always asks."""
+    """Resume when the START was surely texted after the STOP; in doubt, and when the line always asks, ask a person."""
     consent, said = thread.consent, moment(event)
     stands = compare(said, consent.last_keyword)
     if consent.stopped and consent.last_keyword is None and facts.now - event.at > CLOCK_TOLERANCE:
@@ -221,7 +221,7 @@ def _ask_resume(thread: Thread) -> tuple[Action, ...]:
 
 
 def _came_late(thread: Thread) -> Step[Thread]:
-    """Be loud about a STOP or a START that came late, and change nothing: they texted the other one after it."""
+    """Alarm the desk about a STOP or START that came late, and change nothing: the other one was texted after it."""
     stopped = thread.consent.stopped
     body = notice_of("opt_out.this_was_texted_before_the") if stopped else notice_of("opt_out.this_stop_was_texted_before")
     notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
@@ -229,7 +229,7 @@ def _came_late(thread: Thread) -> Step[Thread]:
 
 
 def _texted_since(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
-    """Be as loud about what was texted after a STOP, and shown before it came, as if it had come in its order."""
+    """Alarm the desk, at a late STOP, about texts shown before it that were texted after it."""
     thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
         place=THREAD, body=notice_of("opt_out.this_stop_came_late_they", how=how), mentions=thread.assignment.mentions
@@ -245,7 +245,7 @@ def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
 
 
 def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
-    """Be loud, whatever it says. A person who texts after their STOP may be in trouble, or may be another person."""
+    """Alarm the desk, whatever the text says: who texts after their STOP may be in trouble, or may be another person."""
     how, alarm = "", AlarmKind.TEXT_AFTER_STOP
     if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
         body, alarm = notice_of("opt_out.this_was_texted_before_their"), AlarmKind.CAME_LATE
@@ -263,7 +263,7 @@ def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, me
 
 
 def _is_older(thread: Thread, event: TextArrived) -> bool:
-    """Whether they have surely texted something else since, which came before this."""
+    """Whether a text that surely was texted after this one has come before it."""
     return compare(moment(event), thread.lifecycle.newest_text) is TextOrder.BEFORE
 
 
@@ -293,12 +293,12 @@ def _resume(thread: Thread, words: str) -> Step[Thread]:
 
 
 def _suppress(pack: Pack, facts: Facts) -> Suppress:
-    """Keep the STOP beyond the thread: the next one of this phone begins with it."""
+    """Keep the STOP beyond the thread: the phone's next thread begins with it."""
     return Suppress(reason=SuppressionReason.STOP, until=facts.now + pack.settings.suppression_ttl)
 
 
 def _count_given_up(facts: Facts, thread: Thread) -> tuple[Action, ...]:
-    """Count who gave up before anybody answered; not who says it as their first word."""
+    """Count a texter who gave up before anybody answered; a STOP as the first text does not count."""
     waited = (
         thread.lifecycle.state is ThreadState.WAITING
         and thread.assignment.epoch == 0

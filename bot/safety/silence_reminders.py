@@ -35,10 +35,10 @@ REMIND_LIMITS_AT: Final = (2, 5, 10, 20)
 
 
 def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """End the ladder, and tell the room what a person should look at in this text."""
+    """End the reminders, and tell the room what a person should look at in this text."""
     before = thread.silence
     cues, posts = inbound_cues.find_cues(pack, facts, thread, event)
-    # Who breaks off, is in danger, or may be another person is told no limits now: it waits for the next exchange.
+    # A texter who breaks off, is in danger, or may be another person is told no limits now, but at the next exchange.
     exchanges = before.exchanges + (before.spoke_at > before.heard_at)
     remind = exchanges > before.exchanges and exchanges in REMIND_LIMITS_AT and not thread.flags.limits
     if remind and not _may_answer(pack, event):
@@ -62,7 +62,7 @@ def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -
 
 
 def _may_answer(pack: Pack, event: TextArrived) -> bool:
-    """Tell whether a text leaves room for something that is to be told: it is talk, by the texter, who stays."""
+    """Tell whether a text leaves the assignee room to tell something: it is conversation, by the texter, who stays."""
     talks = meaning(event.body, pack).meaning in (Meaning.CONVERSATION, Meaning.LANGUAGE)
     return talks and not signs_of(pack, event) & (BREAKS_OFF | DANGERS)
 
@@ -72,7 +72,7 @@ def note_message(
 ) -> Step[Thread]:
     """Note words of the assignee for the phone.
 
-    What the line answers by itself next is not the second such text in a row.
+    After them, the next automatic reply is not the second in a row.
     """
     silence = thread.silence
     if (
@@ -85,7 +85,7 @@ def note_message(
 
 
 def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Begin the ladder when the carrier took words of the assignee."""
+    """Start the reminders when the carrier took words of the assignee."""
     silence = thread.silence
     if first_accepted(thread, event) is not None:
         first = (_audit(first=False),) if not silence.spoke_at else ()

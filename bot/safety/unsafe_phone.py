@@ -38,7 +38,7 @@ ALREADY: Final = notice_of("unsafe_phone.it_is_marked_unsafe_already")
 
 
 def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!unsafe`: nothing leaves for this phone any more, but the line that the texter chose, if they did."""
+    """`!unsafe`: nothing leaves for this phone any more, except the text that the texter chose, if they did."""
     thread, actions = stop_phone(pack, facts, thread)
     return _with_line(pack, facts, thread, event, actions)
 
@@ -46,19 +46,19 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 def stop_by_other_ways(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """`!unsafe` in a Matrix thread or by an edit: no other command is taken this way, but this one only stops."""
+    """`!unsafe` in a Matrix thread or by an edit: no other command is accepted this way, but this one only stops."""
     ways = (Relation.EDIT, Relation.THREAD)
     if command is None or command.name != STOPS or event.relation not in ways or event.content is not Content.TEXT:
         return Step(thread)
     thread, actions = stop_phone(pack, facts, thread)
-    # An edit bears no mark of its own.
+    # An edit gets no note mark of its own.
     mark = () if event.relation is Relation.EDIT else (mark_as_note(event),)
     already = () if actions else answer(facts, event, ALREADY)
     return Step(thread, (*mark, *actions, *already), consumed=True)
 
 
 def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdded) -> Step[Thread]:
-    """🛑 on any message of the room is `!unsafe`, from any device of a member: a tap only stops, and lifts nothing."""
+    """🛑 on any message of the room acts as `!unsafe`, from any device of a member: a tap only stops, and lifts nothing."""
     is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
     if not event.key.startswith(STOP_REACTION) or not is_member:
         return Step(thread)
@@ -67,7 +67,7 @@ def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAd
 
 
 def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: MessageIgnored) -> Step[Thread]:
-    """`!unsafe` or 🛑 of a member stops the phone from an unverified device and in clear; nothing else of it is taken."""
+    """`!unsafe` or 🛑 of a member stops the phone even from an untrusted device or unencrypted; nothing else does."""
     command = parse(event.command)
     stops = event.command.startswith(STOP_REACTION) or (command is not None and command.name == STOPS)
     is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
@@ -77,9 +77,9 @@ def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: Messag
 
 
 def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!unsafe` at the desk or in an office: the thread that is named, or all that its sender has.
+    """`!unsafe` at the desk or in an office: stops the thread that is named, or all threads of its sender.
 
-    Whoever says it in the wrong room is in a hurry. To stop one too many costs a `!safe`.
+    A person who says it in the wrong room is in a hurry. Stopping one phone too many costs a `!safe`.
     """
     said = " ".join(command.arguments.casefold().split())
     named = [entry for entry in desk.threads if said == entry.designation or said.startswith(f"{entry.designation} ")]
@@ -92,12 +92,12 @@ def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, com
 
 
 def stop_from_desk(pack: Pack, facts: Facts, thread: Thread, event: PhoneStopped) -> Step[Thread]:
-    """Stop the phone at a word of the desk."""
+    """Stop the phone when the desk says so."""
     return Step(*stop_phone(pack, facts, thread))
 
 
 def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Let nothing leave for this phone any more; no actions where that is so already."""
+    """Stop everything for this phone; no actions when it is stopped already."""
     actions: tuple[Action, ...] = ()
     if not thread.flags.unsafe:
         thread, dropped = drop_pending(thread, notice_of("unsafe_phone.the_phone_is_unsafe"))
@@ -120,7 +120,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
 
 
 def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, actions: tuple[Action, ...]) -> Step[Thread]:
-    """Let the line leave that the texter chose for this, if they did."""
+    """Send the text that the texter chose for this, if they did."""
     text_name = thread.flags.unsafe_line
     if text_name and not canned_texts.exists(pack, text_name):
         notice = SendMessage(place=THREAD, body=notice_of("unsafe_phone.the_line_that_they_chose"))
@@ -152,7 +152,7 @@ def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, act
 
 
 def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!safe`: the phone may be texted again. A person has found out, by a way that is not this phone."""
+    """`!safe`: the phone may be texted again. A person has found out, by another way than this phone."""
     if not (thread.flags.unsafe or thread.flags.other_hands_at):
         return answer_as_note(facts, thread, event, notice_of("unsafe_phone.it_was_not_marked_unsafe"))
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
@@ -167,9 +167,9 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 
 def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!different`: what has not left does not leave; the text that names nobody goes the way of the others.
+    """`!different`: words that have not left are cancelled; the text that names nobody leaves like any other text.
 
-    For a phone that is unsafe the conversation ends without it: to send it a person would have to say that it is safe.
+    For an unsafe phone the conversation ends without that text: to send it a person would have to say that it is safe.
     """
     # What waits for its turn at the carrier was for the person who had the phone before.
     thread, dropped = drop_pending(
@@ -183,9 +183,10 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
 
 
 def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Once the text that names nobody is out, the conversation that was before is not this person's any more.
+    """Once the text that names nobody has left, the earlier conversation does not belong to this person any more.
 
-    Where an agreed word came it is over whatever became of that text, as it is under duress, when the text does not leave.
+    If a codeword came, the conversation ends whatever the result of that text, as it does under duress, when the text does
+    not leave.
     """
     words = first_report(thread, event)
     over = thread.codeword.ever_texted or event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
@@ -195,7 +196,7 @@ def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome)
 
 
 def end_locked(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """End a conversation under a lock at the moment at which the text that names nobody would leave without one."""
+    """End a conversation under a lock at the moment at which the text that names nobody would leave without a lock."""
     lock = thread.codeword.lock
     if event.key != UNDONE or lock is SendLock.NONE:
         return Step(thread)
@@ -207,10 +208,10 @@ def end_locked(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Ste
 
 
 def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Begin again with the person who has the phone now: nothing that was agreed before is theirs.
+    """Begin again with the person who has the phone now: no earlier agreement is theirs.
 
-    The conversation ends here, and the next text of this phone gets a room and a designation of its own. What was chosen
-    for `!unsafe`, that the phone is unsafe, and that another person has it, belong to the phone and stay.
+    The conversation ends here, and the next text of this phone gets a room and a designation of its own. What belongs to
+    the phone stays: the text chosen for `!unsafe`, that the phone is unsafe, and that another person has it.
     """
     flags = ConsentFlags(
         unsafe_line=thread.flags.unsafe_line, unsafe=thread.flags.unsafe, unsafe_line_ref=thread.flags.unsafe_line_ref
@@ -219,7 +220,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
         place=THREAD,
         body=notice_of("unsafe_phone.somebody_else_has_the_phone_2"),
     )
-    # What came was burned, so it could not prove anything again; what is locked stays so.
+    # The codeword that came is spent, so it can prove nothing again; a lock stays.
     codeword = replace(thread.codeword, verified_at=0.0)
     thread = replace(thread, flags=flags, silence=Silence(heard_at=thread.silence.heard_at), codeword=codeword)
     thread, notices = note_other_hands(pack, facts, thread, alarm=False)
@@ -228,7 +229,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
 
 
 def _line_is_out(thread: Thread) -> bool:
-    """Tell whether the chosen line left, or is about to. Taken back, or of an earlier assignee, it may be said again."""
+    """Tell whether the chosen text left, or is about to; one that was taken back, or is an earlier assignee's, is not."""
     pending = [words.event_id for words in thread.sending.pending]
     sent_ids = [words.event_id for words in thread.sending.sent if not words.retracted]
     return thread.flags.unsafe_line_ref in {f"say:{event_id}" for event_id in (*pending, *sent_ids)}

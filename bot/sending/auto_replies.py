@@ -25,22 +25,22 @@ from policies.keywords import normalize_keyword
 from policies.pack import Pack, TextName
 
 SAME_PROMISE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
-"""These change with every `!on` and `!off`: one of them stands for both."""
+"""These change with every `!on` and `!off`: they count as the same reply."""
 PROMISES = frozenset({*SAME_PROMISE, TextName.AFTER_HOURS, TextName.OUTAGE})
-"""What a first text is answered with: the greeting, that a person answers; any other of them, that nobody can."""
+"""Answers to a first text: the greeting promises that a person answers; any other says that nobody can."""
 
 NOT_FIRST: Final = frozenset({TextName.AFTER_HOURS, TextName.UNAVAILABLE})
-"""Those that promise that we text nobody first. An agency's own wording is taken to keep that promise."""
+"""Texts that promise that we text nobody first. An agency's own wording is taken to keep that promise."""
 
 PICTURE_ANSWERED: Final = "picture answered"
-"""Among what a conversation was told once: that pictures do not come through, by the line itself or by hand."""
+"""The mark in the conversation that the texter knows that pictures do not come through, from the line or a person."""
 HELP: Final = "help_answer"
 HELP_WORDS: Final = frozenset({"help", "info"})
 """The words that carriers want answered. A texter who sends 911, SOS or AYUDA hears from a person alone."""
 
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Answer a texter nobody talks with yet, in the language they asked for by its word; and a picture, once."""
+    """Answer a texter without an assignee, in the language they asked for by its word; and a picture, once."""
     means = meaning(event.body, pack)
     if not thread.answerable or not means.from_a_person:
         return Step(thread)
@@ -70,7 +70,7 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
 
 
 def first_answer(pack: Pack, facts: Facts) -> TextName:
-    """Return what a first text is answered with: a person, when the hours and a person on duty say so."""
+    """Return the answer to a first text: it promises a person only while the line is open and a person is on duty."""
     if facts.outage:
         return TextName.OUTAGE
     if not open_at(pack.hours, facts.wall_clock):
@@ -79,10 +79,10 @@ def first_answer(pack: Pack, facts: Facts) -> TextName:
 
 
 def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked_language: str) -> bool:
-    """Tell whether this may follow what the line said by itself when no person has said anything since.
+    """Tell whether this reply may follow an automatic reply when no person has said anything since.
 
-    It may when that was long ago, and when it is not so any more: it said that a person answers, and now nobody can, or the
-    other way round. Who asks for a language by its word is answered in it.
+    It may when the earlier one was long ago, or is not true any more: it promised a person and now nobody can answer, or
+    the other way round. A texter who asks for a language by its word is answered in it.
     """
     silence, long = thread.silence, pack.settings.greeting_every_hours * 3600
     recent = any(facts.now - at < long for _, at in thread.consent.greeted)
@@ -94,7 +94,7 @@ def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked_lan
 
 
 def answer_help(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
-    """Answer HELP and INFO, and no other word for help, by the agency's one line, where a carrier forces an answer."""
+    """Answer HELP and INFO, and no other word for help, by the agency's one text, if a carrier forces an answer."""
     name = pack.settings.help_answer
     if (
         not name
@@ -125,13 +125,13 @@ def _answer(
 
 def _auto_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = "") -> SendSms:
     body = canned_texts.wording(pack, facts, thread, name)
-    # What it is stands in its name: the carrier's report of this text, and of no other, is noted as that (practice 26).
+    # Its ref holds its name: the carrier's report of this text, and of no other, is noted under that name (practice 26).
     ref = f"{kind or name}:{event.id}"
     return SendSms(ref=ref, body=body, origin=Origin.AUTO_REPLY, epoch=thread.assignment.epoch, since=event.at)
 
 
 def _show(thread: Thread, name: str, answer: SendSms) -> tuple[Thread, tuple[Action, ...]]:
-    """Let the room know what the line answered: where nobody has the thread yet, by the card that they will find."""
+    """Show the automatic reply in the room, or, while the thread has no assignee, on its card."""
     if thread.assignment.epoch or thread.assignment.members:
         notice = notice_of("sending.answered_by_itself", name=name, body=answer.body)
         return thread, (SendMessage(place=THREAD, body=notice),)
@@ -149,7 +149,7 @@ def _key(language: str, name: str) -> str:
 
 
 def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked_language: str) -> bool:
-    """Tell whether they heard this within the time; asked for by its word, whether in that language."""
+    """Tell whether the texter got this within the time; if asked for by its word, whether in that language."""
     languages = (asked_language,) if asked_language else {*pack.languages, thread.consent.language}
     greeted = dict(thread.consent.greeted)
     times = (greeted.get(_key(language, name)) for language in languages)

@@ -41,7 +41,7 @@ RANK: Final = {
     DeliveryReceipt.DELIVERED: 4,
 }
 ENDS_HOLD: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED_OUT})
-"""After these nothing of a text is held any more: it left after all, or must not leave again."""
+"""Outcomes after which nothing of a text is held any more: it left after all, or must not leave again."""
 
 OUTCOME_TEXTS: Final = {
     Outcome.REJECTED: "delivery_receipts.not_sent_the_carrier_refused",
@@ -55,22 +55,22 @@ OUTCOME_TEXTS: Final = {
 AUTO_REPLY_LATE: Final = notice_of("delivery_receipts.the_automatic_answer_did_not")
 
 RESENDABLE: Final = {Outcome.UNKNOWN: HeldReason.UNKNOWN, Outcome.LATE: HeldReason.LATE, Outcome.FAILED: HeldReason.UNKNOWN}
-"""What a person may send once more by one word."""
+"""Outcomes after which a person may send it again by one command."""
 
 
 def event_id_of(ref: str) -> str:
-    """Return the event id of the advocate's message that a text came from, or nothing for an automatic one."""
+    """Return the event id of the advocate's message that a text came from; empty for an automatic reply."""
     kind, _, event_id = ref.partition(":")
     return event_id if kind == "say" else ""
 
 
 def first_accepted(thread: Thread, event: TextOutcome) -> SentText | None:
-    """Return the assignee's words that the carrier took just now, as a report says for the first time; else None."""
+    """Return the assignee's words that the carrier took, by the first report that says so; else None."""
     return first_report(thread, event) if event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED) else None
 
 
 def first_report(thread: Thread, event: TextOutcome) -> SentText | None:
-    """Return the assignee's words of which it was not known yet whether the carrier took them; else None."""
+    """Return the assignee's words for which this is the first report whether the carrier took them; else None."""
     if not (event_id := event_id_of(event.ref)):
         return None
     words = next((words for words in thread.sending.sent if words.event_id == event_id), None)
@@ -89,7 +89,7 @@ def given_up(thread: Thread, event: TextOutcome) -> SentText | None:
 
 
 def delivered_after_all(thread: Thread, event: TextOutcome) -> SentText | None:
-    """Return the assignee's words that the carrier gave up once, and that a report says have arrived; else None."""
+    """Return the assignee's words that the carrier had given up, and that this report calls delivered; else None."""
     words = _sent(thread, event)
     gave_up = words is not None and DeliveryReceipt[words.receipt] is DeliveryReceipt.NOT_SENT
     return words if gave_up and event.outcome is Outcome.DELIVERED else None

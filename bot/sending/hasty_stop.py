@@ -23,13 +23,13 @@ HASTY: Final = frozenset(
     parar para alto basta detener espera espere deshacer borrar retirar eliminar cancelar cancela
     """.split()  # noqa: SIM905 - words are easier to read, and to add to, as words
 )
-"""None of them is a command. Who says one may not know how words are taken back, and has eight seconds."""
+"""None of them is a command. A person who says one may not know how to take words back, and has eight seconds."""
 
 
 def hold_in_haste(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Hold the words that have not left when a member says one of `HASTY` as a command."""
+    """Hold the words that have not left when a member says a word of `HASTY` as a command."""
     if command is None or command.command is not None or event.content is not Content.TEXT:
         return Step(thread)
     word = re.sub(r"[^\w]+\Z", "", command.word.casefold().replace("\u2019", "'"))

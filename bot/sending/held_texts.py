@@ -21,7 +21,7 @@ MAX_HELD: Final = 20
 
 
 def to_held(facts: Facts, words: PendingText, reason: HeldReason) -> HeldText:
-    """Return words of the undo window as words that are held, for a reason."""
+    """Return words of the undo window as held words, for a reason."""
     return HeldText(
         event_id=words.event_id,
         body=words.body,
@@ -35,19 +35,19 @@ def to_held(facts: Facts, words: PendingText, reason: HeldReason) -> HeldText:
 
 
 def hold_text(thread: Thread, words: HeldText) -> Thread:
-    """Keep words that a second word of the assignee may still let leave; the last of them."""
+    """Keep words that a second command of the assignee may still let leave; the last few of them."""
     others = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
     return replace(thread, sending=replace(thread.sending, held=(*others, words)[-MAX_HELD:]))
 
 
 def expiry_timer(pack: Pack, thread: Thread) -> tuple[Action, ...]:
-    """Return the timer by which what is held is forgotten, when its message goes from the room."""
+    """Return the timer at which held words are forgotten, when their message leaves the room."""
     times = [words.held_since for words in thread.sending.held if words.held_since]
     return (SetTimer(key=TIMER, due=min(times) + pack.settings.message_ttl) if times else CancelTimer(key=TIMER),)
 
 
 def expire(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Forget words that were held for as long as a message stands: nobody remembers what `!again` would say."""
+    """Forget words that were held as long as a message is kept: nobody remembers what `!again` would send."""
     if event.key != TIMER:
         return Step(thread)
     over = facts.now - pack.settings.message_ttl

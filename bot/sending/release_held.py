@@ -41,8 +41,8 @@ UNNOTED: Final[dict[str, str]] = {
 def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!again`, `!anyway`, `!long`: the message that is replied to, or the last one held for that reason.
 
-    `!again` alone is about all that came too late or was locked, in its order; where the last one is unknown, about that
-    one, for it may be on the phone already.
+    `!again` alone releases all that came too late or was locked, in its order. If the last one is unknown, it is about that
+    one alone, which may be on the phone already.
     """
     name = command.name
     held_texts = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
@@ -65,19 +65,19 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
 def _release(
     pack: Pack, facts: Facts, thread: Thread, words: HeldText, name: str
 ) -> tuple[Thread, tuple[Action, ...], str]:
-    """Let held words leave, or hold them on; return what their author is told, if anything."""
+    """Let held words leave, or keep them held; return what their author is told, if anything."""
     if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
         return thread, (), notice_of("sending.not_sent", why=why)
     pending = _pending(facts, words)
     ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
     if words.reason is HeldReason.LOCKED:
-        # It was held before anybody looked at it: what is asked of other words is asked now.
+        # It was held before its author was asked anything: the questions for other words are asked now.
         thread, actions = take_text(pack, facts, _without(thread, words), pending, looked_at=ours)
         return thread, actions, ""
     if name == "long" and (hold := needs_confirmation(pack, facts, thread, pending, own=not ours, long=True)) is not None:
         text, why = hold
         return hold_text(thread, replace(text, held_since=words.held_since)), (), notice_of("sending.held", why=why)
-    # Words that were said before they came to be unknown, or late, were looked at then; the moment is another one now.
+    # Words that became unknown, or late, were confirmed before; only the moment is another one now.
     doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=name != "again" and not ours)
     if new := [doubt for doubt in doubts if doubt not in words.told]:
         why = guard.describe_doubts(facts, thread, new, words.body, command=name)
@@ -90,7 +90,7 @@ def _release(
 
 
 def _with_answered_doubts(thread: Thread, words: HeldText) -> Thread:
-    """Note that doubts about how things stand were answered: they are not raised again before something happens."""
+    """Note that doubts about the situation were answered: they are not raised again before something happens."""
     answered_doubts = thread.signs.answered | (words.told & guard.SITUATION)
     return replace(thread, signs=replace(thread.signs, answered=answered_doubts))
 
@@ -101,9 +101,9 @@ def _without(thread: Thread, words: HeldText) -> Thread:
 
 
 def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!say handover`, `!limits`, `!tips`: the agency's words, or own ones behind a colon, into the undo window.
+    """`!say handover`, `!limits`, `!tips`: put the agency's words, or own words behind a colon, into the undo window.
 
-    The text that asks them to call also tells the desk that they may.
+    The text that asks texters to call also tells the desk that they may.
     """
     text = canned_texts.read(pack, facts, thread, command)
     if isinstance(text, canned_texts.Refused):

@@ -49,7 +49,7 @@ def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None) -> Step[Thread]:
-    """Let the author change the reply while it waits; what is no `!reply` any more does not leave."""
+    """Let the author change the reply while it waits; an edit that is no `!reply` any more cancels it."""
     words = thread.consent.reply
     mine = words is not None and (words.event_id, words.author) == (event.target, event.sender)
     if event.relation is not Relation.EDIT or not mine or words is None:
@@ -65,7 +65,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 
 def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
-    """Let the author take the reply back; the text it answers may then be replied to once more."""
+    """Let the author take the reply back; then the text that it answers may be replied to once more."""
     words = thread.consent.reply
     if words is None and facts.role(event.sender) is Role.SUPERVISOR:
         return Step(retract_redacted(thread, event.target)[0])
@@ -77,7 +77,7 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
 
 
 def send(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let the reply leave once its undo window is over, if its author still supervises."""
+    """Let the reply leave once its undo window is over, if its author is still a supervisor."""
     if event.key != TIMER:
         return Step(thread)
     words = thread.consent.reply
@@ -98,7 +98,7 @@ def send(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thre
 
 
 def note_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Let a reply that surely did not reach the phone be said once more."""
+    """Allow another reply when this one surely did not reach the phone."""
     if event.ref != thread.consent.reply_ref or not event.ref:
         return Step(thread)
     if event.outcome not in (Outcome.LATE, Outcome.REFUSED, Outcome.REJECTED):
@@ -116,7 +116,7 @@ def note_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
 
 
 def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel a reply that has not left, and say so. `again`: the text it answers may be replied to once more."""
+    """Cancel a reply that has not left, and say so. `again`: the text that it answers may be replied to once more."""
     words = thread.consent.reply
     if words is None:
         return thread, ()
@@ -127,7 +127,7 @@ def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread
 
 
 def retract_redacted(thread: Thread, event_id: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Stop the reply that a person takes out of the room, in its undo window or on its way to the carrier."""
+    """Stop the reply that a person redacted, in its undo window or on its way to the carrier."""
     if thread.consent.reply is not None and thread.consent.reply.event_id == event_id:
         return drop_reply(thread, notice_of("reply_after_stop.it_was_taken_out_of"), again=True)
     if thread.consent.reply_ref == f"say:{event_id}":
@@ -152,7 +152,7 @@ def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | 
 
 
 def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
-    """Return the words of a `!reply`, and which second words stand before them; no words when it is none."""
+    """Return the words of a `!reply`, and the second commands before them; no words when it is none."""
     if command is None or command.name != "reply":
         return "", frozenset()
     body, sure = command.words, set()
@@ -163,7 +163,7 @@ def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
 
 
 def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: str, sure: frozenset[str]) -> str | None:
-    """Say why these words are not for a phone: what holds for the assignee's words holds here.
+    """Say why these words are not for a phone: the rules for the assignee's words apply.
 
     Rule: design.md, "Who is heard".
     """

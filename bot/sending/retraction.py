@@ -20,7 +20,7 @@ ALREADY_SENT: Final = notice_of("retraction.that_text_has_left_already")
 
 
 def retract_sent(thread: Thread, which: Callable[[SentText], bool]) -> Thread:
-    """Let nothing leave any more of what waits for its turn at the carrier; its outcome says whether it had left."""
+    """Cancel what waits for its turn at the carrier; its outcome says whether it had left."""
     leaving = DeliveryReceipt.LEAVING.name
     sent_texts = tuple(
         replace(words, retracted=True) if words.receipt == leaving and which(words) else words
@@ -30,7 +30,7 @@ def retract_sent(thread: Thread, which: Callable[[SentText], bool]) -> Thread:
 
 
 def retraction_outcome(outcome: Outcome, receipt: DeliveryReceipt, words: str) -> tuple[DeliveryReceipt, str]:
-    """Return the receipt of words that were taken back, and what is said: whether that was in time."""
+    """Return the receipt of words that were taken back, and the notice that says whether that was in time."""
     match outcome:
         case Outcome.REFUSED | Outcome.LATE | Outcome.REJECTED | Outcome.OPTED_OUT:
             return DeliveryReceipt.RETRACTED, ""

@@ -38,9 +38,9 @@ MEANS_STOP = notice_of("undo_window.it_may_mean_unsafe_say_it")
 def take_message(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Take the assignee's words into the undo window; mark everything else as a note.
+    """Put the assignee's words into the undo window; mark everything else as a note.
 
-    What people say to stop the phone, without its mark, stops what waits, whoever in the room says it.
+    Plain words for stopping the phone, without the mark, stop what waits, whoever in the room says them.
     """
     stopped: tuple[Action, ...] = ()
     if event.relation is not Relation.EDIT and may_mean_stop(event.body):
@@ -68,10 +68,10 @@ def take_message(
 def take_text(
     pack: Pack, facts: Facts, thread: Thread, words: PendingText, *, looked_at: bool = False, quotes: bool = False
 ) -> tuple[Thread, tuple[Action, ...]]:
-    """Take words for the phone: into the undo window, or held, or refused.
+    """Take words for the phone: put them into the undo window, hold them, or refuse them.
 
-    `looked_at`: their content needs no second look; whether now is the moment is asked all the same. `quotes`: what was
-    quoted is left out of them.
+    `looked_at`: their author has confirmed the content; whether now is the moment is asked all the same. `quotes`: quoted
+    words are left out.
     """
     why = guard.refuses(pack, thread, words.body, facts.designations)
     if why is not None and why in guard.LOCKED.values():
@@ -120,7 +120,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         says = mine or (is_sent and event.sender == thread.assignment.assignee)
         return Step(thread, (notice,) if says else (), consumed=True)
     if event.sender != thread.assignment.assignee:
-        # What waits here of a person who is not heard is a challenge or a cover line: nothing else may take its place.
+        # Waiting words of a person who is not heard are a challenge or a cover line: nothing else may replace them.
         thread = replace(thread, codeword=_without_challenge(thread, event.target))
         why = notice_of("undo_window.a_command_for_a_check")
         return _stops(thread, event.target, notice_of("sending.not_sent", why=why))
@@ -162,10 +162,10 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 
 def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
-    """Stop words whose author took them back, or their last edit, also where they wait for the carrier.
+    """Stop words whose author redacted them, or their last edit, also while they wait for the carrier.
 
-    Without its edit a message shows earlier words again, and those are not what its author last wanted to leave. What has
-    left already stays on the phone, and that is said.
+    Without its edit a message shows earlier words, which are not what its author last wanted to send. Words that have left
+    stay on the phone, and the author is told so.
     """
     known: tuple[PendingText | HeldText, ...] = (*thread.sending.pending, *thread.sending.held)
     mine = next((w for w in known if event.target in (w.event_id, w.edit_event_id) and w.author == event.sender), None)
@@ -184,9 +184,10 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
 
 
 def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let the words leave whose undo window is over, in order; hold those that are too old by now.
+    """Send the words whose undo window is over, in order; hold those that are too old by now.
 
-    Words that a clock stamped which was put back since do not wait for that time to come: they are held like old ones.
+    Words whose time lies in the future, because the clock was set back since, do not wait for that time: they are held like
+    old ones.
     """
     if event.key != TIMER:
         return Step(thread)
@@ -240,9 +241,9 @@ def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
 
 
 def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Stop at once all that has not left, because of what the texter has just said: `!anyway` lets it leave.
+    """Hold all that has not left, because of what the texter has just said: `!anyway` lets it leave.
 
-    A challenge, and the text that steps back, would be wrong later: they are cancelled. The line that the texter chose for
+    A challenge, and the text that steps back, would be wrong later: they are cancelled. The text that the texter chose for
     `!unsafe` is theirs and leaves. What waits for its turn at the carrier should not leave any more, but it may have.
     """
     chosen = thread.flags.unsafe_line_ref
@@ -270,7 +271,7 @@ def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Th
 
 
 def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Stop one message that waits its undo window, and say why."""
+    """Cancel one message in its undo window, and say why."""
     if not any(pending.event_id == event_id for pending in thread.sending.pending):
         return thread, ()
     step = _stops(thread, event_id, notice_of("sending.not_sent", why=why))
@@ -282,10 +283,10 @@ def _locked(
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Hold words for a phone that is locked.
 
-    After `!unlock` they are the assignee's to send, and never leave by themselves.
+    After `!unlock` the assignee may send them; they never leave by themselves.
 
-    The text that steps back before another person waits its undo window as it would after success, for the conversation is
-    over when it would leave; it does not leave (`unsafe_phone.end_locked`).
+    The text that steps back before another person waits its undo window as it would after success, because the conversation
+    is over when it would leave; it does not leave (`unsafe_phone.end_locked`).
     """
     if words.name == TextName.DIFFERENT:
         lock = thread.codeword.lock
@@ -316,9 +317,9 @@ def _undo_seconds(pack: Pack, facts: Facts, thread: Thread) -> float:
 def needs_confirmation(
     pack: Pack, facts: Facts, thread: Thread, words: PendingText, *, own: bool, long: bool = False
 ) -> tuple[HeldText, str] | None:
-    """Return words as they are held, and all that is asked about them, where their author should look once more.
+    """Return words as held, and all questions about them, if their author should look once more.
 
-    `own`: they are the author's, not the agency's. `long`: that they are long was said already.
+    `own`: they are the author's, not the agency's. `long`: their length was mentioned already.
     """
     if own and not long and (why := guard.too_long(pack, words.body)) is not None:
         return to_held(facts, words, HeldReason.LONG), why
@@ -339,9 +340,9 @@ def _stops(thread: Thread, event_id: str, notice: str) -> Step[Thread]:
 
 
 def _not_this(old: PendingText | HeldText, text: canned_texts.CannedText | canned_texts.Refused | None) -> str | None:
-    """Say why an edit may not take the place of these words, or None.
+    """Say why an edit may not replace these words, or None.
 
-    Nothing takes the place of the text that steps back before another person: they may be reading now.
+    Nothing replaces the text that steps back before another person: that person may be reading now.
     """
     if isinstance(text, canned_texts.Refused):
         return text.why
@@ -351,7 +352,7 @@ def _not_this(old: PendingText | HeldText, text: canned_texts.CannedText | canne
 
 
 def _without_challenge(thread: Thread, event_id: str) -> CodewordState:
-    """Take a message for no challenge any more: what is answered to other words proves nothing, nor its absence."""
+    """Do not count a message as a challenge any more: an answer to other words proves nothing, nor does its absence."""
     codeword = thread.codeword
     return replace(codeword, challenge="", challenge_sent_at=0.0) if codeword.challenge == event_id else codeword
 
@@ -372,7 +373,7 @@ def _timer(thread: Thread) -> tuple[Action, ...]:
 
 
 def _explain_quote(event: MessageSent) -> tuple[Action, ...]:
-    """Say that what its author quoted is left out, where something else is left."""
+    """Say that the quoted words are left out, if other words are left."""
     notice = notice_of("undo_window.what_is_quoted_in_it")
     reply_to = event.target if event.relation is Relation.EDIT else event.event_id
     return (_explain(reply_to, notice),) if event.quotes and event.body.strip() else ()

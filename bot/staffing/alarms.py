@@ -61,17 +61,17 @@ CALLS_SUPERVISORS: Final = (
     AlarmKind.CAME_LATE,
     AlarmKind.BREAK_GLASS,
 )
-"""What supervisors on duty are called for by name; where there is none, everybody on duty."""
+"""Alarms that mention supervisors on duty; if there is none, everybody on duty."""
 ALWAYS_NEW: Final = (AlarmKind.DURESS, AlarmKind.ESCALATED, AlarmKind.BREAK_GLASS)
 """Alarms that ring each time that they come."""
 SAME_ALARM: Final = 300.0
 """Seconds within which the same alarm of the same thread edits the message of the one before."""
 CALLS_ALL: Final = (AlarmKind.URGENT,)
-"""What everybody on duty is called for by name. The other alarms are notices."""
+"""Alarms that mention everybody on duty. The other alarms are notices."""
 
 
 def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Pass on what a thread has to say to everybody."""
+    """Show a thread's alarm to everybody at the desk."""
     sign = "" if event.alarm is AlarmKind.INFO else "⚠️ "
     body: str = joined("", (sign, event.designation, ": ", ALARMS[event.alarm]))
     fresh = tuple(shown for shown in desk.alarms if 0 <= facts.now - shown.at < SAME_ALARM)
@@ -91,7 +91,7 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         else ()
     )
     alarm = SendMessage(place=DESK, ref=_ref(new), body=_said(event.alarm, body), mentions=called)
-    # Nobody who could come is here: the person on call hears that they are needed, and nothing else.
+    # Nobody who could come is here: the person on call is told that they are needed, and nothing else.
     # For duress, and a number shown without a supervisor, they are called in any case.
     alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not facts.supervisors
     paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or alone
@@ -99,7 +99,7 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
 
 
 def _said(alarm: AlarmKind, body: str) -> str:
-    """Let everybody at the desk read in their language what calls people."""
+    """Return an alarm that calls people in the languages of everybody at the desk."""
     return loud(body) if alarm in CALLS_SUPERVISORS + CALLS_ALL else body
 
 

@@ -57,7 +57,7 @@ from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 OFFER = "offer"
-"""The message that makes an offer known, and the timer that ends it."""
+"""The message that makes an offer, and the timer that ends it."""
 MAX_CHARACTERS = 7_000
 """Characters of one room message: an event may have 65,536 bytes, a control character takes six of them (an escape in JSON)
 and encryption makes four out of three."""
@@ -70,9 +70,10 @@ EXPLAINED = {
 
 
 def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Put a text into the room, word for word, and a new thread onto the desk's queue.
+    """Put a text into the room, word for word, and queue a new thread at the desk.
 
-    Its first message mentions the advocate: by the default rules what mentions nobody makes no sound in a room of three.
+    The message mentions the advocate: by the default push rules a message without a mention makes no sound in a room of
+    three.
     """
     pieces = [event.body[i : i + MAX_CHARACTERS] for i in range(0, len(event.body), MAX_CHARACTERS)]
     member = facts.member(thread.assignment.assignee or "")
@@ -114,12 +115,12 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
 def ignore_strangers(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Take nothing from a person who is not on the roster."""
+    """Accept nothing from a person who is not on the roster."""
     return Step(thread, consumed=facts.role(event.sender) is None)
 
 
 def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
-    """Make this person the assignee: keys, invite, card. What the one before had not sent does not leave."""
+    """Make this person the assignee: keys, invite, card. Unsent words of the assignee before are cancelled."""
     if event.designation not in ("", thread.designation):
         return Step(thread)
     first = thread.assignment.epoch == 0
@@ -162,12 +163,11 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
 
 
 def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined) -> Step[Thread]:
-    """Note a member, give them the keys once more, and say what to do where colleagues have spoken before.
+    """Note a member, give them the keys once more, and say what to do if colleagues have spoken before.
 
-    When it is not the assignee who came, undo windows are longer a while.
-
-    The device that they accepted on may be younger than the invitation, or had not met us yet when keys came with it.
-    A person who is not at the desk is not let in here, whatever invitation they still had.
+    When it is not the assignee who came, undo windows are longer for a while. The keys are sent again because the device
+    that accepted may be newer than the invitation, or may not have met us yet when keys came with it. A person who is not
+    at the desk is not let in, whatever invitation they still had.
     """
     if facts.role(event.user) is None:
         return Step(thread, (KickMember(user=event.user),), consumed=True)
@@ -184,7 +184,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
 
 
 def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:
-    """Note who left; a thread whose assignee is gone goes back to the queue."""
+    """Note who left; a thread whose assignee left goes back to the queue."""
     thread = replace(thread, assignment=replace(thread.assignment, members=thread.assignment.members - {event.user}))
     thread, forgotten = _forget_member(facts, thread, event.user)
     if event.user != thread.assignment.assignee:
@@ -193,14 +193,14 @@ def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> 
 
 
 def remove_returned(pack: Pack, facts: Facts, thread: Thread, event: MemberReturned) -> Step[Thread]:
-    """Remove a person once more whom a homeserver that was put back has in the room again."""
+    """Remove a person again whom the homeserver has in the room after a rollback."""
     return Step(thread, (KickMember(user=event.user),))
 
 
 def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved) -> Step[Thread]:
-    """Remove a person who left the desk; a thread whose assignee that was goes back to the queue.
+    """Remove a person who left the desk; a thread of which they were the assignee goes back to the queue.
 
-    They may have been asked in and not have come yet, and only the homeserver knows: so they are removed in any case.
+    Only the homeserver knows whether they were invited and have not come yet, so they are removed in any case.
     """
     out = KickMember(user=event.user)
     thread, forgotten = _forget_member(facts, thread, event.user)
@@ -211,7 +211,7 @@ def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved
 
 
 def explain_ignored(pack: Pack, facts: Facts, thread: Thread, event: MessageIgnored) -> Step[Thread]:
-    """Tell a person why their message was not taken. Nothing of it leaves."""
+    """Tell a person why their message was not accepted. Nothing of it leaves."""
     if facts.role(event.sender) is None:
         return Step(thread)
     mark = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOT_SENT)
@@ -219,7 +219,7 @@ def explain_ignored(pack: Pack, facts: Facts, thread: Thread, event: MessageIgno
 
 
 def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Leave a thread without an assignee: what has not left does not leave, and the thread waits at the desk again."""
+    """Leave a thread without an assignee: unsent words are cancelled, and the thread waits at the desk again."""
     thread, dropped = drop_pending(thread, why)
     assignment = replace(
         thread.assignment, assignee=None, epoch=thread.assignment.epoch + 1, taken_from=None, offer=None, answer_by=0.0
@@ -232,13 +232,13 @@ def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tu
 
 
 def note_offer_end(facts: Facts, thread: Thread) -> Thread:
-    """Note that an offer has just ended, or was refused: who made it may go on as if to a colleague."""
+    """Note that an offer has just ended, or was refused: its author may go on as if to a colleague."""
     signs = replace(thread.signs, offer_ended_at=facts.now, answered=thread.signs.answered - {Doubt.OFFER})
     return replace(thread, signs=signs)
 
 
 def withdraw(facts: Facts, thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
-    """End an offer that nobody took, and say so where it is known."""
+    """End an offer that nobody accepted, and say so where it is known."""
     offer = thread.assignment.offer
     if offer is None:
         return thread, ()
@@ -257,7 +257,7 @@ def withdraw(facts: Facts, thread: Thread, how: str) -> tuple[Thread, tuple[Acti
 
 
 def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
-    """Say that a text came late, so that nobody takes it for their last word, or for news; None when it did not."""
+    """Say that a text came late, so that nobody takes it for the texter's last word, or for news; None when it did not."""
     when = notice_of("assignment.ago", duration=describe_minutes(round((facts.now - event.at) / 60)))
     if compare(moment(event), thread.lifecycle.newest_text) is TextOrder.BEFORE:
         return notice_of("assignment.this_came_late_it_was", when=when)
@@ -269,7 +269,7 @@ def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str |
 
 
 def _forget_member(facts: Facts, thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Nobody who is gone can be given the assignee back, or accept it."""
+    """Forget a person who is gone: they cannot get the thread back, or accept it."""
     notice: tuple[Action, ...] = ()
     if thread.assignment.offer is not None and user in (thread.assignment.offer.to, thread.assignment.offer.by):
         thread, notice = withdraw(facts, thread, notice_of("assignment.is_over_has_gone", user=localpart(user)))
@@ -279,7 +279,7 @@ def _forget_member(facts: Facts, thread: Thread, user: str) -> tuple[Thread, tup
 
 
 def _report_lock(thread: Thread) -> tuple[Action, ...]:
-    """Tell the desk of a lock that a phone brings along from an earlier conversation, as when it came."""
+    """Report to the desk a lock that a phone has from an earlier conversation, as when it was set."""
     duress = thread.codeword.lock is SendLock.DURESS
     if thread.codeword.lock is SendLock.NONE:
         return ()

@@ -28,11 +28,11 @@ from policies.pack import AssignmentMode, Pack
 ANSWER: Final = "answer"
 ASSIGNED_REF: Final = "given:"
 MAX_TRIES: Final = 2
-"""How often a thread is given away unasked before it waits for a hand."""
+"""How often a thread is assigned unasked before it waits for a claim."""
 
 
 def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """Give away what waits, the longest waiting first, after any event of the desk."""
+    """Assign waiting threads, the longest waiting first, after any event of the desk."""
     actions: tuple[Action, ...] = ()
     if pack.settings.assignment is AssignmentMode.NONE:
         return desk, actions
@@ -54,7 +54,7 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
 def note_presence_at_desk(
     pack: Pack, facts: Facts, desk: Desk, event: MessageSent | ReactionAdded, command: ParsedCommand | None = None
 ) -> Step[Desk]:
-    """Take anything that a person says or taps at the desk, or in their office, for a sign that they are there."""
+    """Count anything that a person says or taps at the desk, or in their office, as a sign that they are there."""
     member = desk.member(event.sender)
     assigned = [entry for entry in desk.assigned_to(event.sender) if entry.auto_assigned]
     if member is None or not (assigned or member.away):
@@ -68,7 +68,7 @@ def note_presence_at_desk(
 
 
 def note_presence(pack: Pack, facts: Facts, desk: Desk, event: AssigneePresent) -> Step[Desk]:
-    """Note that a person has shown themselves in the thread that they were given."""
+    """Note that a person has shown a sign in the thread that they were given."""
     roster = tuple(replace(member, away=False) if member.user == event.user else member for member in desk.roster)
     assigned = next((entry for entry in desk.assigned_to(event.user) if entry.thread == event.thread), None)
     threads = tuple(replace(entry, auto_assigned=False) if entry is assigned else entry for entry in desk.threads)
@@ -76,7 +76,7 @@ def note_presence(pack: Pack, facts: Facts, desk: Desk, event: AssigneePresent) 
 
 
 def start_answer_timer(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
-    """Wait for a sign of a person who got a thread unasked; nothing is asked of one who asked for it."""
+    """Wait for a sign of a person who got a thread unasked; a person who asked for it needs none."""
     if event.answer_by <= 0 or thread.assignment.assignee != event.assignee:
         return Step(_answer_until(thread, 0.0), (CancelTimer(key=ANSWER),) if thread.assignment.answer_by else ())
     return Step(_answer_until(thread, event.answer_by), (SetTimer(key=ANSWER, due=event.answer_by),))
@@ -89,7 +89,7 @@ def note_presence_in_thread(
     event: MessageSent | ReactionAdded | MemberJoined | AssigneePresent,
     command: ParsedCommand | None = None,
 ) -> Step[Thread]:
-    """Ask nothing more of an assignee that has shown themselves, by words, a tap, or by coming in."""
+    """Stop waiting for a sign when the assignee has spoken, tapped, or joined."""
     user = event.user if isinstance(event, MemberJoined | AssigneePresent) else event.sender
     if not thread.assignment.answer_by or user != thread.assignment.assignee:
         return Step(thread)
@@ -103,7 +103,7 @@ def note_presence_in_thread(
 
 
 def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Take a thread back from a person who has not shown themselves."""
+    """Take a thread back from a person who has shown no sign."""
     if event.key != ANSWER:
         return Step(thread)
     if thread.assignment.assignee is None or not thread.assignment.answer_by:

@@ -48,18 +48,18 @@ from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 NEXT_SECONDS: Final = 30.0
-"""Seconds for which a claim on an empty queue stands."""
+"""Seconds for which a claim on an empty queue is remembered."""
 CALL_STANDS: Final = 60.0
-"""Seconds for which a call is for the next texter as well, while a person who waited then still waits."""
+"""Seconds for which a call covers the next texter as well, while a texter who waited then still waits."""
 
 
 def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
-    """Put a thread on the queue and its card on the desk, always as a new message."""
+    """Put a thread into the queue and its card on the desk, always as a new message."""
     old = next((known for known in desk.threads if known.thread == event.thread), None)
     others = tuple(known for known in desk.threads if known is not old)
     entry = _queue_entry(old, event)
     if old is not None and old.auto_assigned:
-        # It was given to them unasked, and they did not show themselves: they get no other until they do.
+        # They got it unasked, and showed no sign: they get no other until they do.
         roster = tuple(replace(member, away=True) if member.user == old.assignee else member for member in desk.roster)
         desk = replace(desk, roster=roster)
     before: tuple[Action, ...] = ()
@@ -86,7 +86,7 @@ def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> S
 
 
 def forget_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadParked) -> Step[Desk]:
-    """Forget a conversation that is over, and let its card go."""
+    """Forget a conversation that is over, and expire its card."""
     timers = tuple(CancelTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(REMINDERS))
     roster = tuple(
         replace(member, last_thread="") if member.last_thread == event.thread else member for member in desk.roster
@@ -97,7 +97,7 @@ def forget_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadParked) -> 
 
 
 def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """Take the thread that is named, or whose card is replied to, or the longest waiting; else the next within seconds."""
+    """Take the thread that is named or replied to, or the longest waiting; if there is none, the next within seconds."""
     name = command.arguments.casefold()
     if not name and (thread := thread_of(event.ref)):
         name = next((entry.designation for entry in desk.threads if entry.thread == thread), "that")
@@ -126,7 +126,7 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded) -> Step[Desk]:
-    """Take the thread whose card, or the reminder of which, was tapped with a raised hand."""
+    """Take the thread whose card, or a reminder of it, got a raised hand."""
     if not event.key.startswith(CLAIM_REACTION) or desk.member(event.sender) is None:
         return Step(desk)
     entry = next((entry for entry in desk.threads if entry.thread == thread_of(event.target)), None)
@@ -186,7 +186,7 @@ def decide_claim(pack: Pack, facts: Facts, desk: Desk, event: ClaimRequested) ->
 
 
 def show_offer(pack: Pack, facts: Facts, desk: Desk, event: OfferChanged) -> Step[Desk]:
-    """Show a thread that its assignee offers to everybody, or does no longer."""
+    """Show that a thread's assignee offers it to everybody, or does so no longer."""
     entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
     if entry is None or entry.assignee is None or entry.offered == event.open:
         return Step(desk)
@@ -206,14 +206,14 @@ def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChan
     desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
     if not changed.has_card or (changed.assignee is not None and not changed.offered):
         return Step(desk)
-    # A card tells the age of when it was written: the same sign once more would mostly write the same words again.
+    # A card tells the age at the time of writing: for the same sign again the words would mostly be the same.
     if entry.other_hands_at and changed.other_hands_at:
         return Step(desk)
     return Step(desk, (edited_card(facts, changed),))
 
 
 def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Call out again who waits: people on duty, then supervisors, then the person on call."""
+    """Call again for a waiting thread: people on duty, then supervisors, then the person on call."""
     if not event.key.startswith(WAIT):
         return Step(desk)
     thread, _, rung = event.key.removeprefix(WAIT).partition(":")
@@ -239,7 +239,7 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     actions: list[Action] = [
         SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
-    # By a calendar the person on call is needed at once where nobody who is on shift is on duty.
+    # With a calendar the person on call is needed at once when nobody who is on shift is on duty.
     absent = not shifts.present(pack, facts, desk.roster)
     if (step == len(due) - 1 or absent) and desk.flood.may_page(facts.now):
         actions.append(PageOnCall(reason="waiting"))
@@ -250,10 +250,10 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
 
 
 def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """After any event: call people on duty to a thread that has just come to wait, or to be offered to everybody.
+    """After any event: call people on duty to a thread that has just begun to wait, or to be offered to everybody.
 
-    By a calendar of shifts those who are on shift are called first, and everybody on duty at the first reminder.
-    The card itself is a notice and rings nobody. Several who come at once are one call, unless there is a sign of danger.
+    With a calendar of shifts people on shift are called first, and everybody on duty at the first reminder. The card itself
+    is a notice and rings nobody. Several that come at once cause one call, unless there is a sign of danger.
     """
     free = {entry.thread for entry in before.threads if _is_free(entry)}
     now = [entry for entry in desk.threads if _is_free(entry)]
@@ -288,18 +288,18 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
 
 
 def _is_free(entry: QueueEntry) -> bool:
-    """Tell whether a thread has a card and can be claimed by anybody."""
+    """Tell whether a thread has a card and anybody can claim it."""
     return entry.has_card and (entry.assignee is None or entry.offered)
 
 
 def _next_claimer(pack: Pack, facts: Facts, desk: Desk) -> str | None:
-    """Return who gets a thread that has just come: the person who asked for the next one, if they still may."""
+    """Return who gets a new thread: the person who asked for the next one, if they still may."""
     users = (user for user, until in desk.claimers if until >= facts.now and desk.member(user) is not None)
     return next((user for user in users if cannot_claim(pack, desk, user) is None), None)
 
 
 def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:
-    """Say why a person who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
+    """Say why a member may not have one more thread: off duty, or at the cap and no supervisor."""
     member, cap = desk.member(user), pack.settings.cap
     if member is not None and not member.on_duty:
         return notice_of("claim_queue.is_off_duty_on_at", user=localpart(user))
@@ -311,7 +311,7 @@ def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:
 def _claim(
     pack: Pack, facts: Facts, desk: Desk, user: str, entry: QueueEntry, event: MessageSent | ReactionAdded | None
 ) -> tuple[Desk, tuple[Action, ...]]:
-    """Give a waiting or offered thread to the person who claims it, unless they have as many as they may have."""
+    """Give a waiting or offered thread to the person who claims it, unless they are at the cap."""
     if entry.assignee == user:
         return desk, _reply(facts, event, notice_of("claim_queue.is_yours_already", designation=entry.designation))
     if (why := cannot_claim(pack, desk, user)) is not None:
@@ -331,7 +331,7 @@ def assign(
 ) -> tuple[Desk, tuple[Action, ...]]:
     """Make a person the assignee of a thread.
 
-    `answer_by`: they did not ask for it, and have to show themselves until then.
+    `answer_by`: they got it unasked, and have to show a sign until then.
     """
     tried = entry.tried_users if answer_by else ()
     changed = replace(
@@ -356,7 +356,7 @@ def assign(
 
 
 def _queue_entry(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
-    """Return the thread as it waits; what is known of it from before stays known."""
+    """Return the entry of a waiting thread; what is known of it from before stays known."""
     entry = old or QueueEntry(
         thread=event.thread,
         designation=event.designation,

@@ -27,7 +27,7 @@ TIMER: Final = "close-rest"
 QUESTION_STANDS: Final = 600.0
 """Seconds for which `!close-rest yes` answers the question before it."""
 AT_ONCE: Final = 50
-"""Threads that are closed in one decision; conversations go on between two."""
+"""Threads that are closed in one decision, so that conversations can continue between two."""
 NEXT_AFTER: Final = 1.0
 
 
@@ -42,7 +42,7 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
         return Step(desk, answer(facts, event, notice_of("close_rest.being_closed")), consumed=True)
     if word == "yes" and closing is not None and facts.now <= closing.until:
         return _confirm(pack, facts, desk, event, closing)
-    # Whom an earlier one could not close is asked about again.
+    # Threads that an earlier `!close-rest` could not close are asked about again.
     again = {entry.thread: replace(entry, closing=False) for entry in desk.flood.crowd.values() if entry.closing}
     flood = replace(desk.flood, crowd={**desk.flood.crowd, **again})
     count = len(rest_of(flood, facts.now))
@@ -56,7 +56,7 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
 
 
 def close_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Close some of them, and say how many it were when there are no more."""
+    """Close some of them, and say how many were closed when none is left."""
     if event.key != TIMER:
         return Step(desk)
     closing = desk.flood.closing

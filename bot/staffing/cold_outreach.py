@@ -27,7 +27,7 @@ from policies.keywords import normalize_words
 from policies.pack import Pack
 
 ANSWER_WITHIN: Final = 600.0
-"""Seconds that the questions stand."""
+"""Seconds in which the questions can be answered."""
 TIMER: Final = "cold:"
 CONFIRMATIONS: Final = frozenset({"she asked", "he asked", "they asked"})
 CANCEL_WORDS: Final = frozenset({"cancel", "no", "stop", "nobody"})
@@ -51,7 +51,7 @@ ENDS: Final = frozenset({NumberKind.EMERGENCY, NumberKind.TAKEN, NumberKind.BARR
 
 
 def begin(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!text`, in one's own office: ask what has to be known before a text. What stands behind it may be a number."""
+    """`!text`, in one's own office: ask what must be known before a text. The words behind it may be a number."""
     if event.place != OFFICE + event.sender:
         return Step(desk)
     redaction = (_redact(event),) if command.arguments else ()
@@ -66,7 +66,7 @@ def begin(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Take the next answer. Only a person's own office is listened to."""
+    """Take the next answer. Only the person's own office counts."""
     if event.place != OFFICE + event.sender:
         return Step(desk)
     if command is not None and command.name == "text" and is_taken(event):
@@ -74,7 +74,7 @@ def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
     outreach = next((one for one in desk.outreach if one.user == event.sender), None)
     number = facts.dialled_number is not None and facts.dialled_number.kind is not NumberKind.UNREADABLE
     if outreach is None or outreach.until < facts.now:
-        # Too late to mean anything, and still a number in a room.
+        # Too late to have an effect, but still a number in a room.
         late = outreach is not None and number
         return Step(_with(desk, event.sender, None), (_redact(event),) if late else (), consumed=late)
     if command is not None and command.command is not None:
@@ -94,13 +94,13 @@ def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
 
 
 def redact_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
-    """Remove what was not taken as well, while a number is waited for: it may be one."""
+    """Redact messages that were not accepted as well, while a number is expected: they may hold it."""
     waits = any(one.user == event.sender and one.until >= facts.now for one in desk.outreach)
     return Step(desk, (RedactEvent(place=event.place, event_id=event.event_id),) if waits and event.place != DESK else ())
 
 
 def end_outreach(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Forget what was not finished in time: of a number that was typed once, a digest would stay."""
+    """Forget an outreach that was not finished in time: a digest of the number typed once would stay."""
     if not event.key.startswith(TIMER):
         return Step(desk)
     outreach = next((one for one in desk.outreach if one.user == event.key.removeprefix(TIMER)), None)
@@ -112,7 +112,7 @@ def end_outreach(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[
 
 
 def begin_thread(pack: Pack, facts: Facts, thread: Thread, event: ThreadCreated) -> Step[Thread]:
-    """Begin a thread that no text began: the desk is told whose it is."""
+    """Begin a thread without a text: the desk is told who its assignee is."""
     if thread.lifecycle.since:
         return Step(thread)
     consent = replace(thread.consent, language=thread.consent.language or pack.languages[0])
@@ -122,7 +122,7 @@ def begin_thread(pack: Pack, facts: Facts, thread: Thread, event: ThreadCreated)
 
 
 def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) -> Step[Desk]:
-    """Show at the desk that a person texts first, without a word of whom, and make them the assignee."""
+    """Show at the desk that a person texts first, without naming the texter, and make them the assignee."""
     if any(entry.thread == event.thread for entry in desk.threads):
         return Step(desk)
     member = desk.member(event.assignee)
@@ -148,7 +148,7 @@ def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) 
 
 
 def _take_number(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, outreach: ColdOutreach) -> Step[Desk]:
-    """Take the number, typed for the first or for the second time. The message goes, whatever it was."""
+    """Take the number, typed for the first or for the second time. The message is redacted, whatever it was."""
     redaction, number = _redact(event), facts.dialled_number
     if number is None or number.kind is not NumberKind.GOOD:
         kind = NumberKind.UNREADABLE if number is None else number.kind

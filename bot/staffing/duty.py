@@ -42,7 +42,7 @@ def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pars
 
 
 def languages(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!languages es`: what its sender speaks, so that the board shows who can take whom (practice 25)."""
+    """`!languages es`: the languages that its sender speaks, so that the board shows who can take whom (practice 25)."""
     codes = tuple(dict.fromkeys(map(language_code, command.arguments.replace(",", " ").split())))
     spoken = () if codes == (NO_LANGUAGES,) else codes
     if not codes or len(codes) > MOST_LANGUAGES or not all(LANGUAGE.fullmatch(code) for code in spoken):
@@ -54,7 +54,7 @@ def languages(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
 
 
 def go_off_duty(pack: Pack, facts: Facts, desk: Desk, event: OffDutyRequested) -> Step[Desk]:
-    """Let a person go who said `!off` in a thread's room, unless a thread came into their hands meanwhile."""
+    """Take a person off duty who said `!off` in a thread's room, unless they got a thread meanwhile."""
     if threads := desk.assigned_to(event.user):
         why = notice_of("duty.stays_on_duty_first_hand", user=localpart(event.user), designation=threads[0].designation)
         return Step(desk, (SendMessage(place=DESK, body=why),))
@@ -69,7 +69,7 @@ def _on_duty(member: DeskMember, now: float, *, on: bool) -> DeskMember:
 
 
 def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!signout @who`: sign a person out everywhere, because a device is lost or they have gone (practice 13)."""
+    """`!signout @who`: signs a person out everywhere, because a device is lost or the person has gone (practice 13)."""
     if (user := find_member(facts, event, command.arguments)) is None:
         why = notice_of("duty.whoever_has_left_the_desk", unknown_member=UNKNOWN_MEMBER)
         return Step(desk, answer(facts, event, why), consumed=True)
@@ -78,7 +78,7 @@ def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: 
 
 
 def devices(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!devices [@who]` lists a person's devices, or one's own."""
+    """`!devices [@who]` lists the devices of a person, or one's own."""
     user = find_member(facts, event, command.arguments) if command.arguments else event.sender
     if user is None:
         return Step(desk, answer(facts, event, UNKNOWN_MEMBER), consumed=True)
@@ -110,7 +110,7 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
-    """Say loudly that a person's identity is a new one; it receives nothing until a supervisor confirms it."""
+    """Say loudly that a person's identity is new; it receives nothing until a supervisor confirms it."""
     desk = _forget_report(desk, event.user)
     desk = replace(
         desk,
@@ -132,13 +132,13 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
 
 
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
-    """Tell the desk that an identity was confirmed on the server, and wait for no `!trust` of it any more."""
+    """Tell the desk that an identity was confirmed on the server, and expect no `!trust` of it any more."""
     body = notice_of("duty.s_identity_is_confirmed_by_2", user=localpart(event.user))
     return Step(_forget_report(desk, event.user), (SendMessage(place=DESK, body=body),))
 
 
 def _forget_report(desk: Desk, user: str) -> Desk:
-    """Forget what was reported of a person."""
+    """Forget the reported identity of a person."""
     return replace(
         desk,
         unconfirmed_identities=tuple(known for known in desk.unconfirmed_identities if known[0] != user),
@@ -162,6 +162,6 @@ def listen(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pa
 
 
 def note_last_thread(pack: Pack, facts: Facts, desk: Desk, event: AssigneeSpoke) -> Step[Desk]:
-    """Remember in which thread a person last spoke: the next one elsewhere gets a longer undo window."""
+    """Remember in which thread a person last spoke: their next words in another thread get a longer undo window."""
     roster = tuple(replace(s, last_thread=event.thread) if s.user == event.user else s for s in desk.roster)
     return Step(replace(desk, roster=roster))

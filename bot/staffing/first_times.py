@@ -23,12 +23,12 @@ from policies.pack import Pack
 
 NEXT_REACTION: Final = "▶️"
 NEXT: Final = "▶"
-"""The tap for the next step, as it is put there and as some clients send it."""
+"""The tap for the next step, as we add it and as some clients send it."""
 STEP_REF: Final = "first-step:"
 SHOWN_SECONDS: Final = 86_400.0
 AGAIN: Final = "no"
 STEPS: Final = tuple(f"first_times.step_{number}" for number in range(1, 6))
-"""What a first conversation is led by, in order."""
+"""The steps of a first conversation, in order."""
 SENTENCES: Final = {
     Situation.NOTE: notice_of("first_times.note"),
     Situation.HELD: notice_of("first_times.held"),
@@ -37,7 +37,7 @@ SENTENCES: Final = {
 
 
 def report(facts: Facts, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Return what the desk is told of situations that a person meets here for the first time."""
+    """Return the events that tell the desk which situations a person meets here for the first time."""
     met = _met(before, thread, event, actions)
     return tuple(
         SendEvent(owner=DESK, event=SituationMet(user=user, situation=situation))
@@ -47,7 +47,7 @@ def report(facts: Facts, before: Thread, thread: Thread, event: Event, actions: 
 
 
 def tell(pack: Pack, facts: Facts, desk: Desk, event: SituationMet) -> Step[Desk]:
-    """Say the sentence of a situation in the person's office, unless it was said."""
+    """Say the sentence of a situation in the person's office, unless it was said before."""
     member = desk.member(event.user)
     if member is None or not _is_new(member, event.situation):
         return Step(desk)
@@ -75,14 +75,14 @@ def quiet_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comm
 
 
 def quiet_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!quiet [no]` in a thread's room: the desk hears of it."""
+    """`!quiet [no]` in a thread's room: the desk is told."""
     quiet = _wanted(command)
     chosen = () if quiet is None else (SendEvent(owner=DESK, event=QuietChosen(user=event.sender, quiet=quiet)),)
     return Step(thread, (mark_as_note(event), *chosen, *answer(facts, event, _noted(quiet=quiet))), consumed=True)
 
 
 def keep_quiet(pack: Pack, facts: Facts, desk: Desk, event: QuietChosen) -> Step[Desk]:
-    """Keep what a person chose; who wants the sentences again gets them from the first."""
+    """Store a person's choice; a person who wants the sentences again gets them from the first."""
     member = desk.member(event.user)
     return Step(desk if member is None else _with(desk, replace(member, quiet=event.quiet, met=())))
 

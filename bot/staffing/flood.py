@@ -45,7 +45,7 @@ ASKING: Final = (
     AlarmKind.LEFT_ALARMED,
     AlarmKind.TEXT_AFTER_STOP,
 )
-"""Alarms of a person without a card that bring them forward and are no message of their own."""
+"""Alarms that move a thread of the crowd forward and are no message of their own."""
 QUIET: Final = (
     AlarmKind.STOPPED,
     AlarmKind.STOPPED_LIVE,
@@ -57,11 +57,11 @@ QUIET: Final = (
     AlarmKind.LEFT_UNSEEN,
     AlarmKind.UNKNOWN_SEND,
 )
-"""Alarms of a person without a card that are no message at the desk: their thread says it to the person who claims it."""
+"""Alarms of a thread of the crowd that are no message at the desk: the thread says it to the person who claims it."""
 
 
 def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
-    """Queue a new texter without a card, while many come or when too many came; open the incident with the first."""
+    """Queue a new texter without a card, while many come or when too many came; the first one opens the incident."""
     if event.requeued:
         return Step(desk)
     flood = _counted(pack, facts, desk.flood)
@@ -82,7 +82,7 @@ def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) ->
 
 
 def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Once a minute: see whether it is over, give cards to the first, remind or call once, and write the card again."""
+    """Once a minute: check whether the flood is over, give cards to the first, remind or call once, and update the card."""
     if event.key != TIMER:
         return Step(desk)
     desk = _adopt(desk)
@@ -100,7 +100,7 @@ def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     reactions = () if over else (CLAIM_REACTION,)
     edit = (EditMessage(place=DESK, ref=ref, body=body, reactions=reactions),) if body != flood.card else ()
     if over:
-        # The next one is another incident: what was called for this one says nothing of it.
+        # The next one is another incident: calls for this one do not count for it.
         return Step(replace(desk, flood=Flood(paged_at=flood.paged_at)), (*cards, *edit), consumed=True)
     again = SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL)
     return Step(replace(desk, flood=replace(flood, card=str(body))), (*cards, *called, *edit, again), consumed=True)
@@ -112,7 +112,7 @@ def note_news(
     desk: Desk,
     event: ThreadActivity | ThreadMarked | OtherHandsChanged | DuressFlagChanged | ThreadParked,
 ) -> Step[Desk]:
-    """Note what is new of a thread without a card; nothing of it is a message at the desk."""
+    """Record news of a thread without a card; they cause no message at the desk."""
     old = desk.flood.find(event.thread)
     if old is None:
         return Step(desk)
@@ -133,7 +133,7 @@ def note_news(
 
 
 def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Take the alarm of a person without a card as what brings them forward, unless it is one that has to be heard."""
+    """Let the alarm of a thread without a card move it forward, without a message, unless the alarm must be heard."""
     old = desk.flood.find_by_designation(event.designation)
     if old is None or event.alarm in QUIET:
         return Step(desk, consumed=old is not None)
@@ -143,7 +143,7 @@ def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
 
 
 def leave_crowd(desk: Desk, name: str = "") -> Desk:
-    """Let the thread of that designation wait in the queue, or, without one, the first of all if it stands in the crowd."""
+    """Move the thread of that designation to the queue; without a designation, the first of all if it is in the crowd."""
     if name:
         entry = desk.flood.find_by_designation(name)
     else:
@@ -154,10 +154,10 @@ def leave_crowd(desk: Desk, name: str = "") -> Desk:
 
 
 def _open(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """Open an incident: its card calls people on duty, unless another one called them just now.
+    """Open an incident: its card calls people on duty, unless another incident called them just now.
 
-    Everybody on duty is called, on shift or not: a flood is more than a shift can look at. The person on call is called at
-    once where nobody who is on shift is on duty.
+    Everybody on duty is called, on shift or not: a flood is more than a shift can handle. The person on call is called at
+    once if nobody who is on shift is on duty.
     """
     flood = replace(desk.flood, begun_at=facts.now, calm_since=0.0, reminded=False)
     body = flood_card(flood)
@@ -172,7 +172,7 @@ def _open(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...
 
 
 def _counted(pack: Pack, facts: Facts, flood: Flood) -> Flood:
-    """Count a new thread, and say whether that makes a flood."""
+    """Count a new thread, and say whether that begins a flood."""
     if flood.active:
         return flood
     arrivals = (*recent(flood.arrivals, facts.now), facts.now)
@@ -181,7 +181,7 @@ def _counted(pack: Pack, facts: Facts, flood: Flood) -> Flood:
 
 
 def _show_first(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """Give cards to the first of the crowd, as long as few with a card wait."""
+    """Give cards to the first of the crowd, as long as few threads with a card wait."""
     free = pack.settings.flood_cards - sum(entry.has_card for entry in desk.waiting)
     first = desk.flood.first(min(CARDS_PER_LOOK, max(free, 0)))
     actions: tuple[Action, ...] = ()
@@ -219,7 +219,7 @@ def _page(facts: Facts, flood: Flood) -> tuple[Flood, tuple[Action, ...]]:
 
 
 def _adopt(desk: Desk) -> Desk:
-    """Take into the crowd who waits without a card from before there was a crowd."""
+    """Move threads that waited without a card before there was a crowd into the crowd."""
     stray = [entry for entry in desk.threads if entry.assignee is None and not entry.has_card]
     if not stray:
         return desk
@@ -240,7 +240,7 @@ def _adopt(desk: Desk) -> Desk:
 
 
 def _move_to_queue(desk: Desk, entry: CrowdEntry, *, has_card: bool) -> Desk:
-    """Let a thread of the crowd wait in the queue, as its last entry."""
+    """Move a thread of the crowd to the queue, as its last entry."""
     queued = QueueEntry(
         thread=entry.thread,
         designation=entry.designation,

@@ -84,7 +84,7 @@ HOMESERVER_INCIDENTS: Final = {
     HomeserverIncidentKind.SUSPENDED: "alerts.the_homeserver_holds_us",
     HomeserverIncidentKind.NOT_REMOVED: "alerts.a_person_could_not_be_removed",
 }
-"""What is said of each; `where`: the place that it is about."""
+"""The notice for each kind; `where`: the place that it is about."""
 CANARY_STEPS: Final = {
     CanaryStep.ACCOUNT: "alerts.canary_account",
     CanaryStep.TEXT: "alerts.canary_text",
@@ -95,13 +95,13 @@ CANARY_STEPS: Final = {
     CanaryStep.ERASURE: "alerts.canary_erasure",
     CanaryStep.SILENT: "alerts.canary_silent",
 }
-"""Where the test text stopped. What stops it may stop the texts of people."""
+"""Where the test text stopped. The same cause may stop people's texts."""
 CALL_SOMEBODY: Final = (
     HomeserverIncidentKind.DEVICE_GONE,
     HomeserverIncidentKind.SUSPENDED,
     HomeserverIncidentKind.NOT_REMOVED,
 )
-"""What the person on call hears of as well: what is said at the desk may not get through."""
+"""Incidents for which the person on call is called as well: the notice at the desk may not get through."""
 
 
 def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
@@ -126,7 +126,7 @@ def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetter
 
 
 def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
-    """Say that the person on call does not hear of it: a reader of this has a telephone."""
+    """Say that the call to the person on call failed: a reader at the desk has a telephone."""
     tried = notice_of("alerts.is_not_tried_any_more") if event.given_up else notice_of("alerts.is_tried_for_a_quarter")
     body = notice_of("alerts.whoever_is_on_call_could", tried=tried)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
@@ -140,14 +140,14 @@ def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) 
 
 
 def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:
-    """Say that the homeserver would not invite a person; a person finds out why."""
+    """Say that the homeserver refused to invite a person; a person has to find out why."""
     where = notice_of("alerts.the_desk") if event.place == DESK else notice_of("alerts.their_office_where_numbers_and")
     body = notice_of("alerts.could_not_be_invited_to", user=localpart(event.user), where=where)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
-    """Say that nobody was heard for a while, and call the person on call: this word may not get through either."""
+    """Say that nobody was heard for a while, and call the person on call: this message may not get through either."""
     body = notice_of("alerts.for_minutes_or_more_the", minutes=event.minutes)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="unheard")))
 
@@ -158,7 +158,7 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
     body = joined("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
     alert = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     if event.kind is HomeserverIncidentKind.ROOMS_LOST and desk.power_levels:
-        # Who was no supervisor any more is one again there, and who became one is none.
+        # The older database has former supervisors as supervisors again, and lacks new ones.
         supervisors = tuple(user for user, level in desk.power_levels if level >= SUPERVISOR_LEVEL)
         return Step(desk, (alert, RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)))
     return Step(desk, (alert, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (alert,))
@@ -176,7 +176,7 @@ def canary_recovered(pack: Pack, facts: Facts, desk: Desk, event: CanaryRecovere
 
 
 def line_checked(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> Step[Desk]:
-    """Say what a look at the whole line found, and call the person on call; say as well that all is well again."""
+    """Say what a check of the whole line found, and call the person on call; say also when all is well again."""
     if not event.rows:
         return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.line_is_well")),))
     body = notice_of("alerts.line_is_not_well", rows=", ".join(event.rows))
@@ -184,14 +184,14 @@ def line_checked(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> St
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
-    """Say that the machine's clock was set: from now on nothing goes because its time has come, until a person says so."""
+    """Say that the machine's clock was set: from now on nothing expires until a person confirms the clock."""
     way = notice_of("alerts.forward") if event.seconds > 0 else notice_of("alerts.back")
     body = notice_of("alerts.the_machines_clock_was_set", way=way, seconds=abs(event.seconds))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
-    """Say that the line began again from a backup, and what that means for people who were texting."""
+    """Say that the line was restored from a backup, and what that means for people who were texting."""
     texts = (
         notice_of("alerts.text_was")
         if event.unfinished == 1
@@ -205,7 +205,7 @@ def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> 
 
 
 def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> Step[Desk]:
-    """Say which facts were put back to an earlier state, what is safe until a person has looked, and what to do."""
+    """Say which facts are older than they were, what is safe until a person has looked, and what to do."""
     if event.designation:
         body = notice_of("alerts.facts_of_a_phone", designation=event.designation)
         return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
@@ -230,7 +230,7 @@ def keys_missing(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> St
 
 
 def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!retry id`: a supervisor lets words be shown after all."""
+    """`!retry id`: a supervisor tries a dead letter once more."""
     short_id = command.arguments.casefold()
     if not SHORT_ID.fullmatch(short_id):
         return Step(desk, answer(facts, event, notice_of("alerts.say_retry_and_the_id")), consumed=True)
@@ -239,7 +239,7 @@ def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!time ok`: a supervisor looked at the clock and found it right."""
+    """`!time ok`: a supervisor checked the clock and found it right."""
     if command.arguments.casefold() != "ok":
         return Step(desk, answer(facts, event, notice_of("alerts.look_at_the_machines_clock")), consumed=True)
     again = abs(facts.clock_ahead) >= MAX_SKEW
@@ -248,14 +248,14 @@ def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comman
 
 
 def erasure_failed(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:
-    """Say that something is still there which should be gone. Nothing is called erased that is not."""
+    """Say that something still exists which should be erased. Nothing is called erased before it is."""
     since = notice_of("alerts.for_h", hours=event.hours) if event.hours else ""
     body = notice_of("alerts.not_erased_yet_it_is", since=since, what=_remains(event.what))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def _remains(code: str) -> str:
-    """Say what is not erased; what an older version put into words stays as it is."""
+    """Say what is not erased; the words of an older version stay as they are."""
     words = [notice_of(f"remains.{name}") for name in code.split() if f"remains.{name}" in ENGLISH]
     match len(words), len(code.split()):
         case 1, 1:

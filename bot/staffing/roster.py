@@ -48,19 +48,19 @@ SUPERVISOR_LEVEL = 50
 
 
 def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Take nothing from a person who is not on the roster."""
+    """Accept nothing from a person who is not on the roster."""
     return Step(desk, consumed=desk.member(event.sender) is None)
 
 
 def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
-    """Tell a person why their message was not taken."""
+    """Tell a person why their message was not accepted."""
     if desk.member(event.sender) is None:
         return Step(desk)
     return Step(desk, (SendMessage(place=event.place, body=EXPLAINED[event.reason], reply_to=event.event_id),))
 
 
 def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Step[Desk]:
-    """Take a newcomer into the roster and greet them with both identities; in an office, hand over its keys."""
+    """Add a newcomer to the roster and greet them with both identities; in an office, give them its keys."""
     if event.place != DESK:
         return Step(
             desk,
@@ -71,7 +71,7 @@ def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> 
     member = DeskMember(user=event.user, role=_role(dict(desk.power_levels), event.user), on_duty_since=facts.now)
     greeting: tuple[Action, ...] = (
         ShareRoomKeys(place=DESK, user=event.user, resend=True),
-        # Who has been here before has an office already, and was removed from it.
+        # A former member has an office already, and was removed from it.
         Invite(place=OFFICE + event.user, user=event.user),
         SendMessage(place=DESK, body=notice_of("roster.welcome_please_say_help_here")),
         SendMessage(place=DESK, body=notice_of("roster.this_is_the_line_texters"), speaker=Speaker.TEXTER),
@@ -80,7 +80,7 @@ def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> 
 
 
 def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
-    """Remove a person from the roster, their office and every thread: they may be in some that they do not hold."""
+    """Remove a person from the roster, their office and every thread, also where they are not the assignee."""
     if event.place != DESK or desk.member(event.user) is None:
         return Step(desk)
     notice = tuple(SendEvent(owner=entry.thread, event=MemberRemoved(user=event.user)) for entry in desk.threads)
@@ -92,7 +92,7 @@ def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step
 
 
 def remove_returned(pack: Pack, facts: Facts, desk: Desk, event: MemberReturned) -> Step[Desk]:
-    """Remove a person once more whom a homeserver that was put back has there again; of the desk people hear who it is."""
+    """Remove a person again whom the homeserver has in a room after a rollback; for the desk room, say who it is."""
     out = KickMember(place=event.place, user=event.user)
     if event.place != DESK:
         return Step(desk, (out,))
@@ -101,27 +101,27 @@ def remove_returned(pack: Pack, facts: Facts, desk: Desk, event: MemberReturned)
 
 
 def devices_returned(pack: Pack, facts: Facts, desk: Desk, event: DevicesReturned) -> Step[Desk]:
-    """Say whose devices are there again that were signed out, and what to do about it."""
+    """Say whose signed-out devices exist again, and what to do about it."""
     body = notice_of("roster.devices_are_there_again", users=", ".join(localpart(user) for user in event.users))
     return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=who_decides(facts)),))
 
 
 def name_member(pack: Pack, facts: Facts, desk: Desk, event: MemberNamed) -> Step[Desk]:
-    """Note what a member is called; nobody is told. It goes with them, or with the next name."""
+    """Note a member's display name; nobody is told. It is deleted with the member, or replaced by the next name."""
     called = names_in(event.name)
     roster = tuple(replace(member, called=called) if member.user == event.user else member for member in desk.roster)
     return Step(replace(desk, roster=roster))
 
 
 def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
-    """Call the person on call when the desk's room was closed or taken from us; threads go on in their own rooms."""
+    """Call the person on call when the desk's room was closed, or we were removed; threads go on in their own rooms."""
     body = notice_of("roster.somebody_closed_this_room_an")
     said = (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),) if event.how is RoomLoss.CLOSED else ()
     return Step(desk, (*said, PageOnCall(reason="desk")))
 
 
 def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevelsChanged) -> Step[Desk]:
-    """Take over who is a supervisor. All other changes are put back: they could silence a person who has to be heard."""
+    """Adopt who is a supervisor. All other changes are reverted: they could silence a person who has to be heard."""
     now = dict(event.users)
     roster = tuple(replace(member, role=_role(now, member.user)) for member in desk.roster)
     desk = replace(desk, power_levels=tuple(sorted(now.items())), roster=roster)
@@ -133,7 +133,7 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
 
 
 def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step[Desk]:
-    """Invite a person for whom the technician made an account; a supervisor's rank comes before the invitation."""
+    """Invite a person for whom the technician made an account; a supervisor's power level is set before the invitation."""
     role = notice_of("roster.a_supervisor") if event.supervisor else notice_of("roster.an_advocate")
     body = notice_of("roster.the_technician_made_an_account", user=localpart(event.user), role=role)
     rank = (RestorePowerLevels(place=DESK, supervisors=(event.user,)),) if event.supervisor else ()
@@ -142,7 +142,7 @@ def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step
 
 
 def staff_removed(pack: Pack, facts: Facts, desk: Desk, event: StaffRemoved) -> Step[Desk]:
-    """Remove a person from the desk whose account the technician ended; `member_left` does the rest."""
+    """Remove from the desk a person whose account the technician ended; `member_left` does the rest."""
     body = notice_of("roster.the_technician_ended_s_account", user=localpart(event.user))
     notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
     return Step(desk, (notice, KickMember(place=DESK, user=event.user)))

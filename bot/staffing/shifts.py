@@ -24,13 +24,13 @@ from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, nigh
 
 DAY: Final = 86_400.0
 MANY_NIGHTS: Final = 4
-"""Nights in a row from which on a rest is offered, once in each shift."""
+"""Nights in a row after which a rest is offered, once in each shift."""
 MOST_GAPS: Final = 10
 """How many gaps are named in one message; the others are counted."""
 
 
 def in_force(pack: Pack, facts: Facts) -> Shifts | None:
-    """Return the calendar that counts now; None: the agency keeps none, or none says anything any more."""
+    """Return the calendar in force; None: the agency has none, or its calendar has ended."""
     copy = facts.calendar
     return copy if copy is not None and facts.wall_clock < copy.until else pack.shifts
 
@@ -43,7 +43,7 @@ def present(pack: Pack, facts: Facts, roster: Iterable[DeskMember]) -> tuple[str
 
 
 def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple[Desk, tuple[Action, ...]]:
-    """After any event: ask whose shift it is and who is not on duty, tell gaps once a day, wait for the next change."""
+    """After any event: ask people on shift who are not on duty, report gaps once a day, wait for the next change."""
     shifts = in_force(pack, facts)
     if shifts is None:
         return desk, ()
@@ -58,7 +58,7 @@ def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple
 
 
 def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> Step[Desk]:
-    """Tell supervisors what of a new calendar counts as nobody: once, and nothing where there is nothing."""
+    """Tell supervisors which entries of a new calendar name nobody: once, and only if there are any."""
     here = {member.user for member in desk.roster}
     people = () if facts.calendar is None else facts.calendar.people
     strangers = tuple(person.who for person in people if person.who not in here)
@@ -78,7 +78,7 @@ def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> 
 
 
 def calendar_unread(pack: Pack, facts: Facts, desk: Desk, event: CalendarUnread) -> Step[Desk]:
-    """Tell supervisors that the calendar cannot be used, and what counts in its place."""
+    """Tell supervisors that the calendar cannot be used, and what is used in its place."""
     in_place = (
         notice_of("shifts.the_copy_counts", hours=event.hours)
         if event.hours is not None and facts.calendar is not None
@@ -114,7 +114,7 @@ def _ask(shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, 
 
 
 def _offer_rest(shifts: Shifts, now: float, users: Iterable[str]) -> tuple[Action, ...]:
-    """Say to a person, and to nobody else, that the shift which begins is one of many nights in a row."""
+    """Tell a person, and nobody else, that the shift which begins is one of many nights in a row."""
     nights = {user: nights_in_a_row(shifts, user, now) for user in sorted(users)}
     return tuple(
         SendMessage(place=OFFICE + user, body=notice_of("shifts.nights_in_a_row", nights=count))

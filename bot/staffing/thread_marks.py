@@ -20,7 +20,7 @@ from policies.pack import Pack
 
 
 def report_marks(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
-    """Tell the desk that the marks of a thread have changed; it knows no thread before its first text has queued it."""
+    """Tell the desk that a thread's marks have changed; it does not know a thread before its first text has queued it."""
     known = before.lifecycle.since and before.lifecycle.state is not ThreadState.PARKED
     if not known or thread.lifecycle.state is ThreadState.PARKED or marks(pack, before) == marks(pack, thread):
         return ()
@@ -35,7 +35,7 @@ def marks(pack: Pack, thread: Thread) -> tuple[bool, str]:
 
 
 def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Step[Desk]:
-    """Show the marks on the thread's card, and call people on duty when one who waits comes to be in danger."""
+    """Show the marks on the thread's card, and call people on duty when a waiting thread gets a sign of danger."""
     entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
     if entry is None or (entry.danger, entry.language) == (event.danger, event.language):
         return Step(desk)
@@ -54,7 +54,7 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
 
 
 def note_plea(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Let who waits and says a word for help stand before who only waits, with the sign. The alarm itself calls people."""
+    """Move a waiting thread with a word for help before those without, and show the sign. The alarm itself calls people."""
     entry = next((entry for entry in desk.threads if entry.designation == event.designation), None)
     if event.alarm is not AlarmKind.HELP or entry is None or entry.assignee is not None or entry.asks:
         return Step(desk)

@@ -39,13 +39,13 @@ INTERPRETER_SECONDS: Final = 7_200.0
 """Seconds after which an interpreter's time ends."""
 YES, NO = "✅", "❌"
 EVERYBODY: Final = frozenset({"all", "everybody", "everyone", "anybody", "anyone", "todos", "todas"})
-"""Who is meant by an offer to all; a person at the desk who is called so is named by their whole id."""
+"""Words for an offer to all; a member with such a name is named by their whole id."""
 TO: Final = frozenset({"to", "a", "al"})
-"""What people say before the person whom they name."""
+"""Words that people put before the person whom they name."""
 
 
 def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!transfer`: offer the thread to one person or to all, or take an offer back."""
+    """`!transfer`: offers the thread to one person or to all, or takes an offer back."""
     first, _, note = _whom(command.arguments)
     assignee = thread.assignment.assignee
     if assignee is None:
@@ -92,7 +92,7 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
 
 
 def accept(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!accept` and `!decline`: take, or do not take, the thread that one is offered."""
+    """`!accept` and `!decline`: accepts, or declines, the thread that one is offered."""
     if (why := _cannot_answer(facts, thread, event.sender)) is not None:
         return answer_as_note(facts, thread, event, why)
     thread, actions = _answer_offer(facts, thread, event.sender, yes=command.name == "accept")
@@ -100,7 +100,7 @@ def accept(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 
 def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdded) -> Step[Thread]:
-    """Take, or do not take, an offer by a tap on it. A tap never releases a text."""
+    """Accept or decline an offer by a tap on it. A tap never releases a text."""
     yes = event.key.startswith(YES)
     if event.target != OFFER or not (yes or event.key.startswith(NO)):
         return Step(thread)
@@ -117,7 +117,7 @@ def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: Reaction
 
 
 def end_offer(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let an offer, or an interpreter's time, end."""
+    """End an offer, or an interpreter's time."""
     if event.key == OFFER and (offer := thread.assignment.offer) is not None:
         if offer.until > facts.now:
             return Step(thread, (SetTimer(key=OFFER, due=offer.until),), consumed=True)
@@ -133,7 +133,7 @@ def end_offer(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
 
 
 def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
-    """Take an offer back when its author redacts what made it known."""
+    """Take an offer back when its author redacts the message that made it."""
     offer = thread.assignment.offer
     if offer is None or event.target != offer.event_id or event.sender != offer.by:
         return Step(thread)
@@ -141,7 +141,7 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
 
 
 def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!with @who [interpreter]`: ask a person in."""
+    """`!with @who [interpreter]`: invites a person."""
     who, _, rest = _whom(command.arguments)
     user = find_member(facts, event, who)
     if user is None or user == event.sender:
@@ -164,9 +164,9 @@ def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
 
 
 def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!escalate [why]`: call the supervisors on duty into the room.
+    """`!escalate [why]`: calls the supervisors on duty into the room.
 
-    Why is said again here: a person who comes later may read what we say, and not what colleagues said before.
+    The reason is repeated here: a person who joins later can read our messages, and not what colleagues said before.
     """
     called = [user for user in facts.supervisors if user != event.sender]
     alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
@@ -194,7 +194,7 @@ def claim(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!off` in a thread's room: the desk lets nobody go who has a thread in their hands."""
+    """`!off` in a thread's room: the desk takes nobody off duty who is the assignee of a thread."""
     if count := facts.load.get(event.sender, 0):
         why = notice_of("transfer.first_hand_over_transfer_or", count=count)
         return answer_as_note(facts, thread, event, why)
@@ -221,7 +221,7 @@ def speak(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def listen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!listen`: a supervisor gives the thread back to whom they took it from, and stays."""
+    """`!listen`: a supervisor gives the thread back to the person they took it from, and stays."""
     assignment = thread.assignment
     if event.sender != assignment.assignee or assignment.taken_from is None:
         return answer_as_note(facts, thread, event, notice_of("transfer.you_are_here_to_read"))
@@ -232,7 +232,7 @@ def listen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 
 def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!release [queue]`: give the thread back to whom it was taken from, or to the queue."""
+    """`!release [queue]`: gives the thread back to the person it was taken from, or to the queue."""
     assignment, sender = thread.assignment, event.sender
     to_queue = command.arguments.casefold() == "queue"
     if sender != assignment.assignee and (assignment.assignee is None or not to_queue):
@@ -254,7 +254,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
 
 
 def offer_debrief(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!debrief` offers a talk, where colleagues do not see it."""
+    """`!debrief` offers a talk, out of colleagues' sight."""
     talk = TALK if any(user != event.sender for user in facts.supervisors) else TALK_LATER
     offer = notice_of("transfer.some_conversations_stay_with_one", talk=talk)
     return Step(thread, (mark_as_note(event), SendMessage(place=OFFICE + event.sender, body=offer)), consumed=True)
@@ -266,7 +266,7 @@ def invite_listener(pack: Pack, facts: Facts, thread: Thread, event: ListenReque
 
 
 def explain_refusal(pack: Pack, facts: Facts, thread: Thread, event: AssignmentRefused) -> Step[Thread]:
-    """Say why a person is not the assignee."""
+    """Say why a person did not become the assignee."""
     return Step(
         thread,
         (
@@ -308,7 +308,7 @@ def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tupl
     offer = thread.assignment.offer
     if not yes or offer is None:
         return withdraw(facts, thread, notice_of("transfer.was_declined_by", user=localpart(user)))
-    # What is accepted is no longer an offer: nobody accepts it twice, and it cannot be taken back any more.
+    # An accepted offer is over: nobody accepts it twice, and it cannot be taken back any more.
     # The desk may still refuse it.
     thread = note_offer_end(facts, replace(thread, assignment=replace(thread.assignment, offer=None)))
     beyond = facts.role(offer.by) is Role.SUPERVISOR
@@ -317,7 +317,7 @@ def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tupl
 
 
 def _lower(why: str) -> str:
-    """Begin what follows a name with a small letter."""
+    """Return words that follow a name, with a lower-case first letter."""
     said = why[0].lower() + why[1:]
     return written(
         said, {language: _lower(in_language(why, language)) for language in READ[1:]} if isinstance(why, Notice) else {}
@@ -330,6 +330,6 @@ def _is_on_duty(facts: Facts, user: str) -> bool:
 
 
 def _whom(arguments: str) -> tuple[str, str, str]:
-    """Part the person whom a command names from what stands behind: "to ben she is tired"."""
+    """Split the person whom a command names from the words behind: "to ben she is tired"."""
     first, space, rest = arguments.partition(" ")
     return rest.partition(" ") if rest and first.casefold() in TO else (first, space, rest)

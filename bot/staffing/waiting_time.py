@@ -23,23 +23,23 @@ MINUTE: Final = 60.0
 KEPT: Final = 20
 """Waits that are kept, the newest last."""
 LEAST: Final = 5
-"""Fewer say nothing about what is usual."""
+"""With fewer waits nothing is known about what is usual."""
 LATELY: Final = 28
-"""Days after which a wait counts no more."""
+"""Days after which a wait does not count any more."""
 MOST: Final = 0.8
-"""The part of the waits that is no longer than the time that is named."""
+"""The fraction of the waits that are no longer than the named time."""
 STEPS: Final = (5, 10, 15, 20, 30, 45, 60)
-"""Minutes that the greeting may name; who waits longer is promised no time."""
+"""Minutes that the greeting may name; for longer waits it names no time."""
 
 
 def begin(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
-    """Begin to measure a thread that has just come, if its first text was answered with the promise of a person."""
+    """Start to measure a new thread, if the answer to its first text promised a person."""
     promised = facts.staffed and not facts.outage and open_at(pack.hours, facts.wall_clock)
     return Step(_measured_from(desk, event.thread, event.since) if promised and not event.requeued else desk)
 
 
 def end(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Desk]:
-    """Keep how long it took until a person's first words left."""
+    """Record how long it took until a person's first words left."""
     entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
     if event.inbound or entry is None or not entry.measured_from:
         return Step(desk)
@@ -48,7 +48,7 @@ def end(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Des
 
 
 def usual(desk: Desk, now: float) -> int:
-    """Return the minutes within which people are usually answered here, as the greeting may name them; 0: no time."""
+    """Return the minutes within which people are usually answered here, as the greeting may name them; 0: unknown."""
     lately = sorted(minutes for day, minutes in desk.waits if 0 <= now // DAY - day <= LATELY)
     if len(lately) < LEAST or desk.flood.active or desk.flood.crowd:
         return 0
@@ -59,7 +59,7 @@ def usual(desk: Desk, now: float) -> int:
 
 
 def _waits(entry: QueueEntry) -> bool:
-    # Also who was promised nobody, and who was given to a person unasked who has not answered.
+    # Also texters who were promised nobody, and threads assigned unasked to a person who has not answered.
     return entry.assignee is None or (entry.auto_assigned and entry.measured_from > 0)
 
 

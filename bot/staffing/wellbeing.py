@@ -22,13 +22,13 @@ from policies.pack import Pack
 
 HOUR: Final = 3_600.0
 LONG_CONVERSATION: Final = 2 * HOUR
-"""Seconds of one conversation after which it was a long one."""
+"""Seconds after which a conversation counts as long."""
 LONG_SHIFT: Final = 8 * HOUR
-"""Seconds on duty after which it is said how long it has been."""
+"""Seconds on duty after which the person is told how long it has been."""
 MANY_HEAVY: Final = 2
-"""Heavy conversations in one shift after which the same is said."""
+"""Heavy conversations in one shift after which the person is told the same."""
 OFFER_AGAIN_AFTER: Final = 4 * HOUR
-"""Seconds for which nobody is told unasked a second time."""
+"""Seconds in which nobody is told unasked a second time."""
 MINUTE: Final = 60.0
 
 OFFER: Final = "wellbeing.what_you_have_just_carried"
@@ -37,14 +37,14 @@ TALK_LATER: Final = notice_of("wellbeing.no_supervisor_is_on_duty")
 
 
 def report_activity(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
-    """Tell the desk that a text came or went, so that the board knows how long it is quiet and whose turn it is."""
+    """Tell the desk that a text came or went, so that the board shows how long the thread is quiet and whose turn it is."""
     life = thread.lifecycle
     # Only what a person said counts as ours, here and in `spoke`: after an automatic answer it is still our turn.
     if isinstance(event, TextOutcome) and (event.outcome is not Came.ACCEPTED or not event_id_of(event.ref)):
         return Step(thread)
     theirs, spoke = isinstance(event, TextArrived), thread.silence.spoke_at
     same = theirs == (life.last_inbound >= spoke)
-    # Who texts again while nobody has read the first: among many strangers that says who needs an answer.
+    # A second text before anybody has read the first: among many strangers it shows who needs an answer.
     second = theirs and not thread.assignment.epoch and life.unseen == 1
     # The desk does not know a thread before its first text has made it wait there.
     if not life.since or (same and not second and facts.now - max(life.last_inbound, spoke) < MINUTE):
@@ -53,18 +53,18 @@ def report_activity(pack: Pack, facts: Facts, thread: Thread, event: TextArrived
 
 
 def note_activity(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Desk]:
-    """Note when a thread was last heard of."""
+    """Note the last activity of a thread."""
     return Step(_with_entry(desk, event.thread, last_activity=event.at, last_was_inbound=event.inbound))
 
 
 def note_duress(pack: Pack, facts: Facts, desk: Desk, event: DuressFlagChanged) -> Step[Desk]:
-    """Note what a thread is marked with; duress makes it a heavy one for its assignee."""
+    """Note a thread's duress mark; duress makes it a heavy thread for its assignee."""
     desk = _with_entry(desk, event.thread, duress=event.duress)
     return Step(_mark_heavy(desk, event.thread) if event.duress else desk)
 
 
 def note_escalation(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Note that a thread is a heavy one when a supervisor is called into it."""
+    """Mark a thread as heavy when a supervisor is called into it."""
     if event.alarm is not AlarmKind.ESCALATED:
         return Step(desk)
     entry = next((entry for entry in desk.threads if entry.designation == event.designation), None)
@@ -72,7 +72,7 @@ def note_escalation(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) ->
 
 
 def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """After any event: offer a talk to a person whose heavy, long or broken-off thread has just ended; say who has much."""
+    """After any event: offer a talk to a person whose heavy, long or broken-off thread just ended; say who carries much."""
     now = {entry.thread: entry.assignee for entry in desk.threads}
     users = {
         entry.assignee
@@ -85,7 +85,7 @@ def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[
         supervised = any(user != member.user for user in facts.supervisors)
         talk = TALK if supervised else TALK_LATER
         words = notice_of(OFFER, talk=talk) if member.user in users else _workload_notice(pack, facts, before, desk, member)
-        # A clock that was set back is no reason to say it twice.
+        # After the clock was set back, do not say it twice.
         if words and (not member.debrief_offered_at or facts.now - member.debrief_offered_at >= OFFER_AGAIN_AFTER):
             notice += (SendMessage(place=OFFICE + member.user, body=words),)
             members.append(replace(member, debrief_offered_at=facts.now))
@@ -95,7 +95,7 @@ def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[
 
 
 def _is_hard(pack: Pack, facts: Facts, entry: QueueEntry) -> bool:
-    """Whether such a conversation may stay with one: heavy, long, or our words were the last and nothing came back."""
+    """Whether a conversation may stay on a person's mind: heavy, long, or our words were the last and no answer came."""
     silent = (
         bool(entry.last_activity)
         and not entry.last_was_inbound

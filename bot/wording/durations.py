@@ -26,7 +26,7 @@ def describe_duration(seconds: float) -> str:
 
 
 def describe_in_steps(seconds: float) -> str:
-    """Say it in steps of five minutes, so that a board which nothing happens to is not edited each minute."""
+    """Say how long ago something was in steps of five minutes, so that a board without news is not edited each minute."""
     minutes = int(max(seconds, 0) // 60) // STEP_MINUTES * STEP_MINUTES
     return describe_duration(minutes * MINUTE) if minutes else notice_of("desk_board.under_min", step_minutes=STEP_MINUTES)
 
@@ -39,7 +39,7 @@ def describe_minutes(minutes: int) -> str:
 
 
 def spell_duration(seconds: float) -> str:
-    """Say in whole words how long something lasts, in the largest unit in which that is true: a texter may be told it."""
+    """Say in whole words how long something lasts, in the largest exact unit: a texter may read it."""
     if seconds < MINUTE:
         return notice_of("desk_board.less_than_a_minute")
     minutes, rest = divmod(round(seconds), 60)

@@ -19,11 +19,11 @@ READ: Final = tuple(TABLES)
 
 
 class Notice(str):
-    """English words that know how they are said in other languages.
+    """English words with what is needed to say them in other languages.
 
-    `key`: of the tables; empty for a row of parts. `values`: what stands in its placeholders. `parts`: said one after the
-    other. `others`: by language, where the words come from a pack and not from the tables. `loud`: at the desk it is said
-    in the language of everybody there.
+    `key`: of the tables; empty for a notice of parts. `values`: for its placeholders. `parts`: said one after the other.
+    `others`: by language, when the words come from a pack and not from the tables. `loud`: at the desk it is said in the
+    language of everybody there.
     """
 
     __slots__ = ("key", "loud", "others", "parts", "values")
@@ -58,7 +58,7 @@ class Notice(str):
         return joined("", (other, self))
 
     def said(self, language: str) -> str:
-        """Return its words in a language; the English ones where it has none in that language."""
+        """Return the words in a language; the English ones if there are none in that language."""
         if language == READ[0] or language not in TABLES:
             return str(self)
         if not self.key:
@@ -68,7 +68,7 @@ class Notice(str):
 
 
 def notice_of(key: str, **values: object) -> str:
-    """Return the notice of what is said under a key of the tables (else KeyError), with a value for each placeholder."""
+    """Return the notice of a key of the tables (else KeyError), with a value for each placeholder."""
     if not values:
         return _bare_notice(key)
     words = ENGLISH[key].format_map({name: str(value) for name, value in values.items()})
@@ -82,7 +82,7 @@ def _bare_notice(key: str) -> str:
 
 
 def joined(between: str, parts: Iterable[str]) -> str:
-    """Return one notice of several notices, or other words, as one, with `between` them."""
+    """Return several notices, or other words, as one notice, with `between` them."""
     said = tuple(parts)
     row = [between] * (2 * len(said) - 1)
     row[::2] = said
@@ -90,30 +90,30 @@ def joined(between: str, parts: Iterable[str]) -> str:
 
 
 def written(words: str, others: Mapping[str, str]) -> str:
-    """Return what a pack says to staff: its words, and the same in other languages, by code."""
+    """Return the notice of a pack's words for staff: the words, and the same in other languages, by code."""
     return Notice(words, others=others)
 
 
 def loud(said: str) -> str:
-    """Return what everybody at the desk has to understand, each in their language."""
+    """Return the notice as one that everybody at the desk has to understand, each in their language."""
     return Notice(str(said), parts=(said,), loud=True)
 
 
 def in_language(said: object, language: str) -> str:
-    """Return the words in a language; anything but a notice is said as it is."""
+    """Return the words in a language; a string that is no notice is returned as it is."""
     return said.said(language) if isinstance(said, Notice) else str(said)
 
 
 def words_of(key: str, language: str, **values: object) -> str:
-    """Return what is said under a key of the tables in a language; empty: the first one."""
+    """Return the words of a key of the tables in a language; empty: the first one."""
     return in_language(notice_of(key, **values), language)
 
 
 def words_in_all(key: str) -> str:
-    """Return what is said under a key in every language, one after the other: for readers of whom nothing is known."""
+    """Return the words of a key in every language, one after the other: for readers whose language is unknown."""
     return " ".join(words_of(key, language) for language in READ)
 
 
 def in_languages(said: str, languages: Iterable[str]) -> str:
-    """Return the words in each of several languages, a line each; once, where they do not differ."""
+    """Return the words in each of several languages, a line each; once, if they do not differ."""
     return "\n".join(dict.fromkeys(in_language(said, language) for language in languages))

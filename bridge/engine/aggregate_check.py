@@ -27,17 +27,17 @@ class AggregateCheck:
         self._versions = services.marks.aggregates
 
     async def get(self, thread: str) -> StoredThread | None:
-        """Return a thread as it stands, or None when it has ended: compared."""
+        """Return the stored thread, or None when it has ended, after comparing it."""
         return await self.compare(thread, await threads.get(self._database, thread))
 
     async def compare(self, thread: str, stored: StoredThread | None) -> StoredThread | None:
-        """Return what was just read of a thread, None when it has ended; tell the desk if it is not what was committed."""
+        """Return a thread that was just read, None when it has ended; tell the desk if it is not what was committed."""
         if not self._is_as_written(thread, stored):
             await self._tell(thread)
         return stored
 
     def _is_as_written(self, thread: str, stored: StoredThread | None) -> bool:
-        """Whether it is what was committed last. Of a set that is behind nobody is told again."""
+        """Whether it is what was committed last. When the set is behind already, nobody is told again."""
         version = None if stored is None else nonce(stored.aggregate)
         return not self._versions.is_intact or version == self._versions.get(thread.encode())
 

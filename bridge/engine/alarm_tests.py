@@ -29,14 +29,14 @@ ASKED: Final[dict[str, Callable[[str], Event]]] = {
 
 
 class AlarmTests:
-    """Takes what the verbs left. `loop` until cancelled."""
+    """Takes the requests that the verbs left. `loop` until cancelled."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.loop = BackgroundLoop("alarm_tests", self.run_once, max_sleep=LOOK_INTERVAL)
 
     async def run_once(self) -> float:
-        """Take what was asked for, if there is anything; return the seconds until the next look."""
+        """Take a request, if there is one; return the seconds until the next look."""
         taken = [await self._take(name) for name in ASKED]
         return 0.0 if any(taken) else LOOK_INTERVAL
 

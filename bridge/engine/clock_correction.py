@@ -22,14 +22,14 @@ from bridge.tables.suppression import Suppression
 
 
 class BringBack(Protocol):
-    """Brings the times of some tables back, within a commit: `now` is the time that it is."""
+    """Corrects the times of some tables, within a commit: `now` is the present time."""
 
     async def __call__(self, transaction: Transaction, *, now: float, seconds: int) -> None:
-        """Do it, by so many seconds."""
+        """Correct them by so many seconds."""
 
 
 class ClockCorrection:
-    """Brings times back. `others`: of other tables of the main database; `elsewhere`: of other databases."""
+    """Corrects times. `others`: of other tables of the main database; `elsewhere`: of other databases."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ClockCorrection:
         self._wake, self._message_ttl, self._others, self._elsewhere = services.wake, message_ttl, others, elsewhere
 
     async def run(self, seconds: int) -> None:
-        """Bring everything back by so many seconds that lies further ahead than it can; negative: let it end later."""
+        """Subtract so many seconds from every time that is further ahead than possible; negative: let it end later."""
         now = self._clock.now()
         for database, bring_back in self._elsewhere if seconds > 0 else ():
             await database.commit(partial(bring_back, now=now, seconds=seconds))

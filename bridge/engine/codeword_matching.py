@@ -34,7 +34,7 @@ before others, and the room is told."""
 
 @dataclass(frozen=True, slots=True)
 class MatchedEvent:
-    """An event without its words, and what they were."""
+    """An event with its words removed, and the words."""
 
     event: Event
     word: CodewordMatch = CodewordMatch.NONE
@@ -44,7 +44,7 @@ class MatchedEvent:
 
 
 class CodewordMatcher:
-    """Looks at every event before it is decided. Holds the first of two words while its person is asked for the second."""
+    """Checks every event before the decision. Holds the first of two words while its person is asked for the second."""
 
     def __init__(self, *, vault: Vault, pack: Pack) -> None:
         self._pepper, self._pack = vault.derive("codeword pepper"), pack
@@ -80,7 +80,7 @@ class CodewordMatcher:
         return MatchedEvent(event if masked == body else replace(event, body=masked), word, partly=len(every) > len(forms))
 
     async def _take_enrolment(self, event: MessageSent, user: str, *, second: bool) -> EnrolmentAnswer:
-        """Take what was said in an office that is being asked."""
+        """Take the answer to an enrolment in an office."""
         said = event.body
         if not is_plain(event):
             return EnrolmentAnswer(flaw=Flaw.NOT_PLAIN)
@@ -99,7 +99,7 @@ class CodewordMatcher:
         return EnrolmentAnswer(digests=await self._hash_pool.run(_make_digests, self._pepper, first, other))
 
     def _keep_first(self, user: str, said: str) -> None:
-        """Hold a word until the second comes, and no longer than that is waited for."""
+        """Hold a word until the second comes, at most as long as the second is awaited."""
         self._first[user] = said
         asyncio.get_running_loop().call_later(ANSWER_WITHIN + 1.0, self._forget_first, user, said)
 
@@ -131,7 +131,7 @@ def _make_digests(pepper: bytes, safe: str, duress: str | None) -> Digests:
 
 
 def _classify(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[CodewordMatch]:
-    """Say of each form which word it is. The work depends on how many forms there are, and on nothing else."""
+    """Say of each form which word it is. The work depends on the number of forms, and on nothing else."""
     salt, safe, duress = (bytes.fromhex(part) for part in (digests.salt, digests.safe, digests.duress))
     found: list[CodewordMatch] = []
     for number in range(next(step for step in DIGEST_COUNTS if len(forms) <= step)):

@@ -29,7 +29,7 @@ IsSuppressed: TypeAlias = Callable[[Phone], Awaitable[bool]]
 
 
 class PendingThread:
-    """A thread that is about to be made: its key exists, everything else comes with `write`."""
+    """A thread that is about to be made: its key exists; `write` makes everything else."""
 
     def __init__(
         self, *, owner: str, vault: Vault, insert: Callable[[Transaction], Awaitable[bool]], wake: WakeUps
@@ -41,7 +41,7 @@ class PendingThread:
         self._inserted = await self._insert(transaction)
 
     async def after_commit(self) -> None:
-        """After the commit: have the thread looked up like any other. The key of one that is not there is destroyed."""
+        """After the commit: have the thread screened like any other. If it was not made, destroy its key."""
         if self._inserted:
             self._wake.screening(self.owner)
         else:
@@ -49,7 +49,7 @@ class PendingThread:
 
 
 class OutreachThreads:
-    """Classifies what is typed in offices, and begins threads for it. `line` is its slug, `numbers` its own numbers."""
+    """Classifies what is typed in offices, and makes threads for it. `line` is its slug, `numbers` its own numbers."""
 
     def __init__(self, services: Services, *, line: str, numbers: tuple[str, ...], is_suppressed: IsSuppressed) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake
@@ -57,7 +57,7 @@ class OutreachThreads:
         self._aggregates = services.marks.aggregates
 
     async def classify_number(self, pack: Pack, event: Event) -> DialledNumber | None:
-        """Say what a message in an office is as a telephone number, without its digits; None for everything else."""
+        """Classify a message in an office as a telephone number, without its digits; None for any other event."""
         if not pack.settings.cold_outbound or not isinstance(event, MessageSent) or not event.place.startswith(OFFICE):
             return None
         kind, phone = classify_dialled_number(event.body, ours=self._numbers)

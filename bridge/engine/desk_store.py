@@ -31,7 +31,7 @@ CROWD: Final = "crowd"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedDesk:
-    """What a commit writes of the desk. `crowd`: its changed rows; `numbers`: those of threads that came or left (None)."""
+    """What a commit writes of the desk. `crowd`: its changed rows; `numbers`: of new threads, None for gone ones."""
 
     aggregate: bytes
     crowd: Mapping[int, bytes | None] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class SealedDesk:
 
 
 class DeskStore:
-    """Reads the desk at a start, and seals what changed of it for a commit."""
+    """Reads the desk at the start, and seals its changes for a commit."""
 
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
@@ -55,7 +55,7 @@ class DeskStore:
         self._last = 0
 
     async def load(self) -> Desk:
-        """Return the desk as it was committed last; the first time it is made."""
+        """Return the desk as last committed; on the first start it is made."""
         await self._vault.create(DESK)
         stored = await desk_state.get(self._database)
         if stored is None:
@@ -79,7 +79,7 @@ class DeskStore:
         return replace(desk, flood=replace(desk.flood, crowd=crowd))
 
     async def _unread(self, known: Container[str]) -> dict[str, CrowdEntry]:
-        """Return who waits in a flood and is not known to the desk: what they wrote may be urgent."""
+        """Return the threads of a flood that the desk does not know: what they wrote may be urgent."""
         now = self._clock.now()
         return {
             thread.id: CrowdEntry(thread=thread.id, designation=thread.designation, since=now, asks=True)
@@ -108,7 +108,7 @@ class DeskStore:
         return SealedDesk(aggregate=aggregate, crowd=crowd, numbers=numbers)
 
     def committed(self, sealed: SealedDesk) -> None:
-        """Take the numbers over, once the commit is made."""
+        """Adopt the numbers, after the commit."""
         self._damaged -= sealed.crowd.keys()
         for thread, number in sealed.numbers.items():
             if number is None:
@@ -118,8 +118,8 @@ class DeskStore:
 
 
 def _moved(crowd: Mapping[str, CrowdEntry], other: Mapping[str, CrowdEntry]) -> Iterable[CrowdEntry]:
-    """Yield the entries of a crowd that the other one does not have at the same place: all that it may lack.
+    """Yield the entries of a crowd that the other crowd does not have at the same position: all that it may lack.
 
-    Each commit asks that of everybody, so nothing here is done for each in Python: 1 ms in place of 5 with 30,000.
+    Each commit compares the whole crowd, so no Python runs for each entry: 1 ms instead of 5 with 30,000.
     """
     return compress(crowd.values(), map(is_not, crowd.values(), chain(other.values(), repeat(None))))

@@ -68,7 +68,7 @@ PAUSE_PER_WAITING, LONGEST_PAUSE = 3e-6, 0.1
 
 
 class _StaleFacts(Exception):  # noqa: N818 - it says what happened
-    """Something came between the facts and the commit that must be known before anything is destroyed."""
+    """Between facts and commit came something that must be known before anything is destroyed."""
 
 
 class Engine:
@@ -119,7 +119,7 @@ class Engine:
         return self._desk
 
     async def load(self) -> None:
-        """Read the desk, or make it, and wake everybody who has something waiting."""
+        """Read the desk, or make it, and wake every owner with waiting events."""
         self._set_desk(await self._desk_store.load())
         for owner in await inbox.owners(self._database):
             self.queue.wake(owner)
@@ -168,12 +168,12 @@ class Engine:
             await self._process(row)
 
     async def _pause_in_crowd(self) -> None:
-        """Let more news come together the more stand in the crowd of a flood, who are all compared at each commit."""
+        """Wait for further news, longer for a larger crowd, because each commit compares the whole crowd."""
         if (crowd := len(self._desk.flood.crowd)) >= CROWD:
             await asyncio.sleep(min(crowd * PAUSE_PER_WAITING, LONGEST_PAUSE))
 
     async def _process(self, row: SequencedRow, thread: StoredThread | None = None) -> None:
-        """Decide an event. `thread`: its thread as it was read with it; None: it has ended, or it is the desk's."""
+        """Decide an event. `thread`: the thread as read with it; None: it has ended, or the event is the desk's."""
         owner = row.inbox_row.owner
         try:
             stored = None if owner == DESK else await self._check.compare(owner, thread)
@@ -216,7 +216,7 @@ class Engine:
     async def _decide(
         self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, frozen: bool, behind: bool
     ) -> None:
-        """Decide and commit. `behind`: the aggregate that is stored lacks locks which this one has."""
+        """Decide and commit. `behind`: the stored aggregate lacks locks that this one has."""
         step = await self._ask(row, aggregate, matched, desk=self._desk, frozen=frozen)
         self._crash(CrashPoint.ENGINE_DECIDED)
         pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
@@ -228,7 +228,7 @@ class Engine:
     async def _ask(
         self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, desk: Desk, frozen: bool
     ) -> Step[Any]:
-        """Look the facts up and decide."""
+        """Look up the facts and decide."""
         facts = await self._lookup.facts(
             owner=row.inbox_row.owner,
             seq=row.seq,
@@ -250,9 +250,9 @@ class Engine:
         behind: bool = False,
         unshown: str = "",
     ) -> None:
-        """Commit decisions of one owner, each made on what the one before it left, with everything that follows.
+        """Commit decisions of one owner, each based on the result of the one before, with everything that follows.
 
-        `unshown`: what a text's message would be called that has none; its copy at the carrier waits for none.
+        `unshown`: the ref that the message of a text without one would have; its copy at the carrier waits for no message.
         """
         after = decided[-1][1].aggregate
         acts = [(row, n, action) for row, step in decided for n, action in enumerate(step.actions)]
@@ -358,7 +358,7 @@ class Engine:
         return await threads.open_phone(self._vault, owner, sealed)
 
     async def _record_dead_letter(self, row: SequencedRow, error: Exception, *, without_words: Event | None = None) -> None:
-        """Put an event aside. `without_words`: as it is kept, where an agreed word stood in it; sealed in the commit."""
+        """Make an event a dead letter. `without_words`: what is stored, if a codeword was in it; sealed in the commit."""
         letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
         log.failure("engine.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
         named = await threads.designation_of(self._database, row.inbox_row.owner) if letter.is_text else ""

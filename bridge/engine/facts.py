@@ -35,7 +35,7 @@ DEAD_LETTER_WAIT: Final = 7 * 86_400
 
 
 class FactsLookup:
-    """Looks facts up. `fresh` gives two words that no conversation bears, `calendar` the copy of the calendar file."""
+    """Looks up facts. `fresh` returns an unused designation, `calendar` the copy of the calendar file."""
 
     def __init__(
         self,
@@ -100,9 +100,9 @@ class FactsLookup:
         return False
 
     async def _has_retryable_dead_letter(self, owner: str, aggregate: Thread | Desk, now: float) -> bool:
-        """Whether words of the texter lie in a dead letter that `!retry` can still bring into the room.
+        """Whether words of the texter are in a dead letter that `!retry` can still bring into the room.
 
-        Where there is no room, nobody can say that they are to be dropped: there they are waited for as long as the desk's.
+        Without a room nobody can say that they are to be dropped: then they are waited for as long as the desk's.
         """
         parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
         since = now - DEAD_LETTER_WAIT if parked else 0

@@ -23,14 +23,14 @@ REMOVED: Final = "removed"
 
 
 class StaffChanges:
-    """Takes what the verb left. `loop` until cancelled."""
+    """Takes the requests that the verb left. `loop` until cancelled."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.loop = BackgroundLoop("staff_changes", self.run_once, max_sleep=LOOK_INTERVAL)
 
     async def run_once(self) -> float:
-        """Take every change there is; return the seconds until the next look."""
+        """Take all requests; return the seconds until the next look."""
         services = self._services
         left = await line_state.get(services.database, line_state.STAFF_CHANGES)
         if left is None:

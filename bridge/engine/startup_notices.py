@@ -30,7 +30,7 @@ LINE_SUBJECT: Final = "line"
 
 
 async def report_restore(database: Database, vault: Vault, clock: Clock) -> None:
-    """Tell the desk that the line was restored, if it was and nobody has. At the start, when the desk has its key."""
+    """Tell the desk once that the line was restored. At the start, when the desk has its key."""
     found = await line_state.get(database, line_state.RESTORE)
     if found is None:
         return
@@ -49,7 +49,7 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
 
 
 async def report_marks(database: Database, vault: Vault, found: Mapping[SetName, Found]) -> None:
-    """Tell the desk of each marked set that is older than its mark, or whose mark is older than it. At the start."""
+    """Tell the desk of each marked set that is older or newer than its mark. At the start."""
     told = {name: each for name, each in found.items() if each is not Found.AS_WRITTEN}
     inbox_rows = [
         await inbox.seal(vault, DESK, FactsBehind(kind=MarkedFacts(name.value), accepted=each is Found.AHEAD))
@@ -70,7 +70,7 @@ async def report_marks(database: Database, vault: Vault, found: Mapping[SetName,
 
 
 async def report_missing_keys(database: Database, vault: Vault, owners: Collection[str]) -> None:
-    """Tell the desk of how many conversations there is no key, where these are more than at the last start.
+    """Tell the desk how many conversations have no key, if these are more than at the last start.
 
     `owners`: who has a key.
     """
@@ -94,19 +94,19 @@ async def report_missing_keys(database: Database, vault: Vault, owners: Collecti
 
 
 async def look_at_shifts(database: Database, clock: Clock) -> None:
-    """Have the desk look at its calendar of shifts at once: it may be another one since the last start."""
+    """Make the desk check its calendar of shifts at once: it may have changed since the last start."""
     timer = Timer(DESK, SHIFTS_TIMER, clock.now())
     await database.commit(lambda transaction: timers.put(transaction, timer, destroys=False))
 
 
 async def first_roster(database: Database, configured: list[Staff]) -> list[Staff]:
-    """Return whom to invite to a new desk: those who were there, or the first roster of the configuration."""
+    """Return whom to invite to a new desk: its former members, or the first roster of the configuration."""
     found = await line_state.get(database, line_state.RESTORED_ROSTER)
     return [Staff(**seat) for seat in json.loads(found)] if found is not None else configured
 
 
 async def record_configuration(database: Database, vault: Vault, clock: Clock, config: Config) -> None:
-    """Note in the audit that the configuration changed since the last start; at the first start there is no change."""
+    """Note in the audit that the configuration changed since the last start; the first start notes no change."""
     digest = vault.keyed_hash("configuration", config.model_dump_json()).hex()
     before = await line_state.get(database, line_state.CONFIGURATION)
     if digest == before:

@@ -36,7 +36,7 @@ NO_KEY_DELAY: Final = 3600.0
 
 
 class ClockSetRight(Exception):  # noqa: N818 - not an error: a person said it
-    """The machine's clock is right, and this process goes by another: it ends, and the next one goes by it."""
+    """The machine's clock is right, and this process uses another time: it ends, and the next process uses the clock."""
 
 
 class Timers:
@@ -61,7 +61,7 @@ class Timers:
         services.wake.timers = self.loop.wake
 
     async def recover(self) -> None:
-        """At the start: find out whether the clock was set while nobody ran, and mend the times that it left too late."""
+        """At the start: find out whether the clock was set while no bridge ran, and correct times that are too late."""
         jump, ahead = await self._clock_check.at_start()
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=jump)) if jump else None
         counts = await clock_trust.is_trusted_from_next_start(self._database)
@@ -88,20 +88,20 @@ class Timers:
             self._seconds_ahead = 0
 
     async def run_once(self) -> float:
-        """Look at the clock, and fire what is due; return the seconds until the next one is due.
+        """Check the clock, and fire what is due; return the seconds until the next timer is due.
 
-        Raises `ClockSetRight` when a person said that the clock is right, and the bridge or stored times go by another.
+        Raises `ClockSetRight` when a person said that the clock is right, and the bridge or stored times use another time.
         """
         await self._check_clock()
         await self._clock_check.record_sample()
         return await self.fire_due()
 
     async def is_set(self, key: str) -> bool:
-        """Whether a timer of that key is set for anybody."""
+        """Whether any owner has a timer with that key."""
         return await timer_table.is_set(self._database, key)
 
     async def fire_due(self) -> float:
-        """Fire up to a batch; return the seconds until the next one is due."""
+        """Fire up to a batch; return the seconds until the next timer is due."""
         now = self._clock.now()
         rows = await self._next_rows()
         due = [row for row in rows if row.due <= now]
@@ -127,7 +127,7 @@ class Timers:
         return 0.0
 
     async def _next_rows(self) -> list[Timer]:
-        """Read what is due first: of what destroys nothing while the clock is doubted."""
+        """Read the timers that are due first: while the clock is doubted, only those that destroy nothing."""
         kinds = (False,) if await clock_trust.is_distrusted(self._database) else (False, True)
         rows = [await timer_table.earliest(self._database, destroys=destroys, most=BATCH) for destroys in kinds]
         return [row for of_kind in rows for row in of_kind]
@@ -155,7 +155,7 @@ class Timers:
 
 
 async def write(transaction: Transaction, owner: str, timer: SetTimer | CancelTimer) -> None:
-    """Set a timer, or forget one, inside the commit of the decision that asked for it."""
+    """Set or delete a timer, inside the commit of the decision that asked for it."""
     match timer:
         case SetTimer():
             await timer_table.put(transaction, Timer(owner, timer.key, timer.due), destroys=timer.key in DESTRUCTIVE)

@@ -79,7 +79,7 @@ class TransactionalActions:
     async def perform(
         self, transaction: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b""
     ) -> None:
-        """Do one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""
+        """Perform one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""
         now = self._clock.now()
         match action:
             case MarkSeen():
@@ -109,7 +109,7 @@ class TransactionalActions:
 
 
 def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
-    """Whether an action is done in the decision's own commit, and not by the outbox."""
+    """Whether an action is performed in the decision's own commit, and not by the outbox."""
     return isinstance(action, TRANSACTIONAL_ACTIONS)
 
 

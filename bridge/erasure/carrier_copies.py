@@ -80,7 +80,7 @@ class CarrierCopies:
         accept_report: Callable[[DeliveryReport], Awaitable[None]],
         yield_to_foreground: Callable[[], Awaitable[None]],
     ) -> None:
-        """Make it. `yield_to_foreground` waits for one in what people say, and not for long."""
+        """Make it. `yield_to_foreground` waits for a pause in conversations, for a bounded time."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._carrier, self._alert, self._accept_report = carrier, alert, accept_report
         self._yield_to_foreground, self._crash, self._wake = yield_to_foreground, services.crash, services.wake
@@ -105,14 +105,14 @@ class CarrierCopies:
             return await self._vault.seal(COPIES, COPIES, raw)
 
     def _remember(self, owner: str, ref: str) -> None:
-        """Remember that a text is shown; where there are too many, let the index be asked again."""
+        """Remember that a text is shown; when there are too many, ask the index again instead."""
         if len(self._shown) >= MOST_REMEMBERED:
             self._shown.clear()
             self._has_asked_index = False
         self._shown[owner, ref] = None
 
     async def run_once(self) -> float:
-        """Try a batch of what is shown, and one of what is due; return the seconds until there may be more."""
+        """Try a batch of copies of shown texts, and one of due copies; return the seconds until there may be more."""
         if not self._has_asked_index:
             await self._ask_index()
         distrusted = await clock_trust.is_distrusted(self._database)
@@ -151,7 +151,7 @@ class CarrierCopies:
             raise
 
     async def _still_due(self, each: CarrierCopy | ShownText, *, clock_distrusted: bool) -> CarrierCopy | None:
-        """Return the copy if it may go: the others of its batch took their time, and a person may hold it by now."""
+        """Return the copy if it may still be deleted: its batch took time, and its thread may be on legal hold by now."""
         if isinstance(each, CarrierCopy):
             return each if await carrier_copies.may_delete(self._database, each.n) else None
         (owner, ref), now = each, self._clock.now()
@@ -163,7 +163,7 @@ class CarrierCopies:
         return copy
 
     async def _delete_one(self, copy: CarrierCopy) -> str | None:
-        """Return what became of a copy; None when it stays, or goes later."""
+        """Return the result for a copy; None when it stays, or is deleted later."""
         try:
             message_id = (await self._vault.open(COPIES, COPIES, copy.id)).decode("utf-8", "surrogatepass")
         except CannotOpen:
@@ -191,7 +191,7 @@ class CarrierCopies:
         return None
 
     async def _is_report_missing(self, copy: CarrierCopy) -> bool:
-        """Whether it is a text of ours whose last report never came: once the copy is gone nobody can be asked."""
+        """Whether it is a text of ours without a final report: once the copy is gone the carrier cannot be asked."""
         waited = copy.due - copy.noted > carrier_copies.REPORT_WAIT - 1 and not copy.tries
         return waited and await sent_texts.is_recorded(self._database, copy.hash)
 
@@ -204,7 +204,7 @@ class CarrierCopies:
             await self._alert("copy", copy.noted)
 
     async def _finish(self, results: Sequence[tuple[CarrierCopy, str]]) -> None:
-        """Commit what became of copies. What a crash takes before is asked again, and answered the same."""
+        """Commit the results for copies. After a crash before it the carrier is asked again, with the same answer."""
 
         async def commit(transaction: Transaction) -> None:
             await carrier_copies.settle(transaction, {copy.n: result for copy, result in results})
@@ -214,5 +214,5 @@ class CarrierCopies:
 
 
 def id_digest(vault: Vault, kind: str, message_id: str) -> bytes:
-    """Return what stands in our tables for an id of a carrier of that kind."""
+    """Return the digest that our tables store for an id of a carrier of that kind."""
     return vault.keyed_hash(f"carrier {kind}", message_id)

@@ -54,7 +54,7 @@ class ErasureCertificate:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What it says."""
+        """Its fields."""
         value: dict[str, Any] = json.loads(self.body)
         return value
 
@@ -68,7 +68,7 @@ class CertificateSigner:
     def sign(
         self, *, id_: str, what: str, began: float, done: float, counts: Mapping[str, int], carrier: Mapping[str, int]
     ) -> ErasureCertificate:
-        """Make a certificate. `counts`: what was found gone; `carrier`: what became of its copies, in its words."""
+        """Make a certificate. `counts`: what was found gone; `carrier`: the result for the copies, in its own words."""
         content = {
             "receipt": id_,
             "what": what,

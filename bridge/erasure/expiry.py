@@ -48,17 +48,17 @@ FORGET_AFTER: Final = 86_400.0
 
 
 class RoomEraser(Protocol):
-    """What the expiry of messages needs of rooms (`room_steps.RoomSteps`)."""
+    """The operations on rooms that the expiry of messages needs (`room_steps.RoomSteps`)."""
 
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact events, look for them, and return those that are gone."""
 
     async def overwrite_redacted(self, room_id: str) -> int:
-        """Have what is redacted overwritten."""
+        """Overwrite redacted events."""
 
 
 class ExpiryWorker:
-    """Lets what is old go. `run` until cancelled."""
+    """Deletes what has expired. `run` until cancelled."""
 
     def __init__(self, services: Services, *, rooms: RoomEraser, suppression: Suppression, alert: AlertCallback) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
@@ -75,7 +75,7 @@ class ExpiryWorker:
         )
 
     async def run_once(self) -> float:
-        """Let a batch of events go, and from time to time the rest; return the seconds until more is due."""
+        """Expire a batch of events, and from time to time the rest; return the seconds until more is due."""
         now = self._clock.now()
         if await clock_trust.is_distrusted(self._database):
             # Not by its age: what was handled goes also while nobody knows the time.
@@ -93,7 +93,7 @@ class ExpiryWorker:
         return wait
 
     async def _expire_due(self, now: float) -> float:
-        """Let a batch of events go; return the seconds until more is due."""
+        """Expire a batch of events; return the seconds until more is due."""
         due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
         rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
         for event in due:
@@ -107,7 +107,7 @@ class ExpiryWorker:
         return 0.0 if due and all(done) else INTERVAL
 
     async def _clean(self, now: float) -> None:
-        """Once an hour let the rest go: rows, and keys that read what is gone."""
+        """Once an hour delete the rest: rows, and keys that read what is gone."""
         if not 0 <= now - self._pruned < PRUNE_INTERVAL:
             await self._delete_expired_rows(int(now))
             await destroy_passing_keys(self._services)
@@ -122,7 +122,7 @@ class ExpiryWorker:
             self._resealed = now
 
     async def _expire_in_room(self, room_id: str, events: list[IndexedEvent], now: int) -> bool:
-        """Let events of one room go; return whether the homeserver answered. What fails here is no other room's."""
+        """Expire events of one room; return whether the homeserver answered. A failure here affects no other room."""
         remaining: list[str] = []
         answered = True
         try:
@@ -207,7 +207,7 @@ class _RoomFailures:
 class RoomBackoff:
     """Counts failures by room: when a room is tried again, and when the desk is alerted. Times: seconds of the clock.
 
-    Such a room waits longer each time. The desk is alerted at growing counts, however many of the room's messages stay.
+    A failing room waits longer each time. The desk is alerted at growing counts, however many of the room's messages stay.
     It is in memory only: a new start tries everything anyway.
     """
 
@@ -215,25 +215,25 @@ class RoomBackoff:
         self._rooms: dict[str, _RoomFailures] = {}
 
     def backing_off(self, now: float) -> list[str]:
-        """Return the rooms that are not to be tried yet, and forget whose trouble is over."""
+        """Return the rooms that are not to be tried yet, and forget rooms that work again."""
         self._rooms = {room_id: each for room_id, each in self._rooms.items() if now - each.last < FORGET_AFTER}
         return [room_id for room_id, each in self._rooms.items() if each.until > now]
 
     def record_failure(self, room_id: str, now: float, after: float) -> float | None:
-        """Put a room off, for `after` seconds or more; return since when, if the desk is to hear of it."""
+        """Postpone a room, for `after` seconds or more; return since when it fails, if the desk is to be told."""
         failures = self._failures_of(room_id, now)
         failures.failures += 1
         failures.until = now + min(max(after, FIRST_WAIT * 2.0 ** min(failures.failures - 1, 16)), MAX_WAIT)
         return failures.since if failures.failures in ALERT_AT_FAILURES else None
 
     def record_refusal(self, room_id: str, now: float) -> float | None:
-        """Note that something of a room stays; return since when, if the desk is to hear of it."""
+        """Note that an event of a room stays; return since when, if the desk is to be told."""
         failures = self._failures_of(room_id, now)
         failures.refusals += 1
         return failures.since if failures.refusals in ALERT_AT_REFUSALS else None
 
     def record_answer(self, room_id: str) -> None:
-        """Note that the homeserver does not fail for a room any more. What it refuses may come again in an hour."""
+        """Note that the homeserver does not fail for a room any more. Refused events may be tried again in an hour."""
         failures = self._rooms.get(room_id)
         if failures is None:
             return

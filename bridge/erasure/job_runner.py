@@ -44,7 +44,7 @@ other in that time; a client that is removed hears no more, and keeps what a bur
 
 
 class StepNotDone(Exception):  # noqa: N818 - it is an answer
-    """It is not gone yet, or cannot be looked at. `what`: the name of a notice `remains.*`; `after`: seconds."""
+    """It is not gone yet, or cannot be checked. `what`: the name of a notice `remains.*`; `after`: seconds."""
 
     def __init__(self, what: str, *, after: float = 0.0) -> None:
         super().__init__(what)
@@ -58,7 +58,7 @@ Step = Callable[[ErasureJob], Awaitable[str]]
 class ErasureRunner:
     """Takes every erasure job through its steps. `wake` after a commit that began one; `run` until cancelled.
 
-    `yield_to_foreground` waits for a pause in what people say, and not for long.
+    `yield_to_foreground` waits for a pause in conversations, for a bounded time.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ErasureRunner:
         )
 
     async def run_once(self) -> float:
-        """Do one step of what is due first; return for how many seconds nothing is due."""
+        """Do one step of the job that is due first; return for how many seconds nothing is due."""
         now = self._clock.now()
         distrusted = await clock_trust.is_distrusted(self._database)
         job = await erasure_jobs.next_job(self._database, now, clock_distrusted=distrusted)
@@ -119,7 +119,7 @@ class ErasureRunner:
                 await self._advance(job, following)
 
     async def _overwrite_deleted(self, job: ErasureJob) -> str:
-        """Have no byte of the database hold what is deleted, and then close what was signed before."""
+        """Overwrite deleted data in the database, and then close the jobs that were signed before."""
         signed = await erasure_jobs.ids_at_step(self._database, job.step)
         await self._yield_to_foreground()
         if not await self._database.vacuum():
@@ -151,9 +151,9 @@ class ErasureRunner:
 async def close_job(
     transaction: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int
 ) -> None:
-    """Keep the certificate until then, and with it forget what the job was about; what is left of it says nothing.
+    """Keep the certificate, and in the same commit forget what the job was about; what is left of the job says nothing.
 
-    It is due after those that are due already, so that what they left is overwritten together.
+    The job is due after those that are due already, so that their deleted data are overwritten together.
     """
     await erasure_jobs.store_certificate(
         transaction, certificate.id, body=certificate.body, signature=certificate.signature, until=until

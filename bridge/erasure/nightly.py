@@ -79,7 +79,7 @@ class NightlyMaintenance:
         return CHECK_INTERVAL
 
     async def _vacuum_homeserver(self, now: float) -> None:
-        """Have the homeserver's database vacuumed; not within a day of a try of which nobody knows that it ended."""
+        """Have the homeserver's database vacuumed; not within a day of a try whose end is unknown."""
         if not await self._due(line_state.VACUUM_BEGUN, now):
             return
         await self._wait_for_pause(MAX_PAUSE_WAIT)

@@ -29,7 +29,7 @@ ROUNDS: Final = 2
 
 
 async def destroy_passing_keys(services: Services) -> None:
-    """Destroy each passing key under which nothing stands. Raises `DatabaseError`, `OSError`; may be repeated."""
+    """Destroy each passing key without sealed data. Raises `DatabaseError`, `OSError`; may be repeated."""
     vault = services.vault
     for _ in range(ROUNDS):
         retired = await vault.retired_passing()
@@ -46,10 +46,10 @@ async def destroy_passing_keys(services: Services) -> None:
 
 
 async def seal_again(services: Services, *, now: float, everything: bool) -> None:
-    """Have what goes on stand under other keys, so that those of its earlier states can be destroyed the next time.
+    """Seal current states under other keys, so that the keys of earlier states can be destroyed the next time.
 
-    `everything`: also sessions that are not in use. Where no key can be made, all stays. Not destroyed at once, for a
-    server that takes over as a replica may lack the last commits, and would then have the earlier states alone.
+    `everything`: also sessions that are not in use. If no key can be made, all stays. The old keys are not destroyed at
+    once, because a replica that takes over may lack the last commits, and would then have the earlier states alone.
     """
     database, vault = services.database, services.vault
     await vault.renew_passing(Passing.SESSIONS)
@@ -62,7 +62,7 @@ async def seal_again(services: Services, *, now: float, everything: bool) -> Non
 
 
 async def _owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something stands in the main database."""
+    """Return the owners of the passing keys under which something in the main database is sealed."""
     found: set[str] = set()
     for table in (inbox, dead_letters, inbound_table, outbound_table, olm_store):
         found |= await table.passing_owners(reader)

@@ -36,9 +36,9 @@ class PersonSteps:
         return {"key": self.key, "copies": self.copies, "person": self.person}
 
     async def key(self, job: ErasureJob) -> str:
-        """Destroy the texter's key: the number and the flags cannot be read any more, wherever a copy of them lies.
+        """Destroy the texter's key: number and flags cannot be read any more, in any copy.
 
-        And the keys of what was said of them at the desk and in offices.
+        The keys of what was said of the texter at the desk and in offices are destroyed as well.
         """
         await self._vault.destroy(job.subject)
         await destroy_passing_keys(self._services)
@@ -54,7 +54,7 @@ class PersonSteps:
         return "person"
 
     async def person(self, job: ErasureJob) -> str:
-        """Look for key and rows; then keep the certificate, and with it forget whom it was about."""
+        """Look for key and rows; then keep the certificate, and in the same commit forget whom it was about."""
         if await self._vault.has_key(job.subject):
             return "key"
         results = await carrier_copies.results_of(self._database, job.id)

@@ -29,7 +29,7 @@ RETRY: Final = (5.0, 300.0)
 
 
 class ReturnedEvents:
-    """Looks for them while the line notes that the homeserver was put back. `wake_expiry` when something is to go."""
+    """Looks for them while the line notes a rollback of the homeserver. `wake_expiry` when something is to be redacted."""
 
     def __init__(
         self, services: Services, *, probe: ErasureProbe, priority_gate: PriorityGate, wake_expiry: Callable[[], None]
@@ -39,7 +39,7 @@ class ReturnedEvents:
         self.loop = BackgroundLoop("returned_events", self.run_once, max_sleep=INTERVAL, retry=RETRY)
 
     async def run_once(self) -> float:
-        """Look through all rooms if it is to be done; return the seconds until the next look."""
+        """Look through all rooms if it is due; return the seconds until the next look."""
         noted = await line_state.get(self._database, line_state.EVENTS_RETURNED)
         if noted is None:
             return INTERVAL
@@ -54,7 +54,7 @@ class ReturnedEvents:
         return 0.0
 
     async def _look_at(self, room_id: str, until: int) -> int:
-        """Put what had gone of one room on the index; return how much it is."""
+        """Put a room's events that had been redacted on the index; return how many there are."""
         try:
             found = await self._probe.readable(room_id)
         except TokenRefused:

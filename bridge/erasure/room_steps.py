@@ -81,7 +81,7 @@ class RoomSteps:
         }
 
     async def redact(self, job: ErasureJob) -> str:
-        """Redact a batch of what is on the index; when nothing is, ask the homeserver what it still has."""
+        """Redact a batch of the events on the index; when there is none, ask the homeserver what it still has."""
         room_id = job.subject
         events = await room_events.to_redact(self._database, room_id, BATCH)
         if not events:
@@ -98,10 +98,10 @@ class RoomSteps:
         return "redact"
 
     async def redact_all(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
-        """Redact these events, some at once when nobody talks. What is not there is redacted.
+        """Redact these events, several at once when nobody talks. An event that does not exist counts as redacted.
 
-        `again`: for the so manieth time, because the homeserver took it before and did not do it. Returns those that are
-        redacted: not the ones that a person holds by now.
+        `again`: how often it was redacted before, because the homeserver accepted that and did not do it. Returns the
+        redacted events, without those of a thread that is on legal hold by now.
         """
 
         async def one(event: IndexedEvent) -> bool:
@@ -113,17 +113,17 @@ class RoomSteps:
         return await self._for_each(one, events)
 
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
-        """Redact events and look for each; return those that were found gone. For what goes by its age."""
+        """Redact events and look for each; return those that were found gone. For events that expire."""
         redacted = await self.redact_all(room_id, events, again=again)
         return await self._for_each(lambda event: self._erasure_probe.event_gone(room_id, event.event_id), redacted)
 
     async def overwrite_redacted(self, room_id: str) -> int:
-        """Have the homeserver overwrite what was redacted in a room; returns how much it did not come to."""
+        """Have the homeserver overwrite redacted events in a room; return how many it did not reach."""
         async with self._priority_gate.background():
             return await self._module_client.censor(room_id)
 
     async def _for_each(self, one: Callable[[T], Awaitable[bool]], events: Sequence[T]) -> list[T]:
-        """Do it for every event, some at once, yielding to conversations; return those for which it was true."""
+        """Call it for every event, several at once, yielding to conversations; return the events for which it was true."""
 
         async def in_turn(event: T) -> bool:
             async with self._priority_gate.background():
@@ -136,7 +136,7 @@ class RoomSteps:
         return [event for event, result in zip(events, results, strict=True) if result]
 
     async def empty(self, job: ErasureJob) -> str:
-        """Remove everybody, so that their clients hear that the room is gone; done when a look finds nobody."""
+        """Remove everybody, so that their clients learn that the room is gone; done when a look finds nobody."""
         try:
             removed = await self._erasure_probe.empty(job.subject)
         except Permanent as error:
@@ -147,7 +147,7 @@ class RoomSteps:
         return "empty" if removed else "censor"
 
     async def censor(self, job: ErasureJob) -> str:
-        """Have what is redacted overwritten now: the homeserver's own loop would keep it for a while.
+        """Have redacted events overwritten now: the homeserver's own loop would keep them for a while.
 
         Rule: design.md, "The life of a thread".
         """
@@ -156,7 +156,7 @@ class RoomSteps:
         return "censor" if left else "uploads"
 
     async def uploads(self, job: ErasureJob) -> str:
-        """Delete what was uploaded for the room, and not what another person uploaded and this room only points to."""
+        """Delete what was uploaded for the room, and not what another person uploaded and this room only refers to."""
         for address in await media.uploads_of(self._database, job.subject):
             try:
                 await self._delete_upload(address)
@@ -242,7 +242,7 @@ class RoomSteps:
         return "sign"
 
     async def sign(self, job: ErasureJob) -> str:
-        """Look into every table; then keep the certificate, and with it forget that there was a room."""
+        """Look into every table; then keep the certificate, and in the same commit forget that there was a room."""
         done = self._clock.now()
         certificate = self._signer.sign(
             id_=job.id, what="conversation", began=job.began, done=done, counts=job.counts, carrier={}
@@ -261,7 +261,7 @@ class RoomSteps:
         return ""
 
     async def _record_unredacted(self, job: ErasureJob) -> bool:
-        """Put what the homeserver has beside the index onto it; return whether there was anything."""
+        """Put events that the homeserver has and the index does not on the index; return whether there were any."""
         room_id = job.subject
         found = await self._unredacted(room_id)
         now = self._clock.now()
@@ -285,10 +285,10 @@ class RoomSteps:
         return bool(found)
 
     async def _is_lost(self, room_id: str, error: Permanent) -> bool:
-        """Whether a step is refused because we are in no such room, and nothing but the purge can be done any more.
+        """Whether a step is refused because we are not in the room, so that only the purge can still be done.
 
-        Either the homeserver does not have it, as one that was put back to before it; or a purge that did not end has
-        removed us, which begins only when the room's key is destroyed: where we were removed nobody can read.
+        Either the homeserver does not have the room, as after a rollback; or a purge that did not end has removed us. A
+        purge begins only when the room's key is destroyed, so nobody can read the room then.
         """
         if isinstance(error, TokenRefused):
             return False
@@ -297,7 +297,7 @@ class RoomSteps:
         return (await self._module_client.room(room_id)).state is RoomState.GONE
 
     async def _unredacted(self, room_id: str) -> list[tuple[str, int]]:
-        """Return what still says something."""
+        """Return the events that still have content."""
         try:
             return await self._erasure_probe.readable(room_id)
         except Permanent as error:
@@ -307,7 +307,7 @@ class RoomSteps:
 
 
 async def _forget_foreign(transaction: Transaction, *, job: ErasureJob, address: str) -> None:
-    """Forget an upload that is left there, and keep that there is one: after a crash nothing else tells it."""
+    """Forget an upload that is left there, and record that there is one: after a crash nothing else does."""
     await erasure_jobs.note_counts(transaction, job)
     await media.delete_upload(transaction, mxc=address)
 

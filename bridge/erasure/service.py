@@ -34,7 +34,7 @@ from policies.pack import Settings
 
 
 class ErasureAlert:
-    """Tells the desk that something is not gone which should be."""
+    """Tells the desk that something still exists which should be erased."""
 
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock, self._wake = (
@@ -45,7 +45,7 @@ class ErasureAlert:
         )
 
     async def __call__(self, what: str, since: float) -> None:
-        """Say what, and that it should have been gone since then (seconds since the epoch)."""
+        """Say what, and since when it should have been erased (seconds since the epoch)."""
         hours = max(0, int((self._clock.now() - since) // 3600))
         inbox_row = await inbox.seal(self._vault, DESK, ErasureFailed(what=what, hours=hours))
         await self._database.commit(lambda transaction: inbox.append(transaction, inbox_row))
@@ -54,7 +54,7 @@ class ErasureAlert:
 
 
 async def module_client_of(config: Config, matrix: MatrixService, session: aiohttp.ClientSession) -> ModuleClient:
-    """Return what purges, deletes uploads and signs out: the homeserver's module, or an administrator in its stead."""
+    """Return the client that purges, deletes uploads and signs out: of the homeserver's module, or of an administrator."""
     path, url = config.homeserver.admin_token_file, config.homeserver.url
     user_id = matrix.policy.user_id
     wire = None if path is None else HomeserverClient(session=session, url=url, token=read_secret(path), user_id=user_id)

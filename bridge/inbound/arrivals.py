@@ -34,7 +34,7 @@ class ArrivalHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read what is stored; None where no text came yet, or a damaged value stands: no text is refused for it."""
+        """Read the stored value; None when no text came yet, or the value is damaged: no text is refused for it."""
         if stored is None:
             return None
         try:
@@ -44,7 +44,7 @@ class ArrivalHistory:
             return None
 
     def text(self) -> str:
-        """Write it for the database."""
+        """Return it as the database stores it."""
         return json.dumps({"last": self.last, "gaps": {str(week): gap for week, gap in self.gaps.items()}})
 
     def with_text(self, hour: int) -> Self:
@@ -57,7 +57,7 @@ class ArrivalHistory:
 
     @property
     def usual_hours(self) -> int | None:
-        """The longest time without a text that is usual; None while too little is known.
+        """The longest usual time without a text; None while too little is known.
 
         It is the second longest of the weeks' longest: one outage, or one holiday, does not become usual.
         """
@@ -67,13 +67,13 @@ class ArrivalHistory:
 
     @property
     def limit_hours(self) -> float:
-        """Hours without a text from which on a person should look whether texts still come through."""
+        """Hours without a text after which a person should check whether texts still come through."""
         usual = self.usual_hours
         return LIMIT_WITHOUT_HISTORY_HOURS if usual is None else max(MIN_LIMIT_HOURS, LIMIT_FACTOR * usual)
 
 
 class Arrivals:
-    """Notes that a text came, in the commit that stores it: one statement more in each hour's first."""
+    """Notes that a text came, in the commit that stores it: one more statement for the first text of each hour."""
 
     def __init__(self) -> None:
         self._noted = -1

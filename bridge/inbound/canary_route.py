@@ -33,7 +33,7 @@ MAX_ANSWERS: Final = 8
 
 
 class CanaryExchange:
-    """The canary's handset, as far as the line knows of one: what was sent to it, in memory."""
+    """The canary's handset on the line's side: the texts that were sent to it, in memory."""
 
     def __init__(self) -> None:
         self._answers: deque[str] = deque(maxlen=MAX_ANSWERS)
@@ -46,7 +46,7 @@ class CanaryExchange:
         return Accepted("")
 
     def take(self) -> list[str]:
-        """Return what came since this was last asked, oldest first."""
+        """Return the texts since the last call, oldest first."""
         taken = list(self._answers)
         self._answers.clear()
         return taken
@@ -55,8 +55,8 @@ class CanaryExchange:
 class CanaryRoute:
     """`POST {"id", "text"}`, `POST {"report", "seconds"}` and `GET`, at one path of the line.
 
-    `exchange`: None where the canary has a handset at the carrier; then no text is taken here. `report`: hears of each
-    round trip; the empty step is one that was well.
+    `exchange`: None if the canary has a handset at the carrier; then no text is accepted here. `report`: called for each
+    round trip; the empty step means success.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CanaryRoute:
         self._database, self._exchange, self._accept_text, self._report = database, exchange, accept_text, report
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the route. Of any method, so that none of them answers otherwise than a path that does not exist."""
+        """Return the route. It matches any method, so that every method answers as a path that does not exist does."""
         return [web.route("*", self._path, self.answer)]
 
     async def answer(self, request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ OK, NOT_OK = "1", "0"
 
 
 class CanaryWatch:
-    """`report` for each round trip, and `loop` beside. `silence`: seconds without a report that are one too many."""
+    """`report` for each round trip, and `loop` beside. `silence`: seconds without a report after which the desk is told."""
 
     def __init__(self, services: Services, *, silence: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake
@@ -35,7 +35,7 @@ class CanaryWatch:
         self.loop = BackgroundLoop("canary_watch", self.run_once, max_sleep=CHECK_INTERVAL)
 
     async def report(self, step: CanaryStep | None, seconds: float) -> None:
-        """Take one report. `step`: where it failed; None: it was well, after `seconds`. Raises what the database raises."""
+        """Take one report. `step`: where it failed; None: success, after `seconds`. Raises what the database raises."""
         log.event("canary.reported", kind="ok" if step is None else step.value, seconds=round(seconds, 1))
         await self._note(step)
         self._heard = self._monotonic()
@@ -47,7 +47,7 @@ class CanaryWatch:
         return CHECK_INTERVAL
 
     async def _note(self, step: CanaryStep | None) -> None:
-        """Note how it stands, and tell the desk when that has changed."""
+        """Record the state, and tell the desk when it has changed."""
         event = CanaryRecovered() if step is None else CanaryFailed(step=step)
         told = await inbox.seal(self._vault, DESK, event)
         now = NOT_OK if step is not None else OK

@@ -51,7 +51,7 @@ class CarrierBackfill:
         self.loop = BackgroundLoop("carrier_backfill", self.reconcile_and_note, max_sleep=INTERVAL, retry=(30.0, 30.0))
 
     async def report_absence(self) -> None:
-        """At the start: after a long time away, of a carrier that cannot be asked, say so."""
+        """At the start, for a carrier that cannot be asked: say so after a long time away."""
         last = await line_state.get(self._database, line_state.CLOCK_SAMPLE)
         if self._carrier.can_list or last is None:
             return
@@ -60,20 +60,20 @@ class CarrierBackfill:
             await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=int(away / 60)))
 
     async def run(self) -> None:
-        """Reconcile until cancelled; for a carrier that lists nothing there is nothing to do."""
+        """Backfill until cancelled; nothing to do for a carrier without a listing."""
         if not (self._carrier.can_list or self._carrier.can_refresh):
             self.caught_up.set()
             return
         await self.loop.run()
 
     async def reconcile_and_note(self) -> float:
-        """Reconcile, and note that what the carrier listed is taken in; return the seconds until it is asked again."""
+        """Backfill, and note that the listing is taken in; return the seconds until the carrier is asked again."""
         await self.run_and_alert()
         self.caught_up.set()
         return INTERVAL
 
     async def run_and_alert(self) -> None:
-        """Reconcile, and say so when the carrier could not be asked for a while. Raises what `run_once` raises."""
+        """Backfill, and alert the desk when the carrier could not be asked for a while. Raises what `run_once` raises."""
         try:
             await self.run_once()
         except ConnectionError:

@@ -24,7 +24,7 @@ REFUSALS_TO_ALERT: Final = 3
 
 
 class HourlyAlerts:
-    """Tells the desk, unless it was told within the hour."""
+    """Tells the desk, at most once an hour."""
 
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock

@@ -63,14 +63,14 @@ MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}
 
 @dataclass(frozen=True, slots=True)
 class InboxTarget:
-    """Whose inbox a room's events go to, and what the place is called there."""
+    """The inbox for a room's events, and the name of the place there."""
 
     owner: str
     name: str
 
 
 class MatrixEventIngest:
-    """The sink of the sync. `after_commit` after each commit wakes whom it concerns."""
+    """The sink of the sync. `after_commit`, after each commit, wakes the owners."""
 
     def __init__(self, services: Services, *, policy: str, puppet: str, lifetime: int) -> None:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
@@ -81,7 +81,7 @@ class MatrixEventIngest:
         self._touched_owners: set[str] = set()
 
     async def ingest(self, transaction: Transaction, items: Sequence[events.MatrixEvent]) -> None:
-        """Put what concerns us into the inbox. Runs inside the sync's commit."""
+        """Put relevant events into the inbox. Runs inside the sync's commit."""
         # Two commits may follow each other before the first is told about; whom either touched must hear of it.
         self._earlier_owners |= self._touched_owners
         self._touched_owners = set()
@@ -92,7 +92,7 @@ class MatrixEventIngest:
                     await self.record_dead_letter(transaction, _unhandled(item))
 
     async def record_dead_letter(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
-        """Keep a dead letter of what could not be handled, and tell its author. Runs inside the sync's commit."""
+        """Keep a dead letter of an event that could not be handled, and tell its author. Runs inside the sync's commit."""
         place = await self._target_of(transaction, unhandled.room_id) if unhandled.room_id else None
         owner = place.owner if place is not None and place.owner else DESK
         kind, now = dead_letters.UNHANDLED, self._clock.now()
@@ -155,7 +155,7 @@ class MatrixEventIngest:
                 await self._put(transaction, place.owner, event)
 
     def after_commit(self) -> None:
-        """Wake the owners that got something, and the keeper of rooms when one of ours is to be brought back."""
+        """Wake the owners with new events, and the room provisioner when one of our users is to be brought back."""
         if self._self_removed:
             self._self_removed = False
             self._wake.rooms()
@@ -186,7 +186,7 @@ class MatrixEventIngest:
         return None
 
     async def _record(self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent) -> bool:
-        """Note the event for deletion; an event noted before is not taken again."""
+        """Note the event for deletion; an event noted before is not accepted again."""
         for address in self._upload_uris(item):
             await record_linked_media(
                 transaction, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at)
@@ -252,7 +252,7 @@ class MatrixEventIngest:
     async def _from_reaction(
         self, transaction: Transaction, place: InboxTarget, item: events.UnencryptedEvent | events.DecryptedMessage
     ) -> Event | None:
-        """Return what a reaction is; whether it came encrypted makes no difference."""
+        """Return the event for a reaction; whether it came encrypted makes no difference."""
         relation = object_at(item.content, "m.relates_to")
         target, key = relation.get("event_id"), relation.get("key")
         if not _is_identifier(target) or not isinstance(key, str):
@@ -318,7 +318,7 @@ class MatrixEventIngest:
     async def _relation(
         self, transaction: Transaction, inner: Mapping[str, Any], clear: Mapping[str, Any]
     ) -> tuple[Relation, str, str]:
-        """Return how it stands to another message, which one that is, and our own name for that one."""
+        """Return the relation to another message, that message's event id, and our own name for it."""
         kinds = {_string(inner, "rel_type"), _string(clear, "rel_type")}
         if "m.thread" in kinds:
             return Relation.THREAD, "", ""
@@ -337,7 +337,7 @@ class MatrixEventIngest:
         return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), target, ref
 
     def _upload_uris(self, item: events.RoomEvent) -> set[str]:
-        """Return what a person uploaded to our homeserver for a message: it goes with it (facts-matrix.md, "Rooms")."""
+        """Return the uploads on our homeserver in a message: they are deleted with it (facts-matrix.md, "Rooms")."""
         content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
         said = (content, object_at(content, "m.new_content"))
         infos = [object_at(body, "info") for body in said]
@@ -355,7 +355,7 @@ class MatrixEventIngest:
         """Return whom the author mentions.
 
         To a reply, and to an edit of one, a client adds whom it answers and whom that message mentions. A texter's words
-        mention their advocate: a colleague's answer to them is no call of that person, unless its words name them.
+        mention their advocate: a colleague's reply to them does not call that person, unless its words name them.
         """
         users = strings_in(object_at(content, "m.mentions").get("user_ids"))[:MAX_MENTIONS]
         if relation not in REPLY_RELATIONS:
@@ -384,7 +384,7 @@ def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
 
 
 def _related_event(item: events.RoomEvent) -> str:
-    """Return the event that an edit or a reaction is on."""
+    """Return the event that an edit or a reaction refers to."""
     content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
     relation = object_at(content, "m.relates_to")
     return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""

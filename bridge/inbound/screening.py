@@ -48,7 +48,7 @@ MAX_PHONES: Final = 10_000
 
 
 class Screening:
-    """Looks up new texters. `wake` after the commit that made a thread; `load` once, then `run` until cancelled."""
+    """Screens new texters. `wake` after the commit that made a thread; `load` once, then `run` until cancelled."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Screening:
         services.wake.screening = self.queue.wake
 
     async def load(self) -> None:
-        """Queue what stands from before."""
+        """Queue the rows from before the start."""
         for owner in await threads.unscreened(self._database):
             self.queue.wake(owner)
 
@@ -80,7 +80,7 @@ class Screening:
             await self._record_dead_letters(owner, error)
 
     async def screen(self, owner: str) -> None:
-        """Look one up, if nobody did, and settle what follows. Raises what the database raises, OSError without memory."""
+        """Look one texter up, once, and settle what follows. Raises what the database raises, OSError without memory."""
         stored = await threads.get_phone(self._database, owner)
         if stored is None:
             # It was turned away, and its key could not go then.
@@ -111,7 +111,7 @@ class Screening:
         return await threads.open_aggregate(self._vault, owner, stored.aggregate)
 
     async def _admit(self, begun: Thread, phone_hash: bytes, now: float) -> None:
-        """Let a thread begin: in a warm room if there is one; otherwise its room is made for it, in a flood later."""
+        """Let a thread begin: in a warm room if there is one; otherwise a room is made for it, in a flood later."""
         owner = begun.id
         first = await inbox.oldest(self._database, owner)
         # Counted here, so that a blocked phone cannot make a flood of which others would bear the wait; nor can the canary.
@@ -152,13 +152,13 @@ class Screening:
         self._wake.rooms()
 
     async def _seal_as_rate_limited(self, first: SequencedRow) -> SequencedRow:
-        """Seal a first text once more, as one that came in a flood."""
+        """Seal a first text again, as one that came in a flood."""
         owner, body = first.inbox_row.owner, first.inbox_row.body
         event = serialization.decode_as(TextArrived, await self._vault.open(owner, inbox.CONTEXT, body))
         return SequencedRow(first.seq, await inbox.seal(self._vault, owner, replace(event, rate_limited=True)))
 
     async def _drop_blocked(self, owner: str, now: float) -> None:
-        """Keep nothing of a blocked phone: its row goes, then its key; the desk counts each text."""
+        """Keep nothing of a blocked phone: its row is deleted, then its key; the desk counts each text."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
 
         async def commit(transaction: Transaction) -> None:
@@ -176,7 +176,7 @@ class Screening:
         self._wake.engine(DESK)
 
     async def _record_dead_letters(self, owner: str, error: Exception) -> None:
-        """Put aside, loudly and without content, what came of a person who cannot be looked up."""
+        """Make dead letters, with an alarm and without content, of the texts of a person who cannot be looked up."""
         for row in await inbox.events_of(self._database, owner):
             letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
             log.failure("screening.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
@@ -197,7 +197,7 @@ async def insert_thread(
     canary: str = "",
     number: bytes | None = None,
 ) -> None:
-    """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key.
+    """Make a thread that is still to be screened, inside a commit. `sealed`: the phone under the thread's key.
 
     `canary`: see `Thread`; `number`: see `threads.insert`.
     """
@@ -232,7 +232,7 @@ class NewThreadRateLimit:
 
 
 def _record_and_check(times: deque[float], now: float, span: float) -> bool:
-    """Note a time; say whether as many as there is room for lie within the span before it."""
+    """Record a time; say whether the limit was reached within the span before it."""
     full = len(times) == times.maxlen and now - times[0] < span
     times.append(now)
     return full

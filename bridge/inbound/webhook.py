@@ -67,7 +67,7 @@ INCIDENT_OF_UNWANTED: Final[dict[str, StrayTextArrived | TextsMissing]] = {
 
 
 class NotStored(OSError):  # noqa: N818 - it says what happened
-    """There is no way to keep a text of this phone now: its thread stands and its key is gone. A carrier tries again."""
+    """A text of this phone cannot be stored now: its thread exists and its key is gone. A carrier tries again."""
 
 
 class _ThreadEnded(Exception):  # noqa: N818 - it says what happened
@@ -75,7 +75,7 @@ class _ThreadEnded(Exception):  # noqa: N818 - it says what happened
 
 
 class Webhook:
-    """Takes texts and reports in, from requests and from listings alike."""
+    """Accepts texts and reports, from requests and from listings alike."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Webhook:
         numbers: Sequence[str],
         canary: str = "",
     ) -> None:
-        """Make it. `numbers`: the line's; `canary`: the account of the one that has a handset at this carrier, or empty."""
+        """Make it. `numbers`: the line's; `canary`: the account of the one with a handset at this carrier, or empty."""
         self._canary, self._numbers = canary, numbers
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
@@ -101,7 +101,7 @@ class Webhook:
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest request that is taken: an application that serves the routes must take as many."""
+        """Bytes of the largest accepted request: an application that serves the routes must accept as many."""
         return self._carrier.max_webhook_bytes
 
     def routes(self) -> list[web.RouteDef]:
@@ -184,12 +184,12 @@ class Webhook:
                 await self.tell_ignored(item)
 
     def _count_text_not_kept(self, request: web.Request) -> None:
-        """Count what was signed by the carrier: a stranger's request must not ring anywhere."""
+        """Count what the carrier signed: a stranger's request must not cause an alarm."""
         if _is_inbound_route(request):
             self._measurements.text_not_kept()
 
     async def _count_refusal(self, kind: GapKind) -> None:
-        """Tell the desk when what could be the carrier's is refused again and again: its key or address may be wrong."""
+        """Tell the desk when requests that may be the carrier's are refused repeatedly: its key or address may be wrong."""
         if not self._refusals[kind].is_repeated(self._clock.now()):
             return
         try:
@@ -198,7 +198,7 @@ class Webhook:
             log.failure("webhook.alert_failed", error)
 
     async def tell_ignored(self, item: Ignored) -> None:
-        """Tell the desk of what is no text to this line, once for each message that has an id. Raises `DatabaseError`."""
+        """Tell the desk of a message that is no text to this line, once for each that has an id. Raises `DatabaseError`."""
         log.event("webhook.ignored", kind=item.reason)
         if (told := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
             return
@@ -212,11 +212,11 @@ class Webhook:
             await self._database.commit(lambda transaction: inbox.mark_seen(transaction, seen, until=until))
 
     async def accept_text(self, text: InboundText) -> None:
-        """Keep one text, once. Raises what the database raises, and `NotStored`."""
+        """Store one text, once. Raises what the database raises, and `NotStored`."""
         await self._accept_text(text, canary=self._canary if text.sender == CANARY_PHONE else "")
 
     async def accept_canary(self, text: InboundText, account: str) -> None:
-        """Keep a text that came by the canary's own route, which no carrier has a copy of. Raises like `accept_text`."""
+        """Store a text that came by the canary's own route, of which no carrier has a copy. Raises like `accept_text`."""
         await self._accept_text(text, canary=account, at_carrier=False)
 
     async def _accept_text(self, text: InboundText, *, canary: str, at_carrier: bool = True) -> None:
@@ -319,7 +319,7 @@ class Webhook:
     async def _commit_text(
         self, work: Work[Callable[[str], None] | None], seen: bytes, known: KnownTexter | None
     ) -> Callable[[str], None] | None:
-        """Commit a text, and return who is woken by it; None: it came before. Raises `_ThreadEnded`."""
+        """Commit a text, and return the owner to wake; None: it came before. Raises `_ThreadEnded`."""
         try:
             return await self._database.commit(work, sync=Sync.BEGIN)
         except ConstraintViolation:
@@ -332,7 +332,7 @@ class Webhook:
             raise
 
     async def accept_report(self, delivery_report: DeliveryReport) -> None:
-        """Take a delivery report in; one that comes before its text's result is kept for it, one that comes twice is one.
+        """Store a delivery report; one that comes before its text's result is kept for it, a repeated one counts once.
 
         That a text was sent is news only while its result is unknown.
         """
@@ -376,7 +376,7 @@ class Webhook:
 
 
 def _is_inbound_route(request: web.Request) -> bool:
-    """Whether a request came where texts come, and not reports of ours."""
+    """Whether a request came by the route for texts, and not for reports."""
     return request.match_info.get("way") == "inbound"
 
 

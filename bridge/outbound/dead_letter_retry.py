@@ -23,13 +23,13 @@ NOT_RETRYABLE: Final = "retry.not_retryable"
 
 
 class DeadLetterRetry:
-    """Puts dead letters back, and wakes whom they concern."""
+    """Puts dead letters back, and wakes their owners."""
 
     def __init__(self, services: Services) -> None:
         self._database, self._clock, self._wake = services.database, services.clock, services.wake
 
     async def retry(self, short_id: str) -> str:
-        """Try that again; return the key of the notice for whoever asked."""
+        """Retry that dead letter; return the key of the notice for the person who asked."""
         letter = await dead_letters.get(self._database, short_id)
         if letter is None:
             return UNKNOWN

@@ -19,14 +19,14 @@ STALE_DAYS: Final = 30
 
 
 class DeviceTrustCommands:
-    """Over the devices that `DeviceLists` knows. `wake` has it send what a newly confirmed identity is owed."""
+    """Over the devices that `DeviceLists` knows. `wake` makes it send the keys that a newly confirmed identity is owed."""
 
     def __init__(self, services: Services, *, devices: DeviceLists, module_client: ModuleClient) -> None:
         self._database, self._clock, self._wake = services.database, services.clock, services.wake
         self._devices, self._module_client = devices, module_client
 
     async def confirm(self, user: str, master_key: str) -> None:
-        """Let this master key of a user be the one that gets keys and gives commands."""
+        """Confirm this master key of a user: it gets keys and gives commands."""
         await self._database.commit(lambda transaction: self._devices.confirm(transaction, user, master_key))
         self._wake.device_lists()
 
@@ -45,9 +45,9 @@ class DeviceTrustCommands:
         return words_of("devices.stale", language, days=days) if days > STALE_DAYS else ""
 
     async def sign_out(self, user: str, *, last: bool, language: str = "") -> str:
-        """Sign a member of the desk out everywhere, and say how it went. Raises `Transient` while it may still work.
+        """Sign a member of the desk out everywhere, and say the result. Raises `Transient` while it may still work.
 
-        `last`: say so instead when nobody answers this time either.
+        `last`: say that nobody answers, instead of raising.
         """
         name, devices = localpart(user), 0
         known = [device.device_id for device in await self._devices.ages(user)]  # before: one signed in since is another

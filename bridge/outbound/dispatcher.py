@@ -50,7 +50,7 @@ MAX_RECHECKS: Final = 6
 class OutboxTask:
     """One row, opened. `created` in seconds since the epoch.
 
-    `room`: of its owner, a thread, as it was when the row was read; None where there was none, or it was not read.
+    `room`: of its owner, a thread, as it was when the row was read; None if there was none, or it was not read.
     """
 
     number: int
@@ -62,9 +62,9 @@ class OutboxTask:
 
 
 class RetryLater(Exception):  # noqa: N818 - it is an instruction
-    """The other side certainly did not take it now. `after` seconds; None: when woken (there is no room yet).
+    """The other side certainly did not accept it now. `after` seconds; None: when woken (there is no room yet).
 
-    `in_turn`: nothing went wrong, its turn has not come. Then it is asked again exactly when it said, without backing off.
+    `in_turn`: nothing failed, its turn has not come. Then it is tried again exactly after that time, without backoff.
     """
 
     def __init__(self, after: float | None, *, in_turn: bool = False) -> None:
@@ -73,7 +73,7 @@ class RetryLater(Exception):  # noqa: N818 - it is an instruction
 
 
 class PermanentFailure(Exception):  # noqa: N818 - it is a verdict
-    """The other side refuses it for good. `code` is the other side's, and no more than that."""
+    """The other side refuses it for good. `code`: the other side's code, and nothing else."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -109,19 +109,19 @@ class OutboxDispatcher:
         services.wake.outbox, services.wake.waiting_outbox = self.wake, self.room_ready
 
     async def load(self) -> None:
-        """Queue what stands from before."""
+        """Queue the rows from before the start."""
         for row in await outbox.queued_rows(self._database):
             self.wake(*row)
 
     async def seal(self, owner: str, txn: str, action: Action) -> OutboxRow:
-        """Seal an action for its owner. Before the commit, which waits for nothing."""
+        """Seal an action for its owner. Runs before the commit, which waits for nothing."""
         lane, transport = route(action)
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
         edited = f"{action.place}|{action.ref}" if isinstance(action, EditMessage) else ""
         return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body, edited)
 
     async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> list[Row]:
-        """Put a row in, as `outbox.append` does. An edit takes the place of one of the same message that still waits."""
+        """Put a row in, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
         if before is not None and before not in self._in_flight:
             await outbox.drop(transaction, before)
@@ -143,13 +143,13 @@ class OutboxDispatcher:
             self._push(key)
 
     def room_ready(self, owner: str) -> None:
-        """Say that an owner's room is there now: rows that waited for it go on."""
+        """Say that an owner's room exists now: rows that waited for it continue."""
         for key in self._waiting_for_room.pop(owner, set()):
             self._rechecks.pop(key, None)
             self._push(key)
 
     async def run(self, transport: str, perform: Perform) -> None:
-        """Perform the rows of one way until cancelled."""
+        """Perform the rows of one transport until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(MAX_IN_FLIGHT[transport]):
                 group.create_task(self._work(self._queues[transport], perform))

@@ -21,11 +21,11 @@ class HandsetCarrier(Protocol):
     """A carrier that has handsets of its own: the rehearsal carrier."""
 
     async def text_from_handset(self, *, tag: str, ref: str, text: str, picture: bool) -> bool | None:
-        """Let the handset of that tag text the line; False when it is refused, None when nobody knows."""
+        """Let the handset of that tag text the line; False when it is refused, None when the result is unknown."""
 
 
 class DrillTexts:
-    """Performs `TextFromHandset` rows. `carrier`: None where the line is no rehearsal."""
+    """Performs `TextFromHandset` rows. `carrier`: None if the line is no rehearsal."""
 
     def __init__(self, services: Services, *, carrier: HandsetCarrier | None) -> None:
         self._database, self._carrier = services.database, carrier

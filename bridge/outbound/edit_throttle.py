@@ -30,7 +30,7 @@ class EditThrottle:
         self._edited: dict[str, float] = {}
 
     def seconds_to_wait(self, target: str) -> float:
-        """Return for how many seconds this message must not be edited yet, 0 or less when it may be."""
+        """Return for how many seconds this message must not be edited yet; 0 or less: it may be."""
         return self._edited.get(target, 0.0) + MIN_INTERVAL - self._clock.now()
 
     def record_edit(self, target: str) -> None:

@@ -22,7 +22,7 @@ class MessageRedaction:
         self._database, self._clock, self._room_client = services.database, services.clock, room_client
 
     async def redact_message(self, task: OutboxTask, redact: RedactMessage) -> list[str]:
-        """Redact a message of ours; its edits and what is on it stay until their time."""
+        """Redact a message of ours; its edits and what is on it stay until they expire."""
         room = await room_lookup.require_room(self._database, task, redact.place, now=self._clock.now())
         target = await room_events.event_of(self._database, task.owner, redact.ref)
         event_ids = [] if target is None else [target]
@@ -33,7 +33,7 @@ class MessageRedaction:
         return event_ids
 
     async def erase(self, task: OutboxTask, erase: EraseMessage) -> list[str]:
-        """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
+        """Redact a message with everything on it: its edits say the same words, its receipt has no message any more."""
         room = await room_lookup.require_room(self._database, task, erase.place, now=self._clock.now())
         event_ids = await room_events.with_what_is_about_it(self._database, room, erase.event_id)
         if await self._wait_for_hold(task, event_ids):
@@ -44,7 +44,7 @@ class MessageRedaction:
         return event_ids
 
     async def _wait_for_hold(self, task: OutboxTask, event_ids: list[str]) -> bool:
-        """Leave the events to the expiry worker if a person holds the thread by now; return whether that is so."""
+        """Leave the events to the expiry worker if the thread is on legal hold by now; return whether it is."""
         if not await threads.is_on_legal_hold(self._database, task.owner):
             return False
         await self._database.commit(

@@ -25,7 +25,7 @@ from bridge.tables.room_events import PERMANENT_REFS
 
 
 class MessageRenewal:
-    """Does what an edit asks for that is `fresh`, or whose message is lost."""
+    """Performs an edit that is `fresh`, or whose message is lost."""
 
     def __init__(self, services: Services, *, room_client: RoomClient) -> None:
         self._database, self._crash, self._room_client = services.database, services.crash, room_client
@@ -33,7 +33,7 @@ class MessageRenewal:
     async def is_lost(self, error: Permanent, room: str, event_id: str) -> bool:
         """Whether the homeserver refused an edit of, or a reaction on, this event because it does not have it.
 
-        Synapse answers that with 400 M_UNKNOWN, and other things too; so it is asked. Raises what `RoomClient` raises.
+        Synapse answers that with 400 M_UNKNOWN, and other errors too; so it is asked. Raises what `RoomClient` raises.
         """
         if (error.status, error.errcode) != (HTTPStatus.BAD_REQUEST, "M_UNKNOWN"):
             return False
@@ -45,10 +45,10 @@ class MessageRenewal:
     async def post(
         self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str, posted: str | None
     ) -> tuple[str, list[str]]:
-        """Return the event that stands now and those that are gone.
+        """Return the event that is shown now and those that are gone.
 
-        `old`: the message in whose place it comes, or empty; `posted`: what an earlier try has posted. Raises what
-        `RoomClient` raises; may be repeated with the same `txn`.
+        `old`: the message that it replaces, or empty; `posted`: what an earlier try has posted. Raises what `RoomClient`
+        raises; may be repeated with the same `txn`.
         """
         content = message_content(SendMessage(place=edit.place, body=edit.body, formatted=edit.formatted))
         event_id = posted or await self._room_client.send(room, Speaker.POLICY, txn, "m.room.message", content)

@@ -34,7 +34,7 @@ GONE: Final = "QUIETLINE_NOT_OUR_ROOM"
 
 
 class NumberReveals:
-    """Shows and takes back. `run` until cancelled."""
+    """Shows numbers and redacts them. `run` until cancelled."""
 
     def __init__(self, services: Services, *, room_client: RoomClient, lifetime: int) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
@@ -75,7 +75,7 @@ class NumberReveals:
         await self._database.commit(commit)
 
     async def run_once(self, *, every: bool = False) -> None:
-        """Take back what is due; `every`: whatever stands."""
+        """Redact what is due; `every`: whatever is still shown."""
         for shown in await number_reveals.all_shown(self._database):
             if every or shown.until <= self._clock.now():
                 await self._retract(shown)
@@ -114,7 +114,7 @@ class NumberReveals:
         return room_id
 
     async def _message_bodies(self, thread: str, reveal: RevealNumber) -> list[str]:
-        """Return what is shown to each of the users, in their language."""
+        """Return the message for each of the users, in their language."""
         sealed = await threads.sealed_phone(self._database, thread)
         if sealed is None:
             raise PermanentFailure("there is no number")

@@ -59,7 +59,7 @@ STOP_TIMEOUT: Final = 11.0
 
 
 class Pager:
-    """Performs `PageOnCall` rows: calls by every way that is configured."""
+    """Performs `PageOnCall` rows: calls by every configured way."""
 
     def __init__(
         self,
@@ -69,16 +69,16 @@ class Pager:
         http: aiohttp.ClientSession,
         before_bytes: Question | None = None,
     ) -> None:
-        """Make it. `before_bytes`: asked before each part of an e-mail leaves; a webhook's are asked about by `http`."""
+        """Make it. `before_bytes`: called before each part of an e-mail leaves; for a webhook `http` makes that check."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._on_call, self._http = services.wake, services.crash, on_call, http
         self._before_bytes = before_bytes
         self._calling: set[asyncio.Task[None]] = set()
 
     async def perform(self, task: OutboxTask) -> None:
-        """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`.
+        """Call once. A call that no way accepts is tried again, for a quarter of an hour. Raises :class:`RetryLater`.
 
-        A test is called once, and what became of it is left for the caller. Raises `LeadLost` where another leads.
+        A test is called once, and its result is left for the caller. Raises `LeadLost` if another bridge leads.
         """
         # Once begun it is finished, so that an orderly stop leaves no call of which nothing is known.
         calling = asyncio.create_task(self._perform(task))
@@ -105,9 +105,9 @@ class Pager:
             raise RetryLater(RETRY_SECONDS)
 
     async def _page(self, task: OutboxTask, language: str) -> bool:
-        """Call by every way; return whether one took it. Without a configured way nothing is done, and that is no failure.
+        """Call by every way; return whether one accepted the call. No configured way is no failure: nothing is done.
 
-        What is tried again is the note that it was taken, never the call.
+        What is retried is the note that it was accepted, never the call.
         """
         taken = ways = 0
         message = words_of("page.needed", language)
@@ -137,7 +137,7 @@ class Pager:
         log.event("pager.tested", count=sum(ways.values()))
 
     async def _alert_desk(self, task: OutboxTask, *, given_up: bool) -> None:
-        """Tell the desk once that it is tried, and once that it is given up; the row says which it knows."""
+        """Tell the desk once that it is being tried, and once that it is given up; the row records what was told."""
         inbox_row = await inbox.seal(self._vault, DESK, PageFailed(given_up=given_up))
         write = outbox.delete if given_up else outbox.mark_told
 
@@ -152,7 +152,7 @@ class Pager:
 
 
 def may_call_again(data_dir: Path, now: float) -> bool:
-    """Whether a line that does not run may call: once an hour, where something starts it again and again.
+    """Whether a line that does not run may call: once an hour, even if it is started again and again.
 
     It is noted here, before the call: a crash in between loses the call of that hour.
     """
@@ -165,15 +165,15 @@ def may_call_again(data_dir: Path, now: float) -> bool:
 
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
-    """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
+    """Call once, by every way there is; False when none of them accepted. Without a configured way nothing is done."""
     took = await call_each(on_call, http, message=MESSAGE)
     return any(took.values()) or not took
 
 
 async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *, data_dir: Path) -> None:
-    """Call as a second bridge that was refused: until one way took the call, and once from its directory.
+    """Call as a second bridge that was refused: until one way accepted the call, and once per directory.
 
-    It is noted there at once when it was taken: a crash before that has it made twice, never not at all.
+    An accepted call is noted there at once: a crash before that makes it twice, never not at all.
     """
     note = data_dir / SECOND_CALL
     if note.exists():
@@ -187,14 +187,14 @@ async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *,
 async def call_each(
     on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None = None
 ) -> dict[str, bool]:
-    """Call once, by every way there is; return for each, `webhook` and `email`, whether it took the call."""
+    """Call once, by every way there is; return for each, `webhook` and `email`, whether it accepted the call."""
     return {way: took async for way, took in _calls(on_call, http, message=message, before_bytes=before_bytes)}
 
 
 async def _calls(
     on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None
 ) -> AsyncIterator[tuple[str, bool]]:
-    """Call by one way after the other; yield of each whether it took the call, before the next one is tried."""
+    """Call by one way after the other; yield for each whether it accepted the call, before the next one is tried."""
     if on_call is not None and on_call.webhook_file is not None:
         yield "webhook", await _call_webhook(on_call.webhook_file, http, message)
     if on_call is not None and on_call.email is not None:
@@ -221,7 +221,7 @@ async def _asked(question: Question) -> None:
 
 
 class _AskingSmtp(smtplib.SMTP):
-    """A client that asks before each part that it sends, the mail's own words among them: a server is slow at times."""
+    """A client that checks before each part that it sends, including the mail's own words: a server is slow at times."""
 
     def __init__(self, email: Email, ask: Callable[[], None]) -> None:
         self._ask = ask

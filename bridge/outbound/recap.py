@@ -45,7 +45,7 @@ FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
 
 @dataclass(frozen=True, slots=True)
 class PostedRecap:
-    """The notice that stands now, until when (seconds), and which one is gone for it."""
+    """The notice that is shown now, until when (seconds), and the one that was redacted for it."""
 
     event_id: str
     until: int
@@ -53,9 +53,9 @@ class PostedRecap:
 
 
 class RecapSender:
-    """Shows them. `zone`: the line's time zone; `lifetime`: seconds that what is said in a thread stands once it was seen.
+    """Shows recaps. `zone`: the line's time zone; `lifetime`: seconds that a message in a thread is kept once it was seen.
 
-    It stands for half of that at most, so that what nobody has seen yet goes later in any case.
+    A recap is shown for half of that at most, so that a message which nobody has seen yet expires later in any case.
     """
 
     def __init__(self, services: Services, *, room_client: RoomClient, zone: str, lifetime: int) -> None:
@@ -64,7 +64,7 @@ class RecapSender:
         self._lifetime = min(int(ANSWER_TTL), lifetime // 2)
 
     async def show(self, task: OutboxTask, recap: SendRecap, room: str) -> PostedRecap:
-        """Post it in the place of the one before. Raises what `RoomClient` raises, and :class:`RetryLater`."""
+        """Post it in place of the earlier recap. Raises what `RoomClient` raises, and :class:`RetryLater`."""
         on_hold = await threads.is_on_legal_hold(self._database, task.owner)
         now, until = int(self._clock.now()), task.created + self._lifetime
         late = not task.created <= now < task.created + self._lifetime // 2
@@ -113,10 +113,10 @@ def recap_body(
     receipts: Mapping[str, str],
     language: str,
 ) -> str:
-    """Return what is said: lines of who, when, which words, and what became of them on the way to the phone.
+    """Return the text: lines of who, when, which words, and their delivery receipt.
 
-    `standing`: the events that go no sooner than it; `receipts`: what became of them, by event id. Words without one are
-    not said to have stayed: a receipt may be forgotten.
+    `standing`: the events that expire no sooner than the recap; `receipts`: by event id. Words without a receipt are not
+    said to have stayed: a receipt may be forgotten.
     """
     said = _Words(zone, language)
     shown: list[str] = []
@@ -146,7 +146,7 @@ def recap_body(
 
 
 def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedMessage, str, set[str]]]:
-    """Yield each message that is to be said again, newest first: its words, and the events that they stand in."""
+    """Yield each message to be repeated, newest first: its words, and the events that hold them."""
     edits = {(target, each.sender): each for each in said if (target := _replaces(each))}
     for each in reversed(said):
         if each.type != "m.room.message" or _replaces(each):
@@ -159,7 +159,7 @@ def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedM
 
 
 def _is_command(body: str) -> bool:
-    """Tell whether words are a command; a note is told like other words."""
+    """Tell whether words are a command; a note is repeated like other words."""
     command = parse(body)
     return command is not None and command.name != "note"
 
@@ -182,13 +182,13 @@ def _words(content: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Lines of a recap in the line's time zone and the language of whoever asked."""
+    """Lines of a recap in the line's time zone and the language of the person who asked."""
 
     zone: ZoneInfo
     language: str
 
     def line(self, said: DecryptedMessage, words: str, receipt: str) -> str:
-        """Return a line; what comes after a break is set in, so that nobody's words look like another person's line."""
+        """Return a line; text after a line break is indented, so that nobody's words look like another person's line."""
         if words == A_FILE:
             words = words_of("recap.file", self.language)
         elif len(words) > MAX_LETTERS:

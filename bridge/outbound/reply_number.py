@@ -16,19 +16,18 @@ CONTEXT: Final = "number"
 
 
 async def read(vault: Vault, owner: str, sealed: bytes | None) -> str:
-    """Return the number that was texted last; empty where none is known. Raises `CannotOpen`."""
+    """Return the number that was texted last; empty if none is known. Raises `CannotOpen`."""
     return "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode().partition(" ")[0]
 
 
 async def renew(
     vault: Vault, owner: str, sealed: bytes | None, number: str, new: Moment, *, now: float, has_others: bool
 ) -> bytes | None:
-    """Seal the number that was texted, in E.164, and when; None where what stands, `sealed`, is to stay.
+    """Seal the number that was texted, in E.164, and when; None if the stored value, `sealed`, is to stay.
 
-    It stays where it was texted later, and where it is the same number and the line has none besides: then its moment
-    decides nothing, and each text would write the thread's row a second time. `now` in seconds since the epoch. What
-    stands without a moment, or with one that has not come yet because a clock was wrong, is taken the place of.
-    Raises `CannotOpen`.
+    It stays if it was texted later, or if it is the same number and the line has no other: then its time decides nothing,
+    and each text would write the thread's row a second time. `now` in seconds since the epoch. A stored value without a
+    time, or with a time in the future because a clock was wrong, is replaced. Raises `CannotOpen`.
     """
     try:
         told = "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode()

@@ -31,8 +31,8 @@ async def room_of(database: Database, owner: str, place: str) -> str | None:
 async def require_room(database: Database, task: OutboxTask, place: str, *, now: float) -> str:
     """Return the room of a place for a row. Raises :class:`RetryLater` while there is none.
 
-    A thread's is the one that was read with the row. An office that has not come to be is waited for no longer than
-    `OFFICE_TIMEOUT`; then :class:`PermanentFailure`.
+    A thread's room is the one that was read with the row. A missing office is waited for no longer than `OFFICE_TIMEOUT`;
+    then :class:`PermanentFailure`.
     """
     room_id = task.room if place == THREAD else None
     if room_id is None:
@@ -45,7 +45,7 @@ async def require_room(database: Database, task: OutboxTask, place: str, *, now:
 
 
 async def is_canary_of(database: Database, vault: Vault, owner: str, user: str) -> bool:
-    """Whether a thread is the canary's (`bot.canary`), and that user the canary."""
+    """Whether a thread is the canary's (`bot.canary`), and that user is the canary."""
     stored = await threads.get(database, owner)
     if stored is None:
         return False

@@ -54,7 +54,7 @@ TELL_LOST_INTERVAL: Final = 600.0
 
 
 class Designations:
-    """Gives two plain words to each conversation, the first unlike those of the others."""
+    """Gives a designation to each conversation, with a first word unlike those of the others."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
@@ -62,7 +62,7 @@ class Designations:
         self._taken, self._first_words = set[str](), Counter[str]()
 
     async def load(self) -> None:
-        """Read which are taken."""
+        """Read the designations in use."""
         self._taken = set(await warm_rooms.designations_in_use(self._database))
         self._first_words = Counter(map(_first_word, self._taken))
 
@@ -102,10 +102,10 @@ class RoomProvisioner:
         grace: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk.
+        """Make it. `own_users` are our identities, who are no members of staff; `notify_desk` tells the desk.
 
-        `has_caught_up`: whether the sync has; then it is known whether the homeserver was put back. `grace`: seconds in
-        which clients hear that a room which came back with that is gone again.
+        `has_caught_up`: whether the sync has; then a rollback of the homeserver is known. `grace`: seconds in which clients
+        learn that a room which came back with a rollback is gone again.
         """
         self._notify_desk, self._may_have_orphans, self._invite_again_at = notify_desk, False, dict[str, float]()
         self._own_users, self._monotonic, self._next_invite_at, self._next_unknown_rooms_at = (
@@ -138,13 +138,13 @@ class RoomProvisioner:
         return UNKNOWN_ROOMS_INTERVAL if self._has_caught_up() else CATCH_UP_INTERVAL
 
     def compare_rooms(self) -> None:
-        """Say that the homeserver refuses a room that should be there."""
+        """Say that the homeserver refuses a room that should exist."""
         if self._monotonic() >= self._next_comparison_at:
             self._comparison_due = True
             self.loop.wake()
 
     async def report_rollback(self) -> None:
-        """Say that the homeserver was put back: though all rooms may be there, what was written since is gone."""
+        """Report a rollback of the homeserver: even if all rooms exist, what was written since is gone."""
         self._comparison_due, self._next_unknown_rooms_at = True, 0.0
         self.loop.wake()
         # Where the comparison has told of it already, once is enough; of one that is put back twice the desk hears twice.
@@ -183,7 +183,7 @@ class RoomProvisioner:
         return False
 
     async def _compare_rooms(self) -> None:
-        """Forget rooms that the homeserver has not, and correct who is in the others."""
+        """Forget rooms that the homeserver does not have, and correct the members of the others."""
         # Before it: who says meanwhile that the homeserver was put back is not answered by this one.
         self._comparison_due, self._next_comparison_at = False, self._monotonic() + COMPARISON_INTERVAL
         try:
@@ -209,14 +209,14 @@ class RoomProvisioner:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
 
     async def _look_at_desk(self, *, is_lost: bool) -> None:
-        """Tell once of a desk that is not there any more: it is not made again by itself, and nobody there hears of it."""
+        """Report once that the desk's room is lost: it is not made again by itself, and nobody there hears of it."""
         if is_lost and not self._is_desk_lost:
             log.event("room_provisioner.desk_lost")
             await self._notify_desk(RoomLost(place=DESK, how=RoomLoss.REMOVED))
         self._is_desk_lost = is_lost
 
     async def _tell_lost(self) -> None:
-        """Tell the desk what a homeserver that was put back means, by which supervisors are again those of the line."""
+        """Tell the desk of the rollback; the desk then restores its supervisors."""
         await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
         self._tell_lost_at = self._monotonic() + TELL_LOST_INTERVAL
 
@@ -239,7 +239,7 @@ class RoomProvisioner:
             )
 
     async def _erase_again(self, room_id: str) -> None:
-        """Erase a room that had gone: of a conversation that ended after the homeserver's backup, or of an office."""
+        """Erase a room once more: of a conversation that ended after the homeserver's backup, or of an office."""
         room = room_state.Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
 
         async def commit(transaction: Transaction) -> None:
@@ -292,7 +292,7 @@ class RoomProvisioner:
             self._invite_again_at[place + user] = self._monotonic() + INVITE_INTERVAL
 
     async def _readd_puppet(self) -> None:
-        """Have the texter puppet in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
+        """Bring the texter puppet into all rooms: without it no text is shown, and no newcomer can read."""
         for room_id in await self._room_client.rooms_without_puppet():
             name = "" if room_id == self.desk_room else await warm_rooms.designation_of_room(self._database, room_id)
             if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():
@@ -308,7 +308,7 @@ class RoomProvisioner:
                 self._invite_again_at[room_id] = self._monotonic() + INVITE_INTERVAL
 
     async def _is_desk_empty(self) -> bool:
-        """Whether nobody of the agency is at the desk, nor invited: then nobody there could invite anybody."""
+        """Whether no member of staff is at the desk, or invited: then nobody there could invite anybody."""
         return await room_state.joined_or_invited_at_desk(self._database) <= self._own_users
 
     async def _ensure_office(self, user: str) -> bool:
@@ -362,7 +362,7 @@ class RoomProvisioner:
         return bool(people)
 
     async def _invite_lost(self, room_id: str, people: Collection[str]) -> None:
-        """Invite people who were in a room; one who cannot be invited keeps nobody else out."""
+        """Invite people who were in a room; when one cannot be invited, the others still are."""
         for user in people:
             try:
                 await self._room_client.invite(room_id, user)
@@ -378,10 +378,10 @@ class RoomProvisioner:
 
 
 async def _forget_lost(transaction: Transaction, room_id: str) -> str:
-    """Forget a room that the homeserver has lost; return the designation that it had in stock, or an empty string.
+    """Forget a room that the homeserver has lost; return the designation of a warm room, or an empty string.
 
-    Nothing of it is edited or redacted. What was noted of a thread's members stays until the thread has another room: it
-    says whom to invite to it.
+    Nothing of it is edited or redacted. The noted members of a thread stay until the thread has another room, because they
+    are invited to it.
     """
     await room_events.delete_room(transaction, room_id)
     designation = await warm_rooms.delete(transaction, room_id)

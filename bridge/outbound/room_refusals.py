@@ -25,10 +25,10 @@ TELL_SECONDS: Final = 86_400.0
 
 
 class RoomRefusals:
-    """Judges what was refused.
+    """Judges refused rows.
 
-    `is_outside`: whether one of us is not in a room; `compare_rooms` has what is missing made again; `notify_desk` tells
-    the desk.
+    `is_outside`: whether one of us is not in a room; `compare_rooms` has missing rooms made again; `notify_desk` tells the
+    desk.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class RoomRefusals:
     async def report_final(self, task: OutboxTask) -> None:
         """Tell people of a person whom the homeserver does not let us remove: others' clients give them keys meanwhile.
 
-        Before the row is a dead letter: after a crash in between it is told once more.
+        It is told before the row is a dead letter: after a crash in between it is told once more.
         """
         if isinstance(task.action, KickMember):
             designation = await threads.designation_of(self._database, task.owner)
             await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.NOT_REMOVED, designation=designation))
 
     async def report(self, error: Transient) -> None:
-        """Tell people of what waits for a person, if it is that; once a day. Of a process that died it is told again."""
+        """Tell people, once a day, of a row that waits for an administrator. A new process tells it again."""
         now = self._monotonic()
         if error.errcode in LIFTED_BY_A_PERSON and now - self._told_at >= TELL_SECONDS:
             before, self._told_at = self._told_at, now  # before it: other rows are refused meanwhile

@@ -65,7 +65,7 @@ FORBIDDEN_RETRY: Final = 3.0
 
 
 class RoomSender:
-    """Performs every row whose way is `matrix`."""
+    """Performs every row whose transport is `matrix`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RoomSender:
         zone: str,
         room_refusals: RoomRefusals,
     ) -> None:
-        """Make it. `lifetime`: seconds that what is said stands; `zone`: the line's time zone."""
+        """Make it. `lifetime`: seconds that messages are kept; `zone`: the line's time zone."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
         self._measurements, self._room_refusals = services.measurements, room_refusals
@@ -90,7 +90,7 @@ class RoomSender:
         self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
 
     async def perform(self, task: OutboxTask) -> None:
-        """Do one row. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
+        """Perform one row. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
         try:
             await self._perform(task)
         except Transient as error:
@@ -170,7 +170,7 @@ class RoomSender:
                 raise PermanentFailure("unknown action")
 
     async def _invite(self, task: OutboxTask, invite: Invite) -> None:
-        """Invite a person who is at the desk now, or to the desk; who has left it is being removed, and gets no keys.
+        """Invite a person who is at the desk now, or to the desk; a person who has left it gets no invitation and no keys.
 
         The canary, which is never at the desk, is invited to its own thread alone.
         """
@@ -187,7 +187,7 @@ class RoomSender:
         await self._finish(task)
 
     async def _share_keys(self, task: OutboxTask, give: ShareRoomKeys) -> None:
-        """Give keys to a person who is in the room now; who has left it meanwhile gets none."""
+        """Give keys to a person who is in the room now; a person who has left it meanwhile gets none."""
         room = await self._room(task, give.place)
         if await room_state.is_joined(self._database, room, give.user):
             await self._room_client.share_room_keys(room, give.user, again=give.resend)
@@ -248,7 +248,7 @@ class RoomSender:
         return [await self._add_reaction(task, room, event_id, key, number) for number, key in enumerate(keys)]
 
     async def _add_reaction(self, task: OutboxTask, room: str, event_id: str, key: str, number: int) -> str:
-        """Put a reaction there for others to tap; returns its id, or nothing when it stands already or may not be."""
+        """Add a reaction for others to tap; return its id, or nothing when it exists already or may not be added."""
         try:
             # The homeserver knows the reactions of a row that was broken off by this transaction id: it stays as it is.
             return await self._room_client.react(room, event_id, key, f"{task.txn}.tap{number}")
@@ -258,7 +258,7 @@ class RoomSender:
             return ""
 
     async def _show_receipt(self, task: OutboxTask, mark: ShowReceipt) -> None:
-        """Put the new receipt up before the old one goes, so that there is never none."""
+        """Add the new receipt before the old one is redacted, so that there is always one."""
         room = await self._room(task, mark.place)
         ref = f"mark:{mark.event_id}"
         old = await room_events.event_of(self._database, task.owner, ref)
@@ -282,9 +282,9 @@ class RoomSender:
         await self._finish(task, room=room, place=mark.place, event_id=event_id, ref=ref, about=mark.event_id, gone=gone)
 
     async def _edit(self, task: OutboxTask, edit: EditMessage) -> None:
-        """Edit in place, no message more often than every two seconds.
+        """Edit in place, each message at most every two seconds.
 
-        While its message is still to be posted it waits for that; a message that has gone has nothing to be edited.
+        An edit waits for its message to be posted; a message that is gone is not edited.
         """
         room = await self._room(task, edit.place)
         target = await room_events.event_of(self._database, task.owner, edit.ref)
@@ -324,7 +324,7 @@ class RoomSender:
         await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone, reactions=placed)
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
-        """Look for what the homeserver has of this row, when it may not know the transaction id any more."""
+        """Look for the events of this row at the homeserver, when it may have forgotten the transaction id."""
         if self._room_client.remembers(speaker, task.created):
             return None
         return await self._room_client.find(room, speaker, txn or task.txn)

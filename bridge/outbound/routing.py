@@ -29,7 +29,7 @@ from bot.model.actions import (
 
 
 def route(action: Action) -> tuple[str, str]:
-    """Return the lane and the way of a row."""
+    """Return the lane and the transport of a row."""
     match action:
         case SendMessage(place=place) if place.startswith(OFFICE):
             return f"{Lane.OFFICES.value}:{place.removeprefix(OFFICE)}", "matrix"

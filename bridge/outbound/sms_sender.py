@@ -64,7 +64,7 @@ class SmsSender:
         carrier_copies: CarrierCopies,
         canary: Callable[[Phone, str], Awaitable[SendOutcome]] | None = None,
     ) -> None:
-        """Make it. `canary`: takes what is for the canary's phone, which no carrier gets; None: there is no such route."""
+        """Make it. `canary`: gets the texts for the canary's phone, which no carrier gets; None: there is no such route."""
         self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
@@ -75,7 +75,7 @@ class SmsSender:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def recover(self) -> None:
-        """At the start: what was being sent when the program died is `unknown`."""
+        """At the start: texts that were being sent when the process died become `unknown`."""
         for stored in await outbox.rows_being_sent(self._database):
             row = stored.row
             try:
@@ -169,7 +169,7 @@ class SmsSender:
         return marked
 
     def _may_answer_canary(self, thread: Thread, phone: Phone) -> bool:
-        """Whether a thread is the canary's with the canary's phone, to which a way leads that is no telephone network."""
+        """Whether a thread is the canary's with the canary's phone, which is reached without a telephone network."""
         is_rehearsal = self._carrier.kind == "rehearsal"
         return bool(thread.canary) and phone == CANARY_PHONE and (self._canary is not None or is_rehearsal)
 
@@ -253,5 +253,5 @@ class SmsSender:
         self._wake.carrier_copies()
 
     def id_digest(self, message_id: str) -> bytes:
-        """Return what stands for a carrier's id in our tables."""
+        """Return the digest that our tables store for a carrier's id."""
         return self._vault.keyed_hash(f"carrier {self._carrier.kind}", message_id)

@@ -22,7 +22,7 @@ POLL_INTERVAL: Final = 0.02
 
 
 class StartupHold:
-    """Holds back what stood at the start. `load` before anything is taken in, then `run`; `released` is set for ever."""
+    """Holds back rows from before the start. `load` before anything is taken in, then `run`; `released` is set for ever."""
 
     def __init__(self, services: Services, *, max_hold: float = MAX_HOLD) -> None:
         self._database, self._wake, self._max_hold = services.database, services.wake, max_hold
@@ -30,11 +30,11 @@ class StartupHold:
         self.released = asyncio.Event()
 
     async def load(self) -> None:
-        """Note for whom something stands: a text on its way, or an event that may become one."""
+        """Note the owners with a waiting row: a text on its way, or an event that may become one."""
         self._held_owners = frozenset(await outbox.owners_with_texts_pending(self._database))
 
     async def run(self, *caught_up: asyncio.Event) -> None:
-        """Wait until all is heard (the first sync, the listing) and decided upon; then let everything go."""
+        """Wait until the first sync and the listing are taken in and decided; then release everything."""
         try:
             async with asyncio.timeout(self._max_hold):
                 for each in caught_up:
@@ -48,7 +48,7 @@ class StartupHold:
             self._wake.waiting_outbox(owner)
 
     def wrap(self, perform: Perform) -> Perform:
-        """Return a performer that leaves rows of whom had something waiting until all is heard."""
+        """Return a performer that postpones the rows of those owners until the release."""
 
         async def held(task: OutboxTask) -> None:
             if task.owner in self._held_owners:

@@ -104,7 +104,7 @@ def _sentences(script: DrillScript) -> Iterator[tuple[str, Words]]:
 
 
 def _length(script: DrillScript, scene: str, number: int) -> int:
-    """Return the seconds of the longest way from a step. A script without loops has one."""
+    """Return the seconds of the longest way from a step. Only for a script without loops."""
     steps = script.scenes[scene]
     if number == len(steps):
         return 0

@@ -23,9 +23,9 @@ SCRIPTS: Final = Path(__file__).parent / "scripts"
 
 
 def load_drills(own: Iterable[str | Path] = (), *, near: Path | None = None) -> Mapping[str, DrillScript]:
-    """Read the scripts that come with Quietline and the agency's own, by name, in order of their names.
+    """Read Quietline's own scripts and the agency's, by name, in order of their names.
 
-    A path in `own` is relative to `near`, and is a file or a folder of them. Raises :class:`PackError` with all problems.
+    A path in `own` is relative to `near`, and is a file or a folder of files. Raises :class:`PackError` with all problems.
     """
     problems: list[str] = []
     files = [*sorted(SCRIPTS.glob("*.yaml"))]
@@ -39,7 +39,7 @@ def load_drills(own: Iterable[str | Path] = (), *, near: Path | None = None) -> 
 
 
 def read_drill(path: Path, problems: list[str]) -> DrillScript | None:
-    """Read one file; None, and `problems` says why, when it cannot be played."""
+    """Read one file; None, with the reason in `problems`, when it cannot be played."""
     where = f"drills/{path.name}"
     try:
         raw = parse_yaml(path)

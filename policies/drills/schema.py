@@ -102,7 +102,7 @@ class StepPart(Part):
 
     @property
     def step(self) -> Step:
-        """The step that it says."""
+        """The step that it describes."""
         if self.wait is not None:
             wait = self.wait
             return Wait(facts=frozenset(wait.for_), seconds=wait.at_most, otherwise=wait.otherwise or "")
@@ -131,7 +131,7 @@ class PointPart(Part):
 
     @property
     def point(self) -> Point:
-        """The point that it says."""
+        """The point that it describes."""
         check = Check(
             facts=frozenset(self.fact),
             after=self.after or "",
@@ -153,7 +153,7 @@ class DrillFile(Part):
 
     @property
     def script(self) -> DrillScript:
-        """The script that it says."""
+        """The script that it describes."""
         return DrillScript(
             name=self.name,
             title=self.title,

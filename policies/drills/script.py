@@ -16,7 +16,7 @@ LANGUAGES: Final = ("en", "es")
 """The languages that every sentence of a script has to be in: those in which the software speaks to staff."""
 FIRST_SCENE: Final = "begin"
 TAKEN: Final = "taken"
-"""The mark of the moment at which another person takes the phone: the debrief says what they would have read."""
+"""The mark of the moment at which another person takes the phone: the debrief says what that person would have read."""
 DISCLOSURE: Final = "disclosure"
 """The mark of a disclosure: the debrief says whether the limits were told before it."""
 
@@ -112,14 +112,14 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Remember when the script came here, for the points of the debrief."""
+    """Remember when the script reached this step, for the points of the debrief."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """Tell the person in their office what they would know by another way, such as a telephone call."""
+    """Tell the person in their office what they would learn by another way, such as a telephone call."""
 
     words: Words
 
@@ -143,8 +143,8 @@ Step: TypeAlias = Text | Pause | Wait | Branch | Mark | Brief | Go | End
 class Check:
     """Whether one of the facts came true, between two marks or within `within` seconds after the first.
 
-    `after` empty: the beginning; `before` empty: the end. `never`: it is well when none did. A mark to which the script
-    did not come leaves the point out of the debrief.
+    `after` empty: the beginning; `before` empty: the end. `never`: it is well when none did. If the script did not reach a
+    mark, the point is left out of the debrief.
     """
 
     facts: frozenset[DrillFact]
@@ -156,7 +156,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One point of the debrief: what to look at, which of the 41 practices it is, and what is said either way."""
+    """One point of the debrief: what to look at, which of the 41 practices it is, and the words for either result."""
 
     practice: int
     check: Check
@@ -192,5 +192,5 @@ def targets(step: Step) -> tuple[str, ...]:
 
 
 def in_words(words: Words, language: str) -> str:
-    """Return a sentence in a language; in the first of `LANGUAGES` where it is not there."""
+    """Return a sentence in a language; in the first of `LANGUAGES` if it has none in that language."""
     return words.get(language) or words[LANGUAGES[0]]

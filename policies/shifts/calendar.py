@@ -21,9 +21,9 @@ from policies.pack import Hours, PersonShifts, Shifts
 WEEK: Final = 7 * 86_400.0
 MINUTES_OF_DAY: Final = 1440
 NIGHT_ENDS: Final = 300
-"""Minute of the day until which it is night: five in the morning."""
+"""Minute of the day at which the night ends: five in the morning."""
 MOST_NIGHTS: Final = 14
-"""As far back as is looked: a person who has more in the calendar is told of so many."""
+"""How far back nights are counted: a person with more is told of this many."""
 
 
 def on_shift(shifts: Shifts, now: float) -> frozenset[str]:
@@ -33,23 +33,23 @@ def on_shift(shifts: Shifts, now: float) -> frozenset[str]:
 
 
 def shift_ends(shifts: Shifts, who: str, now: float) -> float:
-    """Return when the shift ends that a person has now; a week from now if it is not over by then."""
+    """Return when a person's present shift ends; a week from now if it is not over by then."""
     changes = _moments(shifts, None, now, now + WEEK)
     return next((moment for moment in changes if who not in on_shift(shifts, moment)), now + WEEK)
 
 
 def next_change(shifts: Shifts, now: float) -> float:
-    """Return when another set of people is on shift, for the first time after now; a week from now if none is by then."""
+    """Return when the set of people on shift changes next; a week from now if it does not change by then."""
     before = on_shift(shifts, now)
     changes = _moments(shifts, None, now, now + WEEK)
     return next((moment for moment in changes if on_shift(shifts, moment) != before), now + WEEK)
 
 
 def nights_in_a_row(shifts: Shifts, who: str, now: float) -> int:
-    """Return how many nights one after another a person has on shift, with that of the shift which they have now.
+    """Return how many nights in a row a person has on shift, counting that of their present shift.
 
-    A night is a day between whose 0:00 and `NIGHT_ENDS` they are on shift; of a shift that goes on for longer the next one
-    counts, and those after it do not. 0: the shift has no night, or there is no shift now. At most `MOST_NIGHTS`.
+    A night is a day on which they are on shift between 0:00 and `NIGHT_ENDS`. Of a longer shift the next night counts, and
+    those after it do not. 0: the shift has no night, or there is no shift now. At most `MOST_NIGHTS`.
     """
     if who not in on_shift(shifts, now):
         return 0
@@ -67,9 +67,9 @@ def nights_in_a_row(shifts: Shifts, who: str, now: float) -> int:
 def gaps(
     shifts: Shifts, hours: Hours, *, now: float, until: float, people: Collection[str]
 ) -> tuple[tuple[float, float], ...]:
-    """Return from when to when the line is open and none of these people is on shift, in order, as far as `until`.
+    """Return the spans in which the line is open and none of these people is on shift, in order, until `until`.
 
-    And no further than the calendar says anything.
+    Not beyond the end of the calendar.
     """
     spans: list[tuple[float, float]] = []
     until = min(until, shifts.until)
@@ -85,7 +85,7 @@ def gaps(
 
 
 def local_minute(shifts: Shifts, moment: float) -> str:
-    """Write a moment as the clock on the line's wall shows it: `2027-01-04 08:00`."""
+    """Write a moment in the line's local time: `2027-01-04 08:00`."""
     return f"{datetime.fromtimestamp(moment, ZoneInfo(shifts.timezone)):%Y-%m-%d %H:%M}"
 
 
@@ -112,7 +112,7 @@ def _periods(person: PersonShifts, day: date) -> tuple[tuple[int, int], ...]:
 
 
 def _moments(shifts: Shifts, hours: Hours | None, now: float, until: float) -> Iterator[float]:
-    """Give moments after now and before `until`, in order, among which is each at which a shift or the hours change."""
+    """Yield moments after now and before `until`, in order; each at which a shift or the hours change is among them."""
     edges = sorted({edge for person in shifts.people for span in person.spans for edge in span if now < edge < until})
     yield from merge(edges, _moments_of_days(shifts, hours, now, until))
 

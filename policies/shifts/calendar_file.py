@@ -28,18 +28,18 @@ from policies.shifts.repeating import Budget, Unreadable
 
 DAY: Final = 86_400.0
 BEHIND: Final = 15 * DAY
-"""Seconds before now from which on shifts are kept, for nights in a row."""
+"""Seconds before now for which shifts are kept, for nights in a row."""
 AHEAD: Final = 35 * DAY
-"""Seconds after now up to which they are: a copy that nobody has renewed for so long says nothing any more."""
+"""Seconds after now for which they are: a copy that was not renewed for so long has no shifts left."""
 MOST_SHIFTS: Final = 5000
 MOST_WORK: Final = 400_000
-"""Days that a file's rules may have looked at: some tenths of a second of a machine."""
+"""Days that a file's rules may examine: some tenths of a second of a machine."""
 TIME_COSTS: Final = 20
 """A time of an exception or an addition costs as much as so many days."""
 LONGEST: Final = timedelta(days=31)
 YEARS: Final = range(1971, 2200)
 MOST_PEOPLE: Final = 20
-"""Whom one entry may name; what is behind them is counted as nobody."""
+"""People that one entry may name; further names are ignored."""
 _LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]{1,200}", re.ASCII)
 _TIME: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
 _DURATION: Final = re.compile(
@@ -52,9 +52,9 @@ _ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "UID",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarShifts:
-    """What a calendar says. `nameless`: when each entry that names nobody begins next; `unread`: how many were not read.
+    """The shifts of a calendar. `nameless`: when each entry that names nobody begins next; `unread`: entries not read.
 
-    `odd`: what tells each entry of the two from others (hex).
+    `odd`: a digest of each entry of these two kinds (hex).
     """
 
     shifts: Shifts
@@ -65,7 +65,7 @@ class CalendarShifts:
 
 @dataclass(frozen=True, slots=True)
 class _When:
-    """A time on a wall: `local` without a zone, `zone` its zone; `whole_day` for a date."""
+    """A local time: `local` without a zone, `zone` its zone; `whole_day` for a date."""
 
     local: datetime
     zone: ZoneInfo
@@ -76,13 +76,13 @@ class _When:
         return self.local.replace(tzinfo=self.zone).timestamp()
 
     def within(self, zone: ZoneInfo) -> datetime:
-        """Return it as a clock in another zone shows it."""
+        """Return it as local time of another zone."""
         return self.local if zone.key == self.zone.key else datetime.fromtimestamp(self.moment, zone).replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """`wall`: how much later the clock on the wall shows at its end; `seconds`: what passes beside that."""
+    """One entry. `wall`: its length in local time; `seconds`: elapsed time that is added to it."""
 
     uid: str = field(repr=False)
     summary: str = field(repr=False)
@@ -99,7 +99,7 @@ class _Entry:
 
 
 def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
-    """Return the shifts of a calendar file. `zone`: of times without one; `server`: whose accounts are the line's people.
+    """Return the shifts of a calendar file. `zone`: of times without one; `server`: the server of the line's accounts.
 
     Raises :class:`CalendarError`: the file cannot be used as a whole, or has no shift in the coming weeks.
     """
@@ -184,7 +184,7 @@ def _entry(properties: Sequence[Property], zone: ZoneInfo, server: str, budget: 
 
 
 def _length(one: Mapping[str, Property], start: _When, zone: ZoneInfo) -> tuple[timedelta, float]:
-    """Return how much later it is on the wall at the end, and what passes beside that."""
+    """Return the length of an entry: in local time, and in elapsed seconds besides."""
     wall, seconds = timedelta(days=1 if start.whole_day else 0), 0.0
     if "DTEND" in one:
         wall = _one_time(one["DTEND"], zone).within(start.zone) - start.local
@@ -216,7 +216,7 @@ def _people(summary: str, properties: Iterable[Property], server: str) -> frozen
 
 
 def _spans(entry: _Entry, skip: set[float], begin: float, end: float, budget: Budget) -> Iterator[tuple[float, float]]:
-    """Give from when to when each occurrence is that touches the time between `begin` and `end`."""
+    """Yield the beginning and end of each occurrence that overlaps the time between `begin` and `end`."""
     zone, moments = entry.start.zone, set(skip)
     # A day more on each side, because clocks differ by zone and by season.
     first = datetime.fromtimestamp(begin, zone).date() - entry.wall - timedelta(days=2 + entry.seconds // DAY)
@@ -286,7 +286,7 @@ def _time(text: str, zone: ZoneInfo) -> _When:
 
 
 def _joined(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return them in order, those that overlap or meet as one."""
+    """Return the spans in order; those that overlap or meet are merged."""
     joined: list[tuple[float, float]] = []
     for begin, end in sorted(spans):
         if joined and begin <= joined[-1][1]:

@@ -26,7 +26,7 @@ class CalendarProblem(Enum):
 
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
-    """The address leads to another one, or into a network that is not the public one."""
+    """The address redirects to another one, or is in a network that is not the public one."""
     LARGE = "large"
     NOT_A_CALENDAR = "not_a_calendar"
     TOO_MUCH = "too_much"
@@ -36,7 +36,7 @@ class CalendarProblem(Enum):
 
 
 class CalendarError(Exception):
-    """A calendar cannot be used. Its text is the name of the problem and nothing of the calendar."""
+    """A calendar cannot be used. Its text is the name of the problem, without words of the calendar."""
 
     def __init__(self, problem: CalendarProblem) -> None:
         super().__init__(problem.value)
@@ -101,7 +101,7 @@ def _lines(data: bytes) -> Iterator[str]:
 
 
 def _property(line: str) -> Property | None:
-    """Take a line apart; None for one that is no property, an empty one for instance."""
+    """Parse a line; None for one that is no property, an empty one for instance."""
     head, colon, value = line.partition(":")
     if '"' in head:
         end = _end_of_head(line)
@@ -114,7 +114,7 @@ def _property(line: str) -> Property | None:
 
 
 def _end_of_head(line: str) -> int:
-    """Return where the value's colon stands: the first one outside quotes; the length of the line without one."""
+    """Return the position of the value's colon: the first one outside quotes; the length of the line without one."""
     quoted = False
     for place, letter in enumerate(line):
         quoted ^= letter == '"'
@@ -124,7 +124,7 @@ def _end_of_head(line: str) -> int:
 
 
 def _outside_quotes(head: str) -> list[str]:
-    """Take a head apart at the semicolons outside quotes."""
+    """Split a head at the semicolons outside quotes."""
     parts, quoted, begin = [], False, 0
     for place, letter in enumerate(head):
         quoted ^= letter == '"'

@@ -23,13 +23,13 @@ PARTS: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONT
 MOST_INTERVAL: Final = 1000
 MOST_TIMES: Final = 100_000
 _LOOKED_AT: Final = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 31}
-"""Days that a period has looked at; of a year those of a month."""
+"""Days of a period that are examined; of a year those of a month."""
 _WEEKDAY: Final = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,6}", re.ASCII)
 
 
 class Unreadable(Exception):  # noqa: N818 - it says what is so
-    """An entry has something that is not read here. It has no text, for what it is about is words of a person."""
+    """An entry has something that is not supported here. It has no text, because the entry holds a person's words."""
 
 
 class Budget:
@@ -39,7 +39,7 @@ class Budget:
         self._left = units
 
     def spend(self, units: int) -> None:
-        """Take that many."""
+        """Subtract that many."""
         self._left -= units
         if self._left < 0:
             raise CalendarError(CalendarProblem.TOO_MUCH)
@@ -89,7 +89,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def days(rule: Rule, start: date, *, first: date, last: date, budget: Budget) -> Iterator[date]:
-    """Give the days after `start` on which it repeats, from `first` to `last`, in order. `start` is the first time."""
+    """Yield the days after `start` on which it repeats, from `first` to `last`, in order. `start` is the first time."""
     number, times, cost = 0, 1, _LOOKED_AT[rule.frequency] * max(1, len(rule.months))
     if rule.times is None and first > start:
         number = max(0, _periods_between(rule, start, first) // rule.interval - 1)
@@ -108,7 +108,7 @@ def days(rule: Rule, start: date, *, first: date, last: date, budget: Budget) ->
 
 
 def _begin(rule: Rule, start: date, periods: int) -> date | None:
-    """Return the first day of that period, counted from that of the start; None beyond the end of time."""
+    """Return the first day of the nth period after that of the start; None beyond the last possible date."""
     try:
         match rule.frequency:
             case "DAILY":
@@ -166,7 +166,7 @@ def _fits(rule: Rule, day: date) -> bool:
 
 
 def _days_of_month(rule: Rule, start: date, year: int, month: int) -> list[date]:
-    """Return the days of a month that fit. A month without the day of the start has none (RFC 5545 §3.3.10)."""
+    """Return the days of a month that match. A month without the day of the start has none (RFC 5545 §3.3.10)."""
     length = monthrange(year, month)[1]
     month_days = rule.month_days or (frozenset() if rule.weekdays else frozenset({start.day}))
     dates = []
