@@ -1,8 +1,8 @@
 """The contract every carrier adapter keeps.
 
-Rules of this module: ids of the carrier are opaque to everyone but the adapter; `verify` works on raw bytes and on the
-configured public URL, never on one rebuilt from the request; `send` never repeats a request whose outcome it does not
-know; but for `list_since`, no method raises for something the network or the vendor did, it returns a value that says so.
+Rules of this module: ids of the carrier are opaque to all code but the adapter. `verify` works on raw bytes and on the
+configured public URL, never on one rebuilt from the request. `send` never repeats a request whose outcome it does not know.
+Except for `list_since`, no method raises for a failure of the network or the vendor; it returns a value for it.
 """
 
 from __future__ import annotations

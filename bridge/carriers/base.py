@@ -1,7 +1,7 @@
-"""The defaults of an adapter: what holds for a carrier unless its vendor says otherwise.
+"""The defaults of an adapter, for a carrier whose vendor module does not override them.
 
-Rule of this module: nothing here asks a vendor anything but to confirm a deletion. What a vendor offers is in that vendor's
-module; an adapter that inherits a "no" from here has a vendor that offers nothing.
+Rule of this module: the only request made here is the check of a deletion. What a vendor offers is in its own module; an
+adapter that inherits a "no" from here has a vendor without that service.
 """
 
 from __future__ import annotations

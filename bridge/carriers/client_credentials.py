@@ -1,9 +1,9 @@
-"""Requests with a token that a vendor gives for client credentials, good for a limited time (RFC 6749 §4.4).
+"""Makes requests with a token that a vendor gives for client credentials, valid for a limited time (RFC 6749 §4.4).
 
-Rules of this module: no request is made without a token; when none can be had, the request counts as one that certainly did
-not arrive. A 401 means that nothing was done: only then is a request repeated, once, with a new token. Callers that need a
-token at the same time share one request for it, and its failure; after :data:`START_WITHIN` no caller waits any longer,
-because a text must not leave late. A token is in memory only.
+Rules of this module: no request is made without a token; without one the request counts as certainly not sent. A 401 means
+that nothing was done: only then is a request repeated, once, with a new token. Callers that need a token at the same time
+share one request for it, and its failure; after :data:`START_WITHIN` no caller waits any longer, because a text must not
+leave late. A token is kept in memory only.
 """
 
 from __future__ import annotations

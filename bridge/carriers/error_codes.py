@@ -1,8 +1,8 @@
-"""Classifies a vendor's answer: taken, refused for good, opted out, refused for now, or unknown.
+"""Classifies a vendor's answer: accepted, refused for good, opted out, refused for now, or unknown.
 
-Rules of this module: the meaning of codes is data of an adapter, a table of those that mean anything but "refused for
-good". An answer that leaves open whether a text left is unknown. A code that is not in the table is final: a text that is
-sent twice by mistake is worse than one that a person has to send again.
+Rules of this module: the meaning of codes is a table of the adapter, with all codes that do not mean "refused for good". An
+answer that leaves open whether a text left means unknown. A code that is not in the table is final: a text that is sent
+twice by mistake is worse than one that a person has to send again.
 """
 
 from __future__ import annotations

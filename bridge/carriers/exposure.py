@@ -1,6 +1,6 @@
-"""What a carrier keeps and does on its own, as data: `quietline exposure` prints it.
+"""What a carrier stores and does by itself, as data: `quietline exposure` prints it.
 
-Rule of this module: a sentence that nobody read in the vendor's own documentation or code belongs into `unconfirmed`, and
+Rule of this module: a statement that is not from the vendor's own documentation or code belongs in `unconfirmed`, and
 nowhere else (practices 18, 19, 22).
 """
 

@@ -1,9 +1,10 @@
 """One HTTP request to a carrier.
 
 Rules of this module: no request that may send is repeated, no redirect is followed, no cookie is kept. A request that
-could not even begin is told apart from one that may have had an effect, because that decides whether a text may be sent
-again (design.md, "Flows"). aiohttp is imported by the functions that use it: a carrier's settings stand beside its adapter,
-and whatever reads the configuration would load an HTTP client, which takes longer than all the rest.
+certainly was not sent is distinguished from one that may have had an effect, because that decides whether a text may be
+sent again (design.md, "Flows"). The functions that use aiohttp import it: a carrier's settings are in the module of its
+adapter, so otherwise every program that reads the configuration would load an HTTP client, which takes longer than all the
+rest.
 
 Source: RFC 9110 section 9.2.2 (GET and DELETE may be repeated); aiohttp 3.14, `client.py` (such a request is made once more
 when a kept connection turns out to be closed).

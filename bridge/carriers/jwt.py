@@ -1,7 +1,7 @@
-"""JSON Web Tokens, as far as carriers use them: HS256 from them, RS256 from us (RFC 7515, RFC 7518).
+"""JSON Web Tokens, as carriers use them: HS256 from them, RS256 from us (RFC 7515, RFC 7518).
 
-Rule of this module: what a token says is read only after its signature was found right, compared in constant time; nothing
-here raises on what came from outside. cryptography is imported where a key is used, as aiohttp is in `http_request`.
+Rule of this module: the claims of a token are read only after its signature was verified, in constant time. Input from
+outside raises no error here. cryptography is imported where a key is used, as aiohttp is in `http_request`.
 """
 
 from __future__ import annotations

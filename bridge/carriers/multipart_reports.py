@@ -1,4 +1,4 @@
-"""Counts the parts of a long text that have arrived, for a carrier that reports each part by itself.
+"""Counts the parts of a long text that have arrived, for a carrier that reports each part separately.
 
 Rules of this module: a part counts once, however often it is reported. A text whose number of parts is unknown, because of
 a restart, stays "sent" and never becomes "delivered".

@@ -1,8 +1,7 @@
-"""Reads what a carrier wrote: headers, JSON, forms, ids, times.
+"""Parses a carrier's headers, JSON, forms, ids and times.
 
 Rules of this module: input from outside raises nothing but :class:`Malformed`, which names a field and never its value. It
-is never raised inside an `except`, because the exception that was caught there holds the value. What is read can be
-encoded.
+is never raised inside an `except`, because the caught exception holds the value. Parsed text can be encoded as UTF-8.
 """
 
 from __future__ import annotations

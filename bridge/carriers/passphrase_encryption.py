@@ -1,12 +1,12 @@
-"""The encryption with a passphrase that SMSGate's app opens on the phone.
+"""Encrypts with a passphrase, in the form that SMSGate's app decrypts on the phone.
 
-Rules of this module: each value has a salt of its own, so that two equal values are never alike; there is nothing to open
-one again here, for nothing encrypted ever comes back to us. cryptography is imported where it encrypts, as aiohttp is in
+Rules of this module: each value has a salt of its own, so that equal values have different ciphertexts. This module does
+not decrypt, because nothing encrypted ever comes back to us. cryptography is imported where it encrypts, as aiohttp is in
 `http_request`.
 
 Format: `$aes-256-cbc/pbkdf2-sha1$i=ITERATIONS$SALT$WORDS`, both in base64. The key is PBKDF2 of the passphrase with
-HMAC-SHA1 over the salt, 32 bytes; the salt (16 bytes) is also what AES-256-CBC begins with; PKCS #7 fills the last block.
-What it does not do: it hides no length but within 16 bytes, and authenticates nothing. Sources: docs.sms-gate.app
+HMAC-SHA1 over the salt, 32 bytes; the salt (16 bytes) is also the initialisation vector of AES-256-CBC, with PKCS #7
+padding. Limits: it hides lengths only within 16 bytes, and authenticates nothing. Sources: docs.sms-gate.app
 (docs-web@af97537), privacy/encryption; capcom6/android-sms-gateway@0cdc5d8, EncryptionService.kt.
 """
 

@@ -1,8 +1,8 @@
 """Limits how fast texts leave: a bucket of tokens for each of our numbers, or one for all of them, first come first served.
 
-Rules of this module: nothing sleeps here. A caller whose turn has not come learns how long to wait and asks again, so that
-the guard judges a waiting text each time, and a text that waits too long becomes late. A ticket that no longer asks blocks
-nobody.
+Rules of this module: nothing sleeps here. A caller whose turn has not come is told how long to wait and asks again, so that
+the guard judges a waiting text each time, and a text that waits too long becomes late. A ticket whose caller stops asking
+blocks no other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The least length of a secret that the operator chooses.
+"""Checks the length of a secret that the operator chooses.
 
-Rule of this module: where only such a secret tells a vendor's webhook from a stranger's, a short one is a configuration
-error. A file that cannot be read is passed over here, because the configuration reports it.
+Rule of this module: where only such a secret authenticates a vendor's webhook, a short one is a configuration error. A file
+that cannot be read is skipped here, because the configuration reports it.
 """
 
 from __future__ import annotations

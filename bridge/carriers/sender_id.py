@@ -1,9 +1,9 @@
-"""Classifies what a carrier calls the sender, before anything parses it.
+"""Classifies a carrier's sender value, before it is parsed.
 
-Rule of this module: a wire value can be answered if it is E.164 by its form alone. Any other value is kept to be shown, but
-for other channels and groups. Nothing is guessed: number libraries read letters, full-width digits and short codes as
-telephone numbers, so `phonenumbers` gets only plain national digits, and only from vendors that are known to send those.
-It is imported where it is asked, as aiohttp is in `http_request`.
+Rule of this module: a wire value can be answered if its form is E.164. Any other value is kept only to be shown, except
+those of other channels and groups. Nothing is guessed: number libraries read letters, full-width digits and short codes as
+telephone numbers, so `phonenumbers` gets only plain national digits, and only from vendors that are known to send those. It
+is imported where it is used, as aiohttp is in `http_request`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The adapter for Bandwidth (Messaging API v2).
 
-Rules of this module: Bandwidth signs nothing, so a webhook must bear our Basic credentials *and* the secret segment of the
-path; to Bandwidth we come with a token for client credentials, for its users with a password end on 2 December 2026; an
-event that cannot be read is told as that and does not take the others of its array with it; an error of class 9 says that
-Bandwidth does not know what became of a text, and is never told as a failure.
+Rules of this module: Bandwidth signs nothing, so a webhook must have our Basic credentials *and* the secret segment of the
+path. Our requests have a token for client credentials, because users with a password end on 2 December 2026. An unreadable
+event is reported as such and does not affect the others of its array. An error of class 9 says that Bandwidth does not know
+the outcome of a text, and is never reported as a failure.
 
 Interface: `POST /users/ACCOUNT/messages` → 202 with `id`; webhooks are arrays of events, at least once each, in any order,
-again for 24 hours until they are answered 2xx within 10 seconds. Long texts arrive whole. Sources: dev.bandwidth.com/docs,
+repeated for 24 hours until the answer is 2xx within 10 seconds. Long texts arrive whole. Sources: dev.bandwidth.com/docs,
 messaging/{createMessage,webhooks,errors,getMessage,rateLimits}, account/applications and account/credentials/{management,
 migration}; Bandwidth/python-sdk@ba8d157. Not tried against a live account.
 """

@@ -1,10 +1,10 @@
 """The family of Twilio: form webhooks signed over URL and fields, and its message resource of 2010.
 
 Rules of this module: the signed string is made from the configured public URL and the raw path, never from the request;
-since all fields must be sorted before anything is known of who sent them, what cannot be signed, or is larger than any
-text, is refused before that; a send has no idempotency key, so what ended in doubt is unknown and is not repeated. The
-fields are signed exactly as they came, blank and repeated ones included. Only the fields of a text are read: the places
-that a vendor guesses for the sender (`FromCity`, `FromZip` …) are in no value of ours.
+since all fields must be sorted before the sender is authenticated, a body that cannot be signed, or is larger than any
+text, is refused before that; a send has no idempotency key, so a doubtful result is unknown and is not repeated. The fields
+are signed exactly as they came, blank and repeated ones included. Only the fields of a text are read: the places that a
+vendor guesses for the sender (`FromCity`, `FromZip` …) are never stored.
 
 Sources: twilio 9.13.0 (`request_validator.py`, `rest/api/v2010/account/message`),
 twilio.com/docs/messaging/guides/webhook-request, twilio.com/docs/api/errors, signalwire/docs (cXML, compatibility API).

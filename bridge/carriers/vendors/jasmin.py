@@ -1,28 +1,28 @@
 """The adapter for a Jasmin gateway (0.10 to 0.12).
 
-Rules of this module: a webhook is acknowledged by the very words `ACK/Jasmin`, and only when the text is kept; the words of
-a text are read from `binary` and `coding`, as they were on the air, for `content` passed through alphabets before.
+Rules of this module: a webhook is acknowledged by exactly `ACK/Jasmin`, and only when the text is kept. The words of a text
+are read from `binary` and `coding`, as they were on the air, because `content` was converted between alphabets before.
 
 Measured with 0.10.13 and 0.11.1 behind an SMSC of our own: `coding` is the data coding as one byte, not as digits; of texts
-with a `validity-period` one in ten is thrown away after it was accepted (jookies/jasmin#1179: the tenths of a second get
-two digits), and the time is the gateway's local one, so that elsewhere than in UTC texts are out of date before they leave.
-Therefore none is sent, and the SMPP provider's own applies. 0.11.1 forwards no delivery report (`'SubmitSM' object has no
-attribute 'response'` in its log): use 0.10.13, where all of them come.
+with a `validity-period` one in ten is dropped after it was accepted (jookies/jasmin#1179: the tenths of a second get two
+digits), and the time is the gateway's local one, so that outside UTC texts expire before they leave. Therefore no validity
+period is sent, and the SMPP provider's own applies. 0.11.1 forwards no delivery report (`'SubmitSM' object has no attribute
+'response'` in its log): use 0.10.13, where all of them come.
 
-Read in 0.10.13 (protocols/smpp/operations.py): Jasmin cuts a long text at every 153rd septet or 67th unit, within a letter
-where one stands there; and of more than `long_content_max_parts` (5) it drops the rest without a word. So a text in GSM-7
-that would be spoiled goes as UCS-2, where only an emoji can be; one that would be spoiled so, or has too many parts, is
-refused here: its author can write it in two.
+Read in 0.10.13 (protocols/smpp/operations.py): Jasmin cuts a long text at every 153rd septet or 67th unit, even within a
+letter; and of more than `long_content_max_parts` (5) it drops the rest silently. So a text in GSM-7 that would be damaged
+is sent as UCS-2, where only an emoji can be damaged; a text that would still be damaged, or has too many parts, is refused
+here: its author can send it as two.
 
-Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by POST (GET is understood: but
-URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as it is when we are away
-for longer. Long texts arrive whole, if all their parts come within five minutes; a report speaks of the last part, so of a
-text in several parts no more is ever said than "sent". Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
-protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py), and a
-live gateway. Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it,
-`log_privacy = True` in each section that has it, and in `deliversm-thrower` no more than the defaults, `max_retries = 3`,
-`retry_delay = 30` and `http_timeout = 30`: a text bears no time, so one that was held for hours counts as just arrived, and
-is answered by itself. A report may be held for long: more `max_retries` in `dlr-thrower` do no harm.
+Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by POST (GET is accepted, but
+URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as in a longer outage of
+ours. Long texts arrive whole, if all their parts come within five minutes; a report is about the last part, so a text in
+several parts never gets further than "sent". Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
+protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py), and a live gateway.
+Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it, `log_privacy =
+True` in each section that has it, and in `deliversm-thrower` no more than the defaults, `max_retries = 3`, `retry_delay =
+30` and `http_timeout = 30`: a text has no time, so one that was delayed for hours counts as just arrived, and gets an
+automatic reply. A report may be delayed for long: more `max_retries` in `dlr-thrower` do no harm.
 """
 
 from __future__ import annotations

@@ -1,21 +1,21 @@
 """The adapter for a Kannel gateway (1.4, 1.5).
 
-Rules of this module: Kannel texts to the phone whatever its `sms-service` is answered, so the answer is empty and the
-service *must* have `max-messages = 0` and `omit-empty = true`, or the gateway speaks to a survivor by itself; words go
-in the body of a request, never in a URL, for URLs end in logs.
+Rules of this module: Kannel texts our answer to its `sms-service` to the phone, so the answer is empty, and the service
+*must* have `max-messages = 0` and `omit-empty = true`, or the gateway texts a survivor by itself. Words are sent in the
+body of a request, never in a URL, because URLs end in logs.
 
-Interface: `POST /cgi-bin/sendsms` with `X-Kannel-*` headers → 202. It names no id: ours stands in the `dlr-url`.
-Inbound texts by `post-url`, reports by GET. (A `get-url` is understood as well, and is no way to run a line: the words of a
-survivor would stand in the log of every proxy, and a long text is too long for some.) By default it does not retry
-(`http-request-retry = 0`): a text that comes while we are away is lost; set it. Long texts arrive whole with
-`sms-combine-concatenated-mo`, the default; a report speaks of the first part only, so of a text in several parts no more
-is ever said than "sent". Sources: the user guide, "SMSBox" and "Delivery Reports"; gw/smsbox.c, gw/urltrans.c, gw/sms.c in
+Interface: `POST /cgi-bin/sendsms` with `X-Kannel-*` headers → 202. It returns no id: ours is in the `dlr-url`. Inbound
+texts by `post-url`, reports by GET. (A `get-url` is accepted as well, but do not run a line with it: a survivor's words
+would be in the log of every proxy, and a long text is too long for some.) By default it does not retry (`http-request-retry
+= 0`): a text that comes during an outage of ours is lost; set it. Long texts arrive whole with
+`sms-combine-concatenated-mo`, the default; a report is about the first part only, so a text in several parts never gets
+further than "sent". Sources: the user guide, "SMSBox" and "Delivery Reports"; gw/smsbox.c, gw/urltrans.c, gw/sms.c in
 pruiz/kannel@cdbcfc1; and release 1.4.5 itself, which the tests run (`tests/fakes/kannel_program.py`).
 
-Kannel cuts a long text by octets. In GSM-7 it keeps an escape pair whole; in UCS-2 it cuts an emoji in two where one stands
-at the border of two parts, and handsets that read each part by itself show two signs of nothing. Such a text, and no other,
-is cut here and sent part by part, each with its own header (3GPP TS 23.040 §9.2.3.24.1): a handset shows none of it until
-all have come. If the first is refused nothing left; if a later one is, nobody knows what is shown.
+Kannel cuts a long text by octets. In GSM-7 it keeps an escape pair whole; in UCS-2 it cuts an emoji at the border of two
+parts in half, and handsets that decode each part separately show two replacement characters. Only such a text is cut here
+and sent part by part, each with its own header (3GPP TS 23.040 §9.2.3.24.1): a handset shows none of it until all parts
+have come. If the first is refused, nothing left; if a later one is, it is unknown what the handset shows.
 
 Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
 

@@ -1,7 +1,7 @@
 """The adapter for the rehearsal carrier that comes with Quietline.
 
-Rule of this module: the rehearsal carrier is treated as a stranger's. It is trusted as little, timed out as strictly and
-its answers are read as carefully as any vendor's, so that what works in rehearsal works on the air.
+Rule of this module: the rehearsal carrier is treated like any vendor: with as little trust, as strict time-outs and as
+careful parsing, so that what works in rehearsal works on the air.
 
 Its interface is described where it is served, in `deploy/rehearsal/server.py`. Webhooks are signed: `X-Rehearsal-Signature`
 is the lower-case hex HMAC-SHA256, under the signing key, of `X-Rehearsal-Timestamp` (whole seconds), the public URL and the

@@ -1,12 +1,11 @@
 """SignalWire: the compatibility (cXML) API, a relative of Twilio's.
 
 Rule of this module: everything here was read in SignalWire's documentation (signalwire/docs, developer.signalwire.com) or
-its SDK's `request_validator.py`; what was not stands in `unconfirmed` of `EXPOSURE`. Nothing was tried against a live
-project.
+its SDK's `request_validator.py`; anything else is in `unconfirmed` of `EXPOSURE`. Nothing was tried against a live project.
 
 Webhooks: the number's *message webhook* is `PUBLIC/carriers/LINE/inbound`, POST, as cXML. The key is the project's
-**Signing Key** (`PSK_…`), not the API token. SignalWire gives up a webhook that is not read within 5 seconds, and promises
-no second call; what was missed is listed afterwards. Its status callbacks repeat the text; it is not read.
+**Signing Key** (`PSK_…`), not the API token. SignalWire gives up a webhook that is not answered within 5 seconds, and
+promises no retry; missed texts are found by listing. Its status callbacks repeat the text; it is not read.
 """
 
 from __future__ import annotations

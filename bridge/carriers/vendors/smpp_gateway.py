@@ -1,8 +1,8 @@
-"""What gateways of one's own have in common: Kannel and Jasmin, with an SMPP connection behind them.
+"""The common part of the gateways that an agency runs itself: Kannel and Jasmin, with an SMPP connection.
 
-Rules of this module: such a gateway signs nothing, so a webhook must bear the secret segment of the path; a number without
-`+` is read as the configuration says and never guessed, for a wrong guess answers a stranger; words that are in an alphabet
-we do not know are shown as well as can be, and never thrown away.
+Rules of this module: such a gateway signs nothing, so a webhook must have the secret segment of the path. A number without
+`+` is read as configured and never guessed, because a wrong guess texts a stranger. Words in an unknown alphabet are shown
+as well as possible, and never dropped.
 """
 
 from __future__ import annotations

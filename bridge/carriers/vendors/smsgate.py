@@ -1,26 +1,26 @@
 """The adapter for SMSGate (capcom6/android-sms-gateway): an Android phone with a SIM card, and no vendor.
 
-Rules of this module: one configured phone, never "any phone of the account", for only so is a send idempotent; the envelope
-tells a text from its repetition, never `messageId`, which is a hash of the content; a long text is delivered when every
-part is.
+Rules of this module: one configured phone, never "any phone of the account", because only then is a send idempotent. The id
+of the envelope identifies repetitions of a text, never `messageId`, which is a hash of the content. A long text is
+delivered when every part is.
 
 Interface: `POST /messages` with an id of ours → 202 (on a server below `/3rdparty/v1`, on the phone itself at the root).
 Webhooks come from the phone: JSON, `X-Signature` = lower-case hex HMAC-SHA256 of raw body and `X-Timestamp`, made again at
 each attempt; 14 retries over two days. Each event is registered once, as `EVENTS` says. Sources: docs-web@af97537,
 server@22074dd (both github.com/android-sms-gateway), capcom6/android-sms-gateway@0cdc5d8. Not tried with a phone.
 
-Decided: a send whose answer did not come is asked once more *with the same id*. Phone and server refuse an id that they
-hold already (409; a unique index over id and phone), so the second request cannot send a second text, and its answer
-settles what would be left to a person. If that is not answered either, the outcome is unknown.
+Decided: a send without an answer is repeated once *with the same id*. Phone and server refuse a known id (409; a unique
+index over id and phone), so the second request cannot send a second text, and its answer settles what would otherwise be
+unknown. If that has no answer either, the outcome is unknown.
 
-With a passphrase (`passphrase_file`, the same in the app) words and number of a text of ours are encrypted here and opened
-on the phone, so that a server on the way carries what it cannot read. Texts from survivors and reports go from the phone
-straight to us. What a server sees and can do all the same stands in `EXPOSURE`.
+With a passphrase (`passphrase_file`, the same in the app) words and number of an outbound text are encrypted here and
+decrypted on the phone, so that a server on the way cannot read them. Inbound texts and reports go from the phone straight
+to us. What a server can see and do nevertheless is in `EXPOSURE`.
 
-With `refresh_inbox` the phone is asked, at the start and every hour, to bring what lies in its inbox and was never read by
-the app: what came while Android had stopped it. These texts come by webhook. App 1.65.2 is the first that brings none
-twice; an older one would bring each of a week again, under new envelopes: therefore it is off unless configured. What the
-app gave up to bring, after two days of an outage, is not brought so either: the desk is told to look at the phone.
+With `refresh_inbox` the phone is asked, at the start and every hour, for texts in its inbox that the app never read,
+because Android had stopped it. These texts come by webhook. App 1.65.2 is the first that sends none twice; an older one
+would send all texts of a week again, with new envelopes: therefore it is off unless configured. Texts that the app gave up,
+after two days of an outage, do not come in this way either: the desk is told to look at the phone.
 """
 
 from __future__ import annotations

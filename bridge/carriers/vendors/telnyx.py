@@ -1,23 +1,23 @@
 """Telnyx: the Messaging API, version 2.
 
-Rules of this module: everything here was read in Telnyx's SDK 4.189.0 or documentation; what was not stands in
-`unconfirmed` of `EXPOSURE`; nothing was tried against a live account; of an event nothing is read but what a text or a
-report is: the carrier and line type that Telnyx looked up for the sender are in no value of ours. Source of the events:
-telnyx 4.189.0, `types/messaging_inbound_message_payload.py` and `types/outbound_message_payload.py`.
+Rules of this module: everything here was read in Telnyx's SDK 4.189.0 or documentation; anything else is in `unconfirmed`
+of `EXPOSURE`. Nothing was tried against a live account. Only the fields of a text or a report are read: the carrier and
+line type that Telnyx looks up for the sender are never stored. Source of the events: telnyx 4.189.0,
+`types/messaging_inbound_message_payload.py` and `types/outbound_message_payload.py`.
 
 Webhooks: the messaging profile's webhook URL is `PUBLIC/carriers/LINE/inbound`, API version 2, and so is its failover URL.
-Telnyx waits two seconds for the answer and calls each of them three times at most, the failover URL last: six calls instead
-of three. There is no listing: what it could not bring us in those is lost to us, and a person must look into its portal
+Telnyx waits two seconds for the answer and calls each URL three times at most, the failover URL last: six calls instead of
+three. There is no listing: a text that these calls could not deliver is lost to us, and a person must look into its portal
 after a long outage.
 
-A send has no validity period (`valid_until` is only told, never taken), so a text may wait in Telnyx's queue for hours. It
-is our own pace that keeps texts from waiting there.
+A send has no validity period (`valid_until` is only returned, not accepted), so a text may wait in Telnyx's queue for
+hours. Our own rate limit keeps texts from waiting there.
 
-Decided: a send to which no answer came is asked once more at once, with the same `Idempotency-Key` and the same bytes.
-Telnyx answers a key that it knows with the first, successful answer and does nothing, "for up to 24 hours"
-(development/api-fundamentals/idempotency), so the second answer settles what would be left to a person. It keeps no answer
-but a successful one: so after a 5xx nothing is repeated, and only a yes to the second request settles anything. The key is
-random and says nothing.
+Decided: a send without an answer is repeated once, at once, with the same `Idempotency-Key` and the same bytes. Telnyx
+answers a known key with the first, successful answer and does nothing, "for up to 24 hours"
+(development/api-fundamentals/idempotency), so the second answer settles what would otherwise be unknown. It stores only
+successful answers: so after a 5xx nothing is repeated, and only a success of the second request settles anything. The key
+is random and has no meaning.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Twilio: Programmable Messaging, the API of 2010-04-01.
 
-Rule of this module: everything here was read in Twilio's SDK 9.13.0 or documentation; what was not stands in `unconfirmed`
-of `EXPOSURE`. Nothing was tried against a live account.
+Rule of this module: everything here was read in Twilio's SDK 9.13.0 or documentation; anything else is in `unconfirmed` of
+`EXPOSURE`. Nothing was tried against a live account.
 
 Webhooks: set the number's (or the messaging service's) *A message comes in* to `PUBLIC/carriers/LINE/inbound#rc=5&rp=all`,
-POST. Without the fragment Twilio tries once more on a failed connection and then forgets; whatever was missed is listed
-afterwards. Texts keep their order of sending by our own lane, not by Twilio: status callbacks may come in any order.
+POST. Without the fragment Twilio retries once on a failed connection and then gives up; missed texts are found by listing.
+Our own lane keeps texts in order, not Twilio: status callbacks may come in any order.
 """
 
 from __future__ import annotations

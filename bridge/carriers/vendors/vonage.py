@@ -1,15 +1,16 @@
 """The adapter for Vonage (Messages API v1, SMS channel).
 
-Rules of this module: a webhook's token is good only for the very bytes that came with it (`payload_hash`, which Vonage's
-own SDK does not compare); what bears no valid one is refused with a 5xx, for after any other refusal Vonage does not call
-again, and says itself that it may once send a text unsigned; where redaction is not provisioned, that is said and not tried
-for ever; a number gets the `+` that Vonage leaves out only where it is a whole one.
+Rules of this module: a webhook's token is valid only for exactly the bytes that came with it (`payload_hash`, which
+Vonage's own SDK does not compare). A webhook without a valid token is refused with a 5xx, because after any other refusal
+Vonage does not call again, and its documentation says that it may once send a text unsigned. If redaction is not
+provisioned, that is reported and not retried for ever. A number gets the `+` that Vonage omits only if it is a complete
+number.
 
 Interface: `POST /v1/messages` with a token of ours (RS256) → 202 with `message_uuid`; webhooks are JSON with a token of
 theirs (HS256, the account's signature secret), retried for 24 hours on 429 and 5xx. Long texts arrive whole
-(`sms.num_messages` tells of how many parts; only Vonage's older SMS API leaves them to us, and an account has one of the
-two). Numbers stand without `+`. Sources: those of `EXPOSURE`. Not tried against a live
-account. (Vonage recommends a `ttl` of 30 minutes or more; ours is the pack's, for late words are dangerous.)
+(`sms.num_messages` is the number of parts; only Vonage's older SMS API delivers single parts, and an account has one of the
+two APIs). Numbers have no `+`. Sources: those of `EXPOSURE`. Not tried against a live account. (Vonage recommends a `ttl`
+of 30 minutes or more; ours is the pack's, because late words are dangerous.)
 """
 
 from __future__ import annotations
