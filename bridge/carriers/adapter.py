@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterContext:
-    """What of its line an adapter may need besides its own settings.
+    """The values of its line that an adapter may need besides its own settings.
 
-    `public_base_url` stands before the raw path in what a carrier signs; `slug` is the line's, so that webhooks come to
+    `public_base_url` precedes the raw path in what a carrier signs; `slug` is the line's: webhooks come to
     `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
-    after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970.
+    after which a carrier should give up a text, if it accepts such a limit; `clock` the wall clock in seconds since 1970.
     """
 
     public_base_url: str
@@ -38,9 +38,9 @@ class AdapterContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
-    """What the carrier sent, untouched.
+    """The carrier's request, unchanged.
 
-    `raw_path` is the path with query exactly as it stood on the wire; `headers` ignore case; `body` are the raw bytes.
+    `raw_path` is the path with query exactly as on the wire; `headers` ignore case; `body` are the raw bytes.
     """
 
     raw_path: str = field(repr=False)
@@ -61,7 +61,7 @@ class InboundText:
     """A text from a handset. `message_id` is the carrier's, stable over its retries.
 
     `to` is the number of ours that was texted, in E.164, or empty when the carrier does not say. `at`: the carrier's time,
-    if told. `drill`: the handset is a drill's, and this is its tag; only the rehearsal carrier has such.
+    if given. `drill`: the handset is a drill's, and this is its tag; only the rehearsal carrier has such.
     """
 
     message_id: str
@@ -78,9 +78,9 @@ Status: TypeAlias = Literal["sent", "delivered", "failed", "opted_out"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """What became of a text we sent. All but `sent` are final; `code` is the vendor's own.
+    """The state of a text we sent. All but `sent` are final; `code` is the vendor's own.
 
-    `opted_out`: it failed because the texter said STOP to the vendor itself, which some vendors tell only here.
+    `opted_out`: it failed because the vendor itself has received a STOP, which some vendors report only here.
     """
 
     message_id: str
@@ -92,10 +92,10 @@ class DeliveryReport:
 class Ignored:
     """Something signed that is no text to this line: another channel, a group, an event of no concern or that says nothing.
 
-    It is answered like a text, for a vendor that is refused tries again and again, and by and by stops calling; it is kept
-    nowhere. `reason` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that
-    cannot be read beside others that can (a request with nothing else in it may be :class:`Malformed` as well).
-    `message_id`, where a carrier lists such a message too: by it the same one is told once.
+    It is answered like a text, because a vendor that is refused retries, and may stop calling at last; it is not stored.
+    `reason` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that cannot be
+    read beside others that can (a request with nothing else in it may be :class:`Malformed` as well). `message_id`, where a
+    carrier lists such a message too: by it each one is reported once.
     """
 
     reason: Literal["channel", "group", "event", "malformed"]
@@ -104,11 +104,11 @@ class Ignored:
 
 Inbound: TypeAlias = InboundText | DeliveryReport | Ignored
 Listed: TypeAlias = InboundText | Ignored
-"""What a listing brings: a text, or what is none to this line and is told at the desk as by webhook."""
+"""An item of a listing: a text, or an `Ignored`, which is reported at the desk as from a webhook."""
 
 
 class Malformed(Exception):  # noqa: N818 - reads as what it is: the request is malformed
-    """A correctly signed request that is not what the vendor documents. The text names the field, never its value."""
+    """A correctly signed request that is not as the vendor documents it. The text names the field, never its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """The carrier certainly did not take it now. `retry_after` in seconds, from `Retry-After` where given."""
+    """The carrier certainly did not accept it now. `retry_after` in seconds, from `Retry-After` where given."""
 
     retry_after: float = 1.0
 
@@ -137,8 +137,8 @@ class TryLater:
 class UnknownOutcome:
     """The request may or may not have had an effect (time-out, broken connection, 5xx): a person decides.
 
-    `message_id`: the text's id where it is ours to give, so that a report that comes after all settles it; else empty.
-    `timed_out`: the carrier may still be working on the request.
+    `message_id`: the text's id if we choose it, so that a later report settles it; else empty. `timed_out`: the carrier may
+    still be working on the request.
     """
 
     message_id: str = ""
@@ -150,17 +150,17 @@ SendOutcome: TypeAlias = Accepted | Rejected | TryLater | UnknownOutcome
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Confirmed gone: a look afterwards found nothing, or there was nothing (404).
+    """Confirmed gone: a check afterwards found nothing, or there was nothing (404).
 
-    What stays with the vendor all the same is in `Carrier.exposure.remains`.
+    What the vendor keeps nevertheless is in `Carrier.exposure.remains`.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionUnconfirmed:
-    """The carrier said yes to the request, and nobody could look.
+    """The carrier accepted the request, and no check was possible.
 
-    `retry_after`: seconds after which asking once more may confirm it; None where the vendor offers no look, ever.
+    `retry_after`: seconds after which another request may confirm it; None if the vendor offers no check at all.
     """
 
     retry_after: float | None = None
@@ -170,7 +170,7 @@ class DeletionUnconfirmed:
 class DeleteLater:
     """Not deleted now (409, 429, 5xx, no answer, or still there when looked at); try again after that many seconds.
 
-    A refused login is told the same, for a person may mend it: the caller says how often is enough.
+    A refused login counts as this, too, because a person may repair it: the caller limits the tries.
     """
 
     retry_after: float
@@ -178,7 +178,7 @@ class DeleteLater:
 
 @dataclass(frozen=True, slots=True)
 class RetainedByCarrier:
-    """The carrier will not delete it, and its own term ends that. `until` tells the term in words for a person.
+    """The carrier will not delete it before its own term ends. `until`: the term, in words for a person.
 
     `days`: the term, counted from the text; None: for ever.
     """
@@ -189,7 +189,7 @@ class RetainedByCarrier:
 
 @dataclass(frozen=True, slots=True)
 class CannotDelete:
-    """The carrier offers no deletion, and no end of its keeping is known.
+    """The carrier offers no deletion, and it is unknown for how long it keeps the text.
 
     `reason`: what it keeps, in words for a person.
     """
@@ -206,28 +206,28 @@ class Carrier(Protocol):
     kind: str
     """The word in the configuration, e.g. `rehearsal`."""
     can_list: bool
-    """Whether `list_since` can say what came while we were away."""
+    """Whether `list_since` can list texts of an outage of ours."""
     can_refresh: bool
-    """Whether `list_since` lists nothing, but has the vendor bring by webhook what it did not bring yet."""
+    """Whether `list_since` lists nothing, but makes the vendor redeliver missed texts by webhook."""
     exposure: Exposure
-    """What the vendor keeps and does; `exposure.remains` is what stays there of a text whose copy is gone."""
+    """What the vendor stores and does; `exposure.remains`: what it keeps of a text whose copy is deleted."""
     rate: Rate
-    """What one of our numbers may send."""
+    """The rate limit of one of our numbers."""
     refusal_status: int
     """The status that a webhook without a valid signature is refused with. 5xx for a vendor that calls again only then."""
     max_webhook_bytes: int
-    """Bytes of the largest webhook that is taken."""
+    """Bytes of the largest webhook that is accepted."""
     unordered_within: float
-    """Seconds within which texts whose time it does not tell may come in another order than they were texted: after an
-    outage each of them is brought by a retry of its own."""
+    """Seconds within which texts without a time may come in another order than they were texted: after an outage each comes
+    by a retry of its own."""
     webhook_response: tuple[str, bytes]
-    """Content type and body of the 200 that a webhook is answered with. Some vendors want certain words there, and some
-    text whatever stands there to the handset."""
+    """Content type and body of the 200 for a webhook. Some vendors require certain words, and some text the body to the
+    handset."""
 
     def verify(self, request: WebhookRequest) -> bool:
         """Whether the request is signed by the carrier for our public URL. Constant time; never raises.
 
-        For a vendor without signature: whether `raw_path` bears the secret segment, and whatever else the vendor offers.
+        For a vendor without signature: whether `raw_path` has the secret segment, and what else the vendor offers.
         """
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
@@ -237,23 +237,23 @@ class Carrier(Protocol):
         """Send one text, once, from that number of ours."""
 
     async def status(self, message_id: str) -> DeliveryReport | None:
-        """Ask what became of a text; None when the carrier does not know or cannot say now."""
+        """Request the state of a text; None when the carrier does not know it or cannot say now."""
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """Delete the carrier's copy of a text, either direction.
 
-        May be asked again at any time: what is gone is `Deleted`. Where the vendor has a call for it, it is looked at
-        afterwards (`copy_exists`), and only a look that finds nothing, or a 404, is called confirmed.
+        May be called again at any time: a missing copy is `Deleted`. If the vendor has a call for it, the copy is checked
+        afterwards (`copy_exists`), and only a check that finds nothing, or a 404, counts as confirmed.
         """
 
     async def copy_exists(self, message_id: str) -> bool | None:
-        """Whether the vendor shows a copy of that text; None when it cannot be asked, or did not answer now."""
+        """Whether the vendor shows a copy of that text; None when it has no such call, or did not answer now."""
 
     def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """List what came in at or after that time, texts oldest first. Empty where `can_list` is false.
 
-        The one exception to "never raises": a listing that breaks off raises :class:`ConnectionError`, because one that
-        ended early without a word would let texts be forgotten.
+        The one exception to "never raises": an interrupted listing raises :class:`ConnectionError`, because one that ended
+        early without an error would lose texts.
         """
 
     async def close(self) -> None:

@@ -41,7 +41,7 @@ class BaseCarrier:
     max_webhook_bytes: int = MAX_WEBHOOK_BYTES
     unordered_within: float = 0.0
     delete_retry_seconds: ClassVar[float] = 60.0
-    """Seconds after which a deletion that was not to be had is asked for again."""
+    """Seconds after which a failed deletion is requested again."""
     _http: CarrierHttp
 
     @classmethod
@@ -50,7 +50,7 @@ class BaseCarrier:
         raise NotImplementedError  # abstract: each adapter takes settings of its own
 
     async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
-        """Nothing: it can be asked for no single text."""
+        """Return None: the vendor has no call for the state of a single text."""
         return None
 
     async def copy_exists(self, message_id: str) -> bool | None:  # noqa: ARG002 - whatever it is
@@ -63,7 +63,7 @@ class BaseCarrier:
             yield text
 
     def guard(self, question: Question) -> None:
-        """Have this asked immediately before bytes of a request leave for the carrier."""
+        """Set the check that is made immediately before bytes of a request leave for the carrier."""
         for session in self._http.sessions:
             guard(session, question)
 
@@ -72,7 +72,7 @@ class BaseCarrier:
         await self._http.close()
 
     async def _delete_outcome(self, asked: RequestOutcome, message_id: str) -> DeleteOutcome:
-        """Sort the answer to a DELETE: 404 is gone, 204 is looked at, whatever else is for later."""
+        """Classify the answer to a DELETE: 404 is gone, 204 is checked, any other is for later."""
         if not isinstance(asked, HttpResponse):
             return DeleteLater(self.delete_retry_seconds)
         if asked.status == 404:

@@ -18,13 +18,13 @@ from bridge.carriers.adapter import TryLater
 from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutcome, send_request
 
 RETRY_SECONDS: Final = 5.0
-"""Seconds after which a token that was not to be had is asked for again."""
+"""Seconds after which a token is requested again after a failure."""
 START_WITHIN: Final = 10.0
 """Seconds from a call of `request` within which its last request is begun; what is not begun by then did not arrive."""
 DEFAULT_LIFETIME: Final = 300
-"""Seconds that a token is taken to be good for when the vendor does not say."""
+"""Seconds for which a token counts as valid when the vendor does not say."""
 MAX_LIFETIME: Final = 86_400
-"""Seconds beyond which no token is taken to be good, whatever the vendor says."""
+"""The most seconds for which a token counts as valid, whatever the vendor says."""
 RENEWAL_MARGIN: Final = 60
 """Seconds before its end at which a token is renewed."""
 GRANT_FORM: Final = b"grant_type=client_credentials"
@@ -53,7 +53,7 @@ class TokenClient:
         self._failed: tuple[float, RequestOutcome] | None = None
 
     async def request(self, method: str, url: str, *, json: Any = None) -> RequestOutcome:
-        """Make one request, and after a 401 once more. A login that is refused is told as the vendor's answer to it."""
+        """Make one request, and after a 401 once more. A refused login is returned as the vendor's answer to it."""
         refused: RequestOutcome | None = None
         loop = asyncio.get_running_loop()
         until = loop.time() + START_WITHIN

@@ -32,7 +32,7 @@ MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Seconds that a request may take in all, its answer read, and until its connection stands (None: as long as all)."""
+    """Seconds that a request with its answer may take in all, and until its connection is open (None: no own limit)."""
 
     total: float
     connect: float | None = None
@@ -43,7 +43,7 @@ TIMEOUT: Final = Timeout(total=10, connect=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """What the carrier said. `retry_after` and `date` as they stood in the headers."""
+    """The carrier's answer. `retry_after` and `date` as in the headers."""
 
     status: int
     body: bytes = field(repr=False)
@@ -62,7 +62,7 @@ class HttpResponse:
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether it leaves open if the request had an effect: 5xx, a redirect, or a 408 from something between us."""
+        """Whether it leaves open if the request had an effect: 5xx, a redirect, or a 408 of a proxy."""
         return self.status >= 500 or self.status < 200 or 300 <= self.status < 400 or self.status == 408
 
     def try_later(self, otherwise: float = 1.0) -> TryLater:
@@ -71,7 +71,7 @@ class HttpResponse:
 
 
 RequestOutcome: TypeAlias = HttpResponse | TryLater | UnknownOutcome
-"""An answer; or the request certainly did not arrive (`TryLater`); or nobody knows (`UnknownOutcome`)."""
+"""An answer; or the request certainly did not arrive (`TryLater`); or that is unknown (`UnknownOutcome`)."""
 
 
 class CarrierHttp:

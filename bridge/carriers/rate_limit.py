@@ -21,7 +21,7 @@ ABANDONED_AFTER: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """What a vendor lets one number send: that many per second, and at most `burst` at once after a pause.
+    """The limit of a vendor for one number: that many per second, and at most `burst` at once after a pause.
 
     `by_segment`: the vendor counts segments on the air, not texts. `shared`: it counts the account's texts, whichever of
     our numbers they leave from.
@@ -56,7 +56,7 @@ class RateLimiter:
         # One text may be larger than the bucket: it leaves when the bucket is full, and what follows waits the longer.
         needed = min(cost, self.rate.burst) + self._ahead(waiting, ticket)
         wait = max(bucket.paused_until - now, (needed - bucket.tokens) / self.rate.per_second, 0.0)
-        # Nanoseconds that a float lost are no reason to wait once more.
+        # Nanoseconds lost by rounding are no reason to wait again.
         if wait < 1e-6:
             bucket.tokens -= cost
             waiting.pop(ticket, None)

@@ -40,11 +40,11 @@ Region: TypeAlias = Annotated[str, AfterValidator(_region)]
 
 
 def parse_sender(value: str) -> Phone | None:
-    """Take a wire value as a sender.
+    """Parse a wire value as a sender.
 
-    Only E.164 (`+` and 7 to 15 digits) can be answered; short codes, names, addresses of e-mail gateways and whatever else
-    is not understood are kept as they came, so that the text is seen. None, and only then: it is a person on another
-    channel (`whatsapp:…`) or a group, which must not become a thread.
+    Only E.164 (`+` and 7 to 15 digits) can be answered; short codes, names, addresses of e-mail gateways and all other
+    values are kept as they came, so that the text is seen. None only for a person on another channel (`whatsapp:…`) or a
+    group, which must not become a thread.
     """
     if _CHANNEL.match(value) or _GROUP.search(value):
         return None
