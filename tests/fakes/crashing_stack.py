@@ -148,10 +148,14 @@ class CrashingStack(StackWithoutUp):
 
         await self.between_starts(edit)
 
+    def before_next_start(self, edit: Callable[[], None]) -> None:
+        """Have something changed once the bridge was killed, before it starts again."""
+        self._before_start.append(edit)
+
     async def between_starts(self, edit: Callable[[], None]) -> None:
         """Kill the bridge, change its files before it starts again, and wait until it is ready."""
         deaths = self.crashes
-        self._before_start.append(edit)
+        self.before_next_start(edit)
         assert self._orders is not None
         self._orders.write(KILL)
 

@@ -7,6 +7,9 @@ a strict client, never of the bridge alone.
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from urllib.parse import quote
 
 import aiohttp
@@ -75,6 +78,56 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
     await scene.vacuum()
     assert_nowhere(line, text, answer, picture, number[1:], talk.room, owner[0], *AGREED)
     assert not [i for i in await sol.items(talk.room) if i.body in {text, answer, picture}]
+
+
+async def test_a_purge_that_had_removed_us(agency: Agency) -> None:
+    """A purge that begins with removing us, and ends there: nobody of us can look into that room, and it is purged."""
+    line, scene, sol, number = agency.line, agency.scene, agency.person, handset()
+    deaths = line.crashes
+    receipts = set(line.rows("SELECT id FROM erasure_certificate"))
+    talk = await scene.start_conversation(sol, number, "planted before a purge")
+    said = await sol.say(talk.room, "an answer before a purge")
+    await talk.wait_for_receipt(said, "delivered")
+    refused = list[int]()
+
+    def remove_us() -> None:
+        for what in ("leave", "forget"):
+            for user in (scene.ready.voice, scene.ready.bot):
+                assert _ask(scene, "POST", f"rooms/{quote(talk.room)}/{what}", user) == HTTPStatus.OK
+        refused.append(_ask(scene, "GET", f"rooms/{quote(talk.room)}/messages?dir=b", scene.ready.bot))
+
+    line.before_next_start(remove_us)
+    line.crash_at(CrashPoint.ROOM_KEY_DESTROYED)
+    try:
+        await scene.send_closing_command(sol, talk.room, "!close now")
+
+        async def gone() -> bool | None:
+            return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.crashes > deaths) or None
+
+        await wait_until("everything is gone", gone, within=75, seen=line.tail)
+    finally:
+        line.cancel_crash()
+    assert refused == [HTTPStatus.FORBIDDEN]
+    await line.up()
+    new = [
+        json.loads(body) for id_, body in line.rows("SELECT id, body FROM erasure_certificate") if (id_,) not in receipts
+    ]
+    assert sorted(told["what"] for told in new) == ["conversation", "person"]
+    await scene.vacuum()
+    assert_nowhere(line, "planted before a purge", "an answer before a purge", number[1:], talk.room)
+
+
+def _ask(scene: StaffedLine, method: str, path: str, user: str) -> int:
+    """Ask the homeserver something as one of our identities, while no bridge runs; returns the status."""
+    url = f"{scene.ready.homeserver}/_matrix/client/v3/{path}{'&' if '?' in path else '?'}user_id={quote(user)}"
+    headers = {"Authorization": f"Bearer {scene.stack.secret('as_token')}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(url, b"{}" if method == "POST" else None, headers, method=method)  # noqa: S310 - ours
+    try:
+        with urllib.request.urlopen(asked) as answer:  # noqa: S310 - ours
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 async def _fetch(scene: StaffedLine, room: str, event_id: str) -> int:
