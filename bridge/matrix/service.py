@@ -34,6 +34,7 @@ from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
 from bridge.matrix.rooms.room_state import note_put_back
+from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.homeserver_rollback import MOST_REFUSALS, REFUSED_SECONDS, Rollback
@@ -66,8 +67,9 @@ async def tell_nobody() -> None:
     """Tell nobody."""
 
 
-async def do_nothing(_found: Rollback) -> None:
+async def do_nothing(_found: Rollback) -> bool:
     """Do nothing: the other identity does it for both."""
+    return False
 
 
 async def note_nothing(_transaction: Transaction, _found: Rollback) -> None:
@@ -283,26 +285,27 @@ class MatrixService:
             has_urgent_timers=has_urgent_timers,
         )
 
-    async def _after_rollback(self, found: Rollback) -> None:
+    async def _after_rollback(self, found: Rollback) -> bool:
         """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
 
         Who had gone stays so before anything of it is heard. The cursor is forgotten with that, so after a crash all of it
-        is done, and told, once more.
+        is done, and told, once more. Returns whether the homeserver has a mark of it, without which it was put back again.
         """
 
         async def commit(transaction: Transaction) -> None:
-            again = not await identity_table.cursor(transaction, self.policy.user_id)
-            await note_put_back(transaction, found.heard_until, again=again)
+            await note_put_back(transaction, found.heard_until, again=found.noted)
             await self.devices.owe_all_again(transaction)
             await self._note_rollback(transaction, found)
             await identity_table.forget_cursor(transaction, self.policy.user_id)
 
         await self._database.commit(commit)
+        is_marked = await homeserver_rollback.mark(self.policy)
         self.device_updates.wake()
         for identity in (self.policy, self.puppet):
             await _replace_one_time_keys(identity)
         # Last, so that it is told once of one that is away again meanwhile.
         await self._rolled_back()
+        return is_marked
 
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.

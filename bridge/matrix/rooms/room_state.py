@@ -219,8 +219,8 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
 async def note_put_back(transaction: Transaction, heard_until: int, *, again: bool) -> None:
     """Note of everybody's membership that the homeserver was put back to before that time (ms).
 
-    `again`: that was noted before and the homeserver was not heard since, so who was found to be back stays noted. The time
-    does not tell that: it is by the homeserver's clock, and differs a little each time it is asked for.
+    `again`: that was noted before and it was neither heard nor put back since, so who was found to be back stays noted. The
+    time does not tell that: it is by the homeserver's clock, and differs a little each time it is asked for.
     """
     await transaction.execute("UPDATE matrix_member SET back = (back AND $2), gone_ms = $1", heard_until, again)
 

@@ -8,8 +8,10 @@ received before, and are ignored, whether or not they were erased since: no word
 That time is stored as no later than our machine's clock, and converted to the homeserver's present clock (`Date`, RFC
 9110): so a clock that was hours ahead or behind, and was corrected, makes no event skipped.
 
-The cursor is deleted in the commit that notes the work to repeat. From then until the first sync is committed no other
-check is made: after a crash in between the homeserver may have counted past that cursor.
+The cursor is deleted in the commit that notes the work to repeat. From then until the first sync is committed neither count
+nor event can be compared: after a crash in between the homeserver may have counted past that cursor. So after that commit,
+before any of the work is done, the homeserver is given a mark. If it is put back again before the first sync, the mark is
+missing, whatever it counts, and all is noted and done once more.
 
 After a false alarm at a start, waiting texts would not be held back while the redactions made meanwhile are still unread.
 So no request without a cursor is made twice with the same parameters, because Synapse answers it from its cache for two
@@ -78,16 +80,22 @@ def newest(response: Json, now: float) -> Heard | None:
     return found if found is None or found.at <= ours + SKEW_MS else found._replace(at=ours)
 
 
+MARK: Final = "quietline.put_back"
+"""Account data of the policy bot: of when (ms) the newest event was that had been told, when that was last noted."""
+
+
 class Rollback(NamedTuple):
     """What is known of a rollback.
 
     `heard_until`: the time of the newest event that was told, in milliseconds by the homeserver's clock as it goes now.
     `counts_less`: it counts fewer events than it had counted. Else this was known before, or it has not the newest event,
     nothing more: a database of ours that was put back does not know that the event was erased since.
+    `noted`: it was noted before, and the homeserver was not put back once more since.
     """
 
     heard_until: int
     counts_less: bool
+    noted: bool = False
 
 
 async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | None:
@@ -101,12 +109,60 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
         return None
     if not reached.cursor:
         await _position_now(identity, no_rooms)  # for what its clock shows
-        return Rollback(_by_its_clock(heard.at, identity.client.server_time, now()), counts_less=False)
+        heard_until = _by_its_clock(heard.at, identity.client.server_time, now())
+        return Rollback(heard_until, counts_less=False, noted=await _is_marked(identity, heard))
     counts_less = await _has_gone_back(identity, reached.cursor, no_rooms)
     if counts_less or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
         return Rollback(_by_its_clock(heard.at, identity.client.server_time, now()), counts_less)
     return None
+
+
+async def mark(identity: Identity) -> bool:
+    """Have the homeserver keep that this rollback is noted; return whether it does.
+
+    One that takes no mark is heard all the same: else nobody would be heard as long as that lasts. Raises what
+    `HomeserverClient` raises where it does not answer: it may be put back meanwhile.
+    """
+    reached = await identity_table.get_sync_position(identity.database, identity.user_id)
+    if reached is None or reached.heard is None:
+        return False
+    body = {"heard_until": reached.heard.at}
+    try:
+        await identity.client.request("PUT", "user", identity.user_id, "account_data", MARK, body=body)
+    except HomeserverError as error:
+        _raise_unless_refused(error)
+        log.event("matrix.rollback_not_marked", level=logging.ERROR, status=error.errcode or error.status)
+        return False
+    return True
+
+
+async def _is_marked(identity: Identity, heard: Heard) -> bool:
+    """Whether the homeserver has the mark still; asked twice, for a worker may be behind for a moment."""
+    if await _has_mark(identity, heard):
+        return True
+    await wait(SECOND_LOOK_SECONDS)
+    if await _has_mark(identity, heard):
+        return True
+    log.event("matrix.homeserver_rollback")
+    return False
+
+
+async def _has_mark(identity: Identity, heard: Heard) -> bool:
+    try:
+        answer = await identity.client.request("GET", "user", identity.user_id, "account_data", MARK)
+    except HomeserverError as error:
+        _raise_unless_refused(error)
+        return error.errcode != "M_NOT_FOUND"  # one that cannot tell counts as not put back
+    return answer.get("heard_until") == heard.at
+
+
+def _raise_unless_refused(error: HomeserverError) -> None:
+    """Raise what says nothing of the thing that was asked: that the homeserver does not answer, or does not know us."""
+    if isinstance(error, TokenRefused | UnknownDevice):
+        raise error
+    if isinstance(error, Transient) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise error
 
 
 def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
@@ -196,14 +252,11 @@ async def _has_event(identity: Identity, heard: Heard) -> bool:
     for _ in range(MOST_REFUSALS):
         try:
             await identity.client.request("GET", "rooms", heard.room_id, "event", heard.event_id)
-        except (TokenRefused, UnknownDevice):
-            raise
         except HomeserverError as error:
+            _raise_unless_refused(error)
             # Of a room that it does not have it says "forbidden"; a room that we erased since is read again for nothing.
             if error.errcode in {"M_NOT_FOUND", "M_FORBIDDEN"}:
                 return False
-            if isinstance(error, Transient) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
             refused = error.errcode or error.status
         else:
             return True

@@ -106,14 +106,14 @@ class SyncLoop:
         renew_device: Callable[[], Awaitable[None]],
         unhandled: UnhandledSink = drop_unhandled,
         now: Callable[[], float],
-        rolled_back: Callable[[Rollback], Awaitable[None]],
+        rolled_back: Callable[[Rollback], Awaitable[bool]],
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
         """Make the loop. `has_urgent_timers` tells whether words wait that may still be taken back.
 
         `now`: what the machine's clock shows. `rolled_back`: told of a homeserver that was put back, and until when (ms) it
-        had told, before it is heard.
+        had told, before it is heard; returns whether the homeserver keeps a mark of that (`homeserver_rollback.mark`).
 
         `interval`: ask every so many seconds instead of waiting at the homeserver for something to happen.
 
@@ -131,6 +131,7 @@ class SyncLoop:
         self._crash = crash
         self._since: str | None = None
         self._heard_until: int | None = None
+        self._is_marked = False
         self._pause = 0.0
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
@@ -162,10 +163,17 @@ class SyncLoop:
         return self._interval or self._pause
 
     async def _look_for_rollback(self) -> None:
-        found = await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
-        if found is not None and self._heard_until is None:
-            await self._rolled_back(found)
+        found = await self._find_rollback()
+        # Once more behind it: what is done then bears with a homeserver that is away for a moment, as when it is put back.
+        while found is not None and (self._heard_until is None or (self._is_marked and not found.noted)):
+            self._heard_until = None
+            self._is_marked = await self._rolled_back(found)
+            self._heard_until = found.heard_until
+            found = await self._find_rollback()
         self._heard_until = None if found is None else found.heard_until
+
+    async def _find_rollback(self) -> Rollback | None:
+        return await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
 
     async def run_once(self) -> None:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""

@@ -72,6 +72,7 @@ class ScriptedHomeserver:
     refusals: deque[tuple[int, str]] = field(default_factory=deque)
     ahead: float = 0.0
     date: str | None = None
+    account_data: dict[str, Any] = field(default_factory=dict)
     requests: list[RecordedRequest] = field(default_factory=list)
     _answered: dict[str, str] = field(default_factory=dict)
     _one_time_keys: dict[str, str] = field(default_factory=dict)
@@ -141,8 +142,7 @@ class ScriptedHomeserver:
             return web.json_response({"errcode": self.refuse_errcode}, status=self.refuse[1])
         if request.path == "/_matrix/media/v1/create":
             return web.json_response({"content_uri": f"mxc://x/media{len(self.requests)}"})
-        parts = request.path.removeprefix("/_matrix/client/v3/").split("/")
-        match parts:
+        match request.path.removeprefix("/_matrix/client/v3/").split("/"):
             case ["sync"]:
                 return await self._sync(asked)
             case ["register"] if user_id in self.masters:
@@ -180,6 +180,8 @@ class ScriptedHomeserver:
                 return web.json_response({"devices": listed})
             case ["devices"]:
                 return web.json_response({"devices": [{"device_id": device_id} for device_id in self.devices]})
+            case ["user", user, "account_data", kind]:
+                return self._account_data(asked, f"{user} {kind}")
             case ["joined_rooms"]:
                 return web.json_response({"joined_rooms": self.joined})
             case ["rooms", room_id, "state", "m.room.create"]:
@@ -199,6 +201,13 @@ class ScriptedHomeserver:
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
                 return web.json_response({"event_id": f"$sent{len(self.requests)}"})
         return web.json_response({})
+
+    def _account_data(self, asked: RecordedRequest, name: str) -> web.Response:
+        if asked.method == "PUT":
+            self.account_data[name] = asked.body
+            return web.json_response({})
+        kept = self.account_data.get(name)
+        return _refusal(404, "M_NOT_FOUND") if kept is None else web.json_response(kept)
 
     def _keeps(self, asked: RecordedRequest) -> bool:
         """Keep one-time keys by their ids; False when there is another of that id, which Synapse refuses."""

@@ -8,7 +8,10 @@ from typing import Any, Final
 
 import pytest
 
+from bridge.matrix import service
+from bridge.matrix.api.http_client import UnknownDevice
 from bridge.matrix.olm import identity_table
+from bridge.matrix.olm.identity import Identity
 from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
 from bridge.storage.errors import Unavailable
@@ -259,6 +262,105 @@ async def test_that_it_was_put_back_is_reported(rig: Rig, server: ScriptedHomese
     assert rig.counts_less == [True, False], "that is noted the first time, whatever it has counted by the second"
     await one_turn(rig)
     assert rig.rollbacks == 2
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
+@pytest.mark.parametrize("position", ["s60_7_0_3", "s120_7_0_3"], ids=["the same copy", "a newer copy"])
+async def test_put_back_twice_before_the_first_sync(
+    rig: Rig, server: ScriptedHomeserver, position: str, is_killed: bool
+) -> None:
+    """All is done once more, whatever it counts by then: keys go again, and ours that it hands out again are taken away."""
+    ada, one, two = await heard(rig, server)
+    await rig.matrix.outbound_sessions.encrypt(rig.matrix.policy, ROOM, "m.room.message", {"body": "hello"})
+    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
+    used = [*server.ours[POLICY].one_time_keys]
+    assert used
+    for times in (1, 2):
+        server.requests.clear()
+        server.account_data.clear()
+        server.ours[POLICY].one_time_keys[:] = used
+        await rig.matrix.sync._look_for_rollback()
+        await rig.matrix.sync._look_for_rollback()
+        assert rig.rollbacks == times, "and once only for each time"
+        assert server.ours[POLICY].one_time_keys == []
+        await rig.matrix.device_updates.run_once()
+        assert len(server.sent_to(ada)) == 1
+        server.position = position
+        if is_killed and times == 1:
+            await rig.stop()
+            await rig.start(run=False)
+    new = ada.room_message(ROOM, "new")
+    server.queue_sync({"next_batch": position, **timeline(one, two, new)})
+    await one_turn(rig)
+    assert bodies(rig.events) == ["new"]
+    assert rig.counts_less == [True, False], "what was noted the first time stands"
+    assert rig.rollbacks == 2
+
+
+async def test_put_back_twice_while_the_first_is_dealt_with(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the minutes for which our keys there are replaced: it is found before anything of it is heard."""
+    _, one, two = await heard(rig, server)
+
+    async def put_back_meanwhile(_identity: Identity) -> None:
+        if rig.rollbacks == 0:
+            server.account_data.clear()
+
+    monkeypatch.setattr(service, "_replace_one_time_keys", put_back_meanwhile)
+    await put_back(rig, server, two, one)
+    assert rig.rollbacks == 2
+    assert len(syncs(server)) == 1
+
+
+@pytest.mark.parametrize("status", [500, 403])
+async def test_one_that_takes_no_mark_is_heard(rig: Rig, server: ScriptedHomeserver, status: int) -> None:
+    """It cannot be told then whether it was put back a second time: nothing is done twice, and it is heard."""
+    ada, one, two = await heard(rig, server)
+    server.refuse = ("account_data", status)
+    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
+    for _ in range(2):
+        await rig.matrix.sync._look_for_rollback()
+    server.refuse = None
+    await rig.matrix.sync._look_for_rollback()
+    server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, ada.room_message(ROOM, "new"))})
+    await one_turn(rig)
+    assert (bodies(rig.events), rig.rollbacks) == (["new"], 1)
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
+async def test_noted_and_not_yet_marked(rig: Rig, server: ScriptedHomeserver, is_killed: bool) -> None:
+    """It does not answer between the commit and the mark, and may have been put back meanwhile: all is done once more."""
+    _, _, two = await heard(rig, server)
+    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
+    server.refuse, server.refuse_errcode = ("account_data", 400), "M_UNKNOWN_DEVICE"
+    with pytest.raises(UnknownDevice):
+        await rig.matrix.sync._look_for_rollback()
+    assert rig.counts_less == [True]
+    server.refuse = None
+    if is_killed:
+        await rig.stop()
+        await rig.start(run=False)
+    await rig.matrix.sync._look_for_rollback()
+    assert (rig.counts_less, rig.rollbacks) == ([True, False], 1)
+
+
+async def test_a_worker_that_has_the_mark_a_moment_later(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark that is not there once, and a second later is, was there: nothing is done twice."""
+    _, _, two = await heard(rig, server)
+    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
+    await rig.matrix.sync._look_for_rollback()
+    marks = dict(server.account_data)
+    server.account_data.clear()
+
+    async def catch_up(_seconds: float) -> None:
+        server.account_data |= marks
+
+    monkeypatch.setattr(homeserver_rollback, "wait", catch_up)
+    await rig.matrix.sync._look_for_rollback()
+    assert rig.rollbacks == 1
 
 
 HOUR: Final = 3_600_000

@@ -210,6 +210,26 @@ async def test_killed_before_the_first_sync_is_kept(rig: Rig, server: ScriptedHo
     assert server.sent_to(eve) == []
 
 
+@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
+async def test_put_back_twice_before_the_first_sync(rig: Rig, server: ScriptedHomeserver, is_killed: bool) -> None:
+    """Who was removed after the first time is there again: it is told again, so that they are removed again."""
+    _, eve, last = await eve_has_gone(rig, server)
+    server.position, server.lost = "s60_7_0_3", {last["event_id"]}
+    old = moved(eve, "join", AT)
+    for _ in range(2):
+        server.account_data.clear()
+        await rig.matrix.sync._look_for_rollback()
+        server.members = {"chunk": [old]}
+        await rig.matrix.room_comparison.compare_members(ROOM)
+        if is_killed:
+            await rig.stop()
+            await rig.start(run=False)
+    told_of(server, old)
+    await one_turn(rig)
+    assert [item for item in rig.events if isinstance(item, MemberReturned)] == [BACK, BACK]
+    assert await membership_of(rig.database, ROOM, eve.mxid) == "leave"
+
+
 @pytest.mark.parametrize(("at", "supervises"), [(AT, "@sol:x"), (AT + 60_000, "@eve:x")], ids=["of before", "since"])
 async def test_roles_of_before_are_not_taken(rig: Rig, server: ScriptedHomeserver, at: int, supervises: str) -> None:
     """Who supervises is what was told last; what was changed since the homeserver was put back counts."""
