@@ -1,13 +1,13 @@
 """`quietline migrate --to postgresql|sqlite`: a stopped line's databases move to the other engine; `keys.db` stays.
 
-Rules of this module: nothing is removed before every row was compared; what is broken off at any step is taken up by the
-same command, and until it is done one of the two is whole; a place that holds other rows is never written to, nor are the
-tables of another line brought to today's. A restored line that was never started has no desk and no `keys.db` yet.
+Rules of this module: nothing is removed before every row was compared. After an interruption at any step the same command
+continues, and until it is done one of the two databases is complete. A place that holds other rows is never written to, and
+the tables of another line are never migrated. A restored line that was never started has no desk and no `keys.db` yet.
 
-Order, to PostgreSQL: both are written (each in one commit) and compared, then the files go, `main.db` last: as long as it
-stands, a bridge that is configured for PostgreSQL does not start. To SQLite: both are written beside their places, compared
-and moved there, `main.db` last, then the schemas go. A log is emptied into its file before either is touched; so each file
-goes behind its log, and what is left of it at any moment is all of it or nothing.
+Order, to PostgreSQL: both databases are written (each in one commit) and compared, then the files are deleted, `main.db`
+last: while it exists, a bridge that is configured for PostgreSQL does not start. To SQLite: both are written beside their
+places, compared and moved there, `main.db` last, then the schemas are dropped. Each log is checkpointed into its file
+before either is touched, and deleted before its file; so at any moment a database is complete or absent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What an upgrade brings: the notes of the versions between, and what cannot be taken back.
 
-Rules of this module: which version ran last stands in a file beside the databases, written at each start; the notes are
-those of `CHANGELOG.md`, whose part `Unreleased` is of the version that the source has; a note that begins with
-`Irreversible:` is told apart. Where a version or the notes are not known, that is said, and nothing is made up.
+Rules of this module: a file beside the databases, written at each start, says which version ran last. The notes are those
+of `CHANGELOG.md`, whose part `Unreleased` belongs to the version of the source. A note that begins with `Irreversible:` is
+listed separately. An unknown version, or missing notes, are reported as such.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`quietline restore --check`: whether a backup could be restored on this machine, now.
 
-Rule of this module: nothing is written, neither in the directory nor beside it, nor on a PostgreSQL server, which is only
-asked; rows are tried in a database in memory.
+Rule of this module: it writes nothing, neither in the directory nor beside it, nor on a PostgreSQL server, which is only
+queried; rows are inserted into a database in memory.
 """
 
 from __future__ import annotations

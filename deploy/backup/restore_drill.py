@@ -1,8 +1,8 @@
 """`quietline drill`: a backup, restored for a trial into a throwaway directory that is deleted at the end.
 
-Rules of this module: nothing is connected to: no homeserver, no carrier, no address; a bridge on a restored line would sign
-the real one's devices out, so none is started. Of the line only its database is read, and the hour of a drill that ended
-well noted in it. What is printed are counts and times.
+Rules of this module: it connects to nothing: no homeserver, no carrier, no address. It starts no bridge, because a bridge
+on a restored line would sign out the real one's devices. From the line it reads only the database, in which it notes the
+hour of a successful drill. It prints counts and times.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Backups in a directory: a new one each time, and of this line's those that a plan keeps.
 
-Rules of this module: nothing is deleted before the new file was read back from the disk and opened; what is deleted was
-opened with the same passphrase and is of the same line, so files of others, of another passphrase and damaged ones stay;
-the new file stays whatever the clock says.
+Rules of this module: nothing is deleted before the new file was read back from the disk and opened. A file is deleted only
+if it opens with the same passphrase and belongs to the same line; files of other lines, with another passphrase, and
+damaged ones stay. The new file stays, whatever the clock says.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`quietline upgrade`: a line's databases, brought to this version after a backup.
 
-Rules of this module: the line is stopped meanwhile; a backup is made before the first step, unless a person said that there
-shall be none; each step is one commit, so what ends it (a kill, a full disk) loses nothing and the same command goes on; a
-database of a newer version is not touched. A real line of an older version is not started before this was done.
+Rules of this module: the line is stopped meanwhile. A backup is made before the first step, unless a person declined it.
+Each step is one commit, so an interruption (a kill, a full disk) loses nothing and the same command continues. A database
+of a newer version is not touched. A real line of an older version does not start before the upgrade.
 """
 
 from __future__ import annotations

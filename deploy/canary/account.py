@@ -1,8 +1,8 @@
 """The canary's Matrix account: matrix-nio, which shares no code with the bridge's own Matrix part but the signing.
 
-Rules of this module: nothing is kept on the disk; each `sign_in` is a new device, and the devices before it go. It is shown
-as offline to everybody. It joins what the policy bot invites it to and nothing else, and leaves whatever it finds itself in
-at the start. Only what the texter puppet said, encrypted, is read.
+Rules of this module: nothing is kept on the disk; each `sign_in` makes a new device and deletes the earlier ones. The
+account's presence is offline. It joins only rooms to which the policy bot invites it, and at the start leaves all rooms
+that it is in. It reads only encrypted messages of the texter puppet.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The canaries of a fleet's lines in one process: each line's own, as it would run by itself.
 
-Rules of this module: what ends one line's canary ends no other's, and it begins again; a line whose homeserver `up` runs
-has its canary there and gets no second one.
+Rules of this module: when one line's canary fails, it is restarted and the others continue. A line whose homeserver `up`
+runs has its canary there and gets no second one.
 """
 
 from __future__ import annotations

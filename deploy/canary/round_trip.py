@@ -1,7 +1,7 @@
 """One round trip: a text to the line, read in its room, answered there, and the answer back at the handset.
 
-Rules of this module: it says how far it came and how long that took, and nothing else; it ends within its limit, whatever
-is frozen. That what it left is erased is looked for after it was said that it was well.
+Rules of this module: it reports only how far it came and how long that took. It ends within its limit, whatever is frozen.
+The erasure of its thread is checked after the success was reported.
 """
 
 from __future__ import annotations

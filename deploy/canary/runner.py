@@ -1,10 +1,10 @@
 """Makes round trips for ever, and says how each went: to the line, to the person on call, and in a file.
 
-Rules of this module: a trip that failed is told at once. The line tells the desk and calls the person on call; when the
-line does not take the report, it is called from here, once until a trip is well again. `run/canary.json` says it in any
-case: `{"ok", "step", "seconds", "at"}`, mode 0600. After a failure the next trip comes sooner, so that it is told soon when
-all is well. What fails within the first minutes after the start, before any trip was well, is not told: the line is being
-started beside it.
+Rules of this module: a failed trip is reported at once. The line tells the desk and calls the person on call; when the line
+does not accept the report, this module calls, once until a trip succeeds. `run/canary.json` has the result in any case:
+`{"ok", "step", "seconds", "at"}`, mode 0600. After a failure the next trip comes sooner, so that a recovery is reported
+soon. A failure within the first minutes after the start, before any success, is not reported: the line may still be
+starting.
 """
 
 from __future__ import annotations

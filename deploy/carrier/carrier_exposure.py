@@ -1,6 +1,6 @@
 """`quietline exposure`: what carriers keep and do.
 
-Rule of this module: what is told of a vendor comes from the adapter's own data, and nothing is asked.
+Rule of this module: facts about a vendor come from the adapter's own data; the vendor is not asked.
 """
 
 from __future__ import annotations

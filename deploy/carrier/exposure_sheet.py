@@ -1,8 +1,8 @@
 """The exposure sheet of the parts that we run: what sits where, for how long, and who could read it (practices 18, 19).
 
-Rules of this module: numbers come from the running configuration and its packs; what a part still has when a conversation
-is over stands beside what goes; nothing is called gone that a person with a copy could still read. What the carrier has is
-the adapter's own to tell (`bridge/carriers/exposure`).
+Rules of this module: numbers come from the running configuration and its packs. For each part the sheet says what it erases
+and what it keeps when a conversation is over. Data that a person with a copy could still read is never called gone. What
+the carrier keeps comes from the adapter (`bridge/carriers/exposure`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`quietline carrier kit`: what carriers ask for before a United States number may text, filled as far as we know it.
 
-Rules of this module: words that reach a phone are the pack's own, letter for letter, and marked where nobody stands for
-them yet; what only the agency can know is left open and never guessed; what a carrier wants and a survivor's safety does
-not is said, not smoothed over (practices, "Conflicts, settled").
+Rules of this module: words that reach a phone are the pack's own, letter for letter, and are marked while nobody has
+reviewed them. Facts that only the agency knows are left open, never guessed. Where a carrier's demand conflicts with a
+survivor's safety, the kit says so (practices, "Conflicts, settled").
 
 Fields after Twilio's UsAppToPerson and toll-free verification resources (docs/messaging/api/usapptoperson-resource,
 tollfree-verification-resource), Telnyx's verification request and its 10DLC submission page, and Vonage's keyword set-up.

@@ -1,7 +1,7 @@
 """What a carrier keeps of a line's texts, as far as it can be asked.
 
-Rules of this module: a setting that can be read is read, and of the line's own numbers; one that cannot is told as such,
-with where a person finds it.
+Rules of this module: a setting that can be read is read, for the line's own numbers; any other is reported as unreadable,
+with the place where a person finds it.
 """
 
 from __future__ import annotations

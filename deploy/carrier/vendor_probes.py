@@ -1,9 +1,8 @@
 """What a carrier can be asked without sending a text, as a table by kind.
 
-Rules of this module: a question changes nothing at the vendor; an answer is a yes only when it is what this vendor says to
-a person whom it knows, for any web server answers 200, 404 or 405 to anybody. A question that leaves a secret in a log at
-the vendor is put when a person asks (`carrier check`, `check`), and never by what asks again and again (`status`,
-`doctor`).
+Rules of this module: a request changes nothing at the vendor. An answer proves a login only when this vendor gives it only
+to an authenticated client, because any web server answers 200, 404 or 405. A request that leaves a secret in a vendor's log
+is made only when a person asks for it (`carrier check`, `check`), never periodically (`status`, `doctor`).
 """
 
 from __future__ import annotations

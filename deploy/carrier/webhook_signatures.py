@@ -1,8 +1,8 @@
 """How each carrier's webhooks are signed, as a table by kind: what `quietline carrier check` calls our own door with.
 
-Rules of this module: a request that we sign as the vendor would says nothing that the bridge could take for a text; it is
-signed with our copy of the vendor's secret, so that it verifies says nothing of whether the vendor has the same. What is
-signed with a key that only the vendor has is not in the table, and is told as such.
+Rules of this module: a request that we sign as the vendor would cannot be taken for a text. It is signed with our copy of
+the vendor's secret, so a valid signature does not show that the vendor has the same secret. Signatures by a key that only
+the vendor has are not in the table, and are reported as untestable.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`quietline accept-facts`: a person takes a marked set as it stands, for instance after an old database was put back.
 
-Or that keys are lost for good. Rules of this module: the line is stopped, for `keys.db` belongs to the running bridge
-alone; a `keys.db` that is missing is not made, for it would be in the way of the right one; what is interrupted is done
-again by the same command; who was confirmed is not taken as it stands, but forgotten.
+Or that keys are lost for good. Rules of this module: the line must be stopped, because only a running bridge may use
+`keys.db`. A missing `keys.db` is not made: it would be in the way of the right one. After an interruption the same command
+completes the work. Confirmed identities are not accepted as they are, but deleted.
 """
 
 from __future__ import annotations

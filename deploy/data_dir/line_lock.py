@@ -1,7 +1,7 @@
 """The lock of a line's data directory, for a command that needs the line stopped.
 
-Rule of this module: it is the lock that a bridge takes (`bridge/app/main.py`), and the file belongs to the account of the
-directory, whoever said the command: the next bridge opens it.
+Rule of this module: it is the lock that a bridge takes (`bridge/app/main.py`). The file belongs to the owner of the
+directory, whoever ran the command, because the next bridge must open it.
 """
 
 from __future__ import annotations

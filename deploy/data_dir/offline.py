@@ -1,7 +1,7 @@
 """A line's files, used from beside a bridge that may be running.
 
-Rules of this module: what is read is read in one transaction of its own; what is written is one commit, through the same
-kind of store that the bridge has, so neither ever sees half of the other's; `keys.db` is not opened here at all.
+Rules of this module: a read is one transaction, a write is one commit through the same store class as the bridge's, so
+neither program sees an incomplete change of the other. `keys.db` is never opened here.
 """
 
 from __future__ import annotations

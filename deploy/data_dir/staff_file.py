@@ -1,7 +1,7 @@
 """The staff of a line in its `config.yaml`: an entry put in or taken out, every other letter left as it is.
 
-Rule of this module: what comes out is read again, and is nothing but the old configuration with one entry more or less; a
-file that is written in a way in which that fails is left alone, and the operator is told what to change by hand.
+Rule of this module: the result is parsed again and must equal the old configuration with one entry more or less. If that
+fails because of how the file is written, the file is left alone, and the operator is told what to change by hand.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`quietline doctor --alarm` and `quietline alarm failed`: what is newly not well is told at the desk, and calls a person.
 
-Rules of this module: a line that runs is told beside it, and does both by the way of every alarm; where none runs, or its
-database takes nothing, the person on call is called from here. Only names of rows are told; what is remembered is
-remembered after it was told, so a process that dies between the two says it twice and never not at all, and a call that no
-way took is made again by the next look.
+Rules of this module: a running line gets the report through its database, and does both as for every alarm. When no line
+runs, or its database accepts no write, this module calls the person on call. A report contains only names of rows. A report
+is noted as sent after it was sent, so a crash in between sends it twice, never not at all; a call that no way accepted is
+made again by the next run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`quietline doctor`: whether a line is as safe as it should be, asked from beside it, running or not.
 
 Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
-secret or a number; every row that is not well says what to do; a rehearsal is not held to what only a real line needs, and
-is told so. Every report has every row of `ROWS`, whose names stay from version to version. All questions are put at once,
-each with a limit of its own. A row that another fault makes unanswerable says so, and is not one more fault.
+secret or a number; every row that is not well says what to do; a rehearsal is exempt from what only a real line needs, and
+the report says so. Every report has every row of `ROWS`, whose names do not change between versions. All checks run at the
+same time, each with its own time limit. A row that another fault makes unanswerable says so, and is not one more fault.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a line goes, in rows that `doctor` judges and `status` tells: texts that wait, deaths, people, disk, the last backup.
 
 Rules of this module: counts and times, never a row's content; times of texts are told in whole hours, as they are kept.
-`status` is not made unwell by what a person puts right in days: there it is a warning.
+A fault that a person may mend within days is only a warning in `status`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What is asked of a line's PostgreSQL: whether a commit could be made, its settings, dead rows, its log and copies.
 
-Rules of this module: it reads the server's own tables and no row of ours, on a connection of its own that is given up and
-never waited for; what the line's role is not told, it passes over. A line on SQLite has none of this, and its rows say so.
+Rules of this module: it reads the server's own tables and no row of ours, on a connection of its own that is abandoned
+after the time limit; values that the line's role may not read are skipped. A line on SQLite has none of this, and its rows
+say so.
 
 Sources: postgresql.org/docs/current: runtime-config-wal.html, routine-vacuuming.html, warm-standby.html (slots),
 continuous-archiving.html, monitoring-stats.html.

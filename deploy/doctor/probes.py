@@ -1,8 +1,8 @@
 """Questions that are asked at once, each with a time limit, so that one frozen part never delays the rest.
 
-Rules of this module: whatever a question does, its rows come: with its answer, or saying that there was none. What blocks
-runs in a thread that nobody waits for: not the report, and not the end of the program. An error that no question expected
-is a row with the error's type, and none of its words.
+Rules of this module: every check yields its rows, with its answer or saying that there was none. A blocking check runs in a
+thread that nothing waits for, neither the report nor the end of the program. An error that no question expected is a row
+with the error's type, and none of its words.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """`quietline alarm test`: a test along the way of every alarm, and what of it got through.
 
-Rules of this module: where the line runs, it is the line that rings and calls, through decision, outbox, room and pager,
-for a call from this terminal would prove nothing of the service's own network and secrets. Where it does not, the ways to
-the person on call are tried from here, and the desk is said not to have heard. What is sent is marked as a test, and once.
+Rules of this module: a running line makes the ring and the call itself, through decision, outbox, room and pager, because a
+call from this terminal would prove nothing about the service's own network and secrets. When the line does not run, the
+ways to the person on call are tried from here, and the result says that the desk was not told. Each message is marked as a
+test and sent once.
 """
 
 from __future__ import annotations

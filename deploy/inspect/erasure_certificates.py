@@ -1,10 +1,10 @@
 """`quietline erasure verify`: the certificates of what was erased, checked, and jobs that are not closed.
 
-Rule of this module: it reads beside a running line and changes nothing; a certificate is good when its signature holds, and
-a line is well when nothing that should be gone has stood for long, or so often tried that the desk has heard of it.
-What is on legal hold should not be gone.
+Rule of this module: it reads beside a running line and changes nothing; a certificate is good when its signature is valid.
+A line is well when nothing is long overdue for erasure, or was tried so often that the desk was told. Data on legal hold is
+not overdue.
 
-When the next try is due does not tell that: every try that failed moves it on.
+The time of the next try does not show that: every failed try moves it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the lines of a fleet are: one row a line, and the worst of their exit codes; where Prometheus finds each of them.
 
-Rules of this module: each line is looked at as by itself, a few at once; what makes one unusable is its own row and keeps
-no other from being looked at.
+Rules of this module: each line is checked as if it were alone, a few at a time; an unusable line is one row and does not
+prevent the checks of the others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`quietline handover`: the bridge that leads lets another one lead, in order.
 
-Rules of this module: nothing is asked of a leader when nobody waits who sees `keys.db`, as where the volume follows the
-leader: the line would be away until the same one leads again; what is asked and not done within the time is taken back.
-The row of the lease carries the wish, so it may be said on any machine that reaches the database. Before one bridge is
-stopped only that one is asked, or the one that is to stay would be told to let go.
+Rules of this module: the leader is asked only when a standby sees `keys.db`; otherwise, as where the volume follows the
+leader, the line would be down until the same bridge leads again. A request that is not performed in time is withdrawn. The
+row of the lease contains the request, so the command works on any machine that reaches the database. Before a bridge is
+stopped only that bridge is asked (`--here`), so that the remaining one is never told to release the lease.
 """
 
 from __future__ import annotations

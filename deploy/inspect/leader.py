@@ -1,6 +1,6 @@
 """Who leads a line, asked from beside it: for `status`, `doctor` and `handover`.
 
-Rule of this module: it reads; what is said of the lease is the server's word, by the server's clock.
+Rule of this module: it only reads; whether the lease is valid is the server's answer, by the server's clock.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`quietline report`: what a funder or a director may know, as counts (practice 21).
 
-Rules of this module: it reads counters that know no conversation; a small cell is never shown, nor anything from which it
-could be worked out: there are no sums over cells, and months are not added up. What nobody counted is not guessed: how many
-different people texted cannot be known here.
+Rules of this module: it reads counters without a link to a conversation. A small cell is never shown, nor a figure from
+which it could be computed: there are no sums over cells or months. Nothing is estimated: how many different people texted
+is not known here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A refusal in a container: whatever runs it would start it again for ever, so it stays, and does nothing.
 
-Rules of this module: it ends with SIGTERM or SIGINT; until then nobody is called again, no file is held and no webhook is
-taken. `/live` is 503, so that its health check fails; `/running` is 200, so that Kubernetes does not start it again either.
+Rules of this module: it ends with SIGTERM or SIGINT; until then it repeats no call, holds no file and accepts no webhook.
+`/live` is 503, so that the health check fails; `/running` is 200, so that Kubernetes does not restart it.
 """
 
 from __future__ import annotations

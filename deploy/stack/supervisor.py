@@ -1,8 +1,8 @@
 """Keeps children running, and ends them in order.
 
-Rules of this module: a child that dies is started again until it is told to stop; a child is never left behind, however
-the supervisor ends (see :mod:`deploy.stack.child`); what may be killed is only what provably is a child of an earlier
-supervisor of the same directory.
+Rules of this module: a child that dies is restarted until the supervisor stops. No child outlives the supervisor, however
+it ends (see :mod:`deploy.stack.child`). The supervisor kills a foreign process only if that provably is a child of an
+earlier supervisor of the same directory.
 """
 
 from __future__ import annotations

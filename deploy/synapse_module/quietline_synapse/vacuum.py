@@ -6,13 +6,13 @@ time. Quiet hours are the caller's to know.
 SQLite, which is the line's alone: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did
 anything (facts-matrix.md, "What a deletion leaves"). It holds the database while it lasts, and its copy lies beside it.
 
-PostgreSQL, which an agency shares with its other rooms: a plain `VACUUM` of the tables that can hold rows of ours. It holds
-nobody, and only gives the space free: pages keep ciphertext until they are written over (measured on PostgreSQL 15: a
-purged room's id was still in most tables' files). Where `full_vacuum_bytes` says so, tables up to that size are rewritten
-(`VACUUM (FULL)`), one after another, each under a time-out of its own. That is not begun beside a transaction that is older
-than the call, such as a dump's: what that one may still see is copied along. No statement stands in line for a table, for
-a statement that wants the same table would wait behind it: with a dump under way no text came in until the dump was done.
-What the write-ahead log and backups keep is beyond us in either case.
+PostgreSQL, which an agency shares with its other rooms: a plain `VACUUM` of the tables that can hold rows of ours. It
+blocks nobody, and only frees space: pages keep ciphertext until they are overwritten (measured on PostgreSQL 15: a purged
+room's id was still in most tables' files). Where `full_vacuum_bytes` says so, tables up to that size are rewritten (`VACUUM
+(FULL)`), one after another, each under a time-out of its own. A rewrite does not begin while a transaction is older than
+the call, such as a dump's: rows visible to that transaction would be copied too. No statement queues for a table, because
+every later statement on that table would wait behind it: during a dump no text came in until the dump was done. The
+write-ahead log and backups cannot be cleaned from here in either case.
 """
 
 from __future__ import annotations
