@@ -71,14 +71,14 @@ class BaseCarrier:
         """End the HTTP sessions."""
         await self._http.close()
 
-    async def _delete_outcome(self, asked: RequestOutcome, message_id: str) -> DeleteOutcome:
+    async def _delete_outcome(self, outcome: RequestOutcome, message_id: str) -> DeleteOutcome:
         """Classify the answer to a DELETE: 404 is gone, 204 is checked, any other is for later."""
-        if not isinstance(asked, HttpResponse):
+        if not isinstance(outcome, HttpResponse):
             return DeleteLater(self.delete_retry_seconds)
-        if asked.status == 404:
+        if outcome.status == 404:
             return Deleted()
-        if asked.status != 204:
-            return DeleteLater(asked.try_later(self.delete_retry_seconds).retry_after)
+        if outcome.status != 204:
+            return DeleteLater(outcome.try_later(self.delete_retry_seconds).retry_after)
         match await self.copy_exists(message_id):
             case False:
                 return Deleted()
@@ -87,6 +87,6 @@ class BaseCarrier:
         return DeletionUnconfirmed(self.delete_retry_seconds)
 
 
-def copy_shown(asked: RequestOutcome) -> bool | None:
+def copy_shown(outcome: RequestOutcome) -> bool | None:
     """Read the answer to a look at a copy: 200 is there, 404 is not, whatever else says nothing."""
-    return {200: True, 404: False}.get(asked.status) if isinstance(asked, HttpResponse) else None
+    return {200: True, 404: False}.get(outcome.status) if isinstance(outcome, HttpResponse) else None

@@ -48,34 +48,38 @@ class ErrorCodes:
     accepted_statuses: frozenset[int] = SUCCESS
     retry_seconds: float = 60.0
 
-    def send_outcome(self, asked: RequestOutcome, *, ours: str = "") -> SendOutcome:
+    def send_outcome(self, outcome: RequestOutcome, *, ours: str = "") -> SendOutcome:
         """Say what became of a send. `ours`: the id that we gave it, where ids are ours to give."""
-        if not isinstance(asked, HttpResponse):
-            return UnknownOutcome(ours) if isinstance(asked, UnknownOutcome) else asked
-        if asked.status == 429:
-            return asked.try_later()
-        if asked.outcome_unknown:
+        if not isinstance(outcome, HttpResponse):
+            return UnknownOutcome(ours) if isinstance(outcome, UnknownOutcome) else outcome
+        if outcome.status == 429:
+            return outcome.try_later()
+        if outcome.outcome_unknown:
             return UnknownOutcome(ours)
-        if asked.status < 400:
-            found = ours or self.message_id(asked)
-            taken = asked.status in self.accepted_statuses and isinstance(found, str) and MESSAGE_ID_FORM.fullmatch(found)
-            return Accepted(str(found)) if taken else UnknownOutcome(ours)
-        told = error_code(self.error(asked), f"http-{asked.status}")
-        match self.codes.get(told):
+        if outcome.status < 400:
+            message_id = ours or self.message_id(outcome)
+            is_accepted = (
+                outcome.status in self.accepted_statuses
+                and isinstance(message_id, str)
+                and MESSAGE_ID_FORM.fullmatch(message_id)
+            )
+            return Accepted(str(message_id)) if is_accepted else UnknownOutcome(ours)
+        code = error_code(self.error(outcome), f"http-{outcome.status}")
+        match self.codes.get(code):
             case Verdict.RETRY_LATER:
-                return asked.try_later(self.retry_seconds)
+                return outcome.try_later(self.retry_seconds)
             case Verdict.UNKNOWN:
                 return UnknownOutcome(ours)
             case verdict:
-                return Rejected(told, opted_out=verdict is Verdict.OPTED_OUT)
+                return Rejected(code, opted_out=verdict is Verdict.OPTED_OUT)
 
-    def delivery_report(self, message_id: str, status: Status, told: str = "") -> DeliveryReport:
+    def delivery_report(self, message_id: str, status: Status, code: str = "") -> DeliveryReport:
         """Make a report of a vendor's status and code: a failure may be an opt-out, or nobody's knowledge."""
         if status == "failed":
-            match self.codes.get(told):
+            match self.codes.get(code):
                 case Verdict.OPTED_OUT:
                     status = "opted_out"
                 case Verdict.UNKNOWN:
                     # It does not know, and so neither do we.
                     status = "sent"
-        return DeliveryReport(message_id=message_id, status=status, code=told)
+        return DeliveryReport(message_id=message_id, status=status, code=code)

@@ -130,14 +130,17 @@ async def send_request(
 
     if (target := _target(url, query)) is None:
         return TryLater()
-    told = {**({"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}), **(headers or {})}
+    request_headers = {
+        **({"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}),
+        **(headers or {}),
+    }
     try:
         async with http.session_for(method).request(
             method,
             target,
             json=json,
             data=form,
-            headers=told,
+            headers=request_headers,
             allow_redirects=False,
         ) as answer:
             body = b""
@@ -145,8 +148,13 @@ async def send_request(
                 body += piece
                 if len(body) > MAX_RESPONSE_BYTES:
                     return UnknownOutcome()
-            said = answer.headers
-            return HttpResponse(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
+            response_headers = answer.headers
+            return HttpResponse(
+                status=answer.status,
+                body=body,
+                retry_after=response_headers.get("Retry-After"),
+                date=response_headers.get("Date"),
+            )
     except (aiohttp.InvalidURL, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return TryLater()
     except TimeoutError:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def verified_hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
     """Return the claims of `Bearer TOKEN` if it is signed with that secret by HS256; else None."""
     scheme, _, token = authorization.partition(" ")
-    signed, _, told = token.rpartition(".")
-    head, _, claims = signed.partition(".")
-    right = _base64(hmac.new(secret, utf8_bytes(signed), hashlib.sha256).digest())
-    if not constant_time_equal(right, told) or scheme.lower() != "bearer" or _decode_part(head).get("alg") != "HS256":
+    signing_input, _, signature = token.rpartition(".")
+    head, _, claims = signing_input.partition(".")
+    right = _base64(hmac.new(secret, utf8_bytes(signing_input), hashlib.sha256).digest())
+    if not constant_time_equal(right, signature) or scheme.lower() != "bearer" or _decode_part(head).get("alg") != "HS256":
         return None
     return _decode_part(claims)
 
@@ -37,7 +37,7 @@ def verified_hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] |
 def is_in_force(claims: Mapping[str, Any], now: float, *, leeway: float) -> bool:
     """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `leeway` in seconds."""
     ends, begins = claims.get("exp", now), claims.get("nbf", now)
-    if any(isinstance(told, bool) or not isinstance(told, (int, float)) for told in (ends, begins)):
+    if any(isinstance(claim, bool) or not isinstance(claim, (int, float)) for claim in (ends, begins)):
         return False
     # Compared as they are: a number may be too large to be subtracted.
     return bool(ends >= now - leeway and begins <= now + leeway)

@@ -36,10 +36,10 @@ def utf8_bytes(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-def constant_time_equal(right: str | bytes, told: str | bytes) -> bool:
+def constant_time_equal(right: str | bytes, candidate: str | bytes) -> bool:
     """Compare a secret with what came, in constant time."""
     return hmac.compare_digest(
-        *(value if isinstance(value, bytes) else utf8_bytes(value) for value in (right, told)),
+        *(value if isinstance(value, bytes) else utf8_bytes(value) for value in (right, candidate)),
     )
 
 
@@ -113,8 +113,8 @@ def id_field(body: Mapping[str, Any], name: str) -> str:
 
 def error_code(value: Any, otherwise: str = "") -> str:
     """Return a vendor's error code, a number or a short word, as a string; `otherwise` when it is none of these."""
-    told = str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
-    return told if isinstance(told, str) and _CODE.fullmatch(told) else otherwise
+    code = str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else otherwise
 
 
 def e164_or_empty(value: Any) -> str:
@@ -131,13 +131,13 @@ def retry_after_seconds(value: str | None, otherwise: float, *, date: str | None
     if value is None:
         return otherwise
     if _SECONDS.fullmatch(value):
-        told = float(value)
+        seconds = float(value)
     else:
         until, now = parse_mail_time(value), parse_mail_time(date)
         if until is None or now is None:
             return otherwise
-        told = (until - now).total_seconds()
-    return min(max(told, 1.0), MAX_RETRY_AFTER)
+        seconds = (until - now).total_seconds()
+    return min(max(seconds, 1.0), MAX_RETRY_AFTER)
 
 
 def parse_iso_time(value: Any) -> datetime | None:

@@ -51,5 +51,5 @@ def encrypt(words: str, passphrase: str, *, salt: bytes | None = None) -> str:
     key = hashlib.pbkdf2_hmac("sha1", passphrase.encode(), salt, ITERATIONS, _KEY_BYTES)
     filler, cipher = PKCS7(algorithms.AES.block_size).padder(), Cipher(algorithms.AES(key), modes.CBC(salt)).encryptor()
     filled = filler.update(words.encode()) + filler.finalize()
-    told = (base64.b64encode(part).decode() for part in (salt, cipher.update(filled) + cipher.finalize()))
-    return "$".join(("", "aes-256-cbc/pbkdf2-sha1", f"i={ITERATIONS}", *told))
+    parts = (base64.b64encode(part).decode() for part in (salt, cipher.update(filled) + cipher.finalize()))
+    return "$".join(("", "aes-256-cbc/pbkdf2-sha1", f"i={ITERATIONS}", *parts))

@@ -216,8 +216,8 @@ class BandwidthCarrier(BaseCarrier):
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /users/ACCOUNT/messages?messageId=` → 200 with `messages[0].messageStatus`."""
         got = await self._api.request("GET", f"{self._messages}?messageId={path_segment(message_id)}")
-        found = got.json.get("messages") if isinstance(got, HttpResponse) and got.status == 200 else None
-        for item in found if isinstance(found, list) else ():
+        messages = got.json.get("messages") if isinstance(got, HttpResponse) and got.status == 200 else None
+        for item in messages if isinstance(messages, list) else ():
             if isinstance(item, dict) and item.get("messageId") == message_id:
                 status = _STATUSES.get(str(item.get("messageStatus")))
                 return _parse_report(message_id, status, item.get("errorCode")) if status else None
@@ -240,8 +240,8 @@ def _parse_event(event: Any) -> Inbound:
 
 def _parse_report(message_id: str, status: Status, error: Any) -> DeliveryReport:
     """Make a report of a status and an error code, a number of four digits or nonsense."""
-    found = error_code(error)
-    return ERROR_CODES.delivery_report(message_id, status, found if _ERROR_CODE.fullmatch(found) else "")
+    code = error_code(error)
+    return ERROR_CODES.delivery_report(message_id, status, code if _ERROR_CODE.fullmatch(code) else "")
 
 
 def _read_event(event: dict[str, Any]) -> Inbound:

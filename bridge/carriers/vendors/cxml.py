@@ -144,13 +144,13 @@ class CxmlCarrier(BaseCarrier):
 
         There is no time in it: a replay is stopped by the id alone.
         """
-        key, told = self._keys.get(self.algorithm(request)), request.headers.get(self.signature_header, "")
-        if key is None or not SIGNATURE.fullmatch(told):
+        key, header = self._keys.get(self.algorithm(request)), request.headers.get(self.signature_header, "")
+        if key is None or not SIGNATURE.fullmatch(header):
             return False
         fields = form_fields(request.body)
         # A list, so that each is compared, whichever is right.
         right = [
-            constant_time_equal(signature(key, url + end, fields, algorithm=self.algorithm(request)), told)
+            constant_time_equal(signature(key, url + end, fields, algorithm=self.algorithm(request)), header)
             for url in signed_urls(self._public_base_url, request.raw_path)
             for end in dict.fromkeys((b"", self._fragment))
         ]
@@ -207,8 +207,8 @@ class CxmlCarrier(BaseCarrier):
         got = await send_request(self._http, "GET", self._url(f"/{path_segment(message_id)}/Media.json"))
         if not isinstance(got, HttpResponse) or got.status not in (200, 404):
             return None
-        found = got.json.get("media_list", []) if got.status == 200 else []
-        return [item.get("sid") if isinstance(item, dict) else None for item in found] if isinstance(found, list) else None
+        media = got.json.get("media_list", []) if got.status == 200 else []
+        return [item.get("sid") if isinstance(item, dict) else None for item in media] if isinstance(media, list) else None
 
     async def _media_deleted(self, message_id: str) -> bool:
         """Delete a message's media and look again: true when none is left."""
@@ -232,14 +232,14 @@ class CxmlCarrier(BaseCarrier):
         listing end as one that broke off, after the others.
         """
         since = since.astimezone(UTC).replace(microsecond=0)
-        found: dict[str, tuple[datetime, Listed]] = {}
+        items_by_id: dict[str, tuple[datetime, Listed]] = {}
         whole = True
         for recipient in (*self._numbers, *self._other_recipients):
             listed, all_read = parse_listing(await self._list(recipient, since), since)
             whole = whole and all_read
             for at, item in listed:
-                found.setdefault(item.message_id, (at, item))
-        for _, item in sorted(found.values(), key=lambda pair: pair[0]):
+                items_by_id.setdefault(item.message_id, (at, item))
+        for _, item in sorted(items_by_id.values(), key=lambda pair: pair[0]):
             yield item
         if not whole:
             raise ConnectionError("a message of the carrier's listing cannot be read")
@@ -252,12 +252,12 @@ class CxmlCarrier(BaseCarrier):
         day = (since - timedelta(days=1)).strftime("%Y-%m-%d")
         url = f"{self._url('.json')}?{urlencode({'To': recipient, 'DateSent>': day, 'PageSize': str(PAGE_SIZE)})}"
         items: list[Any] = []
-        asked = 0
+        page_count = 0
         while url:
             page = await self._page(url, may_refuse=recipient in self._other_recipients)
             items += page["messages"]
-            following, asked = page.get("next_page_uri"), asked + 1
-            if following and (not isinstance(following, str) or not following.startswith("/") or asked > MAX_PAGES):
+            following, page_count = page.get("next_page_uri"), page_count + 1
+            if following and (not isinstance(following, str) or not following.startswith("/") or page_count > MAX_PAGES):
                 raise ConnectionError("the carrier's listing has no end")
             url = self._api_base + following if following else ""
         return items
@@ -329,7 +329,7 @@ def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetim
 
     A text whose time cannot be read has that of the one before it, so that it is neither lost nor taken for a new one.
     """
-    kept: list[tuple[datetime | None, Listed]] = []
+    newest_first: list[tuple[datetime | None, Listed]] = []
     whole, past = True, False
     for item in items:
         at = _sent_at(item)
@@ -342,13 +342,13 @@ def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetim
         except Malformed:
             whole = False
         else:
-            kept += [(at, listed)] if listed is not None else []
-    found: list[tuple[datetime, Listed]] = []
+            newest_first += [(at, listed)] if listed is not None else []
+    oldest_first: list[tuple[datetime, Listed]] = []
     before = since
-    for at, listed in reversed(kept):
+    for at, listed in reversed(newest_first):
         before = at or before
-        found.append((before, replace(listed, at=before) if isinstance(listed, InboundText) else listed))
-    return found, whole
+        oldest_first.append((before, replace(listed, at=before) if isinstance(listed, InboundText) else listed))
+    return oldest_first, whole
 
 
 def _parse_listed(item: Any) -> Listed | None:
@@ -378,5 +378,5 @@ def _parse_listed(item: Any) -> Listed | None:
 
 
 def _sent_at(item: Any) -> datetime | None:
-    told = (item.get("date_sent"), item.get("date_created")) if isinstance(item, dict) else ()
-    return next((at for value in told if (at := parse_mail_time(value) or parse_iso_time(value)) is not None), None)
+    times = (item.get("date_sent"), item.get("date_created")) if isinstance(item, dict) else ()
+    return next((at for value in times if (at := parse_mail_time(value) or parse_iso_time(value)) is not None), None)

@@ -106,8 +106,8 @@ _SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
 
 
 def _message_id(answer: HttpResponse) -> str | None:
-    taken = _SUCCESS.fullmatch(answer.body)
-    return taken.group(1).decode() if taken else None
+    match = _SUCCESS.fullmatch(answer.body)
+    return match.group(1).decode() if match else None
 
 
 ERROR_CODES: Final = ErrorCodes(
@@ -137,10 +137,10 @@ _DEFAULT_CODINGS: Final = frozenset({"", "0", "240", "241", "242", "243"})
 """`coding` that means the default alphabet: none, and those with a message class (3GPP TS 23.038 §4)."""
 
 
-def _data_coding(told: str) -> str:
+def _data_coding(coding: str) -> str:
     """Return the data coding in digits, whether it was told as digits or as the byte itself."""
-    octets = form_bytes(told)
-    return str(octets[0]) if len(octets) == 1 and not octets.isdigit() else told
+    octets = form_bytes(coding)
+    return str(octets[0]) if len(octets) == 1 and not octets.isdigit() else coding
 
 
 class Settings(SmppGatewaySettings):
@@ -241,13 +241,13 @@ class JasminCarrier(SmppGateway):
         )
 
 
-def _parse_report(message_id: str, told: str, error: str, *, whole: bool) -> Inbound:
-    status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else None)
+def _parse_report(message_id: str, message_status: str, error: str, *, whole: bool) -> Inbound:
+    status = _REPORTS.get(message_status, "failed" if message_status.startswith("ESME_") else None)
     if status is None:
         return Ignored("event")
     if status == "delivered" and not whole:
         # It speaks of the last part of several.
         status = "sent"
     return ERROR_CODES.delivery_report(
-        message_id, status, (error_code(error) or error_code(told)) if status == "failed" else ""
+        message_id, status, (error_code(error) or error_code(message_status)) if status == "failed" else ""
     )

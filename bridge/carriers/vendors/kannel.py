@@ -126,8 +126,8 @@ class KannelCarrier(SmppGateway):
             if status == "delivered" and fields.get("parts") != "1":
                 # It speaks of the first part of several.
                 status = "sent"
-            told = error_code(fields.get("err", "")) if status == "failed" else ""
-            return (ERROR_CODES.delivery_report(id_field(fields, "id"), status, told),)
+            code = error_code(fields.get("err", "")) if status == "failed" else ""
+            return (ERROR_CODES.delivery_report(id_field(fields, "id"), status, code),)
         if path.rstrip("/").rpartition("/")[0].endswith("/status"):
             raise Malformed("dlr: not there")
         headers = request.headers
@@ -180,11 +180,11 @@ class KannelCarrier(SmppGateway):
     async def _send(self, text: str, headers: Mapping[str, str], message_id: str, *, alone: bool) -> SendOutcome:
         """Make one request. `alone`: it is one part on the air, so that a refusal speaks of all of it."""
         got = await send_request(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
-        told = (got.status, got.body.strip()) if isinstance(got, HttpResponse) else None
-        if isinstance(got, HttpResponse) and told == _LOGIN_REFUSED:
+        answer = (got.status, got.body.strip()) if isinstance(got, HttpResponse) else None
+        if isinstance(got, HttpResponse) and answer == _LOGIN_REFUSED:
             return got.try_later() if self._may_be_starting() else Rejected(LOGIN_REFUSED_CODE)
         self._refused = None
-        if isinstance(got, HttpResponse) and alone and told == _TEMPORARY_FAILURE:
+        if isinstance(got, HttpResponse) and alone and answer == _TEMPORARY_FAILURE:
             return got.try_later()
         return ERROR_CODES.send_outcome(got, ours=message_id)
 

@@ -62,5 +62,5 @@ def make_carrier(settings: CarrierSettings, line: AdapterContext, *, before_byte
     adapter = CARRIER_KINDS[settings.kind].adapter.make(settings, line)
     if before_bytes is not None:
         adapter.guard(before_bytes)
-    made: Carrier = adapter
-    return made
+    carrier: Carrier = adapter
+    return carrier

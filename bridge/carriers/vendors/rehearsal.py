@@ -200,10 +200,10 @@ class RehearsalCarrier(BaseCarrier):
             query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE_SIZE)}
             got = await send_request(self._http, "GET", self._messages, query=query)
             page = got.json if isinstance(got, HttpResponse) and got.status == 200 else {}
-            found = page.get("messages")
-            if not isinstance(found, list):
+            items = page.get("messages")
+            if not isinstance(items, list):
                 raise ConnectionError("the carrier's listing broke off")
-            for item in found:
+            for item in items:
                 try:
                     listed = _parse_inbound(item if isinstance(item, dict) else {})
                 except Malformed:
@@ -256,12 +256,12 @@ def _parse_inbound(body: dict[str, Any]) -> InboundText | Ignored:
 
 
 def _parse_report(body: dict[str, Any]) -> DeliveryReport:
-    status, told = body.get("status"), body.get("code", "")
+    status, code = body.get("status"), body.get("code", "")
     if status not in ("sent", "delivered", "failed"):
         raise Malformed("status: neither `sent` nor `delivered` nor `failed`")
-    if not isinstance(told, str) or (told and not error_code(told)):
+    if not isinstance(code, str) or (code and not error_code(code)):
         raise Malformed("code: not a code")
-    return ERROR_CODES.delivery_report(id_field(body, "id"), status, told)
+    return ERROR_CODES.delivery_report(id_field(body, "id"), status, code)
 
 
 def _parse_tag(body: dict[str, Any]) -> str:

@@ -371,7 +371,7 @@ def _send_outcome(message_id: str, got: RequestOutcome, *, again: bool) -> SendO
     return ERROR_CODES.send_outcome(got, ours=message_id)
 
 
-def _failure_code(told: Any) -> str:
+def _failure_code(reason: Any) -> str:
     """Return the platform's own word out of a sentence that may hold anything."""
-    found = _RESULT_CODE.search(told) if isinstance(told, str) else None
-    return "ttl-expired" if told == "TTL expired" else found.group() if found else "phone"
+    match = _RESULT_CODE.search(reason) if isinstance(reason, str) else None
+    return "ttl-expired" if reason == "TTL expired" else match.group() if match else "phone"

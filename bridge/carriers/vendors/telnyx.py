@@ -223,13 +223,13 @@ class TelnyxCarrier(BaseCarrier):
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as aiohttp
 
         timestamp = request.headers.get("telnyx-timestamp", "")
-        told = utf8_bytes(request.headers.get("telnyx-signature-ed25519", ""))
+        encoded_signature = utf8_bytes(request.headers.get("telnyx-signature-ed25519", ""))
         try:
-            signature = base64.b64decode(told, validate=True)
+            signature = base64.b64decode(encoded_signature, validate=True)
             self._key.verify(signature, utf8_bytes(timestamp) + b"|" + request.body)
         except (binascii.Error, ValueError, InvalidSignature):
             return False
-        if base64.b64encode(signature) != told:
+        if base64.b64encode(signature) != encoded_signature:
             return False
         return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
 
@@ -266,7 +266,7 @@ class TelnyxCarrier(BaseCarrier):
         if isinstance(first, UnknownOutcome) and not first.timed_out:
             again = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
             # A refusal of the second request says nothing of the first.
-            outcome = told if isinstance(told := ERROR_CODES.send_outcome(again), Accepted) else outcome
+            outcome = second_outcome if isinstance(second_outcome := ERROR_CODES.send_outcome(again), Accepted) else outcome
         return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:

@@ -285,9 +285,9 @@ def _parse_inbound(body: dict[str, Any]) -> Inbound:
         return Ignored("channel")
     to = body.get("to")
     kind = body.get("message_type")
-    told = body.get(kind) if isinstance(kind, str) and kind != "text" else None
+    value = body.get(kind) if isinstance(kind, str) and kind != "text" else None
     # One thing is an object under its kind; of several (`content`) each says its own.
-    media = [item for item in (told if isinstance(told, list) else [told]) if isinstance(item, dict)]
+    media = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
     # A picture may come without words, and what a person shares without an address.
     captions = (item.get("text") or item.get("caption") for item in media)
     words = body.get("text") if not media else body.get("text") or "\n".join(str(each) for each in captions if each)
