@@ -146,9 +146,9 @@ class RoomClient:
             query = {"dir": "b", "limit": "100", **({} if start is None else {"from": start})}
             answer = await who.client.request("GET", "rooms", room_id, "messages", query=query)
             for event in objects_in(answer.get("chunk")):
-                marked = object_at(event, "content").get(TXN_MARK) == mark
-                told = object_at(event, "unsigned").get("transaction_id") == txn
-                if event.get("sender") == who.user_id and (marked or told):
+                has_mark = object_at(event, "content").get(TXN_MARK) == mark
+                has_transaction_id = object_at(event, "unsigned").get("transaction_id") == txn
+                if event.get("sender") == who.user_id and (has_mark or has_transaction_id):
                     return _event_id(event)
             start = answer.get("end")
             if not isinstance(start, str):
@@ -287,11 +287,11 @@ class RoomClient:
         `erase`: what is done instead with those that we made for a conversation or an office.
         """
         known = {room.room_id for room in await rooms_of_ours(self._database)}
-        found: set[str] = set()
+        room_ids: set[str] = set()
         for who in (self._policy, self._puppet):
             answer = await who.client.request("GET", "joined_rooms")
-            found |= set(strings_in(answer.get("joined_rooms"))) - known
-        for room_id in sorted(found):
+            room_ids |= set(strings_in(answer.get("joined_rooms"))) - known
+        for room_id in sorted(room_ids):
             if erase is not None and await self._made(room_id):
                 await erase(room_id)
                 continue

@@ -80,7 +80,7 @@ class RoomComparison:
 
     async def compare_members(self, room_id: str) -> Compared:
         """Correct who is in a room. Raises what `HomeserverClient` raises."""
-        noted = await members_of(self._database, room_id)
+        known_members = await members_of(self._database, room_id)
         try:
             answer = await self._policy.client.request("GET", "rooms", room_id, "members")
         except TokenRefused:
@@ -88,8 +88,10 @@ class RoomComparison:
         except Permanent as error:
             log.event("room_comparison.members_refused", status=error.errcode or error.status)
             return Compared(0, [])
-        told = dict(_memberships(answer))
-        compared = await self._database.commit(lambda transaction: self._correct(transaction, room_id, noted, told))
+        member_events = dict(_memberships(answer))
+        compared = await self._database.commit(
+            lambda transaction: self._correct(transaction, room_id, known_members, member_events)
+        )
         if compared.changed:
             log.event("room_comparison.members_corrected", count=compared.changed)
         self._committed()
@@ -113,13 +115,13 @@ class RoomComparison:
             return False
 
     async def _correct(
-        self, transaction: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]
+        self, transaction: Transaction, room_id: str, known_members: Mapping[str, str], member_events: Mapping[str, Json]
     ) -> Compared:
         items: list[Membership | MemberNamed | MemberReturned] = []
         changed, lost = 0, list[str]()
-        for user_id in sorted(noted.keys() | told.keys()):
-            event = told.get(user_id)
-            before = noted.get(user_id, "")
+        for user_id in sorted(known_members.keys() | member_events.keys()):
+            event = member_events.get(user_id)
+            before = known_members.get(user_id, "")
             now = "leave" if event is None else str(object_at(event, "content").get("membership"))
             is_lost = now in GONE and before in {"join", "invite"} and user_id not in self._ours
             if is_lost and event is not None and not await _is_of_before(transaction, room_id, user_id, event):
@@ -151,7 +153,7 @@ class RoomComparison:
         room = await room_of(transaction, room_id)
         if room is not None and room.kind == "desk":
             # A person's new name is no change of membership, and a line of before knew none.
-            for event in told.values():
+            for event in member_events.values():
                 items += member_names(room_id, event, self._ours)
         if items:
             await self._sink(transaction, items)
@@ -174,7 +176,7 @@ async def _is_back(transaction: Transaction, room_id: str, user_id: str, event: 
 
 def _memberships(answer: Json) -> list[tuple[str, Json]]:
     """Return user id and event of each membership that can be read."""
-    found = []
+    memberships = []
     for event in objects_in(answer.get("chunk")):
         try:
             user_id = string_field(event, "state_key", longest=255)
@@ -184,8 +186,8 @@ def _memberships(answer: Json) -> list[tuple[str, Json]]:
         except BAD_DATA:
             continue
         if object_at(event, "content").get("membership") in MEMBERSHIPS:
-            found.append((user_id, event))
-    return found
+            memberships.append((user_id, event))
+    return memberships
 
 
 def _item(room_id: str, user_id: str, membership: str, previous: str, event: Json) -> Membership:

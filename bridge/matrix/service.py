@@ -285,7 +285,7 @@ class MatrixService:
             has_urgent_timers=has_urgent_timers,
         )
 
-    async def _after_rollback(self, found: Rollback) -> bool:
+    async def _after_rollback(self, rollback: Rollback) -> bool:
         """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
 
         Who had gone stays so before anything of it is heard. The cursor is forgotten with that, so after a crash all of it
@@ -293,9 +293,9 @@ class MatrixService:
         """
 
         async def commit(transaction: Transaction) -> None:
-            await note_put_back(transaction, found.heard_until, again=found.noted)
+            await note_put_back(transaction, rollback.heard_until, again=rollback.noted)
             await self.devices.owe_all_again(transaction)
-            await self._note_rollback(transaction, found)
+            await self._note_rollback(transaction, rollback)
             await identity_table.forget_cursor(transaction, self.policy.user_id)
 
         await self._database.commit(commit)

@@ -56,9 +56,9 @@ class AdminClient(ModuleClient):
 
     async def purge(self, room_id: str) -> RoomState:
         """Begin to purge one of our rooms, or look how far it is."""
-        found = (await self.room(room_id)).state
-        if found is not RoomState.PRESENT:
-            return found
+        room_state = (await self.room(room_id)).state
+        if room_state is not RoomState.PRESENT:
+            return room_state
         answer = await self._admin("GET", "v1", "rooms", room_id, "state") or {}
         state = objects_in(answer.get("state"))
         if any(
@@ -72,14 +72,14 @@ class AdminClient(ModuleClient):
 
     async def room(self, room_id: str) -> RoomStatus:
         """Return the state of one of our rooms. Its number of events and leftovers are unknown."""
-        told = await self._admin("GET", "v1", "rooms", room_id)
-        if told is not None and told.get("creator") != self._client.user_id:
+        details = await self._admin("GET", "v1", "rooms", room_id)
+        if details is not None and details.get("creator") != self._client.user_id:
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         tasks = objects_in((await self._admin("GET", "v2", "rooms", room_id, "delete_status") or {}).get("results"))
         if any(task.get("status") in RUNNING for task in tasks):
             state = RoomState.PURGING
         else:
-            state = RoomState.GONE if told is None else RoomState.PRESENT
+            state = RoomState.GONE if details is None else RoomState.PRESENT
         return RoomStatus(state=state, events=0, uncensored=0, leftovers=0)
 
     async def censor(self, room_id: str) -> int:  # noqa: ARG002 - there is nothing to ask
@@ -91,10 +91,10 @@ class AdminClient(ModuleClient):
 
         A message in a line room may link any person's upload: the administrator could delete it, but must not.
         """
-        told = await self._upload(address)
-        if told is None:
+        upload = await self._upload(address)
+        if upload is None:
             return
-        if not await self._shared(object_at(told, "media_info").get("user_id")):
+        if not await self._shared(object_at(upload, "media_info").get("user_id")):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         await self._admin("DELETE", "v1", "media", *split_mxc(address))
 
@@ -118,8 +118,8 @@ class AdminClient(ModuleClient):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_AT_DESK")
         devices = await self._admin("GET", "v2", "users", user_id, "devices") or {}
         pushers = await self._admin("GET", "v1", "users", user_id, "pushers") or {}
-        found = [*objects_in(devices.get("devices"))], [*objects_in(pushers.get("pushers"))]
-        return Reach(devices=len(found[0]), pushers=len(found[1]))
+        lists = [*objects_in(devices.get("devices"))], [*objects_in(pushers.get("pushers"))]
+        return Reach(devices=len(lists[0]), pushers=len(lists[1]))
 
     async def is_password(self, user_id: str, password: str) -> bool:  # noqa: ARG002 - there is nothing to ask
         """Refuse: this API cannot check a password."""

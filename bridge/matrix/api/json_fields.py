@@ -40,32 +40,32 @@ def objects_in(value: Any) -> Iterator[Json]:
 
 def strings_in(value: Any) -> list[str]:
     """Return the strings of a list that have a UTF-8 form and no NUL; a value that is no list has none."""
-    found = value if isinstance(value, list) else []
-    return [item for item in found if isinstance(item, str) and "\0" not in item and _encodes(item)]
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str) and "\0" not in item and _encodes(item)]
 
 
 def object_at(value: Json, *path: str) -> Json:
     """Return the object at `path`, or an empty one when anything on the way is missing or no object."""
-    found: Any = value
+    node: Any = value
     for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        node = node.get(name) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}
 
 
 def string_field(value: Json, name: str, *, longest: int = 65_536) -> str:
     """Return the string `name` of an object: there, not empty, UTF-8, without NUL, at most `longest` characters."""
-    found = value.get(name)
-    if not isinstance(found, str) or not found or len(found) > longest or "\0" in found or not _encodes(found):
+    text = value.get(name)
+    if not isinstance(text, str) or not text or len(text) > longest or "\0" in text or not _encodes(text):
         raise Malformed(f"{name} is no usable string")
-    return found
+    return text
 
 
 def int_field(value: Json, name: str, *, default: int | None = None) -> int:
     """Return the whole number `name` of an object, between plus and minus 2^53 - 1."""
-    found = value.get(name, default)
-    if isinstance(found, bool) or not isinstance(found, int) or abs(found) > MAX_INTEGER:
+    number = value.get(name, default)
+    if isinstance(number, bool) or not isinstance(number, int) or abs(number) > MAX_INTEGER:
         raise Malformed(f"{name} is no usable number")
-    return found
+    return number
 
 
 def encodable(value: Json) -> Json:

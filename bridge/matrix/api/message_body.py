@@ -74,12 +74,12 @@ def plain_text(content: Mapping[str, Any]) -> str | None:
 def without_quotes(body: str) -> str:
     """Return a body without the lines that are quoted in it, each quote with one empty line behind it."""
     lines = body.split("\n")
-    kept, quotes = list[str](), False
+    own_lines, quotes = list[str](), False
     for line in lines:
         was, quotes = quotes, _is_quoted(line, goes_on=quotes)
         if not quotes and (line.strip() or not was):
-            kept.append(line)
-    return body if len(kept) == len(lines) else "\n".join(kept).strip("\n")
+            own_lines.append(line)
+    return body if len(own_lines) == len(lines) else "\n".join(own_lines).strip("\n")
 
 
 def mentions_user(html: str) -> bool:
@@ -87,11 +87,11 @@ def mentions_user(html: str) -> bool:
 
     Linear time, also with many unclosed quotes: every text waits while this is read.
     """
-    kept, at = list[str](), 0
-    while (begun := html.find(REPLY_TAGS[0], at)) >= 0 and (ended := html.find(REPLY_TAGS[1], begun)) >= 0:
-        kept.append(html[at:begun])
-        at = ended + len(REPLY_TAGS[1])
-    return USER_LINK.search("".join([*kept, html[at:]])) is not None
+    pieces, at = list[str](), 0
+    while (start := html.find(REPLY_TAGS[0], at)) >= 0 and (end := html.find(REPLY_TAGS[1], start)) >= 0:
+        pieces.append(html[at:start])
+        at = end + len(REPLY_TAGS[1])
+    return USER_LINK.search("".join([*pieces, html[at:]])) is not None
 
 
 def command_in(content: Mapping[str, Any]) -> str:

@@ -52,9 +52,9 @@ def _formatted(body: str) -> dict[str, str]:
 
 
 def _line(line: str) -> str:
-    wanted, dash, what = line.partition(" — ")
-    if dash and not COMMAND.match(wanted):
-        return f"<strong>{_codes(wanted)}</strong>{dash}{_codes(what)}"
+    command, dash, what = line.partition(" — ")
+    if dash and not COMMAND.match(command):
+        return f"<strong>{_codes(command)}</strong>{dash}{_codes(what)}"
     return f"<strong>{_codes(line)}</strong>" if LOUD.match(line) or line.endswith(":") else _codes(line)
 
 

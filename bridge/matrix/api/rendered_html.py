@@ -130,10 +130,10 @@ class Rendered(HTMLParser):
         elif tag in HIDES:
             # Another tag's end does not end a quote; a quote's end ends the lists in it.
             while any(tag == open_tag for open_tag, _ in self._hidden):
-                ended, lists = self._hidden.pop()
-                if ended == "blockquote":
+                hidden_tag, lists = self._hidden.pop()
+                if hidden_tag == "blockquote":
                     del self._lists[lists:]
-                if ended == tag:
+                if hidden_tag == tag:
                     break
             self._struck = tag in STRUCK
         elif tag == "a" and self._links:
@@ -196,10 +196,10 @@ class Rendered(HTMLParser):
         self._attributes(values.get("src", ""), values.get("title", ""))
         self._say(values.get("alt", ""))
 
-    def _address(self, href: str, title: str, begun: int) -> None:
+    def _address(self, href: str, title: str, start: int) -> None:
         """Put a link's address behind its words, unless they say it already, or it is a person and not a page."""
         self._attributes(href, title)
-        words = "".join(self._parts[begun:]).strip()
+        words = "".join(self._parts[start:]).strip()
         bare = href.partition(":")[2].lstrip("/") if href.startswith(("mailto:", "tel:")) else href
         known = bare.removeprefix("https://").removeprefix("http://").rstrip("/") in words
         if href.startswith(SCHEMES) and not known and USER_LINK.search(href) is None:
@@ -260,14 +260,14 @@ def _apart(tag: str) -> Iterable[str]:
 
 def _number(value: str) -> int | None:
     """Read a whole number as browsers do: what follows it does not count."""
-    found = NUMBER.match(value)
-    return int(found[0]) if found else None
+    match = NUMBER.match(value)
+    return int(match[0]) if match else None
 
 
 def _bare(words: str) -> str:
     """Return letters and digits alone, with one space in place of other characters between them."""
-    kept = ("".join(filter(str.isalnum, word)) for word in APART.split(words))
-    return " ".join(word for word in kept if word)
+    parts = ("".join(filter(str.isalnum, word)) for word in APART.split(words))
+    return " ".join(word for word in parts if word)
 
 
 def _fits(recent_messages: str, pieces: Sequence[Piece]) -> bool:

@@ -17,10 +17,10 @@ TESTED: Final[Version] = (1, 163)
 _VERSION: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
 
 
-def parse(told: str) -> Version | None:
+def parse(text: str) -> Version | None:
     """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for any other text."""
-    found = _VERSION.match(told)
-    return (int(found[1]), int(found[2])) if found else None
+    match = _VERSION.match(text)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def dotted(version: Version) -> str:

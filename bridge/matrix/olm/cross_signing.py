@@ -108,14 +108,14 @@ def devices_of(answer: Json, user_id: str) -> list[tuple[Device, bool]]:
     A device that does not sign itself, or has another id in its keys than at the homeserver, is left out.
     """
     signing = _self_signing_key(answer, user_id)
-    found = []
+    devices = []
     for device_id, keys in object_at(answer, "device_keys", user_id).items():
         try:
             device = _device(keys, user_id, device_id)
         except BAD_DATA:
             continue
-        found.append((device, bool(signing) and has_valid_signature(keys, user_id, signing, signing)))
-    return found
+        devices.append((device, bool(signing) and has_valid_signature(keys, user_id, signing, signing)))
+    return devices
 
 
 def _device(keys: Any, user_id: str, device_id: str) -> Device:

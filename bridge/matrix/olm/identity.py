@@ -216,9 +216,9 @@ class Identity:
         Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysclaim
         """
         await self.upload_keys(count=None, fallback=True)
-        wanted, count = {self.user_id: {self.device_id: "signed_curve25519"}}, 0
+        one_time_keys, count = {self.user_id: {self.device_id: "signed_curve25519"}}, 0
         while count < MOST_CLAIMED:
-            answer = await self.client.request("POST", "keys", "claim", body={"one_time_keys": wanted})
+            answer = await self.client.request("POST", "keys", "claim", body={"one_time_keys": one_time_keys})
             claimed = [*object_at(answer, "one_time_keys", self.user_id, self.device_id).values()]
             if not claimed or any(isinstance(key, dict) and key.get("fallback") is True for key in claimed):
                 break
@@ -278,8 +278,8 @@ class Identity:
         for device in objects_in(devices.get("devices")):
             if device.get("device_id") in ours:
                 continue
-            seen = device.get("last_seen_ts")
-            if not isinstance(seen, int) or isinstance(seen, bool) or seen > since:
+            last_seen = device.get("last_seen_ts")
+            if not isinstance(last_seen, int) or isinstance(last_seen, bool) or last_seen > since:
                 raise IdentityInUse(self.user_id)
 
     async def _delete_other_devices(self, client: HomeserverClient) -> None:

@@ -119,6 +119,6 @@ class Pickled(Generic[LibraryT]):
 
     @classmethod
     def _made_of(cls, inner: LibraryT, note: bytes = b"") -> Self:
-        made = cls.__new__(cls)
-        made._inner, made._note = inner, note  # noqa: SLF001 -- `made` is one of us
-        return made
+        instance = cls.__new__(cls)
+        instance._inner, instance._note = inner, note  # noqa: SLF001 -- `instance` is one of us
+        return instance

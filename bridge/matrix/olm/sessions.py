@@ -84,11 +84,11 @@ class OlmChannel:
         await self._olm_store.update_account(transaction, account)
 
     async def decrypt(
-        self, transaction: Transaction, account: OlmAccount, sender: str, content: Json, *, begun: SessionBegun
+        self, transaction: Transaction, account: OlmAccount, sender: str, content: Json, *, on_begin: SessionBegun
     ) -> ToDeviceMessage:
         """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`.
 
-        `begun` is told of a session that the message began.
+        `on_begin` is told of a session that the message began.
         """
         if content.get("algorithm") != OLM:
             raise Malformed("algorithm")
@@ -100,7 +100,7 @@ class OlmChannel:
         sessions = await self._olm_store.sessions(transaction, sender_key)
         plaintext, new = await self._plaintext(transaction, account, sender_key, sessions, OlmMsgType(kind), body)
         if new:
-            await begun(transaction, sender, sender_key)
+            await on_begin(transaction, sender, sender_key)
         message = self._message(loads(plaintext), account, sender, sender_key)
         return replace(message, lost_ours=message.type == "m.dummy" or (new and bool(sessions)))
 
@@ -161,12 +161,12 @@ class OlmChannel:
         if kind != OlmMsgType.PREKEY:
             raise Wedged(sender_key)
         try:
-            made = account.new_inbound_session(key, body)
-            plaintext = made.decrypt(message)
+            new_session = account.new_inbound_session(key, body)
+            plaintext = new_session.decrypt(message)
         except OlmSessionError:
             raise Wedged(sender_key) from None
         await self._olm_store.update_account(transaction, account)
-        await self._olm_store.add_session(transaction, sender_key, made)
+        await self._olm_store.add_session(transaction, sender_key, new_session)
         await self._olm_store.prune(transaction, sender_key, most=MAX_SESSIONS)
         return str(plaintext), True
 

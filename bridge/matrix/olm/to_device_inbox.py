@@ -89,7 +89,7 @@ class ToDeviceInbox:
         if kind == "m.room.encrypted":
             try:
                 message = await self._identity.olm.decrypt(
-                    transaction, account, sender, content, begun=self._strangers.note
+                    transaction, account, sender, content, on_begin=self._strangers.note
                 )
             except Wedged as wedged:
                 await self._note_wedged(transaction, sender, wedged.sender_key)

@@ -70,10 +70,10 @@ class ToDeviceSender:
             without_key = [d for d in devices if d.curve25519 not in with_session and d not in keys]
             for some in _one_per_device([m for m in payloads if m.device not in without_key]):
                 new = {m.device: keys.pop(m.device) for m in some if m.device in keys}
-                sent = await self._send(some, new)
-                without_key += [m.device for m in some if m not in sent]
+                sent_payloads = await self._send(some, new)
+                without_key += [m.device for m in some if m not in sent_payloads]
                 if on_sent is not None:
-                    await on_sent(sent)
+                    await on_sent(sent_payloads)
             return without_key
 
     async def send_unencrypted(self, kind: str, user_id: str, device_id: str, content: Json) -> None:
@@ -88,10 +88,10 @@ class ToDeviceSender:
         return with_session
 
     async def _claim(self, devices: Sequence[Device]) -> dict[Device, str]:
-        wanted: dict[str, dict[str, str]] = {}
+        one_time_keys: dict[str, dict[str, str]] = {}
         for device in devices:
-            wanted.setdefault(device.user_id, {})[device.device_id] = "signed_curve25519"
-        answer = await self._identity.client.request("POST", "keys", "claim", body={"one_time_keys": wanted})
+            one_time_keys.setdefault(device.user_id, {})[device.device_id] = "signed_curve25519"
+        answer = await self._identity.client.request("POST", "keys", "claim", body={"one_time_keys": one_time_keys})
         return {device: key for device in devices if (key := _one_time_key(answer, device))}
 
     async def _send(self, payloads: Sequence[ToDevicePayload], keys: Mapping[Device, str]) -> list[ToDevicePayload]:

@@ -28,7 +28,7 @@ class AcceptedSession:
 
 async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> list[AcceptedSession]:
     """Return what may be handed on to others, and read again for them, of what was said in a room."""
-    found = []
+    sessions = []
     for row in await inbound_table.accepted(database, room_id):
         session_id = row["session_id"]
         try:
@@ -36,7 +36,7 @@ async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> l
             session = InboundGroupSession.from_pickle(pickle, session_id)
         except (CannotOpen, OlmGroupSessionError):
             continue
-        found.append(
+        sessions.append(
             AcceptedSession(
                 session_id=session_id,
                 sender=row["sender"],
@@ -45,4 +45,4 @@ async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> l
                 session=session,
             )
         )
-    return found
+    return sessions

@@ -136,8 +136,8 @@ class TrustMac:
             return False
         if not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"], reader):
             return False
-        wanted = self.of_device(device_of(row), row["master_key"], cross_signed=True)
-        return hmac.compare_digest(bytes(row["device_mac"]), wanted)
+        mac = self.of_device(device_of(row), row["master_key"], cross_signed=True)
+        return hmac.compare_digest(bytes(row["device_mac"]), mac)
 
     def _mac(self, *parts: str) -> bytes:
         raw = [part.encode("utf-8", "surrogatepass") for part in parts]
@@ -172,10 +172,10 @@ async def load(database: Database, vault: Vault, confirmed: MarkedSet) -> Found:
     trust_mac = TrustMac(vault, None)
     rows = await database.fetch("SELECT user_id, master_key, mac FROM matrix_confirmed")
     signed = [row for row in rows if trust_mac.is_signed(row["user_id"], row["master_key"], row["mac"])]
-    found = await confirmed.load({row["user_id"].encode(): row["master_key"].encode() for row in signed})
-    if found is Found.BEHIND:
+    state = await confirmed.load({row["user_id"].encode(): row["master_key"].encode() for row in signed})
+    if state is Found.BEHIND:
         confirmed.assume({})
-    return found
+    return state
 
 
 class Confirmations:
@@ -258,11 +258,11 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
     For a verb beside the bridge, which does what follows: the devices get the keys, the desk is told. Raises
     :class:`NotThatFingerprint`.
     """
-    for seen in _identities(await transaction.fetch(IDENTITIES), trust_mac):
-        if seen.user_id == user_id and seen.is_named_by(fingerprint):
+    for identity in _identities(await transaction.fetch(IDENTITIES), trust_mac):
+        if identity.user_id == user_id and identity.is_named_by(fingerprint):
             version = int(await transaction.fetchval(f"SELECT {VERSION}"))
-            mac = trust_mac.of_new_identity(user_id, seen.master_key, version)
-            await transaction.execute(CONFIRM, user_id, seen.master_key, False, mac)
+            mac = trust_mac.of_new_identity(user_id, identity.master_key, version)
+            await transaction.execute(CONFIRM, user_id, identity.master_key, False, mac)
             await dirty_table.mark(transaction, user_id, due_ms=AT_ONCE, stale=True)
             return
     raise NotThatFingerprint
@@ -275,19 +275,19 @@ async def forget_confirmations(transaction: Transaction) -> None:
 
 async def take_unannounced(transaction: Transaction, users: Iterable[str]) -> list[str]:
     """Return those of these users who were confirmed beside the bridge since this was last asked."""
-    found = []
+    user_ids = []
     for user_id in users:
         query = "UPDATE matrix_confirmed SET announced=$2 WHERE user_id=$1 AND NOT announced RETURNING user_id"
         if await transaction.fetchval(query, user_id, True) is not None:
-            found.append(user_id)
-    return found
+            user_ids.append(user_id)
+    return user_ids
 
 
 def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
     devices: dict[str, list[tuple[str, str]]] = {}
-    seen: dict[str, Any] = {}
+    row_of_user: dict[str, Any] = {}
     for row in rows:
-        seen[row["user_id"]] = row
+        row_of_user[row["user_id"]] = row
         known = devices.setdefault(row["user_id"], [])
         if row["device_id"] is not None:
             known.append((row["device_id"], row["ed25519"]))
@@ -298,7 +298,7 @@ def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
             devices=tuple(devices[user_id]),
             confirmed=row["confirmed"] == row["master_key"] and _is_confirmed(trust_mac, row, row["confirmed"]),
         )
-        for user_id, row in seen.items()
+        for user_id, row in row_of_user.items()
     ]
 
 

@@ -220,18 +220,18 @@ class DeviceLists:
 
         Raises what `HomeserverClient` raises.
         """
-        wanted = sorted(set(users) - self._ours)
-        if not wanted:
+        others = sorted(set(users) - self._ours)
+        if not others:
             return
         rows = await self._database.fetch(
             f"""
-            SELECT user_id FROM matrix_seen_identity s WHERE user_id IN ({placeholders(len(wanted))})
+            SELECT user_id FROM matrix_seen_identity s WHERE user_id IN ({placeholders(len(others))})
             AND NOT EXISTS (SELECT 1 FROM matrix_dirty d WHERE d.user_id = s.user_id AND d.stale)
             AND EXISTS (SELECT 1 FROM matrix_member m WHERE m.user_id = s.user_id AND m.membership = 'join')
             """,  # noqa: S608 - placeholders only
-            *wanted,
+            *others,
         )
-        if stale := sorted(set(wanted) - {row["user_id"] for row in rows}):
+        if stale := sorted(set(others) - {row["user_id"] for row in rows}):
             answer = await self.query(stale)
             await self._database.commit(lambda transaction: self._apply_and_notify(transaction, stale, answer))
             self._committed()
@@ -244,11 +244,11 @@ class DeviceLists:
         query = f"SELECT user_id, ed25519 FROM matrix_device WHERE user_id IN ({placeholders(len(users))})"  # noqa: S608
         known = frozenset((row["user_id"], row["ed25519"]) for row in await self._database.fetch(query, *users))
         body: Json = {"device_keys": {user: [] for user in users}}
-        told = await self._client.request("POST", "keys", "query", body=body)
-        if any(is_answered(told, user_id) and key not in keys_there(told, user_id) for user_id, key in known):
+        answer = await self._client.request("POST", "keys", "query", body=body)
+        if any(is_answered(answer, user_id) and key not in keys_there(answer, user_id) for user_id, key in known):
             await wait(SECOND_LOOK_SECONDS)
-            told = await self._client.request("POST", "keys", "query", body=body)
-        return DeviceAnswer(told, known)
+            answer = await self._client.request("POST", "keys", "query", body=body)
+        return DeviceAnswer(answer, known)
 
     async def apply_query(
         self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
@@ -281,7 +281,7 @@ class DeviceLists:
             await self._sink(transaction, changed)
 
     async def _apply_identity(self, transaction: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
-        seen = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
+        last_key = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         row: Any = await transaction.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
         confirmed = None if row is None else row["master_key"]
         forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"], transaction)
@@ -298,7 +298,7 @@ class DeviceLists:
         )
         if forged and master_key:
             return [IdentityChanged(user_id=user_id, master_key=master_key, first=False)]
-        if not master_key or master_key in {seen, confirmed}:
+        if not master_key or master_key in {last_key, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:
             await self._confirmations.confirm(transaction, user_id, master_key)
@@ -310,8 +310,8 @@ class DeviceLists:
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
         signed = devices_of(answer.told, user_id)
-        gone = await self._note_gone(transaction, user_id, answer, {ed25519 for _, ed25519 in before.values()})
-        now = [(device, cross_signed and device.ed25519 not in gone) for device, cross_signed in signed]
+        gone_keys = await self._note_gone(transaction, user_id, answer, {ed25519 for _, ed25519 in before.values()})
+        now = [(device, cross_signed and device.ed25519 not in gone_keys) for device, cross_signed in signed]
         master_key = master_key_of(answer.told, user_id)
         await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
@@ -336,7 +336,7 @@ class DeviceLists:
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }
         await self._rotate_untrusted(transaction, user_id, rekeyed)
-        return any(device.ed25519 in gone and device.device_id not in before for device, _ in now)
+        return any(device.ed25519 in gone_keys and device.device_id not in before for device, _ in now)
 
     async def _note_gone(
         self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]

@@ -49,8 +49,8 @@ class RoomHistory:
     async def recent_messages(self, room_id: str) -> RecentMessages:
         """Return what others typed last in a room, edits as they are. Raises what `HomeserverClient` raises."""
         events, more = await self._events(room_id)
-        sessions, taken = await self._sessions(room_id), await inbound_table.events_read(self._database, room_id)
-        said: list[DecryptedMessage] = []
+        sessions, event_ids = await self._sessions(room_id), await inbound_table.events_read(self._database, room_id)
+        messages: list[DecryptedMessage] = []
         unread = 0
         for raw in events:
             try:
@@ -59,31 +59,31 @@ class RoomHistory:
                     continue
                 session_id = string_field(event.content, "session_id", longest=64)
                 payload, index = sessions[session_id, event.sender].decrypt(string_field(event.content, "ciphertext"))
-                if taken[session_id, index] != event.event_id:
+                if event_ids[session_id, index] != event.event_id:
                     raise KeyError
-                said.append(parse_plaintext(event, payload))
+                messages.append(parse_plaintext(event, payload))
             except (OlmGroupSessionError, *BAD_DATA):
                 unread += 1
-        return RecentMessages(messages=tuple(reversed(said)), unread=unread, more=more)
+        return RecentMessages(messages=tuple(reversed(messages)), unread=unread, more=more)
 
     async def _events(self, room_id: str) -> tuple[list[Json], bool]:
         """Page back; newest first, and whether there is more."""
-        wanted = dumps({"types": ["m.room.encrypted"], "not_senders": sorted(self._ours)})
-        found: list[Json] = []
+        event_filter = dumps({"types": ["m.room.encrypted"], "not_senders": sorted(self._ours)})
+        events: list[Json] = []
         start = ""
         for _ in range(MAX_PAGES):
-            query = {"dir": "b", "limit": str(PAGE), "filter": wanted, **({"from": start} if start else {})}
+            query = {"dir": "b", "limit": str(PAGE), "filter": event_filter, **({"from": start} if start else {})}
             answer = await self._client.request("GET", "rooms", room_id, "messages", query=query)
-            found += [
+            events += [
                 event
                 for event in objects_in(answer.get("chunk"))
                 if event.get("type") == "m.room.encrypted" and event.get("sender") not in self._ours
             ]
             end = answer.get("end")
             if not isinstance(end, str) or end == start:
-                return found, False
+                return events, False
             start = end
-        return found, True
+        return events, True
 
     async def _sessions(self, room_id: str) -> dict[tuple[str, str], InboundGroupSession]:
         accepted = await accepted_sessions(self._database, self._vault, room_id)

@@ -256,7 +256,7 @@ class InboundSessions:
             raise _MustWait("key") from None
 
     async def _store_waiting(self, transaction: Transaction, event: EncryptedEvent, needs: Needs) -> None:
-        kept = {
+        fields = {
             "event_id": event.event_id,
             "sender": event.sender,
             "origin_server_ts": event.at,
@@ -269,7 +269,7 @@ class InboundSessions:
             room_id=event.room_id,
             session_id=session_id if isinstance(session_id, str) else "",
             sender=event.sender,
-            event=dumps(kept),
+            event=dumps(fields),
             needs=needs,
             deadline_ms=int(self._clock.now() * 1000) + KEY_TIMEOUT_MS,
         )

@@ -46,9 +46,9 @@ class RoomKeySharing:
         since the room began, as long as their keys are kept. Returns devices without a one-time
         key, whose users are marked to be tried again. Raises what `HomeserverClient` raises; what was sent is noted.
         """
-        wanted = list(users)
-        await self._devices.refresh_stale(wanted)
-        return await self._share(wanted, room_id, again=again)
+        user_ids = list(users)
+        await self._devices.refresh_stale(user_ids)
+        return await self._share(user_ids, room_id, again=again)
 
     async def share_everywhere(self, users: Iterable[str]) -> list[Device]:
         """Like `share`, for every room in which each user counts as a member. Lists are not asked for again."""

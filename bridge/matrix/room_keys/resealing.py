@@ -94,11 +94,11 @@ async def _forget(database: Database, lost: Sequence[tuple[str, str, str]], poli
 
 
 async def _stale_inbound(database: Database, vault: Vault, room: Room, now_ms: int) -> dict[Passing, list[str]]:
-    found: dict[Passing, dict[str, None]] = {Passing.SESSIONS: {}, Passing.SETTLED: {}}
+    sessions: dict[Passing, dict[str, None]] = {Passing.SESSIONS: {}, Passing.SETTLED: {}}
     for row in await inbound_table.sealed_under(database, room.room_id):
         if _is_stale(vault, row["under"]):
-            found[_use_of(row["learned_ms"], now_ms)][row["session_id"]] = None
-    return {use: [*session_ids] for use, session_ids in found.items()}
+            sessions[_use_of(row["learned_ms"], now_ms)][row["session_id"]] = None
+    return {use: [*session_ids] for use, session_ids in sessions.items()}
 
 
 async def _reseal_inbound(vault: Vault, room: Room, use: Passing, session_ids: list[str], transaction: Transaction) -> None:

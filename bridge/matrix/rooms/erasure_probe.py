@@ -32,19 +32,19 @@ class ErasureProbe:
 
         Pages through all of the room. Raises `Permanent` when the policy bot cannot look.
         """
-        found: list[tuple[str, int]] = []
+        events: list[tuple[str, int]] = []
         start = ""
         while True:
             query = {"dir": "b", "limit": str(PAGE_SIZE), **({"from": start} if start else {})}
             answer = await self._client.request("GET", "rooms", room_id, "messages", query=query)
-            found += [
+            events += [
                 (event["event_id"], at if isinstance(at := event.get("origin_server_ts"), int) else 0)
                 for event in objects_in(answer.get("chunk"))
                 if _has_content(event) and isinstance(event.get("event_id"), str)
             ]
             end = answer.get("end")
             if not isinstance(end, str) or end == start:
-                return found
+                return events
             start = end
 
     async def empty(self, room_id: str) -> int:
@@ -55,10 +55,10 @@ class ErasureProbe:
             for event in objects_in(answer.get("chunk"))
             if isinstance(event.get("state_key"), str) and object_at(event, "content").get("membership") in PRESENT
         ]
-        gone = [user for user in users if user not in self._ours]
-        for user in gone:
+        others = [user for user in users if user not in self._ours]
+        for user in others:
             await self._client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
-        return len(gone)
+        return len(others)
 
     async def event_gone(self, room_id: str, event_id: str) -> bool:
         """Whether an event can no longer be fetched, or nothing is left in it."""

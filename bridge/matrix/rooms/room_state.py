@@ -293,7 +293,7 @@ def peek_room_counts(connection: Snapshot) -> dict[str, int]:
 
 async def require_room(reader: Transaction | Database, room_id: str) -> Room:
     """Return the room. Raises :class:`UnknownRoom` when it is not ours."""
-    found = await room_of(reader, room_id)
-    if found is None:
+    room = await room_of(reader, room_id)
+    if room is None:
         raise UnknownRoom
-    return found
+    return room

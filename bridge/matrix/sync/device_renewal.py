@@ -94,10 +94,10 @@ class DeviceRenewal:
         await self._identity.database.commit(
             lambda transaction: self._note_met(transaction, [name for name, _ in strange], now)
         )
-        for device_id, seen in strange:
+        for device_id, last_seen in strange:
             used: float = met.get(device_id, now)
-            if isinstance(seen, int) and not isinstance(seen, bool):
-                used = to_bridge_time(self._clock, seen / 1000) * 1000
+            if isinstance(last_seen, int) and not isinstance(last_seen, bool):
+                used = to_bridge_time(self._clock, last_seen / 1000) * 1000
             if now - used < IN_USE_MS:
                 raise ReplacedByAnother(self._identity.user_id)
         last = max((int(row["at_ms"]) for row in rows if row["ours"]), default=None)

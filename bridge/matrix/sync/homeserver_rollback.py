@@ -66,9 +66,9 @@ def newest(response: Json, now: float) -> Heard | None:
     `now`: what our machine's clock shows; so new is it at most, though the homeserver's clock be hours ahead.
     """
     ours = int(now * 1000)
-    found: Heard | None = None
-    for room_id, told in object_at(response, "rooms", "join").items():
-        for event in objects_in(object_at(told if isinstance(told, dict) else {}, "timeline").get("events")):
+    latest: Heard | None = None
+    for room_id, raw_room in object_at(response, "rooms", "join").items():
+        for event in objects_in(object_at(raw_room if isinstance(raw_room, dict) else {}, "timeline").get("events")):
             try:
                 heard = Heard(
                     room_id, string_field(event, "event_id", longest=MAX_ID_LENGTH), int_field(event, "origin_server_ts")
@@ -76,8 +76,8 @@ def newest(response: Json, now: float) -> Heard | None:
                 string_field({"room_id": room_id}, "room_id", longest=MAX_ID_LENGTH)
             except BAD_DATA:
                 continue
-            found = heard if found is None or heard.at >= found.at else found
-    return found if found is None or found.at <= ours + SKEW_MS else found._replace(at=ours)
+            latest = heard if latest is None or heard.at >= latest.at else latest
+    return latest if latest is None or latest.at <= ours + SKEW_MS else latest._replace(at=ours)
 
 
 MARK: Final = "quietline.put_back"
@@ -184,15 +184,19 @@ def without_heard(response: Json, until: int) -> Json:
     """
     rooms = {
         room_id: {
-            **told,
-            **{name: _without_what_is_made_again(object_at(told, name), until) for name in STATE_AFTER if name in told},
+            **raw_room,
+            **{
+                name: _without_what_is_made_again(object_at(raw_room, name), until)
+                for name in STATE_AFTER
+                if name in raw_room
+            },
             "timeline": {
-                **object_at(told, "timeline"),
-                "events": newer(list(objects_in(object_at(told, "timeline").get("events"))), until),
+                **object_at(raw_room, "timeline"),
+                "events": newer(list(objects_in(object_at(raw_room, "timeline").get("events"))), until),
             },
         }
-        for room_id, told in object_at(response, "rooms", "join").items()
-        if isinstance(told, dict)
+        for room_id, raw_room in object_at(response, "rooms", "join").items()
+        if isinstance(raw_room, dict)
     }
     return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
 
@@ -267,8 +271,8 @@ async def _has_event(identity: Identity, heard: Heard) -> bool:
 
 def _position(cursor: object) -> int | None:
     """Return the position in the stream of events; None for a cursor of another shape."""
-    found = POSITION.match(cursor) if isinstance(cursor, str) else None
-    if found is None:
+    match = POSITION.match(cursor) if isinstance(cursor, str) else None
+    if match is None:
         return None
-    one, least, more = found.groups()
+    one, least, more = match.groups()
     return max(int(each) for each in (one or least, *re.findall(r"\.(\d+)", more or "")))

@@ -31,17 +31,17 @@ def response_parts(response: Json, gaps: TimelineGaps) -> Iterator[ResponsePart]
         yield _part({"device_lists": response["device_lists"]}, {})
     for event in objects_in(object_at(response, "to_device").get("events")):
         yield _part({"to_device": {"events": [event]}}, event)
-    for room_id, told in object_at(response, "rooms", "join").items():
+    for room_id, raw_room in object_at(response, "rooms", "join").items():
         gap = gaps.get(room_id, NO_GAP)
         if gap.truncated:
             part = _part({"rooms": {"join": {room_id: {}}}}, {}, room_id)
             yield replace(part, gaps={room_id: TimelineGap(truncated=True)})
-        for event in timeline_events(told, gap.events):
+        for event in timeline_events(raw_room, gap.events):
             yield _part({"rooms": {"join": {room_id: _timeline([event])}}}, event, room_id)
-        if receipts := object_at(told if isinstance(told, dict) else {}, "ephemeral"):
+        if receipts := object_at(raw_room if isinstance(raw_room, dict) else {}, "ephemeral"):
             yield _part({"rooms": {"join": {room_id: {"ephemeral": receipts}}}}, {}, room_id)
-    for room_id, told in object_at(response, "rooms", "leave").items():
-        for event in timeline_events(told, ()):
+    for room_id, raw_room in object_at(response, "rooms", "leave").items():
+        for event in timeline_events(raw_room, ()):
             yield _part({"rooms": {"leave": {room_id: _timeline([event])}}}, event, room_id)
 
 

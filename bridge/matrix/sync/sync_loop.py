@@ -163,14 +163,14 @@ class SyncLoop:
         return self._interval or self._pause
 
     async def _look_for_rollback(self) -> None:
-        found = await self._find_rollback()
+        rollback = await self._find_rollback()
         # Once more behind it: what is done then bears with a homeserver that is away for a moment, as when it is put back.
-        while found is not None and (self._heard_until is None or (self._is_marked and not found.noted)):
+        while rollback is not None and (self._heard_until is None or (self._is_marked and not rollback.noted)):
             self._heard_until = None
-            self._is_marked = await self._rolled_back(found)
-            self._heard_until = found.heard_until
-            found = await self._find_rollback()
-        self._heard_until = None if found is None else found.heard_until
+            self._is_marked = await self._rolled_back(rollback)
+            self._heard_until = rollback.heard_until
+            rollback = await self._find_rollback()
+        self._heard_until = None if rollback is None else rollback.heard_until
 
     async def _find_rollback(self) -> Rollback | None:
         return await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
@@ -272,7 +272,7 @@ async def _fetch_gap(
     with the whole response: the cursor does not pass words that were not heard, and the desk hears that it stands still
     (`SyncWatchdog`).
     """
-    found: list[Json] = []
+    events: list[Json] = []
     start = before
     for _ in range(MAX_PAGES):
         if not isinstance(start, str):
@@ -289,11 +289,11 @@ async def _fetch_gap(
             raise
         page = list(objects_in(answer.get("chunk")))
         new = page if heard_until is None else homeserver_rollback.newer(page, heard_until)
-        found += new
+        events += new
         if (start := answer.get("end")) is None or len(new) < len(page):
-            return TimelineGap(events=found[::-1])
-    log.event("matrix.gap_truncated", level=logging.ERROR, count=len(found))
-    return TimelineGap(events=found[::-1], truncated=True)
+            return TimelineGap(events=events[::-1])
+    log.event("matrix.gap_truncated", level=logging.ERROR, count=len(events))
+    return TimelineGap(events=events[::-1], truncated=True)
 
 
 async def _is_joined(client: HomeserverClient, room_id: str) -> bool:

@@ -101,12 +101,12 @@ class SyncResponseParser:
         """Write what a response tells and return its items; what is malformed is counted in `batch.dropped`."""
         items: list[MatrixEvent] = []
         await self._devices.mark(transaction, strings_in(object_at(response, "device_lists").get("changed")))
-        held, self._early_keys = self._early_keys, ()
-        early = await self._to_device_messages(transaction, (*held, *batch.messages), batch, items)
-        for room_id, told in object_at(response, "rooms", "join").items():
+        early_keys, self._early_keys = self._early_keys, ()
+        early = await self._to_device_messages(transaction, (*early_keys, *batch.messages), batch, items)
+        for room_id, raw_room in object_at(response, "rooms", "join").items():
             gap = gaps.get(room_id, NO_GAP)
-            events = [event for event in timeline_events(told, gap.events) if not self._is_own_message(event)]
-            receipts = self._read_receipts(room_id, told)
+            events = [event for event in timeline_events(raw_room, gap.events) if not self._is_own_message(event)]
+            receipts = self._read_receipts(room_id, raw_room)
             # A room in which we alone spoke is not looked up: under load that is each of them, each a way to the database.
             if not (events or receipts or gap.truncated) or (room := await room_of(transaction, room_id)) is None:
                 continue
@@ -121,11 +121,11 @@ class SyncResponseParser:
                     items += [] if item is None else [item]
                     items += member_names(room_id, event, self._ours) if room.kind == "desk" else ()
             items += receipts
-        for room_id, told in object_at(response, "rooms", "leave").items():
+        for room_id, raw_room in object_at(response, "rooms", "leave").items():
             if (room := await room_of(transaction, room_id)) is not None:
                 items += [
                     lost
-                    for event in timeline_events(told, ())
+                    for event in timeline_events(raw_room, ())
                     if (lost := self._removed_from_room(room, event)) is not None
                 ]
         # Who has just joined, by this response, has sent their key before its rooms were worked through.
@@ -172,10 +172,10 @@ class SyncResponseParser:
         except BAD_DATA:
             return None
 
-    def _read_receipts(self, room_id: str, told: object) -> list[MatrixEvent]:
+    def _read_receipts(self, room_id: str, raw_room: object) -> list[MatrixEvent]:
         """Return who has read what (Client-Server API, m.receipt): of each person the newest that is told."""
         newest: dict[str, str] = {}
-        room = told if isinstance(told, dict) else {}
+        room = raw_room if isinstance(raw_room, dict) else {}
         for event in objects_in(object_at(room, "ephemeral").get("events")):
             if event.get("type") != "m.receipt":
                 continue
@@ -307,7 +307,7 @@ def _room_lost(room_id: str, event: Json, how: str) -> RoomLost:
     )
 
 
-def timeline_events(told: object, gap: Sequence[Json]) -> list[Json]:
+def timeline_events(raw_room: object, gap: Sequence[Json]) -> list[Json]:
     """Return what came into a room, oldest first, without changes of state that do not hold.
 
     Two events that are made at once do not know of each other, and the order in which they come does not say which of two
@@ -316,21 +316,21 @@ def timeline_events(told: object, gap: Sequence[Json]) -> list[Json]:
     of the timeline, is never asked: beside such a pair it brings back what is over.) Where the homeserver does not tell,
     the order counts.
     """
-    room = told if isinstance(told, dict) else {}
+    room = raw_room if isinstance(raw_room, dict) else {}
     came = [*gap, *objects_in(object_at(room, "timeline").get("events"))]
     after = next((objects_in(object_at(room, name).get("events")) for name in STATE_AFTER if name in room), None)
     if after is None:
         return came
     holds = {key: event for event in after if (key := _state_key(event)) is not None}
-    kept: list[Json] = []
-    found = set[tuple[str, str]]()
+    events: list[Json] = []
+    keys = set[tuple[str, str]]()
     for event in reversed(came):
         key = _state_key(event)
         if key in holds and event.get("event_id") == holds[key].get("event_id"):
-            found.add(key)
-        if key is None or key in found:
-            kept.append(event)
-    return [*(event for key, event in holds.items() if key not in found), *reversed(kept)]
+            keys.add(key)
+        if key is None or key in keys:
+            events.append(event)
+    return [*(event for key, event in holds.items() if key not in keys), *reversed(events)]
 
 
 def _state_key(event: Json) -> tuple[str, str] | None:
