@@ -170,8 +170,8 @@ class CarrierCopies:
             return UNKNOWN_ID
         if copy.hash != id_digest(self._vault, self._carrier.kind, message_id):
             return ELSEWHERE
-        if await self._is_report_missing(copy) and (told := await self._carrier.status(message_id)) is not None:
-            await self._accept_report(told)
+        if await self._is_report_missing(copy) and (report := await self._carrier.status(message_id)) is not None:
+            await self._accept_report(report)
             self._crash(CrashPoint.STATUS_TAKEN)
         outcome = await self._carrier.delete_copy(message_id)
         self._crash(CrashPoint.COPY_DELETED)

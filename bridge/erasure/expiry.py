@@ -124,25 +124,25 @@ class ExpiryWorker:
     async def _expire_in_room(self, room_id: str, events: list[IndexedEvent], now: int) -> bool:
         """Expire events of one room; return whether the homeserver answered. A failure here affects no other room."""
         remaining: list[str] = []
-        answered = True
+        has_answered = True
         try:
             await self._expire_events(room_id, events, now, remaining)
         except Transient as error:
             log.event("expiry.homeserver_retry", status=error.status)
-            answered = False
+            has_answered = False
             if (since := self._backoff.record_failure(room_id, now, error.retry_after)) is not None:
                 await self._alert("message homeserver_silent", since)
         else:
             self._backoff.record_answer(room_id)
         if remaining and (since := self._backoff.record_refusal(room_id, now)) is not None:
             await self._alert(f"message {remaining[0]}", since)
-        return answered
+        return has_answered
 
     async def _expire_events(self, room_id: str, events: list[IndexedEvent], now: int, remaining: list[str]) -> None:
         """Do it for all of them at once, or one by one. `remaining`: gets why something did. Raises :class:`Transient`."""
-        said = [event for event in events if not event.is_state]
+        messages = [event for event in events if not event.is_state]
         try:
-            found = await self._rooms.redact_and_verify(room_id, said, again=now // RETRY_SECONDS)
+            redacted_events = await self._rooms.redact_and_verify(room_id, messages, again=now // RETRY_SECONDS)
         except TokenRefused:
             raise
         except HomeserverError as error:
@@ -161,15 +161,19 @@ class ExpiryWorker:
             remaining.append("not_redacted")
             return
         self._crash(CrashPoint.EVENT_EXPIRED)
-        gone = {event.n for event in (*found, *(event for event in events if event.is_state))}
-        names = [event.event_id for event in events if event.n in gone]
+        expired_numbers = {event.n for event in (*redacted_events, *(event for event in events if event.is_state))}
+        names = [event.event_id for event in events if event.n in expired_numbers]
         await self._database.commit(lambda transaction: room_events.delete(transaction, names))
         # Not those that a person holds by now: they wait as they are.
-        left = [event for event in said if event.n not in gone and await room_events.may_expire(self._database, event.n)]
-        if left:
-            await self._postpone(left, now)
+        readable_events = [
+            event
+            for event in messages
+            if event.n not in expired_numbers and await room_events.may_expire(self._database, event.n)
+        ]
+        if readable_events:
+            await self._postpone(readable_events, now)
             remaining.append("still_readable")
-        if found:
+        if redacted_events:
             await self._overwrite_redacted(room_id)
 
     async def _postpone(self, events: list[IndexedEvent], now: int) -> None:

@@ -63,7 +63,7 @@ async def seal_again(services: Services, *, now: float, everything: bool) -> Non
 
 async def _owners(reader: Reader) -> set[str]:
     """Return the owners of the passing keys under which something in the main database is sealed."""
-    found: set[str] = set()
+    owners: set[str] = set()
     for table in (inbox, dead_letters, inbound_table, outbound_table, olm_store):
-        found |= await table.passing_owners(reader)
-    return found
+        owners |= await table.passing_owners(reader)
+    return owners

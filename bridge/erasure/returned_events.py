@@ -56,14 +56,14 @@ class ReturnedEvents:
     async def _look_at(self, room_id: str, until: int) -> int:
         """Put a room's events that had been redacted on the index; return how many there are."""
         try:
-            found = await self._probe.readable(room_id)
+            events = await self._probe.readable(room_id)
         except TokenRefused:
             raise
         except Permanent:
             return 0
         # Read first: in nearly every room all is on the index, and a commit there would hold up the one writer for nothing.
         known = set(await room_events.ids_of_room(self._database, room_id))
-        old = [(event_id, at) for event_id, at in found if at <= until and event_id not in known]
+        old = [(event_id, at) for event_id, at in events if at <= until and event_id not in known]
         now = int(self._clock.now())
 
         async def commit(transaction: Transaction) -> int:

@@ -151,9 +151,9 @@ class RoomSteps:
 
         Rule: design.md, "The life of a thread".
         """
-        left = await self.overwrite_redacted(job.subject)
+        remaining_count = await self.overwrite_redacted(job.subject)
         self._crash(CrashPoint.ROOM_CENSORED)
-        return "censor" if left else "uploads"
+        return "censor" if remaining_count else "uploads"
 
     async def uploads(self, job: ErasureJob) -> str:
         """Delete what was uploaded for the room, and not what another person uploaded and this room only refers to."""
@@ -206,8 +206,8 @@ class RoomSteps:
         if room.state is not RoomState.GONE or room.events or room.leftovers:
             return "purge"
         event_ids = await room_events.ids_of_room(self._database, room_id)
-        found_gone = await self._for_each(lambda event_id: self._erasure_probe.event_gone(room_id, event_id), event_ids)
-        if len(found_gone) < len(event_ids):
+        removed_ids = await self._for_each(lambda event_id: self._erasure_probe.event_gone(room_id, event_id), event_ids)
+        if len(removed_ids) < len(event_ids):
             raise StepNotDone("event_readable")
         uploads = await media.uploads_of(self._database, room_id)
         for address in uploads:
@@ -218,11 +218,11 @@ class RoomSteps:
             return "destroy"
         job.counts.pop(REDACTED_AGAIN, None)
         # Found gone before, where all is done once more (`erasure_jobs.redo_rooms`) and our own rows had gone.
-        found = {"events": len(event_ids), "uploads": len(uploads)}
-        job.counts.update({name: max(count, job.counts.get(name, 0)) for name, count in found.items()})
+        counts = {"events": len(event_ids), "uploads": len(uploads)}
+        job.counts.update({name: max(count, job.counts.get(name, 0)) for name, count in counts.items()})
         job.counts.update({"rooms": 1, "keys": 1})
-        if (kept := KEPT_PAGES.get(room.database)) is not None:
-            job.counts[kept] = 1
+        if (count_name := KEPT_PAGES.get(room.database)) is not None:
+            job.counts[count_name] = 1
         if self._database.dialect is Dialect.POSTGRESQL:
             job.counts[OWN_PAGES] = 1
         self._crash(CrashPoint.ROOM_LOOKED)
@@ -263,7 +263,7 @@ class RoomSteps:
     async def _record_unredacted(self, job: ErasureJob) -> bool:
         """Put events that the homeserver has and the index does not on the index; return whether there were any."""
         room_id = job.subject
-        found = await self._unredacted(room_id)
+        events = await self._unredacted(room_id)
         now = self._clock.now()
         room = Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
 
@@ -271,18 +271,18 @@ class RoomSteps:
             known = False
             # Our own rows of it may have gone before the homeserver was put back (`erasure_jobs.redo_rooms`).
             await record_room(transaction, room, members={}, levels={})
-            for event_id, at in found:
+            for event_id, at in events:
                 known |= not await room_events.record(
                     transaction, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
                 )
                 await room_events.mark_readable(transaction, event_id)
             return known
 
-        again = bool(found) and await self._database.commit(commit)
+        again = bool(events) and await self._database.commit(commit)
         if again:
             _count(job, REDACTED_AGAIN, 1)
             raise StepNotDone("message_readable")
-        return bool(found)
+        return bool(events)
 
     async def _is_lost(self, room_id: str, error: Permanent) -> bool:
         """Whether a step is refused because we are not in the room, so that only the purge can still be done.

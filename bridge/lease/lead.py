@@ -91,11 +91,11 @@ class Lead:
         *,
         epoch: int,
         identity: str,
-        taken: float,
+        taken_at: float,
         former: str,
         end: End,
     ) -> None:
-        """`taken`: seconds since the boot, measured before the lease was requested.
+        """`taken_at`: seconds since the boot, measured before the lease was requested.
 
         `former`: the identity of the former leader, which may have a request under way; empty: none may.
         """
@@ -106,8 +106,8 @@ class Lead:
         self.lost = False
         self._released = False
         self._connection, self._place, self._identity, self._end = connection, place, identity, end
-        self._deadline = taken + LEASE_SECONDS - MARGIN_SECONDS
-        self._quiet_from = taken + REQUEST_SECONDS if former else taken
+        self._deadline = taken_at + LEASE_SECONDS - MARGIN_SECONDS
+        self._quiet_from = taken_at + REQUEST_SECONDS if former else taken_at
         self._renewing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -182,17 +182,17 @@ class Lead:
                 except LeadLost:
                     self.lose("a command has the line for itself")
                     raise
-            asked = seconds_since_boot()
+            asked_at = seconds_since_boot()
             try:
-                wanted = await lease_table.renew(self._connection, self.epoch, self._identity)
+                is_handover_wanted = await lease_table.renew(self._connection, self.epoch, self._identity)
             except DatabaseError as error:
                 if isinstance(error, Unavailable):
                     raise
                 self.lose("the lease cannot be read")  # its table is missing, or another's
                 raise LeadLost("table") from None
-            if wanted is None:
+            if is_handover_wanted is None:
                 self.lose("the lease is another's")
                 raise LeadLost("epoch")
-            self._deadline = asked + LEASE_SECONDS - MARGIN_SECONDS
-            if wanted:
+            self._deadline = asked_at + LEASE_SECONDS - MARGIN_SECONDS
+            if is_handover_wanted:
                 self.handover.set()

@@ -124,24 +124,24 @@ class Waiting:
         connection = await self._connected()
         if connection is None:
             return None
-        seen = await self._read(connection)
-        if seen is None:
+        lease = await self._read(connection)
+        if lease is None:
             return None
         now = seconds_since_boot()
-        if self._seen is None or (self._seen.epoch, self._seen.until) != (seen.epoch, seen.until):
+        if self._seen is None or (self._seen.epoch, self._seen.until) != (lease.epoch, lease.until):
             self._seen_first = now
-        self._seen = seen
-        dead = bool(seen.holder) and is_dead(seen.holder, own_words=self._identity)
-        stood_still = seen.run_out and now - self._seen_first >= LEASE_SECONDS
-        if not (seen.released or dead or stood_still):
+        self._seen = lease
+        dead = bool(lease.holder) and is_dead(lease.holder, own_words=self._identity)
+        stood_still = lease.run_out and now - self._seen_first >= LEASE_SECONDS
+        if not (lease.released or dead or stood_still):
             await self._call(connection)
             return None
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._say("lease.no_keys", FileNotFoundError())
             self._missing()
             return None
-        age = await self._keys_age(seen.holder if stood_still else "")
-        if await self._is_older(connection, age, seen):
+        age = await self._keys_age(lease.holder if stood_still else "")
+        if await self._is_older(connection, age, lease):
             return None
 
         async def may_lead(now: Lease) -> bool:
@@ -149,9 +149,9 @@ class Waiting:
             return not await self._is_older(connection, await self._keys_age(""), now)
 
         by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
-        asked, is_free = seconds_since_boot(), dead or stood_still
+        asked_at, is_free = seconds_since_boot(), dead or stood_still
         place = place_of_lease(self._place)
-        epoch = await lease_table.take(connection, place, seen, is_free=is_free, may_lead=may_lead, by=by)
+        epoch = await lease_table.take(connection, place, lease, is_free=is_free, may_lead=may_lead, by=by)
         if epoch is None:
             return None
         self._connection = None
@@ -161,14 +161,14 @@ class Waiting:
             self._place,
             epoch=epoch,
             identity=self._identity,
-            taken=asked,
-            former="" if seen.released or dead else seen.holder or "unknown",
+            taken_at=asked_at,
+            former="" if lease.released or dead else lease.holder or "unknown",
             end=self._end,
         )
 
-    async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, seen: Lease) -> bool:
+    async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, lease: Lease) -> bool:
         """Whether `keys.db` is older than the last leader's, or than the database knows of; if so, it is reported."""
-        if self._any_keys or (age.epoch >= seen.keys and age.changes >= await self._noted(connection)):
+        if self._any_keys or (age.epoch >= lease.keys and age.changes >= await self._noted(connection)):
             return False
         self._say("lease.keys_stale", FileNotFoundError())
         self._stale()
@@ -193,7 +193,7 @@ class Waiting:
         while seconds_since_boot() < until:
             with contextlib.suppress(DatabaseError):
                 connection = await self._connected()
-                if connection is not None and (seen := await self._read(connection)) is not None and not seen.released:
+                if connection is not None and (lease := await self._read(connection)) is not None and not lease.released:
                     return
             await asyncio.sleep(HANDOVER_LOOK_SECONDS)
 
@@ -217,14 +217,14 @@ class Waiting:
 
     async def _read(self, connection: PostgresConnection) -> Lease | None:
         try:
-            seen = await lease_table.read(connection)
+            lease = await lease_table.read(connection)
         except InvalidStatement:  # there is no such table
-            seen = None
-        if seen is None:
+            lease = None
+        if lease is None:
             is_new = not self._keys.exists() and not await lease_table.line_exists(connection, self._place)
             await lease_table.create(connection, place_of_lease(self._place), is_new=is_new)
-            seen = await lease_table.read(connection)
-        return seen
+            lease = await lease_table.read(connection)
+        return lease
 
     async def _call(self, connection: PostgresConnection) -> None:
         """Show at the server whether we see `keys.db`: no leader need hand over to a bridge without it."""

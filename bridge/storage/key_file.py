@@ -144,15 +144,15 @@ class KeyFile:
         `wrapped`: 61 bytes. Raises ValueError for another size, or an owner longer than 264 bytes.
         """
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[bytes] = loop.create_future()
+        future: asyncio.Future[bytes] = loop.create_future()
         with self._asking:
             together = self._together
             if together is None or len(together) >= MAX_TOGETHER:
                 together = []
                 self._thread.submit(self._insert_together, together, loop)
                 self._together = together
-            together.append((owner, wrapped, told))
-        return await told
+            together.append((owner, wrapped, future))
+        return await future
 
     async def replace(self, owner: str, wrapped: bytes) -> None:
         """Replace an owner's 61 bytes, durably. For marks only: the journal may keep the old bytes."""
@@ -263,30 +263,30 @@ class KeyFile:
         """Remember the file's number of changes. After a commit, because others act on it."""
         self._changes = int(self._db().fetchval(READ_CHANGES))
 
-    def _insert_together(self, asked: list[Asked], loop: asyncio.AbstractEventLoop) -> None:
+    def _insert_together(self, requests: list[Asked], loop: asyncio.AbstractEventLoop) -> None:
         with self._asking:
-            if self._together is asked:
+            if self._together is requests:
                 self._together = None
-        answers = self._insert_all(asked)
+        answers = self._insert_all(requests)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_tell, asked, answers)
+            loop.call_soon_threadsafe(_tell, requests, answers)
 
-    def _insert_all(self, asked: list[Asked]) -> Sequence[bytes | Exception]:
+    def _insert_all(self, requests: list[Asked]) -> Sequence[bytes | Exception]:
         """Write keys, several in one transaction; return for each the owner's key, or the error."""
         try:
-            if len(asked) == 1:
-                answers: list[bytes | Exception] = [self._insert(*asked[0][:2])]
+            if len(requests) == 1:
+                answers: list[bytes | Exception] = [self._insert(*requests[0][:2])]
             else:
                 self._db().execute("BEGIN IMMEDIATE")
-                answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in asked]
+                answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in requests]
                 self._db().execute("COMMIT")
             self._count()
         except (DatabaseError, OSError, ValueError, MemoryError) as failed:
-            if len(asked) > 1:
+            if len(requests) > 1:
                 self._slots = None
                 with contextlib.suppress(DatabaseError):  # it may have been taken back already
                     self._db().execute("ROLLBACK")
-            return [failed] * len(asked)
+            return [failed] * len(requests)
         return answers
 
     def _insert_or_refuse(self, owner: str, wrapped: bytes) -> bytes | ValueError:
@@ -355,12 +355,12 @@ class KeyFile:
             connection.execute("ROLLBACK")
 
 
-def _tell(asked: list[Asked], answers: Sequence[bytes | Exception]) -> None:
-    for (_, _, told), answer in zip(asked, answers, strict=True):
+def _tell(requests: list[Asked], answers: Sequence[bytes | Exception]) -> None:
+    for (_, _, future), answer in zip(requests, answers, strict=True):
         if isinstance(answer, Exception):
-            commit_queue.fail(told, answer)
+            commit_queue.fail(future, answer)
         else:
-            commit_queue.answer(told, answer)
+            commit_queue.answer(future, answer)
 
 
 def _refuse_newer(connection: SqliteConnection) -> None:

@@ -252,9 +252,9 @@ class PostgresPipeline(asyncio.Protocol):
         self._watch = None
         if self.is_closed or not self._flights:
             return
-        left = self._flights[0].sent + self._seconds - self._loop.time()
-        if left > 0:
-            self._watch = self._loop.call_later(left, self._look)
+        seconds = self._flights[0].sent + self._seconds - self._loop.time()
+        if seconds > 0:
+            self._watch = self._loop.call_later(seconds, self._look)
             return
         self._flights[0].error = Unavailable("TimeoutError")
         self.abort()  # the outcome is unknown, and so is whether the next one gets an answer
@@ -335,9 +335,9 @@ class PostgresPipeline(asyncio.Protocol):
                 if flight.error is None:
                     flight.error = self._error_of(error_code(body))
                     rest = flight.requests[flight.answered :]
-                    asked = rest[0][0] if rest else flight.preparing
-                    if flight.turn.failed is None and asked is not None:
-                        flight.turn.failed = (asked.statement, flight.error)
+                    prepared_statement = rest[0][0] if rest else flight.preparing
+                    if flight.turn.failed is None and prepared_statement is not None:
+                        flight.turn.failed = (prepared_statement.statement, flight.error)
             case 0x74 if flight.preparing is not None:  # ParameterDescription
                 describe_parameters(flight.preparing, body)
             case 0x54 if flight.preparing is not None:  # RowDescription

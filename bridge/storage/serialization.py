@@ -58,6 +58,6 @@ def _with_crowd_by_thread(desk: bytes) -> bytes:
     """Return a desk in today's form: before the crowd of a flood had a table, it was a list in the desk."""
     if b'"crowd":[' not in desk:
         return desk
-    told = json.loads(desk)
-    told["flood"]["crowd"] = {entry["thread"]: entry for entry in told["flood"]["crowd"]}
-    return json.dumps(told).encode()
+    fields = json.loads(desk)
+    fields["flood"]["crowd"] = {entry["thread"]: entry for entry in fields["flood"]["crowd"]}
+    return json.dumps(fields).encode()

@@ -148,10 +148,14 @@ class SqliteConnection:
 
     def _translate(self, error: apsw.Error) -> DatabaseError:
         """Return our error for one of SQLite's; a full disk is named as such, also where SQLite cannot open a file."""
-        told = translate(error)
-        if isinstance(told, Unavailable) and told.code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and self._is_full():
+        database_error = translate(error)
+        if (
+            isinstance(database_error, Unavailable)
+            and database_error.code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
+            and self._is_full()
+        ):
             return Unavailable(SQLITE_FULL)
-        return told
+        return database_error
 
     def _is_full(self) -> bool:
         if self._directory is None:
@@ -202,9 +206,9 @@ def is_write_locked(path: Path, *, wait_ms: int) -> bool:
 def find_damage(path: Path) -> str:
     """Read every page of a database and look for damage; empty when there is none. Raises `DatabaseError`."""
     with snapshot(path) as connection:
-        found = str(connection.fetchval("PRAGMA integrity_check(1)"))
+        result = str(connection.fetchval("PRAGMA integrity_check(1)"))
         broken = connection.fetch("PRAGMA foreign_key_check")
-    return "rows point to rows that are not there" if broken else "" if found == "ok" else found
+    return "rows point to rows that are not there" if broken else "" if result == "ok" else result
 
 
 def overwrites_deleted() -> bool:

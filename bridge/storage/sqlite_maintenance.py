@@ -126,9 +126,9 @@ def overwrite(path: Path) -> None:
     except FileNotFoundError:
         return
     try:
-        left = os.fstat(descriptor).st_size
-        while left:
-            left -= os.write(descriptor, bytes(min(left, CHUNK)))
+        remaining_bytes = os.fstat(descriptor).st_size
+        while remaining_bytes:
+            remaining_bytes -= os.write(descriptor, bytes(min(remaining_bytes, CHUNK)))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

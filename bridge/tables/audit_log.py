@@ -129,8 +129,8 @@ class AuditLog:
             return "gone"
 
     async def _write_mark(self, transaction: Transaction, name: str, entry: AuditEntry) -> None:
-        told = json.dumps([entry.seq, entry.hour, entry.mac.hex()])
-        value = json.dumps([told, self._mac(name, told).hex()])
+        text = json.dumps([entry.seq, entry.hour, entry.mac.hex()])
+        value = json.dumps([text, self._mac(name, text).hex()])
         await line_state.put(transaction, name, value)
 
     def _read_mark(self, value: str | None, name: str) -> AuditEntry | None:
@@ -138,9 +138,9 @@ class AuditLog:
         if value is None:
             return None
         try:
-            told, mac = json.loads(value)
-            genuine = hmac.compare_digest(self._mac(name, told), bytes.fromhex(mac))
-            seq, hour, digest = json.loads(told)
+            text, mac = json.loads(value)
+            genuine = hmac.compare_digest(self._mac(name, text), bytes.fromhex(mac))
+            seq, hour, digest = json.loads(text)
             entry = AuditEntry(seq=int(seq), hour=int(hour), about="", kind="", mac=bytes.fromhex(digest))
         except (TypeError, ValueError, AttributeError):
             raise ValueError("not a mark of the audit") from None
@@ -159,19 +159,19 @@ async def newest_entries(reader: Reader, most: int) -> list[AuditEntry]:
     return [AuditEntry(**{**dict(row), "mac": bytes(row["mac"])}) for row in reversed(rows)]
 
 
-def format_entries(found: Sequence[AuditEntry], zone: str = "") -> str:
+def format_entries(entries: Sequence[AuditEntry], zone: str = "") -> str:
     """Format entries for a person: hour, kind, and the letters that distinguish threads.
 
     `zone`: the time zone of the hours, as a room shows them; without it they are in UTC.
     """
     hours = [
-        f"{datetime.fromtimestamp(e.hour, ZoneInfo(zone)):%Y-%m-%d %H}h" if zone else format_hour(e.hour) for e in found
+        f"{datetime.fromtimestamp(e.hour, ZoneInfo(zone)):%Y-%m-%d %H}h" if zone else format_hour(e.hour) for e in entries
     ]
-    shown = [
+    lines = [
         f"{hour}  {e.kind}{'' if e.about in NON_THREAD_SUBJECTS else '  ' + e.about}"
-        for hour, e in zip(hours, found, strict=True)
+        for hour, e in zip(hours, entries, strict=True)
     ]
-    return "\n".join(shown) or "Nothing is noted."
+    return "\n".join(lines) or "Nothing is noted."
 
 
 def format_hour(at: float) -> str:

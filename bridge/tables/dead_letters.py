@@ -120,8 +120,8 @@ async def move_row(
     async def commit(transaction: Transaction) -> bool:
         if not await remove(transaction):
             return False
-        kept = letter if seal is None else replace(letter, row=await seal())
-        await record(transaction, kept, at=at, notices=notices)
+        sealed_letter = letter if seal is None else replace(letter, row=await seal())
+        await record(transaction, sealed_letter, at=at, notices=notices)
         return True
 
     return [notice.owner for notice in notices] if await database.commit(commit) else []

@@ -90,13 +90,13 @@ async def forget_thread(transaction: Transaction, thread: str) -> None:
 async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> ErasureJob | None:
     """Return the job whose step is due first, due already or not, except for threads on legal hold; None without one."""
     # A job that a person wanted at once does not wait behind scheduled ones.
-    wanted = f"e.grace <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
+    is_immediate = f"e.grace <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
     # While the clock is distrusted, a step that waits for its time keeps waiting, unless a person wanted it at once.
     only = f"AND (e.step <> '{PURGE}' OR e.grace <= {IMMEDIATE})" if clock_distrusted else ""
     row = await reader.fetchrow(
         f"""SELECT e.* FROM erasure e
             WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold) {only}
-            ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
+            ORDER BY CASE WHEN {is_immediate} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
         now,
     )
     return None if row is None else ErasureJob(**{**dict(row), "counts": _counts(row["counts"])})

@@ -160,7 +160,7 @@ def _lease_of(row: Row) -> Lease:
 async def take(
     connection: PostgresConnection,
     place: PostgresPlace,
-    seen: Lease,
+    lease: Lease,
     *,
     is_free: bool,
     may_lead: Callable[[Lease], Awaitable[bool]],
@@ -183,11 +183,11 @@ async def take(
         return None
     try:
         row = await connection.fetchrow(f"{_READ} FOR UPDATE")
-        same = row is not None and (row["epoch"], row["until"]) == (seen.epoch, seen.until)
+        same = row is not None and (row["epoch"], row["until"]) == (lease.epoch, lease.until)
         if row is None or not same or not (row["released"] or is_free) or not await may_lead(_lease_of(row)):
             await connection.run("ROLLBACK")
             return None
-        epoch = max(seen.epoch, by.least_epoch) + 1
+        epoch = max(lease.epoch, by.least_epoch) + 1
         await connection.execute(_TAKE, epoch, by.identity, by.host, LEASE_SECONDS)
         await call(connection, LEADER_NAME)
     except DatabaseError:
@@ -203,8 +203,8 @@ async def take(
 
 async def renew(connection: PostgresConnection, epoch: int, identity: str) -> bool | None:
     """Renew the lease from now; return whether it should be handed over, or None when it is not ours any more."""
-    asked = await connection.fetchval(_RENEW, epoch, identity, LEASE_SECONDS)
-    return None if asked is None else bool(asked)
+    handover = await connection.fetchval(_RENEW, epoch, identity, LEASE_SECONDS)
+    return None if handover is None else bool(handover)
 
 
 async def note_keys(connection: PostgresConnection, epoch: int, identity: str) -> None:

@@ -174,8 +174,8 @@ async def drop_damaged(transaction: Transaction) -> int:
     """
     count, known = 0, readers()
     for row in await transaction.fetch("SELECT name, value FROM line"):
-        read = known.get(STRAY_ALERT if row["name"].startswith(STRAY_ALERT) else row["name"])
-        if read is None or _is_whole(read, row["value"]):
+        parse = known.get(STRAY_ALERT if row["name"].startswith(STRAY_ALERT) else row["name"])
+        if parse is None or _is_whole(parse, row["value"]):
             continue
         await delete(transaction, row["name"])
         if row["name"] == CARRIER_WATERMARK:
@@ -184,9 +184,9 @@ async def drop_damaged(transaction: Transaction) -> int:
     return count
 
 
-def _is_whole(read: Callable[[str], object], value: str) -> bool:
+def _is_whole(parse: Callable[[str], object], value: str) -> bool:
     try:
-        read(value)
+        parse(value)
     except (ValueError, TypeError, LookupError):
         return False
     return True

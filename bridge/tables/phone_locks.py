@@ -41,13 +41,13 @@ class LockedPhones:
         except CannotOpen:
             pass  # the set is behind, then
         entries = await self._read(database)
-        found = await self._marked.load(entries)
-        if found is Found.BEHIND:
-            doubted = await database.fetch("SELECT id, phone_hash FROM thread")
-            assumed = {row["id"]: bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)) for row in doubted}
-            values = {id_: _lock_value(hash_, self.of(id_).joined(DOUBTED)) for id_, hash_ in assumed.items()}
+        state = await self._marked.load(entries)
+        if state is Found.BEHIND:
+            rows = await database.fetch("SELECT id, phone_hash FROM thread")
+            hashes = {row["id"]: bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)) for row in rows}
+            values = {id_: _lock_value(hash_, self.of(id_).joined(DOUBTED)) for id_, hash_ in hashes.items()}
             self._marked.assume(entries | {id_.encode(): value for id_, value in values.items()})
-        return found
+        return state
 
     def of(self, thread: str, reader: Reader | None = None) -> PhoneLocks:
         """Return the locks of a thread's phone. `reader`: the commit that asks, where one does."""
@@ -56,9 +56,9 @@ class LockedPhones:
 
     async def take_over(self, transaction: Transaction, phone_hash: bytes) -> PhoneLocks:
         """Take the locks of a phone whose thread was deleted beside the bridge, for the one that begins; mostly none."""
-        left = [(key, value) for key, value in self._marked.entries.items() if value.startswith(phone_hash)]
+        entries = [(key, value) for key, value in self._marked.entries.items() if value.startswith(phone_hash)]
         joined = UNLOCKED
-        for key, value in left:
+        for key, value in entries:
             joined = joined.joined(_locks(value))
             await self.write(transaction, key.decode(), UNLOCKED)
         return joined
@@ -113,5 +113,5 @@ def _lock_value(phone_hash: bytes, locks: PhoneLocks) -> bytes:
 
 
 def _locks(value: bytes) -> PhoneLocks:
-    read = json.loads(value[PHONE_HASH_BYTES:])
-    return PhoneLocks(**read | {"lock": SendLock(read["lock"])})
+    fields = json.loads(value[PHONE_HASH_BYTES:])
+    return PhoneLocks(**fields | {"lock": SendLock(fields["lock"])})

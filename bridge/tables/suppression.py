@@ -65,16 +65,16 @@ class Suppression:
         until = {reason: entries.get(_entry_key(digest, reason.value), b"") for reason in SuppressionReason}
         return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
 
-    async def write(self, transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
+    async def write(self, transaction: Transaction, digest: bytes, action: Suppress, *, now: float) -> None:
         """Write or delete an entry, within a commit, which also deletes expired entries."""
         await self.delete_expired(transaction, await clock_trust.expiry_time(transaction, now))
-        stands = told.until > now
-        key, until = _entry_key(digest, told.reason.value), int(told.until)
+        stands = action.until > now
+        key, until = _entry_key(digest, action.reason.value), int(action.until)
         await self._marked.change(transaction, {key: _time(until) if stands else None})
-        await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
+        await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, action.reason.value)
         if stands:
             query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
-            await transaction.execute(query, digest, told.reason.value, until)
+            await transaction.execute(query, digest, action.reason.value, until)
 
     async def delete_expired(self, transaction: Transaction, now: float) -> None:
         """Delete the entries whose time is over, within a commit."""

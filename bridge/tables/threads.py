@@ -125,8 +125,8 @@ async def insert(
 
 async def find_by_phone(reader: Reader, phone_hash: bytes) -> str | None:
     """Return the thread of a phone, by its keyed hash, or None."""
-    found: str | None = await reader.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
-    return found
+    thread_id: str | None = await reader.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
+    return thread_id
 
 
 async def get(reader: Reader, thread: str) -> StoredThread | None:
@@ -143,14 +143,14 @@ async def get_phone(reader: Reader, thread: str) -> StoredPhone | None:
 
 async def room_of(reader: Reader, thread: str) -> str | None:
     """Return a thread's room; None before it has one, and from the moment it is parked."""
-    found: str | None = await reader.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
-    return found
+    room_id: str | None = await reader.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
+    return room_id
 
 
 async def designation_of(reader: Reader, thread: str) -> str:
     """Return the designation that an alert about words of that thread names; empty where there is none."""
-    found: str | None = await reader.fetchval("SELECT designation FROM thread WHERE id = $1", thread)
-    return found or ""
+    designation: str | None = await reader.fetchval("SELECT designation FROM thread WHERE id = $1", thread)
+    return designation or ""
 
 
 async def is_on_legal_hold(reader: Reader, thread: str) -> bool:

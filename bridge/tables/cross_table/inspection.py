@@ -72,8 +72,8 @@ def count_legal_holds(connection: Snapshot) -> int:
 def count_threads_of_phone(connection: Snapshot, phone_hash: bytes) -> tuple[int, int]:
     """Return how many threads a phone has (0 or 1) and how many of them are on hold: one row, whatever there is."""
     query = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN legal_hold THEN 1 ELSE 0 END), 0) FROM thread WHERE phone_hash = $1"
-    ((found, on_hold),) = connection.fetch(query, phone_hash)
-    return int(found), int(on_hold)
+    ((count, on_hold),) = connection.fetch(query, phone_hash)
+    return int(count), int(on_hold)
 
 
 def count_revealed_numbers(connection: Snapshot, *, until: float) -> int:

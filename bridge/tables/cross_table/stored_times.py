@@ -34,11 +34,11 @@ COPY_WAIT: Final = 3 * DAY
 async def bring_back(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
     """Bring each time back that lies further ahead than it can, by so many seconds; at most to its limit."""
     at = int(now)
-    latest, kept = at + int(MAX_SKEW), at + KEPT_IDS
-    await inbox.bring_back(transaction, until=kept, seconds=seconds)
-    await sent_texts.bring_back(transaction, until=kept, seconds=seconds)
+    latest, until = at + int(MAX_SKEW), at + KEPT_IDS
+    await inbox.bring_back(transaction, until=until, seconds=seconds)
+    await sent_texts.bring_back(transaction, until=until, seconds=seconds)
     await room_events.bring_back(transaction, latest=latest, expires=at + message_ttl, seconds=seconds)
-    await early_reactions.bring_back(transaction, until=kept, seconds=seconds)
+    await early_reactions.bring_back(transaction, until=until, seconds=seconds)
     await outbox.bring_back(transaction, latest=latest, seconds=seconds)
     await dead_letters.bring_back(transaction, latest=latest, seconds=seconds)
     await carrier_copies.bring_back(transaction, latest=latest, due=at + COPY_WAIT, seconds=seconds)

@@ -251,13 +251,13 @@ async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarnes
     keep = erasure.harness.webhook._store_text
     ended: list[str] = []
 
-    async def ends_first(text: object, seen: bytes, known: KnownTexter | None, phone_hash: bytes, **how: Any) -> None:
+    async def ends_first(text: object, digest: bytes, known: KnownTexter | None, phone_hash: bytes, **how: Any) -> None:
         if known is not None and not ended:
             ended.append(known.thread)
             await erasure.send_message(owner, "!close now")
             while await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE step = 'key'"):
                 await erasure.runner.run_once()
-        await keep(text, seen, known, phone_hash, **how)  # type: ignore[arg-type]
+        await keep(text, digest, known, phone_hash, **how)  # type: ignore[arg-type]
 
     erasure.harness.webhook._store_text = ends_first  # type: ignore[method-assign]
     other = await erasure.harness.receive_text("do not lose me", message_id="late", sender=HANDSET)
