@@ -37,18 +37,18 @@ class AlarmTests:
 
     async def run_once(self) -> float:
         """Take a request, if there is one; return the seconds until the next look."""
-        taken = [await self._take(name) for name in ASKED]
-        return 0.0 if any(taken) else LOOK_INTERVAL
+        results = [await self._take(name) for name in ASKED]
+        return 0.0 if any(results) else LOOK_INTERVAL
 
     async def _take(self, name: str) -> bool:
         services = self._services
-        asked = await line_state.get(services.database, name)
-        if asked is None:
+        request = await line_state.get(services.database, name)
+        if request is None:
             return False
-        row = await inbox.seal(services.vault, DESK, ASKED[name](asked))
+        row = await inbox.seal(services.vault, DESK, ASKED[name](request))
 
         async def commit(transaction: Transaction) -> None:
-            if await line_state.get(transaction, name) != asked:
+            if await line_state.get(transaction, name) != request:
                 return  # withdrawn, or another one was asked for: the next look takes that
             await inbox.append(transaction, row)
             await line_state.delete(transaction, name)

@@ -57,8 +57,8 @@ class CodewordMatcher:
             case Thread(), TextArrived() | MessageSent() if aggregate.codeword.digests is not None:
                 return await self._compare(aggregate.codeword.digests, event)
             case Desk(), MessageSent() if (asking := pending_answer(aggregate, event, parse(event.body))) is not None:
-                taken = await self._take_enrolment(event, asking.user, second=asking.wants_duress_word)
-                return MatchedEvent(replace(event, body="", mentioned_users=()), taken=taken)
+                answer = await self._take_enrolment(event, asking.user, second=asking.wants_duress_word)
+                return MatchedEvent(replace(event, body="", mentioned_users=()), taken=answer)
         return MatchedEvent(event)
 
     async def _compare(self, digests: Digests, event: TextArrived | MessageSent) -> MatchedEvent:
@@ -67,14 +67,14 @@ class CodewordMatcher:
         every = list(dict.fromkeys(run.form for run in runs))
         forms = every[: DIGEST_COUNTS[-1]]
         words = await self._hash_pool.run(_classify, self._pepper, digests, forms)
-        found = {form: word for form, word in zip(forms, words, strict=True) if word is not CodewordMatch.NONE}
-        masked = codeword_forms.mask(body, [run for run in runs if run.form in found])
+        matches = {form: word for form, word in zip(forms, words, strict=True) if word is not CodewordMatch.NONE}
+        masked = codeword_forms.mask(body, [run for run in runs if run.form in matches])
         # A person who texts both is not free to say which one was meant.
         word = (
             CodewordMatch.DURESS
-            if CodewordMatch.DURESS in found.values()
+            if CodewordMatch.DURESS in matches.values()
             else CodewordMatch.SAFE
-            if found
+            if matches
             else CodewordMatch.NONE
         )
         return MatchedEvent(event if masked == body else replace(event, body=masked), word, partly=len(every) > len(forms))
@@ -119,12 +119,12 @@ def _make_digests(pepper: bytes, safe: str, duress: str | None) -> Digests:
     forms = [codeword_forms.normalise(word) for word in words]
     # A word that nobody can text stands for none, so that there are two to compare with all the same.
     texted = forms if duress is not None else [forms[0], os.urandom(HASH_BYTES).hex()]
-    made = [codeword_digest(pepper, salt, form).hex() for form in texted]
+    digests = [codeword_digest(pepper, salt, form).hex() for form in texted]
     parts = [len(codeword_forms.tokens(word)) for word in words]
     return Digests(
         salt=salt.hex(),
-        safe=made[0],
-        duress=made[1],
+        safe=digests[0],
+        duress=digests[1],
         lengths=(len(forms[0]), len(forms[1])),
         parts=(parts[0], parts[1]),
     )
@@ -133,9 +133,9 @@ def _make_digests(pepper: bytes, safe: str, duress: str | None) -> Digests:
 def _classify(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[CodewordMatch]:
     """Say of each form which word it is. The work depends on the number of forms, and on nothing else."""
     salt, safe, duress = (bytes.fromhex(part) for part in (digests.salt, digests.safe, digests.duress))
-    found: list[CodewordMatch] = []
+    words: list[CodewordMatch] = []
     for number in range(next(step for step in DIGEST_COUNTS if len(forms) <= step)):
-        made = codeword_digest(pepper, salt, forms[number] if number < len(forms) else "")
-        is_safe, is_duress = hmac.compare_digest(made, safe), hmac.compare_digest(made, duress)
-        found.append(CodewordMatch.DURESS if is_duress else CodewordMatch.SAFE if is_safe else CodewordMatch.NONE)
-    return found[: len(forms)]
+        digest = codeword_digest(pepper, salt, forms[number] if number < len(forms) else "")
+        is_safe, is_duress = hmac.compare_digest(digest, safe), hmac.compare_digest(digest, duress)
+        words.append(CodewordMatch.DURESS if is_duress else CodewordMatch.SAFE if is_safe else CodewordMatch.NONE)
+    return words[: len(forms)]

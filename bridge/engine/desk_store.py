@@ -59,8 +59,8 @@ class DeskStore:
         await self._vault.create(DESK)
         stored = await desk_state.get(self._database)
         if stored is None:
-            made = (await self.seal(Desk(), Desk())).aggregate
-            await self._database.commit(lambda transaction: desk_state.insert(transaction, self._versions, made))
+            aggregate = (await self.seal(Desk(), Desk())).aggregate
+            await self._database.commit(lambda transaction: desk_state.insert(transaction, self._versions, aggregate))
             return Desk()
         desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, stored))
         crowd = dict(desk.flood.crowd)  # of a version that had no rows for them; they get theirs with the next commit
@@ -94,8 +94,8 @@ class DeskStore:
         old, new, last = before.flood.crowd, after.flood.crowd, self._last
         if new is old and len(new) == len(self._numbers) and not self._damaged:
             return SealedDesk(aggregate=aggregate)
-        gone = [entry.thread for entry in _moved(old, new) if entry.thread not in new]
-        numbers: dict[str, int | None] = {thread: None for thread in gone if thread in self._numbers}
+        removed_threads = [entry.thread for entry in _moved(old, new) if entry.thread not in new]
+        numbers: dict[str, int | None] = {thread: None for thread in removed_threads if thread in self._numbers}
         crowd: dict[int, bytes | None] = {self._numbers[thread]: None for thread in numbers}
         crowd |= dict.fromkeys(self._damaged)
         for entry in _moved(new, old) if len(old) == len(self._numbers) else new.values():

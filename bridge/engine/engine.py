@@ -139,10 +139,10 @@ class Engine:
                     await self._pause_in_crowd()
             return
         following = True
-        while following and (found := await inbox.next_to_decide(self._database, owner)) is not None:
-            await self._process(found.row, found.thread)
+        while following and (next_event := await inbox.next_to_decide(self._database, owner)) is not None:
+            await self._process(next_event.row, next_event.thread)
             # Who was the last is not looked behind: what came since has woken its owner again.
-            following = found.is_followed
+            following = next_event.is_followed
 
     async def _process_together(self, rows: list[SequencedRow]) -> None:
         """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""

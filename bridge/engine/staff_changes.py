@@ -32,13 +32,13 @@ class StaffChanges:
     async def run_once(self) -> float:
         """Take all requests; return the seconds until the next look."""
         services = self._services
-        left = await line_state.get(services.database, line_state.STAFF_CHANGES)
-        if left is None:
+        changes = await line_state.get(services.database, line_state.STAFF_CHANGES)
+        if changes is None:
             return LOOK_INTERVAL
-        rows = [await inbox.seal(services.vault, DESK, _event(**change)) for change in json.loads(left)]
+        rows = [await inbox.seal(services.vault, DESK, _event(**change)) for change in json.loads(changes)]
 
         async def commit(transaction: Transaction) -> None:
-            if await line_state.get(transaction, line_state.STAFF_CHANGES) != left:
+            if await line_state.get(transaction, line_state.STAFF_CHANGES) != changes:
                 return  # the verb left another one meanwhile: the next look takes both
             for row in rows:
                 await inbox.append(transaction, row)

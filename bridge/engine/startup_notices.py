@@ -31,12 +31,12 @@ LINE_SUBJECT: Final = "line"
 
 async def report_restore(database: Database, vault: Vault, clock: Clock) -> None:
     """Tell the desk once that the line was restored. At the start, when the desk has its key."""
-    found = await line_state.get(database, line_state.RESTORE)
-    if found is None:
+    text = await line_state.get(database, line_state.RESTORE)
+    if text is None:
         return
-    told, now = json.loads(found), clock.now()
-    hours = max(0, int(now - int(told["made"])) // 3600)
-    inbox_row = await inbox.seal(vault, DESK, LineRestored(hours=hours, unfinished=int(told["unfinished"])))
+    restore, now = json.loads(text), clock.now()
+    hours = max(0, int(now - int(restore["made"])) // 3600)
+    inbox_row = await inbox.seal(vault, DESK, LineRestored(hours=hours, unfinished=int(restore["unfinished"])))
     audit = AuditLog(vault=vault)
 
     async def commit(transaction: Transaction) -> None:
@@ -48,15 +48,15 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
     log.event("bridge.restored")
 
 
-async def report_marks(database: Database, vault: Vault, found: Mapping[SetName, Found]) -> None:
+async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName, Found]) -> None:
     """Tell the desk of each marked set that is older or newer than its mark. At the start."""
-    told = {name: each for name, each in found.items() if each is not Found.AS_WRITTEN}
+    differences = {name: each for name, each in marks.items() if each is not Found.AS_WRITTEN}
     inbox_rows = [
         await inbox.seal(vault, DESK, FactsBehind(kind=MarkedFacts(name.value), accepted=each is Found.AHEAD))
-        for name, each in told.items()
+        for name, each in differences.items()
     ]
-    behind = json.dumps([name.value for name, each in told.items() if each is Found.BEHIND])
-    if not told and await line_state.get(database, line_state.FACTS_BEHIND) in {None, behind}:
+    behind = json.dumps([name.value for name, each in differences.items() if each is Found.BEHIND])
+    if not differences and await line_state.get(database, line_state.FACTS_BEHIND) in {None, behind}:
         return
 
     async def commit(transaction: Transaction) -> None:
@@ -65,7 +65,7 @@ async def report_marks(database: Database, vault: Vault, found: Mapping[SetName,
         await line_state.put(transaction, line_state.FACTS_BEHIND, behind)
 
     await database.commit(commit)
-    for name, each in told.items():
+    for name, each in differences.items():
         log.event("bridge.facts_behind" if each is Found.BEHIND else "bridge.mark_behind", kind=name.value)
 
 
@@ -75,10 +75,10 @@ async def report_missing_keys(database: Database, vault: Vault, owners: Collecti
     `owners`: who has a key.
     """
     count = await threads.count_keyless(database, owners)
-    told = int(await line_state.get(database, line_state.KEYS_MISSING) or 0)
-    if count == told:
+    last_count = int(await line_state.get(database, line_state.KEYS_MISSING) or 0)
+    if count == last_count:
         return
-    inbox_row = await inbox.seal(vault, DESK, KeysMissing(conversations=count)) if count > told else None
+    inbox_row = await inbox.seal(vault, DESK, KeysMissing(conversations=count)) if count > last_count else None
 
     async def commit(transaction: Transaction) -> None:
         if inbox_row is not None:
@@ -101,8 +101,8 @@ async def look_at_shifts(database: Database, clock: Clock) -> None:
 
 async def first_roster(database: Database, configured: list[Staff]) -> list[Staff]:
     """Return whom to invite to a new desk: its former members, or the first roster of the configuration."""
-    found = await line_state.get(database, line_state.RESTORED_ROSTER)
-    return [Staff(**seat) for seat in json.loads(found)] if found is not None else configured
+    roster = await line_state.get(database, line_state.RESTORED_ROSTER)
+    return [Staff(**seat) for seat in json.loads(roster)] if roster is not None else configured
 
 
 async def record_configuration(database: Database, vault: Vault, clock: Clock, config: Config) -> None:

@@ -38,8 +38,8 @@ class ArrivalHistory:
         if stored is None:
             return None
         try:
-            told = json.loads(stored)
-            return cls(last=int(told["last"]), gaps={int(week): int(gap) for week, gap in told["gaps"].items()})
+            fields = json.loads(stored)
+            return cls(last=int(fields["last"]), gaps={int(week): int(gap) for week, gap in fields["gaps"].items()})
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             return None
 

@@ -47,9 +47,9 @@ class CanaryExchange:
 
     def take(self) -> list[str]:
         """Return the texts since the last call, oldest first."""
-        taken = list(self._answers)
+        answers = list(self._answers)
         self._answers.clear()
-        return taken
+        return answers
 
 
 class CanaryRoute:
@@ -78,15 +78,15 @@ class CanaryRoute:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer the canary: 200, 400, or 503 when a text or a report was not kept. Anybody else: 404."""
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
-        if not hmac.compare_digest(given, self._expected) or request.method not in {"GET", "POST"}:
+        authorization = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(authorization, self._expected) or request.method not in {"GET", "POST"}:
             raise web.HTTPNotFound
         if request.method == "GET":
             answers = [] if self._exchange is None else self._exchange.take()
             return web.json_response({"answers": answers, "erasing": await erasure_jobs.count_canary(self._database)})
         try:
-            told = json.loads(await request.content.read(MAX_BYTES))
-            accepted = await self._take(told)
+            body = json.loads(await request.content.read(MAX_BYTES))
+            accepted = await self._take(body)
         except (DatabaseError, OSError) as error:
             log.failure("canary.not_stored", error)
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -94,12 +94,12 @@ class CanaryRoute:
             accepted = False
         return web.Response(status=HTTPStatus.OK if accepted else HTTPStatus.BAD_REQUEST)
 
-    async def _take(self, told: Any) -> bool:
+    async def _take(self, body: Any) -> bool:
         """Take a text or a report; False for what is neither. Raises what the database raises."""
-        if "report" in told:
-            await self._report(CanaryStep(told["report"]) if told["report"] else None, float(told["seconds"]))
+        if "report" in body:
+            await self._report(CanaryStep(body["report"]) if body["report"] else None, float(body["seconds"]))
             return True
-        message_id, text = told["id"], told["text"]
+        message_id, text = body["id"], body["text"]
         if self._exchange is None or not isinstance(message_id, str) or not isinstance(text, str):
             return False
         await self._accept_text(InboundText(message_id=message_id, sender=CANARY_PHONE, text=text))

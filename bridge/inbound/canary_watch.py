@@ -49,7 +49,7 @@ class CanaryWatch:
     async def _note(self, step: CanaryStep | None) -> None:
         """Record the state, and tell the desk when it has changed."""
         event = CanaryRecovered() if step is None else CanaryFailed(step=step)
-        told = await inbox.seal(self._vault, DESK, event)
+        inbox_row = await inbox.seal(self._vault, DESK, event)
         now = NOT_OK if step is not None else OK
 
         async def commit(transaction: Transaction) -> bool:
@@ -59,7 +59,7 @@ class CanaryWatch:
             await line_state.put(transaction, line_state.CANARY_OK, now)
             # Of a line that begins well nobody need hear.
             if is_news := before is not None or step is not None:
-                await inbox.append(transaction, told)
+                await inbox.append(transaction, inbox_row)
             return is_news
 
         if await self._database.commit(commit):

@@ -92,7 +92,7 @@ class CarrierBackfill:
         # One that was made while the machine's clock was ahead would pass over everything until then.
         mark = min(mark, began)
         if mark:
-            taken, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
+            text_count, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
             async for listed in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
                 if isinstance(listed, Ignored):
                     await self._webhook.tell_ignored(listed)
@@ -104,13 +104,13 @@ class CarrierBackfill:
                     missing += 1
                     self._measurements.text_not_kept()
                     continue
-                taken += 1
+                text_count += 1
                 if listed.at is not None and not missing:
                     mark = max(mark, min(listed.at.timestamp(), began))
             if not self._carrier.can_list and not missing:
                 # It lists nothing that could move the mark; a day stays for what is still on its way.
                 mark = max(mark, began - REFRESHED.total_seconds())
-            log.event("carrier_backfill.listed", count=taken)
+            log.event("carrier_backfill.listed", count=text_count)
             self._measurements.carrier_asked(answered=True)
             if missing and not self._missing:
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))

@@ -40,9 +40,9 @@ class HourlyAlerts:
         inbox_row = await inbox.seal(self._vault, DESK, event)
 
         async def commit(transaction: Transaction) -> float:
-            told = await line_state.get_time(transaction, name)
-            if 0 <= now - told < MIN_INTERVAL:
-                return told
+            last_alert = await line_state.get_time(transaction, name)
+            if 0 <= now - last_alert < MIN_INTERVAL:
+                return last_alert
             await line_state.put(transaction, name, str(now))
             await inbox.append(transaction, inbox_row)
             return now

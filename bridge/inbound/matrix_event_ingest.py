@@ -108,8 +108,8 @@ class MatrixEventIngest:
     async def _ingest(self, items: Sequence[events.MatrixEvent], transaction: Transaction) -> None:
         for item in items:
             if isinstance(item, events.IdentityChanged):
-                changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
-                await self._put(transaction, DESK, changed)
+                identity_changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
+                await self._put(transaction, DESK, identity_changed)
                 continue
             if isinstance(item, events.IdentityConfirmed):
                 await self._put(transaction, DESK, IdentityConfirmed(user=item.user_id))
@@ -126,14 +126,14 @@ class MatrixEventIngest:
             place = await self._target_of(transaction, item.room_id)
             if isinstance(item, events.GapTruncated):
                 if place is not None and place.owner:
-                    named = await threads.designation_of(transaction, place.owner)
-                    gap = HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named)
+                    designation = await threads.designation_of(transaction, place.owner)
+                    gap = HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=designation)
                     await self._put(transaction, DESK, gap)
                 continue
             if isinstance(item, events.ReadReceipt):
                 if place is not None and place.owner and place.name == THREAD:
-                    read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
-                    await self._put(transaction, place.owner, read)
+                    message_read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
+                    await self._put(transaction, place.owner, message_read)
                 continue
             if place is None:
                 continue
@@ -339,17 +339,17 @@ class MatrixEventIngest:
     def _upload_uris(self, item: events.RoomEvent) -> set[str]:
         """Return the uploads on our homeserver in a message: they are deleted with it (facts-matrix.md, "Rooms")."""
         content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
-        said = (content, object_at(content, "m.new_content"))
-        infos = [object_at(body, "info") for body in said]
+        bodies = (content, object_at(content, "m.new_content"))
+        infos = [object_at(body, "info") for body in bodies]
         parts = (
-            *said,
-            *(object_at(body, "file") for body in said),
+            *bodies,
+            *(object_at(body, "file") for body in bodies),
             *infos,
             *(object_at(i, "thumbnail_file") for i in infos),
         )
-        found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
+        addresses = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
         here = self._puppet.partition(":")[2]
-        return {address for address in found if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
+        return {address for address in addresses if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
 
     def _named(self, content: Mapping[str, Any], relation: Relation) -> list[str]:
         """Return whom the author mentions.

@@ -110,12 +110,12 @@ class Screening:
             raise LookupError("the thread has ended")
         return await threads.open_aggregate(self._vault, owner, stored.aggregate)
 
-    async def _admit(self, begun: Thread, phone_hash: bytes, now: float) -> None:
+    async def _admit(self, new_thread: Thread, phone_hash: bytes, now: float) -> None:
         """Let a thread begin: in a warm room if there is one; otherwise a room is made for it, in a flood later."""
-        owner = begun.id
+        owner = new_thread.id
         first = await inbox.oldest(self._database, owner)
         # Counted here, so that a blocked phone cannot make a flood of which others would bear the wait; nor can the canary.
-        is_text = first is not None and first.inbox_row.kind == inbox.TEXT and not begun.canary
+        is_text = first is not None and first.inbox_row.kind == inbox.TEXT and not new_thread.canary
         flood = is_text and self._rate_limit.record_and_check(phone_hash, now)
         resealed = await self._seal_as_rate_limited(first) if first is not None and flood else None
 
@@ -126,9 +126,9 @@ class Screening:
             designation = warm.designation if warm is not None else self._new_designation()
             if warm is not None:
                 await set_owner(transaction, warm.room_id, owner)
-            thread = replace(begun, designation=designation)
-            if not begun.canary:
-                thread = replace(thread, consent=replace(begun.consent, unknown=not self._suppression.is_known))
+            thread = replace(new_thread, designation=designation)
+            if not new_thread.canary:
+                thread = replace(thread, consent=replace(new_thread.consent, unknown=not self._suppression.is_known))
                 # Locks of a thread of this phone that nobody ended: its row was deleted beside us.
                 thread = locked(thread, await self._locked_phones.take_over(transaction, phone_hash))
                 await self._locked_phones.write(transaction, owner, locks_of(thread))
@@ -202,8 +202,10 @@ async def insert_thread(
     `canary`: see `Thread`; `number`: see `threads.insert`.
     """
     thread = Thread(id=owner, designation="", answerable=phone.answerable, canary=canary)
-    made = await threads.seal_aggregate(vault, thread)
-    await threads.insert(transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=made, number=number)
+    aggregate = await threads.seal_aggregate(vault, thread)
+    await threads.insert(
+        transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate, number=number
+    )
 
 
 class NewThreadRateLimit:

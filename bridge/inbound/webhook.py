@@ -200,16 +200,16 @@ class Webhook:
     async def tell_ignored(self, item: Ignored) -> None:
         """Tell the desk of a message that is no text to this line, once for each that has an id. Raises `DatabaseError`."""
         log.event("webhook.ignored", kind=item.reason)
-        if (told := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
+        if (incident := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
             return
         # What a webhook brought is listed again, hour after hour, until a text moves the listing's begin.
-        seen = self._vault.keyed_hash(f"ignored {self._carrier.kind}", item.message_id) if item.message_id else None
-        if seen is not None and await inbox.is_seen(self._database, seen):
+        digest = self._vault.keyed_hash(f"ignored {self._carrier.kind}", item.message_id) if item.message_id else None
+        if digest is not None and await inbox.is_seen(self._database, digest):
             return
-        await self._hourly_alerts.alert(told)
-        if seen is not None:
+        await self._hourly_alerts.alert(incident)
+        if digest is not None:
             until = int(self._clock.now()) + ID_RETENTION
-            await self._database.commit(lambda transaction: inbox.mark_seen(transaction, seen, until=until))
+            await self._database.commit(lambda transaction: inbox.mark_seen(transaction, digest, until=until))
 
     async def accept_text(self, text: InboundText) -> None:
         """Store one text, once. Raises what the database raises, and `NotStored`."""
@@ -222,17 +222,17 @@ class Webhook:
     async def _accept_text(self, text: InboundText, *, canary: str, at_carrier: bool = True) -> None:
         # A thread of the canary is found by its own texts alone, whatever number a stranger's text bears.
         phone_hash = self._vault.phone_hash(f"{self._line} canary" if canary else self._line, text.sender)
-        seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}" if at_carrier else "canary", text.message_id)
+        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}" if at_carrier else "canary", text.message_id)
         turn = self._locks.setdefault(phone_hash, asyncio.Lock())
         async with turn:
             for last in (False, True):
-                known = await inbox.known_texter(self._database, phone_hash, seen)
-                if known.is_seen if known is not None else await inbox.is_seen(self._database, seen):
+                known = await inbox.known_texter(self._database, phone_hash, digest)
+                if known.is_seen if known is not None else await inbox.is_seen(self._database, digest):
                     log.event("webhook.duplicate")
                     await self._database.synced()
                     return
                 try:
-                    await self._store_text(text, seen, known, phone_hash, canary=canary, at_carrier=at_carrier)
+                    await self._store_text(text, digest, known, phone_hash, canary=canary, at_carrier=at_carrier)
                 except (_ThreadEnded, CannotOpen):
                     # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
                     # after a person put an older keys.db back, no second look helps.
@@ -242,7 +242,14 @@ class Webhook:
                     return
 
     async def _store_text(
-        self, text: InboundText, seen: bytes, known: KnownTexter | None, phone_hash: bytes, *, canary: str, at_carrier: bool
+        self,
+        text: InboundText,
+        digest: bytes,
+        known: KnownTexter | None,
+        phone_hash: bytes,
+        *,
+        canary: str,
+        at_carrier: bool,
     ) -> None:
         now = self._clock.now()
         owner = secrets.token_hex(16) if known is None else known.thread
@@ -250,14 +257,14 @@ class Webhook:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
-        told = None if text.at is None else to_bridge_time(self._clock, text.at.timestamp())
-        sent = told if told is not None and told <= now + CLOCK_TOLERANCE else None
-        at = now if told is None else min(told, now)
+        carrier_time = None if text.at is None else to_bridge_time(self._clock, text.at.timestamp())
+        sent_at = carrier_time if carrier_time is not None and carrier_time <= now + CLOCK_TOLERANCE else None
+        at = now if carrier_time is None else min(carrier_time, now)
         event = TextArrived(
-            id=seen[:12].hex(),
+            id=digest[:12].hex(),
             body=text.text,
             at=at,
-            sent_at=sent,
+            sent_at=sent_at,
             media=len(text.media),
             unordered_within=self._carrier.unordered_within,
             drill=text.drill,
@@ -274,10 +281,10 @@ class Webhook:
 
         async def commit(transaction: Transaction) -> Callable[[str], None] | None:
             if known is not None:
-                await inbox.require_unseen(transaction, seen, until=until, thread=owner)
+                await inbox.require_unseen(transaction, digest, until=until, thread=owner)
                 if number is not None:
                     await threads.set_number(transaction, owner, number)
-            elif not await inbox.mark_seen(transaction, seen, until=until):
+            elif not await inbox.mark_seen(transaction, digest, until=until):
                 return None
             else:
                 await screening.insert_thread(
@@ -297,11 +304,11 @@ class Webhook:
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
             if at_carrier:
-                await carrier_copies.record(transaction, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
+                await carrier_copies.record(transaction, hash_=digest, owner=owner, ref=ref, sealed=copy, due=due, now=now)
             return self._wake.engine if known is not None and known.screened else self._wake.screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
-        wake = await self._commit_text(commit, seen, known)
+        wake = await self._commit_text(commit, digest, known)
         if wake is None:
             log.event("webhook.duplicate")
             if known is None:
@@ -317,7 +324,7 @@ class Webhook:
         await self._database.synced()
 
     async def _commit_text(
-        self, work: Work[Callable[[str], None] | None], seen: bytes, known: KnownTexter | None
+        self, work: Work[Callable[[str], None] | None], digest: bytes, known: KnownTexter | None
     ) -> Callable[[str], None] | None:
         """Commit a text, and return the owner to wake; None: it came before. Raises `_ThreadEnded`."""
         try:
@@ -325,7 +332,7 @@ class Webhook:
         except ConstraintViolation:
             if known is None:
                 raise
-            if await inbox.is_seen(self._database, seen):
+            if await inbox.is_seen(self._database, digest):
                 return None
             if await threads.get_phone(self._database, known.thread) is None:
                 raise _ThreadEnded from None
@@ -338,7 +345,7 @@ class Webhook:
         """
         outcome = OUTCOME_OF_STATUS[delivery_report.status]
         digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", delivery_report.message_id)
-        seen = self._vault.keyed_hash(
+        report_digest = self._vault.keyed_hash(
             f"report {self._carrier.kind}", f"{delivery_report.status} {delivery_report.message_id}"
         )
         copy = await self._carrier_copies.seal(delivery_report.message_id)
@@ -352,7 +359,7 @@ class Webhook:
             known = await sent_texts.find(transaction, digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:
                 return None
-            if not await inbox.mark_seen(transaction, seen, until=until):
+            if not await inbox.mark_seen(transaction, report_digest, until=until):
                 return None
             code = delivery_report.code[:20]
             if known is not None:

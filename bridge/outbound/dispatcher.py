@@ -254,12 +254,12 @@ class OutboxDispatcher:
                 others.append(await inbox.seal(self._vault, owner, outcome))
             if isinstance(action, Invite):
                 # A person who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
-                gone = MemberLeft(place=action.place, user=action.user)
-                others.append(await inbox.seal(self._vault, owner, gone))
+                member_left = MemberLeft(place=action.place, user=action.user)
+                others.append(await inbox.seal(self._vault, owner, member_left))
         except CannotOpen:  # its conversation is over
             await self._database.commit(partial(outbox.drop, number=number))
             return
-        told = await dead_letters.move_row(
+        owners = await dead_letters.move_row(
             self._database,
             self._vault,
             letter,
@@ -268,5 +268,5 @@ class OutboxDispatcher:
             designation=designation,
             others=others,
         )
-        for to in told:
+        for to in owners:
             self._wake.engine(to)

@@ -49,16 +49,16 @@ class NumberReveals:
             bodies = await self._message_bodies(task.owner, reveal)
             for room in rooms:
                 await self._database.commit(partial(rotate_sessions, room_id=room))
-            found = [(room, await self._send(task, room, bodies[n], n)) for n, room in enumerate(rooms)]
+            events = [(room, await self._send(task, room, bodies[n], n)) for n, room in enumerate(rooms)]
         else:
-            looked = [(room, await self._find(task, room, n)) for n, room in enumerate(rooms)]
-            found = [(room, event_id) for room, event_id in looked if event_id is not None]
-            log.event("number_reveal.too_late", count=len(found))
+            lookups = [(room, await self._find(task, room, n)) for n, room in enumerate(rooms)]
+            events = [(room, event_id) for room, event_id in lookups if event_id is not None]
+            log.event("number_reveal.too_late", count=len(events))
         self._crash(CrashPoint.REVEAL_SENT)
         now, until = self._clock.now(), task.created + REVEAL_SECONDS
 
         async def commit(transaction: Transaction) -> None:
-            for room, event_id in found:
+            for room, event_id in events:
                 await number_reveals.record(transaction, RevealedNumber(event_id, room, task.created, until))
                 await room_events.record(
                     transaction,

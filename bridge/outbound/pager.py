@@ -109,16 +109,16 @@ class Pager:
 
         What is retried is the note that it was accepted, never the call.
         """
-        taken = ways = 0
+        taken_count = ways = 0
         message = words_of("page.needed", language)
-        async for _, took in _calls(self._on_call, self._http, message=message, before_bytes=self._before_bytes):
-            ways, taken = ways + 1, taken + took
-            if took and taken == 1:
+        async for _, is_taken in _calls(self._on_call, self._http, message=message, before_bytes=self._before_bytes):
+            ways, taken_count = ways + 1, taken_count + is_taken
+            if is_taken and taken_count == 1:
                 self._crash(CrashPoint.PAGED)
                 await self._note_taken(task)
         if not ways:
             await self._note_taken(task)
-        return bool(taken) or not ways
+        return bool(taken_count) or not ways
 
     async def _note_taken(self, task: OutboxTask) -> None:
         note = partial(self._database.commit, lambda transaction: outbox.delete(transaction, task.number))
@@ -178,8 +178,8 @@ async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *,
     note = data_dir / SECOND_CALL
     if note.exists():
         return
-    async for _, taken in _calls(on_call, http, message=SECOND_MESSAGE, before_bytes=None):
-        if taken:
+    async for _, is_taken in _calls(on_call, http, message=SECOND_MESSAGE, before_bytes=None):
+        if is_taken:
             with contextlib.suppress(OSError):
                 note.touch()
 
@@ -237,7 +237,7 @@ def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), text
     message.set_content(text)
-    taken = False
+    is_taken = False
     try:
         with _AskingSmtp(email, ask) as server:
             if email.starttls:
@@ -246,9 +246,9 @@ def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
             if email.user is not None and email.password_file is not None:
                 server.login(email.user, read_secret(email.password_file))
             server.send_message(message)
-            taken = True
+            is_taken = True
     except (smtplib.SMTPException, OSError, ValueError) as error:
         # A server that has taken the mail and then says no proper goodbye has taken it.
-        if not taken:
+        if not is_taken:
             log.failure("pager.email_failed", error)
-    return taken
+    return is_taken

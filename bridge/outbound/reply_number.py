@@ -30,10 +30,10 @@ async def renew(
     time, or with a time in the future because a clock was wrong, is replaced. Raises `CannotOpen`.
     """
     try:
-        told = "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode()
+        text = "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode()
     except CannotOpen:
-        told = ""
-    standing, _, stamp = told.partition(" ")
+        text = ""
+    standing, _, stamp = text.partition(" ")
     if number == standing and not has_others:
         return None
     if stamp:

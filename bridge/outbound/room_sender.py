@@ -142,9 +142,9 @@ class RoomSender:
                 )
                 await self._finish(task)
             case RedactMessage() as redact:
-                await self._finish(task, gone=await self._message_redaction.redact_message(task, redact))
-            case RedactEvent() as said:
-                await self._room_client.redact(await self._room(task, said.place), said.event_id, task.txn)
+                await self._finish(task, old_ids=await self._message_redaction.redact_message(task, redact))
+            case RedactEvent() as redaction:
+                await self._room_client.redact(await self._room(task, redaction.place), redaction.event_id, task.txn)
                 await self._finish(task)
             case SignOut() as out:
                 last = self._clock.now() - task.created > SIGN_OUT_TIMEOUT
@@ -152,7 +152,7 @@ class RoomSender:
                 content = message_content(SendMessage(place=DESK, body=body, notice=False))
                 await self._send(task, DESK, Speaker.POLICY, content)
             case EraseMessage() as erase:
-                await self._finish(task, gone=await self._message_redaction.erase(task, erase))
+                await self._finish(task, old_ids=await self._message_redaction.erase(task, erase))
             case ConfirmIdentity() as confirm:
                 await self._device_trust.confirm(confirm.user, confirm.master_key)
                 await self._finish(task)
@@ -164,8 +164,8 @@ class RoomSender:
                 await self._retry(task, retry)
             case ShowAudit() as tell:
                 entries = await audit_log.newest_entries(self._database, AUDIT_ENTRIES)
-                found = audit_log.format_entries(entries, self._zone) if entries else ""
-                await self._reply(task, tell, found or words_of("audit.nothing", tell.language))
+                text = audit_log.format_entries(entries, self._zone) if entries else ""
+                await self._reply(task, tell, text or words_of("audit.nothing", tell.language))
             case _:
                 raise PermanentFailure("unknown action")
 
@@ -205,7 +205,7 @@ class RoomSender:
             event_id=now.event_id,
             ref=RECAP,
             about=recap.reply_to,
-            gone=now.gone,
+            old_ids=now.gone,
             until=now.until,
         )
 
@@ -241,8 +241,8 @@ class RoomSender:
         if event_id is None:
             event_id = await self._room_client.send(room, speaker, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        placed = await self._add_reactions(task, room, event_id, reactions)
-        await self._finish(task, room=room, place=place, event_id=event_id, ref=ref, about=about, reactions=placed)
+        taps = await self._add_reactions(task, room, event_id, reactions)
+        await self._finish(task, room=room, place=place, event_id=event_id, ref=ref, about=about, reactions=taps)
 
     async def _add_reactions(self, task: OutboxTask, room: str, event_id: str, keys: Sequence[str]) -> list[str]:
         return [await self._add_reaction(task, room, event_id, key, number) for number, key in enumerate(keys)]
@@ -278,8 +278,8 @@ class RoomSender:
         self._crash(CrashPoint.MATRIX_SENT)
         if old is not None and old != event_id:
             await self._room_client.redact(room, old, f"{task.txn}.old")
-        gone = [old] if old is not None and old != event_id else []
-        await self._finish(task, room=room, place=mark.place, event_id=event_id, ref=ref, about=mark.event_id, gone=gone)
+        ids = [old] if old is not None and old != event_id else []
+        await self._finish(task, room=room, place=mark.place, event_id=event_id, ref=ref, about=mark.event_id, old_ids=ids)
 
     async def _edit(self, task: OutboxTask, edit: EditMessage) -> None:
         """Edit in place, each message at most every two seconds.
@@ -319,9 +319,9 @@ class RoomSender:
 
     async def _post_again(self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str) -> None:
         posted = await self._find_sent(task, room, Speaker.POLICY, txn)
-        event_id, gone = await self._message_renewal.post(task, edit, room=room, old=old, txn=txn, posted=posted)
-        placed = await self._add_reactions(task, room, event_id, edit.reactions)
-        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone, reactions=placed)
+        event_id, ids = await self._message_renewal.post(task, edit, room=room, old=old, txn=txn, posted=posted)
+        taps = await self._add_reactions(task, room, event_id, edit.reactions)
+        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, old_ids=ids, reactions=taps)
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
         """Look for the events of this row at the homeserver, when it may have forgotten the transaction id."""
@@ -338,18 +338,18 @@ class RoomSender:
         event_id: str = "",
         ref: str = "",
         about: str = "",
-        gone: Sequence[str] = (),
+        old_ids: Sequence[str] = (),
         reactions: Sequence[str] = (),
         until: int | None = None,
     ) -> None:
         now = self._clock.now()
-        plain = place == THREAD and until is None and not (about or gone or reactions) and ref.startswith("in:")
+        plain = place == THREAD and until is None and not (about or old_ids or reactions) and ref.startswith("in:")
         if plain and await self._finish_text(task, room, event_id, ref, now):
             return
 
         async def commit(transaction: Transaction) -> bool:
             delivered = False
-            await room_events.delete(transaction, gone)
+            await room_events.delete(transaction, old_ids)
             if event_id:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
                 stands = await room_events.standing_of(transaction, task.owner, room, event_id, ref)

@@ -143,15 +143,15 @@ class SmsSender:
             number = await self._reply_number(task.owner, sealed.number)
             phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
-            begun = state is RowState.SENDING
-            if not begun and await inbox.has_rows(transaction, task.owner):
+            is_sending = state is RowState.SENDING
+            if not is_sending and await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
             why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(transaction, task.owner))
             if why is None and (thread.canary or phone == CANARY_PHONE) and not self._may_answer_canary(thread, phone):
                 why = guard.UNANSWERABLE
-            if why is not None or begun:
+            if why is not None or is_sending:
                 verdict = late if why is guard.LATE else refused
-                await inbox.append(transaction, unknown if begun else verdict)
+                await inbox.append(transaction, unknown if is_sending else verdict)
                 await outbox.delete(transaction, task.number)
                 self._rate_limiter.cancel(number, task.number)
                 return None
@@ -240,8 +240,8 @@ class SmsSender:
                 return
             await inbox.append(transaction, inbox_row)
             if message_id:
-                sent = SentTextRow(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
-                await sent_texts.record(transaction, digest, sent, until=until)
+                row = SentTextRow(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
+                await sent_texts.record(transaction, digest, row, until=until)
                 early = await sent_texts.take_early_report(transaction, digest)
                 if early is not None:
                     if early.outcome is not Outcome.ACCEPTED:

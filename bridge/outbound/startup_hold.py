@@ -42,9 +42,9 @@ class StartupHold:
                 await self._wait_until_decided()
         except TimeoutError:
             log.event("startup_hold.timed_out", count=len(self._held_owners))
-        held, self._held_owners = self._held_owners, frozenset()
+        owners, self._held_owners = self._held_owners, frozenset()
         self.released.set()
-        for owner in held:
+        for owner in owners:
             self._wake.waiting_outbox(owner)
 
     def wrap(self, perform: Perform) -> Perform:
