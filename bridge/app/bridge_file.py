@@ -29,7 +29,7 @@ class BridgeFile:
         """Write the file when it does not say this yet. A disk that is full costs the file and nothing else."""
         if desk_room == self._published:
             return
-        told = {
+        content = {
             "bot": self._config.policy_mxid,
             "voice": self._config.puppet_mxid,
             "desk_room": desk_room,
@@ -40,7 +40,7 @@ class BridgeFile:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             half.unlink(missing_ok=True)
             with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-                json.dump(told, file)
+                json.dump(content, file)
             half.replace(self._path)
         except OSError as error:
             log.failure("bridge.file_not_written", error)

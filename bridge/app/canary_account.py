@@ -40,11 +40,11 @@ class CanaryAccount:
             lambda transaction: self._matrix.devices.confirm(transaction, self._user_id, self._keys.master_public)
         )
         digest = self._vault.keyed_hash("canary account", f"{self._user_id} {self._keys.password}").hex()
-        made = await line_state.get(self._database, line_state.CANARY_ACCOUNT)
-        if made == digest:
+        stored_digest = await line_state.get(self._database, line_state.CANARY_ACCOUNT)
+        if stored_digest == digest:
             return DONE_SECONDS
         try:
-            await (self._make() if made is None else self._renew())
+            await (self._make() if stored_digest is None else self._renew())
         except HomeserverUnreachable:
             return RETRY_SECONDS
         except (ModuleNotLoaded, ModuleRequestRejected) as error:

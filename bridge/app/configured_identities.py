@@ -34,10 +34,10 @@ class ConfiguredIdentities:
 
     async def run_once(self) -> float:
         """Confirm who is seen with their identity; return the seconds until the next look."""
-        for seen in await self._devices.unconfirmed():
-            fingerprint = self._wanted.get(seen.user_id)
-            if seen.first and fingerprint is not None:
-                await self._confirm(seen.user_id, fingerprint)
+        for identity in await self._devices.unconfirmed():
+            fingerprint = self._wanted.get(identity.user_id)
+            if identity.first and fingerprint is not None:
+                await self._confirm(identity.user_id, fingerprint)
         return LOOK_SECONDS
 
     async def _confirm(self, user_id: str, fingerprint: str) -> None:

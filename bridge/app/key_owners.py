@@ -65,12 +65,12 @@ async def end_lost(services: Services, actions: TransactionalActions, *, grace: 
 
 
 async def _end(services: Services, actions: TransactionalActions, thread: str, grace: float) -> None:
-    told = await inbox.seal(services.vault, DESK, ThreadParked(thread=thread))
+    inbox_row = await inbox.seal(services.vault, DESK, ThreadParked(thread=thread))
 
     async def commit(transaction: Transaction) -> None:
         await actions.perform(transaction, thread, ParkThread(grace=grace, drop_unsent=True))
         await actions.perform(transaction, thread, EraseTexter())
-        await inbox.append(transaction, told)
+        await inbox.append(transaction, inbox_row)
 
     await services.database.commit(commit)
 

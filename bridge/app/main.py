@@ -101,10 +101,10 @@ def main(
                 return EXIT_PROBLEMS
             return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
         try:
-            ended = None
-            while ended is not _Ended.STOPPED:
-                handed_over = ended is _Ended.HANDED_OVER
-                ended = asyncio.run(
+            end_reason = None
+            while end_reason is not _EndReason.STOPPED:
+                handed_over = end_reason is _EndReason.HANDED_OVER
+                end_reason = asyncio.run(
                     _run_until_stopped(config, pack, crash, run_directory, take_over=take_over, handed_over=handed_over)
                 )
                 take_over = False
@@ -127,7 +127,7 @@ def main(
 
 
 @unique
-class _Ended(Enum):
+class _EndReason(Enum):
     """Why a run ended: for good; because another is to lead; because the next one is to go by the machine's clock."""
 
     STOPPED = "stopped"
@@ -141,7 +141,7 @@ class _StopRequested(Exception):  # noqa: N818 - not an error: a person told us 
 
 async def _run_until_stopped(
     config: Config, pack: Pack, crash: CrashHook, run_directory: Path, *, take_over: bool, handed_over: bool
-) -> _Ended:
+) -> _EndReason:
     """Run; return why it ended."""
     # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -149,7 +149,7 @@ async def _run_until_stopped(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    ended = _Ended.STOPPED
+    end_reason = _EndReason.STOPPED
     async with AsyncExitStack() as stack:
         lead = front = None
         if (server := config.database_url) is not None:
@@ -159,7 +159,7 @@ async def _run_until_stopped(
             )
             if led is None:
                 log.event("bridge.stopping")
-                return ended
+                return end_reason
             lead, front = led
         bridge = await Bridge.open(
             config=config,
@@ -182,12 +182,12 @@ async def _run_until_stopped(
             log.event("bridge.stopping")
         except* HandedOver:
             log.event("bridge.handed_over")
-            ended = _Ended.HANDED_OVER
+            end_reason = _EndReason.HANDED_OVER
         except* ClockSetRight:
             log.event("bridge.clock_set_right")
-            ended = _Ended.CLOCK_SET_RIGHT
+            end_reason = _EndReason.CLOCK_SET_RIGHT
     gc.unfreeze()
-    return ended
+    return end_reason
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
@@ -278,8 +278,8 @@ def _final_problems(leaves: list[BaseException]) -> list[str]:
     problems: list[str] = []
     for leaf in leaves:
         match leaf:
-            case CannotStart(problems=found):
-                problems += found
+            case CannotStart(problems=start_problems):
+                problems += start_problems
             case ReplacedByAnother(user_id=user_id):
                 problems.append(f"{user_id}: {REPLACED}")
             case IdentityInUse(user_id=user_id):

@@ -122,12 +122,12 @@ class MatrixWorkers:
         One that is newer than tried is used: the module looks at what it needs when it starts. One that does not say what
         it is may be tried.
         """
-        found = synapse_version.parse(await retry_until_done("matrix.version", self._server_header))
-        if found is not None and found < synapse_version.OLDEST:
+        version = synapse_version.parse(await retry_until_done("matrix.version", self._server_header))
+        if version is not None and version < synapse_version.OLDEST:
             needed = synapse_version.dotted(synapse_version.OLDEST)
-            problem = f"{self._resources.config.homeserver.url}: Synapse {synapse_version.dotted(found)} is too old"
+            problem = f"{self._resources.config.homeserver.url}: Synapse {synapse_version.dotted(version)} is too old"
             raise CannotStart([f"{problem}. Update it to {needed} or newer, then start the line again."])
-        if found is not None and found > synapse_version.TESTED:
+        if version is not None and version > synapse_version.TESTED:
             log.event("homeserver.newer_than_tested")
 
     async def _server_header(self) -> str:
@@ -263,12 +263,12 @@ class MatrixWorkers:
         if self._room_provisioner is not None:
             self._room_provisioner.compare_rooms()
 
-    async def _note_rollback(self, transaction: Transaction, found: Rollback) -> None:
+    async def _note_rollback(self, transaction: Transaction, rollback: Rollback) -> None:
         """Note what of it is to be erased again. Found once more after a crash, `counts_less` takes nothing back."""
         await erasure_jobs.redo_rooms(transaction, now=self._resources.services.clock.now())
-        await line_state.put(transaction, line_state.EVENTS_RETURNED, str(found.heard_until))
-        if found.counts_less:
-            await line_state.put(transaction, line_state.ROOMS_RETURNED, str(found.heard_until))
+        await line_state.put(transaction, line_state.EVENTS_RETURNED, str(rollback.heard_until))
+        if rollback.counts_less:
+            await line_state.put(transaction, line_state.ROOMS_RETURNED, str(rollback.heard_until))
 
     async def _report_rollback(self) -> None:
         self._resources.services.wake.erasure_jobs()

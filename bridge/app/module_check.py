@@ -58,8 +58,8 @@ class ModuleCheck:
         row = await inbox.seal(services.vault, DESK, LineChecked(rows=(ROW,)))
 
         async def commit(transaction: Transaction) -> bool:
-            told = await line_state.get_time(transaction, line_state.MODULE_MISSING)
-            if 0 <= now - told < TELL_SECONDS:
+            last_notice_at = await line_state.get_time(transaction, line_state.MODULE_MISSING)
+            if 0 <= now - last_notice_at < TELL_SECONDS:
                 return False
             await line_state.put(transaction, line_state.MODULE_MISSING, str(now))
             await inbox.append(transaction, row)

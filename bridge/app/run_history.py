@@ -38,8 +38,10 @@ class RunHistory:
         if stored is None:
             return None
         try:
-            told = json.loads(stored)
-            return cls(first=float(told["first"]), running=bool(told["running"]), deaths=tuple(map(float, told["deaths"])))
+            fields = json.loads(stored)
+            return cls(
+                first=float(fields["first"]), running=bool(fields["running"]), deaths=tuple(map(float, fields["deaths"]))
+            )
         except (ValueError, LookupError, TypeError):
             return None
 

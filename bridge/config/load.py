@@ -61,8 +61,10 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        told = [(".".join(map(str, each["loc"])) or "the whole file", problem_sentence(each)) for each in error.errors()]
-        raise ConfigError([f"{path}: {place}: {problem}" for place, problem in told]) from None
+        problems = [
+            (".".join(map(str, each["loc"])) or "the whole file", problem_sentence(each)) for each in error.errors()
+        ]
+        raise ConfigError([f"{path}: {place}: {problem}" for place, problem in problems]) from None
     return config, [f"{path}: {problem}" for problem in _problems(config)]
 
 
@@ -111,8 +113,8 @@ def _staff_problems(config: Config) -> Iterator[str]:
 def _canary_problems(config: Config) -> Iterator[str]:
     if config.canary is None:
         return
-    taken = {config.policy_mxid, config.puppet_mxid, *(staff.mxid for staff in config.line.staff)}
-    if config.canary_mxid in taken or config.canary.localpart.startswith("line-"):
+    other_users = {config.policy_mxid, config.puppet_mxid, *(staff.mxid for staff in config.line.staff)}
+    if config.canary_mxid in other_users or config.canary.localpart.startswith("line-"):
         yield "canary.localpart: is somebody's; the canary needs an account of its own"
     if config.canary.handset and config.line.carrier.kind != "rehearsal":
         yield "canary.handset: only the rehearsal carrier has a handset for it; leave it out"

@@ -260,8 +260,8 @@ def _read_canary(file: Path | None, now: float) -> float:
     if file is None or not file.exists():
         return UNKNOWN
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        fresh = -60.0 <= now - float(told["at"]) <= float(told.get("valid_seconds", CANARY_SECONDS))
-        return float(told["ok"] is True and fresh)
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        fresh = -60.0 <= now - float(fields["at"]) <= float(fields.get("valid_seconds", CANARY_SECONDS))
+        return float(fields["ok"] is True and fresh)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return 0.0

@@ -96,11 +96,11 @@ class MetricsServer:
             waiting_since=tuple(entry.since for entry in desk.waiting),
             carrier_up=self._carrier_up(),
         )
-        read = await figures.read(
+        snapshot = await figures.read(
             self._services, line, inbox_oldest=await self._inbox_age.seconds(), data=self._data, canary=self._canary
         )
-        return generate_latest(figures.FigureCollector(read)) + generate_latest(measured.registry)
+        return generate_latest(figures.FigureCollector(snapshot)) + generate_latest(measured.registry)
 
     def _carrier_up(self) -> bool | None:
-        asked, probed = self._services.measurements.carrier_answers(), self._probe.answers
-        return False if asked is False or probed is False else True if asked or probed else None
+        answers, probe_answers = self._services.measurements.carrier_answers(), self._probe.answers
+        return False if answers is False or probe_answers is False else True if answers or probe_answers else None

@@ -35,15 +35,15 @@ class KeepPlan:
     months: int = 0
 
     @classmethod
-    def parse(cls, told: str) -> Self:
+    def parse(cls, text: str) -> Self:
         """Read the form above. Raises `ValueError` with a sentence."""
         names = {"": "newest", "d": "days", "w": "weeks", "m": "months"}
         counts: dict[str, int] = {}
-        for part in told.replace(" ", "").lower().split(","):
-            found = PART.fullmatch(part)
-            if found is None or names[found["of"]] in counts:
+        for part in text.replace(" ", "").lower().split(","):
+            match = PART.fullmatch(part)
+            if match is None or names[match["of"]] in counts:
                 raise ValueError(FORM)
-            counts[names[found["of"]]] = int(found["count"])
+            counts[names[match["of"]]] = int(match["count"])
         return cls(**counts)
 
     def kept(self, times: Sequence[datetime]) -> set[datetime]:
@@ -58,10 +58,10 @@ class KeepPlan:
 
 
 def _check(value: Any) -> Any:
-    told = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(told, str):
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
         raise ValueError(FORM)  # noqa: TRY004 - pydantic takes this for a wrong value
-    KeepPlan.parse(told)
+    KeepPlan.parse(text)
     return value
 
 

@@ -122,5 +122,5 @@ class Measurements:
         """Return whether the carrier answered the last request; None without one, or if the failure is too long ago."""
         if self._carrier is None:
             return None
-        answered, at = self._carrier
-        return True if answered else None if self._monotonic() - at > CARRIER_FAILURE_SECONDS else False
+        has_answered, at = self._carrier
+        return True if has_answered else None if self._monotonic() - at > CARRIER_FAILURE_SECONDS else False

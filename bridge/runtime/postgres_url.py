@@ -48,23 +48,23 @@ class PostgresUrl:
             query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
         except ValueError:
             raise ValueError(FORM) from None
-        told = dict(query)
+        options = dict(query)
         if parts.scheme not in {"postgresql", "postgres"} or parts.fragment or not parts.username:
             raise ValueError(FORM)
-        if unknown := sorted(told.keys() - {"host", "sslmode", *TLS_FILES}):
+        if unknown := sorted(options.keys() - {"host", "sslmode", *TLS_FILES}):
             raise ValueError(f"{', '.join(unknown)}: not known here; there are host, sslmode, {', '.join(TLS_FILES)}")
-        if len(told) != len(query) or (host and "host" in told):
+        if len(options) != len(query) or (host and "host" in options):
             raise ValueError("says something twice")
-        found = cls(
-            host=told.pop("host", host),
+        url = cls(
+            host=options.pop("host", host),
             port=port,
             user=unquote(parts.username),
             password=unquote(parts.password or ""),
             database=_database_name(parts),
-            tls=MappingProxyType(told),
+            tls=MappingProxyType(options),
         )
-        found._check_host()
-        return found
+        url._check_host()
+        return url
 
     @property
     def is_socket(self) -> bool:
@@ -73,13 +73,13 @@ class PostgresUrl:
 
     def for_libpq(self) -> dict[str, Any]:
         """Return the arguments of psycopg2, which Synapse uses."""
-        told = {"host": self.host, "port": self.port, "user": self.user, "dbname": self.database}
-        return {**told, **({"password": self.password} if self.password else {}), **self.tls}
+        arguments = {"host": self.host, "port": self.port, "user": self.user, "dbname": self.database}
+        return {**arguments, **({"password": self.password} if self.password else {}), **self.tls}
 
     def for_asyncpg(self) -> dict[str, Any]:
         """Return the arguments of asyncpg. Raises `OSError` when a file of TLS cannot be read or used."""
-        told = {"host": self.host, "port": self.port, "user": self.user, "database": self.database}
-        return {**told, "password": self.password or None, "ssl": self._ssl()}
+        arguments = {"host": self.host, "port": self.port, "user": self.user, "database": self.database}
+        return {**arguments, "password": self.password or None, "ssl": self._ssl()}
 
     def _ssl(self) -> Any:
         mode = self.tls.get("sslmode", "prefer")

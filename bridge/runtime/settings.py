@@ -30,9 +30,9 @@ _NAME: Final = re.compile(r"\S(.*\S)?")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
 
 
-def problem_sentence(found: Mapping[str, Any]) -> str:
+def problem_sentence(error: Mapping[str, Any]) -> str:
     """Write one pydantic error (an entry of `errors()`) as an instruction about its key. No value is shown."""
-    match found["type"]:
+    match error["type"]:
         case "missing":
             return "is needed"
         case "extra_forbidden":
@@ -42,9 +42,9 @@ def problem_sentence(found: Mapping[str, Any]) -> str:
         case "string_type":
             return "must be text; put it in quotes"
         case "string_pattern_mismatch":
-            return f"must have the form {found['ctx']['pattern']}"
+            return f"must have the form {error['ctx']['pattern']}"
         case _:
-            return str(found["msg"]).removeprefix("Value error, ")
+            return str(error["msg"]).removeprefix("Value error, ")
 
 
 class Section(BaseModel):

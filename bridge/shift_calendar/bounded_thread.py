@@ -37,27 +37,27 @@ class BoundedThread:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[tuple[T] | Exception] = loop.create_future()
 
-        def settle(found: tuple[T] | Exception) -> None:
+        def settle(result: tuple[T] | Exception) -> None:
             if not done.done():
-                done.set_result(found)
+                done.set_result(result)
 
         def call() -> None:
-            found: tuple[T] | Exception
+            result: tuple[T] | Exception
             try:
-                found = (work(),)
+                result = (work(),)
             except Exception as error:  # noqa: BLE001 - it is raised where the call is waited for
-                found = error
+                result = error
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, found)
+                loop.call_soon_threadsafe(settle, result)
 
         self._thread = threading.Thread(target=call, name="calendar file", daemon=True)
         self._thread.start()
         try:
             async with asyncio.timeout(self._bound):
-                found = await done
+                result = await done
         except TimeoutError:
             raise StillHanging from None
         self._thread = None
-        if isinstance(found, Exception):
-            raise found
-        return found[0]
+        if isinstance(result, Exception):
+            raise result
+        return result[0]

@@ -70,25 +70,25 @@ class CalendarFollower:
                 return self._source.every if self._problem is None else await self._fail(self._problem, now)
             self._seen = (mark, now)
             data = await self._source.read()
-            found = await asyncio.to_thread(calendar_file.read, data, zone=self._zone, server=self._server, now=now)
+            calendar = await asyncio.to_thread(calendar_file.read, data, zone=self._zone, server=self._server, now=now)
         except CalendarError as error:
             return await self._fail(error.problem, now)
         except Exception as error:  # noqa: BLE001 - a bug that a file of others brings out must not end the line
             log.failure("calendar.failed", error)
             return await self._fail(CalendarProblem.NOT_A_CALENDAR, now)
         self._problem = None
-        await self._keep(found, hashlib.sha256(data).hexdigest(), now)
+        await self._keep(calendar, hashlib.sha256(data).hexdigest(), now)
         return self._source.every
 
-    async def _keep(self, found: CalendarShifts, file: str, now: float) -> None:
+    async def _keep(self, calendar: CalendarShifts, file: str, now: float) -> None:
         services, before, recovered = self._services, self._copy, self._state.told
-        copy = KeptCopy(source=self._source_hash, file=file, odd=found.odd, read_at=now, shifts=found.shifts)
+        copy = KeptCopy(source=self._source_hash, file=file, odd=calendar.odd, read_at=now, shifts=calendar.shifts)
         changed = before is None or before.file != file
-        fresh = not found.odd <= (frozenset() if before is None else before.odd)
+        fresh = not calendar.odd <= (frozenset() if before is None else before.odd)
         event = CalendarRead(
-            nameless=found.nameless[:MOST_TIMES] if fresh else (),
-            more=max(0, len(found.nameless) - MOST_TIMES) if fresh else 0,
-            unread=found.unread if fresh else 0,
+            nameless=calendar.nameless[:MOST_TIMES] if fresh else (),
+            more=max(0, len(calendar.nameless) - MOST_TIMES) if fresh else 0,
+            unread=calendar.unread if fresh else 0,
             recovered=recovered,
         )
         row = await inbox.seal(services.vault, DESK, event)
@@ -104,7 +104,7 @@ class CalendarFollower:
 
         await services.database.commit(commit)
         if changed or recovered:
-            log.event("calendar.read", count=len(found.shifts.people))
+            log.event("calendar.read", count=len(calendar.shifts.people))
             services.wake.engine(DESK)
 
     async def _fail(self, problem: CalendarProblem, now: float) -> float:

@@ -37,7 +37,7 @@ class KeptCopy:
 
     async def seal(self, vault: Vault) -> str:
         """Return it as the table keeps it. Raises `CannotOpen` where the desk has no key."""
-        told = {
+        fields = {
             "source": self.source,
             "file": self.file,
             "odd": sorted(self.odd),
@@ -46,24 +46,24 @@ class KeptCopy:
             "until": self.shifts.until,
             "people": [[person.who, person.spans] for person in self.shifts.people],
         }
-        return base64.b64encode(await vault.seal(DESK, CONTEXT, json.dumps(told).encode())).decode()
+        return base64.b64encode(await vault.seal(DESK, CONTEXT, json.dumps(fields).encode())).decode()
 
     @classmethod
     async def load(cls, reader: Reader, vault: Vault) -> Self | None:
         """Return the copy that is kept; None without one, and for one that this line did not write."""
-        found = await line_state.get(reader, line_state.CALENDAR)
-        if found is None:
+        text = await line_state.get(reader, line_state.CALENDAR)
+        if text is None:
             return None
         try:
-            told = json.loads(await vault.open(DESK, CONTEXT, base64.b64decode(found, validate=True)))
+            fields = json.loads(await vault.open(DESK, CONTEXT, base64.b64decode(text, validate=True)))
             people = tuple(
                 PersonShifts(
                     who=str(who), week=NO_WEEK, dates=NO_DATES, spans=tuple((float(a), float(b)) for a, b in spans)
                 )
-                for who, spans in told.pop("people")
+                for who, spans in fields.pop("people")
             )
-            shifts = Shifts(timezone=told.pop("timezone"), until=float(told.pop("until")), people=people)
-            return cls(shifts=shifts, odd=frozenset(map(str, told.pop("odd"))), **told)
+            shifts = Shifts(timezone=fields.pop("timezone"), until=float(fields.pop("until")), people=people)
+            return cls(shifts=shifts, odd=frozenset(map(str, fields.pop("odd"))), **fields)
         except (CannotOpen, binascii.Error, ValueError, KeyError, TypeError):
             return None
 
@@ -81,10 +81,10 @@ class CalendarState:
     told: bool = False
 
     @classmethod
-    def parse(cls, found: str | None) -> Self:
+    def parse(cls, text: str | None) -> Self:
         """Read what :meth:`text` wrote; nothing, or a damaged value, is a calendar that was never looked at."""
         try:
-            return cls(**json.loads(found or "{}"))
+            return cls(**json.loads(text or "{}"))
         except (ValueError, TypeError):
             return cls()
 

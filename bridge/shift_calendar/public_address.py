@@ -34,15 +34,15 @@ HOLDING_ANOTHER: Final = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48
 def is_public(address: str) -> bool:
     """Whether an address is of the public network; what is none is not."""
     try:
-        found = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(found, IPv6Address):
-        if found.ipv4_mapped is not None:
-            return is_public(str(found.ipv4_mapped))
-        if any(found in network for network in HOLDING_ANOTHER) or found.is_site_local:
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return is_public(str(ip.ipv4_mapped))
+        if any(ip in network for network in HOLDING_ANOTHER) or ip.is_site_local:
             return False
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
 async def fetch(

@@ -61,11 +61,11 @@ class FileSource:
 
     def _mark(self) -> Mark:
         try:
-            found = self.file.stat()
+            stat = self.file.stat()
         except (OSError, ValueError):
             raise CalendarError(CalendarProblem.UNREACHABLE) from None
         # The time of a change of mode as well: who may read it decides whether it can be read.
-        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
+        return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino, stat.st_dev)
 
     def _read(self) -> bytes:
         try:

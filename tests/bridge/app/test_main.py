@@ -20,7 +20,7 @@ from policies.pack import unreviewed
 
 
 @pytest.mark.parametrize(
-    ("raised", "ended"), [(ClockSetRight, main._Ended.CLOCK_SET_RIGHT), (HandedOver, main._Ended.HANDED_OVER)]
+    ("raised", "ended"), [(ClockSetRight, main._EndReason.CLOCK_SET_RIGHT), (HandedOver, main._EndReason.HANDED_OVER)]
 )
 async def test_a_run_says_why_it_ended(
     raised: type[Exception], ended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -52,7 +52,7 @@ def test_a_real_line_needs_reviewed_words(tmp_path: Path) -> None:
 
 def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not leave the lead to another for that, and what a person said once (`--take-over`) is not said again."""
-    ends = [main._Ended.CLOCK_SET_RIGHT, main._Ended.HANDED_OVER, main._Ended.STOPPED]
+    ends = [main._EndReason.CLOCK_SET_RIGHT, main._EndReason.HANDED_OVER, main._EndReason.STOPPED]
     asked: list[tuple[bool, bool]] = []
 
     async def run(*_parts: Any, take_over: bool, handed_over: bool) -> Any:
