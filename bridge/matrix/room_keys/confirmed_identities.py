@@ -67,7 +67,7 @@ AT_ONCE: Final = 0
 
 
 class NotThatFingerprint(Exception):  # noqa: N818 - an answer, not a failure
-    """Nobody of that Matrix id was seen with that fingerprint. Nothing was confirmed."""
+    """No identity of that Matrix id was seen with that fingerprint. Nothing was confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class Confirmations:
         await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
 
     async def remove(self, transaction: Transaction, user_id: str) -> None:
-        """Let nobody of that name be confirmed."""
+        """Delete the confirmation of that user."""
         await self.take_new(transaction)
         await self._change(transaction, {user_id: None})
         await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
@@ -269,7 +269,7 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
 
 
 async def forget_confirmations(transaction: Transaction) -> None:
-    """Let nobody be confirmed, for a verb beside a stopped bridge: each identity is compared once more."""
+    """Delete all confirmations, for a verb beside a stopped bridge: each identity has to be compared again."""
     await transaction.execute("DELETE FROM matrix_confirmed")
 
 

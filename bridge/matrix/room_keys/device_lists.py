@@ -185,7 +185,7 @@ class DeviceLists:
         )
 
     async def members(self) -> Members:
-        """Return everybody who is in a room of ours or invited, and the keys of their devices, as last committed."""
+        """Return all users who are in a room of ours or invited, and the keys of their devices, as last committed."""
         inside = f"SELECT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}"  # noqa: S608 - a constant
         users = await self._database.fetch(f"SELECT DISTINCT user_id FROM ({inside}) inside")  # noqa: S608 - a constant
         keys = await self._database.fetch(f"SELECT curve25519 FROM matrix_device WHERE user_id IN ({inside})")  # noqa: S608
@@ -197,7 +197,7 @@ class DeviceLists:
     async def mark(
         self, transaction: Transaction, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0
     ) -> None:
-        """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
+        """Mark users dirty, due after `seconds`; `stale`: their device lists are not used before that."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
             await dirty_table.mark(transaction, user_id, due_ms=due, stale=stale)
@@ -237,7 +237,7 @@ class DeviceLists:
             self._committed()
 
     async def query(self, users: Sequence[str]) -> DeviceAnswer:
-        """Ask the homeserver, and once more where a device is missing that there was: by a list without it, it has gone.
+        """Query the homeserver, and again if a known device is missing: a list without it makes it a gone device.
 
         Never inside a commit.
         """
@@ -253,7 +253,7 @@ class DeviceLists:
     async def apply_query(
         self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
     ) -> list[IdentityChanged | DevicesReturned]:
-        """Replace what we know of these users' devices; return what changed about their identities, and what came back."""
+        """Replace these users' device lists; return the changes of their identities, and the devices that came back."""
         changed: list[IdentityChanged | DevicesReturned] = []
         returned: list[str] = []
         await self._confirmations.take_new(transaction)
@@ -341,7 +341,7 @@ class DeviceLists:
     async def _note_gone(
         self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
     ) -> set[str]:
-        """Note which of a user's devices this answer has no more; return the signing keys of all that ever went."""
+        """Note which of a user's devices this answer lacks; return the signing keys of all that were ever missing."""
         went = {key for key in before if (user_id, key) in answer.known} - keys_there(answer.told, user_id)
         await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)

@@ -220,6 +220,6 @@ async def forget(transaction: Transaction, room_id: str, session_id: str, sender
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something stands here."""
+    """Return the owners of the passing keys that are in use here."""
     query = f"SELECT DISTINCT {_UNDER} AS under FROM matrix_inbound WHERE room_id IN ({LIVES_ON})"  # noqa: S608
     return {passing_owner_of(bytes(row["under"])) for row in await reader.fetch(query)}

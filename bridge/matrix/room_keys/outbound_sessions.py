@@ -40,7 +40,7 @@ MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
 """A session is retired after so many messages, or milliseconds."""
 
 RESERVED_INDICES: Final = 16
-"""Indices taken at once."""
+"""Indices that are reserved at once."""
 
 MAX_CACHED: Final = 1024
 """Sessions held ready to encrypt: those of the 500 rooms that were spoken in last, 2 KiB each. Another is read again."""

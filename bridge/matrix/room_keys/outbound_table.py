@@ -64,7 +64,7 @@ async def active_session(reader: Reader, room_id: str, user_id: str) -> Row | No
 
 
 async def is_active(reader: Reader, session_id: str) -> bool:
-    """Whether a session may encrypt still."""
+    """Whether a session may still encrypt."""
     count = await reader.fetchval("SELECT COUNT(*) FROM matrix_session WHERE session_id=$1 AND active", session_id)
     return bool(count)
 
@@ -287,7 +287,7 @@ async def set_ratchet(transaction: Transaction, session_id: str, ratchet: bytes 
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something stands here."""
+    """Return the owners of the passing keys that are in use here."""
     rows = await reader.fetch(
         f"""SELECT substr(first_key, 1, {PASSING_PREFIX}) AS first, substr(ratchet, 1, {PASSING_PREFIX}) AS ratchet
             FROM matrix_session WHERE room_id IN ({LIVES_ON})"""  # noqa: S608 - constants

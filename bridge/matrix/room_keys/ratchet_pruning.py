@@ -31,7 +31,7 @@ async def destroy_keys(transaction: Transaction, room_id: str) -> None:
 
 
 async def prune_ratchets(database: Database, vault: Vault) -> int:
-    """Move every session of others past what is gone, and delete those of ours; return how many were moved."""
+    """Move every session of others past erased messages, and delete our unused ones; return how many were moved."""
     await database.commit(outbound_table.delete_retired_sessions)
     moved = 0
     for room in await rooms_of_ours(database):

@@ -66,18 +66,18 @@ async def record_linked_media(transaction: Transaction, mxc: str, *, room_id: st
 
 
 async def uploads_of(reader: Reader, room_id: str) -> list[str]:
-    """Return the `mxc` addresses of what was uploaded for a room."""
+    """Return the `mxc` addresses of a room's uploads."""
     rows = await reader.fetch("SELECT mxc FROM matrix_upload WHERE room_id = $1", room_id)
     return [row["mxc"] for row in rows]
 
 
 async def delete_upload(transaction: Transaction, *, mxc: str) -> None:
-    """Forget an upload that is gone, or that is not ours."""
+    """Delete the row of an upload that is gone, or that is not ours."""
     await transaction.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)
 
 
 async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
-    """Forget what was uploaded for a room."""
+    """Delete the rows of a room's uploads."""
     await transaction.execute("DELETE FROM matrix_upload WHERE room_id = $1", room_id)
 
 
@@ -90,7 +90,7 @@ async def bring_back(transaction: Transaction, *, latest_ms: int, due_ms: int, b
 
 
 class UploadCleanup:
-    """Deletes what is due. `run` until cancelled."""
+    """Deletes due uploads. `run` until cancelled."""
 
     def __init__(self, *, database: Database, module_client: ModuleClient, clock: Clock) -> None:
         self._database, self._module_client, self._clock = database, module_client, clock

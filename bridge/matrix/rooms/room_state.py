@@ -22,7 +22,7 @@ KEY_MEMBERSHIPS: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
 
 GONE: Final = frozenset({"leave", "ban"})
-"""The memberships of who was in a room, or invited, and is not any more."""
+"""The memberships of people who were in a room, or invited, and are not any more."""
 
 LIVES_ON: Final = "SELECT room_id FROM matrix_room WHERE kind <> 'thread'"
 """SQL: the rooms that do not end with a conversation: desk and offices."""
@@ -52,7 +52,7 @@ class Room:
 
     @property
     def lives_on(self) -> bool:
-        """Whether it does not end with a conversation: the desk, or an office."""
+        """Whether the room outlives conversations: the desk, or an office."""
         return self.kind != "thread"
 
 
@@ -87,7 +87,7 @@ async def record_room(
 
 
 async def set_owner(transaction: Transaction, room_id: str, owner: str) -> None:
-    """Give a room to a thread, or with an empty owner to nobody: what happens in it is nobody's event."""
+    """Give a room to a thread, or with an empty owner to none: then its events belong to no thread."""
     await transaction.execute("UPDATE matrix_room SET owner=$2 WHERE room_id=$1", room_id, owner)
 
 
@@ -121,7 +121,7 @@ async def people_of_lost(reader: Reader, thread: str, room_id: str) -> list[str]
 
 
 async def settle_lost(transaction: Transaction, thread: str, room_id: str) -> None:
-    """Delete what was noted of lost rooms of a thread: everybody is invited to this one."""
+    """Delete the rows of lost rooms of a thread: all their people are invited to this one."""
     query = "DELETE FROM matrix_room WHERE kind = 'thread' AND owner = $1 AND room_id <> $2"
     await transaction.execute(query, thread, room_id)
 
@@ -147,7 +147,7 @@ async def desk_room(reader: Reader) -> str | None:
 
 
 async def office_of(reader: Reader, user_id: str) -> str | None:
-    """Return the room of a person's office, or None while there is none."""
+    """Return the room of a person's office, or None."""
     query = "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1"
     room_id: str | None = await reader.fetchval(query, user_id)
     return room_id
@@ -160,7 +160,7 @@ async def membership_of(reader: Reader, room_id: str, user_id: str) -> str | Non
 
 
 async def members_of(reader: Reader, room_id: str) -> dict[str, str]:
-    """Return user id -> membership of everybody the room ever told of, ourselves included."""
+    """Return user id -> membership of all users the room ever had, ourselves included."""
     rows = await reader.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
     return {row["user_id"]: row["membership"] for row in rows}
 

@@ -86,7 +86,7 @@ class OneTimeKeyUpload:
             raise refused
 
     async def _unless_refused(self, work: Awaitable[None]) -> None:
-        """Do it for one device; what is refused for good holds up nobody else."""
+        """Do it for one device; a permanent refusal does not delay the others."""
         try:
             await work
         except TokenRefused:

@@ -98,7 +98,7 @@ class SyncResponseParser:
     async def take(
         self, transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps
     ) -> list[MatrixEvent]:
-        """Write what a response tells and return its items; what is malformed is counted in `batch.dropped`."""
+        """Write a response and return its items; malformed ones are counted in `batch.dropped`."""
         items: list[MatrixEvent] = []
         await self._devices.mark(transaction, strings_in(object_at(response, "device_lists").get("changed")))
         early_keys, self._early_keys = self._early_keys, ()
@@ -133,7 +133,7 @@ class SyncResponseParser:
         return items
 
     def _is_own_message(self, event: Json) -> bool:
-        """Whether it is a message of ours, and no state: what we say, we know."""
+        """Whether it is a message of ours, and no state event: we know our own messages."""
         return "state_key" not in event and isinstance(sender := event.get("sender"), str) and sender in self._ours
 
     async def _to_device_messages(
@@ -284,7 +284,7 @@ class SyncResponseParser:
 def member_names(room_id: str, event: Json, ours: Collection[str]) -> list[MemberNamed]:
     """Return what a member of a room calls themselves by an `m.room.member` event, as a list of one; else an empty list.
 
-    What cannot be a name is none. Source: https://spec.matrix.org/latest/client-server-api/#mroommember
+    An invalid name is none. Source: https://spec.matrix.org/latest/client-server-api/#mroommember
     """
     content = object_at(event, "content")
     if event.get("type") != "m.room.member" or content.get("membership") != "join":

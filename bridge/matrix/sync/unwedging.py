@@ -30,7 +30,7 @@ class Unwedging:
         self._identity, self._devices = identity, devices
 
     async def take(self, transaction: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
-        """Note who began again, in the commit of the sync; every other message only kept its Olm session."""
+        """Note devices that began another session, in the commit of the sync; other messages only updated their session."""
         for message in batch.messages:
             if not message.lost_ours:
                 continue
@@ -40,7 +40,7 @@ class Unwedging:
                 await transaction.execute(query, message.sender, message.sender_key)
 
     async def owe_keys(self) -> None:
-        """Owe each of them every live key of the texter puppet once more."""
+        """Mark every live key of the texter puppet as due again for each of them."""
         rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_unwedging")
         if not rows:
             return
