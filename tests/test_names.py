@@ -18,7 +18,7 @@ PARTICIPLES: Final = re.compile(
     "told|made|asked|gone|taken|given|kept|held|begun|left|found|seen|sent|ended|answered|wanted|read"
 )
 """What no variable and no parameter is called: its name is a noun that says what the value is, or of a flag a predicate."""
-WITHOUT_PARTICIPLES: Final = ("policies", "bot", "deploy")
+WITHOUT_PARTICIPLES: Final = ("policies", "bot", "bridge", "deploy")
 """The folders of which that is true."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 NOT_IN_PROSE: Final = re.compile(r"\b(?:somebody|anew)\b", re.IGNORECASE)
