@@ -107,6 +107,7 @@ async def test_what_the_old_device_said_is_found(rig: Rig, server: ScriptedHomes
     assert rig.room_client.remembers(speaker, identity_of(rig, mxid).since_ms / 1000 + 1)
 
 
+@pytest.mark.sqlite_only
 async def test_what_was_said_before_the_puppets_file_was_lost_is_found(rig: Rig, server: ScriptedHomeserver) -> None:
     """Moved away, as is told of a damaged one: there is another device, and of what was said before no transaction id."""
     await with_room(rig, server)
