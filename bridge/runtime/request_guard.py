@@ -1,7 +1,7 @@
 """A check that is made immediately before bytes of a request leave this process, for every HTTP client.
 
 Rule of this module: the check is made once the connection is open, before each part of a request, so that a process that
-was suspended in between checks when it resumes. If the check raises, the request ends and no further byte is written.
+was frozen in between checks when it resumes. If the check raises, the request ends and no further byte is written.
 
 Source: docs.aiohttp.org/en/stable/tracing_reference.html (`on_request_headers_sent` and `on_request_chunk_sent` are awaited
 before aiohttp writes them; aiohttp 3.14, `http_writer.py`).

@@ -24,9 +24,9 @@ Why the file is opened in exclusive mode. The first read rolls back a transactio
 journal; in normal mode SQLite then deletes that journal, and its blocks return to the file system with the keys in them.
 
 Who may write. Where two bridges see the file, the leader writes the epoch of its lease into it when it opens it. Each
-change is one statement that checks that epoch, so a former leader that was suspended and resumes changes nothing. No lock
+change is one statement that checks that epoch, so a former leader that was frozen and resumes changes nothing. No lock
 is held between two changes. The journal is cleared under SQLite's own lock for the same reason: a process that resumes
-there would otherwise overwrite the journal of another's transaction. A bridge that is suspended within one of these
+there would otherwise overwrite the journal of another's transaction. A bridge that is frozen within one of these
 statements keeps the file locked, and another cannot lead until it ends, resumes or is killed: `Busy`.
 
 The file counts its changes, each in its own transaction: by that number an older copy is recognised

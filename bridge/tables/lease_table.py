@@ -171,7 +171,7 @@ async def take(
     `is_free`: the holder is dead, or the row has not changed for its length. It waits for a commit of the old holder that
     is under way, and ends it at the server if it stalls. `may_lead` is called while the old holder can make no commit: if
     it returns False or raises, nothing has changed, and a holder that is only slow continues. The server ends a taker that
-    is suspended meanwhile (`connect_to_lease`). Raises `DatabaseError`.
+    is frozen meanwhile (`connect_to_lease`). Raises `DatabaseError`.
     """
     lock = place.lock(FENCE)
     try:

@@ -199,6 +199,7 @@ async def test_devices_that_nobody_uses_are_signed_out(
     assert set(server.device_table[POLICY]) == {second.matrix.policy.device_id}
 
 
+@pytest.mark.sqlite_only
 async def test_a_lost_store_of_the_puppet_is_no_other_bridge(rig: Rig, server: ScriptedHomeserver) -> None:
     """The policy bot of this database was introduced: its puppet makes another device without a question."""
     await rig.stop()
