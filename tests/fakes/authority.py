@@ -1,6 +1,6 @@
-"""An authority for certificates of a test's own servers.
+"""A certificate authority for a test's own servers.
 
-Rule of this module: its certificates hold for a name of this machine, and keys never leave the test's folder.
+Rule of this module: its certificates are for a name of this machine, and keys stay in the test's folder.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ SIGNS_CERTIFICATES = x509.KeyUsage(
         False,
     ),
 )
-"""What RFC 5280 asks of an authority's own certificate, and Python from 3.13 on. The first lets it serve as well."""
+"""Required for an authority's own certificate by RFC 5280, and by Python from 3.13 on. The first also permits use by a
+server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Its key and its own certificate."""
+    """An authority: its key and its own certificate."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
     @property
     def certificate_pem(self) -> bytes:
-        """What those who believe it are given."""
+        """Return the certificate for the clients that trust the authority."""
         return self.certificate.public_bytes(PEM)
 
     def issue(self, host: str, *, days: int) -> bytes:
-        """Return key and certificate of a host in one file's bytes; it ends in so many days, or has ended so many ago."""
+        """Return a host's key and certificate, as one file's bytes. `days`: until it expires; negative: since then."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.DNSName(host)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())

@@ -25,9 +25,9 @@ def basic(user: str, password: str) -> str:
 
 
 class FakeBandwidth(FakeVendor):
-    """It stores no words; `records` are its message records. `reports` are the events after a text of ours.
+    """A fake that stores no words. `records`: its message records. `reports`: the events that follow a text of ours.
 
-    `tokens` are those that it takes now, `given` counts how many it gave.
+    `tokens`: the valid ones. `given`: how many it has issued.
     """
 
     reports: Sequence[dict[str, Any]] = ({"type": "message-sent"}, {"type": "message-delivered"})

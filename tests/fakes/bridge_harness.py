@@ -1,8 +1,7 @@
-"""The bridge without a homeserver: real store, vault, engine, outbox, texts, timers and webhook; rooms that remember.
+"""The bridge without a homeserver: real store, vault, engine, outbox, texts, timers and webhook; rooms are recorded.
 
-Rules of this module: what is faked is what lies outside (carrier, homeserver, clock, a disk that is full), and nothing
-else; `close` leaves the files as a stopped process does, and a second `BridgeHarness` on the same directory begins from
-them.
+Rules of this module: only what is outside the bridge is faked (carrier, homeserver, clock, a full disk). `close` leaves the
+files as a stopped process does, and a second `BridgeHarness` on the same directory continues with them.
 """
 
 from __future__ import annotations
@@ -66,25 +65,25 @@ HANDSET = "+12065550199"
 
 
 class ManualClock:
-    """A clock that stands until it is set. `offset`: seconds by which the machine's own was set forward meanwhile."""
+    """A clock that shows one time until it is set. `offset`: seconds by which the machine's own clock is ahead of it."""
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
         self.at, self.offset = at, 0.0
 
     def now(self) -> float:
-        """Return what it was set to."""
+        """Return the time that was set."""
         return self.at
 
     def system_time(self) -> float:
-        """Return what the machine's own clock shows."""
+        """Return the time of the machine's own clock."""
         return self.at + self.offset
 
 
 class BridgeHarness:
     """Everything between carrier and homeserver. `shown` is what reached rooms, in order: owner and action.
 
-    `inbound_carrier`: the adapter whose webhooks come in; texts leave through `carrier` in any case. `hold_until`: what a
-    start waits for before anything of before leaves, for `max_hold` seconds.
+    `inbound_carrier`: the adapter for webhooks; texts always leave through `carrier`. `hold_until`: what a start waits for
+    before older rows leave, for at most `max_hold` seconds.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class BridgeHarness:
         self._stack = contextlib.AsyncExitStack()
 
     def clock_correction(self, services: Services) -> ClockCorrection:
-        """Return what brings times back of the whole main database."""
+        """Return the correction of stored times for the whole main database."""
         ttl = self.pack.settings.message_ttl
         return ClockCorrection(services, suppression=self.suppression, message_ttl=ttl, others=stored_times.bring_back_main)
 
@@ -184,13 +183,13 @@ class BridgeHarness:
         )
 
     def services_with(self, wake: WakeUps, *, crash: CrashHook = never_crash) -> Services:
-        """Return the same database, vault and clock with other wake-ups, for a part that is tried alone."""
+        """Return the same database, vault and clock with other wake-ups, to test one part alone."""
         return Services(
             database=self.database, vault=self.vault, clock=self.clock, marks=self.marks, crash=crash, wake=wake
         )
 
     async def run(self) -> None:
-        """Settle what stands from before, and begin to work."""
+        """Settle rows of an earlier run, and start the parts."""
         await self.sms_sender.recover()
         await self.startup_hold.load()
         await startup_notices.report_marks(self.database, self.vault, self.marks_found)
@@ -200,7 +199,7 @@ class BridgeHarness:
         self._running = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Let everything stop where it is; files stay open, and webhooks are still taken."""
+        """Stop every part at once; files stay open, and webhooks are still accepted."""
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
@@ -208,19 +207,19 @@ class BridgeHarness:
                 await running
 
     async def close(self) -> None:
-        """Stop and close, in the product's order."""
+        """Stop all parts and close the files, in the product's order."""
         await self.stop()
         await self.sms_sender.wait_for_requests()
         await self._stack.aclose()
 
     async def listen(self, *, port: int = 0) -> str:
-        """Serve the webhook's routes, by default on a free port; returns the base URL."""
+        """Serve the webhook's routes, by default on a free port; return the base URL."""
         application = web.Application(client_max_size=self.webhook.largest)
         application.add_routes(self.webhook.routes())
         return await self._stack.enter_async_context(served(application, port=port))
 
     async def receive_text(self, body: str, *, message_id: str, sender: str = HANDSET) -> str:
-        """Take a text in as from a verified webhook; returns its thread's id. Where nothing runs, it is screened here."""
+        """Accept a text as from a verified webhook; return its thread's id. If no part runs, it is screened here."""
         await self.webhook.accept_text(InboundText(message_id=message_id, sender=Phone(sender), text=body))
         owner = await self.thread_id(sender)
         if self._running is None:
@@ -233,7 +232,7 @@ class BridgeHarness:
         return str(await self.database.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
 
     async def deliver(self, owner: str, *events: Event) -> None:
-        """Put events into an inbox, in one commit, and wake the engine."""
+        """Store events in an inbox, in one commit, and wake the engine."""
         inbox_rows = [await inbox.seal(self.vault, owner, event) for event in events]
 
         async def commit(transaction: Transaction) -> None:
@@ -257,30 +256,30 @@ class BridgeHarness:
         return await self.database.commit(lambda transaction: threads.set_legal_hold(transaction, thread, on=on))
 
     def messages_shown(self, owner: str, *, notices: bool = False) -> list[str]:
-        """Bodies shown for an owner: by default the texter's own words only."""
+        """Return the bodies shown for an owner: by default only the texter's own words."""
         return [a.body for o, a in self.shown if o == owner and isinstance(a, SendMessage) and a.notice is notices]
 
     async def wait_until_drained(self, *, standing: int = 0) -> None:
-        """Wait until nothing is on its way, but for so many rows of the outbox that nobody was told of."""
+        """Wait until inbox and outbox are empty, except for `standing` rows of the outbox that have not been woken."""
 
         async def empty() -> bool | None:
-            # In one statement: what leaves the outbox comes back into the inbox in one commit.
-            # A timer that is due comes into the inbox, too: an undo window without length is one.
-            # Both kinds of timers are named, so that it is found by the index on a line with thousands.
+            # In one statement: one commit moves a result from the outbox to the inbox.
+            # A due timer counts as well, because it becomes an inbox row: an undo window of zero seconds is one.
+            # Both kinds of timers are named, so that the query uses the index on a line with thousands.
             query = """SELECT (SELECT COUNT(*) FROM inbox)
                        + (SELECT COUNT(*) FROM timer WHERE destroys IN (FALSE, TRUE) AND due <= $1) AS inbox,
                        (SELECT COUNT(*) FROM outbox) AS outbox"""
             row = await self.database.fetchrow(query, self.clock.at)
-            # A row that has gone from the outbox is shown a moment later.
+            # A row is added to `shown` a moment after it has left the outbox.
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing and not self._showing) or None
 
         await wait_until("inbox and outbox are empty", empty, every=0.02)
-        # Read beside the writer: whoever asked for the last commit may not have been answered yet, and is before us now.
+        # Read beside the writer: the caller of the last commit may not have its answer yet, and continues before us.
         await self.database.inner.commit(_nothing)
         await asyncio.sleep(0)
 
     async def wait_until_put_off(self) -> None:
-        """Wait until a text was tried, from now on, and had to wait: what does not leave then does not leave."""
+        """Wait until, from now on, a send was tried and postponed: a text that has not left by then does not leave."""
         before = self._tries_to_send
 
         async def put_off() -> bool | None:
@@ -301,7 +300,7 @@ class BridgeHarness:
         return counted
 
     async def show(self, task: OutboxTask) -> None:
-        """Perform a row of the way `matrix`."""
+        """Perform an outbox row of the transport `matrix`."""
         if not self.has_rooms:
             raise RetryLater(None)
         if self.rejects(task.action):
@@ -316,7 +315,7 @@ class BridgeHarness:
             self._showing -= 1
 
     async def note_room(self, room: str, owner: str) -> None:
-        """Note a room as a thread's."""
+        """Record a room as a thread's room."""
         query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'thread', $2, $3)
                    ON CONFLICT (room_id) DO NOTHING"""
         await self.database.commit(lambda transaction: transaction.execute(query, room, owner, f"room:{room}"))
@@ -339,7 +338,7 @@ class BridgeHarness:
             group.create_task(self.outbox.run("matrix", self.show))
 
     async def wait_until_idle(self) -> None:
-        """Wait until the engine has hardly anything to do."""
+        """Wait until the engine has almost nothing to do."""
         await self.engine.queue.wait_until_short()
 
     async def _run_timers(self) -> None:

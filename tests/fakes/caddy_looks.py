@@ -1,7 +1,7 @@
-"""When Caddy looked which of two bridges takes webhooks, read from its own log.
+"""The times of Caddy's health checks of two bridges, read from its own log.
 
-Rule of this module: at level INFO Caddy writes each look that found a bridge unfit, so one at the bridge that waits each
-second; one that found it fit is not written. Both are looked at together: a second without a line had no look.
+Rule of this module: at level INFO Caddy logs each health check that failed, so each second one of the standby; a successful
+check is not logged. Both bridges are checked together: a second without a line had no check.
 
 Source: caddyserver/caddy at v2.6.2, modules/caddyhttp/reverseproxy/healthchecks.go.
 """
@@ -29,21 +29,21 @@ LOG_OF_LOOKS: Final = f"""\
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Looks that found a bridge unfit: when, in seconds since 1970, and which, `HOST:PORT`."""
+    """Failed health checks: time in seconds since 1970, and the bridge as `HOST:PORT`."""
 
     found: tuple[tuple[float, str], ...]
 
     @classmethod
     def read(cls, log: str) -> Looks:
-        """Take them out of a log."""
+        """Read the failed checks from a log."""
         lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
         unfit = (line for line in lines if line.get("logger") == LOGGER and line["msg"] != FIT)
         return cls(tuple((line["ts"], line["host"]) for line in unfit))
 
     def missed(self, leader: str, began: float, seconds: float) -> bool:
-        """Whether Caddy did not look in the last second of a handover's drain, looked later, and did not know it by then.
+        """Whether Caddy made no check in the last second of a handover's drain, and so learned of the handover too late.
 
-        `began`: when the leader began to say that it takes no more, so many `seconds` before it took none.
+        `began`: when the leader began to announce that it stops, `seconds` before it refused webhooks.
         """
         ended = began + seconds
         knew = any(began <= when <= ended for when, which in self.found if which == leader)

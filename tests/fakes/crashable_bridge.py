@@ -1,12 +1,12 @@
-"""Bridges that can be told where to die: `python -P -m tests.fakes.crashable_bridge CONFIG`.
+"""Bridges that a test kills at a named point: `python -P -m tests.fakes.crashable_bridge CONFIG`.
 
-Rules of this module: what runs is the product's own `main`, given a crash function; the order to die is a file named by
-the environment variable `QUIETLINE_TEST_CRASH`, which only this module reads. The file holds the name of a point; it is
-gone before the process is, so that whoever starts again lives.
+Rules of this module: the product's own `main` runs, with a crash function. The order to die is the file named by the
+environment variable `QUIETLINE_TEST_CRASH`, which only this module reads. The file contains the name of a point; it is
+deleted before the process dies, so that the next start survives.
 
-Importing the product is most of what a start costs, so each bridge is a fork of one process that has imported it and done
-nothing else. A bridge has its own process id, and shares with the next one nothing but what importing leaves and the seed
-of string hashes: no thread, no open file, no random state.
+Importing the product is most of the cost of a start, so each bridge is a fork of one process that has only imported it. A
+bridge has its own process id, and shares with the next one only the imported modules and the seed of string hashes: no
+thread, no open file, no random state.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def crash(point: CrashPoint) -> None:
 
 
 def fork_at_orders() -> None:
-    """Fork at each `START` on standard input, one child after the other: this returns in the child, and there alone.
+    """Fork at each `START` on standard input, one child after the other; return only in the child.
 
-    Standard output gets the child's process id, a line, and its exit code, another, as `subprocess` tells it. `KILL` and
-    the end of the input kill the child that runs; with the end of the input this process ends.
+    Standard output gets two lines: the child's process id and its exit code in the form of `subprocess`. `KILL` kills the
+    running child; the end of the input kills it and ends this process.
     """
-    gc.freeze()  # what was imported is there to the end
+    gc.freeze()  # imported objects live until the end
     parent = os.getpid()
     while order := os.read(0, 1):
-        if order != START:  # to kill one that has ended by itself
+        if order != START:  # a KILL for a child that has already ended
             continue
         _check_alone()
         child = os.fork()
@@ -71,7 +71,7 @@ def fork_at_orders() -> None:
 
 
 def _check_alone() -> None:
-    """See that a child gets no thread's lock, and no file but the three standard ones. The listing is a fourth."""
+    """Check that a child gets no thread's lock, and only the three standard files. The listing opens a fourth."""
     threads, files = ([path.name for path in Path("/proc/self", name).iterdir()] for name in ("task", "fd"))
     assert len(threads) == 1, "a thread runs: what it holds would be held for ever"
     assert sorted(files) == ["0", "1", "2", "3"], "a file is open, and would be shared"

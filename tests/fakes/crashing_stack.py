@@ -1,8 +1,8 @@
 """A line whose bridge is killed at a named point: a real homeserver, the real carrier, and a bridge started by hand.
 
-Rules of this module: homeserver and carrier stay for the whole of a test module; the bridge is started again as soon as
-it died, and that is all the help it gets: a process of its own each time, forked by one that stays
-(`tests/fakes/crashable_bridge.py`). What is counted is read from the files that it left.
+Rules of this module: homeserver and carrier run for the whole of a test module. The bridge is started again as soon as it
+has died, without other help: a new process each time, forked by a template (`tests/fakes/crashable_bridge.py`). Counts are
+read from its files.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ START_SECONDS: Final = 60.0
 
 
 class CrashingStack(StackWithoutUp):
-    """What scenes need of a stack, without `up`. `crashes` counts how often the bridge was killed by its own hand.
+    """A line without `up`. `crashes` counts how often the bridge killed itself at a point.
 
-    `BRIDGES`: the module that forks bridges, and what stands before the path of their configuration.
+    `BRIDGES`: the module that forks bridges, and its arguments before the path of their configuration.
     """
 
     BRIDGES: ClassVar[tuple[str, ...]] = ("tests.fakes.crashable_bridge",)
@@ -67,7 +67,7 @@ class CrashingStack(StackWithoutUp):
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run homeserver, carrier and bridge for the length of the block; nothing of them is left after it."""
+        """Run homeserver, carrier and bridge during the block; all have ended after it."""
         await self.provision()
         if database_engine.is_postgres():
             self._server = await database_engine.make_line_database(f"line_{secrets.token_hex(6)}")
@@ -97,13 +97,13 @@ class CrashingStack(StackWithoutUp):
                     await carrier.wait()
 
     def crash_at(self, point: CrashPoint) -> None:
-        """Have the bridge die at this point, the next time it comes there."""
+        """Make the bridge die the next time that it reaches this point."""
         whole = self._crash_file.with_suffix(".new")
         whole.write_text(point.name, encoding="utf-8")
         whole.replace(self._crash_file)
 
     def cancel_crash(self) -> None:
-        """Take the order back, so that one test's failure is not the next one's death."""
+        """Cancel the order, so that it cannot kill the bridge of the next test."""
         self._crash_file.unlink(missing_ok=True)
 
     async def up(self) -> None:
@@ -121,12 +121,12 @@ class CrashingStack(StackWithoutUp):
         await wait_until("the bridge is ready", is_ready, within=START_SECONDS, seen=self.tail)
 
     def rows(self, query: str) -> list[Any]:
-        """Read the main database beside the running bridge: tuples."""
+        """Return rows of the main database, read beside the running bridge."""
         with line_snapshot(self.layout.bridge, self._server) as database:
             return [tuple(row) for row in database.fetch(query)]
 
     async def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
-        """Remember something of a phone for a day, as an earlier thread of it would have: the bridge starts with it."""
+        """Record a phone's suppression for a day, as an earlier thread would have; the bridge's next start reads it."""
         keys = self.layout.bridge / "keys.db"
         mark = f"{MARK}{SetName.SUPPRESSION.value}".encode().ljust(OWNER_BYTES, b"\0")
 
@@ -149,7 +149,7 @@ class CrashingStack(StackWithoutUp):
         await self.between_starts(edit)
 
     def before_next_start(self, edit: Callable[[], None]) -> None:
-        """Have something changed once the bridge was killed, before it starts again."""
+        """Register a change to make after the bridge was killed, before it starts again."""
         self._before_start.append(edit)
 
     async def between_starts(self, edit: Callable[[], None]) -> None:
@@ -166,7 +166,7 @@ class CrashingStack(StackWithoutUp):
         await self.up()
 
     def orphan_keys(self) -> set[str]:
-        """Return owners in `keys.db` that own nothing."""
+        """Return owners in `keys.db` for which no data exists."""
         return (
             {owner for owner in wrapped_keys(self.layout.bridge / "keys.db") if not owner.startswith(PASSING)}
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}

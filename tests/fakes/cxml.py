@@ -1,7 +1,7 @@
 """Twilio and SignalWire as they document themselves: the message resource of 2010, form webhooks, status callbacks.
 
-Rule of this module: what it does is what the vendor's documentation says, for better or worse: it lists newest first, by
-whole seconds, in pages of its own size; it sends fields that nobody asked for; it calls again only as often as it was told.
+Rule of this module: it behaves as the vendor's documentation says: it lists newest first, by whole seconds, in pages of its
+own size; it sends extra fields; it repeats a webhook only as often as it was told.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from tests.fakes.vendor import break_off
 
 SENDER_PLACE = "c4n4ry! Springfield"
-"""What the vendor says about the sender's place. It must be found nowhere."""
+"""The sender's place as the vendor sends it. It must be stored nowhere."""
 
 
 @dataclass(slots=True)
 class Record:
-    """A message, as the vendor keeps it."""
+    """A message as the vendor stores it."""
 
     sid: str
     direction: str
@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(slots=True, kw_only=True)
 class CxmlFault:
-    """What happens to one send: an answer (None: silence), and whether the text goes out all the same."""
+    """The fault of one send: the answer (None: no answer), and whether the text is sent all the same."""
 
     status: int | None
     code: int = 0
@@ -56,7 +56,7 @@ class CxmlFault:
 
 
 class FakeCxml:
-    """One account. `retries`: how often a webhook that was not taken is called again."""
+    """One account. `retries`: how often a webhook that was not accepted is repeated."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class FakeCxml:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def text_from_handset(self, sender: str, text: str, media: tuple[tuple[str, str], ...] = ()) -> None:
-        # What is no Unicode never reaches a form.
+        # Invalid Unicode never reaches a form.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         record = Record(self._sid(), "inbound", sender, self._number, text, self._now(), "received", list(media))
         self.records[record.sid] = record
@@ -128,7 +128,7 @@ class FakeCxml:
         self._start(self._call(self._inbound, fields, self._retries))
 
     def signed(self, url: str, body: bytes) -> str:
-        """Sign any body, also one that Twilio's own code cannot read."""
+        """Sign any body, also one that Twilio's own code cannot parse."""
         text = body.decode("utf-8", "surrogateescape")
         pairs = sorted(set(parse_qsl(text, keep_blank_values=True, errors="surrogateescape")))
         whole = url + "".join(name + value for name, value in pairs)
@@ -197,7 +197,7 @@ class FakeCxml:
         found = [r for r in reversed(self.records.values()) if "To" not in query or r.to == query["To"]]
         if since := query.get("DateSent>"):
             if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", since):
-                # What is documented is a date.
+                # The documented form is a date.
                 return web.json_response({"code": 20001, "message": "DateSent"}, status=422)
             found = [r for r in found if r.at.date().isoformat() >= since]
         size, page = min(int(query["PageSize"]), self.page), int(query.get("Page", 0))

@@ -1,7 +1,8 @@
-"""Which database stands behind the tests of the bridge: SQLite, or the PostgreSQL server that is named in the environment.
+"""The database of the bridge's tests: SQLite, or the PostgreSQL server named in the environment.
 
-Rules of this module: a test gives the file that its database would be, and gets whichever it is; `python -P -m tests.long
-postgresql` sets the variable. A file with all tables is made once in a process, by the migrations, and copied.
+Rules of this module: a test gives the path of a database file and gets a database of either engine;
+`python -P -m tests.long postgresql` sets the variable. A file with all tables is made once in a process, by the migrations,
+and copied.
 """
 
 from __future__ import annotations
@@ -26,32 +27,32 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.data_dir import postgres_snapshot
 
 VARIABLE: Final = "QUIETLINE_TEST_DATABASE"
-"""The URL of a PostgreSQL database for the tests alone."""
+"""The URL of a PostgreSQL database that only the tests use."""
 SQLITE_ONLY: Final = "asks of SQLite what PostgreSQL has not"
-"""Why a test that bears the mark `sqlite_only` is left out on PostgreSQL."""
+"""Why a test with the mark `sqlite_only` is skipped on PostgreSQL."""
 AnyDatabase: TypeAlias = SqliteDatabase | PostgresDatabase
 
 
 def is_postgres() -> bool:
-    """Whether it is PostgreSQL."""
+    """Whether the tests run on PostgreSQL."""
     return VARIABLE in os.environ
 
 
 def place_of(path: Path, url: str | None = None) -> PostgresPlace:
-    """Return where the database is that would be this file."""
+    """Return where PostgreSQL has the database that this file names."""
     name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:24]
     return PostgresPlace(url or os.environ[VARIABLE], f"t_{name}")
 
 
 def make_database(path: Path, *, migrations: Sequence[Migrations] = ()) -> AnyDatabase:
-    """Make the database that would be this file, not yet open."""
+    """Make the database that this file names, not yet open."""
     if is_postgres():
         return PostgresDatabase(place_of(path), migrations=migrations)
     return SqliteDatabase(path, migrations=migrations)
 
 
 def put_migrated(path: Path, migrations: Sequence[Migrations]) -> None:
-    """Put the database that a first start leaves where there is none, for a test that asks nothing of migrations."""
+    """Create the database as a first start leaves it, if it is missing, for a test that does not test migrations."""
     if not is_postgres() and not path.exists():
         sets = tuple((each.version_table, each.base_version, tuple(each.steps)) for each in migrations)
         path.write_bytes(_migrated(sets))
@@ -66,7 +67,7 @@ def _migrated(sets: tuple[tuple[str, int, tuple[Step, ...]], ...]) -> bytes:
         await database.open()
         await database.close()
 
-    # In a thread, for whoever asks has an event loop that runs.
+    # In a thread, because the caller has a running event loop.
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(max_workers=1) as thread:
         path = Path(directory) / "made.db"
         thread.submit(asyncio.run, make(path)).result()
@@ -74,12 +75,12 @@ def _migrated(sets: tuple[tuple[str, int, tuple[Step, ...]], ...]) -> bytes:
 
 
 def beside(path: Path) -> contextlib.AbstractContextManager[Snapshot]:
-    """Read the database that is this file, or would be, as a command beside the bridge does."""
+    """Open the database that this file names for reading, as a command beside the bridge does."""
     return postgres_snapshot.snapshot(place_of(path)) if is_postgres() else snapshot(path)
 
 
 async def make_line_database(name: str, server: str | None = None) -> str:
-    """Make an empty database on the server, for a line of its own, and return its URL."""
+    """Make an empty database for one line on the server, and return its URL."""
     server = server or os.environ[VARIABLE]
     connection = await connect(PostgresPlace(server, "public"))
     try:

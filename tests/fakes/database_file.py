@@ -1,6 +1,7 @@
-"""A database of ours as a test looks at it, or changes it, from beside whoever has it open.
+"""Reads and writes by a test on a database of ours that another process or connection has open.
 
-Rule of this module: with the bridge's own SQLite, for another in the same process would lose the locks of both.
+Rule of this module: it uses the bridge's own SQLite, because a second SQLite library in the same process would lose the
+locks of both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def rows(path: Path, query: str, *values: Value) -> list[Row]:
 
 
 def columns_with(path: Path, words: str) -> list[str]:
-    """Return the columns, as `table.column`, of which a value holds these words; none where only freed bytes do."""
+    """Return the columns, as `table.column`, with a value that contains these words; freed bytes do not count."""
     columns = rows(
         path,
         """SELECT m.name AS "table", p.name AS "column" FROM sqlite_master m JOIN pragma_table_info(m.name) p
@@ -33,6 +34,6 @@ def columns_with(path: Path, words: str) -> list[str]:
 
 
 def write(path: Path, statement: str, *values: Value) -> None:
-    """Run a statement, in a commit of its own."""
+    """Run a statement in its own commit."""
     with contextlib.closing(SqliteConnection(path)) as file:
         file.execute(statement, *values)

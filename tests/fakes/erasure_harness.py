@@ -1,9 +1,9 @@
-"""A homeserver on paper that keeps rooms until they are purged, and whole erasures over it.
+"""A fake homeserver that keeps rooms until they are purged, and whole erasures on it.
 
-Rules of this module: what is faked is the homeserver; index, engine, vault, certificates are real. `faults` are raised
-first, whatever is asked; `uncensored` is what overwriting ends with; `on_redact` happens while something is being
-redacted; a room is purged after it was asked `purge_requests` times, as a real one takes its time; `is_removed`: a purge
-that failed has removed us already.
+Rules of this module: only the homeserver is faked; index, engine, vault and certificates are real. `faults` are raised
+first, by any request; `uncensored` is the result of overwriting; `on_redact` is called during a redaction; a room is purged
+at the `purge_requests`-th request, because a real purge takes time; `is_removed`: a failed purge has already removed us
+from the room.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ ROOM, ADA, SOL = "!room", "@ada:x", "@sol:x"
 
 @dataclass(slots=True)
 class FakeRooms:
-    """`events`: what each event of the one room still says (empty: redacted), `times`: when it was said, in milliseconds.
+    """`events`: the content of each event of the one room (empty: redacted). `times`: when it was sent, in milliseconds.
 
-    `requests`: what was asked, in order.
+    `requests`: the requests, in order.
     """
 
     events: dict[str, str] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class FakeRooms:
 
 
 class ErasureHarness:
-    """Erasure and sweep over `rooms`, with the parts of `harness`; a new one begins where another ended."""
+    """Erasure and sweep on `rooms`, with the parts of `harness`; a new one continues where an earlier one ended."""
 
     def __init__(self, harness: BridgeHarness, rooms: FakeRooms) -> None:
         self.harness, self.rooms = harness, rooms
@@ -143,7 +143,7 @@ class ErasureHarness:
         self.expiry = ExpiryWorker(services, rooms=steps, suppression=harness.suppression, alert=harness._alert)
 
     async def create_thread_room(self, *, events: int = 3, uploads: int = 1, sender: str = "+12065550199") -> str:
-        """Let a texter have a room with some events and uploads, and the desk a person who supervises."""
+        """Make a texter's room with some events and uploads, and a supervisor at the desk."""
         harness = self.harness
         await harness.deliver(
             DESK,
@@ -172,7 +172,7 @@ class ErasureHarness:
         return owner
 
     async def add_event(self, owner: str, event_id: str, *, ref: str = "", at: int = 0) -> None:
-        """Have an event in the room and on the index."""
+        """Add an event to the room and to the deletion index."""
         self.rooms.events[event_id] = "words"
         now = self.harness.clock.now()
         await self.harness.database.commit(
@@ -190,14 +190,14 @@ class ErasureHarness:
         )
 
     async def send_message(self, owner: str, body: str, *, sender: str = SOL, **more: Any) -> None:
-        """Let a person say something in the thread's room."""
+        """Send a person's message in the thread's room."""
         at = self.harness.clock.now()
         more.setdefault("event_id", f"$said {body}")
         await self.harness.deliver(owner, MessageSent(place=THREAD, sender=sender, body=body, at=at, **more))
         await self.harness.wait_until_drained()
 
     async def run_to_end(self, *, steps: int = 200) -> int:
-        """Walk down, letting time pass where something waits; return how many steps that took."""
+        """Perform all steps, setting the clock forward where a step waits; return how many steps that took."""
         for taken in range(steps):
             await self.harness.carrier_copies.run_once()
             wait = await self.runner.run_once()
@@ -207,13 +207,13 @@ class ErasureHarness:
         raise AssertionError("it did not come down")
 
     async def run_until_grace(self) -> None:
-        """Walk down until nothing is due for longer than clients have to hear of redactions."""
+        """Perform steps until the next one is due later than the time that clients have to receive redactions."""
         while (wait := await self.runner.run_once()) <= REDACTION_DELIVERY_SECONDS:
             await self.harness.carrier_copies.run_once()
             self.harness.clock.at += wait
 
     async def certificates(self) -> list[dict[str, Any]]:
-        """Return what each certificate says; every one is good."""
+        """Return the content of each certificate, after checking its signature."""
         found = await self.harness.database.fetch("SELECT id, body, signature FROM erasure_certificate ORDER BY id")
         certificates = [ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"]) for row in found]
         assert all(self.signer.verify(each) for each in certificates)

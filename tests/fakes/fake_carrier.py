@@ -1,4 +1,4 @@
-"""A carrier on paper: it writes down what it is asked to send, and answers as a test tells it."""
+"""A fake carrier: it records the texts to send, and answers as a test says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.runtime.phone_number import Phone
 
 
 class FakeCarrier(BaseCarrier):
-    """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
+    """A carrier that records the texts to send. It answers with `outcomes` first, then accepts everything."""
 
     kind = "paper"
     exposure = CARRIER_KINDS["rehearsal"].exposure
@@ -42,15 +42,15 @@ class FakeCarrier(BaseCarrier):
         self.sending = asyncio.Event()
 
     def verify(self, request: WebhookRequest) -> bool:
-        """Refuse: nobody signs for this carrier."""
+        """Refuse: this carrier has no valid signatures."""
         return False
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
-        """Read nothing."""
+        """Return nothing."""
         return ()
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """Write it down and answer as told."""
+        """Record the text and return the next outcome."""
         self.sending.set()
         if self.send_gate is not None:
             await self.send_gate.wait()
@@ -62,16 +62,16 @@ class FakeCarrier(BaseCarrier):
         return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:
-        """Say what the test put there."""
+        """Return the report that the test set."""
         self.status_requests.append(message_id)
         return self.reports.get(message_id)
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
-        """Have no copy."""
+        """Answer that there is no copy."""
         return Deleted()
 
     async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
-        """List what the test put there."""
+        """Yield the texts that the test set."""
         self.list_requests.append(since)
         for text in self.listed:
             yield text

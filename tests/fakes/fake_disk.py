@@ -1,4 +1,4 @@
-"""A disk that a test holds up, lets fail, and looks at as a power cut would leave it."""
+"""A disk whose syncs a test delays or makes fail, and whose state after a power cut it can read."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.fakes import database_engine
 
 
 class FakeDisk:
-    """A disk that can be held up or fail.
+    """A disk whose syncs can be delayed or fail.
 
-    `syncs` counts; `synced_files` is where the files lie as the last sync left them.
+    `syncs` counts them; `synced_files`: the folder with the files as of the last sync.
     """
 
     def __init__(self, path: Path, synced_files: Path) -> None:
@@ -30,7 +30,7 @@ class FakeDisk:
         self._free.set()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Be the disk of every store from now on. Of PostgreSQL's it is known only when it has kept what was committed."""
+        """Become the disk of every store from now on. For PostgreSQL it only knows when commits are on the disk."""
         if not database_engine.is_postgres():
             monkeypatch.setattr(sqlite_maintenance, "_fdatasync", self.sync)
             return
@@ -47,7 +47,7 @@ class FakeDisk:
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
-        """Keep nothing meanwhile."""
+        """Delay every sync during the block."""
         self._free.clear()
         try:
             yield
@@ -55,19 +55,19 @@ class FakeDisk:
             self._free.set()
 
     def sync(self, _log: int) -> None:
-        """Keep the files as they are now, once it is free."""
+        """Copy the files as they are now, when syncs are no longer delayed."""
         self._free.wait()
         if self.fails:
             raise OSError(5, "Input/output error")
         left = self._room / str(self.syncs)
         left.mkdir(parents=True)
-        # The log first: it is copied back into the database meanwhile, and may begin again once that is done.
+        # The log first: a checkpoint may copy it into the database meanwhile, and then begin it again.
         for name in (f"{self.path.name}-wal", self.path.name):
             shutil.copy(self.path.with_name(name), left / name)
         self.synced_files, self.syncs = left, self.syncs + 1
 
     def after_a_power_cut(self) -> list[int]:
-        """Return what is in the table when the power is cut now."""
+        """Return the rows of the table after a power cut at this moment."""
         again = Path(tempfile.mkdtemp(dir=self._room))
         shutil.copytree(self.synced_files, again, dirs_exist_ok=True)
         with contextlib.closing(SqliteConnection(again / self.path.name)) as db:

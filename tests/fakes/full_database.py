@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class FullDatabase:
-    """A store whose disk can be full: while it is, every commit is rolled back at its end."""
+    """A store whose disk can be full: while it is full, every commit is rolled back at its end."""
 
     def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
         self.inner = make_database(path, migrations=migrations)
@@ -28,7 +28,7 @@ class FullDatabase:
 
     @property
     def history(self) -> str:
-        """That of the one inside."""
+        """Return the history of the inner store."""
         return self.inner.history
 
     async def open(self) -> None:
@@ -41,7 +41,7 @@ class FullDatabase:
         await self.inner.wait_for_failure()
 
     async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
-        """Refuse while it is full."""
+        """Raise while the disk is full."""
 
         async def then_full(transaction: Transaction) -> T:
             await work(transaction)
@@ -51,7 +51,7 @@ class FullDatabase:
         return await self.inner.commit(then_full if self.full else work, sync=sync)
 
     def note_in_commits(self, note: Note) -> None:
-        """Have the one inside write it."""
+        """Pass the note to the inner store."""
         self.inner.note_in_commits(note)
 
     @property

@@ -1,7 +1,7 @@
-"""A disk that is full from some file on, or from some commit on.
+"""A disk that is full from the n-th file or the n-th commit on.
 
-Rule of this module: what is made by `os.open` is refused, which is how every whole file of ours is written; and what SQLite
-has to keep is refused as it refuses it itself.
+Rule of this module: it refuses files made by `os.open`, by which all our whole files are written, and commits with SQLite's
+own error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge.storage.sqlite_connection import SqliteConnection
 
 
 def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let the disk be full from the n-th file on; the list gets a number for each file that was to be written."""
+    """Make the disk full from the n-th file on; the returned list gets a number for each file to be written."""
     asked: list[int] = []
     real = os.open
 
@@ -34,7 +34,7 @@ def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def cut_off_commits_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the disk be full from the n-th commit on, of whichever database."""
+    """Make the disk full from the n-th commit on, counted over all databases."""
     left, execute = [step], SqliteConnection.execute
 
     def full(self: SqliteConnection, statement: str, /, *values: Any) -> None:

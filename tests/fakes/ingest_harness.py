@@ -1,4 +1,4 @@
-"""The sink of the sync over real tables that know one room of each kind, and what a homeserver could have said."""
+"""The sync's intake over real tables with one room of each kind, and events that a homeserver could send."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOM_PROVISIONER = "the keeper of rooms"
 
 
 class IngestHarness:
-    """An intake and its rooms. `woken`: whom the engine was told of, and the keeper of rooms."""
+    """An intake and its rooms. `woken`: the owners for which engine and room provisioner were woken."""
 
     def __init__(self, harness: BridgeHarness) -> None:
         self.harness = harness
@@ -56,7 +56,7 @@ class IngestHarness:
         await self.harness.database.commit(commit)
 
     async def take(self, *seen: events.MatrixEvent) -> list[tuple[str, Event]]:
-        """Take items in by one commit; returns what is in the inboxes after it, and empties them."""
+        """Take events in by one commit; return the rows of the inboxes after it, and empty them."""
         await self.harness.database.commit(lambda transaction: self.ingest.ingest(transaction, seen))
         self.ingest.after_commit()
         return await self.drain_inboxes()
@@ -76,14 +76,14 @@ class IngestHarness:
         ]
 
     async def message_event(self, content: dict[str, Any], *, clear: dict[str, Any] | None = None) -> MessageSent:
-        """Return what a message with this content in the thread's room becomes."""
+        """Return the event made of a message with this content in the thread's room."""
         ((owner, event),) = await self.take(message(content, clear=clear))
         assert owner == self.thread
         assert isinstance(event, MessageSent)
         return event
 
     async def record_own_event(self, event_id: str, ref: str) -> None:
-        """Note an event of ours in the thread's room."""
+        """Record an event of ours in the thread's room."""
         await self.harness.database.commit(
             lambda transaction: transaction.execute(
                 "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ($1, $2, $3, $4, 0)",

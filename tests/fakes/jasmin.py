@@ -1,6 +1,6 @@
 """A fake of a Jasmin gateway, after its HTTP API (protocols/http) and routing/throwers.py in jookies/jasmin@0aac58e.
 
-As it was seen to do: `coding` is the byte itself.
+As measured: `coding` is the byte itself.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ NUMBER = "+15555550100"
 
 
 class FakeJasmin(FakeVendor):
-    """`by_get`: its connectors call with GET, else with POST. `reports` are what each DLR bears beyond its id.
+    """`by_get`: its connectors use GET, otherwise POST. `reports`: the fields of each DLR besides its id.
 
-    `tells_balance`: the user has its authorization `http_balance`. `addresses` are what stands in its access log.
+    `tells_balance`: the user has the authorization `http_balance`. `addresses`: the lines of its access log.
     """
 
     by_get = False
     tells_balance = True
     reports: Sequence[dict[str, Any]] = (
         {"level": 1, "message_status": "ESME_ROK", "connector": "smpp"},
-        # As it was seen to call with `dlr-level` 3: names and their order in tests/bridge/carriers/published/jasmin.json.
+        # As measured with `dlr-level` 3: names and their order are in tests/bridge/carriers/published/jasmin.json.
         {
             "level": 2,
             "message_status": "DELIVRD",
@@ -76,7 +76,7 @@ class FakeJasmin(FakeVendor):
 
     def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], WebhookCall]:
         told = urlencode(fields)
-        # `dlr-method` is the sender's to say, of each text.
+        # The sender chooses `dlr-method` for each text.
         if self.by_get and not url.startswith(self.status_url):
             return lambda: WebhookCall(method="GET", url=f"{url}?{told}")
         return lambda: WebhookCall(
@@ -109,7 +109,7 @@ class FakeJasmin(FakeVendor):
             return web.Response(status=403, text=f'Error "Authentication failure for username:{told["username"]}"')
         assert told["to"].isdigit()
         assert told["from"] == NUMBER.removeprefix("+")
-        assert "validity-period" not in told  # of texts with one it throws away a tenth, having accepted them
+        assert "validity-period" not in told  # it discards a tenth of the accepted texts that have one
         assert (told["dlr"], told["dlr-level"], told["dlr-method"]) == ("yes", "3", "POST")
         assert told["dlr-url"].partition("?")[0] == self.status_url
         self.codings.append(told["coding"])
@@ -137,7 +137,7 @@ class FakeJasmin(FakeVendor):
 
 
 def encoded(text: str) -> tuple[bytes, int]:
-    """Encode as a part comes from the air: the default alphabet, or UCS-2."""
+    """Encode a part as it comes from the network: in the default alphabet, or UCS-2."""
     if smsutil.is_valid_gsm(text):
         return text.encode("gsm0338"), 0
     return text.encode("utf-16-be", "surrogatepass"), 8

@@ -29,13 +29,13 @@ class FakeKannel(FakeVendor):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.parts: defaultdict[int, list[str]] = defaultdict(list)
-        """Of texts that we cut, by their reference, those that came."""
+        """The received parts of texts that we split, by their reference."""
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/cgi-bin/sendsms", self.send)]
 
     def acknowledged(self, status: int, body: bytes) -> bool:
-        # Whatever stood in the body would be texted to the handset.
+        # Kannel would text the response body to the handset.
         return status in (200, 202) and body == b""
 
     def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
@@ -94,7 +94,7 @@ class FakeKannel(FakeVendor):
         return web.Response(status=202, text="0: Accepted for delivery")
 
     def _to_handset(self, to: str, text: str, header: str) -> None:
-        """Show a text; one that comes in parts when all are there (TS 23.040 §9.2.3.24.1)."""
+        """Show a text on the handset; one in parts when all have arrived (TS 23.040 §9.2.3.24.1)."""
         if header:
             octets = bytes.fromhex(header)
             assert (len(octets), octets[:3]) == (6, b"\5\0\3")
@@ -117,7 +117,7 @@ GSM = frozenset(
 
 
 def encoded(text: str) -> tuple[bytes, str]:
-    """Encode as it comes from the air: UTF-8 for 7-bit texts, UTF-16BE for the others."""
+    """Encode a text as it comes from the network: UTF-8 for 7-bit texts, UTF-16BE for the others."""
     if all(c in GSM for c in text):
         return text.encode(), "UTF-8"
     return text.encode("utf-16-be", "surrogatepass"), "UTF-16BE"

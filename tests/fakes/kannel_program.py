@@ -1,7 +1,7 @@
-"""Kannel itself: its bearerbox and smsbox, configured as `deploy/examples/kannel.yaml` tells an operator to.
+"""Kannel itself: its bearerbox and smsbox, configured as `deploy/examples/kannel.yaml` says.
 
 Rules of this module: it listens on this machine only, in a directory of the test; both programs are ended by their own ids.
-`http-queue-delay` is a second, and so are the pauses before it connects again, so that a test need not wait for ten.
+`http-queue-delay` and the pauses before reconnecting are one second in place of ten, so that tests are short.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ ATTEMPTS: Final = 3
 
 
 class DidNotStartError(Exception):
-    """One of the boxes ended at once, or never listened."""
+    """One of the two programs ended at once, or never listened."""
 
 
 class KannelProgram:
-    """Both boxes. `base`: where its interface for sending is."""
+    """Both programs. `base`: the URL of the interface for sending."""
 
     def __init__(self, *, programs: tuple[str, str], directory: Path, centre: int, inbound: str) -> None:
         self._programs, self._directory = programs, directory
@@ -98,19 +98,19 @@ class KannelProgram:
         await self._run("smsbox", self._sendsms)
 
     async def kill(self, name: str) -> None:
-        """End one without a word to it."""
+        """Kill one of the two."""
         process = self._processes.pop(name)
         if process.returncode is None:
             process.kill()
         await process.wait()
 
     async def stop(self) -> None:
-        """End what runs."""
+        """End both programs, if they run."""
         for name in tuple(self._processes):
             await self.kill(name)
 
     def log(self) -> str:
-        """Return what both wrote."""
+        """Return the output of both."""
         return "".join(file.read_text(errors="replace") for file in sorted(self._directory.glob("*.log")))
 
     async def _run(self, name: str, port: int) -> None:
@@ -143,7 +143,7 @@ async def kannel_program(
             await made.start()
             break
         except DidNotStartError:
-            # Another process of the tests may have taken a port in between.
+            # Another process of the tests may have taken the port in between.
             await made.stop()
             if not left:
                 raise

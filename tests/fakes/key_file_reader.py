@@ -1,4 +1,4 @@
-"""What stands in a `keys.db`, read beside whoever has it open."""
+"""Reads a `keys.db` that another process or connection has open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mail server on a real socket: it takes what it is given, and may be slow at a place that the test names."""
+"""A mail server on a real socket: it accepts every mail, and can be slow at a step that the test names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ async def nothing() -> None:
 
 
 class MailServer:
-    """`taken`: mails, and their `recipients`. `greet`, `on_data`: awaited before the greeting, and before a mail's words.
+    """`taken`: mails, and their `recipients`. `greet`, `on_data`: awaited before the greeting, and before a mail's content.
 
-    `begun`: how many connections there were; `commands`: every line but a mail's own; `goodbye`: what QUIT is answered.
+    `begun`: the number of connections. `commands`: every line except a mail's content. `goodbye`: the answer to QUIT.
     """
 
     def __init__(self) -> None:

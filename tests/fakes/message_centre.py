@@ -1,8 +1,8 @@
-"""A message centre of a telephone network for tests: SMPP 3.4 over TCP, on this machine only.
+"""A fake message centre of a telephone network: SMPP 3.4 over TCP, on this machine only.
 
-Rules of this module: it writes down what arrives as it arrived (data coding, user data header, validity) and puts long
-texts together by that header alone; each part is read by itself, as handsets do; it knows nothing of any gateway. Source:
-SMPP 3.4 (§3.2, §4, §5.2.28, appendix B); 3GPP TS 23.038 for the alphabet, TS 23.040 §9.2.3.24.1 for the parts.
+Rules of this module: it records what arrives unchanged (data coding, user data header, validity) and joins long texts by
+that header alone; it decodes each part by itself, as handsets do; it has no code for a particular gateway. Source: SMPP 3.4
+(§3.2, §4, §5.2.28, appendix B); 3GPP TS 23.038 for the alphabet, TS 23.040 §9.2.3.24.1 for the parts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 BIND_RECEIVER, BIND_TRANSMITTER, SUBMIT, DELIVER, UNBIND, BIND_BOTH, ENQUIRE = 1, 2, 4, 5, 6, 9, 0x15
 ANSWER: Final = 0x80000000
 THROTTLED, INVALID_DESTINATION = 0x58, 0x0B
-"""Status of `submit_sm_resp`: too fast; it knows no such number (§5.1.3)."""
+"""Status of `submit_sm_resp`: too fast; unknown number (§5.1.3)."""
 DEFAULT_ALPHABET, UCS2 = 0, 8
 _HAS_HEADER, _IS_REPORT = 0x40, 0x04
 _HEADER: Final = struct.Struct(">IIII")
@@ -30,7 +30,7 @@ _EXTENSION: Final = {"\f": 10, "^": 20, "{": 40, "}": 41, "\\": 47, "[": 60, "~"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """One part of a text that arrived here: whose, its words in octets without their header, and what it asked for."""
+    """One received part of a text: its addresses, its octets without the header, and its parameters."""
 
     source: str
     destination: str
@@ -42,7 +42,7 @@ class Submitted:
 
 
 class MessageCentre:
-    """`fate`: what its reports say became of a text; empty: it sends none. `refuse`: how many of the next it refuses."""
+    """`fate`: the state in its delivery reports; empty: it sends none. `refuse`: how many of the next parts it refuses."""
 
     def __init__(self) -> None:
         self.parts: list[Submitted] = []
@@ -57,7 +57,7 @@ class MessageCentre:
 
     @property
     def is_bound(self) -> bool:
-        """Whether a gateway takes texts from here."""
+        """Whether a gateway is bound to receive texts from here."""
         return bool(self._receivers)
 
     async def start(self) -> None:
@@ -66,7 +66,7 @@ class MessageCentre:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Go away: no more connections, and those that stand are broken off."""
+        """Stop listening and break all connections."""
         if self._server is not None:
             self._server.close()
             for writer in tuple(self._connections):
@@ -75,7 +75,7 @@ class MessageCentre:
             self._server = None
 
     def texts(self) -> list[str]:
-        """Return the texts that arrived whole, in the order of their first parts."""
+        """Return the complete texts that arrived, in the order of their first parts."""
         found: list[tuple[tuple[str, bytes], dict[int, str], int]] = []
         for part in self.parts:
             words = _decode(part.octets, part.coding)
@@ -94,7 +94,7 @@ class MessageCentre:
         return ["".join(parts[n] for n in sorted(parts)) for _, parts, count in found if len(parts) == count]
 
     def text_in(self, sender: str, text: str, *, to: str = "+15555550100") -> None:
-        """Bring a text of a handset to the gateway, in as many parts as it needs."""
+        """Send a handset's text to the gateway, in as many parts as it needs."""
         gsm = all(character in _EXTENSION or character in _ALPHABET for character in text)
         coding = DEFAULT_ALPHABET if gsm else UCS2
         letters = [_encode(letter) if gsm else letter.encode("utf-16-be") for letter in text]
@@ -102,7 +102,7 @@ class MessageCentre:
         if len(octets := b"".join(letters)) <= alone:
             self._deliver(sender, to, octets, coding=coding)
             return
-        # As a phone cuts: never within a letter.
+        # Split as a phone does: never within a letter.
         parts = [b""]
         for letter in letters:
             if len(parts[-1]) + len(letter) > cut:
@@ -153,7 +153,7 @@ class MessageCentre:
                 f"id:{message_id} sub:001 dlvrd:001 submit date:{now} done date:{now} stat:{self.fate} "
                 f"err:{'000' if self.fate == 'DELIVRD' else '045'} text:"
             ).encode()
-            # After the answer, as in a network: the gateway must know the id first.
+            # After the answer, as in a network: the gateway needs the id first.
             asyncio.get_running_loop().call_later(
                 0.05, lambda: self._deliver(part.destination, part.source, words, kind=_IS_REPORT)
             )

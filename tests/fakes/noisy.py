@@ -1,6 +1,6 @@
-"""A process that complains in every way that Python and its libraries know: `python -m tests.fakes.noisy CASE LEVEL`.
+"""A process that reports errors in every way that Python and its libraries have: `python -m tests.fakes.noisy CASE LEVEL`.
 
-Rule of this module: every complaint holds SECRET; the log of the product has been configured before.
+Rule of this module: every report contains SECRET; the product's log is configured first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THIRD_PARTIES: Final = ("mau", "mau.client", "aiohttp.access", "aiohttp.server",
 
 
 class Told(Exception):  # noqa: N818 - what a library raises with a body in it
-    """Raised with content."""
+    """An exception with content."""
 
 
 def records() -> None:
@@ -50,7 +50,7 @@ def warned() -> None:
 
 def unawaited() -> None:
     async def forgotten() -> None:
-        """Never run."""
+        """Is never awaited."""
 
     forgotten.__qualname__ = SECRET
     lost: object = forgotten()

@@ -1,4 +1,4 @@
-"""A vault over a `keys.db` of its own, for tests that need nothing else of a bridge."""
+"""A vault with its own `keys.db`, for tests that need no other part of a bridge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.storage.vault import Vault
 
 @contextlib.asynccontextmanager
 async def open_vault(directory: Path) -> AsyncIterator[Vault]:
-    """Open it in a directory, and close it again."""
+    """Open a vault in a directory, and close it after the block."""
     keys = KeyFile(path=directory / "keys.db")
     await keys.open()
     yield Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))

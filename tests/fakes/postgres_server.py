@@ -1,7 +1,7 @@
-"""A real PostgreSQL for the length of a test: a cluster of its own, on loopback and a socket, whose user is not root.
+"""A real PostgreSQL server for one test: its own cluster, on loopback and a socket, run by a user other than root.
 
-Rules of this module: what the program says goes into a file beside the cluster; the server is ended by its id. A cluster is
-made once in a run, and copied: `initdb` takes longer than many a test.
+Rules of this module: the program's output goes into a file beside the cluster; the server is ended by its process id. A
+cluster is made once in a run, and copied: `initdb` takes longer than many tests.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class PostgresServer:
     port: int
     user: int | None
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What its processes have besides."""
+    """Further environment variables of its processes."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self, *settings: str) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it accepts connections."""
         told = (*QUICK, "listen_addresses=127.0.0.1", f"unix_socket_directories={self.directory}", *settings)
         words = [word for setting in told for word in ("-c", setting)]
         log = (self.directory / "log").open("ab")
@@ -73,7 +73,7 @@ class PostgresServer:
                 return
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it at once, its connections with it: "Fast Shutdown" (postgresql.org/docs/current/server-shutdown.html)."""
+        """End it at once with its connections: "Fast Shutdown" (postgresql.org/docs/current/server-shutdown.html)."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(how)
             try:
@@ -83,21 +83,21 @@ class PostgresServer:
                 self._process.wait()
 
     def crash(self) -> None:
-        """End it as the loss of its memory does ("Immediate Shutdown"): what it had not written is lost."""
+        """End it as a crash does ("Immediate Shutdown"): unwritten data is lost."""
         self.stop(signal.SIGQUIT)
 
     def make_database(self, name: str, *how: str, owner: str = ROLE) -> str:
-        """Make a database, as Synapse wants it where `how` says nothing else; returns its URL."""
+        """Make a database, by default as Synapse requires it (`how`: other options); return its URL."""
         like = " ".join(how) or "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
         self.execute(SUPERUSER, f'CREATE DATABASE "{name}" TEMPLATE template0 {like} OWNER {owner}')
         return self.url(name)
 
     def url(self, database: str, *, user: str = ROLE, password: str = PASSWORD) -> str:
-        """Return a URL as a line's file holds it."""
+        """Return the URL of a database, as in a line's URL file."""
         return f"postgresql://{user}:{password.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
 
     def execute(self, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements as the superuser, each by itself; returns the rows of the last one."""
+        """Run statements as the superuser, each by itself; return the rows of the last one."""
         connection = psycopg2.connect(self.libpq(database))
         try:
             connection.autocommit = True
@@ -109,13 +109,13 @@ class PostgresServer:
             connection.close()
 
     def base_backup(self, to: Path, *options: str) -> None:
-        """Copy the cluster while it runs, with the log that it needs; `options` are pg_basebackup's."""
+        """Copy the running cluster, with the log that the copy needs; `options` are pg_basebackup's."""
         made = self.start_base_backup(to, *options)
         _, told = made.communicate()
         assert made.returncode == 0, told
 
     def start_base_backup(self, to: Path, *options: str) -> subprocess.Popen[str]:
-        """Begin such a copy, and return the program that makes it."""
+        """Start such a copy, and return its process."""
         words = ["-h", str(self.directory), "-p", str(self.port), "-U", SUPERUSER, "-D", str(to), "-c", "fast", *options]
         return subprocess.Popen(
             [self.binaries / "pg_basebackup", *words],
@@ -129,7 +129,7 @@ class PostgresServer:
         )
 
     def make_replica(self) -> PostgresServer:
-        """Make a streaming replica, not yet started; it lies below this one's directory and goes with it."""
+        """Make a streaming replica, not yet started, in a folder of this cluster's directory."""
         directory = self.directory / f"replica-{free_ports(1)}"
         directory.mkdir(mode=0o700)
         if self.user is not None:
@@ -138,7 +138,7 @@ class PostgresServer:
         return PostgresServer(directory=directory, binaries=self.binaries, port=free_ports(1), user=self.user)
 
     def wait_until_replayed(self, replica: PostgresServer) -> None:
-        """Wait until a replica has all that is in the log now."""
+        """Wait until a replica has replayed the log up to now."""
         [(there,)] = self.execute(SUPERUSER, "SELECT pg_current_wal_lsn()")
         deadline = time.monotonic() + START_SECONDS
         while replica.execute(SUPERUSER, f"SELECT COALESCE(pg_last_wal_replay_lsn() >= '{there}', FALSE)") != [(True,)]:
@@ -146,13 +146,13 @@ class PostgresServer:
             time.sleep(0.05)
 
     def libpq(self, database: str) -> str:
-        """Return how the superuser connects, by the socket."""
+        """Return the connection string of the superuser, by the socket."""
         return f"host={self.directory} port={self.port} user={SUPERUSER} dbname={database}"
 
 
 @contextmanager
 def running_postgres(programs: OutsidePrograms) -> Iterator[PostgresServer | None]:
-    """Run a server with the role of a line for the length of the block; None, counted, where there is no program."""
+    """Run a server with a line's role during the block; None, counted, if the program is missing."""
     if (program := programs.find("postgres")) is None:
         yield None
         return
@@ -175,7 +175,7 @@ def running_postgres(programs: OutsidePrograms) -> Iterator[PostgresServer | Non
 
 
 def _put_cluster(directory: Path, binaries: Path, user: int | None) -> None:
-    """Put an empty cluster into the directory. Of a run, the first to come makes it, and the others have a copy."""
+    """Create an empty cluster in the directory. The first caller of a run makes it, the others copy it."""
     data, shared = directory / "data", run_directory()
     if shared is None:
         _make_cluster(data, binaries, user)
@@ -185,7 +185,7 @@ def _put_cluster(directory: Path, binaries: Path, user: int | None) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             _make_cluster(data, binaries, user)
-            # It stays where the server's user has no way in: who copies it is who runs the tests.
+            # The original stays where the server's user has no access: the user of the tests copies it.
             half = shared / "half-a-cluster"
             shutil.rmtree(half, ignore_errors=True)
             subprocess.run(["cp", "-a", data, half], check=True)
@@ -211,7 +211,7 @@ def _make_cluster(data: Path, binaries: Path, user: int | None) -> None:
 
 
 def _not_root() -> int | None:
-    """Return whom the server runs as where these tests run as root, which it refuses."""
+    """Return the user id for the server when the tests run as root, which PostgreSQL refuses; otherwise None."""
     if os.getuid() != 0:
         return None
     for name in NOT_ROOT:
@@ -223,7 +223,7 @@ def _not_root() -> int | None:
 
 
 def bridge_server(server: PostgresServer | None) -> PostgresServer:
-    """Return a server on which the role may make databases for lines, and schemas for tests; skip the test without one."""
+    """Return a server on which the role may create databases for lines and schemas for tests; skip the test without one."""
     if server is None:
         pytest.skip("PostgreSQL is not on this machine")
     server.execute(SUPERUSER, f"ALTER ROLE {ROLE} CREATEDB CREATEROLE", f"GRANT CREATE ON DATABASE {SUPERUSER} TO {ROLE}")

@@ -1,7 +1,7 @@
-"""A homeserver as the first start of a rehearsal leaves it: made once in a run, and copied to where a line is to be new.
+"""A homeserver as the first start of a rehearsal leaves it: made once in a run, and copied for each new line.
 
-Rule of this module: it holds nothing but what `provision` made. A line's own secrets are its own; copied are those that the
-database of the homeserver knows, the passwords of the first accounts and the signing key.
+Rule of this module: it contains only what `provision` made. Each line has its own secrets, except those that the
+homeserver's database knows: the passwords of the first accounts and the signing key are copied.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ DATABASE: Final = "homeserver.db"
 
 
 async def put_homeserver(layout: Layout) -> None:
-    """Put the homeserver into a data directory in which nothing is yet: its first start makes no database and no accounts.
+    """Copy the homeserver into an empty data directory, so that its first start makes no database and no accounts.
 
-    Outside of a run nothing is put, and the first start makes them.
+    Outside of a run nothing is copied, and the first start makes them.
     """
     assert not any(path.exists() for path in (layout.config, layout.secrets, layout.homeserver)), "there is a line already"
     if (shared := run_directory()) is None:
@@ -38,14 +38,14 @@ async def put_homeserver(layout: Layout) -> None:
     for source, copy in ((secrets.accounts, own.accounts), (secrets.signing_key, own.signing_key)):
         shutil.copy(source, copy)
     own.make(provisioned=False, sealed=False)
-    for name in (DATABASE, f"{DATABASE}-wal"):  # the log holds what was not yet moved to the database
+    for name in (DATABASE, f"{DATABASE}-wal"):  # the log has what no checkpoint has copied to the database
         if (file := made.homeserver / name).exists():
             shutil.copy(file, layout.homeserver / name)
     layout.provisioned.touch(mode=0o600)
 
 
 async def _made(place: Path) -> Layout:
-    """Return the directory it is copied from; whoever comes first makes it."""
+    """Return the directory to copy; the first caller makes it."""
     layout, whole = Layout(place / "line"), place / "whole"
     make_private_directory(place)
     async with _lock(place / "lock"):
@@ -58,7 +58,7 @@ async def _made(place: Path) -> Layout:
 
 @contextlib.asynccontextmanager
 async def _lock(path: Path) -> AsyncIterator[None]:
-    """Hold a file among processes. The kernel lets go of it when this process ends."""
+    """Lock a file against other processes. The kernel releases the lock when this process ends."""
     with path.open("a", encoding="utf-8") as file:
         while True:
             try:

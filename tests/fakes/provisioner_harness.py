@@ -1,4 +1,4 @@
-"""The keeper of rooms over real tables, with a homeserver that a test can make refuse, fail or lose an answer."""
+"""The room provisioner over real tables, with a fake homeserver that can refuse, fail or lose an answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STAFF = [
 
 
 class FakeRoomClient:
-    """A homeserver on paper that notes rooms as the real edge does. `fails` are raised first, one per request."""
+    """A fake homeserver that records rooms as the real client does. `fails` are raised first, one per request."""
 
     def __init__(self, harness: BridgeHarness) -> None:
         self._harness = harness
@@ -35,16 +35,16 @@ class FakeRoomClient:
         self.warmed: list[str] = []
         self.left = 0
         self.returned: list[str] = []
-        """Unknown rooms of ours."""
+        """Rooms of ours that the database does not know."""
         self.fails: list[Exception] = []
         self.blocks: set[str] = set()
-        """Who takes no invitations."""
+        """Users who cannot be invited."""
         self.outside: list[str] = []
         """Rooms that the texter puppet was removed from."""
         self.tried: list[tuple[str, str]] = []
-        """To which rooms it was brought back, and under which name."""
+        """The rooms to which it was brought back, and its display name there."""
         self.lost = 0
-        """So many rooms are still made whose answer never comes."""
+        """The number of further rooms that are made without an answer."""
 
     def _asked(self) -> None:
         if self.fails:
@@ -94,13 +94,13 @@ class FakeRoomClient:
 
 
 class FakeComparison:
-    """What the homeserver has lost, and whose members were compared."""
+    """The fake of the comparison: what the homeserver has lost, and which rooms' members were compared."""
 
     def __init__(self) -> None:
         self.lost: set[str] = set()
         self.compared: list[str] = []
         self.lost_people: dict[str, list[str]] = {}
-        """By room, who is to be invited again."""
+        """By room, the people to invite again."""
 
     async def missing(self, rooms: Sequence[str]) -> list[str]:
         return sorted(self.lost & set(rooms))
@@ -111,7 +111,7 @@ class FakeComparison:
 
 
 class WatchedProvisioner(RoomProvisioner):
-    """A keeper that says when a look has found nothing more to make."""
+    """A provisioner that says when a look has found nothing more to make."""
 
     nothing_more: asyncio.Queue[None]
 
@@ -123,7 +123,7 @@ class WatchedProvisioner(RoomProvisioner):
 
 
 class ProvisionerHarness:
-    """Rooms over real tables. `ready`: whose room was called ready."""
+    """Rooms over real tables. `ready`: the owners whose room was reported as ready."""
 
     def __init__(self, harness: BridgeHarness) -> None:
         self.harness = harness
@@ -138,7 +138,7 @@ class ProvisionerHarness:
         self.running: asyncio.Task[None] | None = None
 
     def again(self) -> WatchedProvisioner:
-        """Make the keeper, as after a restart."""
+        """Make a new provisioner, as after a restart."""
         made = WatchedProvisioner(
             self.harness.services_with(WakeUps(waiting_outbox=self.ready.append)),
             room_client=cast("RoomClient", self.room_client),
@@ -156,10 +156,10 @@ class ProvisionerHarness:
         return made
 
     async def look(self) -> None:
-        """Have the keeper look at everything once, from now on, and make what it finds missing."""
+        """Wait until the provisioner has, from now on, looked at everything once and made what was missing."""
         while not self.rooms.nothing_more.empty():
             self.rooms.nothing_more.get_nowait()
-        for _ in range(2):  # the first look to end may have begun before
+        for _ in range(2):  # the first look that ends may have begun before
             self.rooms.loop.wake()
             await self.rooms.nothing_more.get()
 
@@ -170,7 +170,7 @@ class ProvisionerHarness:
         self.running = asyncio.create_task(self.rooms.loop.run())
 
     async def furnished(self) -> None:
-        """Wait until the desk is there and the stock is full."""
+        """Wait until the desk and all warm rooms exist."""
 
         async def full() -> bool | None:
             if self.running is not None and self.running.done():

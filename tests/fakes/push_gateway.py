@@ -1,4 +1,4 @@
-"""A push gateway that keeps what a homeserver tells it (Matrix specification, Push Gateway API)."""
+"""A push gateway that records what a homeserver sends (Matrix specification, Push Gateway API)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from aiohttp import web
 
 PATH: Final = "/_matrix/push/v1/notify"
 IDS_ALONE: Final = "event_id_only"
-"""The format in which apps ask for ids and nothing else."""
+"""The pusher format of apps that ask only for ids."""
 
 
 class FakePushGateway:
-    """What came, by the key of the device that it is for."""
+    """The received notifications, by the device's push key."""
 
     def __init__(self) -> None:
         self.notified: dict[str, list[dict[str, Any]]] = {}
@@ -21,7 +21,7 @@ class FakePushGateway:
         self._url = ""
 
     async def start(self) -> None:
-        """Listen on this machine."""
+        """Listen on this machine only."""
         app = web.Application()
         app.add_routes([web.post(PATH, self._notify)])
         self._runner = web.AppRunner(app)
@@ -36,7 +36,7 @@ class FakePushGateway:
             await self._runner.cleanup()
 
     async def watch(self, http: aiohttp.ClientSession, pushkey: str, *, ids_alone: bool) -> None:
-        """Have the homeserver notify a device of whoever is signed in with `http`, as an app does."""
+        """Set a pusher for the user who is signed in with `http`, as an app does."""
         pusher: dict[str, Any] = {
             "kind": "http",
             "app_id": "org.agency.app",

@@ -1,4 +1,4 @@
-"""Posts over a homeserver on paper."""
+"""The room sender over a fake homeserver."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.fakes.bridge_harness import BridgeHarness
 
 
 class FakeRoomClient:
-    """A homeserver on paper: `found_event` is what it has of earlier requests, `raises` what it answers instead.
+    """A fake homeserver. `found_event`: the event of an earlier request. `raises`: the error of the next request.
 
-    `forgot`: it knows no transaction id of earlier requests any more.
+    `forgot`: it no longer knows the transaction ids of earlier requests.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class FakeRoomClient:
         self.reaction_error: Exception | None = None
         self.reactions: list[str] = []
         self.posted: dict[str, str] = {}
-        """What each transaction posted first; what the homeserver has is not posted again."""
+        """The first event id of each transaction id; a repeated transaction id posts nothing."""
         self.redacted: list[str] = []
         self.history = RecentMessages(messages=())
         self.history_error: Exception | None = None
         self.membership_calls: list[tuple[str, str, str]] = []
-        """Who was invited to and removed from which room, in order."""
+        """Invitations and removals with their rooms, in order."""
         self.lost: set[str] = set()
-        """Events that it has not any more: what relates to them it refuses as Synapse does."""
+        """Events that it has lost: it refuses events that relate to them, as Synapse does."""
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: dict[str, Any]) -> str:
         if self.raises is not None:
@@ -98,9 +98,9 @@ class FakeRoomClient:
 
 
 class RoomSenderHarness:
-    """Posts over a paper edge, and a thread that has a room. `woken`: whom the engine was told of.
+    """A room sender over a fake client, and a thread with a room. `woken`: the owners for which the engine was woken.
 
-    `shown`: the texts of which whoever deletes copies was told that they are in their rooms.
+    `shown`: the texts reported to the deletion of carrier copies as shown in their rooms.
     """
 
     def __init__(self, harness: BridgeHarness, *, crash: CrashHook = never_crash) -> None:

@@ -1,4 +1,4 @@
-"""A web application, or one answer to every request, on this machine for as long as a test wants it."""
+"""A web application, or one answer to every request, served on this machine during a block of a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 @asynccontextmanager
 async def served(application: web.Application, *, port: int = 0) -> AsyncIterator[str]:
-    """Serve it for the length of the block; yields its base URL. A request that is under way at the end is cut off."""
+    """Serve it during the block; yield its base URL. A request that is under way at the end is aborted."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -23,7 +23,7 @@ async def served(application: web.Application, *, port: int = 0) -> AsyncIterato
 
 
 def answering(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
-    """Return an application that answers so to every request."""
+    """Return an application that answers every request by this function."""
     application = web.Application(client_max_size=1 << 26)
     application.router.add_route("*", "/{path:.*}", answer)
     return application

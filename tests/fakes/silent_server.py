@@ -1,6 +1,6 @@
-"""What stands between a bridge and its PostgreSQL server, and can be cut: nothing comes through, and no connection breaks.
+"""A forwarder between a bridge and its PostgreSQL server that can be cut: no byte passes, and no connection breaks.
 
-Rule of this module: what was on its way when it was cut arrives late, when it is mended, as a network repeats it.
+Rule of this module: bytes that were under way at a cut arrive after the repair, as a network repeats them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Self
 
 
 class SilentServer:
-    """One way to the server at a port of 127.0.0.1."""
+    """One forwarder to the server, at a port of 127.0.0.1."""
 
     def __init__(self, port: int) -> None:
         self._passes = asyncio.Event()
@@ -20,15 +20,15 @@ class SilentServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def url(self, url: str) -> str:
-        """Return the URL by this way."""
+        """Return the URL that leads through this forwarder."""
         return url.replace(f":{self._port}/", f":{self._own_port}/")
 
     def cut(self) -> None:
-        """Let nothing through from now on, in either direction; an end of a connection is not told either."""
+        """Forward nothing from now on, in either direction, not even the end of a connection."""
         self._passes.clear()
 
     def mend(self) -> None:
-        """Let everything through again."""
+        """Forward everything again."""
         self._passes.set()
 
     async def __aenter__(self) -> Self:
@@ -45,7 +45,7 @@ class SilentServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             theirs, ours = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:  # the server is away: so is this
+        except OSError:  # the server cannot be reached: end this connection too
             writer.close()
             return
         for source, target in ((reader, ours), (theirs, writer)):

@@ -27,15 +27,15 @@ NUMBER = "+15555550100"
 
 
 class FakeSmsGate(FakeVendor):
-    """`part_by_part`: a long text is cut, and each part reported by itself, as a phone does; else it counts as one.
+    """`part_by_part`: a long text is split, and each part reported by itself, as a phone does; otherwise it counts as one.
 
-    `arriving`: how many of those parts arrive.
+    `arriving`: the number of those parts that arrive.
     """
 
     part_by_part = False
     arriving = 255
     refreshes = True
-    """Whether it has the inbox to be asked for; older apps have none."""
+    """Whether it has the request for a refresh of the inbox; older apps have not."""
     state = "Delivered"
     reason = ""
 
@@ -44,9 +44,9 @@ class FakeSmsGate(FakeVendor):
         self.messages: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.bodies: list[dict[str, Any]] = []
-        """The bodies of all requests, as they came."""
+        """The bodies of all requests, unchanged."""
         self.missed: list[tuple[str, str]] = []
-        """Texts in the phone's inbox that the app did not see: who, and the words."""
+        """Texts in the phone's inbox that the app has not seen: sender and words."""
         self._envelopes = itertools.count(1)
 
     def routes(self) -> list[web.RouteDef]:
@@ -121,7 +121,7 @@ class FakeSmsGate(FakeVendor):
         ]
 
     async def refresh(self, request: web.Request) -> web.Response:
-        """Bring what the app missed, each by a webhook (`InboxRoutes.kt`, `ReceiverService.export`)."""
+        """Send each text that the app missed by a webhook (`InboxRoutes.kt`, `ReceiverService.export`)."""
         told = await request.json()
         self.bodies.append(told)
         since, until = (datetime.fromisoformat(told[name]) for name in ("since", "until"))
@@ -137,7 +137,7 @@ class FakeSmsGate(FakeVendor):
 
 
 def opened(hidden: str, passphrase: str) -> str:
-    """Open a value as the app does (`EncryptionService.kt`)."""
+    """Decrypt a value as the app does (`EncryptionService.kt`)."""
     _, algorithm, parameters, salt, words = hidden.split("$")
     assert algorithm == "aes-256-cbc/pbkdf2-sha1"
     first = base64.b64decode(salt)

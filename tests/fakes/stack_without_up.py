@@ -1,4 +1,4 @@
-"""A rehearsal line whose parts a test starts by hand, without `up`: what such lines have in common."""
+"""The common part of rehearsal lines whose processes a test starts itself, without `up`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.forked_children import Fork
 
 
 class StackWithoutUp(Stack):
-    """What scenes need of a stack."""
+    """A line without `up`, with everything that scenes need of a stack."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -27,7 +27,7 @@ class StackWithoutUp(Stack):
 
     @property
     def ready(self) -> ReadyFile:
-        """What `ready.json` would say; the desk is unknown while no bridge is ready."""
+        """Return what `ready.json` would contain; the desk is unknown while no bridge is ready."""
         said = BridgeReady.read(self.layout.bridge_file)
         return ReadyFile(
             homeserver=self.ports.url("homeserver"),
@@ -44,13 +44,13 @@ class StackWithoutUp(Stack):
         )
 
     async def provision(self) -> None:
-        """Write the line's files, and its homeserver's with the first accounts."""
+        """Write the files of the line and of its homeserver, with the first accounts."""
         await put_homeserver(self.layout)
         made = await provision(self.layout, self.ports)
         self._accounts = tuple(Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made)
 
     def write_configuration(self, pack: str, *, database: str | None) -> None:
-        """Have the bridge use this pack besides a rehearsal's, log everything, and keep its data in that database."""
+        """Configure the bridge: this pack after a rehearsal's, all log levels, and its data in that database."""
         own = self.data / "own.yaml"
         own.write_text(pack, encoding="utf-8")
         lines = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))["lines"]

@@ -1,7 +1,8 @@
-"""Takeovers of a line of two bridges, one after another: killed, frozen, cut off from the database, and told to hand over.
+"""Takeovers of a line with two bridges, one after another: the leader is killed, frozen, cut off from the database, or
+hands over.
 
-Rules of this module: the seconds of each are told and nothing is asserted of them; both bridges run again before the next.
-Where answers go out, a request to the carrier is under way whenever a leader is killed, frozen or cut off.
+Rules of this module: the seconds of each takeover are reported and not asserted; both bridges run again before the next
+one. If answers are sent, a request to the carrier is under way whenever a leader is killed, frozen or cut off.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from tests.fakes.two_bridges import TwoBridges
 KILLED, FROZEN, CUT_OFF, HANDED_OVER = "killed", "frozen", "cut off", "handed over"
 HOW: Final = (KILLED, FROZEN, CUT_OFF, HANDED_OVER)
 NOT_TAKEN, TAKEN = "timeout", "timeout-delivered"
-"""Faults of the carrier: it never answers a request, and has lost the text, or has delivered it."""
+"""Faults of the carrier: it never answers a request, and has lost or delivered the text."""
 
 
 async def wait_for_request(carrier: CarrierApi, fault: str) -> None:
-    """Wait until a text is on its way that the carrier will never answer: `NOT_TAKEN` or `TAKEN`."""
+    """Wait until a request is under way that the carrier will never answer: `NOT_TAKEN` or `TAKEN`."""
     await carrier.fault(send=fault)
 
     async def asked() -> bool | None:
@@ -38,9 +39,9 @@ async def wait_for_request(carrier: CarrierApi, fault: str) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Takeovers:
-    """What became of the leaders of a line. `seconds` until the other one led, by how it came about.
+    """The takeovers of a line. `seconds`: until the other bridge led, by kind of takeover.
 
-    `under_way`: requests to the carrier that a leader left without their answer, by the carrier's fault, which takes turns.
+    `under_way`: requests to the carrier whose answer no leader received, by the carrier's fault; the faults take turns.
     """
 
     line: TwoBridges
@@ -49,11 +50,11 @@ class Takeovers:
 
     @property
     def number(self) -> int:
-        """How many there were."""
+        """Return the number of takeovers."""
         return sum(map(len, self.seconds.values()))
 
     async def next(self, *, in_mid_request: bool = False) -> None:
-        """Have the other bridge lead, and both run again. `in_mid_request`: but for a handover, the carrier was asked."""
+        """Perform the next takeover, then run both again. `in_mid_request`: during a request, except for a handover."""
         how, (leader, other) = HOW[self.number % len(HOW)], await self.line.pair()
         if in_mid_request and how != HANDED_OVER:
             fault = (NOT_TAKEN, TAKEN)[self.under_way.total() % 2]
@@ -74,7 +75,7 @@ class Takeovers:
         await self.line.pair()
 
     async def spread(self, number: int, story: Story, end: float) -> None:
-        """Play so many, evenly over the time that is left until `end` by the loop's clock (`Disturbance`)."""
+        """Perform `number` of them, evenly spread over the time until `end` by the loop's clock (`Disturbance`)."""
         begin = (clock := asyncio.get_running_loop()).time()
         for turn in range(number):
             await asyncio.sleep(max(0.0, begin + (end - begin) * (turn + 1) / (number + 1) - clock.time()))

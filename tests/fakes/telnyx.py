@@ -1,6 +1,6 @@
 """Telnyx as it documents itself: messages of API version 2, events signed with Ed25519, three calls at most.
 
-Rule of this module: what it does is what the vendor's documentation says; it keeps every message and deletes none.
+Rule of this module: it behaves as the vendor's documentation says; it keeps every message and deletes none.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tests.fakes.vendor import break_off
 
 ATTEMPTS = 3
 KEY_FORM = re.compile(r"[A-Za-z0-9_:-]{1,255}")
-"""Of an idempotency key (development/api-fundamentals/idempotency)."""
+"""The form of an idempotency key (development/api-fundamentals/idempotency)."""
 SENDER_CARRIER = "c4n4ry! Wireless, Inc."
-"""What the vendor says about the sender's carrier. It must be found nowhere."""
+"""The sender's carrier as the vendor sends it. It must be stored nowhere."""
 
 
 @dataclass(slots=True, kw_only=True)
 class TelnyxFault:
-    """What happens to one send: an answer (None: silence), and whether the text goes out all the same."""
+    """The fault of one send: the answer (None: no answer), and whether the text is sent all the same."""
 
     status: int | None
     code: str = ""

@@ -1,4 +1,4 @@
-"""People who text a line of two bridges all the time, and the count of what came of it."""
+"""People who constantly text a line with two bridges, and the count of the results."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REGULARS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """`lost` and `doubled`: texts that are not on their way to a room, or more than once. `answers`: greetings on handsets.
+    """`lost` and `doubled`: texts that reach no room, or are stored more than once. `answers`: greetings on handsets.
 
-    `unanswered`: texters without one, of which the line has said `unknown` of so many.
+    `unanswered`: texters without a greeting; for `unknown` of them the line has reported an unknown outcome.
     """
 
     texts: int
@@ -29,12 +29,12 @@ class Count:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost or doubled, and nothing left unsaid."""
+        """Whether nothing was lost or doubled, and every missing greeting was reported."""
         return not (self.lost or self.doubled or self.answers_doubled) and self.unanswered <= self.unknown
 
 
 class Texting:
-    """Each `every` seconds a text; one of `new_of` is the first of a new texter. `sent` by handset, in order."""
+    """One text each `every` seconds; one of `new_of` is the first of a new texter. `sent`: by handset, in order."""
 
     def __init__(self, line: TwoBridges, *, every: float = 0.15, new_of: int = 2) -> None:
         self._line, self._every, self._new_of = line, every, new_of
@@ -44,7 +44,7 @@ class Texting:
 
     @property
     def number(self) -> int:
-        """How many were sent."""
+        """Return the number of texts sent."""
         return sum(map(len, self.sent.values()))
 
     async def _text(self) -> None:
@@ -58,7 +58,7 @@ class Texting:
             await asyncio.sleep(self._every)
 
     async def wait_for(self, number: int) -> None:
-        """Wait until so many were sent since the begin."""
+        """Wait until `number` texts were sent since the beginning."""
 
         async def texted() -> bool | None:
             if self._task.done():
@@ -68,12 +68,13 @@ class Texting:
         await wait_until("people have texted", texted, within=60 + number * self._every * 2)
 
     async def stop(self) -> None:
-        """Text no more. A text that is on its way to the carrier is sent, for it would be kept and not counted."""
+        """Stop texting. A text that is being sent to the carrier is completed, because it might be stored without being
+        counted."""
         self._stops = True
         await self._task
 
     async def count(self) -> Count:
-        """Wait until all is taken in, decided and sent; stop the bridges; count."""
+        """Wait until all texts are stored, decided and answered; stop the bridges; count."""
         line = self._line
 
         async def acknowledged() -> bool | None:

@@ -1,9 +1,9 @@
 """Two bridges on one line: one PostgreSQL database, one directory of keys, two ports, and a carrier that texts.
 
-Rules of this module: bridges are real processes, with the words by which a person starts a second one (in a run of the
-tests forks, `tests/forked_children.py`), each with its own way to the database, which can be cut; what stands in front of
-them, at the carrier's address, sends a webhook to whichever takes it, as a proxy with two upstreams does; processes are
-ended by their id, whatever the test did. Without a homeserver texts come in, and each texter's greeting leaves as well.
+Rules of this module: bridges are real processes with a person's command line for a second one (in a run of the tests forks,
+`tests/forked_children.py`). Each has its own connection to the database, which can be cut. A proxy with two upstreams, at
+the carrier's address, sends each webhook to the bridge that accepts it. Processes are ended by their id in any case. Texts
+are received and greetings are sent also without a homeserver.
 """
 
 from __future__ import annotations
@@ -59,22 +59,23 @@ CROWDED: Final[Mapping[str, Any]] = {
     "undo_after_join_seconds": 8,
     "undo_after_switch_seconds": 8,
 }
-"""Every new texter is greeted, however many there are; an answer waits long enough for its leader to be lost meanwhile."""
+"""The pack's settings: every new texter is greeted, without limits, and an answer waits long enough for a takeover."""
 START_SECONDS: Final = 60.0
 NAMES: Final = ("one", "two")
 LEADER, STANDBY = "leader", "standby"
 
 
 class TwoBridges(StackWithoutUp):
-    """The line. `running` for the length of a block; then a `pair` of bridges; the leader is killed, frozen or cut off."""
+    """The line: `running` during a block; then `pair` starts both bridges, and a test kills, freezes or cuts off the
+    leader."""
 
     def __init__(
         self, directory: Path, server: str, *, caddy: str | None = None, settings: Mapping[str, Any] | None = None
     ) -> None:
-        """Make it. `server`: the URL of a database on the server, on which another one may be made.
+        """Make the line. `server`: the URL of a database on a server where another one may be made.
 
-        `caddy`: the program that stands before both bridges, with our file for it, in place of what sends to either.
-        `settings`: the agency's, besides what lets many text.
+        `caddy`: the program in front of both bridges, with our configuration, in place of the test's own proxy. `settings`:
+        further settings of the pack.
         """
         super().__init__(directory)
         self._settings = {**CROWDED, **(settings or {})}
@@ -89,7 +90,7 @@ class TwoBridges(StackWithoutUp):
 
     @contextlib.asynccontextmanager
     async def running(self, *, homeserver: bool = False) -> AsyncIterator[None]:
-        """Run carrier and proxy, and a homeserver where one is wanted; whatever was started is ended."""
+        """Run carrier and proxy, and with `homeserver` a homeserver; end every process that was started."""
         async with contextlib.AsyncExitStack() as stack:
             if homeserver:
                 await self.provision()
@@ -110,13 +111,13 @@ class TwoBridges(StackWithoutUp):
             yield
 
     async def start_bridge(self, name: str) -> None:
-        """Start a bridge, or start it again."""
+        """Start or restart a bridge."""
         address = f"127.0.0.1:{self._own_ports[name]}"
         words = ("--config", str(self._own_configuration(name)), "--listen", address)
         self.bridges[name] = await start_module("deploy", "bridge", *words, log=self.layout.log(name))
 
     def _own_configuration(self, name: str) -> Path:
-        """Write the line's configuration as it is now, with this bridge's own way to the database."""
+        """Write the line's present configuration with this bridge's own URL of the database."""
         url_file, own = self.data / "secrets" / f"database_url_{name}", self.data / f"config-{name}.yaml"
         url_file.touch(mode=0o600)
         url_file.write_text(self._ways[name].url(self.database), encoding="utf-8")
@@ -125,7 +126,7 @@ class TwoBridges(StackWithoutUp):
         return own
 
     async def role(self, name: str) -> str:
-        """Return what a bridge is: one without a homeserver never calls itself ready, and leads when it takes webhooks."""
+        """Return a bridge's role. Without a homeserver a bridge is never ready; it leads when it accepts webhooks."""
         url = f"http://127.0.0.1:{self._own_ports[name]}"
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
@@ -139,7 +140,7 @@ class TwoBridges(StackWithoutUp):
             return ""
 
     async def pair(self) -> tuple[str, str]:
-        """Have both run; return who leads and who waits."""
+        """Start both; return the leader and the standby."""
 
         async def settled() -> tuple[str, str] | None:
             for name in NAMES:
@@ -151,7 +152,7 @@ class TwoBridges(StackWithoutUp):
         return await wait_until("one leads and one waits", settled, within=START_SECONDS, every=0.2, seen=self._logs)
 
     async def wait_until_leading(self, name: str) -> float:
-        """Wait until a bridge leads; return the seconds."""
+        """Wait until a bridge leads; return the seconds that it took."""
         began = time.monotonic()
 
         async def leads() -> bool | None:
@@ -163,7 +164,7 @@ class TwoBridges(StackWithoutUp):
 
     @contextlib.contextmanager
     def frozen(self, name: str) -> Iterator[None]:
-        """Freeze a bridge for the length of a block."""
+        """Freeze a bridge during the block."""
         self.bridges[name].send_signal(signal.SIGSTOP)
         try:
             yield
@@ -171,9 +172,9 @@ class TwoBridges(StackWithoutUp):
             self.bridges[name].send_signal(signal.SIGCONT)
 
     async def take_over(self, leader: str, other: str, number: signal.Signals) -> float:
-        """Send the leader a signal and wait until the other leads; return the seconds.
+        """Send the leader a signal and wait until the other leads; return the seconds that it took.
 
-        One that was frozen is woken, and ends.
+        A frozen bridge is then continued, and ends.
         """
         self.bridges[leader].send_signal(number)
         seconds = await self.wait_until_leading(other)
@@ -183,9 +184,9 @@ class TwoBridges(StackWithoutUp):
         return seconds
 
     async def cut_off(self, leader: str, other: str) -> float:
-        """Cut the leader's way to the database and wait until the other leads; return the seconds.
+        """Cut the leader's connection to the database and wait until the other leads; return the seconds that it took.
 
-        The way is mended once the one that was cut off has ended.
+        The connection is repaired after the former leader has ended.
         """
         self._ways[leader].cut()
         try:
@@ -196,17 +197,17 @@ class TwoBridges(StackWithoutUp):
         return seconds
 
     async def _has_ended(self, leader: str, other: str, *, killed: bool = False) -> None:
-        """Wait until a former leader has ended: by itself, with a sentence, if it was not killed."""
+        """Wait until a former leader has ended: by itself and with an explanation, unless it was killed."""
         async with asyncio.timeout(START_SECONDS):
             code = await self.bridges[leader].wait()
         log = self.layout.log(leader).read_text(encoding="utf-8")
-        # Who was frozen in the middle of a change of keys.db is ended by the other.
+        # A bridge that froze in the middle of a change of keys.db is ended by the other.
         ended = killed or " lease.former_leader_ended" in self.layout.log(other).read_text()
         assert code == (-signal.SIGKILL if ended else 1), log[-2000:]
         assert ended or "does not lead its line any more" in log
 
     async def stop_bridges(self) -> None:
-        """Stop every bridge that runs, in order."""
+        """Stop every running bridge, by an orderly stop."""
         for name in NAMES:
             if self.bridges[name].returncode is None:
                 self.bridges[name].send_signal(signal.SIGTERM)
@@ -217,7 +218,7 @@ class TwoBridges(StackWithoutUp):
         return sum(self.layout.log(name).read_text(encoding="utf-8").count(f" {event}") for name in NAMES)
 
     def refused_without_cause(self) -> int:
-        """Count webhooks that Caddy let be refused during a handover, though it looked which bridge takes them."""
+        """Count webhooks that were refused during a handover although Caddy had checked which bridge accepts them."""
         looks, handovers = Looks.read(self.layout.log("caddy").read_text(encoding="utf-8")), list[tuple[float, str]]()
         for name, port in self._own_ports.items():
             for line in self.layout.log(name).read_text(encoding="utf-8").splitlines():
@@ -230,12 +231,12 @@ class TwoBridges(StackWithoutUp):
         )
 
     def rows(self, query: str) -> list[Any]:
-        """Read the main database beside the bridges: tuples."""
+        """Return rows of the main database, read beside the bridges."""
         with line_snapshot(self.layout.bridge, self.database) as database:
             return [tuple(row) for row in database.fetch(query)]
 
     async def texts_kept(self) -> Counter[str]:
-        """Count every text that is on its way to a room, by its words: how often it would be shown. No bridge runs."""
+        """Count, by its words, how often each text would be shown in a room. No bridge may run."""
         config = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
         keys = KeyFile(path=self.layout.bridge / "keys.db")
         vault_key, index_key = (
@@ -290,7 +291,7 @@ class TwoBridges(StackWithoutUp):
                 yield
 
     async def _start_caddy(self, port: int) -> None:
-        """Run Caddy with the file that `init` writes for two bridges: as patient as a test is, its looks in its log."""
+        """Run Caddy with `init`'s file for two bridges, with the tests' time-outs and its health checks in its log."""
         told = joined(
             public_url=f"http://127.0.0.1:{port}",
             database={"bridge_url": self.database},
@@ -325,5 +326,5 @@ class TwoBridges(StackWithoutUp):
     async def _end_all(self) -> None:
         for process in self.bridges.values():
             if process.returncode is None:
-                process.kill()  # which ends one that is frozen, too
+                process.kill()  # which also ends a frozen one
             await process.wait()

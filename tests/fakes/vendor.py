@@ -1,7 +1,7 @@
-"""What the fakes of vendors have in common: they listen, fail when told to, and call webhooks until acknowledged.
+"""The common part of vendors' fakes: they listen, fail as told, and repeat webhooks until they are acknowledged.
 
-Rule of this module: both ways go over real sockets, on ports that the system chose, and nothing of ours is imported but the
-names of the faults.
+Rule of this module: both directions use real sockets, on ports that the system chose; of our code only the names of the
+faults are imported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.bridge.carriers.harness import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCall:
-    """One webhook, as it goes out."""
+    """One webhook request."""
 
     url: str
     method: str = "POST"
@@ -31,9 +31,9 @@ class WebhookCall:
 
 
 class FakeVendor(ABC):
-    """One fake. `webhook` is what stands before `/inbound` and `/status`; `pause` separates the attempts, in seconds.
+    """One fake. `webhook`: the URL before `/inbound` and `/status`. `pause`: between two attempts, in seconds.
 
-    `validities` are the seconds that each text of ours might have waited, as the request said.
+    `validities`: the validity period of each text of ours in seconds, from the request.
     """
 
     attempts = 5
@@ -62,7 +62,7 @@ class FakeVendor(ABC):
 
     @abstractmethod
     def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
-        """Note a text from a handset and return what makes the webhook of each attempt."""
+        """Record a text from a handset and return the function that makes the webhook of each attempt."""
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300
@@ -94,7 +94,7 @@ class FakeVendor(ABC):
         self.call(self.inbound(sender, text, media))
 
     def call(self, *makers: Callable[[], WebhookCall]) -> None:
-        """Call webhooks one after the other, each again until it is acknowledged."""
+        """Send webhooks one after the other, each repeated until it is acknowledged."""
         task = asyncio.create_task(self._call(makers))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -105,7 +105,7 @@ class FakeVendor(ABC):
             for _ in range(self.attempts):
                 call = maker()
                 with suppress(aiohttp.ClientError, TimeoutError):
-                    # yarl must not write the query again.
+                    # yarl must not encode the query again.
                     url = URL(call.url, encoded=True)
                     async with self._http.request(
                         call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False
@@ -123,7 +123,7 @@ class FakeVendor(ABC):
 
 
 def break_off(request: web.Request) -> web.Response:
-    """End a request without an answer: to an adapter the same as a vendor that stays silent, and nobody waits for it."""
+    """End a request without an answer: for an adapter the same as a silent vendor, but without the time-out."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response(status=500)

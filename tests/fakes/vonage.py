@@ -45,7 +45,7 @@ def token(body: bytes, *, secret: str = SIGNATURE_SECRET, issued: float | None =
 
 
 class FakeVonage(FakeVendor):
-    """`records` are the texts it holds; none can be redacted before `premature` seconds have passed."""
+    """`records`: its stored texts; none can be redacted before `premature` seconds have passed."""
 
     reports: Sequence[dict[str, Any]] = ({"status": "submitted"}, {"status": "delivered"})
     premature = 0.0
@@ -59,7 +59,7 @@ class FakeVonage(FakeVendor):
         return [web.post("/v1/messages", self.send), web.post("/v1/redact/transaction", self.redact)]
 
     def gives_up(self, status: int) -> bool:
-        # api.support.vonage.com 360028543292: it calls again after 429 and 5xx, and after nothing else.
+        # api.support.vonage.com 360028543292: it repeats a webhook only after 429 and 5xx.
         return 400 <= status < 500 and status != 429
 
     def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:

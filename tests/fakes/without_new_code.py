@@ -1,7 +1,7 @@
-"""Runs a program that may not make code while it runs, as a unit with `MemoryDenyWriteExecute=yes` does.
+"""Runs a program that may not generate code at run time, as a unit with `MemoryDenyWriteExecute=yes` does.
 
-`python -m tests.fakes.without_new_code PROGRAM WORDS…`; what the program starts is held to it as well. Exit code 77 where
-this kernel knows no such thing. Source: PR_SET_MDWE(2const), Linux 6.3; systemd.exec(5), MemoryDenyWriteExecute=.
+`python -m tests.fakes.without_new_code PROGRAM WORDS…`; child processes of the program are restricted as well. Exit code 77
+if the kernel does not support this. Source: PR_SET_MDWE(2const), Linux 6.3; systemd.exec(5), MemoryDenyWriteExecute=.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ UNKNOWN: Final = 77
 
 
 def main(words: list[str]) -> None:
-    """Become the program. Does not return."""
+    """Restrict this process and execute the program in it. Does not return."""
     if ctypes.CDLL(None).prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0:
         sys.exit(UNKNOWN)
     os.execvp(words[0], words)  # noqa: S606 - no shell is wanted
 
 
 def is_known() -> bool:
-    """Whether this kernel can hold a program to it."""
+    """Whether this kernel supports the restriction."""
     return subprocess.run((sys.executable, "-P", "-m", __name__, "true"), check=False).returncode == 0
 
 

@@ -1,6 +1,8 @@
-"""A real Synapse with workers: main process, workers, Redis, PostgreSQL, and Caddy or nginx before them, by our own files.
+"""A real Synapse with workers: main process, workers, Redis, PostgreSQL, and Caddy or nginx in front, configured by our
+files.
 
-Rule of this module: what runs is what `init` writes, with free ports of this machine; every process is ended by its id.
+Rule of this module: it runs the files that `init` writes, with free ports of this machine; every process is ended by its
+id.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ STOP_SECONDS: Final = 20.0
 
 @dataclass(slots=True, kw_only=True)
 class WorkerHomeserver:
-    """The processes that run. `url_of`: a worker's own address, past the router; the main process is called `main`."""
+    """The running processes. `url_of`: a process's own address, without the router; the main process is called `main`."""
 
     workers: tuple[Worker, ...]
     ports: WorkerPorts
@@ -49,14 +51,14 @@ class WorkerHomeserver:
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     def url_of(self, name: str) -> str:
-        """Return where a process listens for clients."""
+        """Return the URL at which a process serves clients."""
         if name == "main":
             return f"http://{HOST}:{self.ports.main}"
         return f"http://{HOST}:{self.ports.first + [worker.name for worker in self.workers].index(name)}"
 
 
 def free_worker_ports(router: int) -> WorkerPorts:
-    """Return ports that were free a moment ago, in rows as they are needed."""
+    """Return ports that were free a moment ago, in consecutive groups where needed."""
     return WorkerPorts(
         router=router,
         main=free_ports(1),
@@ -78,10 +80,10 @@ async def worker_homeserver(
     settings: Mapping[str, Any] | None = None,
     uploads: Path | None = None,
 ) -> AsyncIterator[WorkerHomeserver | None]:
-    """Run a provisioned homeserver on PostgreSQL with so many workers, at the port that it has; None without a program.
+    """Run a provisioned homeserver on PostgreSQL with workers, at its port; None if a program is missing.
 
-    With no workers it is one process behind the same router. `settings`: for every process, before those of the workers.
-    `uploads`: one more worker keeps the uploads there, on a disk of its own, as it were.
+    With no workers it is one process behind the same router. `settings`: for every process, before the workers' own.
+    `uploads`: one more worker stores the uploads in this folder, as if on its own disk.
     """
     found = {name: programs.find(name) for name in (router, "redis-server")}
     if not all(found.values()):
@@ -124,7 +126,7 @@ async def worker_homeserver(
 
 @contextlib.asynccontextmanager
 async def another_router(made: WorkerHomeserver, programs: OutsidePrograms, router: str) -> AsyncIterator[int | None]:
-    """Run one more router before the same processes; yield its port, None without its program."""
+    """Run another router in front of the same processes; yield its port, or None if its program is missing."""
     if (program := programs.find(router)) is None:
         yield None
         return
@@ -135,7 +137,7 @@ async def another_router(made: WorkerHomeserver, programs: OutsidePrograms, rout
 
 
 async def provision_on(layout: Layout, ports: Ports, server: PostgresServer) -> None:
-    """Make everything that a rehearsal line needs to run, its homeserver's data on PostgreSQL."""
+    """Make everything that a rehearsal line needs to run, with its homeserver's data in PostgreSQL."""
     provision.write_line_files(layout, ports)
     config = yaml.safe_load(layout.config.read_text())
     file = layout.secrets / "homeserver_database"
@@ -148,7 +150,7 @@ async def provision_on(layout: Layout, ports: Ports, server: PostgresServer) -> 
 
 
 def nginx_whole(text: str, folder: Path) -> str:
-    """Put a file for sites-enabled into what nginx needs around it."""
+    """Wrap a file for sites-enabled into a whole configuration of nginx."""
     places = "\n".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
