@@ -1,5 +1,4 @@
-"""Takeovers of a line with two bridges, one after another: the leader is killed, frozen, cut off from the database, or
-hands over.
+"""Takeovers of a line with two bridges: the leader is killed, frozen, cut off from the database, or hands over.
 
 Rules of this module: the seconds of each takeover are reported and not asserted; both bridges run again before the next
 one. If answers are sent, a request to the carrier is under way whenever a leader is killed, frozen or cut off.

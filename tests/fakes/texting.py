@@ -68,8 +68,7 @@ class Texting:
         await wait_until("people have texted", texted, within=60 + number * self._every * 2)
 
     async def stop(self) -> None:
-        """Stop texting. A text that is being sent to the carrier is completed, because it might be stored without being
-        counted."""
+        """Stop texting. A text on its way to the carrier is completed: else it might be stored and not counted."""
         self._stops = True
         await self._task
 

@@ -66,8 +66,7 @@ LEADER, STANDBY = "leader", "standby"
 
 
 class TwoBridges(StackWithoutUp):
-    """The line: `running` during a block; then `pair` starts both bridges, and a test kills, freezes or cuts off the
-    leader."""
+    """The line: `running` during a block; `pair` starts both bridges; a test kills, freezes or cuts off the leader."""
 
     def __init__(
         self, directory: Path, server: str, *, caddy: str | None = None, settings: Mapping[str, Any] | None = None

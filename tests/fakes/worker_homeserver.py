@@ -1,5 +1,4 @@
-"""A real Synapse with workers: main process, workers, Redis, PostgreSQL, and Caddy or nginx in front, configured by our
-files.
+"""A real Synapse with workers: main process, workers, Redis, PostgreSQL, and Caddy or nginx, configured by our files.
 
 Rule of this module: it runs the files that `init` writes, with free ports of this machine; every process is ended by its
 id.
