@@ -59,20 +59,23 @@ from bridge.tables.audit_log import AuditLog
 from policies.pack import Pack
 
 PUBLISH_SECONDS: Final = 1.0
-"""Seconds between two looks at whether `bridge.json` says what is so; a question at `/ready` looks as well."""
+"""Seconds between two checks that `bridge.json` is up to date; a request to `/ready` checks as well."""
 DRAIN_SECONDS: Final = 2.0
-"""Seconds between the word that this bridge leads no more and the end of its listener: a proxy that asks `/ready` each
-second has seen it by then."""
+"""Seconds from the moment when `/ready` says that this bridge leads no longer until its listener closes: a proxy that asks
+each second has seen the change by then."""
 TAKEN: Final = "End the program that listens there, or set listen.port and public_base_url in the configuration"
-"""What to do about a port that cannot be had."""
+"""What the operator can do when the port cannot be opened."""
 
 
-class HandedOver(Exception):  # noqa: N818 - it says what is so
-    """A person asked that another bridge lead: everything is let go of, and this one waits."""
+class HandedOver(Exception):  # noqa: N818 - the name states a fact
+    """A person asked for a handover to another bridge: this one closes everything and becomes a standby."""
 
 
 class Bridge:
-    """Every part of the bridge, made and connected. `open`, then `run` until cancelled; the stack lets go."""
+    """Makes and connects every part of the bridge.
+
+    Call `open`, then `run` until cancelled; the exit stack closes the parts.
+    """
 
     def __init__(self, resources: Resources, *, run_directory: Path | None = None) -> None:
         self._hands_over = False
@@ -202,10 +205,10 @@ class Bridge:
         lead: Lead | None = None,
         front: Front | None = None,
     ) -> Self:
-        """Open files, settle what a crash left, and listen. What is opened is closed by the stack, last first.
+        """Open the files, recover from a crash, and listen. The stack closes everything in reverse order.
 
         `run_directory`: where `bridge.json` is written; without it there is none. `take_over`, `lead`: see `Resources`.
-        `front`: has the ports until this bridge listens.
+        `front`: holds the ports until this bridge listens.
         """
         resources = await Resources.open(config=config, pack=pack, crash=crash, stack=stack, take_over=take_over, lead=lead)
         bridge = cls(resources, run_directory=run_directory)
@@ -222,7 +225,7 @@ class Bridge:
         return bridge
 
     async def recover(self) -> None:
-        """Bring memory and files to what SQL says."""
+        """Bring memory and files in line with the database."""
         services = self._resources.services
         await self.sms_sender.recover()
         await self.startup_hold.load()
@@ -243,12 +246,12 @@ class Bridge:
         if self._resources.pack.shifts is not None or self.calendar is not None:
             await startup_notices.look_at_shifts(services.database, services.clock)
         await self.outbox.load()
-        # Before the timers, which note that the line is there again.
+        # Before the timers, which note that the line is back.
         await self.carrier_backfill.report_absence()
         await self.timers.recover()
 
     async def listen(self, stack: AsyncExitStack) -> None:
-        """Take webhooks and say whether we are ready."""
+        """Accept webhooks and answer `/ready`."""
         routes = [
             *self.webhook.routes(),
             *(() if self.canary is None else self.canary.routes(self.webhook.accept_canary)),
@@ -265,11 +268,11 @@ class Bridge:
         log.event("bridge.listening", port=where.port)
 
     async def _finish_requests(self) -> None:
-        """Wait until what was asked of the carrier, and calls of the person on call, have ended. For an orderly stop."""
+        """Wait until requests to the carrier and calls to the person on call have ended. For an orderly stop."""
         await asyncio.gather(self.sms_sender.wait_for_requests(), self.pager.wait_for_calls())
 
     async def run(self) -> None:
-        """Work until cancelled. Raises what ends the program."""
+        """Work until cancelled. Raises the error that ends the program."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.queue.run())
             group.create_task(self.screening.queue.run())
@@ -304,13 +307,13 @@ class Bridge:
         )
 
     async def _send_texts(self) -> None:
-        """Send, once a request that a former leader began has ended: none of its texts arrives behind one of ours."""
+        """Send texts after a former leader's requests have ended, so that none of its texts arrives after one of ours."""
         if self._resources.lead is not None:
             await self._resources.lead.wait_for_former_requests()
         await self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform))
 
     async def _hand_over(self, lead: Lead) -> None:
-        """Wait for the wish that another lead. Raises `HandedOver`; what comes until then is taken in."""
+        """Wait for the request to hand over. Raises `HandedOver`; texts that arrive until then are accepted."""
         await lead.handover.wait()
         self._hands_over = True
         log.event("bridge.handing_over")
@@ -322,7 +325,7 @@ class Bridge:
         await self.timers.loop.run()
 
     async def _note_end(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
-        """Note that the bridge was stopped; whatever else ended it is a death, which the next start notes."""
+        """Note an ordered stop. Any other end is a death, which the next start notes."""
         if kind is None:
             await run_history.record_stop(self._resources.services.database)
 
@@ -330,11 +333,11 @@ class Bridge:
         await self.webhook.accept_report(delivery_report)
 
     async def _answer_live(self, _request: web.Request) -> web.Response:
-        """Say that this process runs, whatever the homeserver does."""
+        """Answer 200 while this process runs, also when the homeserver does not answer."""
         return web.Response()
 
     async def _answer_ready(self, _request: web.Request) -> web.Response:
-        """Say the role of this bridge; 503 until it hears the homeserver and has its desk. It names no room, no account."""
+        """Answer the role of this bridge; 503 until it syncs and has its desk. The answer names no room and no account."""
         if self._hands_over:
             return web.json_response({"role": "standby"}, status=503)
         if not self._publish():
@@ -342,11 +345,11 @@ class Bridge:
         return web.json_response({"role": "leader"})
 
     async def _answer_accepting(self, _request: web.Request) -> web.Response:
-        """Tell a proxy before two bridges whether webhooks belong here: also while the homeserver is away."""
+        """Tell a proxy of two bridges whether to send webhooks here. The answer does not depend on the homeserver."""
         return web.Response(status=503 if self._hands_over else 200)
 
     def _publish(self) -> bool:
-        """Have `bridge.json` say which desk there is; False while there is none."""
+        """Write the desk's room into `bridge.json`; return False while there is no desk."""
         desk_room = self.matrix_workers.desk_room()
         if desk_room is not None and self._bridge_file is not None:
             self._bridge_file.publish(desk_room)
@@ -358,7 +361,7 @@ class Bridge:
             await asyncio.sleep(PUBLISH_SECONDS)
 
     async def _is_suppressed(self, phone: Phone) -> bool:
-        """Tell whether nobody may text this phone first: it said STOP once, or is blocked."""
+        """Return whether cold outreach to this phone is forbidden, because it sent STOP once or is blocked."""
         services = self._resources.services
         suppression = self._resources.suppression
         now = await clock_trust.expiry_time(services.database, services.clock.now())

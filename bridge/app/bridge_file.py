@@ -19,14 +19,14 @@ NAME: Final = "bridge.json"
 
 
 class BridgeFile:
-    """The file of one running bridge. `publish` as often as one likes; `remove` at start and stop."""
+    """The file of one running bridge. `publish` may be called at any time, `remove` at start and stop."""
 
     def __init__(self, run: Path, config: Config) -> None:
         self._path, self._config = run / NAME, config
         self._published = ""
 
     def publish(self, desk_room: str) -> None:
-        """Write the file when it does not say this yet. A disk that is full costs the file and nothing else."""
+        """Write the file if its content has changed. When the disk is full there is no file, and nothing else fails."""
         if desk_room == self._published:
             return
         content = {
@@ -48,6 +48,6 @@ class BridgeFile:
         self._published = desk_room
 
     def remove(self) -> None:
-        """Remove the file, of this run or of one that was killed."""
+        """Remove the file of this run, or of an earlier run that was killed."""
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ DONE_SECONDS: Final = 86_400.0
 
 
 class CanaryAccount:
-    """Prepares account and identity of one canary; `loop.run` until cancelled."""
+    """Prepares the account and identity of one canary. `loop.run` until cancelled."""
 
     def __init__(
         self, services: Services, *, secret: str, user_id: str, matrix: MatrixService, module_client: ModuleClient
@@ -35,7 +35,7 @@ class CanaryAccount:
         self.loop = BackgroundLoop("canary_account", self.run_once, max_sleep=DONE_SECONDS)
 
     async def run_once(self) -> float:
-        """Confirm the identity and have the account; return the seconds until the next look."""
+        """Confirm the identity and make sure that the account exists; return the seconds until the next check."""
         await self._database.commit(
             lambda transaction: self._matrix.devices.confirm(transaction, self._user_id, self._keys.master_public)
         )
@@ -57,7 +57,7 @@ class CanaryAccount:
         await self._module_client.make_account(self._user_id, self._keys.password)
 
     async def _renew(self) -> None:
-        """Give the account that we made a password after the secret was changed, or make one of another name."""
+        """After a change of the secret: set another password for the account that we made, or make another account."""
         try:
             await self._make()
         except ModuleRequestRejected as error:

@@ -20,7 +20,7 @@ from bridge.services import Services
 
 
 class CanaryParts:
-    """The canary's route, its handset where the carrier has none for it, and who notices its silence."""
+    """The canary's route, its handset where the carrier has none for it, and the watch that reports its silence."""
 
     def __init__(self, services: Services, *, config: Config, canary: Canary) -> None:
         self._services, self._config, self._secret_file = services, config, canary.secret_file
@@ -29,11 +29,11 @@ class CanaryParts:
 
     @property
     def send(self) -> Callable[[Phone, str], Awaitable[SendOutcome]] | None:
-        """What takes a text to the canary's phone; None where the carrier does."""
+        """Return the function that delivers a text to the canary's phone; None where the carrier delivers it."""
         return None if self._exchange is None else self._exchange.send
 
     def routes(self, accept: Callable[[InboundText, str], Awaitable[None]]) -> list[web.RouteDef]:
-        """Return the route. `accept` takes a text of the canary's account."""
+        """Return the route. `accept` is called with a text of the canary's account."""
 
         async def accept_text(text: InboundText) -> None:
             await accept(text, self._config.canary_mxid)

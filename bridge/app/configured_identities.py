@@ -24,7 +24,7 @@ LOOK_SECONDS: Final = 5.0
 
 
 class ConfiguredIdentities:
-    """Looks who was seen. `loop.run` until cancelled."""
+    """Looks for identities of the configuration among those that were seen. `loop.run` until cancelled."""
 
     def __init__(self, services: Services, *, staff: Sequence[Staff], devices: DeviceLists) -> None:
         self._database, self._clock, self._devices = services.database, services.clock, devices
@@ -33,7 +33,7 @@ class ConfiguredIdentities:
         self.loop = BackgroundLoop("configured_identities", self.run_once, max_sleep=LOOK_SECONDS)
 
     async def run_once(self) -> float:
-        """Confirm who is seen with their identity; return the seconds until the next look."""
+        """Confirm each configured identity that was seen; return the seconds until the next check."""
         for identity in await self._devices.unconfirmed():
             fingerprint = self._wanted.get(identity.user_id)
             if identity.first and fingerprint is not None:

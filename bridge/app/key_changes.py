@@ -2,7 +2,7 @@
 
 Rules of this module: a noted change is on the disk in `keys.db` already; each commit in the database notes the changes that
 it may depend on. A file that has counted fewer changes than are noted is an older copy, or another file, and the line does
-not run on it until a person says so (`--take-over`): newer keys would be missing, and destroyed keys would be back.
+not run on it until a person allows it (`--take-over`): newer keys would be missing, and destroyed keys would exist again.
 
 Who counts: `keys.db` itself, one for each row that is written, in the transaction of that row
 (`bridge/storage/key_file.py`). The number never falls. When a person takes an older file, its number continues far above
@@ -17,16 +17,16 @@ What a crash between two lines leaves:
 
     key made, commit not made             the file is ahead of what is noted: it is no copy, and the key is an orphan
     key made, commit lost                 as above, also where the server was promoted without the last commits
-    key made, commit made                 noted in that commit: a copy of before the key is refused
-    key destroyed, its step not noted     the file is ahead; the step is done again, in a copy of before as well
+    key made, commit made noted in that commit: a copy from before the key is refused
+    key destroyed, its step not noted the file is ahead; the step is repeated, with an older copy as well
     key destroyed, its step noted         noted in that commit: a copy that has the key is refused
-    mark settled after its commit         not noted before the next commit; a copy of before it has the mark as intended
+    mark settled after its commit not noted before the next commit; a copy from before it has the mark as intended
     older file taken, not noted           the file is far ahead already, and is accepted at the next start without a word
     several commits under way             made in their order; the last one made notes what all of them rest on
     a commit that fails                   what it would have noted is noted by the next one
 
 Not recognised: a copy with as many changes as the file, which is identical to it; and any copy newer than the database,
-when that was put back as well.
+when that was restored as well.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from bridge.storage.postgres_connection import PostgresConnection
 
 TAKEN_STEP: Final = 1 << 20
-"""How far above the number noted a file goes on that a person took: more than the newer one can have had unnoted."""
+"""Added to the noted number for a file that a person took: more than the changes of the newer file that can be unnoted."""
 DAMAGED_NOTE: Final = (
     "the main database: how many changes keys.db has is damaged there, so nobody can tell a copy of before from it. If "
     "you know that this keys.db is the newest one, one start with --take-over takes it. " + RESTORE + "."
@@ -53,19 +53,22 @@ DAMAGED_NOTE: Final = (
 
 
 def _number(noted: str | None) -> int:
-    """Return the number that is noted; 0 where none ever was. Raises `CannotStart` for a damaged one: no file is taken."""
+    """Return the noted number; 0 if there is none.
+
+    Raises `CannotStart` for a damaged value, with which no file is accepted.
+    """
     if noted is not None and not noted.isdecimal():
         raise CannotStart([DAMAGED_NOTE])
     return int(noted or 0)
 
 
 async def read_noted(reader: Reader) -> int:
-    """Return how many changes the database knows of. Raises `DatabaseError` and `CannotStart`."""
+    """Return the number of changes that the database has noted. Raises `DatabaseError` and `CannotStart`."""
     return _number(await line_state.get(reader, line_state.KEY_CHANGES))
 
 
 async def read_noted_beside(connection: PostgresConnection, schema: str) -> int:
-    """Return the same on a connection that is not the database's own. `schema`: of the main database."""
+    """Return the same over a connection other than the database's own. `schema`: of the main database."""
     if not await connection.has_table(f'"{schema}".line'):
         return 0
     return _number(await line_state.get_at(connection, schema, line_state.KEY_CHANGES))
@@ -77,16 +80,16 @@ def peek_noted(snapshot: Snapshot) -> int:
 
 
 async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bool) -> None:
-    """Compare the file with what is noted; from now on each commit notes it. At the start, before anything rests on it.
+    """Compare the file with the noted number, and let each later commit note it. At the start, before a key is used.
 
-    `take_over`: a person says that this file is to be used. Raises `CannotStart` for a copy of before, and `DatabaseError`.
+    `take_over`: a person says that this file is to be used. Raises `CannotStart` for an older copy, and `DatabaseError`.
     """
     try:
         known = await read_noted(database)
     except CannotStart:
         if not take_over:
             raise
-        known = keys.changes + 1  # whatever it was: the file goes on above it, as one does that a person took
+        known = keys.changes + 1  # the noted number is unreadable: the file's number is raised above it
     if keys.changes < known:
         if not take_over:
             raise CannotStart([stale_keys(path)])
@@ -96,19 +99,19 @@ async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bo
 
 
 class KeyChanges:
-    """What a commit notes of `keys.db`. See `bridge.storage.commit_queue.Note`."""
+    """Notes the number of changes of `keys.db` in a commit. See `bridge.storage.commit_queue.Note`."""
 
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys
         self._noted: int | None = None
 
     async def add(self, transaction: Transaction) -> int | None:
-        """Note the number where it is another than the last one that is committed, and return it."""
+        """Note the number if it differs from the last committed one, and return it; else None."""
         if (changes := self._keys.changes) == self._noted:
             return None
         await line_state.put(transaction, line_state.KEY_CHANGES, str(changes))
         return changes
 
     def made(self, number: int) -> None:
-        """Hear that it is committed."""
+        """Record that the commit which notes this number has succeeded."""
         self._noted = number

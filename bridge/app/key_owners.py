@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 async def destroy_orphans(services: Services) -> set[str]:
-    """Destroy keys whose thread or room never came to be, because a crash came between; return who has a key then."""
+    """Destroy keys whose thread or room was never made because of a crash; return the owners of the remaining keys."""
     await services.database.commit(delete_unassigned_rooms)
     needed = await threads.key_owners(services.database)
     owners = await services.vault.owners()
@@ -46,7 +46,7 @@ async def destroy_orphans(services: Services) -> set[str]:
 
 
 async def end_lost(services: Services, actions: TransactionalActions, *, grace: float) -> None:
-    """End the conversations that have no key, or a damaged one, where a person said that it is lost.
+    """End conversations whose key is missing or damaged, if a person has said that the keys are lost.
 
     `grace`: see `ParkThread`.
     """
@@ -76,11 +76,11 @@ async def _end(services: Services, actions: TransactionalActions, thread: str, g
 
 
 async def replace_room_keys(services: Services, owners: Collection[str], policy: str) -> None:
-    """Give rooms in use that have no key, or a damaged one, another: of the stock, and of conversations with their own.
+    """Give another key to rooms in use without a readable one: warm rooms, and rooms of conversations that have their key.
 
-    Without one nothing is said there any more, and the next texters would get such rooms from the stock. What was said
-    before stays closed. Clients go on with the sessions that they have there: they give these to the new device that the
-    policy bot gets. Desk and offices need no such key (`bridge/matrix/room_keys/sealing.py`).
+    Without a key nothing can be sent there, and the next texters would get such warm rooms. Earlier messages stay
+    unreadable. Clients keep their sessions in these rooms and send the keys of them to the new device that the policy bot
+    gets. Desk and offices need no such key (`bridge/matrix/room_keys/sealing.py`).
     """
     used, count = set(await warm_rooms.used_rooms(services.database)), 0
     for room in await rooms_of_ours(services.database):

@@ -39,7 +39,7 @@ LOST_KEY: Final = {
         "With another one the line would text phones that said STOP or are blocked. If it is lost, every backup has it"
     ),
 }
-"""What is lost with a key, by its name in `KeySettings.files`."""
+"""What is lost when a key is lost; by the key's name in `KeySettings.files`."""
 
 PUPPET_REMEDY: Final = "Move it away: the texter puppet makes itself a new device then, and nothing else is lost"
 
@@ -56,7 +56,7 @@ SERVER_REMEDIES: Final = {
     "3D000": "the server has no database of that name",
     "42501": "this user may not make schemas and tables in it: ALTER DATABASE name OWNER TO user",
 }
-"""By what is in the error's code."""
+"""The sentence for an error, by a part of the error's code."""
 
 
 LOCKED: Final = (
@@ -65,21 +65,21 @@ LOCKED: Final = (
 )
 
 
-class CannotStart(ProblemsError):  # noqa: N818 - it says what is so
-    """The line cannot start, and another try cannot help."""
+class CannotStart(ProblemsError):  # noqa: N818 - the name states a fact
+    """The line cannot start, and a restart does not help."""
 
 
-class ServerAway(Exception):  # noqa: N818 - it says what is so
-    """The line cannot start just now: PostgreSQL does not answer, or `keys.db` is locked. The next try may find it."""
+class ServerAway(Exception):  # noqa: N818 - the name states a fact
+    """The line cannot start at the moment: PostgreSQL does not answer, or `keys.db` is locked. The next try may succeed."""
 
 
 def missing_keys(path: Path) -> str:
-    """Say that `keys.db` of a line on PostgreSQL is not there, and what a person can do."""
+    """Say that `keys.db` of a line on PostgreSQL is missing, and what a person can do."""
     return f"{path}: missing: it has the keys of what {SERVER} holds. Put it back. {RESTORE}."
 
 
 def stale_keys(path: Path) -> str:
-    """Say that `keys.db` is a copy of before, and what a person can do."""
+    """Say that `keys.db` is an older copy, and what a person can do."""
     return (
         f"{path}: older than the database: it is a copy of before, or of another line. Keys that were made since are not "
         "in it, and destroyed ones may be. Put the newest one in its place. If that is lost, one start with --take-over "
@@ -88,7 +88,7 @@ def stale_keys(path: Path) -> str:
 
 
 def damaged_file(path: Path) -> str:
-    """Say that a file is no database, and what is left then."""
+    """Say that a file is not a database, and what a person can do."""
     return f"{path}: damaged: it cannot be read as a database. {PUPPET_REMEDY if path.name == PUPPET else RESTORE}."
 
 
@@ -104,7 +104,7 @@ def other_server_name(before: str) -> str:
 
 
 def check_presence(data: Path) -> None:
-    """Raise `CannotStart` when one of the two files is missing that only have a meaning together."""
+    """Raise `CannotStart` when one of the two files is missing: neither is of use without the other."""
     main, keys = data / MAIN, data / KEYS
     if main.exists() and not keys.exists() and _asks(main, desk_state.peek_exists):
         raise CannotStart([f"{keys}: missing: it has the keys of what {main} holds. Put it back. {RESTORE}."])
@@ -113,7 +113,7 @@ def check_presence(data: Path) -> None:
 
 
 async def check_server(data: Path, server: str) -> None:
-    """Raise `CannotStart` when `keys.db` and the PostgreSQL database do not belong together, or it cannot be used."""
+    """Raise `CannotStart` when `keys.db` and the PostgreSQL database are of two lines, or the latter cannot be used."""
     keys, main, there = data / KEYS, data / MAIN, False
     if main.exists():
         moves = "move it with `quietline migrate --to postgresql`, or take `database` out of the configuration"
@@ -133,10 +133,10 @@ async def check_server(data: Path, server: str) -> None:
 
 @contextlib.contextmanager
 def opening(path: Path, *, server: str | None = None, may_wait: bool = False) -> Iterator[None]:
-    """Say of a file that is damaged, or written by a newer program, which it is. Raises `CannotStart`.
+    """Name a file that is damaged or was written by a newer program. Raises `CannotStart`.
 
-    `server`: it is the schema of that name on a PostgreSQL server. `may_wait`: another bridge may be in the middle of a
-    change of the file. Raises `ServerAway`, too.
+    `server`: the URL of the PostgreSQL server, when `path` stands for a schema there. `may_wait`: another bridge may be
+    changing the file; then `ServerAway` is raised as well.
     """
     try:
         yield
@@ -167,7 +167,7 @@ def _cannot_use(path: Path, error: Exception) -> CannotStart:
 
 
 async def check_vault(vault: Vault, path: Path, key_file: Path) -> None:
-    """Raise `CannotStart` when no key in `keys.db` is under this vault key."""
+    """Raise `CannotStart` when this vault key opens no key in `keys.db`."""
     try:
         await vault.check_key()
     except ValueError as error:
@@ -176,9 +176,9 @@ async def check_vault(vault: Vault, path: Path, key_file: Path) -> None:
 
 
 async def check_keys(database: Database, files: Mapping[str, Path]) -> None:
-    """Raise `CannotStart` when a key is not the one that this database was written with. `files`: by name of the key.
+    """Raise `CannotStart` when a key is not the one with which this database was written. `files`: by the key's name.
 
-    A database that has no check values gets them; to be called when the desk was opened, so that the vault key is right.
+    A database without check values gets them. Call it after the desk was opened, which shows that the vault key is right.
     """
     values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
     wrong = await database.commit(lambda transaction: line_state.settle_keys(transaction, values))
@@ -188,9 +188,9 @@ async def check_keys(database: Database, files: Mapping[str, Path]) -> None:
 
 
 async def check_server_name(database: Database, name: str) -> None:
-    """Raise `CannotStart` when the line was made on another server name: nobody there has its accounts, rooms and keys.
+    """Raise `CannotStart` when the line was made on another server name, where its accounts, rooms and keys do not exist.
 
-    A database that has none gets this one.
+    A database without a server name gets this one.
     """
     before = await line_state.get(database, line_state.SERVER_NAME)
     if before is None:
@@ -213,7 +213,10 @@ async def check_desk(database: Database, vault: Vault, data: Path) -> None:
 
 
 def _has_keys(path: Path) -> bool:
-    """Whether there are keys; a file of another kind has none. Raises `ServerAway` when nobody can tell just now."""
+    """Whether the file has keys; a file of another kind has none.
+
+    Raises `ServerAway` when it cannot be read at the moment.
+    """
     try:
         return peek_keys(path)
     except Busy:
@@ -223,7 +226,7 @@ def _has_keys(path: Path) -> bool:
 
 
 def _asks(path: Path, question: Callable[[SqliteConnection], bool]) -> bool:
-    """Ask a file that may have no such table, or be no database at all; then there is nothing in it."""
+    """Query a file; return False when it lacks the table or is not a database."""
     try:
         with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
             return question(connection)

@@ -48,11 +48,11 @@ LATE: Final = (
     "cryptography.hazmat.primitives.padding",
     "cryptography.hazmat.primitives.serialization",
 )
-"""What carriers import where they use it (`bridge/carriers/http_request.py`). The process has it from its start: an upgrade
-may replace the files while it runs, and no text is to fail, or wait, for an import."""
+"""Modules that carriers import at their first use (`bridge/carriers/http_request.py`). The process imports them at its
+start: an upgrade may replace the files while it runs, and no text may fail, or wait, because of an import."""
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 SWITCH_INTERVAL = 0.0002
-"""Seconds between two looks at whether another thread wants the interpreter."""
+"""Python's thread switch interval, in seconds."""
 REPLACED = (
     "replaced by another bridge: the homeserver has a device of this identity that was not made here, and ours is deleted. "
     "Two bridges on one line would delete each other's for ever. Stop the other, and start this one fifteen minutes later"
@@ -70,7 +70,7 @@ IN_USE = (
 def main(
     path: Path, *, crash: CrashHook = never_crash, take_over: bool = False, listen: Mapping[str, str | None] = NOWHERE
 ) -> int:
-    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 when starting again cannot help.
+    """Run until SIGTERM or SIGINT. Return 0 then, 1 after a failure, 2 when a restart cannot help.
 
     `take_over`: see `Resources`. `listen`: HOST:PORT of `listen` and of `metrics`, in place of the configuration's.
     """
@@ -87,16 +87,16 @@ def main(
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         opened = (config.data_dir / "lock").open("w")
-    except OSError:  # a volume that is not mounted, or not yet
+    except OSError:  # a volume that is not mounted (yet)
         sys.stderr.write(f"{config.data_dir}: cannot be written to; is its disk mounted?\n")
         return EXIT_PROBLEMS
     with opened as lock:
-        # With PostgreSQL a lease says who leads, and one that waits has the directory as well.
+        # With PostgreSQL a lease says which bridge leads, and a standby uses the same directory.
         kind = fcntl.LOCK_EX if config.database is None else fcntl.LOCK_SH
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            if config.database is not None:  # it ends soon, and another start finds the directory free
+            if config.database is not None:  # the command ends soon, and the next start finds the directory free
                 sys.stderr.write(f"{config.data_dir}: a command works on this directory\n")
                 return EXIT_PROBLEMS
             return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
@@ -120,7 +120,7 @@ def main(
             for leaf in leaves:
                 log.failure("bridge.failed", leaf)
             return EXIT_PROBLEMS
-        except Exception as error:  # noqa: BLE001 - the last place: its text must not reach the log
+        except Exception as error:  # noqa: BLE001 - the last handler: the text of an error must not reach the log
             log.failure("bridge.failed", error)
             return EXIT_PROBLEMS
     return EXIT_OK
@@ -128,7 +128,7 @@ def main(
 
 @unique
 class _EndReason(Enum):
-    """Why a run ended: for good; because another is to lead; because the next one is to go by the machine's clock."""
+    """Why a run ended: it was stopped, handed over, or must restart to use the machine's clock."""
 
     STOPPED = "stopped"
     HANDED_OVER = "handed over"
@@ -136,14 +136,14 @@ class _EndReason(Enum):
 
 
 class _StopRequested(Exception):  # noqa: N818 - not an error: a person told us to stop
-    """Ends the task group."""
+    """Raised in the task group to end it."""
 
 
 async def _run_until_stopped(
     config: Config, pack: Pack, crash: CrashHook, run_directory: Path, *, take_over: bool, handed_over: bool
 ) -> _EndReason:
     """Run; return why it ended."""
-    # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
+    # A thread that returns from the disk waits only so long for the interpreter, not Python's default of 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -171,7 +171,7 @@ async def _run_until_stopped(
             lead=lead,
             front=front,
         )
-        # What was made by now stays. To look through all of it for garbage would hold texts up by tens of milliseconds.
+        # The objects made so far stay. A garbage collection of all of them would delay texts by tens of milliseconds.
         gc.collect()
         gc.freeze()
         try:
@@ -191,7 +191,7 @@ async def _run_until_stopped(
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
-    """Return what comes of the work; None when we were told to stop before."""
+    """Return the result of the work; None when the stop came first."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -203,14 +203,14 @@ async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> 
 
 
 def _end_at_once(why: str) -> NoReturn:
-    """End this process, which leads no more: nothing is closed or written, for nothing of it may have an effect."""
+    """End this process, which leads no longer: it closes and writes nothing, because it must have no effect any more."""
     sys.stderr.write(f"this bridge does not lead its line any more: {why}. It ends at once; started again it waits.\n")
     sys.stderr.flush()
     os._exit(EXIT_PROBLEMS)
 
 
 def _listening_at(config: Config, listen: Mapping[str, str | None]) -> Config:
-    """Return the configuration with other listeners: for a second bridge on one machine. Raises `ConfigError`."""
+    """Return the configuration with other listen addresses, for a second bridge on one machine. Raises `ConfigError`."""
     changes: dict[str, object] = {}
     try:
         if address := listen.get("listen"):
@@ -231,7 +231,7 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
 
 
 def _load_pack(config: Config, *, file: Path) -> Pack:
-    """Load the packs of a configuration; a line that is no rehearsal needs reviewed words and no examples.
+    """Load the packs of a configuration; only a rehearsal line may have unreviewed legal texts or examples.
 
     Raises `PackError` and `ConfigError`.
     """
@@ -247,11 +247,11 @@ def _load_pack(config: Config, *, file: Path) -> Pack:
 
 
 def _refuse(config: Config, problems: list[str], *, second: bool = False) -> int:
-    """Say what another start cannot mend, and call the person on call: once an hour, where something starts us again.
+    """Report faults that a restart cannot mend, and call the person on call, at most once an hour.
 
-    `second`: a second bridge was refused, and what ran has not ended. It calls once from its directory, in other words, for
-    the line may have been cloned; a rehearsal of one calls nobody. It counts as the call of that hour, so that nothing else
-    calls anyone to the desk for it.
+    `second`: a second bridge was refused, and the first still runs. It calls once from its directory, in other words,
+    because the line may have been cloned; a rehearsal line calls nobody. It counts as the call of that hour, so that no
+    other call to the desk follows.
     """
     code, may_call = _report_problems(problems), pager.may_call_again(config.data_dir, time.time())
     if (not config.line.rehearsal) if second else may_call:
@@ -274,7 +274,7 @@ def _report_problems(problems: list[str]) -> int:
 
 
 def _final_problems(leaves: list[BaseException]) -> list[str]:
-    """Say what another start cannot mend; empty when there is nothing of that kind."""
+    """Return the faults that a restart cannot mend; empty when there are none."""
     problems: list[str] = []
     for leaf in leaves:
         match leaf:

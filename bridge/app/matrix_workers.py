@@ -46,14 +46,17 @@ from bridge.storage.database import Transaction
 from bridge.tables import erasure_jobs, inbox, line_state
 
 TOKEN_WAIT_SECONDS: Final = 60.0
-"""For how long a token may be refused: a homeserver that was started without its registration heals."""
+"""For how long a token may be refused: the homeserver may have been started without its registration."""
 TOKEN_RETRY_SECONDS: Final = 5.0
 VERSIONS: Final = "/_matrix/client/versions"
 """Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
 
 
 class MatrixWorkers:
-    """Everything that needs the homeserver. `run` until cancelled; `synced` is set once the first sync is worked up."""
+    """The workers that need the homeserver.
+
+    `run` until cancelled; `synced` is set when the first sync has been processed.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class MatrixWorkers:
         self.synced = asyncio.Event()
 
     def desk_room(self) -> str | None:
-        """Return the desk's room; None while there is none yet, or nothing is heard."""
+        """Return the desk's room; None while there is none yet, or no sync response arrives."""
         if self._room_provisioner is None or self._caught_up is None or not self._caught_up.is_set():
             return None
         return self._room_provisioner.desk_room or None
@@ -81,7 +84,7 @@ class MatrixWorkers:
         """Reach the homeserver, then work until cancelled.
 
         A refused token ends the process, and the next start tries it; raises `CannotStart` when it is refused for a minute.
-        Texts are taken in meanwhile.
+        Texts are accepted meanwhile.
         """
         try:
             await self._run_workers()
@@ -100,7 +103,7 @@ class MatrixWorkers:
             await asyncio.sleep(TOKEN_RETRY_SECONDS)
 
     async def _is_token_refused(self) -> bool:
-        """Ask with the token as it is in its file now; False also when the homeserver is away."""
+        """Make a request with the token that its file has now; False also when the homeserver does not answer."""
         config = self._resources.config
         client = HomeserverClient(
             session=self._resources.http,
@@ -119,8 +122,8 @@ class MatrixWorkers:
     async def _require_synapse(self) -> None:
         """Raise `CannotStart` for a Synapse that is too old.
 
-        One that is newer than tried is used: the module looks at what it needs when it starts. One that does not say what
-        it is may be tried.
+        A newer one than those that were tested is accepted: the module checks at its start what it needs. So is a
+        homeserver that does not name its version.
         """
         version = synapse_version.parse(await retry_until_done("matrix.version", self._server_header))
         if version is not None and version < synapse_version.OLDEST:
@@ -131,7 +134,7 @@ class MatrixWorkers:
             log.event("homeserver.newer_than_tested")
 
     async def _server_header(self) -> str:
-        """Return the `Server` header, which Synapse puts its version into. Raises `Transient` while there is no answer."""
+        """Return the `Server` header, which has Synapse's version. Raises `Transient` while there is no answer."""
         url = self._resources.config.homeserver.url.rstrip("/") + VERSIONS
         try:
             async with self._resources.http.get(url, timeout=aiohttp.ClientTimeout(total=10)) as answer:
@@ -264,7 +267,10 @@ class MatrixWorkers:
             self._room_provisioner.compare_rooms()
 
     async def _note_rollback(self, transaction: Transaction, rollback: Rollback) -> None:
-        """Note what of it is to be erased again. Found once more after a crash, `counts_less` takes nothing back."""
+        """Note what must be erased again after a rollback.
+
+        When the same rollback is found again after a crash, `counts_less` undoes nothing.
+        """
         await erasure_jobs.redo_rooms(transaction, now=self._resources.services.clock.now())
         await line_state.put(transaction, line_state.EVENTS_RETURNED, str(rollback.heard_until))
         if rollback.counts_less:

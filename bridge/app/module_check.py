@@ -1,10 +1,10 @@
 """Whether the homeserver has our module, and whether the module does all that it is for.
 
-Rules of this module: on a homeserver without the module the line goes on taking texts. It reports the fault, because
-nothing is purged then and nothing enforced: in the log at each check, at the desk and to the person on call once a day.
-When a loaded module reports that it cannot do something, the log has it at each check, and the desk hears it once, until
-the report changes: often the cause is a setting that stays, and nobody is called for it. An administrator's token in place
-of the module (`admin_api`) reports its own limits, and is no fault here.
+Rules of this module: on a homeserver without the module the line still accepts texts. It reports the fault, because then
+nothing is purged and no rule enforced: in the log at each check, at the desk and to the person on call once a day. When a
+loaded module reports that it cannot do something, the log has it at each check, and the desk is told once, until the report
+changes: often the cause is a setting that stays, so nobody is called. An administrator's token in place of the module
+(`admin_api`) reports its own limits, and is no fault here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from bridge.tables import inbox, line_state
 
 LOOK_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 60.0
-"""Seconds until what is new is looked for once more, before it is told: a worker of Synapse may just be starting."""
+"""Seconds until a new problem is checked again, before the desk is told: a worker of Synapse may just be starting."""
 TELL_SECONDS: Final = 86_400.0
 ROW: Final = "homeserver module"
-"""The doctor's row, which says what to do."""
+"""The doctor's row that says what to do."""
 
 
 class ModuleCheck:
@@ -39,7 +39,7 @@ class ModuleCheck:
         self.loop = BackgroundLoop("module_check", self.run_once, max_sleep=LOOK_SECONDS)
 
     async def run_once(self) -> float:
-        """Look once; return the seconds until the next look."""
+        """Check once; return the seconds until the next check."""
         try:
             health = await self._module_client.health()
         except ModuleNotLoaded:
@@ -69,7 +69,7 @@ class ModuleCheck:
             services.wake.engine(DESK)
 
     async def _compare(self, problems: frozenset[str]) -> float:
-        """Note what the module cannot vouch for, tell the desk of what is new; return the seconds until the next look."""
+        """Store the module's problems, tell the desk the new ones; return the seconds until the next check."""
         services = self._services
         if problems:
             log.event("module.cannot_vouch", count=len(problems))
@@ -99,7 +99,7 @@ def _problems(health: ModuleHealth) -> frozenset[str]:
 
 
 def _stored(value: str | None) -> frozenset[str]:
-    """Read what was told; a damaged value is none, and it is told once more."""
+    """Read which problems the desk knows; a damaged value counts as empty, so the desk is told once more."""
     try:
         return frozenset(map(str, json.loads(value or "[]")))
     except (ValueError, TypeError):

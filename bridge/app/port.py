@@ -16,7 +16,7 @@ from aiohttp import web
 from bridge.app.line_files import CannotStart
 
 PORT_WAIT_SECONDS: Final = 30.0
-"""For how long a port may still be taken, by a bridge that ends for instance."""
+"""For how long a port may still be taken, for instance by a bridge that is ending."""
 PORT_RETRY_SECONDS: Final = 0.5
 WHY_NOT: Final = {
     errno.EADDRINUSE: "in use by another program",
@@ -27,7 +27,7 @@ PASSING: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
 async def listen_patiently(runner: web.AppRunner, host: str, port: int, *, remedy: str) -> None:
-    """Listen there, for as long as it takes up to `PORT_WAIT_SECONDS`. Raises `CannotStart` with the remedy."""
+    """Listen there, and try for up to `PORT_WAIT_SECONDS`. Raises `CannotStart` with the remedy."""
     deadline = asyncio.get_running_loop().time() + PORT_WAIT_SECONDS
     while (error := await try_to_listen(runner, host, port)) is not None:
         if error not in PASSING or asyncio.get_running_loop().time() >= deadline:
@@ -36,12 +36,12 @@ async def listen_patiently(runner: web.AppRunner, host: str, port: int, *, remed
 
 
 async def try_to_listen(runner: web.AppRunner, host: str, port: int) -> int | None:
-    """Listen there; return None, or the number of the error for which it is not possible now."""
+    """Listen there; return None, or the errno that prevents it at the moment."""
     site = web.TCPSite(runner, host, port)
     try:
         await site.start()
     except OSError as error:
         await site.stop()
-        # From Python 3.13 on asyncio passes over addresses that are not there, and its refusal has no number (gh-75743).
+        # From Python 3.13 on asyncio skips addresses that do not exist, and its error has no errno (gh-75743).
         return error.errno or errno.EADDRNOTAVAIL
     return None

@@ -1,7 +1,7 @@
-"""Drills of a line: which scripts may be played there, and how their texters text.
+"""Drills of a line: which scripts can run there, and which handset sends the texts of their texters.
 
 Rule of this module: a line that is not a rehearsal, or has any carrier but the rehearsal carrier, has no drills and no
-handset that could text; nothing in a database or a room makes it have one.
+handset that could text, whatever its database or a room contains.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def scripts(config: Config, directory: Path) -> Mapping[str, DrillScript]:
 
 
 def handsets(config: Config, carrier: Carrier) -> HandsetCarrier | None:
-    """Return the carrier as one whose handsets can be told to text; None for any but a rehearsal's."""
+    """Return the rehearsal carrier, whose handsets can send texts on request; None for any other carrier."""
     return carrier if is_rehearsal(config) and isinstance(carrier, HandsetCarrier) else None
 
 

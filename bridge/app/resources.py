@@ -1,6 +1,6 @@
 """What every part of the bridge needs: files, carrier, outbound HTTP, clock.
 
-Rule of this module: the exit stack closes whatever is opened, last first; nothing here knows a part that uses it.
+Rule of this module: the exit stack closes everything in reverse order; this module knows no part that uses it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from policies.pack import Pack
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Made once, by `open`, and handed to whatever puts parts together."""
+    """Made once, by `open`, and passed to the modules that put parts together."""
 
     config: Config
     pack: Pack
@@ -53,12 +53,12 @@ class Resources:
     carrier: Carrier
     suppression: Suppression
     marks_found: Mapping[SetName, Found]
-    """What this start found about each marked set."""
+    """The result of this start's check of each marked set."""
     take_over: bool = False
-    """A person said that this bridge takes the line's identities over from another (`bridge/matrix/olm/identity.py`),
-    and an older `keys.db` (`key_changes`)."""
+    """A person said that this bridge takes over the line's identities from another one (`bridge/matrix/olm/identity.py`),
+    and uses an older `keys.db` (`key_changes`)."""
     lead: Lead | None = None
-    """The lease under which this bridge works; None where its database is a file, which a lock keeps."""
+    """The lease under which this bridge works; None where its database is a file, which a lock protects."""
 
     @classmethod
     async def open(
@@ -71,9 +71,9 @@ class Resources:
         take_over: bool = False,
         lead: Lead | None = None,
     ) -> Self:
-        """Open the files of the data directory, and bring them to today's schema. Raises `CannotStart`.
+        """Open the files of the data directory, and migrate them to the current schema. Raises `CannotStart`.
 
-        `lead`: what is asked of every commit, key and request; None: nobody else can have the line, or it is kept away.
+        `lead`: the lease that every commit, key and request checks; None: a lock keeps every other bridge away.
         """
         data = config.data_dir
         server = config.database_url
@@ -159,7 +159,7 @@ class Resources:
 
 
 async def _open_keys(keys: KeyFile, lead: Lead | None) -> None:
-    """Open the file; a former leader of this machine that was frozen in the middle of a change of it is ended."""
+    """Open the file; end a former leader on this machine that was frozen during a change of it."""
     try:
         await keys.open()
     except Busy:

@@ -1,4 +1,4 @@
-"""Counts how often the bridge ended without having been told to, so that a crash loop is visible between two deaths.
+"""Counts how often the bridge ended without an ordered stop, so that a crash loop is visible between two deaths.
 
 Rules of this module: a start notes that the bridge runs, and an ordered stop that it does not; a start that finds the note
 of a running bridge follows a death. Only times are stored, in one value of the table `line`. A failure here stops neither a
@@ -25,7 +25,7 @@ MAX_KEPT: Final = 100
 class RunHistory:
     """`first`: when the line was first started. `running`: no ordered stop since the last start.
 
-    `deaths`: when a start found that the run before it had not been stopped. Seconds since the epoch.
+    `deaths`: when a start found that the previous run had no ordered stop. Seconds since the epoch.
     """
 
     first: float
@@ -34,7 +34,7 @@ class RunHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read what is stored; None where nothing is, or a damaged value, which ends no start."""
+        """Read the stored value; None for a missing or damaged one, which must not prevent a start."""
         if stored is None:
             return None
         try:
@@ -46,17 +46,17 @@ class RunHistory:
             return None
 
     def text(self) -> str:
-        """Write it for the database."""
+        """Return the value to store."""
         return json.dumps({"first": self.first, "running": self.running, "deaths": list(self.deaths)})
 
     def with_start(self, now: float) -> Self:
-        """Return the history after a start at that time."""
+        """Return the history with a start at that time."""
         deaths = [death for death in self.deaths if now - death < KEPT_SECONDS]
         deaths += [float(int(now))] if self.running else []
         return type(self)(first=self.first, running=True, deaths=tuple(deaths[-MAX_KEPT:]))
 
     def with_stop(self) -> Self:
-        """Return the history after an ordered stop."""
+        """Return the history with an ordered stop."""
         return type(self)(first=self.first, running=False, deaths=self.deaths)
 
     def deaths_since(self, time: float) -> int:

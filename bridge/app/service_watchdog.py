@@ -1,8 +1,8 @@
-"""The sign of life that systemd waits for: `WATCHDOG=1`, only while this process is of use.
+"""Sends systemd's watchdog notification, `WATCHDOG=1`, only while this process is of use.
 
-Rules of this module: it is sent from the engine's event loop, after the writer of the database has answered a commit. So
-the sign stops when the loop hangs, the writer hangs or the database takes no commit, and systemd restarts the process. A
-homeserver that is away is no reason: texts are taken in meanwhile.
+Rules of this module: it is sent from the engine's event loop, after the writer of the database has answered a commit. So it
+stops when the loop hangs, the writer hangs or the database takes no commit, and systemd restarts the process. It does not
+depend on the homeserver: without it, texts are still accepted.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from bridge.tables import line_state
 
 
 class ServiceWatchdog:
-    """Tells systemd how this process is. `run` until cancelled; it ends at once when nobody listens."""
+    """Reports the state of this process to systemd.
+
+    `run` until cancelled; it returns at once if systemd does not listen.
+    """
 
     def __init__(self, services: Services, notifier: ServiceNotifier, *, is_ready: Callable[[], bool]) -> None:
-        """Make it. `is_ready`: whether the line has its desk; ready is said once, and stays said."""
+        """`is_ready`: whether the line has its desk; ready is reported once, and never taken back."""
         self._database, self._notifier, self._is_ready = services.database, notifier, is_ready
         self._told_ready = False
 
     async def run(self) -> None:
-        """Ask the database and tell, again and again. A commit that does not end is waited for, and nothing is said."""
+        """Repeat: commit, then notify. While a commit does not end, no notification is sent."""
         while self._notifier.listens:
             if await self._database_answers():
                 self._tell()

@@ -35,24 +35,24 @@ from bridge.storage.errors import UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace
 
 LARGEST: Final = 8 * 1024 * 1024
-"""Bytes of the largest request that is answered with 503; none is read."""
+"""Largest request, in bytes, that is answered with 503; the body is not read."""
 YIELD_SECONDS: Final = 5.0
-"""Seconds in which a bridge that handed over leaves the lease to another."""
+"""Seconds for which a bridge that handed over does not try for the lease."""
 STALE_SECONDS: Final = 60.0
-"""Seconds for which nobody leads, because of the `keys.db` of this bridge, before the person on call is called."""
+"""The person on call is called when for so many seconds no bridge leads because of this bridge's `keys.db`."""
 METRICS: Final = b"""\
 # HELP quietline_leader 1 while this bridge leads its line, 0 while it waits to.
 # TYPE quietline_leader gauge
 quietline_leader 0
 """
 ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, where two of them are on one machine"
-"""What to do about a port that cannot be had."""
+"""What the operator can do when the port cannot be opened."""
 
 
 class UselessKeys:
-    """Is told at each look that the line could be led, but for `keys.db`: says so, and calls who is on call, once.
+    """Called at each try at which only `keys.db` prevents the lead: reports that and calls the person on call, once each.
 
-    Not at once: the bridge that has the newer file may be starting again, or the file, or its volume, be on its way.
+    The call waits: the bridge that has the newer file may be restarting, or the file or its volume may still arrive.
     `problem`: a sentence.
     """
 
@@ -63,7 +63,7 @@ class UselessKeys:
         self._calling: asyncio.Task[None] | None = None
 
     def __call__(self) -> None:
-        """Say it the first time; call when it has lasted."""
+        """Report the problem the first time; call when it has lasted for `STALE_SECONDS`."""
         now = seconds_since_boot()
         if now - self._last > STALE_SECONDS / 4:
             self._since = now
@@ -76,7 +76,7 @@ class UselessKeys:
             self._calling = asyncio.create_task(self._call())
 
     async def close(self) -> None:
-        """Call nobody any more."""
+        """Cancel the call."""
         if self._calling is not None:
             self._calling.cancel()
             await asyncio.gather(self._calling, return_exceptions=True)
@@ -88,14 +88,14 @@ class UselessKeys:
 
 @dataclass(slots=True)
 class Front:
-    """What is answered while this bridge waits, and while it starts to lead."""
+    """The HTTP listener of this bridge while it waits, and while it starts to lead."""
 
     config: Config
     role: str = "standby"
     _runners: list[web.AppRunner] = field(default_factory=list)
 
     async def open(self) -> None:
-        """Listen, as the bridge that leads does. Raises `CannotStart`; metrics are left out where their port is taken."""
+        """Listen on the leader's addresses. Raises `CannotStart`; without metrics if only their port is taken."""
         routes = [
             web.get("/live", self._answer_live),
             web.get("/running", self._answer_live),
@@ -113,7 +113,7 @@ class Front:
         log.event("bridge.waiting", port=where.port)
 
     async def close(self) -> None:
-        """Let go of the ports. A second time does nothing."""
+        """Close the ports. A second call does nothing."""
         runners, self._runners = self._runners, []
         for runner in runners:
             await runner.cleanup()
@@ -139,12 +139,12 @@ class Front:
 async def wait_for_lead(
     config: Config, server: str, *, stack: AsyncExitStack, end: End, handed_over: bool = False, any_keys: bool = False
 ) -> tuple[Lead, Front]:
-    """Wait until this bridge leads; the stack lets go of it, last of all. `server`: the URL of the database.
+    """Wait until this bridge leads; the stack gives the lease up last. `server`: the URL of the database.
 
-    `handed_over`: it led just now, and is to leave the lease to another. `any_keys`: a person says that this `keys.db` is
-    to be used, also where the last leader had a newer one.
+    `handed_over`: this bridge has just led, and another should lead now. `any_keys`: a person says that this `keys.db` is
+    to be used, even if the last leader had a newer one.
 
-    Raises `CannotStart` and `ServerAway`; once it waits, a server that is away is waited for.
+    Raises `CannotStart` and `ServerAway`; once it waits, it also waits for a server that does not answer.
     """
     main = config.data_dir / line_files.MAIN
     place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
@@ -180,7 +180,7 @@ async def wait_for_lead(
 
 
 def _place_by_now(config: Config, before: PostgresPlace) -> PostgresPlace:
-    """Return where the database is, by its file: the password there may be another one by now."""
+    """Return the database's place from the file with its URL: the password there may have changed."""
     try:
         url = config.database_url
     except (OSError, ValueError):
@@ -189,7 +189,7 @@ def _place_by_now(config: Config, before: PostgresPlace) -> PostgresPlace:
 
 
 async def _try_first(waiting: Waiting) -> Lead | None:
-    """Look once. A server that refuses us is told to whoever reads what the start says, and asked again for a minute."""
+    """Try once. When the server refuses us, say so on stderr; it is tried again for a minute."""
     try:
         return await waiting.try_once()
     except UnsuitableServer as error:
@@ -201,7 +201,7 @@ async def _try_first(waiting: Waiting) -> Lead | None:
 
 
 async def _wait(waiting: Waiting, front: Front, *, handed_over: bool) -> Lead:
-    """Answer, and wait for the lead, whichever comes first: a port that is taken keeps no line from being led."""
+    """Listen and wait for the lead at the same time: a taken port must not keep the bridge from leading."""
     leading = asyncio.create_task(_run_after_another(waiting) if handed_over else waiting.run())
     answering = asyncio.create_task(_answer(front))
     try:
@@ -221,7 +221,7 @@ async def _run_after_another(waiting: Waiting) -> Lead:
 
 
 async def _answer(front: Front) -> NoReturn:
-    """Listen, and then tell systemd that this is what it was started for: one that waits is of use."""
+    """Listen, and then report to systemd that the service is ready: a standby is of use."""
     await front.open()
     notifier = ServiceNotifier.of()
     notifier.tell(ServiceState.READY)

@@ -50,7 +50,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """Something that came with a text and is not fetched: where the carrier keeps it, and its MIME type."""
+    """An attachment of a text, which is not fetched: its URL at the carrier, and its MIME type."""
 
     url: str = field(repr=False)
     content_type: str
@@ -90,12 +90,12 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Something signed that is no text to this line: another channel, a group, an event of no concern or that says nothing.
+    """A signed request, or an item of one, that is not a text to this line: another channel, a group, an unused event.
 
-    It is answered like a text, because a vendor that is refused retries, and may stop calling at last; it is not stored.
+    It is answered like a text, because a vendor that gets a refusal retries, and may stop calling; it is not stored.
     `reason` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that cannot be
-    read beside others that can (a request with nothing else in it may be :class:`Malformed` as well). `message_id`, where a
-    carrier lists such a message too: by it each one is reported once.
+    read beside others that can (a request with nothing else in it may be :class:`Malformed` as well). `message_id`: if the
+    carrier also lists such a message, so that each is reported once.
     """
 
     reason: Literal["channel", "group", "event", "malformed"]
@@ -107,8 +107,11 @@ Listed: TypeAlias = InboundText | Ignored
 """An item of a listing: a text, or an `Ignored`, which is reported at the desk as from a webhook."""
 
 
-class Malformed(Exception):  # noqa: N818 - reads as what it is: the request is malformed
-    """A correctly signed request that is not as the vendor documents it. The text names the field, never its value."""
+class Malformed(Exception):  # noqa: N818 - reads as a statement: the request is malformed
+    """A correctly signed request that does not follow the vendor's documentation.
+
+    The error names the field, never its value.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The carrier will never send this text. `opted_out`: because the texter said STOP to the carrier itself."""
+    """The carrier will never send this text. `opted_out`: because the texter sent STOP to the carrier itself."""
 
     code: str
     opted_out: bool = False
@@ -135,7 +138,7 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcome:
-    """The request may or may not have had an effect (time-out, broken connection, 5xx): a person decides.
+    """The request may or may not have had an effect (time-out, broken connection, 5xx); a person decides.
 
     `message_id`: the text's id if we choose it, so that a later report settles it; else empty. `timed_out`: the carrier may
     still be working on the request.
@@ -168,7 +171,7 @@ class DeletionUnconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class DeleteLater:
-    """Not deleted now (409, 429, 5xx, no answer, or still there when looked at); try again after that many seconds.
+    """Not deleted now (409, 429, 5xx, no answer, or still there at the check); try again after that many seconds.
 
     A refused login counts as this, too, because a person may repair it: the caller limits the tries.
     """
@@ -218,8 +221,8 @@ class Carrier(Protocol):
     max_webhook_bytes: int
     """Bytes of the largest webhook that is accepted."""
     unordered_within: float
-    """Seconds within which texts without a time may come in another order than they were texted: after an outage each comes
-    by a retry of its own."""
+    """Seconds within which texts without a time may arrive in another order than they were sent: after an outage each
+    arrives by a retry of its own."""
     webhook_response: tuple[str, bytes]
     """Content type and body of the 200 for a webhook. Some vendors require certain words, and some text the body to the
     handset."""

@@ -24,13 +24,13 @@ from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutco
 from bridge.runtime.request_guard import Question, guard
 
 MAX_WEBHOOK_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of a webhook. No text is that long; a person's longest is a few kilobytes."""
+"""Largest webhook, in bytes. No text is that long; the longest of a person has a few kilobytes."""
 
 _NOTHING: tuple[Listed, ...] = ()
 
 
 class BaseCarrier:
-    """The part of an adapter that most have in common. An adapter sets `_http` and has a `make` of its own."""
+    """The common part of most adapters. An adapter sets `_http` and has a `make` of its own."""
 
     kind: str
     exposure: Exposure
@@ -46,19 +46,19 @@ class BaseCarrier:
 
     @classmethod
     def make(cls, settings: Any, line: AdapterContext) -> Any:
-        """Make it from its settings, inside the running event loop (see `registry.make_carrier`)."""
+        """Make the adapter from its settings, inside the running event loop (see `registry.make_carrier`)."""
         raise NotImplementedError  # abstract: each adapter takes settings of its own
 
-    async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
+    async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - the answer is the same for all
         """Return None: the vendor has no call for the state of a single text."""
         return None
 
-    async def copy_exists(self, message_id: str) -> bool | None:  # noqa: ARG002 - whatever it is
-        """Nothing: there is no look at a single text."""
+    async def copy_exists(self, message_id: str) -> bool | None:  # noqa: ARG002 - the answer is the same for all
+        """Return None: the vendor has no call that shows a single text."""
         return None
 
-    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:  # noqa: ARG002 - whatever it is
-        """Nothing: it lists none."""
+    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:  # noqa: ARG002 - the answer is the same for all
+        """Yield nothing: the vendor lists no texts."""
         for text in _NOTHING:
             yield text
 
@@ -72,7 +72,7 @@ class BaseCarrier:
         await self._http.close()
 
     async def _delete_outcome(self, outcome: RequestOutcome, message_id: str) -> DeleteOutcome:
-        """Classify the answer to a DELETE: 404 is gone, 204 is checked, any other is for later."""
+        """Classify the answer to a DELETE: 404 is confirmed, 204 is checked, any other is tried later."""
         if not isinstance(outcome, HttpResponse):
             return DeleteLater(self.delete_retry_seconds)
         if outcome.status == 404:
@@ -88,5 +88,5 @@ class BaseCarrier:
 
 
 def copy_shown(outcome: RequestOutcome) -> bool | None:
-    """Read the answer to a look at a copy: 200 is there, 404 is not, whatever else says nothing."""
+    """Classify the answer to a request for a copy: 200 is True, 404 is False, any other is None."""
     return {200: True, 404: False}.get(outcome.status) if isinstance(outcome, HttpResponse) else None

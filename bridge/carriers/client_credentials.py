@@ -20,7 +20,7 @@ from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutco
 RETRY_SECONDS: Final = 5.0
 """Seconds after which a token is requested again after a failure."""
 START_WITHIN: Final = 10.0
-"""Seconds from a call of `request` within which its last request is begun; what is not begun by then did not arrive."""
+"""Seconds from a call of `request` within which its last HTTP request begins; if none has begun by then, none was sent."""
 DEFAULT_LIFETIME: Final = 300
 """Seconds for which a token counts as valid when the vendor does not say."""
 MAX_LIFETIME: Final = 86_400
@@ -32,18 +32,18 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
 
 
 def basic_auth(user: str, password: str) -> str:
-    """Write an `Authorization` header of the Basic scheme (RFC 7617, UTF-8)."""
+    """Return an `Authorization` header of the Basic scheme (RFC 7617, UTF-8)."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def access_token(answer: HttpResponse) -> str | None:
-    """Read the token of a vendor's answer; None when there is none that a header can hold."""
+    """Return the token in a vendor's answer; None if it has none that is valid in a header."""
     token = answer.json.get("access_token") if answer.status == 200 else None
     return token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
 
 
 class TokenClient:
-    """One login. `url` is where tokens are given, `login` the client's id and secret, `clock` in seconds."""
+    """One login. `url`: the token endpoint; `login`: the client's id and secret; `clock` in seconds."""
 
     def __init__(self, http: CarrierHttp, *, url: str, login: tuple[str, str], clock: Callable[[], float]) -> None:
         self._http, self._url, self._clock = http, url, clock
@@ -53,7 +53,7 @@ class TokenClient:
         self._failed: tuple[float, RequestOutcome] | None = None
 
     async def request(self, method: str, url: str, *, json: Any = None) -> RequestOutcome:
-        """Make one request, and after a 401 once more. A refused login is returned as the vendor's answer to it."""
+        """Make one request, and after a 401 once more. If the login is refused, its answer is returned."""
         refused: RequestOutcome | None = None
         loop = asyncio.get_running_loop()
         until = loop.time() + START_WITHIN

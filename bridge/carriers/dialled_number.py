@@ -51,7 +51,7 @@ def classify_dialled_number(value: str, *, ours: tuple[str, ...]) -> tuple[Numbe
     if not phonenumbers.is_valid_number(number):
         return (NumberKind.SHORT if _SHORT.fullmatch(digits) else NumberKind.UNREADABLE), None
     if phonenumbers.region_code_for_number(number) != region:
-        # Also within one country code: some islands of +1 are where paid numbers hide.
+        # Also within one country code: some islands of +1 have premium-rate numbers.
         return NumberKind.FOREIGN, None
     if phonenumbers.number_type(number) not in _TEXTABLE:
         return NumberKind.SPECIAL, None

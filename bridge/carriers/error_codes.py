@@ -21,14 +21,14 @@ SUCCESS: Final = frozenset({200, 201, 202})
 
 @unique
 class Verdict(Enum):
-    """What a vendor's code says of a text. One that is in no table says: never."""
+    """The meaning of a vendor's code for a text. A code that is not in the table means: refused for good."""
 
     RETRY_LATER = "for_now"
-    """Certainly not taken, and only for now."""
+    """Certainly not accepted, for the moment."""
     OPTED_OUT = "opted_out"
-    """The texter said STOP to the vendor itself."""
+    """The texter sent STOP to the vendor itself."""
     UNKNOWN = "unknown"
-    """It leaves open what became of the text."""
+    """It is unknown what happened to the text."""
 
 
 VerdictByCode = Mapping[str, Verdict]
@@ -36,10 +36,10 @@ VerdictByCode = Mapping[str, Verdict]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorCodes:
-    """How one vendor answers. `accepted_statuses`: the statuses that a text is accepted with.
+    """How to read one vendor's answers. `accepted_statuses`: the HTTP statuses that mean accepted.
 
-    `message_id` and `error` find the id and the code in an answer, None or nonsense where there is none; `retry_seconds`:
-    seconds after which a text that was refused for now is tried again, when the vendor names no time.
+    `message_id` and `error` find the id and the code in an answer, and return None or any value where there is none;
+    `retry_seconds`: seconds after which a text that was refused for now is tried again, when the vendor names no time.
     """
 
     error: Callable[[HttpResponse], Any]
@@ -49,7 +49,7 @@ class ErrorCodes:
     retry_seconds: float = 60.0
 
     def send_outcome(self, outcome: RequestOutcome, *, ours: str = "") -> SendOutcome:
-        """Say what became of a send. `ours`: the id that we gave it, where ids are ours to give."""
+        """Return the outcome of a send. `ours`: the text's id, if we choose it."""
         if not isinstance(outcome, HttpResponse):
             return UnknownOutcome(ours) if isinstance(outcome, UnknownOutcome) else outcome
         if outcome.status == 429:
@@ -74,12 +74,12 @@ class ErrorCodes:
                 return Rejected(code, opted_out=verdict is Verdict.OPTED_OUT)
 
     def delivery_report(self, message_id: str, status: Status, code: str = "") -> DeliveryReport:
-        """Make a report of a vendor's status and code: a failure may be an opt-out, or nobody's knowledge."""
+        """Make a report from a vendor's status and code: a failure may be an opt-out, or unknown."""
         if status == "failed":
             match self.codes.get(code):
                 case Verdict.OPTED_OUT:
                     status = "opted_out"
                 case Verdict.UNKNOWN:
-                    # It does not know, and so neither do we.
+                    # The vendor does not know the outcome, so we do not either.
                     status = "sent"
         return DeliveryReport(message_id=message_id, status=status, code=code)

@@ -15,16 +15,16 @@ class Exposure:
 
     carrier: str
     keeps: tuple[str, ...]
-    """What it keeps of a text, where, and for how long."""
+    """What the carrier stores of a text, where, and for how long."""
     we_delete: tuple[str, ...]
-    """What we ask it to delete, and when that counts as confirmed. Empty: nothing can be deleted."""
+    """What we request it to delete, and when that counts as confirmed. Empty: nothing can be deleted."""
     remains: tuple[str, ...]
-    """What stays there even of a text whose copy is gone: logs, backups, bills."""
+    """What remains of a text after its copy is deleted: logs, backups, bills."""
     bill_shows: str
     opt_outs: str
     """Which opt-outs it enforces by itself."""
     speaks: str
-    """Which texts it may send to a phone without us."""
+    """Which texts it may send to a phone by itself."""
     signed: str
     """How its webhooks are authenticated, and what that does not cover."""
     sources: tuple[str, ...]

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _UNESCAPED: Final = frozenset(f"{string.ascii_letters}{string.digits}_-".encode())
 REPEATABLE: Final = frozenset({"GET", "DELETE"})
 MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
-"""Bytes of an answer that are read."""
+"""Most bytes of an answer that are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Seconds that a request with its answer may take in all, and until its connection is open (None: no own limit)."""
+    """Limits in seconds: for a request with its answer, and for opening its connection (None: no limit of its own)."""
 
     total: float
     connect: float | None = None
@@ -62,20 +62,20 @@ class HttpResponse:
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether it leaves open if the request had an effect: 5xx, a redirect, or a 408 of a proxy."""
+        """Whether the status leaves open if the request had an effect: 5xx, a redirect, or a 408 of a proxy."""
         return self.status >= 500 or self.status < 200 or 300 <= self.status < 400 or self.status == 408
 
     def try_later(self, otherwise: float = 1.0) -> TryLater:
-        """Say when to come again."""
+        """Return `TryLater` with the answer's `Retry-After`, else with `otherwise`, in seconds."""
         return TryLater(retry_after_seconds(self.retry_after, otherwise, date=self.date))
 
 
 RequestOutcome: TypeAlias = HttpResponse | TryLater | UnknownOutcome
-"""An answer; or the request certainly did not arrive (`TryLater`); or that is unknown (`UnknownOutcome`)."""
+"""An answer; or the request was certainly not sent (`TryLater`); or that is unknown (`UnknownOutcome`)."""
 
 
 class CarrierHttp:
-    """An adapter's HTTP sessions. Made inside the running event loop; ended by `close`, or as a block."""
+    """An adapter's HTTP sessions. Made inside the running event loop; closed by `close`, or as a context manager."""
 
     def __init__(self, *, timeout: Timeout = TIMEOUT, headers: Mapping[str, str] | None = None) -> None:
         import aiohttp  # noqa: PLC0415 - see above
@@ -86,22 +86,22 @@ class CarrierHttp:
             jar = aiohttp.DummyCookieJar()
             return aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=headers, timeout=limits)
 
-        # A kept connection that the carrier closes just as we write makes a send's outcome unknown, and a person
-        # must then decide. A new connection for each request either stands or certainly carried nothing.
+        # If the carrier closes a kept connection while we write, the outcome of a send is unknown, and a person must
+        # decide. A new connection for each request is either open, or certainly transmitted nothing.
         self._sends = session(aiohttp.TCPConnector(force_close=True))
         self._repeatable = session(aiohttp.TCPConnector())
 
     @property
     def sessions(self) -> tuple[aiohttp.ClientSession, ...]:
-        """Return both."""
+        """Return both sessions."""
         return self._sends, self._repeatable
 
     def session_for(self, method: str) -> aiohttp.ClientSession:
-        """Return the session for a method: what may be repeated has connections that are kept."""
+        """Return the session for a method; repeatable methods use kept connections."""
         return self._repeatable if method in REPEATABLE else self._sends
 
     async def close(self) -> None:
-        """End the sessions."""
+        """Close the sessions."""
         for session in self.sessions:
             await session.close()
 
@@ -122,9 +122,9 @@ async def send_request(
     form: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> RequestOutcome:
-    """Make one request. `url` is taken as it stands, percent-escapes untouched; `form` is already encoded.
+    """Make one request. `url` is used unchanged, with its percent-escapes; `form` is already encoded.
 
-    `form` may be of another type, if `headers` say so. Nothing is ever begun at an address that is none (`https://a..b`).
+    `form` may be of another type, if `headers` say so. With an invalid URL (`https://a..b`) no request is made.
     """
     import aiohttp  # noqa: PLC0415 - see above
 
@@ -168,12 +168,12 @@ def _target(url: str, query: Mapping[str, str] | None) -> URL | None:
 
     try:
         target = URL(url, encoded=True)
-        (target.raw_host or "").encode("idna")  # as looking it up begins, which would raise what is no error of the network
+        (target.raw_host or "").encode("idna")  # a look-up would fail in the same way
         return target.update_query(query) if query else target
     except ValueError:
         return None
 
 
 def path_segment(value: str) -> str:
-    """Write an id as one segment of a path, whatever is in it: it never reaches for another path."""
+    """Encode an id as one path segment, whatever it contains, so that it cannot change the path."""
     return "".join(chr(b) if b in _UNESCAPED else f"%{b:02X}" for b in utf8_bytes(value))

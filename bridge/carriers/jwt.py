@@ -35,16 +35,19 @@ def verified_hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] |
 
 
 def is_in_force(claims: Mapping[str, Any], now: float, *, leeway: float) -> bool:
-    """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `leeway` in seconds."""
+    """Whether a token has not expired (`exp`) and is valid already (`nbf`), if it has these claims (RFC 7519 §4.1).
+
+    `leeway` in seconds.
+    """
     ends, begins = claims.get("exp", now), claims.get("nbf", now)
     if any(isinstance(claim, bool) or not isinstance(claim, (int, float)) for claim in (ends, begins)):
         return False
-    # Compared as they are: a number may be too large to be subtracted.
+    # Compared without subtraction, because a number may be too large for it.
     return bool(ends >= now - leeway and begins <= now + leeway)
 
 
 def sign_rs256(key: RsaKey, claims: Mapping[str, Any]) -> str:
-    """Make a token of these claims."""
+    """Make a token with these claims."""
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415
 
@@ -53,7 +56,7 @@ def sign_rs256(key: RsaKey, claims: Mapping[str, Any]) -> str:
 
 
 def private_key(pem: str) -> RsaKey:
-    """Read an RSA key in PEM without password. Raises `ValueError` that tells nothing of it."""
+    """Read an RSA key in PEM without password. Raises `ValueError`, whose text has nothing of the key."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
@@ -62,9 +65,9 @@ def private_key(pem: str) -> RsaKey:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
-    # Raised out here, so that the library's error is not this one's context.
+    # Raised outside the `except`, so that the library's error is not the context of this one.
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("not an RSA key in PEM without password")  # noqa: TRY004 - it is of the wrong value
+        raise ValueError("not an RSA key in PEM without password")  # noqa: TRY004 - the value is wrong, not the type
     return key
 
 
@@ -72,7 +75,7 @@ def _check_rsa_key(path: Path) -> Path:
     try:
         pem = read_secret(path)
     except (OSError, ValueError):
-        # The loader of the configuration names a file that cannot be read.
+        # The configuration loader reports a file that cannot be read.
         return path
     private_key(pem)
     return path
@@ -81,7 +84,7 @@ def _check_rsa_key(path: Path) -> Path:
 RsaKey: TypeAlias = "rsa.RSAPrivateKey"
 """What `private_key` returns."""
 PrivateKeyFile: TypeAlias = Annotated[Path, AfterValidator(_check_rsa_key)]
-"""Where an RSA key stands, in PEM without password."""
+"""The file of an RSA key, in PEM without password."""
 
 
 def _base64(value: bytes) -> str:

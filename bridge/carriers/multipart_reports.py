@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 MAX_TEXTS: Final = 2000
-"""Texts. The oldest are forgotten first."""
+"""Most texts that are kept; the oldest are deleted first."""
 
 
 @dataclass(slots=True)
@@ -21,23 +21,23 @@ class _TextParts:
 
 
 class PartCounts:
-    """What is known of the parts of each text that left."""
+    """Counts the parts of each text that was sent."""
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, _TextParts] = OrderedDict()
 
     def set_estimate(self, message_id: str, count: int) -> None:
-        """Note our own count, which is an estimate until the carrier tells its own."""
+        """Note our own count, an estimate until the carrier gives its count."""
         text = self._text(message_id)
         text.count = text.count or count
 
     def set_count(self, message_id: str, count: Any) -> None:
-        """Note the carrier's count; whatever is none is passed over."""
+        """Note the carrier's count; an invalid one is ignored."""
         if type(count) is int and 0 < count < 256:
             self._text(message_id).count = count
 
     def part_delivered(self, message_id: str, part: str) -> bool:
-        """Note that a part arrived, `part` telling it from the others; return whether all have."""
+        """Note that the part with the id `part` arrived; return whether all parts have."""
         text = self._text(message_id)
         if len(text.delivered) < 256:
             text.delivered.add(part)

@@ -26,18 +26,18 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds."""
 MAX_FIELDS: Final = 500
-"""Fields of a form that are read. Vendors send some thirty; what is longer keeps a processor busy, and is no form."""
+"""Most fields of a form that are read. Vendors send about thirty; a longer form would only load the processor."""
 MESSAGE_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What most vendors' ids look like."""
+"""The form of most vendors' ids."""
 
 
 def utf8_bytes(value: str) -> bytes:
-    """Return the bytes of a header or path. Those that are not UTF-8 arrive as lone surrogates; nothing may raise."""
+    """Return the bytes of a header or path. Invalid UTF-8 arrives as lone surrogates, which must not raise an error."""
     return value.encode("utf-8", "surrogatepass")
 
 
 def constant_time_equal(right: str | bytes, candidate: str | bytes) -> bool:
-    """Compare a secret with what came, in constant time."""
+    """Compare a secret with a received value, in constant time."""
     return hmac.compare_digest(
         *(value if isinstance(value, bytes) else utf8_bytes(value) for value in (right, candidate)),
     )
@@ -49,12 +49,12 @@ def has_path_secret(raw_path: str, path_secret: str) -> bool:
 
 
 def replace_unencodable(text: str) -> str:
-    """Return a text that every store and every JSON after us can hold: NUL and lone surrogates become U+FFFD."""
+    """Return a text that databases and JSON can store: NUL and lone surrogates become U+FFFD."""
     return _CANNOT_BE_ENCODED.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def json_value(body: bytes) -> Any:
-    """Return the JSON value of a body, or None when it is none."""
+    """Return the JSON value of a body, or None if it is not JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -70,15 +70,15 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def object_or_empty(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of an answer, an empty one if it is none."""
+    """Return the JSON object of an answer, or an empty one."""
     value = json_value(body)
     return value if isinstance(value, dict) else {}
 
 
 def form_fields(body: bytes | str) -> MultiDict[str]:
-    """Return the fields of a form or query, blank and repeated ones included, as they stand. Never raises.
+    """Return the fields of a form or query unchanged, including blank and repeated ones. Never raises.
 
-    More than :data:`MAX_FIELDS` are none.
+    A form with more than :data:`MAX_FIELDS` fields counts as empty.
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "surrogateescape")
     try:
@@ -96,7 +96,7 @@ def as_object(value: Any, name: str) -> dict[str, Any]:
 
 
 def string_field(body: Mapping[str, Any], name: str) -> str:
-    """Return a field that is a string, so that it can be encoded. Raises :class:`Malformed`."""
+    """Return a string field, in a form that can be encoded. Raises :class:`Malformed`."""
     value = body.get(name)
     if not isinstance(value, str):
         raise Malformed(f"{name}: not a string")
@@ -118,15 +118,15 @@ def error_code(value: Any, otherwise: str = "") -> str:
 
 
 def e164_or_empty(value: Any) -> str:
-    """Return the number of ours that was texted, if it is told in E.164; else an empty string."""
+    """Return the number of ours that was texted, if it is in E.164; else an empty string."""
     return value if isinstance(value, str) and E164_PATTERN.fullmatch(value) else ""
 
 
 def retry_after_seconds(value: str | None, otherwise: float, *, date: str | None) -> float:
     """Return the seconds of a `Retry-After` header (RFC 9110 §10.2.3), `otherwise` when it has another form.
 
-    A moment is counted from `date`, the answer's own `Date`, so that no clock of ours matters. Never less than one second,
-    nor more than :data:`MAX_RETRY_AFTER`: what a proxy invents must not close the line for a day.
+    A date is counted from `date`, the answer's own `Date`, so that our clock does not matter. Never less than one second,
+    nor more than :data:`MAX_RETRY_AFTER`: a wrong value of a proxy must not stop the line for a day.
     """
     if value is None:
         return otherwise
@@ -141,7 +141,7 @@ def retry_after_seconds(value: str | None, otherwise: float, *, date: str | None
 
 
 def parse_iso_time(value: Any) -> datetime | None:
-    """Return an ISO 8601 time with its zone, or None when it is none or out of the ordinary."""
+    """Return an ISO 8601 time with its zone, or None if it is invalid or out of range."""
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

@@ -24,10 +24,10 @@ from pydantic import AfterValidator
 from bridge.carriers.secret_strength import MIN_LENGTH, secret_or_none
 
 ITERATIONS: Final = 75_000
-"""The app's own default. More would only slow the phone down: a passphrase of this length is not found by trying."""
+"""The app's default. More would only slow down the phone: a passphrase of this length cannot be found by brute force."""
 SALT_BYTES: Final = 16
 _KEY_BYTES: Final = 32
-# Beyond ASCII, versions of Android disagree on the bytes of a passphrase.
+# Outside ASCII, versions of Android encode a passphrase differently.
 _PASSPHRASE = re.compile(rf"[\x20-\x7e]{{{MIN_LENGTH},200}}")
 
 
@@ -39,11 +39,11 @@ def _check_passphrase(path: Path) -> Path:
 
 
 PassphraseFile: TypeAlias = Annotated[Path, AfterValidator(_check_passphrase)]
-"""Where a passphrase stands that the app was given as well."""
+"""The file of a passphrase that is also set in the app."""
 
 
 def encrypt(words: str, passphrase: str, *, salt: bytes | None = None) -> str:
-    """Return words as the app opens them. About 30 ms: call it in a thread. `salt`: for tests; else it is random."""
+    """Encrypt words for the app. It takes about 30 ms: call it in a thread. `salt`: for tests; by default it is random."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.padding import PKCS7  # noqa: PLC0415
 

@@ -21,10 +21,9 @@ ABANDONED_AFTER: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """The limit of a vendor for one number: that many per second, and at most `burst` at once after a pause.
+    """A vendor's limit for one number: `per_second`, and at most `burst` at once after a pause.
 
-    `by_segment`: the vendor counts segments on the air, not texts. `shared`: it counts the account's texts, whichever of
-    our numbers they leave from.
+    `by_segment`: the vendor counts segments, not texts. `shared`: the limit is for all of our numbers together.
     """
 
     per_second: float
@@ -49,14 +48,17 @@ class RateLimiter:
         self._waiting: defaultdict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
 
     def acquire(self, number: str, ticket: int, *, cost: float = 1.0) -> float:
-        """Return 0.0 when it is this ticket's turn, which is thereby used up; else the seconds after which to ask again."""
+        """Return 0.0 when it is this ticket's turn, and end the ticket.
+
+        Else return the seconds after which to call again.
+        """
         now, bucket, waiting = self._clock(), self._bucket(number), self._waiting[self._name(number)]
         for other in [other for other, (_, due) in waiting.items() if due + ABANDONED_AFTER < now]:
             del waiting[other]
-        # One text may be larger than the bucket: it leaves when the bucket is full, and what follows waits the longer.
+        # One text may need more than the bucket holds: it leaves when the bucket is full, and the next text waits longer.
         needed = min(cost, self.rate.burst) + self._ahead(waiting, ticket)
         wait = max(bucket.paused_until - now, (needed - bucket.tokens) / self.rate.per_second, 0.0)
-        # Nanoseconds lost by rounding are no reason to wait again.
+        # Nanoseconds lost by rounding must not cause another wait.
         if wait < 1e-6:
             bucket.tokens -= cost
             waiting.pop(ticket, None)
@@ -71,7 +73,7 @@ class RateLimiter:
         self._waiting[self._name(number)].pop(ticket, None)
 
     def pause(self, number: str, seconds: float) -> None:
-        """Let nothing leave for that long: the carrier said so (`Retry-After`)."""
+        """Let nothing leave for so many seconds, because the carrier requires it (`Retry-After`)."""
         bucket = self._bucket(number)
         bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
 

@@ -35,7 +35,7 @@ def _check_key(path: Path) -> Path:
 
 
 def secret_or_none(path: Path) -> str | None:
-    """Return the secret of a file; None where there is none to be read."""
+    """Return the secret in a file; None if it cannot be read."""
     try:
         return read_secret(path)
     except (OSError, ValueError):
@@ -43,7 +43,7 @@ def secret_or_none(path: Path) -> str | None:
 
 
 PathSecretFile: TypeAlias = Annotated[Path, AfterValidator(_check_path_secret)]
-"""Where the secret segment of a webhook's path stands."""
+"""The file of the secret segment of a webhook's path."""
 
 KeyFile: TypeAlias = Annotated[Path, AfterValidator(_check_key)]
-"""Where a signing key stands that we gave the vendor."""
+"""The file of a signing key that we gave the vendor."""

@@ -17,13 +17,13 @@ from bridge.carriers.parsing import replace_unencodable
 from bridge.runtime.phone_number import E164_PATTERN, Phone
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
-# At most eleven characters is what fits the field on the air (3GPP TS 23.040 §9.1.2.5); one letter makes it a name.
+# The field on the air holds at most eleven characters (3GPP TS 23.040 §9.1.2.5); with at least one letter it is a name.
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 &+._'-]{0,9}[A-Za-z0-9&+._'-])?")
-# Twilio and others name the channel before the number. A Telnyx or iMessage group bears several numbers in one field.
+# Twilio and others name the channel before the number. A Telnyx or iMessage group has several numbers in one field.
 _CHANNEL = re.compile(r"\s*(?:whatsapp|messenger|viber|telegram|instagram|rcs|line|wechat|sip|client|chat):", re.IGNORECASE)
 _GROUP = re.compile(r"[,;]|\A\s*group:", re.IGNORECASE)
 MAX_LENGTH = 320
-"""Characters of a sender: an e-mail address with the longest name and domain."""
+"""Longest sender, in characters: an e-mail address with the longest name and domain."""
 _NATIONAL = re.compile(r"[0-9(][0-9 ()./-]{5,24}")
 
 
@@ -36,14 +36,14 @@ def _region(value: str) -> str:
 
 
 Region: TypeAlias = Annotated[str, AfterValidator(_region)]
-"""The country whose way of writing numbers is meant, e.g. `US` (ISO 3166)."""
+"""The country whose national number format applies, e.g. `US` (ISO 3166)."""
 
 
 def parse_sender(value: str) -> Phone | None:
     """Parse a wire value as a sender.
 
     Only E.164 (`+` and 7 to 15 digits) can be answered; short codes, names, addresses of e-mail gateways and all other
-    values are kept as they came, so that the text is seen. None only for a person on another channel (`whatsapp:…`) or a
+    values are kept unchanged, so that the text is shown. None only for a person on another channel (`whatsapp:…`) or a
     group, which must not become a thread.
     """
     if _CHANNEL.match(value) or _GROUP.search(value):
@@ -60,7 +60,8 @@ def parse_national_sender(value: str, *, region: str) -> Phone | None:
     """As :func:`parse_sender`, from a vendor that also sends national format, as a gateway handset does (`(650) 555-1212`).
 
     `region` is the agency's, e.g. `US` (ISO 3166). Seven or eight digits are a short code unless they are a whole valid
-    number there (as in Norway). Possible is enough for longer ones: new ranges are in use before any library knows them.
+    number there (as in Norway). For longer ones a possible number is enough: new ranges are used before libraries know
+    them.
     """
     import phonenumbers  # noqa: PLC0415 - see above
 
@@ -72,7 +73,7 @@ def parse_national_sender(value: str, *, region: str) -> Phone | None:
     except phonenumbers.NumberParseException:
         return as_it_is
     if not is_known_form(value):
-        # Not `is_possible_number`: it also says yes to a number that lacks its area code.
+        # Not `is_possible_number`, which also accepts a number without its area code.
         known = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
     else:
         known = phonenumbers.is_valid_number(number)

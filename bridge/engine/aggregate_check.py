@@ -1,8 +1,8 @@
-"""Compares each thread that an event finds with what was committed last: a row that was put back or deleted beside us.
+"""Compares each thread that an event finds with what was committed last: a row that another program restored or deleted.
 
 Rules of this module: the desk is told once, and the set of aggregates is behind from then on (`storage.marked_sets`). The
-thread goes on with the row in the database, because nothing else is known of it; its locks are the current ones. A row that
-differs is read again inside a commit before the desk is told, because a reader may see a commit before memory has it.
+thread continues with the row in the database, because no other state of it is known; its locks are the current ones. A row
+that differs is read again inside a commit before the desk is told, because a reader may see a commit before memory has it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class AggregateCheck:
         return await self.compare(thread, await threads.get(self._database, thread))
 
     async def compare(self, thread: str, stored: StoredThread | None) -> StoredThread | None:
-        """Return a thread that was just read, None when it has ended; tell the desk if it is not what was committed."""
+        """Check a thread that was just read (None: it has ended), tell the desk if it differs, and return it."""
         if not self._is_as_written(thread, stored):
             await self._tell(thread)
         return stored
 
     def _is_as_written(self, thread: str, stored: StoredThread | None) -> bool:
-        """Whether it is what was committed last. When the set is behind already, nobody is told again."""
+        """Whether a thread is as committed last. True also when the set is behind already: then nobody is told again."""
         version = None if stored is None else nonce(stored.aggregate)
         return not self._versions.is_intact or version == self._versions.get(thread.encode())
 

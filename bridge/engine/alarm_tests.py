@@ -20,23 +20,23 @@ from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
 
 LOOK_INTERVAL: Final = 2.0
-"""Seconds between two looks: a person waits at a terminal."""
+"""Seconds between two checks: short, because a person waits at a terminal."""
 ASKED: Final[dict[str, Callable[[str], Event]]] = {
     line_state.ALARM_TEST: lambda test: AlarmTestRequested(test=test),
     line_state.CHECK_FOUND: lambda rows: LineChecked(rows=tuple(map(str, json.loads(rows)))),
 }
-"""What verbs leave, by its name in the table `line`, and the event that it becomes."""
+"""Name of a verb's request in the table `line` -> the event that it becomes."""
 
 
 class AlarmTests:
-    """Takes the requests that the verbs left. `loop` until cancelled."""
+    """Processes the requests of the verbs. `loop` until cancelled."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.loop = BackgroundLoop("alarm_tests", self.run_once, max_sleep=LOOK_INTERVAL)
 
     async def run_once(self) -> float:
-        """Take a request, if there is one; return the seconds until the next look."""
+        """Process a request, if there is one; return the seconds until the next check."""
         results = [await self._take(name) for name in ASKED]
         return 0.0 if any(results) else LOOK_INTERVAL
 
@@ -49,7 +49,7 @@ class AlarmTests:
 
         async def commit(transaction: Transaction) -> None:
             if await line_state.get(transaction, name) != request:
-                return  # withdrawn, or another one was asked for: the next look takes that
+                return  # withdrawn or replaced: the next check processes the new one
             await inbox.append(transaction, row)
             await line_state.delete(transaction, name)
 

@@ -25,7 +25,7 @@ class BringBack(Protocol):
     """Corrects the times of some tables, within a commit: `now` is the present time."""
 
     async def __call__(self, transaction: Transaction, *, now: float, seconds: int) -> None:
-        """Correct them by so many seconds."""
+        """Make the times `seconds` earlier."""
 
 
 class ClockCorrection:
@@ -45,7 +45,7 @@ class ClockCorrection:
         self._wake, self._message_ttl, self._others, self._elsewhere = services.wake, message_ttl, others, elsewhere
 
     async def run(self, seconds: int) -> None:
-        """Subtract so many seconds from every time that is further ahead than possible; negative: let it end later."""
+        """Subtract `seconds` from every time that is further ahead than possible; negative: such times end later."""
         now = self._clock.now()
         for database, bring_back in self._elsewhere if seconds > 0 else ():
             await database.commit(partial(bring_back, now=now, seconds=seconds))

@@ -1,8 +1,8 @@
 """Finds codewords in a text, masks them and turns them into digests, before anything is decided or kept.
 
-Rules of this module: a word leaves it only as a digest. A text of a phone with an enrolled word costs the same number of
-digests whether it holds a word or not, and each digest is compared with both words. When no digest can be computed now, the
-text waits: it is neither lost nor shown unmasked.
+Rules of this module: a word leaves it only as a digest. For a text of a phone with an enrolled word the same number of
+digests is computed whether it holds a word or not, and each digest is compared with both words. When no digest can be
+computed now, the text waits: it is neither lost nor shown unmasked.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from bridge.storage.vault import Vault
 from policies.pack import Pack
 
 DIGEST_COUNTS: Final = (16, 64, 256)
-"""Digests that a text costs: the first number, or, when it holds more runs of a fitting length, the second, or the last. A
-text of 160 letters seldom has more than the first; of a very long one no more are compared than the last, likely ones
-before others, and the room is told."""
+"""Digests that are computed for a text: the first number or, when the text has more runs of a fitting length, the second,
+or the last. A text of 160 letters seldom has more than the first; for a very long one the last is the limit, the likely
+runs come first, and the room is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedEvent:
-    """An event with its words removed, and the words."""
+    """An event without its codewords, and which words matched."""
 
     event: Event
     word: CodewordMatch = CodewordMatch.NONE
     partly: bool = False
-    """Not all that it held could be compared."""
+    """Some runs of the text were not compared."""
     taken: EnrolmentAnswer | None = None
 
 
 class CodewordMatcher:
-    """Checks every event before the decision. Holds the first of two words while its person is asked for the second."""
+    """Checks every event before the decision. Keeps the first of two words until its person gives the second."""
 
     def __init__(self, *, vault: Vault, pack: Pack) -> None:
         self._pepper, self._pack = vault.derive("codeword pepper"), pack
@@ -52,7 +52,7 @@ class CodewordMatcher:
         self._first: dict[str, str] = {}
 
     async def match(self, aggregate: Thread | Desk, event: Event) -> MatchedEvent:
-        """Return the event as it may be decided. Raises `OSError` when there is no memory to compare it now."""
+        """Return the event without codewords. Raises `OSError` when there is not enough memory for the digests now."""
         match aggregate, event:
             case Thread(), TextArrived() | MessageSent() if aggregate.codeword.digests is not None:
                 return await self._compare(aggregate.codeword.digests, event)
@@ -69,7 +69,7 @@ class CodewordMatcher:
         words = await self._hash_pool.run(_classify, self._pepper, digests, forms)
         matches = {form: word for form, word in zip(forms, words, strict=True) if word is not CodewordMatch.NONE}
         masked = codeword_forms.mask(body, [run for run in runs if run.form in matches])
-        # A person who texts both is not free to say which one was meant.
+        # If a text has both words, the person may be under duress.
         word = (
             CodewordMatch.DURESS
             if CodewordMatch.DURESS in matches.values()
@@ -80,7 +80,7 @@ class CodewordMatcher:
         return MatchedEvent(event if masked == body else replace(event, body=masked), word, partly=len(every) > len(forms))
 
     async def _take_enrolment(self, event: MessageSent, user: str, *, second: bool) -> EnrolmentAnswer:
-        """Take the answer to an enrolment in an office."""
+        """Process the answer to an enrolment in an office."""
         said = event.body
         if not is_plain(event):
             return EnrolmentAnswer(flaw=Flaw.NOT_PLAIN)
@@ -99,7 +99,7 @@ class CodewordMatcher:
         return EnrolmentAnswer(digests=await self._hash_pool.run(_make_digests, self._pepper, first, other))
 
     def _keep_first(self, user: str, said: str) -> None:
-        """Hold a word until the second comes, at most as long as the second is awaited."""
+        """Keep a word until the second comes, at most for the time-out of the second."""
         self._first[user] = said
         asyncio.get_running_loop().call_later(ANSWER_WITHIN + 1.0, self._forget_first, user, said)
 
@@ -117,7 +117,7 @@ def _make_digests(pepper: bytes, safe: str, duress: str | None) -> Digests:
     salt = os.urandom(SALT_BYTES)
     words = (safe, safe if duress is None else duress)
     forms = [codeword_forms.normalise(word) for word in words]
-    # A word that nobody can text stands for none, so that there are two to compare with all the same.
+    # Without a duress word, a random one takes its place, so that there are always two to compare with.
     texted = forms if duress is not None else [forms[0], os.urandom(HASH_BYTES).hex()]
     digests = [codeword_digest(pepper, salt, form).hex() for form in texted]
     parts = [len(codeword_forms.tokens(word)) for word in words]
@@ -131,7 +131,7 @@ def _make_digests(pepper: bytes, safe: str, duress: str | None) -> Digests:
 
 
 def _classify(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[CodewordMatch]:
-    """Say of each form which word it is. The work depends on the number of forms, and on nothing else."""
+    """Return for each form which word it is. The work depends only on the number of forms."""
     salt, safe, duress = (bytes.fromhex(part) for part in (digests.salt, digests.safe, digests.duress))
     words: list[CodewordMatch] = []
     for number in range(next(step for step in DIGEST_COUNTS if len(forms) <= step)):

@@ -1,7 +1,7 @@
 """The bridge's part of `!text`: the first text of a conversation is ours.
 
 Rules of this module: one commit takes the number out of a message and puts it into the sealed `phone` column; it is in no
-other row, no log and no answer. While it is unknown whether a phone may be texted, it may not.
+other row, no log and no answer. While it is unknown whether a phone may be texted, it must not be.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from bridge.tables import inbox, threads
 from policies.pack import Pack
 
 IsSuppressed: TypeAlias = Callable[[Phone], Awaitable[bool]]
-"""Whether this phone said STOP here, or is blocked."""
+"""Whether this phone sent STOP here, or is blocked."""
 
 
 class PendingThread:
-    """A thread that is about to be made: its key exists; `write` makes everything else."""
+    """A thread that is being made: its key exists; `write` makes everything else."""
 
     def __init__(
         self, *, owner: str, vault: Vault, insert: Callable[[Transaction], Awaitable[bool]], wake: WakeUps
@@ -49,7 +49,10 @@ class PendingThread:
 
 
 class OutreachThreads:
-    """Classifies what is typed in offices, and makes threads for it. `line` is its slug, `numbers` its own numbers."""
+    """Classifies numbers that are typed in offices, and makes threads for them.
+
+    `line` is its slug, `numbers` its own numbers.
+    """
 
     def __init__(self, services: Services, *, line: str, numbers: tuple[str, ...], is_suppressed: IsSuppressed) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake

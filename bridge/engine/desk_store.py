@@ -38,7 +38,7 @@ class SealedDesk:
     numbers: Mapping[str, int | None] = field(default_factory=dict)
 
     async def write(self, transaction: Transaction, versions: MarkedSet) -> None:
-        """Write it."""
+        """Write the desk and its changed rows."""
         await desk_state.set_aggregate(transaction, versions, self.aggregate)
         if self.crowd:
             await desk_state.change_crowd(transaction, versions, self.crowd)
@@ -63,7 +63,7 @@ class DeskStore:
             await self._database.commit(lambda transaction: desk_state.insert(transaction, self._versions, aggregate))
             return Desk()
         desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, stored))
-        crowd = dict(desk.flood.crowd)  # of a version that had no rows for them; they get theirs with the next commit
+        crowd = dict(desk.flood.crowd)  # from a version without rows for them; the next commit writes their rows
         for number, sealed in (await desk_state.get_crowd(self._database)).items():
             self._last = number
             try:
@@ -79,7 +79,7 @@ class DeskStore:
         return replace(desk, flood=replace(desk.flood, crowd=crowd))
 
     async def _unread(self, known: Container[str]) -> dict[str, CrowdEntry]:
-        """Return the threads of a flood that the desk does not know: what they wrote may be urgent."""
+        """Return entries for threads of a flood that the desk does not know: their texts may be urgent."""
         now = self._clock.now()
         return {
             thread.id: CrowdEntry(thread=thread.id, designation=thread.designation, since=now, asks=True)
@@ -88,7 +88,7 @@ class DeskStore:
         }
 
     async def seal(self, before: Desk, after: Desk) -> SealedDesk:
-        """Seal what a commit changes. `before`: the desk as it was committed last."""
+        """Seal the changes of a commit. `before`: the desk as committed last."""
         body = serialization.encode(replace(after, flood=replace(after.flood, crowd={})))
         aggregate = await self._vault.seal(DESK, AGGREGATE, body)
         old, new, last = before.flood.crowd, after.flood.crowd, self._last

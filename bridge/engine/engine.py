@@ -1,9 +1,9 @@
 """The engine: it takes the oldest inbox row of an owner, asks `decide`, and commits everything that follows at once.
 
 Rules of this module: one event at a time per owner, many owners at once. Memory is only a wake-up, SQL is the truth. An
-event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner goes on. When the database
-cannot write, the engine waits. A decision that destroys is made again when, inside its commit, a text has come or the
-thread is on hold. A thread that has ended gets no more events. Priority: the desk, then threads with an assignee, then
+event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner continues. When the
+database cannot write, the engine waits. A decision that destroys is made again when, inside its commit, a text has come or
+the thread is on hold. A thread that has ended gets no more events. Priority: the desk, then threads with an assignee, then
 strangers. Each action of a person at the desk is one decision and one commit. Of the other events of the desk, many are
 decided one after another and committed together, and of several edits of one message the last is kept.
 """
@@ -60,15 +60,15 @@ from policies.pack import Pack, Shifts
 
 MAX_IN_FLIGHT: Final = 32
 MAX_TOGETHER: Final = 50
-"""News of the desk that are committed together: what a command may have to wait for, and a flood is decided by."""
+"""Most events of the desk that are committed together: a command may have to wait for as many."""
 CROWD: Final = 1_000
-"""People without a card from whom on the desk pauses between commits."""
+"""With so many threads without a card, or more, the desk pauses between commits."""
 PAUSE_PER_WAITING, LONGEST_PAUSE = 3e-6, 0.1
-"""Seconds of that pause: some ten times what it takes to compare one of them; a person's command waits for no longer."""
+"""Seconds of that pause: for each such thread, about ten times its comparison, and the most that a command waits for it."""
 
 
-class _StaleFacts(Exception):  # noqa: N818 - it says what happened
-    """Between facts and commit came something that must be known before anything is destroyed."""
+class _StaleFacts(Exception):  # noqa: N818 - the name says what happened
+    """Between the look-up of the facts and the commit, an event arrived that must be known before data are destroyed."""
 
 
 class Engine:
@@ -87,7 +87,7 @@ class Engine:
         drills: Mapping[str, DrillScript] = NO_DRILLS,
         calendar: Callable[[], Shifts | None] = lambda: None,
     ) -> None:
-        """Make it. `on_call`: a person can be called outside Matrix. `drills`: of a rehearsal. `calendar`: its copy."""
+        """`on_call`: whether a person can be called outside Matrix. `drills`: of a rehearsal line. `calendar`: its copy."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._outbox = outbox
@@ -109,8 +109,8 @@ class Engine:
         self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT, rank=self._rank)
         services.wake.engine = self.queue.wake
         self._desk, self._conversations = Desk(), frozenset[str]()
-        # A part of each transaction id: a server that takes over as a replica can give out numbers again that were used, so
-        # that the homeserver answers with the event of before and the words count as sent.
+        # A part of each transaction id: a promoted replica may use numbers again, and then the homeserver would return the
+        # earlier event and the new words would count as sent.
         self._run = secrets.token_hex(4)
 
     @property
@@ -141,12 +141,12 @@ class Engine:
         following = True
         while following and (next_event := await inbox.next_to_decide(self._database, owner)) is not None:
             await self._process(next_event.row, next_event.thread)
-            # Who was the last is not looked behind: what came since has woken its owner again.
+            # After the last row the inbox is not read again: a newer row has woken its owner again.
             following = next_event.is_followed
 
     async def _process_together(self, rows: list[SequencedRow]) -> None:
         """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""
-        # A person's message may hold an agreed word, or a number: it is looked at alone, whatever an older program noted.
+        # A person's message may hold a codeword or a number: it is processed alone, also if an older program sealed it.
         if len(rows) > 1 and not any(row.inbox_row.kind in inbox.OF_PEOPLE for row in rows):
             try:
                 desk, decided = self._desk, list[tuple[SequencedRow, Step[Desk]]]()
@@ -160,7 +160,7 @@ class Engine:
                 await self._commit(DESK, self._desk, decided)
             except (Unavailable, OSError):
                 raise
-            except Exception as error:  # noqa: BLE001 - which of them it is, is found one by one
+            except Exception as error:  # noqa: BLE001 - deciding one by one shows which event it is
                 log.failure("engine.one_by_one", error)
             else:
                 return
@@ -179,7 +179,7 @@ class Engine:
             stored = None if owner == DESK else await self._check.compare(owner, thread)
             while True:
                 if owner != DESK and stored is None:
-                    # It has ended: what the desk still had to tell it concerns nobody.
+                    # The thread has ended: the desk's event for it is not needed any more.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
                     return
                 opened: Any = (
@@ -192,7 +192,7 @@ class Engine:
                     matched = await self._codeword_matcher.match(aggregate, event)
                 except (Unavailable, OSError):
                     raise
-                except Exception as error:  # noqa: BLE001 - a word may stand in it, and a dead letter is kept
+                except Exception as error:  # noqa: BLE001 - the event may hold a codeword, and a dead letter is stored
                     await self._record_dead_letter(SequencedRow(row.seq, InboxRow(owner, row.inbox_row.kind, b"")), error)
                     return
                 try:
@@ -203,14 +203,14 @@ class Engine:
                     continue
                 except (Unavailable, OSError):
                     raise
-                except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
-                    # A dead letter is kept; the word that stood in it is not.
+                except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner continues without this row
+                    # The dead letter is stored without the codeword.
                     said = None if matched.event is event else matched.event
                     await self._record_dead_letter(row, error, without_words=said)
                 return
         except (Unavailable, OSError):
             raise
-        except Exception as error:  # noqa: BLE001 - a row that cannot be read is put aside as well
+        except Exception as error:  # noqa: BLE001 - a row that cannot be read becomes a dead letter as well
             await self._record_dead_letter(row, error)
 
     async def _decide(
@@ -250,9 +250,9 @@ class Engine:
         behind: bool = False,
         unshown: str = "",
     ) -> None:
-        """Commit decisions of one owner, each based on the result of the one before, with everything that follows.
+        """Commit decisions of one owner, each based on the result of the previous one, with all their effects.
 
-        `unshown`: the ref that the message of a text without one would have; its copy at the carrier waits for no message.
+        `unshown`: the ref of a text's message, if none is posted, so that the carrier copy does not wait for it.
         """
         after = decided[-1][1].aggregate
         acts = [(row, n, action) for row, step in decided for n, action in enumerate(step.actions)]
@@ -275,7 +275,7 @@ class Engine:
             and not is_transactional(action)
             and not (isinstance(action, EditMessage) and last_edit[action.place, action.ref] is not action)
         ]
-        # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
+        # Before the commit: the digest takes some tens of milliseconds, and a commit must not wait.
         erases = any(isinstance(effect, EraseTexter) for _, effect in effects)
         suppresses = any(isinstance(effect, Suppress) for _, effect in effects)
         phone = await self._transactional_actions.suppression.digest(await self._phone_of(owner)) if suppresses else b""
@@ -304,7 +304,7 @@ class Engine:
                 await carrier_copies.release_shown(transaction, owner, unshown, self._clock.now())
             return placed
 
-        # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
+        # The outbox waits for the sync of this commit. Other effects, such as destroying a key, must wait here.
         sync = Sync.AWAIT if effects else Sync.BEGIN if rows or pending_thread is not None else Sync.DEFER
         placed = await self._database.commit(commit, sync=sync)
         if sealed_desk is not None:
@@ -316,7 +316,7 @@ class Engine:
         if pending_thread is not None:
             await pending_thread.after_commit()
         if renamed:
-            # The words of one that is over are free again; one that begins needs a room.
+            # The designation of an ended conversation is free again; a new conversation needs a room.
             self._designations.release(before.designation)
             self._wake.rooms()
 
@@ -369,7 +369,7 @@ class Engine:
 
 
 def _unshown_text(event: Event, actions: Iterable[Action]) -> str:
-    """Return what the message of a text would be called, where there is none: it has no words, or the phone is blocked."""
+    """Return the ref of a text's message if none is posted: the text has no words, or the phone is blocked; else empty."""
     if not isinstance(event, TextArrived):
         return ""
     ref = f"in:{event.id}:0"

@@ -31,7 +31,7 @@ from policies.pack import Pack, Shifts
 
 NO_DRILLS: Final[Mapping[str, DrillScript]] = MappingProxyType({})
 DEAD_LETTER_WAIT: Final = 7 * 86_400
-"""Seconds for which words that could not be shown are waited for where nobody can drop them."""
+"""Seconds for which a parked thread waits for words that could not be shown, because nobody can drop them there."""
 
 
 class FactsLookup:
@@ -90,7 +90,7 @@ class FactsLookup:
         )
 
     async def _has_unshown_words(self, owner: str) -> bool:
-        """Whether words of the texter are still on their way into the room. A row that cannot be read may be such."""
+        """Whether words of the texter are still on their way into the room. An unreadable row counts as such."""
         for row in await outbox.messages_of(self._database, owner):
             try:
                 if await self._is_of_texter(owner, row.txn, row.body):
@@ -102,13 +102,13 @@ class FactsLookup:
     async def _has_retryable_dead_letter(self, owner: str, aggregate: Thread | Desk, now: float) -> bool:
         """Whether words of the texter are in a dead letter that `!retry` can still bring into the room.
 
-        Without a room nobody can say that they are to be dropped: then they are waited for as long as the desk's.
+        In a parked thread nobody can drop them: then only dead letters of the last `DEAD_LETTER_WAIT` seconds count.
         """
         parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
         since = now - DEAD_LETTER_WAIT if parked else 0
         for letter in await dead_letters.retryable(self._database, owner, since=since):
             if not letter.row.body:
-                continue  # an agreed word may have stood in it, and it was not kept
+                continue  # it may have held a codeword, so its body was not stored
             if letter.is_text or await self._is_unshown_message_of_texter(letter):
                 return True
         return False
@@ -117,7 +117,7 @@ class FactsLookup:
         try:
             return await self._is_of_texter(letter.row.owner, letter.txn, letter.row.body)
         except (CannotOpen, ValueError):
-            return False  # nothing could show it
+            return False  # it can never be shown
 
     async def _is_of_texter(self, owner: str, txn: str, sealed: bytes) -> bool:
         """Whether a message of the outbox has words of the texter. Raises `CannotOpen` and `ValueError`."""

@@ -1,4 +1,4 @@
-"""Tells the desk who got or lost an account by `quietline staff`, beside the running line.
+"""Tells the desk who got or lost an account by `quietline staff` while the line runs.
 
 Rules of this module: the verb leaves its changes in the table `line`; each becomes an event of the desk in the commit that
 takes it away, so a change is told once, whatever is killed. What follows (invitation, removal) is the desk's decision.
@@ -17,20 +17,20 @@ from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
 
 LOOK_INTERVAL: Final = 2.0
-"""Seconds between two looks: within seconds a new colleague is invited (design.md, "Contracts with the outside")."""
+"""Seconds between two checks: a new colleague is invited within seconds (design.md, "Contracts with the outside")."""
 REMOVED: Final = "removed"
-"""What stands in place of a role when the account was ended."""
+"""Stands in place of a role when the account was ended."""
 
 
 class StaffChanges:
-    """Takes the requests that the verb left. `loop` until cancelled."""
+    """Processes the changes that the verb left. `loop` until cancelled."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.loop = BackgroundLoop("staff_changes", self.run_once, max_sleep=LOOK_INTERVAL)
 
     async def run_once(self) -> float:
-        """Take all requests; return the seconds until the next look."""
+        """Process all changes; return the seconds until the next check."""
         services = self._services
         changes = await line_state.get(services.database, line_state.STAFF_CHANGES)
         if changes is None:
@@ -39,7 +39,7 @@ class StaffChanges:
 
         async def commit(transaction: Transaction) -> None:
             if await line_state.get(transaction, line_state.STAFF_CHANGES) != changes:
-                return  # the verb left another one meanwhile: the next look takes both
+                return  # the verb left another one meanwhile: the next check processes both
             for row in rows:
                 await inbox.append(transaction, row)
             await line_state.delete(transaction, line_state.STAFF_CHANGES)

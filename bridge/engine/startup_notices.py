@@ -26,11 +26,11 @@ from bridge.tables.audit_log import AuditLog
 from bridge.tables.timers import Timer
 
 LINE_SUBJECT: Final = "line"
-"""Whose entry of the audit it is."""
+"""The subject of the audit entry."""
 
 
 async def report_restore(database: Database, vault: Vault, clock: Clock) -> None:
-    """Tell the desk once that the line was restored. At the start, when the desk has its key."""
+    """Tell the desk once that the line was restored. At the start, once the desk has its key."""
     text = await line_state.get(database, line_state.RESTORE)
     if text is None:
         return
@@ -72,7 +72,7 @@ async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName,
 async def report_missing_keys(database: Database, vault: Vault, owners: Collection[str]) -> None:
     """Tell the desk how many conversations have no key, if these are more than at the last start.
 
-    `owners`: who has a key.
+    `owners`: the owners that have a key.
     """
     count = await threads.count_keyless(database, owners)
     last_count = int(await line_state.get(database, line_state.KEYS_MISSING) or 0)
@@ -100,7 +100,7 @@ async def look_at_shifts(database: Database, clock: Clock) -> None:
 
 
 async def first_roster(database: Database, configured: list[Staff]) -> list[Staff]:
-    """Return whom to invite to a new desk: its former members, or the first roster of the configuration."""
+    """Return the people to invite to a new desk: its former members, or the first roster of the configuration."""
     roster = await line_state.get(database, line_state.RESTORED_ROSTER)
     return [Staff(**seat) for seat in json.loads(roster)] if roster is not None else configured
 

@@ -32,10 +32,10 @@ from bridge.tables.timers import Timer
 BATCH: Final = 20
 MAX_SLEEP: Final = 5.0
 NO_KEY_DELAY: Final = 3600.0
-"""Seconds by which a timer is put off whose owner has no key."""
+"""Seconds by which a timer is postponed if its owner has no key."""
 
 
-class ClockSetRight(Exception):  # noqa: N818 - not an error: a person said it
+class ClockSetRight(Exception):  # noqa: N818 - not an error: a person's statement
     """The machine's clock is right, and this process uses another time: it ends, and the next process uses the clock."""
 
 
@@ -61,7 +61,7 @@ class Timers:
         services.wake.timers = self.loop.wake
 
     async def recover(self) -> None:
-        """At the start: find out whether the clock was set while no bridge ran, and correct times that are too late."""
+        """At the start: check whether the clock was set while no bridge ran, and correct times that are too late."""
         jump, ahead = await self._clock_check.at_start()
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=jump)) if jump else None
         counts = await clock_trust.is_trusted_from_next_start(self._database)
@@ -69,7 +69,7 @@ class Timers:
         async def commit(transaction: Transaction) -> None:
             await clock_trust.add_ahead(transaction, ahead)
             if ahead >= MAX_SKEW:
-                # Whoever waits for an answer does not wait for a person to look at the clock.
+                # These timers do not wait until a person checks the clock, because texters wait for answers.
                 await timer_table.bring_back(transaction, now=int(self._clock.now()), seconds=ahead, destroys=False)
             if inbox_row is not None:
                 await clock_trust.distrust(transaction)
@@ -113,8 +113,8 @@ class Timers:
         async def commit(transaction: Transaction) -> None:
             for row, inbox_row in inbox_rows:
                 if inbox_row is None:
-                    # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
-                    # as after a person put an older keys.db back, and must not keep others from their turn.
+                    # Either the thread has ended since, and the row is deleted; or the owner has no key, as after an older
+                    # keys.db was restored: then the row must not block other timers.
                     await timer_table.postpone(transaction, row, now + NO_KEY_DELAY)
                 elif await timer_table.take(transaction, row):
                     await inbox.append(transaction, inbox_row)
@@ -127,7 +127,7 @@ class Timers:
         return 0.0
 
     async def _next_rows(self) -> list[Timer]:
-        """Read the timers that are due first: while the clock is doubted, only those that destroy nothing."""
+        """Read the timers that are due first; while the clock is distrusted, only those that destroy nothing."""
         kinds = (False,) if await clock_trust.is_distrusted(self._database) else (False, True)
         rows = [await timer_table.earliest(self._database, destroys=destroys, most=BATCH) for destroys in kinds]
         return [row for of_kind in rows for row in of_kind]
@@ -155,7 +155,7 @@ class Timers:
 
 
 async def write(transaction: Transaction, owner: str, timer: SetTimer | CancelTimer) -> None:
-    """Set or delete a timer, inside the commit of the decision that asked for it."""
+    """Set or delete a timer, inside the commit of the decision that made the action."""
     match timer:
         case SetTimer():
             await timer_table.put(transaction, Timer(owner, timer.key, timer.due), destroys=timer.key in DESTRUCTIVE)

@@ -1,8 +1,8 @@
 """Destroys rows, or gives them an expiry time, in the commit of the decision.
 
-Rules of this module: it runs inside the engine's commit and does only SQL, so a conversation is over exactly when the
-decision that ends it is kept. Data outside the database (rooms, keys, carrier) get a row in `erasure`. A thread owns its
-room until it is parked; from then on the erasure job owns it, by the bare room id, and no event of that room is handled any
+Rules of this module: it runs inside the engine's commit and does only SQL, so a conversation ends exactly when the decision
+that ends it is committed. Data outside the database (rooms, keys, carrier) get a row in `erasure`. A thread owns its room
+until it is parked; from then on the erasure job owns it, by the bare room id, and no event of that room is handled any
 more. When the thread ends, the job forgets whose room it was.
 """
 
@@ -70,7 +70,7 @@ TRANSACTIONAL_ACTIONS: Final = (
 
 
 class TransactionalActions:
-    """Performs these actions."""
+    """Performs transactional actions."""
 
     def __init__(self, services: Services, *, settings: Settings, audit: AuditLog, suppression: Suppression) -> None:
         self._clock, self._settings, self._audit, self.suppression = services.clock, settings, audit, suppression
@@ -79,7 +79,7 @@ class TransactionalActions:
     async def perform(
         self, transaction: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b""
     ) -> None:
-        """Perform one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""
+        """Perform one, inside the commit of the decision that made it. `phone`: its slow digest, for `Suppress`."""
         now = self._clock.now()
         match action:
             case MarkSeen():
@@ -143,7 +143,7 @@ async def _end(transaction: Transaction, aggregates: MarkedSet, thread: str, *, 
 
 
 async def _delete_rows(transaction: Transaction, thread: str, *, now: float) -> None:
-    """Delete what does not outlive a conversation: everything of a thread but its texts that are still to be decided."""
+    """Delete everything of a thread that ends with the conversation; texts that are still undecided stay."""
     if under_way := await outbox.count_sending_sms(transaction, thread):
         await carrier_copies.count_result(transaction, thread, carrier_copies.WITHOUT_ID, more=under_way)
     await outbox.delete_all(transaction, thread)
@@ -152,6 +152,6 @@ async def _delete_rows(transaction: Transaction, thread: str, *, now: float) -> 
     await early_reactions.delete(transaction, thread)
     await sent_texts.delete_all(transaction, thread)
     await inbox.delete_all_but_texts(transaction, thread)
-    # What stands in an office stays there for its time, and no longer says of whom it was.
+    # Messages in an office stay until they expire, but no longer belong to this thread.
     await room_events.reassign(transaction, thread, DESK)
     await carrier_copies.expedite(transaction, thread, now)

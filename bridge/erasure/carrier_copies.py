@@ -46,17 +46,17 @@ COPIES: Final = "copies"
 """The vault's owner of the copies' key."""
 BATCH: Final = 20
 MOST_REMEMBERED: Final = 10_000
-"""Texts that are remembered as shown at most: so many wait where a carrier does not answer."""
+"""Most texts that are remembered as shown: they wait while a carrier does not answer."""
 COMMIT_WITHIN: Final = 1.0
 """Seconds for which a result waits for others of its batch, and for the request under way."""
 MAX_SLEEP: Final = 5.0
 GATHER_SECONDS: Final = 1.0
-"""Seconds until it looks for more after fewer than a batch: so copies of texts that follow each other share a commit."""
+"""Seconds until the next check after less than a full batch, so that copies of successive texts share a commit."""
 ALERT_AFTER_TRIES: Final = (6, 30, 100)
-"""Tries after which the desk hears of a copy that does not go."""
+"""Tries after which the desk is told of a copy that is not deleted."""
 
 MAX_UNCONFIRMED_TRIES: Final = 10
-"""Tries after which a deletion that the carrier accepts and never confirms is called so."""
+"""Tries after which a deletion that the carrier accepts but never confirms is called unconfirmed."""
 
 GONE: Final = "gone"
 UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
@@ -65,7 +65,7 @@ ELSEWHERE: Final = "left at another carrier, which cannot be asked any more"
 
 
 ShownText: TypeAlias = tuple[str, str]
-"""A thread, and our name of a message in its room that has a text of theirs, or a piece of one."""
+"""A thread, and the ref of a message in its room that has a text of the texter, or a part of one."""
 
 
 class CarrierCopies:
@@ -80,7 +80,7 @@ class CarrierCopies:
         accept_report: Callable[[DeliveryReport], Awaitable[None]],
         yield_to_foreground: Callable[[], Awaitable[None]],
     ) -> None:
-        """Make it. `yield_to_foreground` waits for a pause in conversations, for a bounded time."""
+        """`yield_to_foreground` waits for a pause in conversations, for a bounded time."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._carrier, self._alert, self._accept_report = carrier, alert, accept_report
         self._yield_to_foreground, self._crash, self._wake = yield_to_foreground, services.crash, services.wake
@@ -105,7 +105,7 @@ class CarrierCopies:
             return await self._vault.seal(COPIES, COPIES, raw)
 
     def _remember(self, owner: str, ref: str) -> None:
-        """Remember that a text is shown; when there are too many, ask the index again instead."""
+        """Remember that a text is shown; if there are too many, delete all and read the index again."""
         if len(self._shown) >= MOST_REMEMBERED:
             self._shown.clear()
             self._has_asked_index = False
@@ -119,7 +119,7 @@ class CarrierCopies:
         shown = list(islice(self._shown, BATCH))
         due = await carrier_copies.due_copies(self._database, self._clock.now(), BATCH, clock_distrusted=distrusted)
         results: list[tuple[CarrierCopy, str]] = []
-        tried = set[int]()  # a text has several messages where it is long, and its copy may be due as well
+        tried = set[int]()  # a long text has several messages, and its copy may also be due
         commit_at, batch = 0.0, list[CarrierCopy | ShownText]([*shown, *due])
         for each in batch:
             await self._yield_to_foreground()
@@ -137,12 +137,12 @@ class CarrierCopies:
                 results = []
         if results:
             await self._finish(results)
-        for text in shown:  # not before: where something raised, all of it is looked at once more
+        for text in shown:  # only now: after an error all of them are tried again
             self._shown.pop(text, None)
         return 0.0 if BATCH in (len(shown), len(due)) else GATHER_SECONDS if shown or due else MAX_SLEEP
 
     async def _ask_index(self) -> None:
-        self._has_asked_index = True  # before: what is forgotten meanwhile has it asked once more
+        self._has_asked_index = True  # set first: if `_remember` clears the memory meanwhile, the index is read again
         now = self._clock.now()
         try:
             await self._database.commit(lambda transaction: carrier_copies.release_all_shown(transaction, now))
@@ -163,7 +163,7 @@ class CarrierCopies:
         return copy
 
     async def _delete_one(self, copy: CarrierCopy) -> str | None:
-        """Return the result for a copy; None when it stays, or is deleted later."""
+        """Try to delete a copy; return the result, or None if it is tried later."""
         try:
             message_id = (await self._vault.open(COPIES, COPIES, copy.id)).decode("utf-8", "surrogatepass")
         except CannotOpen:

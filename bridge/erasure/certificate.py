@@ -20,9 +20,10 @@ from bridge.storage.vault import Vault
 from bridge.tables.audit_log import format_hour
 
 KEY_LABEL: Final = "erasure receipts"
-"""The key derives from it, so it keeps its name, as `receipt` does in what is signed: certificates of before hold."""
+"""The key derives from this label. It must not change, nor `receipt` in the signed text, so that old certificates stay
+valid."""
 FOREIGN_UPLOADS: Final = "uploads of others, only pointed to"
-"""The one thing that is counted and not ours to erase."""
+"""The only thing that is counted although we may not erase it."""
 KEPT_PAGES: Final[dict[str, str]] = {
     "postgres": (
         "PostgreSQL database that keeps ciphertext: in pages until it writes over them, in its write-ahead log until that "
@@ -34,19 +35,19 @@ KEPT_PAGES: Final[dict[str, str]] = {
         "standbys and backups as long as those are kept"
     ),
 }
-"""What a deletion leaves in a database that an agency shares with other rooms, by `database` of `RoomStatus`."""
+"""What a deletion leaves in a homeserver's database that has other rooms too, by `database` of `RoomStatus`."""
 OWN_PAGES: Final = (
     "PostgreSQL database of the bridge that keeps ids, times and ciphertext without its key: in pages until it writes over "
     "them, in its write-ahead log until that is recycled, in archives, standbys and backups as long as those are kept"
 )
-"""What a deletion leaves in the bridge's own database, where that is a PostgreSQL."""
+"""What a deletion leaves in the bridge's own database, if that is PostgreSQL."""
 LEFT: Final = frozenset({FOREIGN_UPLOADS, OWN_PAGES, *KEPT_PAGES.values()})
-"""What is counted and not gone."""
+"""The counts of things that still exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureCertificate:
-    """A certificate as it is kept: canonical JSON and its signature."""
+    """A certificate as stored: canonical JSON and its signature."""
 
     id: str
     body: str
@@ -54,7 +55,7 @@ class ErasureCertificate:
 
     @property
     def content(self) -> dict[str, Any]:
-        """Its fields."""
+        """Return its fields."""
         value: dict[str, Any] = json.loads(self.body)
         return value
 
@@ -68,7 +69,7 @@ class CertificateSigner:
     def sign(
         self, *, id_: str, what: str, began: float, done: float, counts: Mapping[str, int], carrier: Mapping[str, int]
     ) -> ErasureCertificate:
-        """Make a certificate. `counts`: what was found gone; `carrier`: the result for the copies, in its own words."""
+        """Make a certificate. `counts`: what was found gone; `carrier`: how many carrier copies have which result."""
         content = {
             "receipt": id_,
             "what": what,
@@ -82,7 +83,7 @@ class CertificateSigner:
         return ErasureCertificate(id=id_, body=body, signature=self._key.sign(body.encode()))
 
     def verify(self, certificate: ErasureCertificate) -> bool:
-        """Whether a certificate is ours, unaltered, and the one of its id."""
+        """Whether a certificate is ours, is unaltered, and has its id."""
         try:
             self._key.public_key().verify(certificate.signature, certificate.body.encode())
             return bool(certificate.content.get("receipt") == certificate.id)

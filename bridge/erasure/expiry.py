@@ -1,4 +1,4 @@
-"""Deletes what has come to the end of its time: events and the keys that read them, remembered ids, certificates.
+"""Deletes expired data: events and the keys that read them, remembered ids, certificates.
 
 Rules of this module: an event is redacted, looked for, and taken off the deletion index when it was found gone. An event
 that can still be read stays on the index, is tried again and reported at the desk. When the homeserver fails for one room,
@@ -33,25 +33,25 @@ BATCH: Final = 96
 INTERVAL: Final = 5.0
 PRUNE_INTERVAL: Final = 3600.0
 RESEAL_INTERVAL: Final = 86_400.0
-"""Seconds after which also what is not in use is sealed again."""
+"""Seconds between two times at which sessions that are not in use are sealed again, too."""
 RETRY_SECONDS: Final = 3600
 """Seconds after which an event that could not be redacted is tried again."""
 FIRST_WAIT: Final = 5.0
 MAX_WAIT: Final = 3600.0
-"""Seconds that a room waits which the homeserver failed for: twice as long each time, up to an hour."""
+"""Longest wait, in seconds, of a room for which the homeserver failed: the wait doubles each time, up to an hour."""
 ALERT_AT_FAILURES: Final = (10, 100, 1000)
-"""Failures in a row after which the desk hears of a room: the first after an hour and a half."""
+"""Consecutive failures after which the desk is told of a room: the first after an hour and a half."""
 ALERT_AT_REFUSALS: Final = (1, 10, 100, 1000)
-"""Rounds in which something of a room was to go and stayed, at which the desk hears of it."""
+"""Rounds in which an event of a room was not erased, after which the desk is told."""
 FORGET_AFTER: Final = 86_400.0
-"""Seconds without trouble after which a room's trouble is over."""
+"""Seconds without a failure after which a room's count is deleted."""
 
 
 class RoomEraser(Protocol):
     """The operations on rooms that the expiry of messages needs (`room_steps.RoomSteps`)."""
 
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
-        """Redact events, look for them, and return those that are gone."""
+        """Redact events, check each, and return those that are gone."""
 
     async def overwrite_redacted(self, room_id: str) -> int:
         """Overwrite redacted events."""
@@ -78,7 +78,7 @@ class ExpiryWorker:
         """Expire a batch of events, and from time to time the rest; return the seconds until more is due."""
         now = self._clock.now()
         if await clock_trust.is_distrusted(self._database):
-            # Not by its age: what was handled goes also while nobody knows the time.
+            # These keys are not destroyed by age, so it is done while the clock is distrusted, too.
             if not 0 <= now - self._destroyed < PRUNE_INTERVAL:
                 await destroy_passing_keys(self._services)
                 await self._seal_again(now)
@@ -86,7 +86,7 @@ class ExpiryWorker:
             return INTERVAL
         try:
             wait = await self._expire_due(now)
-        except Exception:  # a damaged page, say: what has nothing to do with it goes all the same, as it does the other way
+        except Exception:  # such as a damaged page: other data are deleted all the same, here and the other way round
             await self._clean(now)
             raise
         await self._clean(now)
@@ -107,7 +107,7 @@ class ExpiryWorker:
         return 0.0 if due and all(done) else INTERVAL
 
     async def _clean(self, now: float) -> None:
-        """Once an hour delete the rest: rows, and keys that read what is gone."""
+        """Once an hour delete the rest: rows, and keys of erased messages."""
         if not 0 <= now - self._pruned < PRUNE_INTERVAL:
             await self._delete_expired_rows(int(now))
             await destroy_passing_keys(self._services)
@@ -139,7 +139,7 @@ class ExpiryWorker:
         return has_answered
 
     async def _expire_events(self, room_id: str, events: list[IndexedEvent], now: int, remaining: list[str]) -> None:
-        """Do it for all of them at once, or one by one. `remaining`: gets why something did. Raises :class:`Transient`."""
+        """Expire events together, or one by one. `remaining`: gets the reason why one stays. Raises :class:`Transient`."""
         messages = [event for event in events if not event.is_state]
         try:
             redacted_events = await self._rooms.redact_and_verify(room_id, messages, again=now // RETRY_SECONDS)
@@ -148,7 +148,7 @@ class ExpiryWorker:
         except HomeserverError as error:
             refused = isinstance(error, Permanent)
             broken = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
-            # It may be one of them only. Which one is found out one by one, and the others do not wait for it.
+            # One event may be the cause: they are tried one by one, so that the others do not wait for it.
             if len(events) > 1 and (refused or broken):
                 for event in events:
                     await self._expire_events(room_id, [event], now, remaining)
@@ -164,7 +164,7 @@ class ExpiryWorker:
         expired_numbers = {event.n for event in (*redacted_events, *(event for event in events if event.is_state))}
         names = [event.event_id for event in events if event.n in expired_numbers]
         await self._database.commit(lambda transaction: room_events.delete(transaction, names))
-        # Not those that a person holds by now: they wait as they are.
+        # Without events that are on legal hold by now: they just wait.
         readable_events = [
             event
             for event in messages
@@ -184,7 +184,7 @@ class ExpiryWorker:
         try:
             await self._rooms.overwrite_redacted(room_id)
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
-            # It is redacted, and nobody can fetch it; the homeserver's own loop overwrites it some minutes later.
+            # The events are redacted, and nobody can fetch them; the homeserver's own loop overwrites them minutes later.
             log.event("expiry.not_overwritten", status=error.status)
 
     async def _delete_expired_rows(self, now: int) -> None:
@@ -219,19 +219,19 @@ class RoomBackoff:
         self._rooms: dict[str, _RoomFailures] = {}
 
     def backing_off(self, now: float) -> list[str]:
-        """Return the rooms that are not to be tried yet, and forget rooms that work again."""
+        """Return the rooms that must not be tried yet, and delete the counts of rooms that work again."""
         self._rooms = {room_id: each for room_id, each in self._rooms.items() if now - each.last < FORGET_AFTER}
         return [room_id for room_id, each in self._rooms.items() if each.until > now]
 
     def record_failure(self, room_id: str, now: float, after: float) -> float | None:
-        """Postpone a room, for `after` seconds or more; return since when it fails, if the desk is to be told."""
+        """Postpone a room, for `after` seconds or more; return since when it fails, if the desk must be told."""
         failures = self._failures_of(room_id, now)
         failures.failures += 1
         failures.until = now + min(max(after, FIRST_WAIT * 2.0 ** min(failures.failures - 1, 16)), MAX_WAIT)
         return failures.since if failures.failures in ALERT_AT_FAILURES else None
 
     def record_refusal(self, room_id: str, now: float) -> float | None:
-        """Note that an event of a room stays; return since when, if the desk is to be told."""
+        """Note that an event of a room stays; return since when, if the desk must be told."""
         failures = self._failures_of(room_id, now)
         failures.refusals += 1
         return failures.since if failures.refusals in ALERT_AT_REFUSALS else None

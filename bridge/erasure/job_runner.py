@@ -37,14 +37,17 @@ from bridge.tables.erasure_jobs import FLUSH, IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX
 
 MAX_SLEEP: Final = 5.0
 ALERT_AFTER_TRIES: Final = (5, 50, 500)
-"""Tries of one step after which the desk hears of it."""
+"""Tries of one step after which the desk is told."""
 REDACTION_DELIVERY_SECONDS: Final = 2.0
-"""Seconds between the last redaction and the removal of the people in the room. A client that is on hears of one after the
-other in that time; a client that is removed hears no more, and keeps what a burst that was cut short did not take away."""
+"""Seconds between the last redaction and the removal of the people in the room. A client that is online receives them one
+after the other in that time; a removed client receives no more, and would keep messages."""
 
 
-class StepNotDone(Exception):  # noqa: N818 - it is an answer
-    """It is not gone yet, or cannot be checked. `what`: the name of a notice `remains.*`; `after`: seconds."""
+class StepNotDone(Exception):  # noqa: N818 - an answer, not a failure
+    """Data are not gone yet, or cannot be checked.
+
+    `what`: the name of a notice `remains.*`; `after`: seconds to the next try.
+    """
 
     def __init__(self, what: str, *, after: float = 0.0) -> None:
         super().__init__(what)
@@ -56,7 +59,7 @@ Step = Callable[[ErasureJob], Awaitable[str]]
 
 
 class ErasureRunner:
-    """Takes every erasure job through its steps. `wake` after a commit that began one; `run` until cancelled.
+    """Performs the steps of every erasure job. `wake` after a commit that began one; `run` until cancelled.
 
     `yield_to_foreground` waits for a pause in conversations, for a bounded time.
     """
@@ -80,7 +83,7 @@ class ErasureRunner:
         )
 
     async def run_once(self) -> float:
-        """Do one step of the job that is due first; return for how many seconds nothing is due."""
+        """Do one step of the job that is due first; return the seconds until the next one is due."""
         now = self._clock.now()
         distrusted = await clock_trust.is_distrusted(self._database)
         job = await erasure_jobs.next_job(self._database, now, clock_distrusted=distrusted)
@@ -99,7 +102,7 @@ class ErasureRunner:
         except Unavailable:
             raise
         except DatabaseError as error:
-            # The damaged page of one job need not be that of others.
+            # A page that is damaged for one job may be intact for others.
             log.failure("erasure.database_corrupt", error, kind=job.step)
             await self._retry_later(job, "database_damaged", MAX_WAIT)
         except (Transient, HomeserverUnreachable) as error:
@@ -111,7 +114,7 @@ class ErasureRunner:
             await self._retry_later(job, "step_refused", 30.0)
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - a damaged row, or a bug, of one job: the others go on, and so do texts
+        except Exception as error:  # noqa: BLE001 - a damaged row, or a bug, of one job: other jobs and texts continue
             log.failure("erasure.step_failed", error, kind=job.step)
             await self._retry_later(job, "program_failed", MAX_WAIT)
         else:
@@ -132,7 +135,7 @@ class ErasureRunner:
         now = self._clock.now()
         heard = REDACTION_DELIVERY_SECONDS if (job.step, following) == ("redact", "empty") else 0.0
         due = now + (job.grace if following == PURGE else heard)
-        # A step that is done again has not got on yet.
+        # A step that follows itself has made no progress yet.
         tries = job.tries if following == job.step else 0
         await self._database.commit(
             lambda transaction: erasure_jobs.advance(transaction, job, following, due=due, tries=tries)
@@ -151,7 +154,7 @@ class ErasureRunner:
 async def close_job(
     transaction: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int
 ) -> None:
-    """Keep the certificate, and in the same commit forget what the job was about; what is left of the job says nothing.
+    """Store the certificate, and in the same commit delete what the job was about; the remaining row says nothing.
 
     The job is due after those that are due already, so that their deleted data are overwritten together.
     """

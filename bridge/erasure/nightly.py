@@ -29,7 +29,7 @@ CHECK_INTERVAL: Final = 60.0
 AUDIT_INTERVAL: Final = 3600.0
 MAX_PAUSE_WAIT: Final = 300.0
 NOT_BEGUN: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
-"""What a homeserver answers that did nothing: it is away, or a person reads its database just now."""
+"""The answers after which nothing was done: the homeserver is down, or another program reads its database."""
 
 
 class NightlyMaintenance:
@@ -60,7 +60,7 @@ class NightlyMaintenance:
         )
 
     async def run_once(self) -> float:
-        """Do what is due; return the seconds until it looks again. Raises what the database and the homeserver raise."""
+        """Do what is due; return the seconds until the next check. Raises what the database and the homeserver raise."""
         if await clock_trust.is_distrusted(self._database):
             return CHECK_INTERVAL
         now = self._clock.now()
@@ -79,7 +79,7 @@ class NightlyMaintenance:
         return CHECK_INTERVAL
 
     async def _vacuum_homeserver(self, now: float) -> None:
-        """Have the homeserver's database vacuumed; not within a day of a try whose end is unknown."""
+        """Request a vacuum of the homeserver's database; not within a day of a try with an unknown result."""
         if not await self._due(line_state.VACUUM_BEGUN, now):
             return
         await self._wait_for_pause(MAX_PAUSE_WAIT)

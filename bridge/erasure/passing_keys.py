@@ -1,4 +1,4 @@
-"""Destroys passing keys under which nothing is sealed any more: of words said at the desk, and of old states of sessions.
+"""Destroys passing keys under which nothing is sealed any more: those of words at the desk, and of old states of sessions.
 
 Rules of this module: PostgreSQL keeps deleted and replaced rows, so the key is destroyed instead. Rows are sealed under a
 passing key only within a commit. So a commit that retires a key sees every row that can ever be under the keys retired
@@ -25,7 +25,7 @@ from bridge.storage.vault import Passing
 from bridge.tables import dead_letters, inbox
 
 ROUNDS: Final = 2
-"""The first retires the key of words said just now, the second destroys it."""
+"""The first round retires the key of the newest words, the second destroys it."""
 
 
 async def destroy_passing_keys(services: Services) -> None:
@@ -48,8 +48,8 @@ async def destroy_passing_keys(services: Services) -> None:
 async def seal_again(services: Services, *, now: float, everything: bool) -> None:
     """Seal current states under other keys, so that the keys of earlier states can be destroyed the next time.
 
-    `everything`: also sessions that are not in use. If no key can be made, all stays. The old keys are not destroyed at
-    once, because a replica that takes over may lack the last commits, and would then have the earlier states alone.
+    `everything`: also sessions that are not in use. If no key can be made, nothing changes. The old keys are not destroyed
+    at once, because a replica that takes over may lack the last commits, and would then have only the earlier states.
     """
     database, vault = services.database, services.vault
     await vault.renew_passing(Passing.SESSIONS)
@@ -62,7 +62,7 @@ async def seal_again(services: Services, *, now: float, everything: bool) -> Non
 
 
 async def _owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something in the main database is sealed."""
+    """Return the owners of the passing keys under which data in the main database are sealed."""
     owners: set[str] = set()
     for table in (inbox, dead_letters, inbound_table, outbound_table, olm_store):
         owners |= await table.passing_owners(reader)

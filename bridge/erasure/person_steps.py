@@ -1,4 +1,4 @@
-"""The steps that erase what was kept of a texter; `job_runner` has their order and their rules.
+"""The steps that erase the data of a texter; `job_runner` has their order and their rules.
 
 Rules of this module: the decision that ended the thread deleted the rows. These steps destroy the key, and then wait until
 the carrier has deleted each copy. The certificate counts a copy that the carrier keeps as kept.
@@ -36,9 +36,9 @@ class PersonSteps:
         return {"key": self.key, "copies": self.copies, "person": self.person}
 
     async def key(self, job: ErasureJob) -> str:
-        """Destroy the texter's key: number and flags cannot be read any more, in any copy.
+        """Destroy the texter's key, so that number and flags are unreadable in every copy.
 
-        The keys of what was said of the texter at the desk and in offices are destroyed as well.
+        The keys of words about the texter at the desk and in offices are destroyed as well.
         """
         await self._vault.destroy(job.subject)
         await destroy_passing_keys(self._services)
@@ -54,7 +54,7 @@ class PersonSteps:
         return "person"
 
     async def person(self, job: ErasureJob) -> str:
-        """Look for key and rows; then keep the certificate, and in the same commit forget whom it was about."""
+        """Check that key and rows are gone; then store the certificate, and in the same commit delete whom it was about."""
         if await self._vault.has_key(job.subject):
             return "key"
         results = await carrier_copies.results_of(self._database, job.id)

@@ -1,4 +1,4 @@
-"""Erases events of open rooms once more when the homeserver's database was put back and has them again.
+"""Erases events of open rooms once more after a rollback of the homeserver, which has them again.
 
 Rules of this module: each event of our rooms is on the deletion index until it was found gone. So an event that can be
 read, is no newer than the last one received, and is not on the index, had been erased: it is put on the index, due now, and
@@ -29,7 +29,10 @@ RETRY: Final = (5.0, 300.0)
 
 
 class ReturnedEvents:
-    """Looks for them while the line notes a rollback of the homeserver. `wake_expiry` when something is to be redacted."""
+    """Looks for such events while the line notes a rollback of the homeserver.
+
+    `wake_expiry`: called when some must be redacted.
+    """
 
     def __init__(
         self, services: Services, *, probe: ErasureProbe, priority_gate: PriorityGate, wake_expiry: Callable[[], None]
@@ -39,7 +42,7 @@ class ReturnedEvents:
         self.loop = BackgroundLoop("returned_events", self.run_once, max_sleep=INTERVAL, retry=RETRY)
 
     async def run_once(self) -> float:
-        """Look through all rooms if it is due; return the seconds until the next look."""
+        """Check all rooms if that is due; return the seconds until the next check."""
         noted = await line_state.get(self._database, line_state.EVENTS_RETURNED)
         if noted is None:
             return INTERVAL
@@ -54,14 +57,14 @@ class ReturnedEvents:
         return 0.0
 
     async def _look_at(self, room_id: str, until: int) -> int:
-        """Put a room's events that had been redacted on the index; return how many there are."""
+        """Put a room's events that had been redacted on the deletion index; return how many there are."""
         try:
             events = await self._probe.readable(room_id)
         except TokenRefused:
             raise
         except Permanent:
             return 0
-        # Read first: in nearly every room all is on the index, and a commit there would hold up the one writer for nothing.
+        # Read first: nearly every room has all its events on the index, and a commit would occupy the only writer.
         known = set(await room_events.ids_of_room(self._database, room_id))
         old = [(event_id, at) for event_id, at in events if at <= until and event_id not in known]
         now = int(self._clock.now())

@@ -43,7 +43,7 @@ BATCH: Final = 48
 POLL: Final = 0.3
 REDACTED_AGAIN: Final = "redacted again"
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
-"""The homeserver's module: neither we made that upload nor anybody who is or was at the desk."""
+"""The module's error for an upload that neither we nor anybody who is or was at the desk made."""
 
 
 class RoomSteps:
@@ -81,7 +81,7 @@ class RoomSteps:
         }
 
     async def redact(self, job: ErasureJob) -> str:
-        """Redact a batch of the events on the index; when there is none, ask the homeserver what it still has."""
+        """Redact a batch of the events on the index; if there are none, ask the homeserver for further events."""
         room_id = job.subject
         events = await room_events.to_redact(self._database, room_id, BATCH)
         if not events:
@@ -98,10 +98,11 @@ class RoomSteps:
         return "redact"
 
     async def redact_all(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
-        """Redact these events, several at once when nobody talks. An event that does not exist counts as redacted.
+        """Redact these events, several at once while there is no conversation.
 
-        `again`: how often it was redacted before, because the homeserver accepted that and did not do it. Returns the
-        redacted events, without those of a thread that is on legal hold by now.
+        An event that does not exist counts as redacted. `again`: how often they were redacted before, because the
+        homeserver accepted the redaction and did not do it. Returns the redacted events, without those of a thread that is
+        on legal hold by now.
         """
 
         async def one(event: IndexedEvent) -> bool:
@@ -113,7 +114,7 @@ class RoomSteps:
         return await self._for_each(one, events)
 
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
-        """Redact events and look for each; return those that were found gone. For events that expire."""
+        """Redact events and check each; return those that were found gone. For events that expire."""
         redacted = await self.redact_all(room_id, events, again=again)
         return await self._for_each(lambda event: self._erasure_probe.event_gone(room_id, event.event_id), redacted)
 
@@ -123,7 +124,10 @@ class RoomSteps:
             return await self._module_client.censor(room_id)
 
     async def _for_each(self, one: Callable[[T], Awaitable[bool]], events: Sequence[T]) -> list[T]:
-        """Call it for every event, several at once, yielding to conversations; return the events for which it was true."""
+        """Call `one` for every event, several at once, yielding to conversations.
+
+        Return the events for which it was true.
+        """
 
         async def in_turn(event: T) -> bool:
             async with self._priority_gate.background():
@@ -136,7 +140,7 @@ class RoomSteps:
         return [event for event, result in zip(events, results, strict=True) if result]
 
     async def empty(self, job: ErasureJob) -> str:
-        """Remove everybody, so that their clients learn that the room is gone; done when a look finds nobody."""
+        """Remove everybody, so that their clients learn that the room is gone; done when a check finds nobody."""
         try:
             removed = await self._erasure_probe.empty(job.subject)
         except Permanent as error:
@@ -147,7 +151,7 @@ class RoomSteps:
         return "empty" if removed else "censor"
 
     async def censor(self, job: ErasureJob) -> str:
-        """Have redacted events overwritten now: the homeserver's own loop would keep them for a while.
+        """Overwrite redacted events now, because the homeserver's own loop would keep them for a while.
 
         Rule: design.md, "The life of a thread".
         """
@@ -156,12 +160,12 @@ class RoomSteps:
         return "censor" if remaining_count else "uploads"
 
     async def uploads(self, job: ErasureJob) -> str:
-        """Delete what was uploaded for the room, and not what another person uploaded and this room only refers to."""
+        """Delete the uploads for the room, but not foreign uploads that a message of this room only links."""
         for address in await media.uploads_of(self._database, job.subject):
             try:
                 await self._delete_upload(address)
             except ModuleRequestRejected as error:
-                # Refused for any other reason it may be ours, and the certificate must not say otherwise.
+                # After any other refusal it may be ours, and the certificate must not say otherwise.
                 if error.errcode != NOT_OURS:
                     raise
                 _count(job, FOREIGN_UPLOADS, 1)
@@ -173,7 +177,7 @@ class RoomSteps:
         try:
             await self._module_client.delete_media(address)
         except HomeserverUnreachable as error:
-            # It answers: the desk hears what is there still, and not that nobody answered.
+            # The homeserver does answer: the desk is told what still exists, not that the homeserver is unreachable.
             if error.errcode != STILL_THERE:
                 raise
             raise StepNotDone("upload") from None
@@ -187,7 +191,7 @@ class RoomSteps:
         return "purge"
 
     async def purge(self, job: ErasureJob) -> str:
-        """Look once more for words, then have the homeserver purge the room until nothing is left of it."""
+        """Check once more for messages, then purge the room until the homeserver has nothing left of it."""
         room = await self._module_client.room(job.subject)
         if room.state is RoomState.PRESENT and await self._unredacted(job.subject):
             return "redact"
@@ -200,7 +204,7 @@ class RoomSteps:
         return "look"
 
     async def look(self, job: ErasureJob) -> str:
-        """Look for everything from outside: the room, each event, each upload, the key."""
+        """Check everything from outside: the room, each event, each upload, the key."""
         room_id = job.subject
         room = await self._module_client.room(room_id)
         if room.state is not RoomState.GONE or room.events or room.leftovers:
@@ -217,7 +221,7 @@ class RoomSteps:
         if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"
         job.counts.pop(REDACTED_AGAIN, None)
-        # Found gone before, where all is done once more (`erasure_jobs.redo_rooms`) and our own rows had gone.
+        # When the erasure is repeated (`erasure_jobs.redo_rooms`) our own rows are gone, so the earlier counts are kept.
         counts = {"events": len(event_ids), "uploads": len(uploads)}
         job.counts.update({name: max(count, job.counts.get(name, 0)) for name, count in counts.items()})
         job.counts.update({"rooms": 1, "keys": 1})
@@ -229,7 +233,7 @@ class RoomSteps:
         return "forget"
 
     async def forget(self, job: ErasureJob) -> str:
-        """Delete our own rows of the room, and empty the log that still holds them."""
+        """Delete our own rows of the room, and empty the write-ahead log that still holds them."""
 
         async def commit(transaction: Transaction) -> None:
             await room_events.delete_room(transaction, job.subject)
@@ -242,7 +246,7 @@ class RoomSteps:
         return "sign"
 
     async def sign(self, job: ErasureJob) -> str:
-        """Look into every table; then keep the certificate, and in the same commit forget that there was a room."""
+        """Check every table; then store the certificate, and in the same commit delete that there was a room."""
         done = self._clock.now()
         certificate = self._signer.sign(
             id_=job.id, what="conversation", began=job.began, done=done, counts=job.counts, carrier={}
@@ -269,7 +273,7 @@ class RoomSteps:
 
         async def commit(transaction: Transaction) -> bool:
             known = False
-            # Our own rows of it may have gone before the homeserver was put back (`erasure_jobs.redo_rooms`).
+            # Our own rows of it may be gone since before the rollback (`erasure_jobs.redo_rooms`).
             await record_room(transaction, room, members={}, levels={})
             for event_id, at in events:
                 known |= not await room_events.record(
@@ -285,7 +289,7 @@ class RoomSteps:
         return bool(events)
 
     async def _is_lost(self, room_id: str, error: Permanent) -> bool:
-        """Whether a step is refused because we are not in the room, so that only the purge can still be done.
+        """Whether a step is refused because we are not in the room, so that only the purge remains.
 
         Either the homeserver does not have the room, as after a rollback; or a purge that did not end has removed us. A
         purge begins only when the room's key is destroyed, so nobody can read the room then.
@@ -307,7 +311,7 @@ class RoomSteps:
 
 
 async def _forget_foreign(transaction: Transaction, *, job: ErasureJob, address: str) -> None:
-    """Forget an upload that is left there, and record that there is one: after a crash nothing else does."""
+    """Delete the row of a foreign upload, and count it in the same commit, so that a crash loses no count."""
     await erasure_jobs.note_counts(transaction, job)
     await media.delete_upload(transaction, mxc=address)
 

@@ -1,4 +1,4 @@
-"""Puts erasure together: what `bridge` makes before the homeserver is reached, and what `matrix_workers` makes then.
+"""Puts erasure together: the parts that `bridge` makes before the homeserver is reached, and those of `matrix_workers`.
 
 Rule of this module: it is wiring, and the one sentence that reports at the desk that something is not gone.
 """
@@ -45,7 +45,7 @@ class ErasureAlert:
         )
 
     async def __call__(self, what: str, since: float) -> None:
-        """Say what, and since when it should have been erased (seconds since the epoch)."""
+        """Report `what` still exists, and since when it should have been erased (seconds since the epoch)."""
         hours = max(0, int((self._clock.now() - since) // 3600))
         inbox_row = await inbox.seal(self._vault, DESK, ErasureFailed(what=what, hours=hours))
         await self._database.commit(lambda transaction: inbox.append(transaction, inbox_row))

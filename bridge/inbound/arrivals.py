@@ -34,7 +34,7 @@ class ArrivalHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read the stored value; None when no text came yet, or the value is damaged: no text is refused for it."""
+        """Read the stored value; None if no text has come yet, or the value is damaged, which must not refuse a text."""
         if stored is None:
             return None
         try:
@@ -44,11 +44,11 @@ class ArrivalHistory:
             return None
 
     def text(self) -> str:
-        """Return it as the database stores it."""
+        """Return the value to store."""
         return json.dumps({"last": self.last, "gaps": {str(week): gap for week, gap in self.gaps.items()}})
 
     def with_text(self, hour: int) -> Self:
-        """Return the history after a text in that hour. An hour before the newest one changes nothing."""
+        """Return the history with a text in that hour. An hour before the newest one changes nothing."""
         if hour <= self.last:
             return self
         week = hour // WEEK_HOURS

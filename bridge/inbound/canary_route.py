@@ -1,4 +1,4 @@
-"""The canary's own way in and out, and where it says how its round trips went.
+"""The canary's HTTP route: it sends texts, fetches answers, and reports its round trips.
 
 Rules of this module: a caller without the secret gets the answer of a path that does not exist, and causes nothing: no
 alarm, no log line, no row. A text that comes here is the canary's and nobody else's, is from its one number, and begins or
@@ -27,9 +27,9 @@ from bridge.storage.errors import DatabaseError
 from bridge.tables import erasure_jobs
 
 MAX_BYTES: Final = 1024
-"""Bytes of a request that are read."""
+"""Largest request, in bytes."""
 MAX_ANSWERS: Final = 8
-"""Answers that are kept for the canary, the newest."""
+"""The newest answers that are kept for the canary."""
 
 
 class CanaryExchange:
@@ -95,7 +95,7 @@ class CanaryRoute:
         return web.Response(status=HTTPStatus.OK if accepted else HTTPStatus.BAD_REQUEST)
 
     async def _take(self, body: Any) -> bool:
-        """Take a text or a report; False for what is neither. Raises what the database raises."""
+        """Process a text or a report; return False for anything else. Raises what the database raises."""
         if "report" in body:
             await self._report(CanaryStep(body["report"]) if body["report"] else None, float(body["seconds"]))
             return True

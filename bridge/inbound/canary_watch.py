@@ -1,6 +1,6 @@
-"""Hears how the canary's round trips went, and notices when it says nothing any more.
+"""Receives the canary's reports of round trips, and notices when they stop.
 
-Rules of this module: the desk is told once when the canary fails, and once when it is well again; the person on call is
+Rules of this module: the desk is told once when the canary fails, and once when it works again; the person on call is
 called with the first. A restart repeats neither. Silence for two intervals is a failure as well: a dead canary must not
 look like a healthy line.
 """
@@ -20,13 +20,16 @@ from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
 
 CHECK_INTERVAL: Final = 5.0
-"""Seconds between two looks at how long ago the canary was heard."""
+"""Seconds between two checks of the time since the last report."""
 OK, NOT_OK = "1", "0"
-"""What `line_state.CANARY_OK` says: the value of the metric `quietline_canary_ok`."""
+"""Values of `line_state.CANARY_OK`, and of the metric `quietline_canary_ok`."""
 
 
 class CanaryWatch:
-    """`report` for each round trip, and `loop` beside. `silence`: seconds without a report after which the desk is told."""
+    """Call `report` for each round trip, and run `loop`.
+
+    `silence`: seconds without a report after which the desk is told.
+    """
 
     def __init__(self, services: Services, *, silence: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake
@@ -35,13 +38,13 @@ class CanaryWatch:
         self.loop = BackgroundLoop("canary_watch", self.run_once, max_sleep=CHECK_INTERVAL)
 
     async def report(self, step: CanaryStep | None, seconds: float) -> None:
-        """Take one report. `step`: where it failed; None: success, after `seconds`. Raises what the database raises."""
+        """Process one report. `step`: where it failed; None: success, after `seconds`. Raises what the database raises."""
         log.event("canary.reported", kind="ok" if step is None else step.value, seconds=round(seconds, 1))
         await self._note(step)
         self._heard = self._monotonic()
 
     async def run_once(self) -> float:
-        """Look once; return the seconds until the next look."""
+        """Check once; return the seconds until the next check."""
         if self._monotonic() - self._heard >= self._silence:
             await self._note(CanaryStep.SILENT)
         return CHECK_INTERVAL
@@ -57,7 +60,7 @@ class CanaryWatch:
             if before == now:
                 return False
             await line_state.put(transaction, line_state.CANARY_OK, now)
-            # Of a line that begins well nobody need hear.
+            # A first success is not reported.
             if is_news := before is not None or step is not None:
                 await inbox.append(transaction, inbox_row)
             return is_news

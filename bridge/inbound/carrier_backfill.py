@@ -28,15 +28,15 @@ from bridge.tables.sent_texts import ID_RETENTION
 
 INTERVAL: Final = 3600.0
 OVERLAP: Final = timedelta(minutes=10)
-"""Carriers' clocks and ours differ, and a listing may lag."""
+"""A listing begins so long before the watermark, because carriers' clocks differ from ours, and a listing may lag."""
 MAX_ABSENCE: Final = 600.0
-"""Seconds that the line may be away before people are told to look for texts: carriers call again for some minutes."""
+"""Seconds for which the line may be down before people are told to look for texts: carriers retry for some minutes."""
 LISTING_GRACE: Final = 300.0
 """Seconds for which a listing may fail before people are told."""
 REFRESHED: Final = timedelta(days=1)
-"""How far back a carrier is asked that lists nothing itself: what its telephone had not passed on yet."""
+"""How far back a carrier that only redelivers is asked: its telephone may not have forwarded some texts yet."""
 MAX_AGE: Final = ID_RETENTION - 86_400.0
-"""Seconds. What is asked for must still be in `seen`, or an old text would arrive again."""
+"""Greatest age, in seconds, of listed texts: their ids must still be in `seen`, or an old text would arrive again."""
 
 
 class CarrierBackfill:
@@ -51,7 +51,7 @@ class CarrierBackfill:
         self.loop = BackgroundLoop("carrier_backfill", self.reconcile_and_note, max_sleep=INTERVAL, retry=(30.0, 30.0))
 
     async def report_absence(self) -> None:
-        """At the start, for a carrier that cannot be asked: say so after a long time away."""
+        """At the start: if the carrier cannot list texts and the line was down for long, tell the desk."""
         last = await line_state.get(self._database, line_state.CLOCK_SAMPLE)
         if self._carrier.can_list or last is None:
             return
@@ -67,13 +67,13 @@ class CarrierBackfill:
         await self.loop.run()
 
     async def reconcile_and_note(self) -> float:
-        """Backfill, and note that the listing is taken in; return the seconds until the carrier is asked again."""
+        """Backfill, and note that the listing was processed; return the seconds until the next one."""
         await self.run_and_alert()
         self.caught_up.set()
         return INTERVAL
 
     async def run_and_alert(self) -> None:
-        """Backfill, and alert the desk when the carrier could not be asked for a while. Raises what `run_once` raises."""
+        """Backfill, and alert the desk when that has failed for a while. Raises what `run_once` raises."""
         try:
             await self.run_once()
         except ConnectionError:
@@ -86,10 +86,10 @@ class CarrierBackfill:
         self._failing_since = 0.0
 
     async def run_once(self) -> None:
-        """Take in what was listed since the watermark, then move it. The first time there is nothing to ask for."""
+        """Process the texts listed since the watermark, then move it. The first time there is nothing to list."""
         began = self._clock.system_time()
         mark = await line_state.get_time(self._database, line_state.CARRIER_WATERMARK)
-        # One that was made while the machine's clock was ahead would pass over everything until then.
+        # A watermark from a clock that was ahead would skip all texts until that time.
         mark = min(mark, began)
         if mark:
             text_count, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
@@ -100,7 +100,7 @@ class CarrierBackfill:
                 try:
                     await self._webhook.accept_text(listed)
                 except NotStored:
-                    # One thread without its key, and everybody else's texts behind it. It stays asked for.
+                    # The thread lacks its key. Other texts are stored all the same, and this one is listed again.
                     missing += 1
                     self._measurements.text_not_kept()
                     continue
@@ -108,7 +108,7 @@ class CarrierBackfill:
                 if listed.at is not None and not missing:
                     mark = max(mark, min(listed.at.timestamp(), began))
             if not self._carrier.can_list and not missing:
-                # It lists nothing that could move the mark; a day stays for what is still on its way.
+                # It lists nothing that could move the watermark; one day is left for texts that are still on their way.
                 mark = max(mark, began - REFRESHED.total_seconds())
             log.event("carrier_backfill.listed", count=text_count)
             self._measurements.carrier_asked(answered=True)

@@ -1,6 +1,6 @@
-"""What the webhook and `quietline carrier check`, which calls it by its public address, have in common.
+"""Constants of the webhook and of `quietline carrier check`, which calls it by its public address.
 
-Rule of this module: nothing else is in it, for a check loads no bridge.
+Rule of this module: it has nothing else, because the check must not load the bridge.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
-"""What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
+"""The body of a refusal, by which `carrier check` distinguishes it from a proxy's."""
 
 PROBE_BODIES: Final = (b"", b"quietline=check", b'{"quietline": "check"}')
-"""What `carrier check` calls us with, unsigned and signed: nobody need hear of it."""
+"""The bodies with which `carrier check` calls us, unsigned and signed; they cause no alert."""

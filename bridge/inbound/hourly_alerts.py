@@ -17,10 +17,10 @@ from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
 
 MIN_INTERVAL: Final = 3600.0
-"""Seconds between two words at the desk of one kind."""
+"""Seconds between two alerts of one kind."""
 DAY: Final = 86_400.0
 REFUSALS_TO_ALERT: Final = 3
-"""Refused requests within a day that are told: a stranger who tries once is nobody's business."""
+"""Refused requests within a day that cause an alert: a single one is not reported."""
 
 
 class HourlyAlerts:
@@ -29,11 +29,11 @@ class HourlyAlerts:
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake = services.wake
-        # What SQL says, so that a flood costs no commit each.
+        # A copy of the database's times, so that a flood does not cause a commit for each event.
         self._last_alerts: dict[Enum, float] = {}
 
     async def alert(self, event: StrayTextArrived | TextsMissing) -> None:
-        """Tell the desk of something of that kind. Raises what the database raises."""
+        """Tell the desk, unless it was told of this kind within the hour. Raises what the database raises."""
         now, name = self._clock.now(), f"{line_state.STRAY_ALERT}{event.kind.value}"
         if 0 <= now - self._last_alerts.get(event.kind, -MIN_INTERVAL) < MIN_INTERVAL:
             return
@@ -58,6 +58,6 @@ class RefusalCounter:
         self._times: deque[float] = deque(maxlen=REFUSALS_TO_ALERT)
 
     def is_repeated(self, now: float) -> bool:
-        """Count one, and say whether so many came within a day that a person should look. `now` in seconds."""
+        """Count one; return whether the last `REFUSALS_TO_ALERT` came within a day. `now` in seconds."""
         self._times.append(now)
         return len(self._times) == REFUSALS_TO_ALERT and now - self._times[0] < DAY

@@ -56,7 +56,7 @@ REPLY_RELATIONS: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY, Relation.
 SHOWN_LIKE_MESSAGES: Final = frozenset(
     {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start", "m.message", "org.matrix.msc1767.message"}
 )
-"""What clients show like a message and is none: it is a note, and its author hears so."""
+"""Event types that clients show like messages: such an event is a note, and its author is told so."""
 MAX_MENTIONS: Final = 50
 MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 
@@ -82,7 +82,7 @@ class MatrixEventIngest:
 
     async def ingest(self, transaction: Transaction, items: Sequence[events.MatrixEvent]) -> None:
         """Put relevant events into the inbox. Runs inside the sync's commit."""
-        # Two commits may follow each other before the first is told about; whom either touched must hear of it.
+        # A second commit may come before `after_commit` of the first; the owners of both must be woken.
         self._earlier_owners |= self._touched_owners
         self._touched_owners = set()
         if await attempt(transaction, partial(self._ingest, items)) is not None:
@@ -92,7 +92,7 @@ class MatrixEventIngest:
                     await self.record_dead_letter(transaction, _unhandled(item))
 
     async def record_dead_letter(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
-        """Keep a dead letter of an event that could not be handled, and tell its author. Runs inside the sync's commit."""
+        """Store a dead letter of an event that could not be handled, and tell its author. Runs inside the sync's commit."""
         place = await self._target_of(transaction, unhandled.room_id) if unhandled.room_id else None
         owner = place.owner if place is not None and place.owner else DESK
         kind, now = dead_letters.UNHANDLED, self._clock.now()
@@ -138,7 +138,7 @@ class MatrixEventIngest:
             if place is None:
                 continue
             if isinstance(item, events.MemberReturned):
-                if place.owner:  # of a room that is being erased everybody is removed anyway
+                if place.owner:  # a room that is being erased has no owner, and everybody is removed from it anyway
                     await self._put(transaction, place.owner, MemberReturned(place=place.name, user=item.user_id))
                 continue
             try:
@@ -148,14 +148,14 @@ class MatrixEventIngest:
                 log.failure("matrix_events.malformed", error)
                 event = await self._record_undecodable(transaction, place, item)
             if isinstance(event, MemberJoined) and place.name == DESK:
-                # What the room was created with is not told by any event of another person's.
+                # The power levels with which the room was created do not come as an event.
                 levels = await levels_of(transaction, item.room_id)
                 await self._put(transaction, DESK, PowerLevelsChanged(users=tuple(levels.items())))
             if event is not None:
                 await self._put(transaction, place.owner, event)
 
     def after_commit(self) -> None:
-        """Wake the owners with new events, and the room provisioner when one of our users is to be brought back."""
+        """Wake the owners with new events, and the room provisioner when one of our users must rejoin a room."""
         if self._self_removed:
             self._self_removed = False
             self._wake.rooms()
@@ -169,7 +169,7 @@ class MatrixEventIngest:
             await inbox.append(transaction, inbox_row)
             self._touched_owners.add(owner)
         elif not isinstance(event, MessageRead):
-            # Its row stands without its key, as after an older keys.db was put back.
+            # Its key is missing, as after an older keys.db was restored.
             kind = dead_letters.WITHOUT_KEY
             if await dead_letters.record_unhandled(transaction, self._vault, owner, kind, now=self._clock.now()):
                 self._touched_owners.add(DESK)
@@ -181,12 +181,12 @@ class MatrixEventIngest:
             case Room(kind="office", owner=user):
                 return InboxTarget(DESK, OFFICE + user)
             case Room(kind="thread", owner=thread):
-                # Without an owner: a warm room, in which nothing happens, or one that is being erased.
+                # Without an owner it is a warm room, which has no events for us, or one that is being erased.
                 return InboxTarget(thread, THREAD)
         return None
 
     async def _record(self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent) -> bool:
-        """Note the event for deletion; an event noted before is not accepted again."""
+        """Put the event on the deletion index; return False for an event that is already there."""
         for address in self._upload_uris(item):
             await record_linked_media(
                 transaction, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at)
@@ -207,7 +207,7 @@ class MatrixEventIngest:
     async def _record_undecodable(
         self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent
     ) -> Event | None:
-        """Note the event for deletion without looking into it; what a person said in it was not heard."""
+        """Put the event on the deletion index without reading it; its author is told that it was not read."""
         bare = events.UndecryptableEvent(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
         await self._record(transaction, place, bare)
         return (
@@ -332,7 +332,7 @@ class MatrixEventIngest:
         if not _is_identifier(reply):
             return Relation.OTHER_REPLY, "", ""
         known = await room_events.find(transaction, reply) or room_events.KnownEvent("", "")
-        # A person who answers a notice of ours means the message that it is on.
+        # A reply to a notice of ours counts as a reply to the message that the notice is about.
         target, ref = known.about or reply, known.ref
         return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), target, ref
 
@@ -352,10 +352,10 @@ class MatrixEventIngest:
         return {address for address in addresses if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
 
     def _named(self, content: Mapping[str, Any], relation: Relation) -> list[str]:
-        """Return whom the author mentions.
+        """Return the users whom the author mentions.
 
-        To a reply, and to an edit of one, a client adds whom it answers and whom that message mentions. A texter's words
-        mention their advocate: a colleague's reply to them does not call that person, unless its words name them.
+        In a reply, or an edit of one, a client also mentions the original's author and the people it mentions. A texter's
+        message mentions its advocate: a colleague's reply does not call the advocate, unless its words name them.
         """
         users = strings_in(object_at(content, "m.mentions").get("user_ids"))[:MAX_MENTIONS]
         if relation not in REPLY_RELATIONS:
@@ -364,13 +364,13 @@ class MatrixEventIngest:
         return [u for u in users if u not in self._ours and u[1:].partition(":")[0].casefold() in said]
 
     def _is_mention(self, content: Mapping[str, Any], relation: Relation) -> bool:
-        """Whether a person is called."""
+        """Whether the message calls a person."""
         everybody = object_at(content, "m.mentions").get("room") is True
         return everybody or bool(self._named(content, relation)) or mentions_user(_string(content, "formatted_body"))
 
 
 def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
-    """Say which event it was; what was decrypted of it is not kept, because an agreed word may stand in it."""
+    """Return the event's identifiers only: its decrypted content is not stored, because it may hold a codeword."""
     if not isinstance(item, events.RoomEvent):
         return events.UnhandledEvent(room_id="", event_id="", sender="", encrypted=False, at=0, raw="")
     return events.UnhandledEvent(
@@ -396,5 +396,5 @@ def _string(content: Mapping[str, Any], key: str) -> str:
 
 
 def _is_identifier(value: Any) -> TypeGuard[str]:
-    """Whether it may be an id or a type: neither has NUL, which PostgreSQL cannot hold."""
+    """Whether a value can be an id or a type: a string without NUL, which PostgreSQL cannot store."""
     return isinstance(value, str) and "\0" not in value

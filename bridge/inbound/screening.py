@@ -40,11 +40,11 @@ from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 
 MAX_IN_FLIGHT: Final = 2
-"""Look-ups under way. A STOP that has to be remembered meanwhile waits for one of them to end, and no longer."""
+"""Look-ups at the same time. A STOP that must be remembered meanwhile waits for one of them at most."""
 HOUR: Final = 3600.0
 MINUTE: Final = 60.0
 MAX_PHONES: Final = 10_000
-"""Numbers after which those of more than an hour ago are looked for and forgotten."""
+"""When there are so many numbers, those older than an hour are deleted."""
 
 
 class Screening:
@@ -67,7 +67,7 @@ class Screening:
         services.wake.screening = self.queue.wake
 
     async def load(self) -> None:
-        """Queue the rows from before the start."""
+        """Queue the rows that exist at the start."""
         for owner in await threads.unscreened(self._database):
             self.queue.wake(owner)
 
@@ -75,15 +75,15 @@ class Screening:
         try:
             await self.screen(owner)
         except (Unavailable, OSError):
-            raise  # the disk is full, or there is no memory to hash with: that is so for everybody, and nothing is lost
-        except Exception as error:  # noqa: BLE001 - whatever a bug raises, other texters are looked up
+            raise  # disk or memory is full: that concerns every texter, and nothing is lost
+        except Exception as error:  # noqa: BLE001 - whatever a bug raises, other look-ups continue
             await self._record_dead_letters(owner, error)
 
     async def screen(self, owner: str) -> None:
-        """Look one texter up, once, and settle what follows. Raises what the database raises, OSError without memory."""
+        """Look up one texter, once, and commit the result. Raises what the database raises, OSError without memory."""
         stored = await threads.get_phone(self._database, owner)
         if stored is None:
-            # It was turned away, and its key could not go then.
+            # The thread was deleted as blocked, but its key could not be destroyed then.
             await self._vault.destroy(owner)
             return
         if not stored.screened:
@@ -91,11 +91,11 @@ class Screening:
             phone = await threads.open_phone(self._vault, owner, stored.phone)
             thread = await self._open_thread(owner)
             if thread.canary:
-                # Its number is nobody's, so nothing is remembered of it; the slow look-up is for people.
+                # Its number belongs to nobody and is never suppressed, so the slow look-up is not needed.
                 await self._admit(thread, stored.phone_hash, now)
                 self._wake.engine(owner)
                 return
-            # Nothing is added meanwhile: only a thread of this phone could do that, and this one decides nothing yet.
+            # Nothing is added meanwhile: only a thread of this phone could do that, and this one has no decision yet.
             muted = await self._suppression.lookup(phone, now=await clock_trust.expiry_time(self._database, now))
             if SuppressionReason.BLOCK in muted:
                 await self._drop_blocked(owner, now)
@@ -111,10 +111,10 @@ class Screening:
         return await threads.open_aggregate(self._vault, owner, stored.aggregate)
 
     async def _admit(self, new_thread: Thread, phone_hash: bytes, now: float) -> None:
-        """Let a thread begin: in a warm room if there is one; otherwise a room is made for it, in a flood later."""
+        """Admit a thread, in a warm room if there is one; otherwise a room is made for it, in a flood later."""
         owner = new_thread.id
         first = await inbox.oldest(self._database, owner)
-        # Counted here, so that a blocked phone cannot make a flood of which others would bear the wait; nor can the canary.
+        # Counted here, so that a blocked phone or the canary cannot cause a flood in which others must wait.
         is_text = first is not None and first.inbox_row.kind == inbox.TEXT and not new_thread.canary
         flood = is_text and self._rate_limit.record_and_check(phone_hash, now)
         resealed = await self._seal_as_rate_limited(first) if first is not None and flood else None
@@ -129,7 +129,7 @@ class Screening:
             thread = replace(new_thread, designation=designation)
             if not new_thread.canary:
                 thread = replace(thread, consent=replace(new_thread.consent, unknown=not self._suppression.is_known))
-                # Locks of a thread of this phone that nobody ended: its row was deleted beside us.
+                # Locks of an earlier thread of this phone, whose row another program deleted.
                 thread = locked(thread, await self._locked_phones.take_over(transaction, phone_hash))
                 await self._locked_phones.write(transaction, owner, locks_of(thread))
             await threads.admit(
@@ -144,7 +144,7 @@ class Screening:
             if resealed is not None:
                 await inbox.set_body(transaction, resealed.seq, resealed.inbox_row.body)
 
-        # It is decided on while this is on its way to the disk: what is decided lets nothing out before both are there.
+        # The engine may decide before this commit is on the disk: the outbox waits for both.
         await self._database.commit(commit, sync=Sync.BEGIN)
         self._crash(CrashPoint.SCREENED)
         self._wake.engine(owner)
@@ -158,14 +158,14 @@ class Screening:
         return SequencedRow(first.seq, await inbox.seal(self._vault, owner, replace(event, rate_limited=True)))
 
     async def _drop_blocked(self, owner: str, now: float) -> None:
-        """Keep nothing of a blocked phone: its row is deleted, then its key; the desk counts each text."""
+        """Delete everything of a blocked phone: its row, then its key; the desk counts each text."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
 
         async def commit(transaction: Transaction) -> None:
             texts = await inbox.count_texts(transaction, owner)
             await inbox.delete_all(transaction, owner)
             await threads.delete(transaction, self._aggregates, owner)
-            # Nor is anything left at the carrier, as far as it deletes; whose it was is not known any more.
+            # The carrier's copies are deleted as well; their rows no longer name the thread.
             await carrier_copies.disown(transaction, owner, now)
             for _ in range(texts):
                 await inbox.append(transaction, dropped)
@@ -209,10 +209,10 @@ async def insert_thread(
 
 
 class NewThreadRateLimit:
-    """Counts new threads, by number and overall, and says when there are too many at once; both limits come from the pack.
+    """Counts new threads, by number and overall, and reports when there are too many; both limits come from the pack.
 
-    It refuses nothing. The counts are in memory only: that a number texted an hour ago must not outlive its thread on the
-    disk.
+    It refuses nothing. The counts are in memory only: after the end of a thread the disk must not show that its number
+    texted.
     """
 
     def __init__(self, *, per_number_per_hour: int, per_minute: int) -> None:
@@ -222,19 +222,19 @@ class NewThreadRateLimit:
         self._looked_through = 0.0
 
     def record_and_check(self, phone_hash: bytes, now: float) -> bool:
-        """Count a new thread of this phone and say whether it is one too many. `now` in seconds."""
-        # Once a minute: in a flood nearly all of them are of the last hour, and each new texter would look through all.
+        """Count a new thread of this phone; return whether it exceeds a limit. `now` in seconds."""
+        # At most once a minute: in a flood nearly all numbers are newer than an hour, and each new texter would scan all.
         if len(self._times_by_phone) >= MAX_PHONES and not 0 <= now - self._looked_through < MINUTE:
             self._looked_through = now
             self._times_by_phone = {phone: times for phone, times in self._times_by_phone.items() if now - times[-1] < HOUR}
         own = deque(self._times_by_phone.get(phone_hash, ()), maxlen=self._per_number)
         full = _record_and_check(own, now, HOUR) | _record_and_check(self._times, now, MINUTE)
-        self._times_by_phone[phone_hash] = tuple(own)  # a tenth of what a deque takes
+        self._times_by_phone[phone_hash] = tuple(own)  # a tenth of a deque's memory
         return bool(full)
 
 
 def _record_and_check(times: deque[float], now: float, span: float) -> bool:
-    """Record a time; say whether the limit was reached within the span before it."""
+    """Record a time; return whether the limit was reached within `span` seconds before it."""
     full = len(times) == times.maxlen and now - times[0] < span
     times.append(now)
     return full

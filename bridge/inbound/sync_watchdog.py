@@ -1,4 +1,4 @@
-"""Watches whether the homeserver still sends us what is written in the rooms.
+"""Watches whether the homeserver still sends us the events of the rooms.
 
 Rule of this module: a stalled sync causes one alert, at the desk and to the person on call, after more minutes than a
 homeserver takes to restart. Without it nobody would notice: texts still come in, and still reach the rooms.
@@ -30,13 +30,13 @@ class SyncWatchdog:
         interval: float = CHECK_INTERVAL,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it. `notify_desk` tells the desk."""
+        """`notify_desk` tells the desk."""
         self._caught_up, self._notify_desk, self._interval, self._monotonic = caught_up, notify_desk, interval, monotonic
         self._last_synced, self._reported = monotonic(), False
         self.loop = BackgroundLoop("sync_watchdog", self.run_once, max_sleep=interval)
 
     async def run_once(self) -> float:
-        """Look once; return the seconds until the next look."""
+        """Check once; return the seconds until the next check."""
         if self._caught_up.is_set():
             self._last_synced, self._reported = self._monotonic(), False
         elif not self._reported and self._monotonic() - self._last_synced >= STALL_SECONDS:

@@ -2,8 +2,8 @@
 
 Rules of this module: without a valid signature nothing reaches the inbox. The 2xx leaves only after one durable commit
 holds the text (and, for a new texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the
-carrier tries again. A text that came before gets 2xx and changes nothing. A text for a thread that is just ending begins
-another. Nothing of a request is logged. A signed request that is no text to this line is not kept; the desk gets an alert
+carrier tries again. A repeated text gets 2xx and changes nothing. A text for a thread that is just ending begins another
+thread. Nothing of a request is logged. A signed request that is no text to this line is not kept; the desk gets an alert
 with its kind only, and also for requests that cannot be read, and for repeated refusals because of signature or size
 (`hourly_alerts`). A new texter is looked up after the 2xx (`screening`): nothing slow comes before it. The server logs no
 request, and refuses no length that an adapter would accept: what aiohttp refuses before our code runs is lost without
@@ -46,11 +46,11 @@ from bridge.tables.inbox import KnownTexter
 from bridge.tables.sent_texts import ID_RETENTION
 
 MAX_LINE_BYTES: Final = 64 * 1024
-"""Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
-with three letters: some 1300 letters of a script beyond Latin are more."""
+"""Longest first line of a request, in bytes. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte
+of a text as three characters: about 1300 letters of a non-Latin script exceed it."""
 
 CANARY_ID_RETENTION: Final = 3600
-"""How long ids of texts by the canary's own route are remembered, in seconds: nobody brings one of them again."""
+"""Seconds for which ids of texts from the canary's own route are remembered: they are not delivered again."""
 
 OUTCOME_OF_STATUS: Final = {
     "sent": Outcome.ACCEPTED,
@@ -63,14 +63,14 @@ INCIDENT_OF_UNWANTED: Final[dict[str, StrayTextArrived | TextsMissing]] = {
     "group": StrayTextArrived(kind=StrayKind.GROUP),
     "malformed": TextsMissing(kind=GapKind.UNREADABLE),
 }
-"""What the desk hears of what is `Ignored`, by its `why`."""
+"""`Ignored.reason` -> the kind of the desk's alert."""
 
 
-class NotStored(OSError):  # noqa: N818 - it says what happened
-    """A text of this phone cannot be stored now: its thread exists and its key is gone. A carrier tries again."""
+class NotStored(OSError):  # noqa: N818 - the name says what happened
+    """A text of this phone cannot be stored now: its thread exists but its key is missing. The carrier tries again."""
 
 
-class _ThreadEnded(Exception):  # noqa: N818 - it says what happened
+class _ThreadEnded(Exception):  # noqa: N818 - the name says what happened
     """The texter's thread ended between the look-up and the commit."""
 
 
@@ -88,20 +88,20 @@ class Webhook:
         numbers: Sequence[str],
         canary: str = "",
     ) -> None:
-        """Make it. `numbers`: the line's; `canary`: the account of the one with a handset at this carrier, or empty."""
+        """`numbers`: the line's; `canary`: the account of a canary with a handset at this carrier, or empty."""
         self._canary, self._numbers = canary, numbers
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
         self._aggregates = services.marks.aggregates
         self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
-        # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
+        # One text at a time per texter: so a new texter gets one thread, and texts keep their order.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._arrivals = Arrivals()
         self._hourly_alerts, self._refusals = hourly_alerts, {kind: RefusalCounter() for kind in GapKind}
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest accepted request: an application that serves the routes must accept as many."""
+        """Largest accepted request, in bytes: the application that serves the routes must accept as many."""
         return self._carrier.max_webhook_bytes
 
     def routes(self) -> list[web.RouteDef]:
@@ -137,7 +137,7 @@ class Webhook:
             await self._count_refusal(GapKind.LARGE if _is_inbound_route(request) else GapKind.REPORTS)
             raise
         except (web.RequestPayloadError, HttpProcessingError):
-            # Not what its `Content-Encoding` says: nobody can tell whose it is.
+            # The body does not match its `Content-Encoding`, so the signature cannot be checked.
             log.event("webhook.undecodable")
             await self._count_refusal(GapKind.REFUSED if _is_inbound_route(request) else GapKind.REPORTS)
             return web.Response(status=400)
@@ -184,12 +184,12 @@ class Webhook:
                 await self.tell_ignored(item)
 
     def _count_text_not_kept(self, request: web.Request) -> None:
-        """Count what the carrier signed: a stranger's request must not cause an alarm."""
+        """Count a text that was not stored, if the carrier signed it: a stranger's request must not cause an alarm."""
         if _is_inbound_route(request):
             self._measurements.text_not_kept()
 
     async def _count_refusal(self, kind: GapKind) -> None:
-        """Tell the desk when requests that may be the carrier's are refused repeatedly: its key or address may be wrong."""
+        """Count a refusal, and alert the desk when they repeat: the carrier's key or the address may be wrong."""
         if not self._refusals[kind].is_repeated(self._clock.now()):
             return
         try:
@@ -198,11 +198,11 @@ class Webhook:
             log.failure("webhook.alert_failed", error)
 
     async def tell_ignored(self, item: Ignored) -> None:
-        """Tell the desk of a message that is no text to this line, once for each that has an id. Raises `DatabaseError`."""
+        """Tell the desk of a message that is not a text to this line, once per message id. Raises `DatabaseError`."""
         log.event("webhook.ignored", kind=item.reason)
         if (incident := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
             return
-        # What a webhook brought is listed again, hour after hour, until a text moves the listing's begin.
+        # A message from a webhook is also listed, every hour, until a text moves the watermark.
         digest = self._vault.keyed_hash(f"ignored {self._carrier.kind}", item.message_id) if item.message_id else None
         if digest is not None and await inbox.is_seen(self._database, digest):
             return
@@ -216,11 +216,11 @@ class Webhook:
         await self._accept_text(text, canary=self._canary if text.sender == CANARY_PHONE else "")
 
     async def accept_canary(self, text: InboundText, account: str) -> None:
-        """Store a text that came by the canary's own route, of which no carrier has a copy. Raises like `accept_text`."""
+        """Store a text from the canary's own route; no carrier has a copy of it. Raises like `accept_text`."""
         await self._accept_text(text, canary=account, at_carrier=False)
 
     async def _accept_text(self, text: InboundText, *, canary: str, at_carrier: bool = True) -> None:
-        # A thread of the canary is found by its own texts alone, whatever number a stranger's text bears.
+        # Only the canary's own texts find its thread, whatever number a stranger's text has.
         phone_hash = self._vault.phone_hash(f"{self._line} canary" if canary else self._line, text.sender)
         digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}" if at_carrier else "canary", text.message_id)
         turn = self._locks.setdefault(phone_hash, asyncio.Lock())
@@ -234,8 +234,8 @@ class Webhook:
                 try:
                     await self._store_text(text, digest, known, phone_hash, canary=canary, at_carrier=at_carrier)
                 except (_ThreadEnded, CannotOpen):
-                    # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
-                    # after a person put an older keys.db back, no second look helps.
+                    # The key of an ended thread is destroyed right after its row: another try finds a new thread. If the
+                    # row exists without its key, as after an older keys.db was restored, another try does not help.
                     if last or known is None:
                         raise NotStored from None
                 else:
@@ -256,7 +256,7 @@ class Webhook:
         if known is None:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
-        # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
+        # A text that a listing or a late retry brings hours later has not just arrived: it gets no automatic reply.
         carrier_time = None if text.at is None else to_bridge_time(self._clock, text.at.timestamp())
         sent_at = carrier_time if carrier_time is not None and carrier_time <= now + CLOCK_TOLERANCE else None
         at = now if carrier_time is None else min(carrier_time, now)
@@ -307,7 +307,7 @@ class Webhook:
                 await carrier_copies.record(transaction, hash_=digest, owner=owner, ref=ref, sealed=copy, due=due, now=now)
             return self._wake.engine if known is not None and known.screened else self._wake.screening
 
-        # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
+        # The engine may decide before the commit is on the disk; no text leaves and the carrier gets no answer before that.
         wake = await self._commit_text(commit, digest, known)
         if wake is None:
             log.event("webhook.duplicate")
@@ -326,7 +326,7 @@ class Webhook:
     async def _commit_text(
         self, work: Work[Callable[[str], None] | None], digest: bytes, known: KnownTexter | None
     ) -> Callable[[str], None] | None:
-        """Commit a text, and return the owner to wake; None: it came before. Raises `_ThreadEnded`."""
+        """Commit a text; return the function that wakes its owner, or None for a repeated text. Raises `_ThreadEnded`."""
         try:
             return await self._database.commit(work, sync=Sync.BEGIN)
         except ConstraintViolation:
@@ -339,9 +339,9 @@ class Webhook:
             raise
 
     async def accept_report(self, delivery_report: DeliveryReport) -> None:
-        """Store a delivery report; one that comes before its text's result is kept for it, a repeated one counts once.
+        """Store a delivery report; one that comes before its text's result is kept until then, a repeated one counts once.
 
-        That a text was sent is news only while its result is unknown.
+        A report that a text was sent is ignored unless its result is unknown.
         """
         outcome = OUTCOME_OF_STATUS[delivery_report.status]
         digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", delivery_report.message_id)
@@ -355,7 +355,7 @@ class Webhook:
         async def commit(transaction: Transaction) -> str | None:
             if outcome is not Outcome.ACCEPTED:
                 await carrier_copies.release_reported(transaction, digest, now)
-            # Looked up in here: the text's result may be on its way into the database right now.
+            # Looked up inside the commit, because the text's result may be written at the same time.
             known = await sent_texts.find(transaction, digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:
                 return None
@@ -370,7 +370,7 @@ class Webhook:
                     return None
                 await inbox.append(transaction, inbox_row)
                 return inbox_row.owner
-            # Its result is on its way, or never came: then this is all that says under which id the carrier has it.
+            # Its result has not been written, or never will be: then only this report gives the carrier's id of the copy.
             due = now + (carrier_copies.REPORT_WAIT if outcome is Outcome.ACCEPTED else carrier_copies.EARLY_REPORT_WAIT)
             await carrier_copies.record(transaction, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
             await sent_texts.put_early_report(transaction, digest, outcome=outcome, code=code, until=until)
@@ -383,7 +383,7 @@ class Webhook:
 
 
 def _is_inbound_route(request: web.Request) -> bool:
-    """Whether a request came by the route for texts, and not for reports."""
+    """Whether a request used the route for texts, not the one for reports."""
     return request.match_info.get("way") == "inbound"
 
 

@@ -49,7 +49,7 @@ from bridge.storage.vault import CannotOpen
 TXN_ID_LIFETIME: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
 TXN_MARK: Final = "quietline.txn"
-"""In the content of what we send: a keyed hash of the transaction id, by which another device of ours finds it, too."""
+"""Field in our events' content: a keyed hash of the transaction id, by which a later device of ours finds the event."""
 MAX_PAGES: Final = 20
 ONCE: Final = words_in_all("room.invited")
 REASONS: Final[dict[RoomKind, str]] = {
@@ -57,7 +57,7 @@ REASONS: Final[dict[RoomKind, str]] = {
     "office": ONCE,
     "thread": words_in_all("room.invited_to_thread"),
 }
-"""What an invitation says, by the room. None asks for anything but a command: in a thread it would be texted."""
+"""The reason of an invitation, by kind of room. It asks for commands only: any other answer in a thread would be texted."""
 
 
 class RoomClient:
@@ -109,7 +109,7 @@ class RoomClient:
         return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> None:
-        """Redact an event, as the policy bot, without a reason: reasons are not encrypted. One that is gone is left so."""
+        """Redact an event, as the policy bot, without a reason: reasons are not encrypted. A missing event is no error."""
         await require_room(self._database, room_id)
         try:
             _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, txn))
@@ -129,16 +129,16 @@ class RoomClient:
         return True
 
     def remembers(self, speaker: Speaker, created: float) -> bool:
-        """Whether the homeserver knows the transaction ids of what was to be said since then (seconds).
+        """Whether the homeserver knows the transaction ids of events made since then (seconds since the epoch).
 
-        It keeps them for a day, and for the device that sent them: those of a device that was replaced it knows no more.
+        It keeps them for a day, and only for the device that sent them: not for a device that was replaced.
         """
         return self._clock.now() - created <= TXN_ID_LIFETIME and created * 1000 > self._speaker(speaker).since_ms
 
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
         """Look for the event that was sent with this `txn`; None when the room's last 2,000 events do not have it.
 
-        By its mark; one that was redacted has only the transaction id, which the homeserver tells the device that sent it.
+        It is found by its mark, or, if it was redacted, by the transaction id, which the sending device is shown.
         """
         who, mark = self._speaker(speaker), self._txn_mark(txn)
         start: str | None = None
@@ -165,7 +165,7 @@ class RoomClient:
     async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
         """Create a room and note it; returns its id. The texter puppet is in it, under this name in a thread.
 
-        Not idempotent: a room that a crash left unnoted is found by `leave_unknown_rooms` at the next start.
+        Not idempotent: `leave_unknown_rooms` finds, at the next start, a room that was not noted because of a crash.
         """
         with_puppet = kind != "office"
         invite = [self._puppet.user_id] if with_puppet else []
@@ -197,13 +197,14 @@ class RoomClient:
         )
 
     async def rooms_without_puppet(self) -> list[str]:
-        """Return the rooms that the texter puppet was in and, as the homeserver told us, is not in now."""
+        """Return the rooms that the texter puppet was in and, by the last sync, is no longer in."""
         return await rooms_not_joined(self._database, self.puppet)
 
     async def readd_puppet(self, room_id: str, name: str) -> None:
-        """Invite the texter puppet and have it join, under that name where there is one. Where it is in, it is left so.
+        """Invite the texter puppet and let it join, under `name` unless that is empty.
 
-        That it is in again is noted by the sync alone: it may be removed again before this is done.
+        If it is in the room, nothing changes. Only the sync notes that it has joined, because it may be removed again
+        before this call ends.
         """
         await require_room(self._database, room_id)
         body = {"user_id": self.puppet}
@@ -224,7 +225,10 @@ class RoomClient:
             await self._outbound_sessions.prepare(who, room_id)
 
     async def invite(self, room_id: str, user: str) -> None:
-        """Send the room's keys to a user's devices, then invite. A person who is invited or joined already is left so."""
+        """Send the room's keys to a user's devices, then invite.
+
+        It is no error if the user is already invited or joined.
+        """
         room = await require_room(self._database, room_id)
         await self.share_room_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
@@ -246,9 +250,9 @@ class RoomClient:
         await self._key_bundles.share(room_id, user)
 
     async def _try_key_bundle(self, room_id: str, user: str) -> None:
-        """Give the bundle if the homeserver takes uploads: it is given once more at the join, and `!recap` says the rest.
+        """Share the bundle if the homeserver accepts uploads: it is shared again at the join, and `!recap` covers the rest.
 
-        A person is called for a texter who waits, and whose words stand in line behind the invitation.
+        A failure must not stop the invitation: a texter waits, and their messages are sent after it.
         """
         try:
             await self.share_key_bundle(room_id, user)
@@ -258,12 +262,12 @@ class RoomClient:
             log.event("room_client.key_bundle_failed", status=error.status)
 
     async def recent_messages(self, room_id: str) -> RecentMessages:
-        """Return what others typed last in the room, with the keys that we hold."""
+        """Return the latest messages of other people in the room, as far as we have the keys."""
         await require_room(self._database, room_id)
         return await self._history.recent_messages(room_id)
 
     async def remove(self, room_id: str, user: str) -> None:
-        """Remove a user; sessions are rotated. A person who is not there any more is left so."""
+        """Remove a user; sessions are rotated. It is no error if the user has left."""
         await require_room(self._database, room_id)
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
             await self._policy.client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
@@ -271,9 +275,9 @@ class RoomClient:
         await self._database.commit(lambda transaction: rotate_sessions(transaction, room_id))
 
     async def restore_power_levels(self, room_id: str, *, supervisors: Collection[str] = (), alone: bool = False) -> None:
-        """Write the power levels as the room was made with, but for who has a role. As they should be is left so.
+        """Restore the power levels that the room was created with, except roles. If they are right, nothing is sent.
 
-        `supervisors`: who has that role from now on, besides those who have it, or `alone`.
+        `supervisors`: users who get that role, in addition to those who have it; with `alone`, only they have it.
         """
         room = await require_room(self._database, room_id)
         now = await self._policy.client.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
@@ -282,9 +286,9 @@ class RoomClient:
             await self._policy.client.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
     async def leave_unknown_rooms(self, erase: Callable[[str], Awaitable[None]] | None = None) -> None:
-        """Leave and forget, as both, every room that is not in our table: what a crash left unnoted.
+        """Leave and forget, as both identities, every room that is not in our table: a crash came before its row.
 
-        `erase`: what is done instead with those that we made for a conversation or an office.
+        `erase`: called instead for rooms that we made for a conversation or an office.
         """
         known = {room.room_id for room in await rooms_of_ours(self._database)}
         room_ids: set[str] = set()
@@ -305,7 +309,7 @@ class RoomClient:
             event = await self._policy.client.request("GET", *path, query=query)
         except TokenRefused:
             raise
-        except Permanent:  # the policy bot is not in it
+        except Permanent:  # the policy bot is not in the room
             return False
         kind = object_at(event, "content").get(ROOM_KIND_FIELD)
         return event.get("sender") == self._policy.user_id and kind in {"thread", "office"}
@@ -339,7 +343,7 @@ class RoomClient:
 
 
 async def _record_invite(transaction: Transaction, room_id: str, user: str, before: object) -> None:
-    """Write what the sync will tell in a moment, unless it has told something since."""
+    """Note the invitation before the sync reports it, unless the sync has reported another change."""
     if await membership_of(transaction, room_id, user) == before and before != "join":
         await set_membership(transaction, room_id, user, "invite")
 

@@ -39,14 +39,14 @@ from bridge.storage.database import Database, Transaction
 
 
 class Compared(NamedTuple):
-    """How many members were otherwise than noted, and which people are to be invited: the homeserver has lost them."""
+    """How many memberships differed from our record, and which people to invite because the homeserver has lost them."""
 
     changed: int
     lost: list[str]
 
 
 class RoomComparison:
-    """Asks as the policy bot, and for the rooms of each identity as that identity."""
+    """Makes requests as the policy bot, and for the list of an identity's rooms as that identity."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class RoomComparison:
         self._ours = frozenset((policy.user_id, puppet.user_id))
 
     async def missing(self, rooms: Collection[str]) -> list[str]:
-        """Return those of these rooms that the policy bot, who made them, is not in: each is asked for once more.
+        """Return those of these rooms that the policy bot, their creator, is not in; each is checked a second time.
 
         Raises what `HomeserverClient` raises.
         """
@@ -71,7 +71,7 @@ class RoomComparison:
         return [room_id for room_id in absent if not await self._is_in(room_id)]
 
     async def is_outside(self, room_id: str) -> bool:
-        """Whether one of us is not in a room, of those who should be: what is refused there then is not final."""
+        """Whether one of our identities is missing from a room where it should be: then a refusal there is not final."""
         room = await room_of(self._database, room_id)
         for who in (self._policy,) if room is not None and room.kind == "office" else (self._policy, self._puppet):
             if room_id not in await self._joined(who):
@@ -79,7 +79,7 @@ class RoomComparison:
         return False
 
     async def compare_members(self, room_id: str) -> Compared:
-        """Correct who is in a room. Raises what `HomeserverClient` raises."""
+        """Correct our record of a room's members. Raises what `HomeserverClient` raises."""
         known_members = await members_of(self._database, room_id)
         try:
             answer = await self._policy.client.request("GET", "rooms", room_id, "members")
@@ -99,7 +99,7 @@ class RoomComparison:
 
     async def _joined(self, who: Identity) -> set[str]:
         rooms = (await who.client.request("GET", "joined_rooms")).get("joined_rooms")
-        if not isinstance(rooms, list):  # no list is no empty list: for that every room would be made again
+        if not isinstance(rooms, list):  # a missing list must not count as empty: every room would be made again
             raise Transient(HTTPStatus.OK, "QUIETLINE_NO_ROOMS")
         return set(strings_in(rooms))
 
@@ -127,7 +127,7 @@ class RoomComparison:
             if is_lost and event is not None and not await _is_of_before(transaction, room_id, user_id, event):
                 continue
             if is_lost:
-                # Until the homeserver has the invitation, each comparison finds them again: a crash costs nobody theirs.
+                # Each comparison finds them until the homeserver has the invitation, so a crash loses no invitation.
                 now = "invite"
             elif now == before or (now in GONE and before in {"", *GONE}):
                 continue
@@ -136,7 +136,7 @@ class RoomComparison:
                     items.append(MemberReturned(room_id=room_id, user_id=user_id))
                 continue
             if (await membership_of(transaction, room_id, user_id) or "") != before:
-                continue  # the sync has told of a change meanwhile
+                continue  # the sync has reported a change meanwhile
             if is_lost:
                 lost.append(user_id)
             if now == before:
@@ -152,7 +152,7 @@ class RoomComparison:
                 items.append(_item(room_id, user_id, now, before, event))
         room = await room_of(transaction, room_id)
         if room is not None and room.kind == "desk":
-            # A person's new name is no change of membership, and a line of before knew none.
+            # A new display name is no change of membership, and an older program stored no names.
             for event in member_events.values():
                 items += member_names(room_id, event, self._ours)
         if items:
@@ -161,13 +161,13 @@ class RoomComparison:
 
 
 async def _is_of_before(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
-    """Whether a membership is older than the one that we noted, because the homeserver was put back."""
+    """Whether a membership is older than the noted one, because of a rollback of the homeserver."""
     until = await put_back_at(transaction, room_id, user_id)
     return until is not None and int_field(event, "origin_server_ts", default=0) <= until
 
 
 async def _is_back(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
-    """Note that a homeserver that was put back has a person who had gone; False when it was noted, or they came since."""
+    """Note that after a rollback a person who had left is in the room; False if that was noted, or they joined later."""
     until = await gone_until(transaction, room_id, user_id)
     if until is None or int_field(event, "origin_server_ts", default=0) > until:
         return False

@@ -42,7 +42,7 @@ async def _olm(transaction: Transaction) -> None:
 
 
 async def _olm_alone(transaction: Transaction) -> None:
-    # mautrix made these too; nothing ever stood in them, for room keys are handed out and kept by our own code.
+    # mautrix made these too; they were always empty, because our own code shares and stores room keys.
     for table in _NEVER_USED:
         await transaction.execute(f"DROP TABLE IF EXISTS {table}")
 
@@ -113,7 +113,7 @@ _ROOM_TABLES: Final = (
         master_key   TEXT    NOT NULL,
         PRIMARY KEY (user_id, device_id)
     )""",
-    # `matrix_last_seen`: when a device was seen last, to the day, or first known: for the question which are stale.
+    # Later `matrix_last_seen`: the day on which a device was last seen or first known, to find unused devices.
     """CREATE TABLE matrix_heard (
         user_id   TEXT   NOT NULL,
         device_id TEXT   NOT NULL,
@@ -146,7 +146,7 @@ _ROOM_TABLES: Final = (
         begun_ms   BIGINT  NOT NULL
     )""",
     "CREATE INDEX matrix_session_room ON matrix_session (room_id, user_id, active)",
-    # Whose device has had a session's key; `owed`: it asked for it once more, last at `again_ms`.
+    # Which device has a session's key; `owed`: the key is due once more; `again_ms`: when the device last asked for it.
     """CREATE TABLE matrix_sent (
         session_id TEXT    NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
         user_id    TEXT    NOT NULL,
@@ -184,8 +184,8 @@ _ROOM_TABLES: Final = (
         deadline_ms BIGINT NOT NULL
     )""",
     "CREATE INDEX matrix_waiting_session ON matrix_waiting (room_id, session_id)",
-    # What was uploaded for a room, until it is deleted: key bundles of ours, for whom (`user_id`) and until when
-    # (`due_ms`); and what a message pointed to (`event_id`), which goes with the message.
+    # Uploads for a room, until they are deleted: key bundles of ours, for whom (`user_id`) and until when (`due_ms`); and
+    # uploads that a message links (`event_id`), which are deleted with the message.
     """CREATE TABLE matrix_upload (
         mxc      TEXT    PRIMARY KEY,
         room_id  TEXT    NOT NULL,
@@ -199,8 +199,8 @@ _ROOM_TABLES: Final = (
 
 
 async def _unwedging(transaction: Transaction) -> None:
-    # `matrix_unwedging`: whose device began a new Olm session with the texter puppet, until its keys are owed in the main
-    # store.
+    # `matrix_unwedging`: devices that began a new Olm session with the texter puppet, until their keys are marked as due in
+    # the main store.
     await transaction.execute("""
         CREATE TABLE matrix_anew (
             user_id    TEXT NOT NULL,
@@ -211,8 +211,8 @@ async def _unwedging(transaction: Transaction) -> None:
 
 
 async def _inbound_limits(transaction: Transaction) -> None:
-    # `floor`: no index below it is read any more. `accepted`: something said with it was read, by a device that was trusted
-    # then. `learned_ms`: when its key came. Of what stands already only the present is known.
+    # `floor`: no index below it is read any more. `accepted`: a message of it was read while its device was trusted.
+    # `learned_ms`: when its key came. For existing rows only the time of the migration is known.
     for column in ("floor BIGINT NOT NULL DEFAULT 0", "accepted BOOLEAN NOT NULL DEFAULT FALSE", _LEARNED):
         await transaction.execute(f"ALTER TABLE matrix_inbound ADD COLUMN {column}")
     await transaction.execute("UPDATE matrix_inbound SET floor = first_index")
@@ -226,7 +226,7 @@ _LEARNED: Final = "learned_ms BIGINT NOT NULL DEFAULT 0"
 
 
 async def _earlier_devices(transaction: Transaction) -> None:
-    # Devices of the identity that we do not use: ours of before (`ours`), until when; others, and when they were first met.
+    # Devices of the identity that we do not use: our earlier ones (`ours`) and when they ended; others and when first seen.
     await transaction.execute("""
         CREATE TABLE matrix_earlier_device (
             user_id   TEXT    NOT NULL,
@@ -239,7 +239,7 @@ async def _earlier_devices(transaction: Transaction) -> None:
 
 
 async def _newest_heard(transaction: Transaction) -> None:
-    # The newest event that the homeserver told, by which it is seen that it was put back to before that.
+    # The newest event of the homeserver, by which a rollback to before it is recognised.
     for column in ("heard_room TEXT NOT NULL DEFAULT ''", "heard_event TEXT NOT NULL DEFAULT ''", _HEARD_MS):
         await transaction.execute(f"ALTER TABLE matrix_identity ADD COLUMN {column}")
 
@@ -248,7 +248,7 @@ _HEARD_MS: Final = "heard_ms BIGINT NOT NULL DEFAULT 0"
 
 
 async def _present_device(transaction: Transaction) -> None:
-    # Since when the identity speaks with its device: of what was sent before, the homeserver knows no transaction id.
+    # Since when the identity uses its device: the homeserver knows no transaction id of events that were sent before.
     await transaction.execute("ALTER TABLE matrix_identity ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0")
     await transaction.execute(
         """UPDATE matrix_identity SET since_ms = COALESCE((SELECT MAX(e.at_ms) FROM matrix_earlier_device e
@@ -262,7 +262,7 @@ async def _announced(transaction: Transaction) -> None:
 
 
 async def _withheld(transaction: Transaction) -> None:
-    # Whose device was told that it gets no key of a session, and why.
+    # Devices that were told that they get no key of a session, and why.
     await transaction.execute("""
         CREATE TABLE matrix_withheld (
             session_id TEXT NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
@@ -274,18 +274,18 @@ async def _withheld(transaction: Transaction) -> None:
 
 
 async def _trust_macs(transaction: Transaction) -> None:
-    # Who writes this database and has not the vault key can confirm nobody, and add no device to an identity.
+    # A person who can write this database but lacks the vault key cannot confirm anybody, nor add a device to an identity.
     for table in ("matrix_confirmed", "matrix_device"):
         await transaction.execute(f"ALTER TABLE {table} ADD COLUMN mac {transaction.dialect.blob}")
 
 
 async def _devices_that_spoke(transaction: Transaction) -> None:
-    # Whether something that a device said was read: at the first time it gets the keys once more.
+    # Whether a message of a device was read: after the first one it gets the keys once more.
     await transaction.execute("ALTER TABLE matrix_heard ADD COLUMN spoke BOOLEAN NOT NULL DEFAULT FALSE")
 
 
 async def _found_by_kind(transaction: Transaction) -> None:
-    # A change at the desk asks for the desk's room, offices, and rooms that one of us is not in, among thousands.
+    # A change at the desk looks up, among thousands, the desk's room, offices, and rooms without one of our identities.
     await transaction.execute("CREATE INDEX matrix_room_kind ON matrix_room (kind, owner)")
     await transaction.execute(
         "CREATE INDEX matrix_member_outside ON matrix_member (user_id, room_id) WHERE membership <> 'join'"
@@ -305,17 +305,18 @@ async def _last_seen(transaction: Transaction) -> None:
 
 
 async def _under_passing_keys(_transaction: Transaction) -> None:
-    # No table changes: from here on sessions of desk and offices are under keys that a program of before does not find. It
-    # would hear nobody at the desk, so it does not start.
+    # No table changes: from here on sessions of desk and offices are sealed under keys that an older program does not find.
+    # It could read nobody at the desk, so this step prevents its start.
     pass
 
 
 async def _homeserver_put_back(transaction: Transaction) -> None:
-    # Of memberships that were noted when the homeserver was put back: until when it had told (`gone_ms`), and whether it
-    # was seen to have a person there again who had gone (`back`), so that they are removed once more.
+    # For memberships that were noted before a rollback of the homeserver: the time of the newest event before it
+    # (`gone_ms`), and whether a person who had left was found in the room again (`back`), so that they are removed once
+    # more.
     for column in ("gone_ms BIGINT", "back BOOLEAN NOT NULL DEFAULT FALSE"):
         await transaction.execute(f"ALTER TABLE matrix_member ADD COLUMN {column}")
-    # Devices that a list had and a later one had not: signed out, or deleted.
+    # Devices that a later device list lacked: signed out, or deleted.
     await transaction.execute("""
         CREATE TABLE matrix_gone_device (
             user_id TEXT   NOT NULL,
@@ -327,7 +328,7 @@ async def _homeserver_put_back(transaction: Transaction) -> None:
 
 
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
-"""A file that mautrix made stands at its version 10, which the first step leads to."""
+"""A file that mautrix made has its version 10, which is also the result of the first step."""
 IDENTITY: Final = Migrations(
     version_table="matrix_identity_version",
     steps=(_identities, _unwedging, _earlier_devices, _newest_heard, _pending_unwedging, _present_device),
@@ -349,7 +350,7 @@ ROOMS: Final = Migrations(
 )
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
-"""What the database of the texter puppet needs."""
+"""The migrations of the texter puppet's database."""
 
 MAIN_MIGRATIONS: Final = (OLM, IDENTITY, ROOMS, marked_sets.MIGRATIONS)
-"""What the main database needs for `bridge/matrix`."""
+"""The migrations of `bridge/matrix` in the main database."""

@@ -56,19 +56,19 @@ from bridge.storage.database import Database, Transaction
 __all__ = ["MatrixService", "Rollback"]
 
 POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
-"""How the ids of our devices begin."""
+"""Prefixes of our device ids."""
 CONFIRMATIONS_SIGNED: Final = SIGNED
-"""Owner of a key in `keys.db` that is of no thread and no room."""
+"""Owner of a key in `keys.db` that belongs to no thread and no room."""
 PUPPET_SYNC_SECONDS: Final = 10.0
-"""Seconds between two looks at the texter puppet's key counts and to-device messages; nobody waits for either."""
+"""Seconds between two syncs of the texter puppet, for its key counts and to-device messages; nobody waits for either."""
 
 
 async def tell_nobody() -> None:
-    """Tell nobody."""
+    """Do nothing: no person is told."""
 
 
 async def do_nothing(_found: Rollback) -> bool:
-    """Do nothing: the other identity does it for both."""
+    """Do nothing: the other identity handles a rollback for both."""
     return False
 
 
@@ -81,7 +81,7 @@ async def _retire_sessions(database: Database, user_id: str) -> None:
 
 
 async def _replace_one_time_keys(identity: Identity) -> None:
-    """Have new keys of an identity be claimed; what is refused for good, or goes on failing, keeps nobody unheard."""
+    """Replace the one-time keys of an identity. A permanent refusal or a lasting failure does not stop the sync."""
     refused: str | int = ""
     for _ in range(MOST_REFUSALS):
         try:
@@ -101,7 +101,7 @@ async def _replace_one_time_keys(identity: Identity) -> None:
 
 
 class MatrixService:
-    """Both identities at work. `room_client` acts, `devices` knows whom to trust."""
+    """Both identities. `room_client` makes requests in rooms, `devices` says which devices are trusted."""
 
     def __init__(
         self,
@@ -235,15 +235,14 @@ class MatrixService:
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         take_over: bool = False,
     ) -> Self:
-        """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
+        """Load both identities; at the first start make them, and wait for the homeserver without a limit.
 
         `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
-        `note_rollback`: notes what else is to be done because the homeserver was put back, in the commit that finds it so.
-        `rolled_back`: has rooms and members compared, and people told.
-        `take_over`: see `Identity.open`; the puppet follows the policy bot: where that one was introduced before, a lost
-        `voice.db` is no other bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
-        `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
-        `IdentityInUse` when another bridge may speak for this line.
+        `note_rollback`: notes what else must be repeated after a rollback of the homeserver, in the commit that notes the
+        rollback. `rolled_back`: compares rooms and members, and tells people. `take_over`: see `Identity.open`; for the
+        puppet: if the policy bot was introduced before, a lost `voice.db` does not mean another bridge. The main database
+        was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with `schema.PUPPET_MIGRATIONS`; `services.marks` were
+        read. Raises `Permanent` when the homeserver refuses us, `IdentityInUse` when another bridge may run.
         """
         await forget_lost(services.database, services.vault, policy_mxid)
         introduced = await identity_table.is_ready(services.database, policy_mxid)
@@ -286,10 +285,11 @@ class MatrixService:
         )
 
     async def _after_rollback(self, rollback: Rollback) -> bool:
-        """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
+        """Repeat everything that the homeserver may have lost: device lists, keys for devices, rooms and members.
 
-        Who had gone stays so before anything of it is heard. The cursor is forgotten with that, so after a crash all of it
-        is done, and told, once more. Returns whether the homeserver has a mark of it, without which it was put back again.
+        The commit notes that people who had left stay out, before any event is read. It also deletes the cursor, so after a
+        crash all of it is repeated and told once more. Returns whether the homeserver has stored a mark: if that is missing
+        later, there was another rollback.
         """
 
         async def commit(transaction: Transaction) -> None:
@@ -303,12 +303,12 @@ class MatrixService:
         self.device_updates.wake()
         for identity in (self.policy, self.puppet):
             await _replace_one_time_keys(identity)
-        # Last, so that it is told once of one that is away again meanwhile.
+        # Last, so that people are told once when the homeserver goes away again during this work.
         await self._rolled_back()
         return is_marked
 
     async def run(self) -> None:
-        """Sync and keep everything up, until cancelled.
+        """Sync, and run the background work, until cancelled.
 
         Raises an exception group with `TokenRefused` when the homeserver knows us no longer.
         """

@@ -20,7 +20,7 @@ SKEW_MS: Final = 120_000
 
 
 async def bring_back_identity(transaction: Transaction, *, now: float, seconds: int) -> None:
-    """Bring the times of an identity's own database back by so many seconds; at most to the last that can be right."""
+    """Make times that are too late in an identity's own database earlier by `seconds`."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
     await wedged_table.bring_back(transaction, latest_ms=latest, by_ms=by)
     await identity_table.bring_back(transaction, latest_ms=latest + DAYS_MS, heard_ms=latest, by_ms=by)
@@ -28,7 +28,7 @@ async def bring_back_identity(transaction: Transaction, *, now: float, seconds: 
 
 
 async def bring_back_main(transaction: Transaction, *, now: float, seconds: int) -> None:
-    """Bring the times of `bridge/matrix` in the main database back, the policy bot's own among them."""
+    """Make times of `bridge/matrix` that are too late in the main database earlier by `seconds`, the policy bot's too."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
     await device_lists.bring_back(transaction, latest_ms=latest, by_ms=by)
     await gone_devices.bring_back(transaction, latest_ms=latest, by_ms=by)

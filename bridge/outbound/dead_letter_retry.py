@@ -1,4 +1,4 @@
-"""Tries a dead letter once more, because a person says so.
+"""Tries a dead letter once more, at a person's command.
 
 Rules of this module: only words that a person wrote to us, and messages that we show, are tried again. A text to a phone
 never is (it may have left), nor is anything that was true only at that time. One commit deletes the dead letter and puts
@@ -41,7 +41,7 @@ class DeadLetterRetry:
         now = int(self._clock.now())
 
         async def commit(transaction: Transaction) -> Callable[[], None] | None:
-            """Return what wakes who goes on with it: nothing may fail between the commit and that."""
+            """Return the function that wakes the row's worker: nothing may fail between the commit and the call of it."""
             if not await dead_letters.take(transaction, short_id):
                 return None
             if letter.is_text:

@@ -1,4 +1,4 @@
-"""Confirms identities and lists devices, as people ask at the desk.
+"""Confirms identities, lists devices and signs people out, on commands at the desk.
 
 Rule of this module: it confirms exactly the identity that was reported, never the one that the homeserver has by now.
 """
@@ -19,7 +19,7 @@ STALE_DAYS: Final = 30
 
 
 class DeviceTrustCommands:
-    """Over the devices that `DeviceLists` knows. `wake` makes it send the keys that a newly confirmed identity is owed."""
+    """Performs these commands. `wake`: starts sending the keys that are due to a newly confirmed identity."""
 
     def __init__(self, services: Services, *, devices: DeviceLists, module_client: ModuleClient) -> None:
         self._database, self._clock, self._wake = services.database, services.clock, services.wake
@@ -31,7 +31,7 @@ class DeviceTrustCommands:
         self._wake.device_lists()
 
     async def devices(self, user: str, language: str = "") -> str:
-        """Say which devices a user has: ids only, which of them are trusted, and which have not been seen for long."""
+        """Return a notice of a user's devices: their ids, which are trusted, and which have not been seen for long."""
         trusted = {device.device_id for device in await self._devices.trusted(user)}
         said = {True: words_of("devices.is_trusted", language), False: words_of("devices.not_trusted", language)}
         lines = [
@@ -45,12 +45,13 @@ class DeviceTrustCommands:
         return words_of("devices.stale", language, days=days) if days > STALE_DAYS else ""
 
     async def sign_out(self, user: str, *, last: bool, language: str = "") -> str:
-        """Sign a member of the desk out everywhere, and say the result. Raises `Transient` while it may still work.
+        """Sign out a member of the desk everywhere; return a notice of the result.
 
-        `last`: say that nobody answers, instead of raising.
+        Raises `Transient` while it may still work. `last`: return the notice that the homeserver does not answer, instead
+        of raising.
         """
         name, devices = localpart(user), 0
-        known = [device.device_id for device in await self._devices.ages(user)]  # before: one signed in since is another
+        known = [device.device_id for device in await self._devices.ages(user)]  # before the sign-out
         try:
             result = await self._module_client.sign_out(user)
         except ModuleNotLoaded:

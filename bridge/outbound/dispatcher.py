@@ -35,14 +35,14 @@ from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import OutboxRow
 
 MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2, "handset": 1}
-"""Requests in flight, by way. The homeserver answers no faster with more."""
+"""Most requests in flight, by transport. With more, the homeserver answers no faster."""
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
-"""By what stands before the colon of a row's lane: each office has a lane of its own, and its name after the colon."""
+"""By the part of a row's lane before the colon: each office has a lane of its own, with its name after the colon."""
 CONVERSATION_LANES: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
 MAX_WAIT: Final = 30.0
 RECHECK_SECONDS: Final = 15.0
-"""Seconds after which a row that waits for its room looks for it by itself; twice as many each time that there is none."""
+"""Seconds after which a row that waits for its room checks for it; doubled each time that there is none."""
 MAX_RECHECKS: Final = 6
 
 
@@ -61,10 +61,10 @@ class OutboxTask:
     room: str | None = None
 
 
-class RetryLater(Exception):  # noqa: N818 - it is an instruction
+class RetryLater(Exception):  # noqa: N818 - the name is an instruction
     """The other side certainly did not accept it now. `after` seconds; None: when woken (there is no room yet).
 
-    `in_turn`: nothing failed, its turn has not come. Then it is tried again exactly after that time, without backoff.
+    `in_turn`: nothing failed, but its turn has not come. Then it is tried again exactly after that time, without backoff.
     """
 
     def __init__(self, after: float | None, *, in_turn: bool = False) -> None:
@@ -72,7 +72,7 @@ class RetryLater(Exception):  # noqa: N818 - it is an instruction
         self.after, self.in_turn = after, in_turn
 
 
-class PermanentFailure(Exception):  # noqa: N818 - it is a verdict
+class PermanentFailure(Exception):  # noqa: N818 - the name is a verdict
     """The other side refuses it for good. `code`: the other side's code, and nothing else."""
 
     def __init__(self, code: str) -> None:
@@ -81,7 +81,7 @@ class PermanentFailure(Exception):  # noqa: N818 - it is a verdict
 
 
 Perform: TypeAlias = Callable[[OutboxTask], Awaitable[None]]
-"""Do it and commit what came of it, the row's removal included. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
+"""Performs a row and commits the result and the row's removal. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
 
 LaneKey: TypeAlias = tuple[str, str, str]
 
@@ -109,26 +109,26 @@ class OutboxDispatcher:
         services.wake.outbox, services.wake.waiting_outbox = self.wake, self.room_ready
 
     async def load(self) -> None:
-        """Queue the rows from before the start."""
+        """Queue the rows that exist at the start."""
         for row in await outbox.queued_rows(self._database):
             self.wake(*row)
 
     async def seal(self, owner: str, txn: str, action: Action) -> OutboxRow:
-        """Seal an action for its owner. Runs before the commit, which waits for nothing."""
+        """Seal an action for its owner. Runs before the commit, which must not wait."""
         lane, transport = route(action)
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
         edited = f"{action.place}|{action.ref}" if isinstance(action, EditMessage) else ""
         return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body, edited)
 
     async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> list[Row]:
-        """Put a row in, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
+        """Append a row, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
         if before is not None and before not in self._in_flight:
             await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
 
     def placed(self, appended: list[Row], owner: str, item: OutboxRow) -> None:
-        """Say that a row was committed; `appended`: what `put` returned."""
+        """Queue a committed row; `appended`: what `put` returned."""
         number = outbox.number_of(appended)
         if item.edited:
             self._newest_edit[owner, item.edited] = number
@@ -136,14 +136,14 @@ class OutboxDispatcher:
         self.wake(number, owner, item.lane, item.transport)
 
     def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
-        """Say that this row was committed."""
+        """Queue a committed row."""
         key = (owner, lane, transport)
         self._rows[key].append((number, self._database.written))
         if len(self._rows[key]) == 1:
             self._push(key)
 
     def room_ready(self, owner: str) -> None:
-        """Say that an owner's room exists now: rows that waited for it continue."""
+        """Queue the rows that waited for an owner's room, which exists now."""
         for key in self._waiting_for_room.pop(owner, set()):
             self._rechecks.pop(key, None)
             self._push(key)
@@ -155,7 +155,7 @@ class OutboxDispatcher:
                 group.create_task(self._work(self._queues[transport], perform))
 
     def _push(self, key: LaneKey) -> None:
-        # A damaged lane or way ends no start: it goes last, and what it turns out not to know becomes a dead letter.
+        # A damaged lane or transport must not prevent the start: its row comes last, or becomes a dead letter.
         priority = PRIORITY.get(key[1].partition(":")[0], len(PRIORITY))
         self._queues.get(key[2], self._queues["matrix"]).put_nowait((priority, next(self._order), key))
 
@@ -195,8 +195,8 @@ class OutboxDispatcher:
         loop = asyncio.get_running_loop()
         if after is None:
             self._waiting_for_room[key[0]].add(key)
-            # The room may have come between the question and this line, and nobody calls twice.
-            # Seldom, after a while: thousands may wait, for a flood has no rooms.
+            # The room may have been made just before this line, and `room_ready` is not called twice. The wait doubles,
+            # because thousands may wait: a flood has no rooms.
             loop.call_later(RECHECK_SECONDS * 2.0 ** min(self._rechecks[key], MAX_RECHECKS), self._recheck_room, key)
             self._rechecks[key] += 1
             return
@@ -213,12 +213,12 @@ class OutboxDispatcher:
             self._push(key)
 
     async def _perform(self, number: int, commits: int, key: LaneKey, perform: Perform) -> None:
-        # Read when all of it is on the disk, and not before: then one look says where it goes as well.
+        # Read only when the commits are on the disk: then one query also gives the room.
         await self._database.synced(commits)
         row = await outbox.sealed_action(self._database, number)
         if row is None:
             return
-        # What it becomes if it cannot be performed.
+        # For the case that the row cannot be performed.
         dead_letter_row = InboxRow(key[0], row.kind, row.body)
         letter = DeadLetter(dead_letters.new_short_id(), dead_letter_row, *key[1:], row.txn)
         action: Action | None = None
@@ -238,7 +238,7 @@ class OutboxDispatcher:
         except PermanentFailure as verdict:
             log.event("outbox.rejected", kind=row.kind, status=verdict.code, short_id=letter.short_id)
             await self._record_dead_letter(number, action, letter)
-        except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
+        except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane continues without this row
             log.failure("outbox.dead_letter", error, kind=row.kind, short_id=letter.short_id)
             await self._record_dead_letter(number, action, letter)
 
@@ -249,14 +249,14 @@ class OutboxDispatcher:
         others = []
         try:
             if isinstance(action, SendSms):
-                # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
+                # It is unknown whether the text left, and its receipt must not say "leaving" for ever.
                 outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
                 others.append(await inbox.seal(self._vault, owner, outcome))
             if isinstance(action, Invite):
-                # A person who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
+                # A person who cannot be invited counts as gone: their thread goes back to the queue.
                 member_left = MemberLeft(place=action.place, user=action.user)
                 others.append(await inbox.seal(self._vault, owner, member_left))
-        except CannotOpen:  # its conversation is over
+        except CannotOpen:  # its conversation has ended
             await self._database.commit(partial(outbox.drop, number=number))
             return
         owners = await dead_letters.move_row(

@@ -1,7 +1,7 @@
 """Lets the texter of a drill text the line: from a handset of the rehearsal carrier, by the way of every text.
 
-Rules of this module: only a rehearsal line has such handsets; anywhere else the row is refused for good. A text has a name
-of its own, so that asking twice is one text. The number is the carrier's to choose and is not known here.
+Rules of this module: only a rehearsal line has such handsets; anywhere else the row is refused for good. Each text has a
+name, so that a repeated request is one text. The carrier chooses the number, which is not known here.
 """
 
 from __future__ import annotations

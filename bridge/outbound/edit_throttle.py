@@ -19,28 +19,28 @@ MIN_INTERVAL: Final = 2.0
 MAX_MESSAGES: Final = 4_096
 MOST_LATER: Final = 50
 MOST_EARLIER: Final = 50
-"""Beyond that an edit waits without looking: where so much stands before it, it is asked again in a second."""
+"""If so many rows come before an edit, its message counts as pending, and is checked again in a second."""
 
 
 class EditThrottle:
-    """Remembers which messages were edited just now, by event id."""
+    """Remembers when messages were last edited, by event id."""
 
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._edited: dict[str, float] = {}
 
     def seconds_to_wait(self, target: str) -> float:
-        """Return for how many seconds this message must not be edited yet; 0 or less: it may be."""
+        """Return for how many seconds this message must not be edited; 0 or less: it may be edited now."""
         return self._edited.get(target, 0.0) + MIN_INTERVAL - self._clock.now()
 
     def record_edit(self, target: str) -> None:
-        """Note that it was edited now."""
+        """Note that the message was edited now."""
         self._edited[target] = self._clock.now()
         while len(self._edited) > MAX_MESSAGES:
             self._edited.pop(next(iter(self._edited)))
 
     async def is_superseded(self, task: OutboxTask, edit: EditMessage) -> bool:
-        """Tell whether a later row edits the same message, so that nobody needs this one. Raises what `Vault` raises."""
+        """Whether a later row edits the same message, so that this edit is not needed. Raises what `Vault` raises."""
         kind = serialization.kind_name(EditMessage)
         for txn, body in await outbox.rows_after(self._database, task.owner, task.number, kind, MOST_LATER):
             later = serialization.decode_as(EditMessage, await self._vault.open(task.owner, f"outbox {txn}", body))
@@ -49,7 +49,7 @@ class EditThrottle:
         return False
 
     async def is_message_pending(self, task: OutboxTask, edit: EditMessage) -> bool:
-        """Tell whether an earlier row still posts the message to be edited. Raises what `Vault` raises."""
+        """Whether an earlier row has yet to post the message to be edited. Raises what `Vault` raises."""
         kind = serialization.kind_name(SendMessage)
         rows = await outbox.rows_before(self._database, task.owner, task.number, kind, MOST_EARLIER)
         for txn, body in rows:

@@ -1,4 +1,4 @@
-"""Redacts messages of ours, and a person's message with whatever is on it.
+"""Redacts messages of ours, and a person's message with its edits, receipts and notices.
 
 Rule of this module: nothing is redacted in a thread on legal hold. The lane does not wait for the end of the hold, which
 may take weeks: the expiry worker redacts these messages as soon as the hold is lifted.
@@ -16,13 +16,16 @@ from bridge.tables import room_events, threads
 
 
 class MessageRedaction:
-    """Each returns the events that are redacted. Raises what `RoomClient` raises; may be repeated."""
+    """Performs redactions.
+
+    Each method returns the redacted events, raises what `RoomClient` raises, and may be repeated.
+    """
 
     def __init__(self, services: Services, *, room_client: RoomClient) -> None:
         self._database, self._clock, self._room_client = services.database, services.clock, room_client
 
     async def redact_message(self, task: OutboxTask, redact: RedactMessage) -> list[str]:
-        """Redact a message of ours; its edits and what is on it stay until they expire."""
+        """Redact a message of ours; its edits and the events about it stay until they expire."""
         room = await room_lookup.require_room(self._database, task, redact.place, now=self._clock.now())
         target = await room_events.event_of(self._database, task.owner, redact.ref)
         event_ids = [] if target is None else [target]
@@ -33,12 +36,12 @@ class MessageRedaction:
         return event_ids
 
     async def erase(self, task: OutboxTask, erase: EraseMessage) -> list[str]:
-        """Redact a message with everything on it: its edits say the same words, its receipt has no message any more."""
+        """Redact a message with all events about it: its edits have the same words, and its receipt loses its message."""
         room = await room_lookup.require_room(self._database, task, erase.place, now=self._clock.now())
         event_ids = await room_events.with_what_is_about_it(self._database, room, erase.event_id)
         if await self._wait_for_hold(task, event_ids):
             return []
-        # Also when the message itself has gone before: what is on it says its words, and is in this room.
+        # Also when the message itself was erased before: the events about it have its words, and are in this room.
         for number, event_id in enumerate(event_ids):
             await self._room_client.redact(room, event_id, f"{task.txn}.{number}")
         return event_ids

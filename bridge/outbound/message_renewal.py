@@ -33,7 +33,7 @@ class MessageRenewal:
     async def is_lost(self, error: Permanent, room: str, event_id: str) -> bool:
         """Whether the homeserver refused an edit of, or a reaction on, this event because it does not have it.
 
-        Synapse answers that with 400 M_UNKNOWN, and other errors too; so it is asked. Raises what `RoomClient` raises.
+        Synapse answers other errors with 400 M_UNKNOWN as well, so the event is requested. Raises what `RoomClient` raises.
         """
         if (error.status, error.errcode) != (HTTPStatus.BAD_REQUEST, "M_UNKNOWN"):
             return False
@@ -45,7 +45,7 @@ class MessageRenewal:
     async def post(
         self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str, posted: str | None
     ) -> tuple[str, list[str]]:
-        """Return the event that is shown now and those that are gone.
+        """Post the message again; return the event that is shown now and the redacted ones.
 
         `old`: the message that it replaces, or empty; `posted`: what an earlier try has posted. Raises what `RoomClient`
         raises; may be repeated with the same `txn`.

@@ -4,7 +4,7 @@ Rules of this module: a number is opened here, goes into encrypted messages of t
 a minute after it was granted; whatever is still shown when the program starts is redacted first. A grant that could not be
 performed within its minute shows nothing, and what an earlier attempt may have shown is looked for and redacted. It has a
 Megolm session of its own in each office, made before it and destroyed with it, so that a person who kept the ciphertext
-finds no key here. It is redacted even while the clock is distrusted: too early does no harm here.
+finds no key here. It is redacted even while the clock is distrusted: a redaction that comes too early does no harm.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bridge.tables.number_reveals import RevealedNumber
 REVEAL_SECONDS: Final = 60.0
 INTERVAL: Final = 1.0
 GONE: Final = "QUIETLINE_NOT_OUR_ROOM"
-"""The error that says that the office is not there any more."""
+"""The error for an office that no longer exists."""
 
 
 class NumberReveals:
@@ -75,13 +75,13 @@ class NumberReveals:
         await self._database.commit(commit)
 
     async def run_once(self, *, every: bool = False) -> None:
-        """Redact what is due; `every`: whatever is still shown."""
+        """Redact what is due; `every`: everything that is still shown."""
         for shown in await number_reveals.all_shown(self._database):
             if every or shown.until <= self._clock.now():
                 await self._retract(shown)
 
     async def _look(self) -> float:
-        # The first time: what an earlier run left.
+        # The first time: everything that an earlier run left.
         await self.run_once(every=self._first)
         self._first = False
         return INTERVAL

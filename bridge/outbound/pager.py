@@ -42,17 +42,17 @@ from bridge.tables import inbox, line_state, outbox
 MESSAGE: Final = words_of("page.needed", "")
 SECOND_MESSAGE: Final = words_of("page.second", "")
 TEST_MESSAGE: Final = words_of("page.test", "")
-"""In the first language; a page that the desk asks for is in the line's (`staff_language`)."""
+"""In the first language; a page that the desk requests is in the line's language (`staff_language`)."""
 ALERT_AFTER: Final = 60.0
-"""Seconds of failing after which the desk hears of it."""
+"""Seconds of failed tries after which the desk is told."""
 GIVE_UP_AFTER: Final = 900.0
-"""Seconds after which it is given up."""
+"""Seconds after which a page is given up."""
 RETRY_SECONDS: Final = 20.0
 CALL_INTERVAL_SECONDS: Final = 3600.0
 LAST_CALL: Final = "last_call"
-"""The file of the data directory that was touched when a line that does not run last called."""
+"""The file of the data directory whose time is that of the last call of a line that does not run."""
 SECOND_CALL: Final = "second_call"
-"""The file of the data directory of a second bridge that was refused, and has called."""
+"""The file of the data directory which shows that a refused second bridge has called."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 STOP_TIMEOUT: Final = 11.0
 """Seconds that an orderly stop waits for a call under way: as long as for requests to the carrier (`sms_sender`)."""
@@ -69,7 +69,7 @@ class Pager:
         http: aiohttp.ClientSession,
         before_bytes: Question | None = None,
     ) -> None:
-        """Make it. `before_bytes`: called before each part of an e-mail leaves; for a webhook `http` makes that check."""
+        """`before_bytes`: called before each part of an e-mail leaves; for a webhook `http` makes that check."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._on_call, self._http = services.wake, services.crash, on_call, http
         self._before_bytes = before_bytes
@@ -80,7 +80,7 @@ class Pager:
 
         A test is called once, and its result is left for the caller. Raises `LeadLost` if another bridge leads.
         """
-        # Once begun it is finished, so that an orderly stop leaves no call of which nothing is known.
+        # A call that has begun is finished, so that an orderly stop leaves no call with an unknown result.
         calling = asyncio.create_task(self._perform(task))
         self._calling.add(calling)
         calling.add_done_callback(self._calling.discard)
@@ -107,7 +107,7 @@ class Pager:
     async def _page(self, task: OutboxTask, language: str) -> bool:
         """Call by every way; return whether one accepted the call. No configured way is no failure: nothing is done.
 
-        What is retried is the note that it was accepted, never the call.
+        Only the note that it was accepted is retried, never the call.
         """
         taken_count = ways = 0
         message = words_of("page.needed", language)
@@ -137,7 +137,7 @@ class Pager:
         log.event("pager.tested", count=sum(ways.values()))
 
     async def _alert_desk(self, task: OutboxTask, *, given_up: bool) -> None:
-        """Tell the desk once that it is being tried, and once that it is given up; the row records what was told."""
+        """Tell the desk once that a page fails, and once that it is given up; the row records what was told."""
         inbox_row = await inbox.seal(self._vault, DESK, PageFailed(given_up=given_up))
         write = outbox.delete if given_up else outbox.mark_told
 
@@ -154,7 +154,7 @@ class Pager:
 def may_call_again(data_dir: Path, now: float) -> bool:
     """Whether a line that does not run may call: once an hour, even if it is started again and again.
 
-    It is noted here, before the call: a crash in between loses the call of that hour.
+    The time is noted here, before the call: a crash in between loses the call of that hour.
     """
     note = data_dir / LAST_CALL
     if note.exists() and 0 <= now - note.stat().st_mtime < CALL_INTERVAL_SECONDS:
@@ -165,15 +165,15 @@ def may_call_again(data_dir: Path, now: float) -> bool:
 
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
-    """Call once, by every way there is; False when none of them accepted. Without a configured way nothing is done."""
+    """Call once, by every configured way; return False when none accepted the call. Without any way nothing is done."""
     took = await call_each(on_call, http, message=MESSAGE)
     return any(took.values()) or not took
 
 
 async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *, data_dir: Path) -> None:
-    """Call as a second bridge that was refused: until one way accepted the call, and once per directory.
+    """Call as a second bridge that was refused: once per directory, when a way has accepted the call.
 
-    An accepted call is noted there at once: a crash before that makes it twice, never not at all.
+    An accepted call is noted there at once: a crash before that repeats the call, and never loses it.
     """
     note = data_dir / SECOND_CALL
     if note.exists():
@@ -187,7 +187,7 @@ async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *,
 async def call_each(
     on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None = None
 ) -> dict[str, bool]:
-    """Call once, by every way there is; return for each, `webhook` and `email`, whether it accepted the call."""
+    """Call once, by every configured way; return for each, `webhook` and `email`, whether it accepted the call."""
     return {way: took async for way, took in _calls(on_call, http, message=message, before_bytes=before_bytes)}
 
 
@@ -241,14 +241,14 @@ def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
     try:
         with _AskingSmtp(email, ask) as server:
             if email.starttls:
-                # Without a context of ours the server's certificate is not looked at, and the password follows.
+                # Without a context the server's certificate would not be verified, and the password is sent next.
                 server.starttls(context=ssl.create_default_context())
             if email.user is not None and email.password_file is not None:
                 server.login(email.user, read_secret(email.password_file))
             server.send_message(message)
             is_taken = True
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        # A server that has taken the mail and then says no proper goodbye has taken it.
+        # A server that accepted the mail and then ends the session with an error has accepted it.
         if not is_taken:
             log.failure("pager.email_failed", error)
     return is_taken

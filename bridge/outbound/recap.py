@@ -1,8 +1,8 @@
 """The notice that `!recap` posts in a thread's room: what colleagues typed there.
 
 Rules of this module: it is one notice, so that it is there whole or not at all, and a room has one. It never outlives what
-it repeats: it has a short lifetime of its own, it leaves out messages that go sooner, and its row waits in one lane with
-every action that removes words from the room, so that each action either sees the notice or is done before the room is
+it repeats: it has a short lifetime of its own, it leaves out messages that expire sooner, and its row waits in one lane
+with every action that removes words from the room, so that each action either sees the notice or is done before the room is
 read. Words are in no log and no error.
 """
 
@@ -33,19 +33,19 @@ from bridge.tables import outbox, room_events, threads
 
 MAX_MESSAGES: Final = 50
 MAX_BYTES: Final = 16_000
-"""Bytes: encrypted, it stays well below what an event may have."""
+"""Most bytes of a recap: encrypted, it stays well below the limit of an event."""
 MAX_LETTERS: Final = 2_000
-"""Letters of one message."""
+"""Most letters of one message."""
 TEXT_TYPES: Final = frozenset({"m.text", "m.notice", "m.emote"})
 A_FILE: Final = "\0file"
-"""Stands for a file among words, none of which hold a NUL."""
+"""Stands for a file among words, which never contain a NUL."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
 
 
 @dataclass(frozen=True, slots=True)
 class PostedRecap:
-    """The notice that is shown now, until when (seconds), and the one that was redacted for it."""
+    """The recap that is shown now, its end (seconds since the epoch), and the one that it replaced."""
 
     event_id: str
     until: int
@@ -53,9 +53,10 @@ class PostedRecap:
 
 
 class RecapSender:
-    """Shows recaps. `zone`: the line's time zone; `lifetime`: seconds that a message in a thread is kept once it was seen.
+    """Shows recaps.
 
-    A recap is shown for half of that at most, so that a message which nobody has seen yet expires later in any case.
+    `zone`: the line's time zone; `lifetime`: seconds for which a message in a thread is kept after it was seen. A recap is
+    shown for at most half of that, so that a message which nobody has seen yet always expires later.
     """
 
     def __init__(self, services: Services, *, room_client: RoomClient, zone: str, lifetime: int) -> None:
@@ -64,13 +65,13 @@ class RecapSender:
         self._lifetime = min(int(ANSWER_TTL), lifetime // 2)
 
     async def show(self, task: OutboxTask, recap: SendRecap, room: str) -> PostedRecap:
-        """Post it in place of the earlier recap. Raises what `RoomClient` raises, and :class:`RetryLater`."""
+        """Post a recap in place of the earlier one. Raises what `RoomClient` raises, and :class:`RetryLater`."""
         on_hold = await threads.is_on_legal_hold(self._database, task.owner)
         now, until = int(self._clock.now()), task.created + self._lifetime
         late = not task.created <= now < task.created + self._lifetime // 2
-        # The time of what is on hold stands still. It goes with the rest, once that is over.
+        # On legal hold nothing expires. After the hold the recap expires with the rest.
         until = task.created if on_hold else until
-        # When it took so long, an earlier try may have posted what says too much by now: then that one is not posted again.
+        # If the row is late, an earlier try may have posted words that may have expired: then that one is looked up first.
         known = not late and self._room_client.remembers(Speaker.POLICY, task.created)
         event_id = None if known else await self._room_client.find(room, Speaker.POLICY, task.txn)
         if event_id is None:
@@ -113,10 +114,10 @@ def recap_body(
     receipts: Mapping[str, str],
     language: str,
 ) -> str:
-    """Return the text: lines of who, when, which words, and their delivery receipt.
+    """Return the text: for each message a line with author, time, words and delivery receipt.
 
-    `standing`: the events that expire no sooner than the recap; `receipts`: by event id. Words without a receipt are not
-    said to have stayed: a receipt may be forgotten.
+    `standing`: the events that expire no sooner than the recap; `receipts`: by event id. Words without a receipt may have
+    left: a receipt may be deleted.
     """
     said = _Words(zone, language)
     shown: list[str] = []
@@ -159,13 +160,13 @@ def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedM
 
 
 def _is_command(body: str) -> bool:
-    """Tell whether words are a command; a note is repeated like other words."""
+    """Whether words are a command; a note is repeated like other words."""
     command = parse(body)
     return command is not None and command.name != "note"
 
 
 def _replaces(said: DecryptedMessage) -> str:
-    """Return which event an edit replaces; empty for anything else."""
+    """Return the id of the event that an edit replaces; empty for anything else."""
     for relation in (object_at(said.content, "m.relates_to"), said.clear_relation or {}):
         target = relation.get("event_id")
         if relation.get("rel_type") == "m.replace" and isinstance(target, str):
@@ -188,7 +189,7 @@ class _Words:
     language: str
 
     def line(self, said: DecryptedMessage, words: str, receipt: str) -> str:
-        """Return a line; text after a line break is indented, so that nobody's words look like another person's line."""
+        """Return a line; text after a line break is indented, so that words cannot look like another person's line."""
         if words == A_FILE:
             words = words_of("recap.file", self.language)
         elif len(words) > MAX_LETTERS:

@@ -1,4 +1,4 @@
-"""Chooses the number from which a person is answered: the number of ours that they texted last.
+"""Chooses the number from which a texter is answered: the number of ours that they texted last.
 
 Rule of this module: last means by the time of sending, not of arrival, because a listing or a late retry may bring an older
 text. Number and time are sealed together, under the thread's key.
@@ -23,11 +23,11 @@ async def read(vault: Vault, owner: str, sealed: bytes | None) -> str:
 async def renew(
     vault: Vault, owner: str, sealed: bytes | None, number: str, new: Moment, *, now: float, has_others: bool
 ) -> bytes | None:
-    """Seal the number that was texted, in E.164, and when; None if the stored value, `sealed`, is to stay.
+    """Seal the number that was texted, in E.164, and the time; return None if the stored value, `sealed`, must stay.
 
-    It stays if it was texted later, or if it is the same number and the line has no other: then its time decides nothing,
-    and each text would write the thread's row a second time. `now` in seconds since the epoch. A stored value without a
-    time, or with a time in the future because a clock was wrong, is replaced. Raises `CannotOpen`.
+    It stays if its text is later, or if the line has only that number: then the time does not matter, and each text would
+    write the thread's row a second time. `now` in seconds since the epoch. A stored value without a time, or with a time in
+    the future because a clock was wrong, is replaced. Raises `CannotOpen`.
     """
     try:
         text = "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode()

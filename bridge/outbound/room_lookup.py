@@ -1,6 +1,6 @@
 """Finds the room of a place.
 
-Rule of this module: it reads what others wrote, and makes nothing.
+Rule of this module: it only reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.storage.vault import Vault
 from bridge.tables import threads
 
 OFFICE_TIMEOUT: Final = 900.0
-"""Seconds after which it is said that something did not reach an office that is not there."""
+"""Seconds after which a row for a missing office fails."""
 
 
 async def room_of(database: Database, owner: str, place: str) -> str | None:

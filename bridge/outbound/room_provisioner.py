@@ -39,18 +39,18 @@ from bridge.tables.warm_rooms import WarmRoom
 from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
-"""Warm rooms. A first text takes one; making another takes about a third of a second."""
+"""Number of warm rooms. A first text takes one; making another takes about a third of a second."""
 INVITE_INTERVAL: Final = 3600.0
-"""Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left, and
-until a person is tried again whom the homeserver would not invite to their office."""
+"""Seconds between two invitations of the configured supervisors to a desk that everybody has left, and between two tries to
+invite a person to their office after a refusal."""
 UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
-"""Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
+"""Seconds between two checks for rooms that we are in but have not noted: a room upgrade makes one."""
 CATCH_UP_INTERVAL: Final = 1.0
-"""Seconds between two looks whether the sync has caught up, before which no unknown room is left."""
+"""Seconds between two checks whether the sync has caught up; before that no unknown room is left."""
 COMPARISON_INTERVAL: Final = 60.0
 """Seconds between two comparisons because a room was refused: each asks for the members of every room."""
 TELL_LOST_INTERVAL: Final = 600.0
-"""Seconds for which what is found of a homeserver that was put back is one message at the desk."""
+"""Seconds for which all findings about a rollback of the homeserver are one message at the desk."""
 
 
 class Designations:
@@ -67,17 +67,17 @@ class Designations:
         self._first_words = Counter(map(_first_word, self._taken))
 
     def allocate(self) -> str:
-        """Return a designation nobody has."""
+        """Return an unused designation."""
         words = choose_designation(self._random, self._first_words, taken=self._taken)
         self._taken.add(words)
         self._first_words[_first_word(words)] += 1
         return words
 
     def release(self, words: str) -> None:
-        """Say that a conversation of that designation is over."""
+        """Free the designation of an ended conversation."""
         if words in self._taken:
             self._taken.remove(words)
-            self._first_words -= Counter([_first_word(words)])  # one that nobody has any more goes
+            self._first_words -= Counter([_first_word(words)])  # drops words whose count is zero
 
 
 def _first_word(designation: str) -> str:
@@ -85,7 +85,7 @@ def _first_word(designation: str) -> str:
 
 
 class RoomProvisioner:
-    """Keeps the rooms as they should be; `changed` says that some may be missing. `run` until cancelled."""
+    """Makes missing rooms; call `changed` when some may be missing. `run` until cancelled."""
 
     def __init__(
         self,
@@ -102,10 +102,10 @@ class RoomProvisioner:
         grace: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it. `own_users` are our identities, who are no members of staff; `notify_desk` tells the desk.
+        """`own_users`: our identities, who are not members of staff; `notify_desk` tells the desk.
 
-        `has_caught_up`: whether the sync has; then a rollback of the homeserver is known. `grace`: seconds in which clients
-        learn that a room which came back with a rollback is gone again.
+        `has_caught_up`: whether the sync has caught up; then a rollback of the homeserver is known. `grace`: seconds for
+        clients to learn that a room which a rollback restored is gone again.
         """
         self._notify_desk, self._may_have_orphans, self._invite_again_at = notify_desk, False, dict[str, float]()
         self._own_users, self._monotonic, self._next_invite_at, self._next_unknown_rooms_at = (
@@ -120,8 +120,8 @@ class RoomProvisioner:
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
         self._tell_lost_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
         self.desk_room = ""
-        """The desk room's id, once it is there and everybody is invited."""
-        # Where the database fails, each try may have made a room that could not be noted: up to a minute between two.
+        """The desk room's id, once the room exists and everybody is invited."""
+        # If the database fails, each try may make a room that cannot be noted: so up to a minute between two tries.
         self.loop = BackgroundLoop(
             "room_provisioner",
             self.run_once,
@@ -132,28 +132,28 @@ class RoomProvisioner:
         services.wake.rooms = self.loop.wake
 
     async def run_once(self) -> float:
-        """Make one missing thing; return the seconds until there may be more to make."""
+        """Make one missing room; return the seconds until there may be more to make."""
         if await self._provision_one():
             return 0.0
         return UNKNOWN_ROOMS_INTERVAL if self._has_caught_up() else CATCH_UP_INTERVAL
 
     def compare_rooms(self) -> None:
-        """Say that the homeserver refuses a room that should exist."""
+        """Request a comparison, because the homeserver refuses a room that should exist."""
         if self._monotonic() >= self._next_comparison_at:
             self._comparison_due = True
             self.loop.wake()
 
     async def report_rollback(self) -> None:
-        """Report a rollback of the homeserver: even if all rooms exist, what was written since is gone."""
+        """Report a rollback of the homeserver: even if all rooms exist, later messages are lost."""
         self._comparison_due, self._next_unknown_rooms_at = True, 0.0
         self.loop.wake()
-        # Where the comparison has told of it already, once is enough; of one that is put back twice the desk hears twice.
+        # If the comparison has reported it already, it is not reported again; two rollbacks are reported twice.
         if self._monotonic() >= self._found_lost_until:
             await self._tell_lost()
         self._found_lost_until = 0.0
 
     async def _provision_one(self) -> bool:
-        """Make one missing thing; return whether there may be more."""
+        """Make one missing room; return whether there may be more."""
         if not self.desk_room:
             self.desk_room = await self._make_desk()
             return True
@@ -183,8 +183,8 @@ class RoomProvisioner:
         return False
 
     async def _compare_rooms(self) -> None:
-        """Forget rooms that the homeserver does not have, and correct the members of the others."""
-        # Before it: who says meanwhile that the homeserver was put back is not answered by this one.
+        """Delete the rows of rooms that the homeserver does not have, and correct the members of the others."""
+        # Set first: a rollback that is reported meanwhile needs another comparison.
         self._comparison_due, self._next_comparison_at = False, self._monotonic() + COMPARISON_INTERVAL
         try:
             await self._compare_all()
@@ -209,7 +209,7 @@ class RoomProvisioner:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
 
     async def _look_at_desk(self, *, is_lost: bool) -> None:
-        """Report once that the desk's room is lost: it is not made again by itself, and nobody there hears of it."""
+        """Report once that the desk's room is lost: it is not made again by itself, and nobody there is told."""
         if is_lost and not self._is_desk_lost:
             log.event("room_provisioner.desk_lost")
             await self._notify_desk(RoomLost(place=DESK, how=RoomLoss.REMOVED))
@@ -221,8 +221,8 @@ class RoomProvisioner:
         self._tell_lost_at = self._monotonic() + TELL_LOST_INTERVAL
 
     async def _leave_unknown_rooms(self) -> None:
-        # Here alone, where no room is being made: what is not noted now never will be.
-        # Before it: who says meanwhile that the homeserver was put back is not answered by this one.
+        # Only here, where no room is being made: a room that is not noted now never will be. Set first: a rollback that is
+        # reported meanwhile needs another look.
         self._next_unknown_rooms_at = self._monotonic() + UNKNOWN_ROOMS_INTERVAL
         try:
             await self._leave_or_erase_them()
@@ -239,7 +239,7 @@ class RoomProvisioner:
             )
 
     async def _erase_again(self, room_id: str) -> None:
-        """Erase a room once more: of a conversation that ended after the homeserver's backup, or of an office."""
+        """Erase a room once more: one of a conversation that ended after the homeserver's backup, or an office."""
         room = room_state.Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
 
         async def commit(transaction: Transaction) -> None:
@@ -257,12 +257,12 @@ class RoomProvisioner:
         try:
             await self._make_thread_room(name, None)
         except BaseException:
-            # Two words that stand on no room are free: an outage has many tries, and there are only so many words.
+            # A designation without a room is freed: an outage causes many tries, and the number of words is limited.
             self._designations.release(name)
             raise
 
     async def _thread_without_room(self) -> RoomlessThread | None:
-        """Return a thread that needs a room now. A texter who came in a flood needs one once their card is shown."""
+        """Return a thread that needs a room now. A thread of a flood needs one once its card is shown."""
         return await threads.without_room(self._database, [line.thread for line in self._desk().threads if line.has_card])
 
     async def _make_desk(self) -> str:
@@ -292,7 +292,7 @@ class RoomProvisioner:
             self._invite_again_at[place + user] = self._monotonic() + INVITE_INTERVAL
 
     async def _readd_puppet(self) -> None:
-        """Bring the texter puppet into all rooms: without it no text is shown, and no newcomer can read."""
+        """Bring the texter puppet back into all rooms: without it no text is shown, and no newcomer can read."""
         for room_id in await self._room_client.rooms_without_puppet():
             name = "" if room_id == self.desk_room else await warm_rooms.designation_of_room(self._database, room_id)
             if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():
@@ -308,7 +308,7 @@ class RoomProvisioner:
                 self._invite_again_at[room_id] = self._monotonic() + INVITE_INTERVAL
 
     async def _is_desk_empty(self) -> bool:
-        """Whether no member of staff is at the desk, or invited: then nobody there could invite anybody."""
+        """Whether no member of staff is at the desk or invited: then nobody there can invite others."""
         return await room_state.joined_or_invited_at_desk(self._database) <= self._own_users
 
     async def _ensure_office(self, user: str) -> bool:
@@ -317,7 +317,7 @@ class RoomProvisioner:
         if room_id is None:
             room_id = await self._create("office", "office", owner=user)
             if user not in {seat.user for seat in self._desk().roster}:
-                # They left while it was made. Should they come back, the desk invites them.
+                # They left while the office was made. If they come back, the desk invites them.
                 return True
         elif (
             await room_state.membership_of(self._database, room_id, user)
@@ -329,11 +329,11 @@ class RoomProvisioner:
         return True
 
     async def _make_thread_room(self, name: str, thread: str | None) -> None:
-        # Whatever fails from here on may leave a room that belongs to nobody.
+        # A failure from here on may leave a room without an owner.
         may_have_orphans, self._may_have_orphans = self._may_have_orphans, True
         room_id = await self._create("thread", name, owner=thread or "")
         await self._room_client.prepare_sessions(room_id)
-        # Before it is the thread's: after a crash in between all of it is done again, with another room.
+        # Before the room is assigned to the thread: after a crash in between all of it is repeated with another room.
         invited = thread is not None and await self._invite_from_lost_rooms(thread, room_id)
 
         async def commit(transaction: Transaction) -> bool:
@@ -341,10 +341,10 @@ class RoomProvisioner:
                 if await threads.assign_room(transaction, thread, name, room_id):
                     await room_state.settle_lost(transaction, thread, room_id)
                     return True
-                if invited:  # no room for another person's words: it is left like any that we do not know
+                if invited:  # it must not get another person's words: it is left like any unknown room
                     await room_state.delete_room(transaction, room_id)
                     return False
-                # The conversation was over before its room was there: nobody was in it, and another may have it.
+                # The conversation ended before its room was made: nobody was in it, so it becomes a warm room.
                 await room_state.set_owner(transaction, room_id, "")
             await warm_rooms.add(transaction, WarmRoom(room_id, name))
             return False
@@ -355,7 +355,7 @@ class RoomProvisioner:
             self._wake.waiting_outbox(thread)
 
     async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
-        """Invite the people who were in the room that this one replaces; return whether there was anybody."""
+        """Invite the people of the room that this one replaces; return whether there were any."""
         everybody = await room_state.people_of_lost(self._database, thread, room_id)
         people = [user for user in everybody if user not in self._own_users]
         await self._invite_lost(room_id, people)
@@ -378,10 +378,10 @@ class RoomProvisioner:
 
 
 async def _forget_lost(transaction: Transaction, room_id: str) -> str:
-    """Forget a room that the homeserver has lost; return the designation of a warm room, or an empty string.
+    """Delete the rows of a room that the homeserver has lost; return the designation of a warm room, or an empty string.
 
-    Nothing of it is edited or redacted. The noted members of a thread stay until the thread has another room, because they
-    are invited to it.
+    None of its events is edited or redacted. The noted members of a thread stay until the thread has another room, because
+    they are invited to it.
     """
     await room_events.delete_room(transaction, room_id)
     designation = await warm_rooms.delete(transaction, room_id)

@@ -1,4 +1,4 @@
-"""What a homeserver that refuses a row means: whether it is for good, and whether people are to hear of it.
+"""Judges refusals of the homeserver: whether one is final, and whether people must be told.
 
 Rules of this module: `M_FORBIDDEN` is not final while the policy bot or the texter puppet is not in the room: a person
 removed it, or the homeserver's database is older than the room. The refused row waits until the room is made again, or the
@@ -27,8 +27,8 @@ TELL_SECONDS: Final = 86_400.0
 class RoomRefusals:
     """Judges refused rows.
 
-    `is_outside`: whether one of us is not in a room; `compare_rooms` has missing rooms made again; `notify_desk` tells the
-    desk.
+    `is_outside`: whether one of our identities is not in a room; `compare_rooms`: requests that missing rooms are made;
+    `notify_desk` tells the desk.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class RoomRefusals:
         self._notify_desk, self._monotonic, self._told_at = notify_desk, monotonic, -TELL_SECONDS
 
     async def may_heal(self, task: OutboxTask, error: Permanent) -> bool:
-        """Whether this row is to be tried again, although the homeserver refused it."""
+        """Whether this row must be tried again, although the homeserver refused it."""
         if error.errcode != "M_FORBIDDEN":
             return False
         room = await room_lookup.room_of(self._database, task.owner, getattr(task.action, "place", THREAD))
@@ -59,19 +59,19 @@ class RoomRefusals:
         return outside
 
     async def report_final(self, task: OutboxTask) -> None:
-        """Tell people of a person whom the homeserver does not let us remove: others' clients give them keys meanwhile.
+        """Report a user whom the homeserver does not let us remove: other clients send them keys meanwhile.
 
-        It is told before the row is a dead letter: after a crash in between it is told once more.
+        It is reported before the row becomes a dead letter: after a crash in between it is reported once more.
         """
         if isinstance(task.action, KickMember):
             designation = await threads.designation_of(self._database, task.owner)
             await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.NOT_REMOVED, designation=designation))
 
     async def report(self, error: Transient) -> None:
-        """Tell people, once a day, of a row that waits for an administrator. A new process tells it again."""
+        """Report, once a day, a row that waits for an administrator. A new process reports it again."""
         now = self._monotonic()
         if error.errcode in LIFTED_BY_A_PERSON and now - self._told_at >= TELL_SECONDS:
-            before, self._told_at = self._told_at, now  # before it: other rows are refused meanwhile
+            before, self._told_at = self._told_at, now  # set first, because other rows are refused meanwhile
             try:
                 await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED))
             except BaseException:

@@ -57,11 +57,11 @@ from bridge.storage.errors import ConstraintViolation
 from bridge.tables import audit_log, carrier_copies, early_reactions, outbox, room_events
 
 SIGN_OUT_TIMEOUT: Final = 120.0
-"""Seconds after which it is said that a person could not be signed out: the person who asked has to know."""
+"""Seconds after which the person who requested a sign-out is told that it failed."""
 AUDIT_ENTRIES: Final = 40
-"""Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
+"""Audit entries that are shown at the desk: one screen; `quietline audit` shows all."""
 FORBIDDEN_RETRY: Final = 3.0
-"""Seconds until what was refused is tried again in a room that one of us is not in."""
+"""Seconds until a refused row is tried again in a room that one of our identities is not in."""
 
 
 class RoomSender:
@@ -78,7 +78,7 @@ class RoomSender:
         zone: str,
         room_refusals: RoomRefusals,
     ) -> None:
-        """Make it. `lifetime`: seconds that messages are kept; `zone`: the line's time zone."""
+        """`lifetime`: seconds for which messages are kept; `zone`: the line's time zone."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
         self._measurements, self._room_refusals = services.measurements, room_refusals
@@ -99,7 +99,7 @@ class RoomSender:
             await self._room_refusals.report(error)
             raise RetryLater(error.retry_after) from None
         except TokenRefused:
-            # Nobody's row is to blame; the sync ends the program.
+            # The row is not the cause; the sync ends the program.
             raise RetryLater(1.0) from None
         except Permanent as error:
             if await self._room_refusals.may_heal(task, error):
@@ -172,7 +172,7 @@ class RoomSender:
     async def _invite(self, task: OutboxTask, invite: Invite) -> None:
         """Invite a person who is at the desk now, or to the desk; a person who has left it gets no invitation and no keys.
 
-        The canary, which is never at the desk, is invited to its own thread alone.
+        The canary, which is never at the desk, is invited only to its own thread.
         """
         if invite.place == THREAD:
             room: str | None = await self._room(task, invite.place)
@@ -187,7 +187,7 @@ class RoomSender:
         await self._finish(task)
 
     async def _share_keys(self, task: OutboxTask, give: ShareRoomKeys) -> None:
-        """Give keys to a person who is in the room now; a person who has left it meanwhile gets none."""
+        """Send keys to a person who is in the room now; a person who has left it meanwhile gets none."""
         room = await self._room(task, give.place)
         if await room_state.is_joined(self._database, room, give.user):
             await self._room_client.share_room_keys(room, give.user, again=give.resend)
@@ -248,9 +248,9 @@ class RoomSender:
         return [await self._add_reaction(task, room, event_id, key, number) for number, key in enumerate(keys)]
 
     async def _add_reaction(self, task: OutboxTask, room: str, event_id: str, key: str, number: int) -> str:
-        """Add a reaction for others to tap; return its id, or nothing when it exists already or may not be added."""
+        """Add a reaction that others can tap; return its id, or an empty string if it exists already or is refused."""
         try:
-            # The homeserver knows the reactions of a row that was broken off by this transaction id: it stays as it is.
+            # The homeserver knows the reactions of an interrupted row by this transaction id: its form must not change.
             return await self._room_client.react(room, event_id, key, f"{task.txn}.tap{number}")
         except TokenRefused:
             raise
@@ -268,7 +268,7 @@ class RoomSender:
                 words = words_of(f"mark.{mark.receipt.name.lower()}", mark.language)
                 event_id = await self._room_client.react(room, mark.event_id, words, task.txn)
             except Permanent as error:
-                # The mark stands already, or the homeserver has not the message, as after it was put back.
+                # The mark exists already, or the homeserver lacks the message, as after a rollback.
                 if error.errcode != "M_DUPLICATE_ANNOTATION" and not await self._message_renewal.is_lost(
                     error, room, mark.event_id
                 ):
@@ -291,7 +291,7 @@ class RoomSender:
         if target is None:
             if await self._edit_throttle.is_message_pending(task, edit):
                 raise RetryLater(1.0)
-            # Asked again, because the commit that takes the post's row away is the one that notes its message.
+            # Read again: the commit that deletes the post's row also notes its message, and may have come in between.
             target = await room_events.event_of(self._database, task.owner, edit.ref)
         if target is None and not edit.fresh:
             await self._finish(task)
@@ -312,7 +312,7 @@ class RoomSender:
         except Permanent as error:
             if not await self._message_renewal.is_lost(error, room, target):
                 raise
-            # With an id of its own: after a crash the row's is asked for first, and must not name this post an edit.
+            # With another transaction id: after a crash the row's id is looked up, and must not find this post.
             await self._post_again(task, edit, room=room, old=target, txn=f"{task.txn}.again")
             return
         self._edit_throttle.record_edit(target)
@@ -351,7 +351,7 @@ class RoomSender:
             delivered = False
             await room_events.delete(transaction, old_ids)
             if event_id:
-                # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
+                # The conversation may have ended since the room was looked up: then nothing uses this event's ref.
                 stands = await room_events.standing_of(transaction, task.owner, room, event_id, ref)
                 over = place == THREAD and not stands.owns_room
                 for noted, name, on in ((event_id, ref, about), *((each, "", event_id) for each in reactions if each)):
@@ -376,12 +376,12 @@ class RoomSender:
             await outbox.drop(transaction, task.number)
             return delivered
 
-        # Not synced: what a power cut takes back is done again, which does not show.
+        # Not synced: after a power cut the row is performed again, which has no visible effect.
         if await self._database.commit(commit, sync=Sync.DEFER):
             self._wake.engine(task.owner)
 
     async def _finish_text(self, task: OutboxTask, room: str, event_id: str, ref: str, now: float) -> bool:
-        """Note that a text is in its room; return False, with nothing noted, where it has to be asked how things stand."""
+        """Note that a text is in its room; return False, with nothing written, if the full check is needed."""
 
         async def commit(transaction: Transaction) -> None:
             noted, owner = int(now * 1000), task.owner
@@ -392,7 +392,7 @@ class RoomSender:
             await self._database.commit(commit, sync=Sync.DEFER)
         except ConstraintViolation:
             return False
-        # That the carrier's copy may go stands in the event's row; to write it into the copy's too touches all its indexes.
+        # The event's row shows that the carrier copy may be deleted: a write to the copy's row would update its indexes.
         self._wake.shown_text(task.owner, ref)
         return True
 

@@ -1,8 +1,8 @@
-"""In which lane an action waits, and by which way it leaves.
+"""The lane in which an action waits, and its transport.
 
 Rule of this module: order holds within a lane of an owner, and nothing in one lane waits for another. Each office has a
-lane of its own, so that an office that cannot be made holds up neither the desk nor another office. Keys that a person is
-given in a thread have a lane of their own as well: no message waits for them.
+lane of its own, so that an office that cannot be made delays neither the desk nor another office. Keys for a person in a
+thread have a lane of their own as well: no message waits for them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _default_route(action: Action) -> tuple[Lane, str]:
             return Lane.RECEIPTS, "matrix"
         case EditMessage() | RevealNumber():
             return Lane.CARDS, "matrix"
-        # What repeats words waits behind whatever takes words away, and before what comes afterwards.
+        # An action that repeats words keeps its order with those that remove words.
         case RedactMessage() | EraseMessage() | SendRecap() | SignOut():
             return Lane.CLEANUP, "matrix"
     return Lane.CONVERSATION, "matrix"

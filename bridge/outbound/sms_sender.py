@@ -43,12 +43,13 @@ from policies.pack import Pack
 from policies.segments import segments
 
 STOP_TIMEOUT: Final = 11.0
-"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own (`carriers/http_request.py`), and
-so short that with the requests to us it stays within what the supervision allows (`deploy/stack/up.py`)."""
+"""Seconds for which an orderly stop waits for requests under way: longer than an adapter's time-out
+(`carriers/http_request.py`), and short enough that the whole stop stays within the limit of the supervision
+(`deploy/stack/up.py`)."""
 RECHECK_SECONDS: Final = 0.05
-"""Seconds until it is looked again whether what stands in the thread's inbox is decided upon."""
+"""Seconds between two checks whether the thread's inbox is empty."""
 OUTCOME_WORDS: Final = {Accepted: "accepted", Rejected: "rejected", TryLater: "try_later", UnknownOutcome: "unknown"}
-"""What an answer of the carrier is counted as (`bridge/runtime/measurements.py`)."""
+"""Outcome of a send -> its name in the measurements (`bridge/runtime/measurements.py`)."""
 
 
 class SmsSender:
@@ -64,7 +65,7 @@ class SmsSender:
         carrier_copies: CarrierCopies,
         canary: Callable[[Phone, str], Awaitable[SendOutcome]] | None = None,
     ) -> None:
-        """Make it. `canary`: gets the texts for the canary's phone, which no carrier gets; None: there is no such route."""
+        """`canary`: called with the texts for the canary's phone, which no carrier gets; None: there is no such route."""
         self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
@@ -82,7 +83,7 @@ class SmsSender:
                 body = await self._vault.open(stored.owner, f"outbox {row.txn}", row.body)
                 text = serialization.decode_as(SendSms, body)
             except (CannotOpen, ValueError):
-                # It may have left all the same, and nobody can be told which text it was.
+                # The text may have left, and nobody can be told which one it was.
                 await self._record_dead_letter(stored)
                 continue
             await self._commit_outcome(stored.number, stored.owner, TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
@@ -93,14 +94,14 @@ class SmsSender:
         text = task.action
         if not isinstance(text, SendSms):
             raise PermanentFailure("not a text")
-        # What was to leave at a time that only a wrong clock could name is judged now, by the guard.
+        # A text whose time is further ahead than possible, because of a wrong clock, is judged by the guard now.
         if 0 < (wait := text.not_before - self._clock.now()) <= self._pack.settings.late_after_seconds:
             raise RetryLater(wait, in_turn=True)
         ends = await self._claim_row(task, text)
         if ends is None:
             return
         self._crash(CrashPoint.SMS_MARKED)
-        # Once begun it is finished, so that an orderly stop leaves nothing unknown.
+        # A request that has begun is finished, so that an orderly stop leaves no unknown outcome.
         sending = asyncio.create_task(self._send(task, text, *ends))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
@@ -120,11 +121,11 @@ class SmsSender:
         if isinstance(outcome, TryLater):
             self._rate_limiter.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)
-        # The carrier has been asked. What is tried again is the note of its answer, never the request.
+        # The request was made. Only the note of its outcome is retried, never the request.
         await retry_until_done("sms", partial(self._record_outcome, task, text, outcome))
 
     async def _claim_row(self, task: OutboxTask, text: SendSms) -> tuple[Phone, str] | None:
-        """Take the turn and mark the row; return whom to text and from which number, or None when it must not leave."""
+        """Take the number's turn and mark the row; return phone and number, or None when the text must not leave."""
         cost = float(segments(text.body).count) if self._rate_limiter.rate.by_segment else 1.0
         now = self._clock.now()
         late, refused, unknown = [
@@ -136,13 +137,13 @@ class SmsSender:
             sealed = await threads.sealed_thread(transaction, task.owner)
             state = await outbox.state_of(transaction, task.number)
             if sealed is None or state is None:
-                # The conversation is over since this row was read: nothing leaves any more.
+                # The conversation has ended since this row was read: nothing leaves any more.
                 return None
             opened = await threads.open_aggregate(self._vault, task.owner, sealed.aggregate)
             thread = locked(opened, self._locked_phones.of(task.owner, transaction))
             number = await self._reply_number(task.owner, sealed.number)
             phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
-            # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
+            # Already marked by us: a commit that reported a failure may have succeeded. Twice is worse than not.
             is_sending = state is RowState.SENDING
             if not is_sending and await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
@@ -226,7 +227,7 @@ class SmsSender:
 
         async def commit(transaction: Transaction) -> None:
             over = not await outbox.delete(transaction, number)
-            # Also of a text whose conversation ended while it was under way: then nothing needs its copy any more.
+            # Also for a text whose conversation ended during the request: then its copy is not needed any more.
             whose = await carrier_copies.owner_of_copies(transaction, owner)
             if message_id:
                 due = now + (0.0 if over else carrier_copies.REPORT_WAIT)
@@ -234,7 +235,7 @@ class SmsSender:
                 await carrier_copies.record(transaction, hash_=digest, owner=whose, ref=ref, sealed=copy, due=due, now=now)
             unnamed = result.outcome is Outcome.UNKNOWN and not message_id
             if whose and unnamed is not over:
-                # What was under way at the end was counted as without an id then.
+                # At the end of the conversation a text under way was counted as without an id.
                 await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1 if unnamed else -1)
             if over or inbox_row is None:
                 return

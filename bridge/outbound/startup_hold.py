@@ -17,12 +17,13 @@ from bridge.storage.errors import Unavailable
 from bridge.tables import inbox, outbox
 
 MAX_HOLD: Final = 10.0
-"""Seconds. An answer that waits for a homeserver that is down is worse than one that its author may have taken back."""
+"""Longest hold, in seconds: an answer that waits for a homeserver that is down is worse than one that its author may have
+taken back."""
 POLL_INTERVAL: Final = 0.02
 
 
 class StartupHold:
-    """Holds back rows from before the start. `load` before anything is taken in, then `run`; `released` is set for ever."""
+    """Holds back rows from before the start. `load` before events are accepted, then `run`; `released` stays set."""
 
     def __init__(self, services: Services, *, max_hold: float = MAX_HOLD) -> None:
         self._database, self._wake, self._max_hold = services.database, services.wake, max_hold
@@ -34,7 +35,7 @@ class StartupHold:
         self._held_owners = frozenset(await outbox.owners_with_texts_pending(self._database))
 
     async def run(self, *caught_up: asyncio.Event) -> None:
-        """Wait until the first sync and the listing are taken in and decided; then release everything."""
+        """Wait until the events of the first sync and of the listing are decided; then release everything."""
         try:
             async with asyncio.timeout(self._max_hold):
                 for each in caught_up:
@@ -58,7 +59,10 @@ class StartupHold:
         return held
 
     async def _wait_until_decided(self) -> None:
-        """Wait until the rows of the inbox are decided. For what the desk then sends a thread, `sms_sender` waits."""
+        """Wait until the rows of the inbox are decided.
+
+        `sms_sender` waits for the events that the desk then sends a thread.
+        """
         try:
             last = await inbox.newest_seq(self._database) or 0
             while True:
@@ -67,5 +71,5 @@ class StartupHold:
                     return
                 await asyncio.sleep(POLL_INTERVAL)
         except Unavailable as error:
-            # Whatever keeps the database from being read keeps texts from being marked: none leaves.
+            # While the database cannot be read, no text can be marked as `sending`, so none leaves.
             log.failure("startup_hold.database_retry", error)

@@ -59,17 +59,17 @@ from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
 RATE: Final = Rate(per_second=1.0, shared=True)
-"""Segments: an account's queue empties at 60 a minute unless it was raised (docs/messaging/rateLimits)."""
+"""Segments: an account sends 60 a minute unless its limit was raised (docs/messaging/rateLimits)."""
 
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({202}),
     message_id=lambda answer: answer.json.get("id"),
     error=lambda answer: answer.json.get("type"),
-    # An answer bears words; numbers come with the events.
+    # An answer has words; numeric codes come with the events.
     codes={
         # destination-rejected-due-to-user-opt-out
         "4775": Verdict.OPTED_OUT,
-        # Its wait for a delivery receipt ran out; the carrier's code is unknown to it.
+        # It got no delivery receipt in time; it does not know the carrier's code.
         "9902": Verdict.UNKNOWN,
         "9999": Verdict.UNKNOWN,
     },
@@ -193,7 +193,7 @@ class BandwidthCarrier(BaseCarrier):
         return constant_time_equal(self._right, request.headers.get("Authorization", "")) and path
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
-        """Read an array of events; one that is malformed spoils no other. Source: docs/messaging/webhooks."""
+        """Read an array of events; a malformed event does not affect the others. Source: docs/messaging/webhooks."""
         events = json_value(request.body)
         if not isinstance(events, list) or not events:
             raise Malformed("body: not an array of events")
@@ -223,15 +223,15 @@ class BandwidthCarrier(BaseCarrier):
                 return _parse_report(message_id, status, item.get("errorCode")) if status else None
         return None
 
-    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
-        """Say what is so: there is nothing to ask for. Source: docs/messaging/getMessage."""
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - the answer is the same for all
+        """Return `CannotDelete`: the API has no such call. Source: docs/messaging/getMessage."""
         return CannotDelete(
             "does not store the words; keeps both numbers and the time in its message records, and pictures for 48 hours"
         )
 
 
 def _parse_event(event: Any) -> Inbound:
-    """Read one event of an array; what is malformed is told as no text to us, so that the others count. Never raises."""
+    """Read one event of an array; a malformed one becomes `Ignored`, so that the others count. Never raises."""
     try:
         return _read_event(as_object(event, "event"))
     except Malformed:
@@ -239,7 +239,7 @@ def _parse_event(event: Any) -> Inbound:
 
 
 def _parse_report(message_id: str, status: Status, error: Any) -> DeliveryReport:
-    """Make a report of a status and an error code, a number of four digits or nonsense."""
+    """Make a report from a status and an error code: a number of four digits, or any value."""
     code = error_code(error)
     return ERROR_CODES.delivery_report(message_id, status, code if _ERROR_CODE.fullmatch(code) else "")
 
@@ -272,10 +272,10 @@ def _parse_inbound(message: dict[str, Any]) -> Inbound:
     return InboundText(
         message_id=id_field(message, "id"),
         sender=phone,
-        # A picture without words has none.
+        # A picture without words has no `text`.
         text=string_field(message, "text") if media == [] or message.get("text") is not None else "",
         to=e164_or_empty(message.get("owner")),
-        # The type is told only when one is fetched.
+        # The type is known only when the file is fetched.
         media=tuple(Media(url=string_field({"url": url}, "url"), content_type="") for url in media),
         at=parse_iso_time(message.get("time")),
     )

@@ -60,7 +60,7 @@ from bridge.runtime.phone_number import Phone
 
 MAX_MEDIA: Final = 10
 SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=|[A-Za-z0-9+/]{43}=")
-"""SHA-1 or SHA-256 in base64. Whatever else stands in the header was signed by nobody."""
+"""SHA-1 or SHA-256 in base64. Any other value of the header is no signature."""
 _COUNT = re.compile(r"[0-9]{1,2}")
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({200, 201}),
@@ -74,13 +74,13 @@ ERROR_CODES: Final = ErrorCodes(
     },
 )
 DELETE_DELAY: Final = 90.0
-"""Seconds. A message can be deleted about a minute after it is final (20009)."""
+"""Seconds until a message can be deleted: about a minute after it is final (20009)."""
 MAX_VALIDITY: Final = 36_000
-"""Seconds (`ValidityPeriod`). Twilio's; SignalWire's is 172800, and no pack comes near either."""
+"""Seconds (`ValidityPeriod`): Twilio's limit. SignalWire's is 172800; packs use far less."""
 MAX_WEBHOOK_BYTES: Final = 64 * 1024
-"""Bytes of a webhook. A text of 1600 letters is some 20 KiB at most, and pictures are told by their addresses."""
+"""Largest webhook, in bytes. A text of 1600 letters has at most about 20 KiB, and pictures come as URLs."""
 RETRY_WINDOW: Final = 15.0
-"""Seconds that all calls of one webhook may take together (webhooks-connection-overrides; SignalWire's is the same)."""
+"""Seconds within which all tries of one webhook are made (webhooks-connection-overrides; SignalWire's are the same)."""
 PAGE_SIZE: Final = 1000
 MAX_PAGES: Final = 1000
 
@@ -92,7 +92,7 @@ STATUSES: Final[Mapping[str, Status]] = {
     "failed": "failed",
     "canceled": "failed",
 }
-"""Their words for ours. The others (`accepted`, `queued`, `sending` …) say nothing new."""
+"""Their status -> ours. Other statuses (`accepted`, `queued`, `sending` …) bring nothing new."""
 
 
 class CxmlCarrier(BaseCarrier):
@@ -105,7 +105,7 @@ class CxmlCarrier(BaseCarrier):
     unordered_within = RETRY_WINDOW
     signature_header: ClassVar[str]
     media_first: ClassVar[bool] = False
-    """Whether a message's media stays when the message is deleted, so that it must go before it."""
+    """Whether deleting a message leaves its media, so that the media must be deleted first."""
 
     def __init__(
         self,
@@ -142,13 +142,13 @@ class CxmlCarrier(BaseCarrier):
     def verify(self, request: WebhookRequest) -> bool:
         """Check the signature, with and without the fragment that configures the vendor's retries.
 
-        There is no time in it: a replay is stopped by the id alone.
+        The signature covers no time: only the id prevents a replay.
         """
         key, header = self._keys.get(self.algorithm(request)), request.headers.get(self.signature_header, "")
         if key is None or not SIGNATURE.fullmatch(header):
             return False
         fields = form_fields(request.body)
-        # A list, so that each is compared, whichever is right.
+        # A list, so that all are compared, also after a match.
         right = [
             constant_time_equal(signature(key, url + end, fields, algorithm=self.algorithm(request)), header)
             for url in signed_urls(self._public_base_url, request.raw_path)
@@ -156,7 +156,7 @@ class CxmlCarrier(BaseCarrier):
         ]
         return any(right)
 
-    def algorithm(self, request: WebhookRequest) -> str:  # noqa: ARG002 - Twilio's names it in a header
+    def algorithm(self, request: WebhookRequest) -> str:  # noqa: ARG002 - Twilio's override reads it from a header
         """Return the hash that a request is signed with."""
         return "sha1"
 
@@ -203,7 +203,7 @@ class CxmlCarrier(BaseCarrier):
         return copy_shown(await send_request(self._http, "GET", self._message_url(message_id)))
 
     async def _media(self, message_id: str) -> list[Any] | None:
-        """Return the ids of a message's media; None when they cannot be told."""
+        """Return the ids of a message's media; None if the vendor does not list them."""
         got = await send_request(self._http, "GET", self._url(f"/{path_segment(message_id)}/Media.json"))
         if not isinstance(got, HttpResponse) or got.status not in (200, 404):
             return None
@@ -211,7 +211,7 @@ class CxmlCarrier(BaseCarrier):
         return [item.get("sid") if isinstance(item, dict) else None for item in media] if isinstance(media, list) else None
 
     async def _media_deleted(self, message_id: str) -> bool:
-        """Delete a message's media and look again: true when none is left."""
+        """Delete a message's media and list them again; return True when none is left."""
         for sid in await self._media(message_id) or ():
             if not isinstance(sid, str):
                 return False
@@ -225,11 +225,11 @@ class CxmlCarrier(BaseCarrier):
     async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`GET …/Messages.json?To=&DateSent>=`, for each of our numbers → `{"messages", "next_page_uri"}`, newest first.
 
-        What was sent to a sender of another channel has that in `to`, and is listed for none of our numbers: each of those
-        that the line knows is asked for as well. The vendors document a date there, no time, so the exact bound is ours.
-        All pages are read before the first text is given, for the oldest comes last. Times are whole seconds, and a
-        message's `date_sent` is when the vendor called our webhook, or tried to. A message that cannot be read lets the
-        listing end as one that broke off, after the others.
+        A message to a sender of another channel has that sender in `to`, and is listed for none of our numbers: so each
+        such sender that the line knows is listed as well. The vendors document a date there, not a time, so we apply the
+        exact bound. All pages are read before the first text is yielded, because the oldest comes last. Times are whole
+        seconds, and a message's `date_sent` is when the vendor called our webhook, or tried to. If a message cannot be
+        read, the listing ends with an error after the others.
         """
         since = since.astimezone(UTC).replace(microsecond=0)
         items_by_id: dict[str, tuple[datetime, Listed]] = {}
@@ -245,9 +245,9 @@ class CxmlCarrier(BaseCarrier):
             raise ConnectionError("a message of the carrier's listing cannot be read")
 
     async def _list(self, recipient: str, since: datetime) -> list[Any]:
-        """Return what the vendor lists for one recipient from the day before that time on, newest first.
+        """Return the vendor's list for one recipient from the day before that time on, newest first.
 
-        A recipient of another channel of which it lists nothing (400, 404) holds up no text.
+        If the vendor has no list for a recipient of another channel (400, 404), the other lists are still read.
         """
         day = (since - timedelta(days=1)).strftime("%Y-%m-%d")
         url = f"{self._url('.json')}?{urlencode({'To': recipient, 'DateSent>': day, 'PageSize': str(PAGE_SIZE)})}"
@@ -290,7 +290,7 @@ def signature(key: bytes, url: bytes, fields: MultiDict[str], *, algorithm: str 
 
 
 def signed_urls(public_base_url: str, raw_path: str) -> tuple[bytes, bytes]:
-    """Return the URL that was called, without port and with it: the vendor's own code says that it signs either."""
+    """Return the called URL without its port and with it: by the vendor's own code it may sign either."""
     base = urlsplit(public_base_url)
     port = base.port or (443 if base.scheme == "https" else 80)
     host = base.netloc.rpartition(":")[0] if base.port else base.netloc
@@ -325,16 +325,16 @@ def parse_inbound(fields: MultiDict[str]) -> InboundText | Ignored:
 
 
 def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime, Listed]], bool]:
-    """Read a listing, newest first, into what came since a time, oldest first; False beside it when one is unreadable.
+    """Read a listing, newest first; return the texts since a time, oldest first, and False if an item is unreadable.
 
-    A text whose time cannot be read has that of the one before it, so that it is neither lost nor taken for a new one.
+    A text whose time cannot be read gets that of the item before it, so that it is neither lost nor taken for a new one.
     """
     newest_first: list[tuple[datetime | None, Listed]] = []
     whole, past = True, False
     for item in items:
         at = _sent_at(item)
         past = past or (at is not None and at < since)
-        # What is without a time and stands behind what is too old is too old.
+        # An item without a time after an item that is too old is too old.
         if past if at is None else at < since:
             continue
         try:
@@ -372,7 +372,7 @@ def _parse_listed(item: Any) -> Listed | None:
         sender=phone,
         text=text,
         to=e164_or_empty(item.get("to")),
-        # How many there are is what matters: nothing of it is fetched.
+        # Only the number matters: media is not fetched.
         media=(Media(url=place, content_type=""),) * (min(int(count), MAX_MEDIA) if _COUNT.fullmatch(count) else 0),
     )
 

@@ -98,9 +98,9 @@ EXPOSURE = Exposure(
 )
 
 MAX_PARTS: Final = 5
-"""Parts of a text that it sends unless its `long_content_max_parts` says otherwise."""
+"""Most parts of a text that Jasmin sends, unless its `long_content_max_parts` is set."""
 RETRY_WINDOW: Final = 45.0
-"""Seconds: its retries are 30 apart (`retry_delay`), and a call takes its time."""
+"""Seconds: its retries are 30 seconds apart (`retry_delay`), and a call takes some time."""
 
 _SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
 
@@ -113,7 +113,7 @@ def _message_id(answer: HttpResponse) -> str | None:
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({200}),
     message_id=_message_id,
-    # `Error "User throughput exceeded"`; its other words are for a person.
+    # `Error "User throughput exceeded"`; its other errors are for people to read.
     error=lambda answer: "too-fast" if answer.status == 403 and b"throughput exceeded" in answer.body else None,
     codes={"too-fast": Verdict.RETRY_LATER},
     retry_seconds=1.0,
@@ -123,7 +123,7 @@ _REPORTS: Final[dict[str, Status]] = {
     "ESME_ROK": "sent",
     "ACCEPTD": "sent",
     "ENROUTE": "sent",
-    # It does not know, and so neither do we.
+    # Jasmin does not know the outcome, so we do not either.
     "UNKNOWN": "sent",
     "DELIVRD": "delivered",
     "EXPIRED": "failed",
@@ -131,22 +131,22 @@ _REPORTS: Final[dict[str, Status]] = {
     "UNDELIV": "failed",
     "REJECTD": "failed",
 }
-# SMPP 3.4 §5.2.19 beside the default alphabet.
+# SMPP 3.4 §5.2.19, without the default alphabet.
 _CODINGS: Final = {"1": "us-ascii", "3": "iso-8859-1", "6": "iso-8859-5", "7": "iso-8859-8", "8": "utf-16be"}
 _DEFAULT_CODINGS: Final = frozenset({"", "0", "240", "241", "242", "243"})
 """`coding` that means the default alphabet: none, and those with a message class (3GPP TS 23.038 §4)."""
 
 
 def _data_coding(coding: str) -> str:
-    """Return the data coding in digits, whether it was told as digits or as the byte itself."""
+    """Return the data coding in digits, whether it came as digits or as one byte."""
     octets = form_bytes(coding)
     return str(octets[0]) if len(octets) == 1 and not octets.isdigit() else coding
 
 
 class Settings(SmppGatewaySettings):
-    """Jasmin. `default_alphabet` is what the SMPP provider sends under `coding` 0.
+    """Jasmin. `default_alphabet`: the alphabet that the SMPP provider uses for `coding` 0.
 
-    `max_parts` is `long_content_max_parts` of its `http-api`: of a longer text it would drop the rest.
+    `max_parts` is `long_content_max_parts` of its `http-api`: it would drop the rest of a longer text.
     """
 
     kind: Literal["jasmin"]
@@ -246,7 +246,7 @@ def _parse_report(message_id: str, message_status: str, error: str, *, whole: bo
     if status is None:
         return Ignored("event")
     if status == "delivered" and not whole:
-        # It speaks of the last part of several.
+        # The report is about the last part only.
         status = "sent"
     return ERROR_CODES.delivery_report(
         message_id, status, (error_code(error) or error_code(message_status)) if status == "failed" else ""

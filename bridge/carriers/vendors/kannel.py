@@ -77,18 +77,18 @@ EXPOSURE = Exposure(
 
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({202}),
-    message_id=lambda answer: None,  # noqa: ARG005 - it is ours
-    error=lambda answer: None,  # noqa: ARG005 - its words are for a person
+    message_id=lambda answer: None,  # noqa: ARG005 - the id is ours
+    error=lambda answer: None,  # noqa: ARG005 - its errors are for people to read
     codes={},
 )
 
 _REPORTS: Final[dict[str, Status]] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
 _REPORT_MASK: Final = "27"
-"""Delivered, not delivered, at the SMS centre, refused by it. Not 4 (queued): it says nothing new."""
+"""Delivered, not delivered, at the SMS centre, refused by it. Without 4 (queued), which brings nothing new."""
 _TEMPORARY_FAILURE: Final = (503, b"Temporal failure, try again later.")
 _LOGIN_REFUSED: Final = (403, b"Authorization failed for sendsms")
-"""Before anything was taken. smsbox opens its port before it has read who may send: it refuses everybody for a moment
-whenever it starts, so this is a refusal for good only where for `STARTING_SECONDS` it said nothing else."""
+"""Nothing was accepted before this answer. At each start smsbox opens its port before it has read its users, and refuses
+every login for a moment; so the refusal is permanent only if it was the only answer for `STARTING_SECONDS`."""
 STARTING_SECONDS: Final = 20.0
 LOGIN_REFUSED_CODE: Final = "login-refused"
 _EPOCH = re.compile(r"[0-9]{1,10}")
@@ -102,7 +102,7 @@ class Settings(SmppGatewaySettings):
 
 
 class KannelCarrier(SmppGateway):
-    """One line's gateway. Made inside the running event loop. `clock`: seconds, of a clock that nobody sets."""
+    """One line's gateway. Made inside the running event loop. `clock`: seconds, monotonic."""
 
     kind = "kannel"
     exposure = EXPOSURE
@@ -124,7 +124,7 @@ class KannelCarrier(SmppGateway):
             if status is None:
                 return (Ignored("event"),)
             if status == "delivered" and fields.get("parts") != "1":
-                # It speaks of the first part of several.
+                # The report is about the first part only.
                 status = "sent"
             code = error_code(fields.get("err", "")) if status == "failed" else ""
             return (ERROR_CODES.delivery_report(id_field(fields, "id"), status, code),)
@@ -149,7 +149,10 @@ class KannelCarrier(SmppGateway):
         return (InboundText(message_id=message_id, sender=phone, text=text, to=self.e164_or_empty(to), at=at),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" and a login that is refused at first not now."""
+        """`POST /cgi-bin/sendsms` → 202; 4xx never.
+
+        503 "Temporal failure" and a login that is refused at first: try later.
+        """
         if not to.answerable:
             return Rejected("not-answerable")
         text, message_id = replace_unencodable(text), secrets.token_hex(16)
@@ -162,12 +165,12 @@ class KannelCarrier(SmppGateway):
             "X-Kannel-Coding": "0" if cut.encoding == "gsm7" else "2",
             "X-Kannel-Validity": str(self._minutes),
             "X-Kannel-DLR-Mask": _REPORT_MASK,
-            # %d and %B are filled in by Kannel: what became of it, and the SMS centre's error.
+            # Kannel fills in %d and %B: the outcome, and the SMS centre's error.
             "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
             "Content-Type": "text/plain; charset=UTF-8",
         }
         if cut.encoding == "gsm7" or not cuts_a_letter(cut):
-            # Of a text that Kannel cuts into several, others may have been taken.
+            # If Kannel cuts the text into several parts, other parts may have been accepted.
             return await self._send(text, headers, message_id, alone=cut.count == 1)
         reference = secrets.randbelow(256)
         for part, words in enumerate(cut.parts, 1):
@@ -178,7 +181,7 @@ class KannelCarrier(SmppGateway):
         return Accepted(message_id)
 
     async def _send(self, text: str, headers: Mapping[str, str], message_id: str, *, alone: bool) -> SendOutcome:
-        """Make one request. `alone`: it is one part on the air, so that a refusal speaks of all of it."""
+        """Make one request. `alone`: the text has one part on the air, so a refusal is about all of it."""
         got = await send_request(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
         answer = (got.status, got.body.strip()) if isinstance(got, HttpResponse) else None
         if isinstance(got, HttpResponse) and answer == _LOGIN_REFUSED:
@@ -189,7 +192,7 @@ class KannelCarrier(SmppGateway):
         return ERROR_CODES.send_outcome(got, ours=message_id)
 
     def _may_be_starting(self) -> bool:
-        """Note that our login is refused; tell whether it was taken, or not asked about, within `STARTING_SECONDS`."""
+        """Note that our login is refused; return whether it was accepted, or not used, within `STARTING_SECONDS`."""
         now = self._clock()
         first, last = self._refused or (now, now)
         if now - last > STARTING_SECONDS:

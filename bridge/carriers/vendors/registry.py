@@ -29,7 +29,7 @@ class CarrierKind:
 
     @property
     def exposure(self) -> Exposure:
-        """What the vendor keeps and does."""
+        """What the vendor stores and does."""
         return self.adapter.exposure
 
 
@@ -57,7 +57,7 @@ else:
 def make_carrier(settings: CarrierSettings, line: AdapterContext, *, before_bytes: Question | None = None) -> Carrier:
     """Make the adapter of these settings, inside the running event loop.
 
-    `before_bytes` is asked before anything leaves for the carrier.
+    `before_bytes`: a check that is made before bytes of a request leave for the carrier.
     """
     adapter = CARRIER_KINDS[settings.kind].adapter.make(settings, line)
     if before_bytes is not None:

@@ -59,10 +59,10 @@ TOLERANCE = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed again."""
 
 RATE = Rate(per_second=1000.0, burst=1000.0)
-"""As good as none: it is a program on this machine."""
+"""Practically no limit: the carrier is a program on this machine."""
 
 DRILL_TAG = re.compile(r"[0-9a-f]{12}(?:\.2)?")
-"""What names a handset of a drill."""
+"""The form of the tag of a drill's handset."""
 _PAGE_SIZE = 100
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 ERROR_CODES = ErrorCodes(
@@ -97,8 +97,8 @@ class Settings(CarrierSettings):
 class RehearsalCarrier(BaseCarrier):
     """One line's connection to the rehearsal carrier. Made inside the running event loop.
 
-    `slug` is the line's, `public_base_url` what stands before the raw path in the URL that the carrier signs, `api_base`
-    where it is reached, `clock` the wall clock in seconds since 1970.
+    `slug` is the line's; `public_base_url` precedes the raw path in the URL that the carrier signs; `api_base` is the
+    carrier's address; `clock` the wall clock in seconds since 1970.
     """
 
     kind = "rehearsal"
@@ -192,8 +192,8 @@ class RehearsalCarrier(BaseCarrier):
     async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
 
-        Raises `ConnectionError` when it cannot be brought to its end: one that ended early without a word would move the
-        watermark past texts that nobody has seen; and, after the others, when one of them cannot be read.
+        Raises `ConnectionError` when it is interrupted, because a listing that ended early without an error would move the
+        watermark past unread texts; and, after the others, when one of them cannot be read.
         """
         after, whole = "", True
         while True:
@@ -213,7 +213,7 @@ class RehearsalCarrier(BaseCarrier):
             following = page.get("next")
             if following is None:
                 break
-            # A cursor that stands still would be asked for ever.
+            # A cursor that does not advance would cause requests for ever.
             if not _is_id(following) or following == after:
                 raise ConnectionError("the carrier's listing has no end")
             after = following
@@ -221,7 +221,7 @@ class RehearsalCarrier(BaseCarrier):
             raise ConnectionError("a text of the carrier's listing cannot be read")
 
     async def text_from_handset(self, *, tag: str, ref: str, text: str, picture: bool) -> bool | None:
-        """`POST /v1/drills/texts` → 202; 400 for what it does not take. The same `ref` twice is one text."""
+        """`POST /v1/drills/texts` → 202; 400 if it refuses the text. The same `ref` twice is one text."""
         got = await send_request(
             self._http, "POST", self._drills, json={"tag": tag, "ref": ref, "text": text, "picture": picture}
         )

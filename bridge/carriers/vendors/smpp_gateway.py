@@ -26,11 +26,11 @@ from policies.segments import EXTENSION as GSM7_EXTENSION
 from policies.segments import GSM7_PART, UCS2_PART, Segmentation
 
 RATE: Final = Rate(per_second=1.0, shared=True)
-"""Segments of all numbers. What the SMPP connection behind it bears is the operator's to say."""
+"""Segments of all numbers. The operator configures the limit of the SMPP connection."""
 
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{8,14}")
 _INTERNATIONAL_PREFIX = re.compile(r"00([1-9][0-9]{6,14})")
-# 3GPP TS 23.038 §6.2.1, in the order of the codes; ESC is no letter. The extension is §6.2.1.1.
+# 3GPP TS 23.038 §6.2.1, in the order of the codes; ESC is not a letter. The extension is §6.2.1.1.
 _ALPHABET = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -47,7 +47,7 @@ _EXTENSION: Mapping[int, str] = {
     0x40: "|",
     0x65: "€",
 }
-# What Kannel and SMPP call them, and Python.
+# Charset names of Kannel and SMPP -> Python's.
 _CHARSETS: Mapping[str, str] = {
     "utf-8": "utf-8",
     "utf8": "utf-8",
@@ -63,7 +63,10 @@ _CHARSETS: Mapping[str, str] = {
 
 
 class SmppGatewaySettings(CarrierSettings):
-    """What both have. `plain_numbers` says what digits without `+` are: with country code, or as dialled in `region`."""
+    """The settings of both.
+
+    `plain_numbers`: whether digits without `+` have a country code, or are as dialled in `region`.
+    """
 
     username: NonEmpty
     password_file: Path
@@ -78,11 +81,11 @@ class SmppGatewaySettings(CarrierSettings):
 
 
 class SmppGateway(BaseCarrier):
-    """The part of an adapter that both have."""
+    """The common part of both adapters."""
 
     send_path: ClassVar[str]
     retention: ClassVar[str]
-    """What it keeps unless told otherwise, in words for a person."""
+    """What the gateway stores by default, in words for a person."""
 
     def __init__(
         self,
@@ -101,7 +104,7 @@ class SmppGateway(BaseCarrier):
         self._send_url, self._login = f"{api_base}{self.send_path}", login
         self._status_url, self._path_secret, self._region = f"{status_url}/{path_secret}", path_secret, region
         self._international = plain_numbers == "international"
-        # It counts in minutes, and none is for ever.
+        # The gateway counts in minutes, and 0 means no limit.
         self._minutes = max(1, validity // 60)
         self._http = CarrierHttp(timeout=timeout)
 
@@ -121,15 +124,15 @@ class SmppGateway(BaseCarrier):
         )
 
     def verify(self, request: WebhookRequest) -> bool:
-        """Whether the path bears its secret segment: there is nothing else to check."""
+        """Whether the path has its secret segment: there is nothing else to check."""
         return has_path_secret(request.raw_path, self._path_secret)
 
-    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
-        """Say what is so: it offers no deletion."""
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - the answer is the same for all
+        """Return `CannotDelete`: the gateway offers no deletion."""
         return CannotDelete(self.retention)
 
     def parse_sender(self, value: str) -> Phone | None:
-        """Read who texted. `00` before a country code is `+` in either way of writing."""
+        """Parse the sender. With both settings of `plain_numbers`, `00` before a country code means `+`."""
         abroad = _INTERNATIONAL_PREFIX.fullmatch(value)
         if abroad:
             return parse_sender(f"+{abroad.group(1)}")
@@ -138,13 +141,13 @@ class SmppGateway(BaseCarrier):
         return parse_sender(f"+{value}" if _INTERNATIONAL.fullmatch(value) else value)
 
     def e164_or_empty(self, value: Any) -> str:
-        """Read which number of ours was texted; empty when it is not told in full."""
+        """Return the number of ours that was texted; empty if it is incomplete."""
         phone = self.parse_sender(value) if isinstance(value, str) else None
         return phone.reveal() if phone is not None and phone.answerable else ""
 
 
 def form_bytes(value: str) -> bytes:
-    """Return the bytes that a field of a form was made of (see `reading.form`). Never raises."""
+    """Return the bytes from which a form field was decoded (see `parsing.form_fields`). Never raises."""
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -154,7 +157,7 @@ def form_bytes(value: str) -> bytes:
 def cuts_a_letter(cut: Segmentation) -> bool:
     """Whether a gateway that cuts a long text at every 153rd septet or 67th unit would cut within a letter.
 
-    Within an escape pair in GSM-7, within a surrogate pair in UCS-2. Handsets read each part by itself.
+    A letter is an escape pair in GSM-7, a surrogate pair in UCS-2. Handsets decode each part by itself.
     """
     if cut.count == 1:
         return False
@@ -189,6 +192,6 @@ def _gsm7_character(octet: int) -> str:
 
 
 def decode_text(coded: bytes, charset: str) -> str:
-    """Decode words in a charset by its name; what is not known or not well formed as well as can be. Never raises."""
+    """Decode words in a charset by its name; an unknown charset or malformed words as well as possible. Never raises."""
     codec = _CHARSETS.get(charset.strip().strip('"').lower(), "utf-8")
     return replace_unencodable(coded.decode(codec, "replace"))

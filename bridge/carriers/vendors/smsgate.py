@@ -94,18 +94,18 @@ from policies.segments import segments
 TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed again."""
 QUEUE_RETRY_SECONDS: Final = 30.0
-"""Seconds after which a phone whose queue is full is asked again."""
+"""Seconds until the next try when the phone's queue is full."""
 EVENTS: Final = ("sms:received", "mms:downloaded", "sms:sent", "sms:delivered", "sms:failed", "sms:cancelled")
-"""One webhook for each. Registered twice, it brings each text twice under two envelopes; `mms:received` has no words."""
+"""One webhook for each. Registered twice, it brings each text in two envelopes; `mms:received` has no words."""
 RATE: Final = Rate(per_second=0.05, burst=30.0)
-"""Segments: 180 an hour, for SIM cards are blocked between 30 and 200 (docs-web, faq/errors)."""
+"""Segments: 180 an hour, because SIM cards are blocked at 30 to 200 (docs-web, faq/errors)."""
 MAX_WEBHOOK_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of a webhook: the pictures of a text come inside of it, in base64. They are read past and kept nowhere."""
+"""Largest webhook, in bytes: it contains a text's pictures in base64. They are ignored and not stored."""
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({202}),
-    message_id=lambda answer: None,  # noqa: ARG005 - it is ours
-    error=lambda answer: None,  # noqa: ARG005 - its words are for a person
-    # A conflict at once is about something else than our id.
+    message_id=lambda answer: None,  # noqa: ARG005 - the id is ours
+    error=lambda answer: None,  # noqa: ARG005 - its errors are for people to read
+    # A conflict at the first request is not about our id.
     codes={"http-409": Verdict.UNKNOWN},
 )
 
@@ -160,10 +160,10 @@ EXPOSURE = Exposure(
 
 
 class Settings(CarrierSettings):
-    """SMSGate. `device_id` stands on the app's home screen; `region` reads national numbers; one SIM card is one number.
+    """SMSGate. `device_id` is on the app's home screen; `region`: for national numbers; one SIM card is one number.
 
     `passphrase_file`: the app's passphrase, so that no server on the way reads our texts. `refresh_inbox`: ask the app for
-    what it missed; from 1.65.2 on.
+    texts that it missed; from app 1.65.2 on.
     """
 
     one_number: ClassVar[bool] = True
@@ -182,7 +182,7 @@ class Settings(CarrierSettings):
 
     @property
     def through_server(self) -> bool:
-        """Whether texts of ours pass a server on their way to the phone: only servers have that path."""
+        """Whether our texts pass a server on their way to the phone: only servers have that path."""
         return _SERVER_PATH in f"{self.api_base}/"
 
 
@@ -254,7 +254,7 @@ class SmsGateCarrier(BaseCarrier):
         return (self._parse_report(envelope, event, payload),)
 
     def _parse_inbound(self, envelope: str, payload: dict[str, Any]) -> Inbound:
-        # Older versions of the app call it `phoneNumber` only.
+        # Older versions of the app have only `phoneNumber`.
         named = "sender" if payload.get("sender") is not None else "phoneNumber" if "phoneNumber" in payload else "sender"
         phone = parse_national_sender(string_field(payload, named), region=self._region)
         if phone is None:
@@ -270,7 +270,7 @@ class SmsGateCarrier(BaseCarrier):
             sender=phone,
             text=string_field({"message": words}, "message"),
             to=e164_or_empty(payload.get("recipient")),
-            # They are inside of the webhook and go with it.
+            # They are inside the webhook and are dropped with it.
             media=tuple(
                 Media(url="", content_type=replace_unencodable(str(item.get("contentType", "")))) for item in pictures
             ),
@@ -292,7 +292,7 @@ class SmsGateCarrier(BaseCarrier):
                 return DeliveryReport(message_id=message_id, status="failed", code=_failure_code(payload.get("reason")))
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:  # noqa: ARG002 - the SIM card has one
-        """`POST /messages` → 202, and 409 for an id that it has; 503 when its queue is full. At most twice, same id."""
+        """`POST /messages` → 202, and 409 for a known id; 503 when its queue is full. At most twice, with the same id."""
         if not to.answerable:
             return Rejected("not-answerable")
         text, message_id = replace_unencodable(text), secrets.token_hex(16)
@@ -305,33 +305,36 @@ class SmsGateCarrier(BaseCarrier):
             **self._sim,
         }
         self._parts.set_estimate(message_id, segments(text).count)
-        # Without this the server takes only what its own list of ranges calls a mobile number.
+        # Without this the server accepts only mobile numbers by its own list of ranges.
         url = f"{self._messages}?skipPhoneValidation=true"
         first = await send_request(self._http, "POST", url, json=body)
         outcome = _send_outcome(message_id, first, again=False)
-        # A conflict at once is about something else, with an id out of 2^128: nothing is settled by asking again.
+        # A conflict at the first request is not about our random id of 128 bits, so a second request settles nothing.
         if isinstance(outcome, UnknownOutcome) and not (isinstance(first, HttpResponse) and first.status == 409):
             second = _send_outcome(message_id, await send_request(self._http, "POST", url, json=body), again=True)
-            # Only a yes settles it. A refusal of the second request says nothing of the first.
+            # Only an acceptance settles it. A refusal of the second request says nothing about the first.
             outcome = second if isinstance(second, Accepted) else outcome
         return outcome
 
     async def _words_and_number(self, text: str, number: str) -> dict[str, Any]:
-        """Return the part of a request that only the phone may read, each value encrypted by itself if that is set."""
+        """Return the part of a request that only the phone may read.
+
+        With a passphrase each value is encrypted by itself.
+        """
         if (passphrase := self._passphrase) is None:
             return {"phoneNumbers": [number], "textMessage": {"text": text}}
         hidden = await asyncio.to_thread(lambda: [encrypt(value, passphrase) for value in (text, number)])
         return {"isEncrypted": True, "phoneNumbers": [hidden[1]], "textMessage": {"text": hidden[0]}}
 
     async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
-        """`POST /inbox/refresh` → 202; what the app finds comes by webhook, so that nothing is listed here."""
+        """`POST /inbox/refresh` → 202; texts that the app finds come by webhook, so nothing is yielded here."""
         until = datetime.fromtimestamp(self._clock(), UTC)
         body = {
             "deviceId": self._device_id,
             "since": _app_time(min(since, until)),
             "until": _app_time(until),
             "messageTypes": ["SMS", "MMS"],
-            # The one for the phone's own server and older servers, the other for newer ones, which may bring many in one.
+            # The first is for the phone's own server and older servers, the second for newer ones, which may batch events.
             "triggerWebhooks": True,
             "webhookDelivery": "Individual",
         }
@@ -342,7 +345,10 @@ class SmsGateCarrier(BaseCarrier):
             yield text
 
     async def status(self, message_id: str) -> DeliveryReport | None:
-        """`GET /messages/ID` → 200 with `state`. `Delivered` there means any part, so only a text of one part is."""
+        """`GET /messages/ID` → 200 with `state`.
+
+        `Delivered` there means at least one part, so only a text of one part is reported as delivered.
+        """
         got = await send_request(self._http, "GET", f"{self._messages}/{path_segment(message_id)}")
         if not isinstance(got, HttpResponse) or got.status != 200 or not MESSAGE_ID_FORM.fullmatch(message_id):
             return None
@@ -351,13 +357,13 @@ class SmsGateCarrier(BaseCarrier):
             status = "sent"
         return DeliveryReport(message_id=message_id, status=status) if status else None
 
-    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
-        """Say what is so. `DELETE /messages/ID` only cancels what has not left, and is not asked for."""
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - the answer is the same for all
+        """Return `CannotDelete`. `DELETE /messages/ID` only cancels unsent texts, and is not used."""
         return CannotDelete("the phone keeps it until it is deleted there; a server keeps hashes of it for 30 days")
 
 
 def _app_time(at: datetime) -> str:
-    """Write a time as the app reads it: with milliseconds (its `GsonBuilder.configure`)."""
+    """Format a time as the app reads it: with milliseconds (its `GsonBuilder.configure`)."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -365,13 +371,13 @@ def _send_outcome(message_id: str, got: RequestOutcome, *, again: bool) -> SendO
     if isinstance(got, HttpResponse):
         if again and got.status == 409:
             return Accepted(message_id)
-        # Newer servers say first what they were doing ("failed to …: queue limits exceeded").
+        # Newer servers put the failed step first ("failed to …: queue limits exceeded").
         if got.status == 503 and "queue limits exceeded" in str(got.json.get("message", "")):
             return TryLater(QUEUE_RETRY_SECONDS)
     return ERROR_CODES.send_outcome(got, ours=message_id)
 
 
 def _failure_code(reason: Any) -> str:
-    """Return the platform's own word out of a sentence that may hold anything."""
+    """Return the platform's error word from a sentence that may contain anything."""
     match = _RESULT_CODE.search(reason) if isinstance(reason, str) else None
     return "ttl-expired" if reason == "TTL expired" else match.group() if match else "phone"

@@ -73,7 +73,7 @@ TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
 
 NON_US_RATE: Final = 0.1
-"""Texts a second of a long code outside the US (messages/rate-limiting)."""
+"""Texts per second of a long code outside the US (messages/rate-limiting)."""
 
 _STATUSES: Final[Mapping[str, Status]] = {
     "sent": "sent",
@@ -83,7 +83,7 @@ _STATUSES: Final[Mapping[str, Status]] = {
     "delivery_failed": "failed",
     "expired": "failed",
 }
-"""Their words for ours. `delivery_unconfirmed` is final and says that nobody knows: then `sent` is all that is true."""
+"""Their status -> ours. `delivery_unconfirmed` is final and means that nobody knows: then only `sent` is certain."""
 _OTHER_CHANNELS: Final = frozenset({"RCS", "WHATSAPP"})
 ERROR_CODES: Final = ErrorCodes(
     message_id=lambda answer: _message_id(answer.json),
@@ -160,8 +160,9 @@ def _check_public_key(value: str) -> str:
 class Settings(CarrierSettings):
     """An API key, and the account's public key from the portal (base64; no secret).
 
-    One number sends a text every ten seconds outside the US, which is what a line without a US number is held to when
-    nothing is configured; 20 a second if it is toll-free; inside the US its campaign says how many (or one).
+    One number outside the US sends a text every ten seconds, the default of a line without a US number; a toll-free number
+    20 a second; a number inside the US as many as its campaign allows (or one).
+
     Redaction: ask support to allow it, then set `redaction_enabled` with `redaction_level` **1** on the messaging profile;
     the default level 2 blanks our inbound texts too.
     """
@@ -219,7 +220,7 @@ class TelnyxCarrier(BaseCarrier):
         )
 
     def verify(self, request: WebhookRequest) -> bool:
-        """Check signature and age (`verify_webhook_signature`), and stricter: only base64 and digits as they are sent."""
+        """Check signature and age (`verify_webhook_signature`), but accept only strict base64 and digits."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as aiohttp
 
         timestamp = request.headers.get("telnyx-timestamp", "")
@@ -234,7 +235,7 @@ class TelnyxCarrier(BaseCarrier):
         return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
-        """Read `message.received`, `message.sent` or `message.finalized`; other events are of no concern."""
+        """Read `message.received`, `message.sent` or `message.finalized`; other events are ignored."""
         data = as_object(json_object(request.body).get("data"), "data")
         match data.get("event_type"):
             case "message.received":
@@ -248,7 +249,10 @@ class TelnyxCarrier(BaseCarrier):
                 raise Malformed("event_type: not a string")
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429. At most twice, same key."""
+        """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429.
+
+        At most twice, with the same key.
+        """
         if not to.answerable:
             return Rejected("not-answerable")
         body = {
@@ -262,10 +266,10 @@ class TelnyxCarrier(BaseCarrier):
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         first = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
         outcome = ERROR_CODES.send_outcome(first)
-        # What the key does while the first request still runs is not documented: then it is not asked again.
+        # The effect of the key while the first request still runs is not documented: then the request is not repeated.
         if isinstance(first, UnknownOutcome) and not first.timed_out:
             again = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
-            # A refusal of the second request says nothing of the first.
+            # A refusal of the second request says nothing about the first.
             outcome = second_outcome if isinstance(second_outcome := ERROR_CODES.send_outcome(again), Accepted) else outcome
         return outcome
 
@@ -300,7 +304,7 @@ def _parse_inbound(payload: dict[str, Any]) -> InboundText | Ignored:
     return InboundText(
         message_id=message_id,
         sender=phone,
-        # A picture may come without a word.
+        # A picture may come without words.
         text="" if payload.get("text") is None and media else string_field(payload, "text"),
         to=e164_or_empty(ours[0].get("phone_number")) if ours else "",
         media=tuple(
@@ -319,7 +323,7 @@ def _addresses(payload: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _parse_report(payload: dict[str, Any], message_id: str) -> DeliveryReport | None:
-    """Read what became of a text of ours; None when that says nothing new."""
+    """Read a report on a text of ours; None when it brings nothing new."""
     to = payload.get("to")
     first = to[0] if isinstance(to, list) and to and isinstance(to[0], dict) else {}
     status = _STATUSES.get(str(first.get("status")))

@@ -86,13 +86,13 @@ EXPOSURE = Exposure(
 
 
 class Settings(CarrierSettings):
-    """An account, its auth token, and the figure of one number: a long code sends one segment a second (21611).
+    """An account, its auth token, and the rate of one number: a long code sends one segment a second (21611).
 
-    `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own. A shared
-    key is for accounts whose webhooks are signed with HMAC-SHA256. `webhook_fragment` is what stands behind `#` in the
-    webhook's address in the console: a signature is right with it or without it. `rcs_senders`: RCS senders of the account
-    whose webhook is this line's, as Twilio writes them (`rcs:brand_agent`): what they were sent in an outage is not listed
-    for a number, and the desk is to hear of it.
+    `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own are used. A
+    shared key is for accounts whose webhooks are signed with HMAC-SHA256. `webhook_fragment`: the part after `#` in the
+    webhook's URL in the console; a signature is valid with it or without it. `rcs_senders`: RCS senders of the account
+    whose webhook is this line's, in Twilio's form (`rcs:brand_agent`): messages to them during an outage are not listed for
+    a number, and the desk must be told.
     """
 
     kind: Literal["twilio"]
@@ -140,7 +140,7 @@ class TwilioCarrier(CxmlCarrier):
         )
 
     def algorithm(self, request: WebhookRequest) -> str:
-        """Return the hash that the settings header names; without one it is SHA-1 (`get_signature_algorithm`)."""
+        """Return the hash that the settings header names; SHA-1 without that header (`get_signature_algorithm`)."""
         for part in request.headers.get(SETTINGS_HEADER, "").split(","):
             name, _, value = part.partition("=")
             if name.strip() == "algorithm" and value.strip():

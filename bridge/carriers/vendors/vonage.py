@@ -63,18 +63,18 @@ from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
 MAX_TOKEN_AGE: Final = 26 * 3600.0
-"""Seconds that a token may be old. It is not documented that a retry gets a new one, and retries go on for 24 hours: a
-stricter rule could lose a text. A replay is stopped by the id, which is remembered for longer."""
+"""Greatest age of a token in seconds. It is not documented that a retry has a new token, and retries last 24 hours: a
+stricter limit could lose a text. The id, which is stored for longer, prevents a replay."""
 CLOCK_LEEWAY: Final = 300.0
 TOKEN_SECONDS: Final = 300
 REDACT_DELAY: Final = 3600.0
-"""Seconds before which a text cannot be redacted."""
+"""Seconds after which a text can be redacted."""
 
 RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False, shared=True)
-"""Requests that an account may make."""
+"""Requests per second of an account."""
 
 UNPROVISIONED: Final = (403, "unprovisioned")
-"""Status and problem of an account that may not redact."""
+"""Status and error code when redaction is not provisioned for the account."""
 RETENTION_DAYS: Final = 395
 _RETENTION = "13 months in its records of calls and texts"
 
@@ -92,7 +92,7 @@ ERROR_CODES: Final = ErrorCodes(
     message_id=lambda answer: answer.json.get("message_uuid"),
     error=lambda answer: _problem_code(answer.json),
     codes={
-        # Too fast.
+        # Requests come too fast.
         "1000": Verdict.RETRY_LATER,
         # "Illegal number": the user already sent a STOP.
         "1240": Verdict.OPTED_OUT,
@@ -188,7 +188,7 @@ class VonageCarrier(BaseCarrier):
 
     @classmethod
     def make(cls, settings: Settings, line: AdapterContext) -> Self:
-        """Make it from its settings. Raises `ValueError`, without content, when the private key is none."""
+        """Make it from its settings. Raises `ValueError`, without content, when the private key is invalid."""
         return cls(
             api_base=settings.api_base,
             application_id=settings.application_id,
@@ -207,7 +207,7 @@ class VonageCarrier(BaseCarrier):
         payload_hash, account, issued = claims.get("payload_hash"), claims.get("api_key"), claims.get("iat")
         if not isinstance(payload_hash, str) or not isinstance(account, str) or type(issued) is not int:
             return False
-        # Vonage's example is lower case; hexadecimal is the same in either.
+        # Vonage's example is lower case; upper case is accepted as well.
         mine = constant_time_equal(hashlib.sha256(request.body).hexdigest(), payload_hash.lower()) and constant_time_equal(
             self._api_key, account
         )
@@ -219,7 +219,7 @@ class VonageCarrier(BaseCarrier):
         )
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
-        """Read one inbound message, or one status, which is told by its field of that name."""
+        """Read one inbound message, or one status, which has a field `status`."""
         return (_parse_webhook(json_object(request.body)),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
@@ -238,7 +238,7 @@ class VonageCarrier(BaseCarrier):
         return ERROR_CODES.send_outcome(await send_request(self._http, "POST", url, json=body, headers=self._bearer()))
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
-        """`POST /v1/redact/transaction` → 204, or 404. We are not told the direction here, so both are asked for."""
+        """`POST /v1/redact/transaction` → 204, or 404. The direction is not known here, so both are requested."""
         statuses = set()
         for direction in ("outbound", "inbound"):
             body = {"id": replace_unencodable(message_id), "product": "messages", "type": direction}
@@ -246,7 +246,7 @@ class VonageCarrier(BaseCarrier):
             got = await send_request(self._http, "POST", url, json=body, headers={"Authorization": self._login})
             if not isinstance(got, HttpResponse):
                 return DeleteLater(REDACT_DELAY)
-            # A refused login or an account without money a person may put right; only this one answer is for good.
+            # A person may repair a refused login or an account without credit; only this answer is final.
             if got.status not in (204, 404) and (got.status, _problem_code(got.json)) != UNPROVISIONED:
                 return DeleteLater(got.try_later(REDACT_DELAY).retry_after)
             statuses.add(got.status)
@@ -263,7 +263,7 @@ class VonageCarrier(BaseCarrier):
 
 
 def _problem_code(answer: dict[str, Any]) -> str:
-    """Return the code of an error: what stands behind `#` of its `type`, or at its end; else an empty string."""
+    """Return the code of an error: the part of its `type` after `#`, or the last path segment; else an empty string."""
     kind = answer.get("type")
     return error_code(kind.rpartition("#")[2].rpartition("/")[2]) if isinstance(kind, str) else ""
 
@@ -273,7 +273,7 @@ def _with_plus(value: str) -> str:
 
 
 def _parse_webhook(body: dict[str, Any]) -> Inbound:
-    """Read one inbound message, or one status, which is told by its field of that name. Raises :class:`Malformed`."""
+    """Read one inbound message, or one status, which has a field `status`. Raises :class:`Malformed`."""
     return _parse_report(body) if "status" in body else _parse_inbound(body)
 
 
@@ -286,9 +286,9 @@ def _parse_inbound(body: dict[str, Any]) -> Inbound:
     to = body.get("to")
     kind = body.get("message_type")
     value = body.get(kind) if isinstance(kind, str) and kind != "text" else None
-    # One thing is an object under its kind; of several (`content`) each says its own.
+    # One item is an object under its kind; of several items (`content`) each has its own kind.
     media = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
-    # A picture may come without words, and what a person shares without an address.
+    # A picture may come without words, and a shared item without a URL.
     captions = (item.get("text") or item.get("caption") for item in media)
     words = body.get("text") if not media else body.get("text") or "\n".join(str(each) for each in captions if each)
     return InboundText(
@@ -317,7 +317,7 @@ def _parse_report(body: dict[str, Any]) -> Inbound:
 
 
 def _failure_code(error: Any) -> str:
-    """Read the code of a failed text: the number stands behind `#` of `type`, or is the `title`."""
+    """Read the code of a failed text: the number after `#` in `type`, or the `title`."""
     error = error.get("error", error) if isinstance(error, dict) else None
     if not isinstance(error, dict):
         return ""

@@ -20,7 +20,7 @@ MEGOLM: Final = "m.megolm.v1.aes-sha2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One device of a person: ids and its two public identity keys."""
+    """One device of a person: its ids and its two public identity keys."""
 
     user_id: str
     device_id: str

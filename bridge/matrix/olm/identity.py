@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 MIN_ONE_TIME_KEYS: Final = 25
 TARGET_ONE_TIME_KEYS: Final = 50
-"""One-time keys on the homeserver: below the first, fill up to the second."""
+"""When the homeserver has fewer one-time keys than the first, upload up to the second."""
 MOST_CLAIMED: Final = 200
 """The most one-time keys that are claimed after a rollback of the homeserver: more than it ever had of one identity."""
 IN_USE_MS: Final = 900_000
@@ -55,10 +55,7 @@ IN_USE_MS: Final = 900_000
 
 
 class Identity:
-    """A speaker that is set up.
-
-    `user_id`, `device_id`, `since_ms` when it speaks with that, its `client`, its `database` and `olm` channel.
-    """
+    """One identity, ready to send. `since_ms`: since when it uses `device_id`. `olm`: its Olm sessions in `database`."""
 
     def __init__(
         self,
@@ -144,7 +141,7 @@ class Identity:
         return self
 
     async def _was_introduced(self) -> bool:
-        """Whether an earlier device of this database is known: when it was replaced, another bridge was looked for."""
+        """Whether an earlier device of this database is known: its replacement included the check for another bridge."""
         return await identity_table.has_earlier_device(self.database, self.user_id)
 
     async def replace_device(self, transaction: Transaction, device_id: str, *, now_ms: int) -> None:
@@ -161,7 +158,7 @@ class Identity:
         )
 
     async def use_device(self, device_id: str) -> OlmAccount:
-        """Speak as this device, which is committed, and return its account."""
+        """Use this device, which is committed, from now on; return its account."""
         self.device_id = device_id
         return await self._load_account()
 
@@ -172,7 +169,7 @@ class Identity:
         return account
 
     async def commit(self, work: Callable[[Transaction, OlmAccount], Awaitable[T]]) -> T:
-        """Commit to the identity's store, with its Olm account as the database has it."""
+        """Commit to the identity's database, with the Olm account read from it."""
 
         async def begun(transaction: Transaction) -> T:
             return await work(transaction, await self.olm.begin(transaction))
@@ -182,7 +179,7 @@ class Identity:
     async def upload_keys(self, *, count: int | None, fallback: bool) -> None:
         """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`.
 
-        Raises what `HomeserverClient` raises; keys that it calls bad are not offered again.
+        Raises what `HomeserverClient` raises; keys that it refuses are not uploaded again.
         """
         missing = TARGET_ONE_TIME_KEYS - count if count is not None and count < MIN_ONE_TIME_KEYS else 0
 
@@ -237,7 +234,7 @@ class Identity:
     async def register(self, account: OlmAccount, *, take_over: bool) -> None:
         """Register, make the device, publish keys, cross-sign; each step may have been done before.
 
-        Raises `IdentityInUse`, unless `take_over`, before anything of another bridge's is replaced.
+        Raises `IdentityInUse`, unless `take_over`, before a device or key of another bridge is replaced.
         """
         client = self.client.without_device()
         try:
@@ -290,7 +287,7 @@ class Identity:
                 await client.request("DELETE", "devices", device_id)
 
     async def _prepare(self, transaction: Transaction, account: OlmAccount) -> OlmAccount:
-        """Have keys ready to publish before the account was ever shared."""
+        """Make keys to publish, if the account has never published any."""
         if not account.shared and not account.one_time_keys["curve25519"]:
             account.generate_one_time_keys(TARGET_ONE_TIME_KEYS)
             account.generate_fallback_key()

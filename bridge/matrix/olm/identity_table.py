@@ -41,7 +41,7 @@ async def is_ready(reader: Reader, user_id: str) -> bool:
 
 
 def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
-    """Return the device that an identity speaks with, to a command beside the bridge; None before it was made."""
+    """Return the device that an identity uses, for a command beside the bridge; None before it was made."""
     device_id: str | None = connection.fetchval("SELECT device_id FROM matrix_identity WHERE user_id = $1", user_id)
     return device_id
 
@@ -73,7 +73,7 @@ async def replace_device(transaction: Transaction, user_id: str, *, old_device: 
 
 
 async def set_ready(transaction: Transaction, user_id: str) -> None:
-    """Note that the homeserver knows all of an identity."""
+    """Note that the homeserver has all keys of an identity."""
     await transaction.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", user_id, True)
 
 
@@ -145,7 +145,7 @@ async def record_met(transaction: Transaction, user_id: str, device_id: str, *, 
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
-    """Move the times of devices that seem to have been seen, used or made after then earlier by so much.
+    """Make the times of devices (seen, used or made) after `latest_ms` earlier by `by_ms`.
 
     Also the time of the newest event, if after `heard_ms`: newer events must not be taken for known ones.
     """

@@ -28,7 +28,7 @@ from bridge.storage.database import Database, Reader, Row, Transaction, placehol
 from bridge.storage.vault import PASSING_PREFIX, CannotOpen, Passing, Vault, passing_owner_of
 
 RESEALED_TOGETHER: Final = 50
-"""Sessions in one commit, for which what else is written there waits a few milliseconds."""
+"""Sessions in one commit; other commits of the database wait a few milliseconds for it."""
 
 _SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
     WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
@@ -214,7 +214,7 @@ async def _reseal_accounts(vault: Vault, transaction: Transaction) -> None:
     for row in await transaction.fetch("SELECT account_id, account FROM crypto_account"):
         if _is_stale(vault, bytes(row["account"])):
             context = _account_context(row["account_id"])
-            # One that cannot be opened is replaced at the next start.
+            # An account that cannot be opened is replaced at the next start.
             if (sealed := await _sealed_again(vault, context, bytes(row["account"]))) is not None:
                 query = "UPDATE crypto_account SET account = $2 WHERE account_id = $1"
                 await transaction.execute(query, row["account_id"], sealed)
@@ -231,7 +231,7 @@ async def _reseal_sessions(vault: Vault, stale: Sequence[tuple[str, str]], trans
         if (sealed := await _sealed_again(vault, context, bytes(row["session"]))) is not None:
             query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
             await transaction.execute(query, row["account_id"], row["session_id"], sealed)
-        else:  # damaged, it would keep its key for as long as its device says nothing
+        else:  # otherwise a damaged session would keep its key until its device sends a message
             await delete_sessions(transaction, row["account_id"], [row["session_id"]])
 
 
@@ -240,7 +240,7 @@ async def _sealed(vault: Vault, context: str, pickle: bytes) -> bytes:
 
 
 async def _opened(vault: Vault, context: str, stored: bytes) -> bytes:
-    """Return a pickle as it is below the seal. Raises `CannotOpen`."""
+    """Return a pickle without its seal. Raises `CannotOpen`."""
     return await vault.open_either("", context, stored) if passing_owner_of(stored) else stored
 
 
@@ -266,11 +266,11 @@ def _session_context(user_id: str, session_id: str) -> str:
 
 
 async def bring_back(transaction: Transaction, *, latest: float, seconds: int) -> None:
-    """Let times of sessions that are after `latest` be so many seconds earlier, in every account.
+    """Make session times after `latest` earlier by `seconds`, in every account.
 
-    The session that was used last is used, which must not be an old one for a year.
+    The session with the latest use is chosen; with a wrong time an old session would be chosen for a year.
     """
-    # As `Session` writes them: without a time zone, in that of the machine.
+    # In the form that `Session` writes: the machine's local time without a time zone.
     last, by = datetime.fromtimestamp(latest), timedelta(seconds=seconds)  # noqa: DTZ006 - see above
     query = "SELECT account_id, session_id, created_at, last_encrypted, last_decrypted FROM crypto_olm_session"
     for row in await transaction.fetch(query):
@@ -286,7 +286,7 @@ async def bring_back(transaction: Transaction, *, latest: float, seconds: int) -
 
 
 def _written(time: datetime) -> str:
-    """Write a time as Python's sqlite3 wrote it: so that text sorts as times do."""
+    """Format a time as Python's sqlite3 does, so that the text sorts by time."""
     return time.isoformat(sep=" ", timespec="microseconds")
 
 

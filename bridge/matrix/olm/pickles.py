@@ -26,29 +26,29 @@ T = TypeVar("T")
 
 
 def attempt(error: type[Exception], sentence: str, call: Callable[[], T]) -> T:
-    """Answer `call()`; whatever it refuses becomes `error`, saying `sentence` and the refusing class's name."""
+    """Return `call()`; any exception of it becomes `error`, with `sentence` and the exception's class name."""
     try:
         return call()
     except (ValueError, TypeError, OverflowError, InvalidTag) as refusal:
         reason = type(refusal).__name__
     except BaseException as panic:
-        # A panic of the Rust library is a BaseException, of a class that cannot be imported: past every `except
-        # Exception` it would end the program. vodozemac 0.10.0 panics, for one, at an Ed25519 key of 33 bytes.
+        # A panic of the Rust library is a BaseException of a class that cannot be imported: no `except Exception` catches
+        # it, so it would end the program. vodozemac 0.10.0 panics, for example, at an Ed25519 key of 33 bytes.
         if type(panic).__name__ != "PanicException":
             raise
         reason = "panic"
-    # Out here, because inside the block the refusal would become the new error's context, and it may quote its input:
-    # a UnicodeEncodeError holds the whole text, a deserialisation error the value that it met.
+    # Raised outside the block: inside, the first exception would become the context of this one, and it may quote its
+    # input: a UnicodeEncodeError holds the whole text, a deserialisation error the value.
     raise error(f"{sentence} ({reason})")
 
 
 def utf8(text: str) -> bytes:
-    """Answer the text's bytes. Raises TypeError for what is no string and UnicodeEncodeError for lone surrogates."""
+    """Return the text's bytes. Raises TypeError for anything but a string, UnicodeEncodeError for lone surrogates."""
     return str.encode(text)  # text.encode() would be an AttributeError, which `attempt` rightly takes for a bug
 
 
 class LibraryObject(Protocol):
-    """An object of vodozemac's."""
+    """An object of vodozemac."""
 
     def pickle(self, pickle_key: bytes) -> str:
         """Encrypt with a key of 32 bytes."""
@@ -65,7 +65,7 @@ _NONCE: Final = bytes(12)
 
 
 class Pickled(Generic[LibraryT]):
-    """What can become bytes and be made of them again.
+    """An object that can be stored as bytes and read back.
 
     A pickle is `ql1.SALT.PICKLE` or `ql1.SALT.PICKLE.NOTE`: base64 fields; a salt of 16 bytes; vodozemac's own encrypted
     pickle; ChaCha20-Poly1305 of a note, bound to that pickle. Both keys come from HKDF-SHA256 of passphrase and salt,
@@ -88,7 +88,7 @@ class Pickled(Generic[LibraryT]):
         return both[:32], both[32:]
 
     def pickle(self, passphrase: str) -> bytes:
-        """Answer the object encrypted, in ASCII. Raises the class's error if the passphrase is empty."""
+        """Return the object encrypted, in ASCII. Raises the class's error if the passphrase is empty."""
 
         def written() -> bytes:
             salt = secrets.token_bytes(16)

@@ -27,11 +27,11 @@ MAX_SESSIONS: Final = 16
 
 
 SessionBegun: TypeAlias = Callable[[Transaction, str, str], Awaitable[None]]
-"""Takes the sender, and the identity key, of a message that began a session."""
+"""Called with the sender and the identity key of a message that began a session."""
 
 
-class Wedged(Exception):  # noqa: N818 - a condition of a session, which the caller heals
-    """The sender's Olm session and ours do not fit (any more); a new session heals it."""
+class Wedged(Exception):  # noqa: N818 - a condition of a session, which the caller repairs
+    """The sender's Olm session and ours do not match (any more); a new session replaces both."""
 
     def __init__(self, sender_key: str) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ class Wedged(Exception):  # noqa: N818 - a condition of a session, which the cal
 class ToDeviceMessage:
     """A decrypted to-device message. `signing_key` is what the sender claims; only a device list can confirm it.
 
-    `lost_ours`: the device has begun an Olm session, though there was one: it says so (`m.dummy`), or it just does, because
-    ours began with a one-time key that it had used up, which a homeserver that was put back gives out again.
+    `lost_ours`: the device has begun an Olm session although there was one, with `m.dummy` or without: our session began
+    with a one-time key that was used up, which the homeserver hands out again after a rollback.
     """
 
     sender: str
@@ -54,8 +54,8 @@ class ToDeviceMessage:
     lost_ours: bool = False
 
 
-class NoAccount(Exception):  # noqa: N818 - it says what is so
-    """The identity has no Olm account: its row is damaged, or gone."""
+class NoAccount(Exception):  # noqa: N818 - the name states a fact
+    """The identity has no Olm account: its row is damaged or missing."""
 
 
 class OlmChannel:
@@ -69,7 +69,7 @@ class OlmChannel:
         """Our device keys, cross-signed: set once the identity has them."""
 
     def use(self, device_id: str, device_keys: Json) -> None:
-        """Speak as this device from now on."""
+        """Use this device from now on."""
         self._device_id, self.device_keys = device_id, device_keys
 
     async def begin(self, transaction: Transaction) -> OlmAccount:
@@ -88,7 +88,7 @@ class OlmChannel:
     ) -> ToDeviceMessage:
         """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`.
 
-        `on_begin` is told of a session that the message began.
+        `on_begin` is called when the message began a session.
         """
         if content.get("algorithm") != OLM:
             raise Malformed("algorithm")
@@ -117,7 +117,7 @@ class OlmChannel:
     async def encrypt(
         self, transaction: Transaction, account: OlmAccount, device: Device, kind: str, content: Json
     ) -> dict[str, Any]:
-        """Encrypt for a device that is reached; the content of an `m.room.encrypted` to-device event."""
+        """Return the content of an `m.room.encrypted` to-device event for a device with a session."""
         session = await self._olm_store.latest_session(transaction, device.curve25519)
         if session is None:
             raise RuntimeError("there is no Olm session with the device")

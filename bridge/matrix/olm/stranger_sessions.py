@@ -17,7 +17,7 @@ from bridge.matrix.olm.olm_store import delete_sessions, newest_sessions
 from bridge.storage.database import Transaction
 
 MAX_STRANGERS: Final = 100
-"""Sessions kept with devices of nobody; as many as a homeserver tells messages of in one response (Synapse)."""
+"""Sessions kept with devices of strangers; Synapse sends at most as many to-device messages in one response."""
 MAX_NEW_DEVICES: Final = 16
 """Sessions kept of one person in our rooms with devices that we do not know."""
 
@@ -31,7 +31,7 @@ class Members:
 
 
 class MemberDevices(Protocol):
-    """What the inbox asks about the people in our rooms, as last committed."""
+    """What the inbox needs to know about the people in our rooms, as last committed."""
 
     async def is_member_device(self, user_id: str, curve25519: str, /) -> bool:
         """Whether a user has a device of that identity key that we know, and is in a room of ours."""
@@ -41,7 +41,7 @@ class MemberDevices(Protocol):
 
 
 class StrangerSessions:
-    """Bounds what strangers may begin with one identity."""
+    """Limits the sessions that strangers may begin with one identity."""
 
     def __init__(self, *, user_id: str, devices: MemberDevices) -> None:
         self._user_id, self._devices = user_id, devices
@@ -49,9 +49,9 @@ class StrangerSessions:
         self._added = 0
 
     async def note(self, transaction: Transaction, sender: str, sender_key: str) -> None:
-        """Note that a sender began a session under an identity key, and make space when enough have.
+        """Note that a sender began a session under an identity key; delete old sessions above the limit.
 
-        A rollback takes the session back and not the note, which then costs nothing but a look.
+        A rolled-back commit removes the session but not this note, which is harmless.
         """
         self._began[sender_key] = sender
         self._added += 1

@@ -23,7 +23,7 @@ from bridge.storage.database import Transaction
 HOUR_MS: Final = 3_600_000
 MAX_WEDGED: Final = 100
 MAX_VERIFICATION_REQUESTS: Final = 20
-"""What a flood may make us do: sessions to heal at a time, verification requests answered per response."""
+"""Limits for floods: sessions that wait to be replaced, and verification requests that are answered per response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +37,14 @@ class VerificationRequest:
 
 @dataclass(slots=True, kw_only=True)
 class ToDeviceBatch:
-    """What a response's to-device messages were."""
+    """The result of processing a response's to-device messages."""
 
     messages: list[ToDeviceMessage] = field(default_factory=list)
     verification_requests: list[VerificationRequest] = field(default_factory=list)
     dropped: int = 0
 
     def add(self, batch: ToDeviceBatch) -> None:
-        """Add what a part of the same response was."""
+        """Add the result of a part of the same response."""
         self.messages += batch.messages
         self.verification_requests += batch.verification_requests
         self.dropped += batch.dropped
@@ -60,7 +60,7 @@ class ToDeviceInbox:
         self._strangers = StrangerSessions(user_id=identity.user_id, devices=devices)
 
     async def take(self, transaction: Transaction, response: Json) -> ToDeviceBatch:
-        """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
+        """Decrypt every message of a sync response. Without messages the account is not loaded, because that is slow."""
         batch = ToDeviceBatch()
         events = list(objects_in(object_at(response, "to_device").get("events")))
         if not events:
@@ -74,11 +74,11 @@ class ToDeviceInbox:
         return batch
 
     async def wedged(self) -> list[tuple[str, str]]:
-        """Return (user id, identity key) of devices that a new Olm session would heal."""
+        """Return (user id, identity key) of devices that need a new Olm session."""
         return await wedged_table.open_of(self._identity.database, self._identity.user_id)
 
     async def mark_recovered(self, user_id: str, sender_key: str) -> None:
-        """Note that a new session was begun; it is not begun again within the hour."""
+        """Note that a new session was begun; no other is begun within the hour."""
         await self._identity.database.commit(
             lambda transaction: wedged_table.mark_recovered(transaction, self._identity.user_id, user_id, sender_key)
         )
@@ -110,6 +110,6 @@ class ToDeviceInbox:
 
     async def _note_wedged(self, transaction: Transaction, sender: str, sender_key: str) -> None:
         if not await self._devices.is_member_device(sender, sender_key):
-            return  # anybody can send what cannot be read, under any key
+            return  # any user can send an unreadable message, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
         await wedged_table.record(transaction, own, sender, sender_key, now_ms=now, kept_ms=HOUR_MS, most=MAX_WEDGED)

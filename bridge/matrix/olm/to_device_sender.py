@@ -38,7 +38,7 @@ class ToDevicePayload:
 
 
 class ToDeviceSender:
-    """Sends Olm-encrypted mail as `identity`."""
+    """Sends Olm-encrypted to-device messages as `identity`."""
 
     def __init__(self, *, identity: Identity) -> None:
         self._identity = identity
@@ -56,10 +56,10 @@ class ToDeviceSender:
         on_sent: Callable[[Sequence[ToDevicePayload]], Awaitable[None]] | None = None,
         new_sessions: bool = False,
     ) -> list[Device]:
-        """Send, at most `BATCH_SIZE` at a time; `on_sent` hears of each batch that the homeserver has.
+        """Send, at most `BATCH_SIZE` at a time; `on_sent` is called with each batch that the homeserver accepted.
 
-        `new_sessions` begins new Olm sessions whatever there is. Returns the devices that have no usable one-time key.
-        Raises what `HomeserverClient` raises; batches before that have arrived.
+        `new_sessions`: begin new Olm sessions even where there are some. Returns the devices that have no usable one-time
+        key. Raises what `HomeserverClient` raises; batches before the error were delivered.
         """
         async with self._lock:
             devices = list({(m.device.user_id, m.device.device_id): m.device for m in payloads}.values())
@@ -142,7 +142,7 @@ def _batches(things: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _one_per_device(payloads: Sequence[ToDevicePayload]) -> Iterator[Sequence[ToDevicePayload]]:
-    """Batches in which no device stands twice: a to-device request holds one message per device."""
+    """Yield batches in which no device occurs twice: a to-device request holds one message per device."""
     waiting: Collection[ToDevicePayload] = payloads
     while waiting:
         now: list[ToDevicePayload] = []

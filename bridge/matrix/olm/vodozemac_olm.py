@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 
 class OlmAccountError(Exception):
-    """An account could not be read, or was asked for what it cannot give."""
+    """An account could not be read, or a call on it failed."""
 
 
 class OlmSessionError(Exception):
-    """An Olm session could not be made, read or used. mautrix makes a decryption failure of it."""
+    """An Olm session could not be made, read or used. mautrix turns it into a decryption failure."""
 
 
 class OlmGroupSessionError(Exception):
-    """A Megolm session could not be made, read or used. mautrix makes a decryption failure of it."""
+    """A Megolm session could not be made, read or used. mautrix turns it into a decryption failure."""
 
 
 class OlmVerifyError(Exception):
-    """A signature, or the key it should be checked with, is not good."""
+    """A signature, or the key to check it with, is invalid."""
 
 
 class PkSigningError(Exception):
@@ -62,7 +62,7 @@ def _decoded(text: str) -> bytes:
 
 
 class _FallbackKeys(Protocol):
-    """What vodozemac 0.10 has and its type stubs leave out."""
+    """Methods of vodozemac 0.10 that its type stubs lack."""
 
     @property
     def fallback_key(self) -> dict[str, vodozemac.Curve25519PublicKey]: ...
@@ -86,7 +86,7 @@ class Account(Pickled[vodozemac.Account]):
 
     @property
     def max_one_time_keys(self) -> int:
-        """The number of libolm, for mautrix keeps half of it on the homeserver. Vodozemac's 50 is that half."""
+        """The number of libolm, because mautrix keeps half of it on the homeserver. Vodozemac's 50 is that half."""
         return 100
 
     @property
@@ -113,7 +113,7 @@ class Account(Pickled[vodozemac.Account]):
         """Make `count` keys, but never more unpublished ones than `max_one_time_keys`.
 
         The count comes from what a homeserver said, and failed uploads leave their keys unpublished.
-        Raises OlmAccountError if it is no count.
+        Raises OlmAccountError if `count` is not a valid number.
         """
 
         def generate() -> None:
@@ -123,11 +123,11 @@ class Account(Pickled[vodozemac.Account]):
         attempt(OlmAccountError, "No such number of one-time keys", generate)
 
     def generate_fallback_key(self) -> None:
-        """Make a new fallback key. The one before stays usable until the next is made."""
+        """Make a new fallback key. The previous one stays usable until the next is made."""
         cast("_FallbackKeys", self._inner).generate_fallback_key()
 
     def mark_keys_as_published(self) -> None:
-        """Say that the homeserver has the current one-time keys and fallback key."""
+        """Mark the current one-time keys and fallback key as published."""
         self._inner.mark_keys_as_published()
 
     def remove_one_time_keys(self, session: Session) -> None:
@@ -173,7 +173,7 @@ class Session(Pickled[vodozemac.Session]):
         return self._inner.session_id
 
     def matches(self, message: OlmPreKeyMessage) -> bool:
-        """Tell whether the message belongs to this session; what is no message belongs to none."""
+        """Whether the message belongs to this session; a malformed message belongs to none."""
 
         def matched() -> bool:
             return self._inner.session_matches(vodozemac.PreKeyMessage.from_base64(message.ciphertext))
@@ -190,7 +190,7 @@ class Session(Pickled[vodozemac.Session]):
         return (OlmPreKeyMessage if kind == 0 else OlmMessage)(_unpadded(data))
 
     def decrypt(self, message: OlmPreKeyMessage | OlmMessage) -> str:
-        """Decrypt, once; bytes that are no UTF-8 become U+FFFD. Raises OlmSessionError."""
+        """Decrypt, once; invalid UTF-8 becomes U+FFFD. Raises OlmSessionError."""
 
         def decrypted() -> bytes:
             if isinstance(message, OlmPreKeyMessage):
@@ -204,7 +204,7 @@ class Session(Pickled[vodozemac.Session]):
 
 
 class InboundSession(Session):
-    """A session begun by a person's prekey message; the account loses the one-time key it used.
+    """A session that another device's prekey message began; the account loses the one-time key it used.
 
     Raises OlmSessionError, and the account stays as it was, unless the message decrypts and came from `identity_key`.
     """
@@ -235,7 +235,7 @@ class OutboundSession(Session):
 
 
 class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
-    """What reads a sender's messages from some index on. Raises OlmGroupSessionError unless the key is one."""
+    """Decrypts a sender's messages from an index on. Raises OlmGroupSessionError for an invalid key."""
 
     _kind = "inbound group session"
     _error = OlmGroupSessionError
@@ -259,7 +259,10 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
         return self._inner.first_known_index
 
     def decrypt(self, ciphertext: str) -> tuple[str, int]:
-        """Answer (plaintext, message index), as often as asked; no UTF-8 becomes U+FFFD. Raises OlmGroupSessionError."""
+        """Return (plaintext, message index), any number of times; invalid UTF-8 becomes U+FFFD.
+
+        Raises OlmGroupSessionError.
+        """
         message = attempt(
             OlmGroupSessionError,
             "Not decrypted",
@@ -268,7 +271,7 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
         return message.plaintext.decode(errors="replace"), message.message_index
 
     def export_session(self, message_index: int) -> str:
-        """Answer a key, for `import_session`, that reads from this index on. Raises OlmGroupSessionError."""
+        """Return a key, for `import_session`, that decrypts from this index on. Raises OlmGroupSessionError."""
         key = attempt(OlmGroupSessionError, "There is no such index", lambda: self._inner.export_at(message_index))
         if key is None:
             raise OlmGroupSessionError("This session does not reach back to that index")
@@ -276,7 +279,7 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
 
     @classmethod
     def import_session(cls, session_key: str) -> Self:
-        """Make a session of what `export_session` answered. Raises OlmGroupSessionError."""
+        """Make a session from the key that `export_session` returned. Raises OlmGroupSessionError."""
         inner = attempt(
             OlmGroupSessionError,
             "This is no exported session key",
@@ -286,7 +289,7 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
 
 
 class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
-    """What encrypts our messages to a room."""
+    """Encrypts our messages to a room."""
 
     _kind = "outbound group session"
     _error = OlmGroupSessionError
@@ -307,11 +310,11 @@ class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
 
     @property
     def session_key(self) -> str:
-        """A key that reads from the next message on: a secret, for `InboundGroupSession`."""
+        """A key that decrypts from the next message on: a secret, for `InboundGroupSession`."""
         return self._inner.session_key.to_base64()
 
     def encrypt(self, plaintext: str) -> str:
-        """Answer unpadded base64 and move on by one index. Raises OlmGroupSessionError if there is no UTF-8 form."""
+        """Return unpadded base64; the index rises by one. Raises OlmGroupSessionError for text without a UTF-8 form."""
         message = attempt(OlmGroupSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
         return message.to_base64()
 
@@ -329,12 +332,12 @@ class PkSigning:
         self.public_key = _unpadded(self._key.public_key().public_bytes_raw())
 
     def sign(self, message: str) -> str:
-        """Answer the signature in unpadded base64. Raises PkSigningError."""
+        """Return the signature in unpadded base64. Raises PkSigningError."""
         return _unpadded(attempt(PkSigningError, "Not signed", lambda: self._key.sign(utf8(message))))
 
 
 def ed25519_verify(key: str, message: str, signature: str) -> None:
-    """Return if the signature is the key's, over that message. Raises OlmVerifyError otherwise."""
+    """Return if the signature over the message was made with the key. Raises OlmVerifyError otherwise."""
 
     def verify() -> None:
         if len(raw := _decoded(key)) != 32:
@@ -346,7 +349,7 @@ def ed25519_verify(key: str, message: str, signature: str) -> None:
 
 
 def install() -> None:
-    """Make this module what `import olm` finds, and an empty stub what `import _libolm` finds.
+    """Register this module as `olm` and an empty stub as `_libolm`, so that `import` finds them.
 
     Raises RuntimeError, and changes nothing, if mautrix.crypto was already imported over another `olm`.
     """

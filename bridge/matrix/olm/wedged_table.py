@@ -10,7 +10,7 @@ from bridge.storage.database import Reader, Transaction, earlier
 
 
 async def open_of(reader: Reader, identity: str) -> list[tuple[str, str]]:
-    """Return (user id, identity key) of devices that a new Olm session would heal."""
+    """Return (user id, identity key) of devices that need a new Olm session."""
     rows = await reader.fetch("SELECT user_id, sender_key FROM matrix_wedged WHERE identity=$1 AND open", identity)
     return [(row["user_id"], row["sender_key"]) for row in rows]
 
@@ -18,7 +18,7 @@ async def open_of(reader: Reader, identity: str) -> list[tuple[str, str]]:
 async def record(
     transaction: Transaction, identity: str, user_id: str, sender_key: str, *, now_ms: int, kept_ms: int, most: int
 ) -> None:
-    """Note a device, if it is not noted and fewer than `most` are; those that were healed go after `kept_ms`."""
+    """Note a device, if it is not noted and fewer than `most` are; rows with a new session are deleted after `kept_ms`."""
     await transaction.execute(
         "DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", identity, now_ms - kept_ms
     )
@@ -44,11 +44,11 @@ async def mark_recovered(transaction: Transaction, identity: str, user_id: str, 
 
 
 async def delete_all(transaction: Transaction, identity: str) -> None:
-    """Forget every device of an identity: nobody can reach its own any more."""
+    """Delete every row of an identity whose own device is replaced: the sessions with it are gone."""
     await transaction.execute("DELETE FROM matrix_wedged WHERE identity=$1", identity)
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have been noted after then have been noted so much earlier."""
+    """Make times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_wedged SET {earlier('since_ms')} WHERE since_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

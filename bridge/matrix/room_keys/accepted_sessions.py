@@ -17,7 +17,7 @@ from bridge.storage.vault import CannotOpen, Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedSession:
-    """A session of another person's device, of which something was read while the device was trusted."""
+    """A session of another person's device, with which a message was read while the device was trusted."""
 
     session_id: str
     sender: str
@@ -27,7 +27,7 @@ class AcceptedSession:
 
 
 async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> list[AcceptedSession]:
-    """Return what may be handed on to others, and read again for them, of what was said in a room."""
+    """Return the sessions of a room that may be shared with others, and read again for them."""
     sessions = []
     for row in await inbound_table.accepted(database, room_id):
         session_id = row["session_id"]

@@ -25,7 +25,7 @@ from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.vault import Vault
 
 VERSION: Final = "COALESCE((SELECT version FROM marked_set WHERE name = 'confirmed'), 0)"
-"""SQL: the version of the set of confirmed identities, 0 before the first start that knows sets."""
+"""SQL: the version of the set of confirmed identities; 0 before the first start of a program with marked sets."""
 IDENTITIES: Final = f"""
     SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519, {VERSION} AS version
     FROM matrix_seen_identity s
@@ -49,21 +49,21 @@ CONFIRMED_SUPERVISORS: Final = f"""
 TRUST_COLUMNS: Final = """
     d.user_id, d.device_id, d.curve25519, d.ed25519, d.master_key, d.mac AS device_mac, c.mac AS confirmed_mac
 """
-"""SQL: what `TrustMac.is_trusted` looks at, of a device `d` and a confirmed identity `c`."""
+"""SQL: the columns that `TrustMac.is_trusted` reads, of a device `d` and a confirmed identity `c`."""
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c
     ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
 """
-"""SQL: the trusted devices, as `d`; each row of them counts only when `TrustMac.is_trusted` says so."""
+"""SQL: candidates for trusted devices, as `d`; a row counts only if `TrustMac.is_trusted` returns True for it."""
 SIGNED: Final = "matrix confirmed identities"
-"""Owner of a key in `keys.db` that says: a confirmation without a code is none."""
+"""Owner of a key in `keys.db`. If the key exists, a confirmation without a code does not count."""
 CONFIRM: Final = """
     INSERT INTO matrix_confirmed (user_id, master_key, announced, mac) VALUES ($1, $2, $3, $4)
     ON CONFLICT (user_id) DO UPDATE SET
     master_key=excluded.master_key, announced=excluded.announced, mac=excluded.mac
 """
 AT_ONCE: Final = 0
-"""When a mark made beside the bridge is due, in ms: the bridge's clock may differ from the machine's that was set."""
+"""When a mark made beside the bridge is due, in ms: at once, because the bridge's clock may differ from the machine's."""
 
 
 class NotThatFingerprint(Exception):  # noqa: N818 - an answer, not a failure
@@ -80,13 +80,13 @@ class SeenIdentity:
     confirmed: bool
 
     def is_named_by(self, fingerprint: str) -> bool:
-        """Whether it is the fingerprint of the identity, or of a device that it signed."""
+        """Whether the fingerprint is that of the identity, or of a device that it signed."""
         keys = (self.master_key, *(key for _, key in self.devices))
         return any(hmac.compare_digest(key.encode(), fingerprint.encode()) for key in keys)
 
 
 class TrustMac:
-    """The codes of confirmed identities and of the devices that they signed, under a key that derives from the vault's.
+    """The codes of confirmed identities and of the devices that they signed, under a key derived from the vault key.
 
     `confirmed`: the set of a running bridge, without which a code alone confirms nobody; None for a verb beside it, which
     cannot read it and judges by the codes. Source: RFC 2104 (HMAC), with the lengths of the parts before them.
@@ -101,18 +101,21 @@ class TrustMac:
         return self._mac("identity", user_id, master_key)
 
     def of_new_identity(self, user_id: str, master_key: str, version: int) -> bytes:
-        """Return the 32 bytes of a confirmation made beside the bridge, for this version of the set alone."""
+        """Return the 32 bytes of a confirmation made beside the bridge, valid only for this version of the set."""
         return self._mac("new identity", user_id, master_key, str(version))
 
     def of_device(self, device: Device, master_key: str, *, cross_signed: bool) -> bytes:
-        """Return the 32 bytes of a device as its list had it; of one that is not cross-signed they vouch for nothing."""
+        """Return the 32 bytes of a device as in its device list.
+
+        For a device that is not cross-signed they give no trust.
+        """
         kind = "device" if cross_signed else "unsigned device"
         return self._mac(kind, device.user_id, device.device_id, device.curve25519, device.ed25519, master_key)
 
     def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None, reader: Reader | None = None) -> bool:
         """Whether a row of confirmed identities was written with the vault key, and is in the set of a running bridge.
 
-        `reader`: the commit that asks, where one does, which sees what it has changed itself.
+        `reader`: the calling commit, if any, so that its own changes count.
         """
         if not self.is_signed(user_id, master_key, mac) or master_key is None:
             return False
@@ -145,14 +148,14 @@ class TrustMac:
 
 
 def device_of(row: Any) -> Device:
-    """Make the device of a row that has its columns."""
+    """Make a device from a row with its columns."""
     return Device(**{name: row[name] for name in ("user_id", "device_id", "curve25519", "ed25519")})
 
 
 async def sign_earlier(database: Database, vault: Vault) -> None:
-    """Sign what a program without codes confirmed: once in the life of `keys.db`, which then has a key of `SIGNED`.
+    """Sign confirmations of an older program without codes: once for each `keys.db`, which then has a key of `SIGNED`.
 
-    After a crash before that key, it is done again; a confirmation that has a code is left as it is.
+    After a crash before that key, it is done again; a confirmation that has a code is not changed.
     """
     if await vault.has_key(SIGNED):
         return
@@ -168,7 +171,7 @@ async def sign_earlier(database: Database, vault: Vault) -> None:
 
 
 async def load(database: Database, vault: Vault, confirmed: MarkedSet) -> Found:
-    """Read the set, at the start, after `sign_earlier`. While it is behind its mark nobody is confirmed."""
+    """Load the set, at the start, after `sign_earlier`. While it is behind its mark nobody is confirmed."""
     trust_mac = TrustMac(vault, None)
     rows = await database.fetch("SELECT user_id, master_key, mac FROM matrix_confirmed")
     signed = [row for row in rows if trust_mac.is_signed(row["user_id"], row["master_key"], row["mac"])]
@@ -187,7 +190,7 @@ class Confirmations:
 
     async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
         """Confirm an identity that a supervisor said is the right one."""
-        await self.take_new(transaction)  # a change of the set ends the version that these were made for
+        await self.take_new(transaction)  # a change of the set ends the version for which these were made
         await self._change(transaction, {user_id: master_key})
         await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
 
@@ -198,9 +201,9 @@ class Confirmations:
         await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
 
     async def take_new(self, transaction: Transaction) -> None:
-        """Take what was confirmed beside the bridge into the set; what was so for an earlier version counts for nothing.
+        """Add confirmations made beside the bridge to the set; those for an earlier version of it do not count.
 
-        Nor does anything while the set is behind: then nobody knows whether its version, and such a row, is one of before.
+        Nothing is added while the set is behind: then its version, and such a row, may be old ones.
         """
         if not self._confirmed.is_intact:
             return
@@ -225,12 +228,12 @@ class Confirmations:
 
 
 def seen_identities(connection: Snapshot, trust_mac: TrustMac) -> list[SeenIdentity]:
-    """Return everybody who was seen with an identity, by Matrix id, to a verb that reads beside the bridge."""
+    """Return everybody who was seen with an identity, by Matrix id, for a verb beside the bridge."""
     return _identities(connection.fetch(IDENTITIES), trust_mac)
 
 
 def without_identity(connection: Snapshot) -> list[str]:
-    """Return the Matrix ids of those whose clients have made no identity yet: there is nothing to confirm."""
+    """Return the Matrix ids of people whose clients have made no identity yet, so that none can be confirmed."""
     return [row["user_id"] for row in connection.fetch(WITHOUT_IDENTITY)]
 
 
@@ -255,7 +258,7 @@ async def count_confirmed_supervisors(reader: Reader, trust_mac: TrustMac) -> in
 async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
     """Confirm a person's newest identity if the fingerprint is its own, or that of a device that it signed.
 
-    For a verb beside the bridge, which does what follows: the devices get the keys, the desk is told. Raises
+    For a verb beside the bridge; the bridge then sends the keys to the devices and tells the desk. Raises
     :class:`NotThatFingerprint`.
     """
     for identity in _identities(await transaction.fetch(IDENTITIES), trust_mac):
@@ -274,7 +277,7 @@ async def forget_confirmations(transaction: Transaction) -> None:
 
 
 async def take_unannounced(transaction: Transaction, users: Iterable[str]) -> list[str]:
-    """Return those of these users who were confirmed beside the bridge since this was last asked."""
+    """Return those of these users who were confirmed beside the bridge since the last call."""
     user_ids = []
     for user_id in users:
         query = "UPDATE matrix_confirmed SET announced=$2 WHERE user_id=$1 AND NOT announced RETURNING user_id"
@@ -303,6 +306,6 @@ def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
 
 
 def _is_confirmed(trust_mac: TrustMac, row: Any, master_key: str | None) -> bool:
-    """Whether a row counts to a verb beside the bridge: the bridge wrote it, or will take it into its set."""
+    """Whether a row counts for a verb beside the bridge: the bridge wrote it, or will add it to its set."""
     user_id, mac = row["user_id"], row["mac"]
     return trust_mac.is_confirmed(user_id, master_key, mac) or trust_mac.is_new(user_id, master_key, mac, row["version"])

@@ -11,9 +11,9 @@ from bridge.matrix.api.json_fields import Json, object_at
 
 
 class DeviceAnswer(NamedTuple):
-    """An answer to `/keys/query`, and whose devices were known (by their signing keys) before it was asked for.
+    """An answer to `/keys/query`, and the devices (user id, signing key) that were known before the request.
 
-    Another answer may be written before this one: a device that is new in that has not gone because this one lacks it.
+    Another answer may be written before this one: a device that is new in it has not gone because this one lacks it.
     """
 
     told: Json
@@ -21,7 +21,7 @@ class DeviceAnswer(NamedTuple):
 
 
 def is_answered(answer: Json, user_id: str) -> bool:
-    """Whether an answer to `/keys/query` says something of a user: their homeserver may not have been reached.
+    """Whether an answer to `/keys/query` covers a user: their homeserver may not have been reached.
 
     Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery (`failures`)
     """
@@ -30,7 +30,7 @@ def is_answered(answer: Json, user_id: str) -> bool:
 
 
 def keys_there(answer: Json, user_id: str) -> set[str]:
-    """Return all keys of a user's devices in an answer, also of devices that cannot be read now: they are there still."""
+    """Return all keys of a user's devices in an answer, also of malformed devices: they still exist."""
     devices = object_at(answer, "device_keys", user_id)
     keys = [object_at(devices, device_id, "keys").values() for device_id in devices]
     return {key for values in keys for key in values if isinstance(key, str)}

@@ -36,7 +36,7 @@ from bridge.storage.database import Database, Transaction, earlier, placeholders
 
 RESEND_INTERVAL_MS: Final = 3_600_000
 SECOND_LOOK_SECONDS: Final = 1.0
-"""Until a list is asked for again in which a device is missing."""
+"""Seconds until a device list that lacks a known device is queried again."""
 DAY_SECONDS: Final = 86_400.0
 
 EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
@@ -49,14 +49,14 @@ async def has_trusted_device(transaction: Transaction | Database, user_id: str, 
 
 
 class DeviceAge(NamedTuple):
-    """A device, and on which day it was last seen (milliseconds since the epoch); None when it never was."""
+    """A device, and the day on which it was last seen (milliseconds since the epoch); None when it never was."""
 
     device_id: str
     last_seen_ms: int | None
 
 
 class DeviceLists:
-    """Devices of other people, in the main store. `ours` are never asked for: we do not write to ourselves."""
+    """Devices of other people, in the main store. `ours` are never queried: we send no keys to ourselves."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class DeviceLists:
         return None if row is None else Device(**dict(row))
 
     async def unconfirmed(self) -> list[IdentityChanged]:
-        """Return those whose newest master key is not confirmed."""
+        """Return the users whose newest master key is not confirmed."""
         rows = await self._database.fetch("""
             SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac FROM matrix_seen_identity s
             LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id WHERE s.master_key <> ''
@@ -126,7 +126,7 @@ class DeviceLists:
         await self.mark(transaction, [user_id])
 
     async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
-        """Note that a device was seen just now, to the day: more nobody needs to know of a colleague."""
+        """Note that a device was seen now, with the day only: nobody needs to know more about a colleague."""
         await transaction.execute(
             """
             INSERT INTO matrix_last_seen (user_id, device_id, at_ms) VALUES ($1, $2, $3)
@@ -139,10 +139,10 @@ class DeviceLists:
         )
 
     async def record_message(self, transaction: Transaction, device: Device) -> None:
-        """Note that something a trusted device said was read; at the first time owe it every live key once more.
+        """Note that a message of a trusted device was read; at the first one, mark every live key as due to it once more.
 
-        Keys that came before a client had set the device up may be lost to it (libolm's clients; facts-matrix.md, "Late
-        joiners"); by its first message it is surely there.
+        A client may lose keys that arrive before it has set up the device (libolm's clients; facts-matrix.md, "Late
+        joiners"); at its first message the device is set up.
         """
         await self.record_last_seen(transaction, device)
         who = (device.user_id, device.device_id)
@@ -150,7 +150,7 @@ class DeviceLists:
         if await transaction.fetchval(spoke, *who):
             return
         await transaction.execute("UPDATE matrix_last_seen SET spoke=$3 WHERE user_id=$1 AND device_id=$2", *who, True)
-        # Not as asked for: where it could not read us it asks now, and the hour's limit would hold back what it needs.
+        # Not counted as its request: a device that cannot read us asks now, and the limit of one hour would delay its keys.
         for sender in sorted(self._ours):
             await outbound_table.owe_once_more(transaction, *who, sender)
         await self.mark(transaction, [device.user_id], stale=False)
@@ -203,20 +203,20 @@ class DeviceLists:
             await dirty_table.mark(transaction, user_id, due_ms=due, stale=stale)
 
     async def mark_all_dirty(self, transaction: Transaction) -> None:
-        """Mark everybody who is in a room of ours: at every start, and when the homeserver was put back."""
+        """Mark everybody in our rooms: at every start, and after a rollback of the homeserver."""
         rows = await transaction.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(transaction, [row["user_id"] for row in rows])
 
     async def owe_all_again(self, transaction: Transaction) -> None:
-        """Owe everybody in our rooms a fresh list and every live key of ours, and who gets none the word that it is so.
+        """After a rollback of the homeserver: query all device lists again, and send every live key, or its refusal, again.
 
-        For a homeserver that was put back: it has lost messages that nobody had fetched, and knows no device made since.
+        The homeserver has lost to-device messages that were not fetched, and does not know devices made since.
         """
         await outbound_table.owe_everything(transaction)
         await self.mark_all_dirty(transaction)
 
     async def refresh_stale(self, users: Iterable[str]) -> None:
-        """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
+        """Query users whose list may be out of date: never queried, stale, or in no room with us.
 
         Raises what `HomeserverClient` raises.
         """
@@ -237,7 +237,7 @@ class DeviceLists:
             self._committed()
 
     async def query(self, users: Sequence[str]) -> DeviceAnswer:
-        """Query the homeserver, and again if a known device is missing: a list without it makes it a gone device.
+        """Query the homeserver, and once more if a known device is missing: a list without it makes it a gone device.
 
         Never inside a commit.
         """
@@ -253,7 +253,7 @@ class DeviceLists:
     async def apply_query(
         self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
     ) -> list[IdentityChanged | DevicesReturned]:
-        """Replace these users' device lists; return the changes of their identities, and the devices that came back."""
+        """Replace these users' device lists; return changed identities, and devices that came back."""
         changed: list[IdentityChanged | DevicesReturned] = []
         returned: list[str] = []
         await self._confirmations.take_new(transaction)
@@ -266,7 +266,7 @@ class DeviceLists:
         return [*changed, *([DevicesReturned(users=tuple(returned))] if returned else ())]
 
     async def end(self, transaction: Transaction, user_id: str, device_ids: Collection[str]) -> None:
-        """Take devices out for good that were signed out: they have no key from now on, before any list lacks them."""
+        """Record devices that were signed out as gone: they get no key from now on, before a list lacks them."""
         for device_id in sorted(device_ids):
             whose = (user_id, device_id)
             key = await transaction.fetchval("SELECT ed25519 FROM matrix_device WHERE user_id=$1 AND device_id=$2", *whose)
@@ -285,7 +285,7 @@ class DeviceLists:
         row: Any = await transaction.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
         confirmed = None if row is None else row["master_key"]
         forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"], transaction)
-        if forged:  # it is told once, as an identity that nobody confirmed
+        if forged:  # it is reported once, as an unconfirmed identity
             await self._confirmations.remove(transaction, user_id)
         await transaction.execute(
             """
@@ -306,7 +306,7 @@ class DeviceLists:
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
     async def _apply_devices(self, transaction: Transaction, user_id: str, answer: DeviceAnswer) -> bool:
-        """Replace a user's devices; return whether one is there again that had gone."""
+        """Replace a user's devices; return whether a gone device is there again."""
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
         signed = devices_of(answer.told, user_id)
@@ -329,7 +329,7 @@ class DeviceLists:
                 self.trust_mac.of_device(device, master_key, cross_signed=cross_signed),
             )
             if device.device_id not in before:
-                await self.record_last_seen(transaction, device)  # from when it is known on
+                await self.record_last_seen(transaction, device)  # counts as seen when first known
         for device_id in before.keys() - {device.device_id for device, _ in now}:
             await transaction.execute("DELETE FROM matrix_last_seen WHERE user_id=$1 AND device_id=$2", user_id, device_id)
         rekeyed = {
@@ -341,13 +341,13 @@ class DeviceLists:
     async def _note_gone(
         self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
     ) -> set[str]:
-        """Note which of a user's devices this answer lacks; return the signing keys of all that were ever missing."""
+        """Record the user's devices that this answer lacks as gone; return the signing keys of all gone ones."""
         went = {key for key in before if (user_id, key) in answer.known} - keys_there(answer.told, user_id)
         await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)
 
     async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
-        """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
+        """Rotate the sessions whose keys a device has that is gone, rekeyed or no longer trusted."""
         had = await outbound_table.devices_with_keys(transaction, user_id)
         rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
         good = {row["device_id"] for row in rows if self.trust_mac.is_trusted(row)} - set(rekeyed)
@@ -355,11 +355,11 @@ class DeviceLists:
             await outbound_table.retire_sessions_sent_to(transaction, user_id, device_id)
 
     async def owe_keys_again(self, transaction: Transaction, device: Device, sender: str) -> None:
-        """Owe a device every live key of one of our identities once more, as it asked; each at most once an hour.
+        """At a device's request, mark every live key of one identity as due to it once more; each at most once an hour.
 
-        Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted
-        meanwhile: by that their sessions end when it is not trusted any more. When it last asked stands in the same commit,
-        so that a commit which fails can be done again. A key that it has had since is none that it asked for.
+        Only of that identity: if the device lost its session with the other one as well, it asks there too. It stays noted
+        that the device has the keys, so that their sessions end when it is no longer trusted. The time of the request is
+        written in the same commit, so that a failed commit can be repeated. Keys that it got after the request are not due.
         """
         now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
         if await outbound_table.owe_as_asked(transaction, *whose, now_ms=now, interval_ms=RESEND_INTERVAL_MS):
@@ -367,7 +367,7 @@ class DeviceLists:
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have been heard, and lists that seem to have been asked for, after then be so much older."""
+    """Make times of seen devices and of queried lists after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_last_seen SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_seen_identity SET {earlier('queried_ms')} WHERE queried_ms > $1"  # noqa: S608 - a constant

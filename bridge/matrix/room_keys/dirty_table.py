@@ -13,7 +13,7 @@ from bridge.storage.database import Reader, Transaction, earlier
 
 
 async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bool) -> None:
-    """Mark a user dirty, to be seen to by then; `stale`: nothing is said about their devices before that."""
+    """Mark a user dirty, due at that time; `stale`: their device list is not used before it is queried."""
     await transaction.execute(
         """
         INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
@@ -29,13 +29,13 @@ async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bo
 
 
 async def mark_queried(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
-    """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
+    """Note that the list is fresh, unless the user was marked again meanwhile; keys are still due."""
     for user_id, count in marks:
         await transaction.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, count, False)
 
 
 async def postpone(transaction: Transaction, marks: Iterable[tuple[str, int]], *, due_ms: int) -> None:
-    """Put off these marks, of users of whom the homeserver told nothing, unless they were marked again meanwhile."""
+    """Postpone these marks, of users whom the answer did not cover, unless they were marked again meanwhile."""
     for user_id, count in marks:
         await transaction.execute("UPDATE matrix_dirty SET due_ms=$3 WHERE user_id=$1 AND mark=$2", user_id, count, due_ms)
 
@@ -47,7 +47,7 @@ async def clear(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> N
 
 
 async def clear_outsiders(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
-    """Remove those of these marks whose users are in no room of ours, nor invited, unless marked again meanwhile."""
+    """Remove the marks of users who are neither in a room of ours nor invited, unless they were marked again meanwhile."""
     for user_id, count in marks:
         await transaction.execute(
             f"""
@@ -60,12 +60,12 @@ async def clear_outsiders(transaction: Transaction, marks: Iterable[tuple[str, i
 
 
 async def is_stale(reader: Reader, user_id: str) -> bool:
-    """Whether the user's devices must be asked for before anything is said about them."""
+    """Whether the user's devices must be queried before they are used."""
     return await reader.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
 
 async def due(reader: Reader, now_ms: int, most: int) -> list[tuple[str, int]]:
-    """Return up to `most` users who are to be seen to now, each with its mark's count; what is due for longest first."""
+    """Return up to `most` users who are due now, each with the mark's count; the longest due first."""
     rows = await reader.fetch(
         "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", now_ms, most
     )
@@ -73,12 +73,12 @@ async def due(reader: Reader, now_ms: int, most: int) -> list[tuple[str, int]]:
 
 
 async def next_due(reader: Reader) -> int | None:
-    """Return when the next user is to be seen to, or None when nobody is dirty."""
+    """Return when the next user is due, or None when nobody is dirty."""
     at: int | None = await reader.fetchval("SELECT MIN(due_ms) FROM matrix_dirty")
     return at
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let marks that are due after then be due so much earlier."""
+    """Make due times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_dirty SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

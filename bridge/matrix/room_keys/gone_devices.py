@@ -13,11 +13,11 @@ from typing import Final
 from bridge.storage.database import Reader, Transaction, earlier
 
 MOST_KEPT: Final = 200
-"""Devices kept of one user: a person has a handful in a year, the canary a new one for each of its texts."""
+"""Devices kept for one user: a person has a few in a year, the canary a new one for each of its texts."""
 
 
 async def record(transaction: Transaction, user_id: str, keys: Collection[str], *, now_ms: int) -> None:
-    """Note the Ed25519 keys (unpadded base64) of a user's devices that went."""
+    """Note the Ed25519 keys (unpadded base64) of a user's gone devices."""
     for key in sorted(keys):
         await transaction.execute(
             """
@@ -38,12 +38,12 @@ async def record(transaction: Transaction, user_id: str, keys: Collection[str], 
 
 
 async def of_user(reader: Reader, user_id: str) -> set[str]:
-    """Return the Ed25519 keys of a user's devices that went."""
+    """Return the Ed25519 keys of a user's gone devices."""
     rows = await reader.fetch("SELECT ed25519 FROM matrix_gone_device WHERE user_id=$1", user_id)
     return {row["ed25519"] for row in rows}
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have gone after then have gone so much earlier."""
+    """Make times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_gone_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

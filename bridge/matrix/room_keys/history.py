@@ -24,14 +24,14 @@ from bridge.services import Services
 
 PAGE: Final = 100
 MAX_PAGES: Final = 5
-"""Some five hundred messages of colleagues: more than anybody reads again."""
+"""About five hundred messages of colleagues: more than anybody reads again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecentMessages:
-    """`messages`, oldest first.
+    """`messages`: oldest first.
 
-    `unread`: how many beside them are not told; `more`: there are older ones, not looked at.
+    `unread`: number of messages that are left out; `more`: there are older ones, which were not read.
     """
 
     messages: tuple[DecryptedMessage, ...]
@@ -40,14 +40,17 @@ class RecentMessages:
 
 
 class RoomHistory:
-    """Reads as the policy bot. `ours`: the user ids of both identities, whose words are passed over."""
+    """Reads as the policy bot. `ours`: the user ids of both identities, whose messages are skipped."""
 
     def __init__(self, services: Services, *, identity: Identity, ours: Collection[str]) -> None:
         self._database, self._vault = services.database, services.vault
         self._client, self._ours = identity.client, frozenset(ours)
 
     async def recent_messages(self, room_id: str) -> RecentMessages:
-        """Return what others typed last in a room, edits as they are. Raises what `HomeserverClient` raises."""
+        """Return the latest messages of other people in a room, with edits as separate messages.
+
+        Raises what `HomeserverClient` raises.
+        """
         events, more = await self._events(room_id)
         sessions, event_ids = await self._sessions(room_id), await inbound_table.events_read(self._database, room_id)
         messages: list[DecryptedMessage] = []
@@ -67,7 +70,7 @@ class RoomHistory:
         return RecentMessages(messages=tuple(reversed(messages)), unread=unread, more=more)
 
     async def _events(self, room_id: str) -> tuple[list[Json], bool]:
-        """Page back; newest first, and whether there is more."""
+        """Page back; return the events, newest first, and whether there are more."""
         event_filter = dumps({"types": ["m.room.encrypted"], "not_senders": sorted(self._ours)})
         events: list[Json] = []
         start = ""

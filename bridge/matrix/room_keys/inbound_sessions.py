@@ -48,14 +48,14 @@ from bridge.storage.vault import CannotOpen
 KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
 MAX_SESSIONS: Final = 500
-"""Sessions kept of one sender in one room: some years of one person. Those with which nothing was read go first."""
+"""Sessions kept of one sender in one room: enough for years. Those with which nothing was read are deleted first."""
 DEVICE_GRACE_MS: Final = 86_400_000
-"""How much longer it may wait for its sender's devices: a homeserver that is away for hours loses nobody's words."""
+"""How much longer an event may wait for its sender's devices: an outage of hours must lose no message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptedEvent:
-    """An encrypted room event, read as far as it is in the clear."""
+    """The unencrypted fields of an encrypted room event."""
 
     event_id: str
     room_id: str
@@ -65,7 +65,7 @@ class EncryptedEvent:
 
     @classmethod
     def read(cls, event: Json, room_id: str) -> Self:
-        """Raise `Malformed` for what is no event."""
+        """Parse an event. Raises `Malformed`."""
         return cls(
             event_id=string_field(event, "event_id", longest=255),
             room_id=room_id,
@@ -75,18 +75,18 @@ class EncryptedEvent:
         )
 
     def undecryptable(self) -> UndecryptableEvent:
-        """Say that it cannot be read."""
+        """Return that it cannot be decrypted."""
         return UndecryptableEvent(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
     def untrusted(self, command: str = "") -> UntrustedMessage:
-        """Say that it is of an untrusted device. `command`: its beginning, where it looks like a command."""
+        """Return that an untrusted device sent it. `command`: its beginning, if it looks like a command."""
         return UntrustedMessage(
             event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at, command=command
         )
 
 
 class NotMember(Exception):  # noqa: N818 - an answer, not a failure
-    """The sender of a room key is not in that room; the homeserver may tell of their joining a moment later."""
+    """The sender of a room key is not in that room; the sync may report their joining a moment later."""
 
 
 class _MustWait(Exception):  # noqa: N818 - an answer, not a failure
@@ -96,7 +96,7 @@ class _MustWait(Exception):  # noqa: N818 - an answer, not a failure
 
 
 class InboundSessions:
-    """Reads encrypted events of rooms of ours and keeps what must wait."""
+    """Decrypts events of our rooms and stores those that must wait."""
 
     def __init__(self, services: Services, *, devices: DeviceLists) -> None:
         self._devices = devices
@@ -104,7 +104,7 @@ class InboundSessions:
         self._clock = services.clock
 
     async def add_room_key(self, transaction: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
-        """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new.
+        """Store the key of an `m.room_key` message; return (room id, session id) if it is new.
 
         Raises `Malformed`, and `NotMember` when its sender is not in that room as far as we know now.
         """
@@ -130,7 +130,7 @@ class InboundSessions:
         try:
             context = inbound_seal_context(session_id)
             sealed = await seal_session(self._vault, room, context, session.pickle(session_id))
-        except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
+        except CannotOpen:  # the room's key is destroyed: new messages there are not read
             return None
         if known is None:
             await inbound_table.make_space(transaction, room_id, message.sender, most=MAX_SESSIONS - 1)
@@ -151,9 +151,9 @@ class InboundSessions:
     async def decrypt(
         self, transaction: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()
     ) -> MatrixEvent | None:
-        """Return what the event is, or None: it waits, is redacted, or was read at another place before.
+        """Return the decrypted event; None if it waits, is redacted, or its index was read in another event.
 
-        `fresh`: users whose devices were asked for just now, of whom no better answer is to be expected.
+        `fresh`: users whose devices were just queried, so that another query would bring nothing new.
         """
         if not event.content:  # redacted before we saw it
             return None
@@ -168,20 +168,20 @@ class InboundSessions:
         return item
 
     async def retry_with_key(self, transaction: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
-        """Try again what waited for this session."""
+        """Try again the events that waited for this session."""
         return await self._retry(transaction, await waiting_table.of_session(transaction, room_id, session_id), ())
 
     async def retry_with_devices(self, transaction: Transaction, users: Collection[str]) -> list[MatrixEvent]:
-        """Try again what waited for the devices of these users, who were asked for just now."""
+        """Try again the events that waited for the devices of these users, which were just queried."""
         items: list[MatrixEvent] = []
         for user_id in users:
             items += await self._retry(transaction, await waiting_table.of_sender(transaction, user_id), users)
         return items
 
     async def expire_waiting(self, transaction: Transaction) -> list[MatrixEvent]:
-        """Return what has waited too long for its key, or a day for its sender's devices, and keep it no longer.
+        """Delete and return events that waited too long for their key, or a day for their sender's devices.
 
-        Only what is returned is put on the deletion index: nothing may wait for ever.
+        Only returned events are put on the deletion index, so no event may wait for ever.
         """
         now = int(self._clock.now() * 1000)
         items: list[MatrixEvent] = []
@@ -196,14 +196,14 @@ class InboundSessions:
         return items
 
     async def has_expired(self, database: Database) -> bool:
-        """Whether there is anything to give up."""
+        """Whether an event has waited too long."""
         now = int(self._clock.now() * 1000)
         return await waiting_table.has_expired(database, key_ms=now, device_ms=now - DEVICE_GRACE_MS)
 
     async def _known_floor(self, transaction: Transaction, room: Room, session_id: str, sender: str) -> int | None:
-        """Return the floor of a session that is kept, or None.
+        """Return the floor of a stored session, or None.
 
-        One that cannot be opened any more counts as none, so that its device can send it once more.
+        A session that cannot be opened any more counts as missing, so that its device can send it once more.
         """
         row = await inbound_table.find(transaction, room.room_id, session_id, sender)
         if row is not None:
@@ -252,7 +252,7 @@ class InboundSessions:
             raise Malformed("key") from None
         try:
             return InboundGroupSession.from_pickle(pickle, session_id).decrypt(string_field(event.content, "ciphertext"))
-        except OlmGroupSessionError:  # perhaps a key that reaches further back is on its way
+        except OlmGroupSessionError:  # a key that begins earlier may still arrive
             raise _MustWait("key") from None
 
     async def _store_waiting(self, transaction: Transaction, event: EncryptedEvent, needs: Needs) -> None:
@@ -275,7 +275,7 @@ class InboundSessions:
         )
 
     async def _retry(self, transaction: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
-        """Try again, each row alone: on whatever one of them fails, it is given up, and its author hears so."""
+        """Try each row again alone: a row that fails, for any reason, is given up, and its author is told."""
         items: list[MatrixEvent] = []
         for row in rows:
             failed = await attempt(transaction, partial(self._retry_one, row, fresh, items))
@@ -298,7 +298,7 @@ class InboundSessions:
 
 
 def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") -> DecryptedMessage:
-    """Return what a decrypted event says. Raises what is in `BAD_DATA`."""
+    """Parse a decrypted event. Raises what is in `BAD_DATA`."""
     payload = loads(plaintext)
     if payload.get("room_id") != event.room_id:
         raise Malformed("room_id")
@@ -319,7 +319,7 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
 
 
 def command_of(event: EncryptedEvent, plaintext: str) -> str:
-    """Return the beginning of a decrypted message that looks like a command, or a tap's key; else empty; of any sender."""
+    """Return the beginning of a decrypted message that looks like a command, or a reaction's key; else an empty string."""
     try:
         message = parse_plaintext(event, plaintext)
     except BAD_DATA:

@@ -17,10 +17,10 @@ from bridge.storage.database import Reader, Row, Transaction, earlier, placehold
 from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
 
 NO_EVENT: Final = ""
-"""In `matrix_read`: the session is kept no longer, and nothing is read up to this index."""
+"""In `matrix_read`: the session is deleted, and nothing is read up to this index."""
 
 _UNDER: Final = f"substr(ratchet, 1, {PASSING_PREFIX})"
-"""SQL: what says under which passing key a ratchet is, if it is under one."""
+"""SQL: the part of a sealed ratchet that names its passing key, if it has one."""
 _GONE: Final = """room_id=$1 AND sender=$2 AND session_id NOT IN (
     SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
     ORDER BY accepted DESC, learned_ms DESC LIMIT $3)"""
@@ -54,13 +54,13 @@ async def find(reader: Reader, room_id: str, session_id: str, sender: str) -> Ro
 
 
 async def floor_of_deleted(reader: Reader, room_id: str, session_id: str) -> int:
-    """Return the floor that a session had which is kept no longer, or 0."""
+    """Return the floor of a deleted session, or 0."""
     query = "SELECT MAX(position) + 1 FROM matrix_read WHERE room_id=$1 AND session_id=$2 AND event_id=$3"
     return int(await reader.fetchval(query, room_id, session_id, NO_EVENT) or 0)
 
 
 async def make_space(transaction: Transaction, room_id: str, sender: str, *, most: int) -> None:
-    """Keep so many sessions of one sender in a room: the one learned first goes, of those with which nothing was read."""
+    """Delete sessions of one sender in a room above the limit: first those with which nothing was read, oldest first."""
     await transaction.execute(_KEEP_FLOORS, room_id, sender, most, NO_EVENT)
     await transaction.execute(f"DELETE FROM matrix_inbound WHERE {_GONE}", room_id, sender, most)  # noqa: S608 - a constant
 
@@ -78,7 +78,7 @@ async def put(
     learned_ms: int,
     floor: int,
 ) -> bool:
-    """Keep a session, or one of the same device that reaches further back; return whether it was kept."""
+    """Store a session, or replace it by one of the same device that begins earlier; return whether it was stored."""
     stored = await transaction.fetchval(
         """
         INSERT INTO matrix_inbound
@@ -104,7 +104,7 @@ async def put(
 
 
 async def accept(transaction: Transaction, room_id: str, session_id: str, sender: str) -> None:
-    """Note that something was read with a session while its device was trusted."""
+    """Note that a message was read with a session while its device was trusted."""
     query = "UPDATE matrix_inbound SET accepted=$4 WHERE room_id=$1 AND session_id=$2 AND sender=$3"
     await transaction.execute(query, room_id, session_id, sender, True)
 
@@ -121,7 +121,7 @@ async def accepted(reader: Reader, room_id: str) -> list[Row]:
 
 
 async def claim_index(transaction: Transaction, room_id: str, session_id: str, index: int, event_id: str) -> bool:
-    """Take an index for an event; return whether it is this event's: no other has read it."""
+    """Claim an index for an event; return False if another event was read at it."""
     await transaction.execute(
         """
         INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
@@ -139,20 +139,20 @@ async def claim_index(transaction: Transaction, room_id: str, session_id: str, i
 
 
 async def events_read(reader: Reader, room_id: str) -> dict[tuple[str, int], str]:
-    """Return which event was taken at which index of which session."""
+    """Return (session id, index) -> the event that was read there."""
     rows = await reader.fetch("SELECT session_id, position, event_id FROM matrix_read WHERE room_id = $1", room_id)
     return {(row["session_id"], row["position"]): row["event_id"] for row in rows}
 
 
 async def read_with(reader: Reader, room_id: str) -> list[Row]:
-    """Return the sessions of a room with which something was read, each with its `kept` and its `last` index."""
+    """Return the sessions of a room with which a message was read, each with its `kept` and its `last` index."""
     return await reader.fetch(_SELECT_READ, room_id)
 
 
 async def advance(transaction: Transaction, session: Row, *, first: int, ratchet: bytes) -> bool:
-    """Move a session of `read_with` to an index, which is its floor then, and forget what was read before it.
+    """Advance a session of `read_with` to an index, its new floor, and delete the read indices before it.
 
-    False where a key that reaches further back came meanwhile.
+    Return False if a key that begins earlier came meanwhile.
     """
     where = (session["room_id"], session["session_id"])
     done = await transaction.fetchval(
@@ -173,13 +173,13 @@ async def advance(transaction: Transaction, session: Row, *, first: int, ratchet
 
 
 async def delete_room(transaction: Transaction, room_id: str) -> None:
-    """Delete the sessions of a room, and what was read with them."""
+    """Delete the sessions of a room, and their read indices."""
     await transaction.execute("DELETE FROM matrix_inbound WHERE room_id=$1", room_id)
     await transaction.execute("DELETE FROM matrix_read WHERE room_id=$1", room_id)
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let sessions that seem to have been learned after then have been learned so much earlier."""
+    """Make times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_inbound SET {earlier('learned_ms')} WHERE learned_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
 
@@ -204,7 +204,7 @@ async def set_ratchet(transaction: Transaction, room_id: str, session_id: str, s
 
 
 async def forget(transaction: Transaction, room_id: str, session_id: str, sender: str) -> None:
-    """Delete a session that cannot be opened any more; its floor stays, as of one that made space."""
+    """Delete a session that cannot be opened any more; its floor stays, as in `make_space`."""
     await transaction.execute(
         """INSERT INTO matrix_read (room_id, session_id, position, event_id)
            SELECT room_id, session_id, floor - 1, $4 FROM matrix_inbound
@@ -220,6 +220,6 @@ async def forget(transaction: Transaction, room_id: str, session_id: str, sender
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys that are in use here."""
+    """Return the owners of the passing keys that are in use in this table."""
     query = f"SELECT DISTINCT {_UNDER} AS under FROM matrix_inbound WHERE room_id IN ({LIVES_ON})"  # noqa: S608
     return {passing_owner_of(bytes(row["under"])) for row in await reader.fetch(query)}

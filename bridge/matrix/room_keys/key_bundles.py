@@ -25,11 +25,11 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 
 EVENT_TYPES: Final = ("m.room_key_bundle", "io.element.msc4268.room_key_bundle")
-"""The name of the specification, and the one from before that: clients of 2025 know only the second."""
+"""The name in the specification, and the earlier one: clients of 2025 know only the second."""
 
 
 class KeyBundles:
-    """Makes and hands out bundles as the policy bot."""
+    """Makes and sends bundles as the policy bot."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class KeyBundles:
         self._identity, self._devices, self._to_device = identity, devices, to_device
 
     async def share(self, room_id: str, user: str) -> int:
-        """Give a user what others typed in a room; returns how many sessions. Raises what `HomeserverClient` raises."""
+        """Send a user the sessions of other people in a room; return how many. Raises what `HomeserverClient` raises."""
         devices = await self._devices.trusted(user)
         sessions = await self._sessions(room_id) if devices else []
         if not sessions:

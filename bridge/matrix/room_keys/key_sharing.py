@@ -35,23 +35,23 @@ class RoomKeySharing:
         self._vault = services.vault
 
     def to_device(self, identity: Identity) -> ToDeviceSender:
-        """Return the identity's post, of which there must be one only."""
+        """Return the identity's only to-device sender."""
         return self._senders[identity.user_id]
 
     async def share(self, room_id: str, users: Iterable[str], *, again: bool = False) -> list[Device]:
-        """Send every live first key of the room to the trusted devices of these users that have not had it.
+        """Send every live first key of the room to those trusted devices of these users that do not have it.
 
-        `again`: also to those that have had it, for a device that says that it lost it. What is noted stays noted all the
-        while: by it a session is retired when a device that has its key is not trusted any more. Live are all sessions
-        since the room began, as long as their keys are kept. Returns devices without a one-time
-        key, whose users are marked to be tried again. Raises what `HomeserverClient` raises; what was sent is noted.
+        `again`: also to those that have it, for a device that says that it lost it. It stays noted that they have it,
+        because a session is retired when a device with its key is no longer trusted. Live are all sessions of the room
+        whose keys are stored. Returns devices without a one-time key, whose users are marked to be tried again. Raises what
+        `HomeserverClient` raises; what was sent is noted.
         """
         user_ids = list(users)
         await self._devices.refresh_stale(user_ids)
         return await self._share(user_ids, room_id, again=again)
 
     async def share_everywhere(self, users: Iterable[str]) -> list[Device]:
-        """Like `share`, for every room in which each user counts as a member. Lists are not asked for again."""
+        """Like `share`, for every room in which each user counts as a member. Device lists are not queried again."""
         return await self._share(list(users), None)
 
     async def _share(self, users: list[str], room_id: str | None, *, again: bool = False) -> list[Device]:
@@ -95,13 +95,13 @@ class RoomKeySharing:
         context = first_key_seal_context(row["session_id"])
         try:
             return (await self._vault.open_either(row["key_owner"], context, bytes(row["first_key"]))).decode()
-        except CannotOpen:  # shredded meanwhile: there is nothing left to read with it
+        except CannotOpen:  # the key was destroyed meanwhile: nothing is left to read with it
             return None
 
     async def _say_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:
-        """Tell devices that are not trusted why they cannot read the present sessions, once for each.
+        """Tell untrusted devices, once for each session, why they get no key (`m.room_key.withheld`).
 
-        In the clear, for such a device reads nothing else of us: its client shows it where the words would stand.
+        It is sent in the clear, because such a device can read nothing else from us; its client shows it for the message.
         """
         for row in await outbound_table.withheld_keys(self._database, sender, users):
             content = {

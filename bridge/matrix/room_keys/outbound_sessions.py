@@ -37,13 +37,13 @@ from bridge.storage.vault import CannotOpen
 
 MAX_MESSAGES: Final = 1000
 MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
-"""A session is retired after so many messages, or milliseconds."""
+"""A session is retired after so many messages, or so many milliseconds."""
 
 RESERVED_INDICES: Final = 16
 """Indices that are reserved at once."""
 
 MAX_CACHED: Final = 1024
-"""Sessions held ready to encrypt: those of the 500 rooms that were spoken in last, 2 KiB each. Another is read again."""
+"""Sessions in memory, 2 KiB each: those of the 500 rooms with the latest messages. Others are loaded when they are used."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,16 +52,16 @@ class _Session:
     ratchet: OutboundGroupSession
     begun_ms: int
     reserved: int
-    """The first index that is not taken in the database."""
+    """The first index that is not reserved in the database."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class _Retired(Exception):  # noqa: N818 - an answer, not a failure
-    """The session was retired, or moved on elsewhere, between taking it from memory and committing."""
+    """The session was retired, or used elsewhere, between its load from memory and the commit."""
 
 
 class OutboundSessions:
-    """Encrypts for rooms of ours; a new session's key is delivered before its first event exists."""
+    """Encrypts for our rooms; a new session's key is delivered before its first event exists."""
 
     def __init__(self, services: Services, *, key_sharing: RoomKeySharing) -> None:
         self._database = services.database
@@ -72,11 +72,10 @@ class OutboundSessions:
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def encrypt(self, identity: Identity, room_id: str, kind: str, content: Json) -> dict[str, Any]:
-        """Return the content of an `m.room.encrypted` event, with an index that is used by nothing else.
+        """Return the content of an `m.room.encrypted` event, with an index that no other event uses.
 
-        With a session at hand this is no request, and nearly always no commit.
-        Raises `UnknownRoom`, `CannotOpen` when the room's key is destroyed, `Malformed`,
-        and what `HomeserverClient` raises while keys are delivered.
+        With an existing session this makes no request, and nearly always no commit. Raises `UnknownRoom`, `CannotOpen` when
+        the room's key is destroyed, `Malformed`, and what `HomeserverClient` raises while keys are delivered.
         """
         payload = dumps({"type": kind, "room_id": room_id, "content": content})
         while True:
@@ -90,7 +89,7 @@ class OutboundSessions:
                 "algorithm": MEGOLM,
                 "ciphertext": ciphertext,
                 "session_id": session.ratchet.id,
-                # deprecated, and still asked for by older clients
+                # deprecated, but older clients still need it
                 "sender_key": identity.curve25519,
                 "device_id": identity.device_id,
             }
@@ -99,12 +98,12 @@ class OutboundSessions:
             return encrypted
 
     def forget(self, room_id: str) -> None:
-        """Let the room's sessions go from memory, when their keys were destroyed."""
+        """Delete the room's sessions from memory, after their keys were destroyed."""
         for key in [key for key in self._cache if key[1] == room_id]:
             del self._cache[key]
 
     async def prepare(self, identity: Identity, room_id: str) -> None:
-        """Have a session at hand, so that the first message costs no more than the others."""
+        """Begin a session, if there is none, so that the first message takes no longer than the others."""
         await self._session(identity.user_id, room_id)
 
     async def _session(self, user_id: str, room_id: str) -> _Session:
@@ -119,7 +118,7 @@ class OutboundSessions:
             session = await self._load(user_id, room_id)
             if session is None or self._expired(session):
                 session = await self._database.commit(lambda transaction: self._create(transaction, user_id, room_id))
-            # also after a restart, because the process may have ended before everybody had the key
+            # also after a restart, because the process may have ended before every device had the key
             await self._key_sharing.share(room_id, await members_for_keys(self._database, room_id))
             self._cache[key] = session
             if len(self._cache) > MAX_CACHED:
@@ -189,12 +188,12 @@ class OutboundSessions:
         return stored
 
     async def _ratchet_ahead(self, session: _Session) -> bytes:
-        """Return the sealed ratchet as it will be when the indices taken now are used."""
+        """Return the sealed ratchet in its state after the reserved indices."""
         session_id = session.ratchet.id
         later = OutboundGroupSession.from_pickle(session.ratchet.pickle(session_id), session_id)
         for _ in range(RESERVED_INDICES):
             later.encrypt("")
-        # the passphrase hides nothing: the vault's seal does
+        # the passphrase gives no secrecy: the vault's seal does
         return await seal_session(self._vault, session.room, self._seal_context(session_id), later.pickle(session_id))
 
     def _seal_context(self, session_id: str) -> str:

@@ -24,7 +24,7 @@ JUST_SENT_MS: Final = 60_000
 
 _SENT_KEYS_OF: Final = """user_id=$1 AND device_id=$2
     AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
-"""SQL: what a device has had of one of our identities."""
+"""SQL: the keys of one of our identities that a device has."""
 
 _WHERE_MEMBER: Final = f"""EXISTS (
     SELECT 1 FROM matrix_member m
@@ -36,8 +36,8 @@ _NOT_SENT: Final = """AND NOT EXISTS (
     AND NOT x.owed
 )"""
 
-# Of all events of the room: also what others said in that time keeps it, and nothing stands there for more than a day but
-# the board and cards.
+# Any event of the room in that time keeps the session, also those of others; except the board and cards, no event stays
+# there for more than a day.
 _DELETE_RETIRED: Final = f"""
     DELETE FROM matrix_session WHERE NOT active
     AND room_id IN (SELECT room_id FROM matrix_room WHERE kind <> 'thread')
@@ -80,7 +80,7 @@ async def begin(
     next_index: int,
     begun_ms: int,
 ) -> None:
-    """Begin a session, which is the active one of its identity in that room. `next_index`: the first that is not taken."""
+    """Begin a session, the active one of its identity in that room. `next_index`: the first that is not reserved."""
     await transaction.execute(
         "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
         room_id,
@@ -104,9 +104,9 @@ async def begin(
 
 
 async def reserve(transaction: Transaction, session_id: str, *, ratchet: bytes, next_index: int, index: int) -> int | None:
-    """Take the indices from `index` to before `next_index`; return `next_index`, or None where they are not to be had.
+    """Reserve the indices from `index` to before `next_index`; return `next_index`, or None if they are taken.
 
-    `ratchet`: as it will be then. No index is taken twice, not even when the session was loaded a second time.
+    `ratchet`: its state after them. No index is reserved twice, not even when the session was loaded a second time.
     """
     stored: int | None = await transaction.fetchval(
         """
@@ -122,21 +122,21 @@ async def reserve(transaction: Transaction, session_id: str, *, ratchet: bytes, 
 
 
 async def rotate_sessions(transaction: Transaction, room_id: str) -> None:
-    """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
+    """Retire our sessions in this room; the next message begins a new one."""
     await transaction.execute(
         "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False
     )
 
 
 async def retire_sessions_of(transaction: Transaction, user_id: str) -> None:
-    """Let no present session of one of our identities encrypt again, in any room."""
+    """Retire the sessions of one of our identities in all rooms."""
     await transaction.execute(
         "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE user_id=$1 AND active", user_id, False
     )
 
 
 async def retire_sessions_sent_to(transaction: Transaction, user_id: str, device_id: str) -> None:
-    """Let no session encrypt again whose key a device has, and forget that it has it."""
+    """Retire the sessions whose keys a device has, and delete the notes that it has them."""
     await transaction.execute(
         """
         UPDATE matrix_session SET active=$3, ratchet=NULL WHERE active AND session_id IN
@@ -150,12 +150,12 @@ async def retire_sessions_sent_to(transaction: Transaction, user_id: str, device
 
 
 async def delete_retired_sessions(transaction: Transaction) -> None:
-    """Delete first keys of desk and offices with which nothing is read any more."""
+    """Delete retired sessions of desk and offices whose messages are all erased."""
     await transaction.execute(_DELETE_RETIRED)
 
 
 async def delete_sessions_since(transaction: Transaction, room_id: str, since: float) -> None:
-    """Delete what was begun in a room since then (seconds), and let nothing be encrypted with it any more."""
+    """Delete the sessions that were begun in a room since that time (seconds), so that they encrypt nothing more."""
     await rotate_sessions(transaction, room_id)
     query = "DELETE FROM matrix_session WHERE room_id = $1 AND NOT active AND begun_ms >= $2"
     await transaction.execute(query, room_id, int(since * 1000))
@@ -167,9 +167,9 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
 
 
 async def owed_keys(reader: Reader, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
-    """Return the first keys of an identity that devices of these users are owed, the newest first, with `TRUST_COLUMNS`.
+    """Return the first keys of an identity that are due to devices of these users, newest first, with `TRUST_COLUMNS`.
 
-    Of one room, or of each in which a user counts as a member. `again`: also those that they have had.
+    Of one room, or of each in which a user counts as a member. `again`: also those that the devices have.
     """
     where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
     had = "" if again else _NOT_SENT
@@ -187,7 +187,7 @@ async def owed_keys(reader: Reader, sender: str, users: Sequence[str], room_id: 
 
 
 async def withheld_keys(reader: Reader, sender: str, users: Sequence[str]) -> list[Row]:
-    """Return `session_id`, `room_id`, `user_id`, `device_id` of devices that get no key of a session, and were not told."""
+    """Return `session_id`, `room_id`, `user_id`, `device_id` of devices that get no key and were not told so."""
     return await reader.fetch(
         f"""
         SELECT s.session_id, s.room_id, d.user_id, d.device_id FROM matrix_session s CROSS JOIN matrix_device d
@@ -203,7 +203,7 @@ async def withheld_keys(reader: Reader, sender: str, users: Sequence[str]) -> li
 
 
 async def record_sent(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> None:
-    """Note that a device has had the key of a session, if there still is one of that id; it is owed no more."""
+    """Note that a device has the key of a session, if that still exists; the key is no longer due."""
     await transaction.execute(
         """
         INSERT INTO matrix_sent (session_id, user_id, device_id)
@@ -218,7 +218,7 @@ async def record_sent(transaction: Transaction, session_id: str, user_id: str, d
 
 
 async def record_withheld(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> None:
-    """Note that a device was told that it gets no key of a session, if there still is one of that id."""
+    """Note that a device was told that it gets no key of a session, if that still exists."""
     await transaction.execute(
         """
         INSERT INTO matrix_withheld (session_id, user_id, device_id)
@@ -232,13 +232,13 @@ async def record_withheld(transaction: Transaction, session_id: str, user_id: st
 
 
 async def devices_with_keys(reader: Reader, user_id: str) -> set[str]:
-    """Return the devices of a user that have had a key."""
+    """Return the devices of a user that have a key."""
     rows = await reader.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
     return {row["device_id"] for row in rows}
 
 
 async def owe_once_more(transaction: Transaction, user_id: str, device_id: str, sender: str) -> None:
-    """Owe a device every key of an identity that it has had once more, without its having asked."""
+    """Mark every key of an identity that a device has as due once more, without a request of the device."""
     query = f"UPDATE matrix_sent SET owed=$4 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
     await transaction.execute(query, user_id, device_id, sender, True)
 
@@ -246,9 +246,9 @@ async def owe_once_more(transaction: Transaction, user_id: str, device_id: str, 
 async def owe_as_asked(
     transaction: Transaction, user_id: str, device_id: str, sender: str, *, now_ms: int, interval_ms: int
 ) -> bool:
-    """Owe a device each key of an identity that it has had, but those it asked for within that time; whether any is owed.
+    """Mark each key of an identity that a device has as due, except those it asked for within that time.
 
-    A time that is ahead is of a clock that was wrong, and holds nothing back.
+    Return whether any is due. A time in the future comes from a wrong clock, and does not count.
     """
     query = f"""UPDATE matrix_sent SET owed=$4, again_ms=$5
         WHERE {_SENT_KEYS_OF} AND (again_ms <= $6 OR again_ms > $5) RETURNING session_id"""  # noqa: S608 - a constant
@@ -256,13 +256,13 @@ async def owe_as_asked(
 
 
 async def owe_everything(transaction: Transaction) -> None:
-    """Owe every device every key that it has had once more; who was told that it gets none is to be told again."""
+    """Mark every key as due once more to each device that has it; devices that get none are told again."""
     await transaction.execute("UPDATE matrix_sent SET owed=$1", True)
     await transaction.execute("DELETE FROM matrix_withheld")
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let what seems to have been begun, or owed, after then have been so much earlier."""
+    """Make times of sessions and requests after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_session SET {earlier('begun_ms')} WHERE begun_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_sent SET {earlier('again_ms')} WHERE again_ms > $1"  # noqa: S608 - a constant
@@ -270,7 +270,7 @@ async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) ->
 
 
 async def sealed_in(reader: Reader, room_id: str) -> list[Row]:
-    """Return `session_id`, `begun_ms`, `first_key` and `ratchet` of our sessions in a room: some for each of us."""
+    """Return `session_id`, `begun_ms`, `first_key` and `ratchet` of the sessions of our identities in a room."""
     query = "SELECT session_id, begun_ms, first_key, ratchet FROM matrix_session WHERE room_id = $1"
     return await reader.fetch(query, room_id)
 
@@ -281,13 +281,13 @@ async def set_first_key(transaction: Transaction, session_id: str, first_key: by
 
 
 async def set_ratchet(transaction: Transaction, session_id: str, ratchet: bytes | None) -> None:
-    """Write the same ratchet, sealed again; None for one that cannot be opened: its session encrypts nothing more."""
+    """Write the same ratchet, sealed again; None if it cannot be opened: then its session encrypts nothing more."""
     query = "UPDATE matrix_session SET ratchet = $2, active = $3 WHERE session_id = $1 AND active"
     await transaction.execute(query, session_id, ratchet, ratchet is not None)
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys that are in use here."""
+    """Return the owners of the passing keys that are in use in this table."""
     rows = await reader.fetch(
         f"""SELECT substr(first_key, 1, {PASSING_PREFIX}) AS first, substr(ratchet, 1, {PASSING_PREFIX}) AS ratchet
             FROM matrix_session WHERE room_id IN ({LIVES_ON})"""  # noqa: S608 - constants

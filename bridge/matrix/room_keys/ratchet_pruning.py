@@ -24,14 +24,17 @@ from bridge.storage.vault import CannotOpen, Vault
 
 
 async def destroy_keys(transaction: Transaction, room_id: str) -> None:
-    """Delete a room's Megolm sessions, both ways, and what waits for a key; the room stays noted until it is purged."""
+    """Delete a room's outbound and inbound sessions, and events that wait for a key.
+
+    The room's row stays until the purge.
+    """
     await outbound_table.delete_room(transaction, room_id)
     await inbound_table.delete_room(transaction, room_id)
     await waiting_table.delete_room(transaction, room_id)
 
 
 async def prune_ratchets(database: Database, vault: Vault) -> int:
-    """Move every session of others past erased messages, and delete our unused ones; return how many were moved."""
+    """Advance other people's sessions past erased messages, and delete our unused ones; return how many were advanced."""
     await database.commit(outbound_table.delete_retired_sessions)
     moved = 0
     for room in await rooms_of_ours(database):
@@ -43,14 +46,14 @@ async def prune_ratchets(database: Database, vault: Vault) -> int:
                 later = await _later_pickle(vault, row, first)
                 moved += await database.commit(partial(_advance, vault, room, row, first, later))
             except (CannotOpen, OlmGroupSessionError):
-                continue  # its room's key is destroyed, or it cannot be read anyway
-        # A read runs in the event loop: of all rooms at once it would hold up texts for as long as there are rooms.
+                continue  # its room's key is destroyed, or it is damaged
+        # A read runs in the event loop: without a pause after each room, texts would wait for all rooms.
         await asyncio.sleep(0)
     return moved
 
 
 async def _advance(vault: Vault, room: Room, row: Row, first: int, later: bytes, transaction: Transaction) -> bool:
-    """Write the later state; False where a key that reaches further back came meanwhile: the next time."""
+    """Write the later state; return False if a key that begins earlier came meanwhile: then the next turn does it."""
     ratchet = await seal_session(vault, room, inbound_seal_context(row["session_id"]), later)
     return await inbound_table.advance(transaction, row, first=first, ratchet=ratchet)
 

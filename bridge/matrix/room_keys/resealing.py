@@ -35,13 +35,13 @@ from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Passing, Vault, passing_owner_of
 
 BATCH: Final = 50
-"""Sessions in one commit, for which texts wait a few milliseconds."""
+"""Sessions in one commit; texts wait a few milliseconds for it."""
 IN_USE_MS: Final = 8 * 86_400_000
-"""Since its key came, or it began: for as long a session counts as in use. Clients begin another one within a week."""
+"""A session counts as in use for so long after its begin, or its key's arrival. Clients begin another within a week."""
 
 
 async def reseal_sessions(database: Database, vault: Vault, *, now_ms: int) -> None:
-    """Seal again what stands under a retired key, or its room's. May be repeated."""
+    """Seal again the sessions that are sealed under a retired key, or their room's. May be repeated."""
     with_key = await vault.owners()
     for room in await rooms_of_ours(database):
         if not room.lives_on:
@@ -59,9 +59,9 @@ async def reseal_sessions(database: Database, vault: Vault, *, now_ms: int) -> N
 
 
 async def forget_lost(database: Database, vault: Vault, policy: str) -> None:
-    """Forget sessions of desk and offices whose key is gone, and have the policy bot get a new device. At a start.
+    """Delete sessions of desk and offices whose key is gone, and the policy bot's account, so that it gets a new device.
 
-    Both are one commit, so that it is done once.
+    At a start. Both are one commit, so that it is done once.
     """
     keys = await vault.passing_owners() | await vault.owners()
     lost = [
@@ -75,7 +75,7 @@ async def forget_lost(database: Database, vault: Vault, policy: str) -> None:
 
 
 async def forget_sessions_in(database: Database, room_id: str, policy: str) -> None:
-    """Forget the sessions of a thread's room whose key is gone, in the same way, before the room gets another key."""
+    """Delete the sessions of a thread's room whose key is gone, in the same way, before the room gets another key."""
     rows = await inbound_table.sealed_under(database, room_id)
     await _forget(database, [(room_id, row["session_id"], row["sender"]) for row in rows], policy)
 
@@ -108,8 +108,8 @@ async def _reseal_inbound(vault: Vault, room: Room, use: Passing, session_ids: l
         if sealed is not None:
             await inbound_table.set_ratchet(transaction, *where, sealed)
         elif await vault.has_key(passing_owner_of(bytes(row["ratchet"])) or room.key_owner):
-            await inbound_table.forget(transaction, *where)  # it is damaged, and would keep that key for ever
-        # Where its key is gone, the next start forgets it, and gets the key of the session once more.
+            await inbound_table.forget(transaction, *where)  # damaged: it would keep that key for ever
+        # If its passing key is gone, the next start deletes the session, and its device sends the key once more.
 
 
 async def _has_stale_outbound(database: Database, vault: Vault, room: Room) -> bool:
@@ -123,7 +123,7 @@ async def _reseal_outbound(vault: Vault, room: Room, now_ms: int, history: str, 
         if _is_stale(vault, row["first_key"]):
             first_key = await _sealed_again(vault, room, use, first_key_seal_context(session_id), row["first_key"])
             if first_key is None:
-                await outbound_table.set_ratchet(transaction, session_id, None)  # no newcomer could read what it says
+                await outbound_table.set_ratchet(transaction, session_id, None)  # newcomers could not read its messages
                 continue
             await outbound_table.set_first_key(transaction, session_id, first_key)
         if _is_stale(vault, row["ratchet"]):
@@ -145,7 +145,7 @@ def _use_of(at_ms: int, now_ms: int) -> Passing:
 
 
 def _is_stale(vault: Vault, sealed: bytes | None) -> bool:
-    """Whether it is under a retired key, or under its room's. None: there is none."""
+    """Whether a value is sealed under a retired key, or under its room's. `sealed` may be None: nothing is stored."""
     if sealed is None:
         return False
     under = passing_owner_of(bytes(sealed))

@@ -13,7 +13,7 @@ from bridge.storage.vault import Passing, Vault
 
 
 async def seal_session(vault: Vault, room: Room, context: str, data: bytes, *, use: Passing = Passing.SESSIONS) -> bytes:
-    """Seal for a room, within a commit. `use`: under which passing key. `Vault.open_either` opens it.
+    """Seal a session of a room, within a commit. `use`: which passing key. `Vault.open_either` opens it.
 
     Raises `CannotOpen` where a thread's room has no key.
     """
@@ -23,15 +23,15 @@ async def seal_session(vault: Vault, room: Room, context: str, data: bytes, *, u
 
 
 def inbound_seal_context(session_id: str) -> str:
-    """Name the place of an inbound session, for the seal; its pickle's passphrase is the session id."""
+    """Return the seal context of an inbound session; its pickle's passphrase is the session id."""
     return f"matrix inbound {session_id}"
 
 
 def first_key_seal_context(session_id: str) -> str:
-    """Name the place of the first key of a session of ours."""
+    """Return the seal context of the first key of an outbound session."""
     return f"matrix first key {session_id}"
 
 
 def ratchet_seal_context(session_id: str, history: str) -> str:
-    """Name the place of the ratchet of a session of ours. `history`: of the database, in no other of which it opens."""
+    """Return the seal context of the ratchet of an outbound session, which opens only in this `history` of the database."""
     return f"matrix ratchet {session_id} {history}".rstrip()

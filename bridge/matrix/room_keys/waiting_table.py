@@ -27,7 +27,10 @@ async def add(
     needs: Needs,
     deadline_ms: int,
 ) -> None:
-    """Keep an event, its JSON in `event`, behind all that wait; one that waits already keeps its place and its time."""
+    """Store an event, its JSON in `event`, after all others.
+
+    An event that waits already keeps its place and its deadline.
+    """
     await transaction.execute(
         """
         INSERT INTO matrix_waiting (event_id, room_id, session_id, sender, event, needs, arrived, deadline_ms)
@@ -45,7 +48,7 @@ async def add(
 
 
 async def of_session(reader: Reader, room_id: str, session_id: str) -> list[Row]:
-    """Return `event_id`, `room_id`, `sender` and `event` of what was encrypted with a session, in the order of arrival."""
+    """Return `event_id`, `room_id`, `sender` and `event` of a session's events, in the order of arrival."""
     return await reader.fetch(
         f"SELECT {_WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",  # noqa: S608
         room_id,
@@ -54,7 +57,7 @@ async def of_session(reader: Reader, room_id: str, session_id: str) -> list[Row]
 
 
 async def of_sender(reader: Reader, user_id: str) -> list[Row]:
-    """Return the same of what waits for the devices of its sender."""
+    """Return the same for the events that wait for the devices of this sender."""
     return await reader.fetch(
         f"SELECT {_WAITING} FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived",  # noqa: S608
         user_id,
@@ -62,34 +65,34 @@ async def of_sender(reader: Reader, user_id: str) -> list[Row]:
 
 
 async def expired(reader: Reader, *, key_ms: int, device_ms: int) -> list[Row]:
-    """Return the same, and `needs`, of what waited for its key until `key_ms`, or for devices until `device_ms`."""
+    """Return the same, and `needs`, of events whose deadline is at most `key_ms` (key) or `device_ms` (devices)."""
     query = f"SELECT {_WAITING}, needs FROM matrix_waiting WHERE {_EXPIRED} ORDER BY arrived"  # noqa: S608
     return await reader.fetch(query, key_ms, device_ms)
 
 
 async def has_expired(reader: Reader, *, key_ms: int, device_ms: int) -> bool:
-    """Whether there is anything of that."""
+    """Whether there is such an event."""
     query = f"SELECT 1 FROM matrix_waiting WHERE {_EXPIRED} LIMIT 1"  # noqa: S608 - a constant
     return await reader.fetchval(query, key_ms, device_ms) is not None
 
 
 async def next_key_deadline(reader: Reader) -> int | None:
-    """Return until when the next event waits for its key, or None when none does."""
+    """Return the earliest deadline of an event that waits for its key, or None when none does."""
     at: int | None = await reader.fetchval("SELECT MIN(deadline_ms) FROM matrix_waiting WHERE needs='key'")
     return at
 
 
 async def delete(transaction: Transaction, event_id: str) -> None:
-    """Keep an event no longer: it was read, given up or redacted."""
+    """Delete an event that was read, given up or redacted."""
     await transaction.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
 
 
 async def delete_room(transaction: Transaction, room_id: str) -> None:
-    """Delete what waits in a room."""
+    """Delete the waiting events of a room."""
     await transaction.execute("DELETE FROM matrix_waiting WHERE room_id=$1", room_id)
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let what waits until after then wait for so much less."""
+    """Make deadlines after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_waiting SET {earlier('deadline_ms')} WHERE deadline_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -22,15 +22,15 @@ NOT_ACCESSIBLE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
 
 
 class ErasureProbe:
-    """Looks at rooms as the policy bot. `ours`: the user ids of both identities."""
+    """Checks rooms as the policy bot. `ours`: the user ids of both identities."""
 
     def __init__(self, *, policy: Identity, ours: tuple[str, str]) -> None:
         self._client, self._ours = policy.client, frozenset(ours)
 
     async def readable(self, room_id: str) -> list[tuple[str, int]]:
-        """Return every event of a room that still says something: its id and time. State and redactions do not.
+        """Return id and time of every event of a room that still has content; state and redactions do not count.
 
-        Pages through all of the room. Raises `Permanent` when the policy bot cannot look.
+        Pages through the whole room. Raises `Permanent` when the policy bot has no access.
         """
         events: list[tuple[str, int]] = []
         start = ""
@@ -48,7 +48,7 @@ class ErasureProbe:
             start = end
 
     async def empty(self, room_id: str) -> int:
-        """Remove everybody but ourselves, also who is only invited; return how many there were."""
+        """Remove everybody but our identities, including invited people; return how many there were."""
         answer = await self._client.request("GET", "rooms", room_id, "members", query={"not_membership": "leave"})
         users = [
             event["state_key"]
@@ -61,7 +61,7 @@ class ErasureProbe:
         return len(others)
 
     async def event_gone(self, room_id: str, event_id: str) -> bool:
-        """Whether an event can no longer be fetched, or nothing is left in it."""
+        """Whether an event can no longer be fetched, or has no content left."""
         try:
             event = await self._client.request("GET", "rooms", room_id, "event", event_id)
         except TokenRefused:

@@ -23,9 +23,9 @@ from bridge.storage.database import Database, Reader, Transaction, earlier
 DELAY_AFTER_JOIN: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
 MAX_AGE: Final = 86_400.0
-"""Seconds after the upload: no client takes it any more."""
+"""Seconds after the upload; then no client accepts the bundle any more."""
 INVITE_GRACE: Final = 60.0
-"""Seconds after the upload within which the invitation is noted: before that, a person asked back in is still out."""
+"""Seconds after the upload; until then the invitation of a person who had left may not be noted yet."""
 INTERVAL: Final = 60.0
 DUE: Final = """
     SELECT mxc FROM matrix_upload u
@@ -35,7 +35,7 @@ DUE: Final = """
     ORDER BY due_ms
 """
 RETRY_SECONDS: Final = 600.0
-"""Seconds until the homeserver is asked again about an upload that it would not delete."""
+"""Seconds until the next try to delete an upload that the homeserver refused to delete."""
 
 
 async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
@@ -55,7 +55,7 @@ async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, use
 
 
 async def record_linked_media(transaction: Transaction, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
-    """Note what a message pointed to, in the commit that puts the message on the deletion index."""
+    """Note an upload that a message links, in the commit that puts the message on the deletion index."""
     await transaction.execute(
         "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         mxc,
@@ -82,7 +82,7 @@ async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, due_ms: int, by_ms: int) -> None:
-    """Let uploads that seem to have been made after `latest_ms`, or are due after `due_ms`, be so much earlier."""
+    """Make times of uploads after `latest_ms`, and due times after `due_ms`, earlier by `by_ms`."""
     query = f"UPDATE matrix_upload SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_upload SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
@@ -97,7 +97,7 @@ class UploadCleanup:
         self.loop = BackgroundLoop("uploads", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def run_once(self) -> float:
-        """Note who has come in or gone, and delete what is due; return the seconds until it looks again."""
+        """Update due times by who has joined or left, and delete due uploads; return the seconds until the next turn."""
         await self._database.commit(self._update_due_times)
         now = self._now()
         for row in await self._database.fetch(DUE, now):
@@ -108,7 +108,7 @@ class UploadCleanup:
                 if isinstance(error, HomeserverUnreachable) and error.errcode != STILL_THERE:
                     log.event("uploads.retry", status=error.status)
                     break
-                # It is about this one: those behind it do not wait for it.
+                # The refusal concerns this upload alone: the others do not wait for it.
                 log.event("uploads.delete_rejected", status=error.status)
                 await self._database.commit(partial(_postpone, mxc=mxc, due=now + int(RETRY_SECONDS * 1000)))
                 continue
@@ -116,7 +116,7 @@ class UploadCleanup:
         return INTERVAL
 
     async def _update_due_times(self, transaction: Transaction) -> None:
-        """Let what was for a person who has come in be due soon, and for a person who has gone, now."""
+        """Make bundles for people who have joined due soon, and those for people who have left due now."""
         rows = await transaction.fetch(
             """
             SELECT u.mxc, m.membership FROM matrix_upload u

@@ -41,8 +41,8 @@ class UnknownRoom(Permanent):
 class Room:
     """A room of ours. Every one is encrypted: it was created so, and only we could change that.
 
-    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals a thread's sessions;
-    those of desk and offices stood under it before they were under passing keys.
+    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals a thread's sessions,
+    and those of desk and offices in an older program, before there were passing keys.
     """
 
     room_id: str
@@ -59,7 +59,7 @@ class Room:
 async def record_room(
     transaction: Transaction, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]
 ) -> None:
-    """Note a room, with the memberships and power levels it was created with; noting it again changes its owner only."""
+    """Note a room, with its first memberships and power levels; a second call changes its owner only."""
     await transaction.execute(
         """
         INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)
@@ -87,7 +87,7 @@ async def record_room(
 
 
 async def set_owner(transaction: Transaction, room_id: str, owner: str) -> None:
-    """Give a room to a thread, or with an empty owner to none: then its events belong to no thread."""
+    """Assign a room to a thread; with an empty owner to none, so that its events belong to no thread."""
     await transaction.execute("UPDATE matrix_room SET owner=$2 WHERE room_id=$1", room_id, owner)
 
 
@@ -98,7 +98,7 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
 
 
 async def delete_unassigned_rooms(transaction: Transaction) -> None:
-    """Delete rooms that were noted when a crash came, before they were given to a thread or to the stock. At the start."""
+    """Delete rooms that were neither assigned to a thread nor made warm rooms, because of a crash. At the start."""
     await transaction.execute(
         """DELETE FROM matrix_room WHERE kind = 'thread'
            AND room_id NOT IN (SELECT room_id FROM warm_room)
@@ -109,7 +109,7 @@ async def delete_unassigned_rooms(transaction: Transaction) -> None:
 
 
 async def people_of_lost(reader: Reader, thread: str, room_id: str) -> list[str]:
-    """Return who was in the lost rooms of a thread that has this room now, ourselves included."""
+    """Return the members of the lost rooms of a thread that has this room now, our identities included."""
     rows = await reader.fetch(
         f"""SELECT DISTINCT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
             WHERE r.kind = 'thread' AND r.owner = $1 AND r.room_id <> $2 AND m.membership IN {KEY_MEMBERSHIPS}
@@ -121,7 +121,7 @@ async def people_of_lost(reader: Reader, thread: str, room_id: str) -> list[str]
 
 
 async def settle_lost(transaction: Transaction, thread: str, room_id: str) -> None:
-    """Delete the rows of lost rooms of a thread: all their people are invited to this one."""
+    """Delete the rows of lost rooms of a thread, after all their members were invited to this one."""
     query = "DELETE FROM matrix_room WHERE kind = 'thread' AND owner = $1 AND room_id <> $2"
     await transaction.execute(query, thread, room_id)
 
@@ -166,7 +166,7 @@ async def members_of(reader: Reader, room_id: str) -> dict[str, str]:
 
 
 async def members_for_keys(reader: Reader, room_id: str) -> list[str]:
-    """Return who counts for the keys of a room."""
+    """Return the users who get the keys of a room: members and invited people."""
     rows = await reader.fetch(
         f"SELECT user_id FROM matrix_member WHERE room_id=$1 AND membership IN {KEY_MEMBERSHIPS}",  # noqa: S608
         room_id,
@@ -175,13 +175,13 @@ async def members_for_keys(reader: Reader, room_id: str) -> list[str]:
 
 
 async def rooms_not_joined(reader: Reader, user_id: str) -> list[str]:
-    """Return the rooms that told of a user who, as the homeserver told us, is not in them now."""
+    """Return the rooms that a user was in or invited to and, by the last sync, is not in now."""
     query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
     return [row["room_id"] for row in await reader.fetch(query, user_id)]
 
 
 async def is_joined(reader: Reader, room_id: str, user_id: str) -> bool:
-    """Whether a user is in a room, as the homeserver last told us."""
+    """Whether a user is in a room, by the last sync."""
     return await membership_of(reader, room_id, user_id) == "join"
 
 
@@ -217,36 +217,36 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
 
 
 async def note_put_back(transaction: Transaction, heard_until: int, *, again: bool) -> None:
-    """Note of everybody's membership that the homeserver was put back to before that time (ms).
+    """Note with every membership a rollback of the homeserver to before that time (ms).
 
-    `again`: that was noted before and it was neither heard nor put back since, so who was found to be back stays noted. The
-    time does not tell that: it is by the homeserver's clock, and differs a little each time it is asked for.
+    `again`: the same rollback was noted before, and no sync was committed since, so people found to be back stay noted. The
+    time cannot show that: it is by the homeserver's clock, and differs a little each time.
     """
     await transaction.execute("UPDATE matrix_member SET back = (back AND $2), gone_ms = $1", heard_until, again)
 
 
 async def put_back_at(reader: Reader, room_id: str, user_id: str) -> int | None:
-    """Return until when (ms) a homeserver had told that was put back since we noted this membership; else None."""
+    """Return the time (ms) to which a rollback was noted since we noted this membership; else None."""
     query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2"
     at: int | None = await reader.fetchval(query, room_id, user_id)
     return at
 
 
 async def gone_until(reader: Reader, room_id: str, user_id: str) -> int | None:
-    """Return the same of a person who had gone by then; else None."""
+    """Return the same if the person had left before the rollback; else None."""
     query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN ('leave', 'ban')"
     at: int | None = await reader.fetchval(query, room_id, user_id)
     return at
 
 
 async def note_lost(transaction: Transaction, room_id: str, user_id: str) -> None:
-    """Note that a person counts as invited, whom the homeserver has lost: what is known of when that was, stays known."""
+    """Note that a person whom the homeserver has lost counts as invited; the noted rollback stays."""
     query = "UPDATE matrix_member SET membership='invite' WHERE room_id=$1 AND user_id=$2"
     await transaction.execute(query, room_id, user_id)
 
 
 async def note_back(transaction: Transaction, room_id: str, user_id: str) -> bool:
-    """Note that a person who had gone is there again; False when that was noted before."""
+    """Note that a person who had left is in the room again; False if that was noted before."""
     query = "UPDATE matrix_member SET back=$3 WHERE room_id=$1 AND user_id=$2 AND NOT back RETURNING user_id"
     return await transaction.fetchval(query, room_id, user_id, True) is not None
 
@@ -261,18 +261,18 @@ async def set_levels(transaction: Transaction, room_id: str, levels: Mapping[str
 
 
 async def levels_of(reader: Reader, room_id: str) -> dict[str, int]:
-    """Return user id -> power level of those named, by user id; everybody else has 0."""
+    """Return user id -> power level of users with a level of their own, ordered by user id; all others have 0."""
     query = "SELECT user_id, level FROM matrix_level WHERE room_id=$1 ORDER BY user_id"
     return {row["user_id"]: row["level"] for row in await reader.fetch(query, room_id)}
 
 
 def peek_desk_levels(connection: Snapshot) -> dict[str, int]:
-    """Return user id -> power level of who is in the desk room or invited to it, to a command beside the bridge."""
+    """Return user id -> power level of the users who are joined or invited to the desk, for a command beside the bridge."""
     return {user: level for user, (_, level) in peek_desk_members(connection).items()}
 
 
 def peek_desk_members(connection: Snapshot) -> dict[str, tuple[str, int]]:
-    """Return user id -> membership (join, invite) and power level at the desk, to a command beside the bridge."""
+    """Return user id -> membership (join, invite) and power level at the desk, for a command beside the bridge."""
     rows = connection.fetch(
         f"""SELECT m.user_id, m.membership, COALESCE(l.level, 0) AS level FROM matrix_room r
             JOIN matrix_member m ON m.room_id = r.room_id
@@ -283,7 +283,7 @@ def peek_desk_members(connection: Snapshot) -> dict[str, tuple[str, int]]:
 
 
 def peek_room_counts(connection: Snapshot) -> dict[str, int]:
-    """Return user id -> in how many rooms of ours they are, or are invited to, to a command beside the bridge."""
+    """Return user id -> number of our rooms that they are joined or invited to, for a command beside the bridge."""
     rows = connection.fetch(
         f"""SELECT user_id, COUNT(*) AS rooms FROM matrix_member
             WHERE membership IN {KEY_MEMBERSHIPS} GROUP BY user_id ORDER BY user_id"""  # noqa: S608 - a constant

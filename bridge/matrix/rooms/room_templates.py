@@ -16,15 +16,15 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.rooms.room_state import RoomKind
 
 ROOM_VERSION: Final = "12"
-"""From this version on the creator has all power and must not stand in `power_levels.users`."""
+"""From this version on the creator has every power and must not be listed in `power_levels.users`."""
 
 UNREADABLE: Final = words_in_all("room.unreadable")
-"""Why a device reads nothing here and what to do. It is said in the clear, so it says nothing about the line, and in every
-language: who reads it is not known, and it is the same everywhere."""
+"""Why a device can read nothing here and what to do. It is sent in the clear, so it says nothing about the line; it is in
+every language, because the reader is unknown, and it is the same everywhere."""
 TOPIC: Final = " ".join(
     f"{words_of('room.nothing_readable', language)} {words_of('room.unreadable', language)}" for language in READ
 )
-"""The one topic of every room: a client shows it also where it can decrypt nothing."""
+"""The topic of every room: a client shows it even if it can decrypt nothing."""
 
 CREATOR_ONLY: Final = 100
 SUPERVISOR: Final = 50
@@ -53,7 +53,7 @@ def create_room_body(kind: RoomKind, name: str, *, invite: Sequence[str], superv
         "topic": TOPIC,
         "invite": list(invite),
         "is_direct": False,
-        # The kind is for the homeserver's module: which of our rooms is the desk, and so who is on the roster.
+        # The homeserver's module reads the kind, to know which room is the desk and who is on the roster.
         "creation_content": {"m.federate": False, ROOM_KIND_FIELD: kind},
         "power_level_content_override": power_levels(kind, supervisors),
         "initial_state": [
@@ -68,7 +68,8 @@ def create_room_body(kind: RoomKind, name: str, *, invite: Sequence[str], superv
 def power_levels(kind: RoomKind, supervisors: Sequence[str]) -> dict[str, Any]:
     """Make the content of `m.room.power_levels`.
 
-    At the desk supervisors may invite, remove and give roles; elsewhere everybody talks, and the rest is the creator's.
+    At the desk supervisors may invite, remove and give roles; elsewhere everybody may send messages, and only the creator
+    may do more.
     """
     desk = kind == "desk"
     roles = SUPERVISOR if desk else CREATOR_ONLY
@@ -87,9 +88,9 @@ def power_levels(kind: RoomKind, supervisors: Sequence[str]) -> dict[str, Any]:
 
 
 def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
-    """Tell whether a room's power levels are not what we made them, other than in who has a role there.
+    """Whether a room's power levels differ from those that we set, apart from roles.
 
-    What we write nothing about does not count, except for events: a homeserver adds fields of its own (`historical`).
+    Fields that we do not set do not count, because a homeserver adds some (`historical`); under `events` they do.
     """
     users = levels.get("users")
     silenced = isinstance(users, Mapping) and any(isinstance(level, int) and level < 0 for level in users.values())
@@ -100,12 +101,12 @@ def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
 def restored_power_levels(
     kind: RoomKind, levels: Mapping[str, Any], *, supervisors: Collection[str], alone: bool
 ) -> dict[str, Any]:
-    """Return power levels as we made them, with these supervisors, and unless they are it `alone` those there are now."""
+    """Return the power levels that we set, with these supervisors and, unless `alone`, the present ones."""
     return power_levels(kind, sorted({*supervisors, *(() if alone else _supervisors(levels))}))
 
 
 def are_supervisors(levels: Mapping[str, Any], users: Collection[str], *, alone: bool) -> bool:
-    """Whether all these users have a supervisor's level, and where they should be it `alone`, nobody else has."""
+    """Whether all these users have a supervisor's level and, with `alone`, nobody else has."""
     now = _supervisors(levels)
     return set(users) == now if alone else set(users) <= now
 

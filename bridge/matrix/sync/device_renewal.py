@@ -28,12 +28,12 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 
 MIN_INTERVAL_MS: Final = 3_600_000
-"""Between two devices: a person who deletes them on purpose, or a fault of ours, makes no flood of them."""
+"""Between two devices: a person who deletes them on purpose, or a fault of ours, must not cause a flood of devices."""
 RETRY_SECONDS: Final = 60.0
 
 
 class DeviceRenewal:
-    """Renews one identity's device; outbound sessions are in the main database. `notify`: tells people, once a loss."""
+    """Renews one identity's device; outbound sessions are in the main database. `notify`: tells people, once each time."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class DeviceRenewal:
         self._notified = False
 
     async def renew(self) -> None:
-        """See whether the homeserver has the device, and make another if not.
+        """Check whether the homeserver has the device, and make another if not.
 
         Raises `ReplacedByAnother`, `UnknownDevice` when it is too early for another, and what `HomeserverClient` raises.
         """
@@ -110,12 +110,12 @@ class DeviceRenewal:
 
     async def _replace(self) -> None:
         user_id, now = self._identity.user_id, int(self._clock.now() * 1000)
-        # First, because the identity's database may be another: what is retired twice is retired once.
+        # First, because the identity's database may be another one; to retire sessions twice is harmless.
         await self._main.commit(lambda transaction: retire_sessions_of(transaction, user_id))
         device_id = f"{self._prefix}{secrets.token_hex(4).upper()}"
         await self._identity.database.commit(
             lambda transaction: self._identity.replace_device(transaction, device_id, now_ms=now)
         )
-        # Nobody knows the new device yet: what is sent before it is registered could be read by nobody.
+        # Nobody knows the new device yet: nobody could read a message that is sent before it is registered.
         self._identity.client.suspended = True
         self._identity.device_id, self._identity.since_ms = device_id, now

@@ -27,16 +27,16 @@ from bridge.storage.database import Transaction
 BATCH_SIZE: Final = 50
 REJECTED_SECONDS: Final = 600.0
 UNANSWERED_SECONDS: Final = 60.0
-"""Until users are asked for again of whom an answer says nothing: their homeserver was not reached, and nobody believes
-their list of before meanwhile."""
+"""Seconds until users whom an answer does not cover are queried again: their homeserver was not reached, and their old
+device list is not used meanwhile."""
 MAX_SLEEP: Final = 2.0
-"""Seconds until marks are looked for that were made beside the bridge: five are promised (design.md, "Contracts with the
+"""Seconds between two checks for marks that were made beside the bridge. Five are promised (design.md, "Contracts with the
 outside")."""
 MIN_SLEEP: Final = 0.25
 
 
 class DeviceListUpdates:
-    """Works off dirty users and events that waited too long. `run` until cancelled; `wake` after marking a person."""
+    """Processes dirty users and events that waited too long. `run` until cancelled; call `wake` after marking a user."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class DeviceListUpdates:
         self._loop = BackgroundLoop("matrix.device_lists", self._turn, max_sleep=MAX_SLEEP)
 
     def wake(self) -> None:
-        """Say that there may be something to do."""
+        """Start the next turn at once."""
         self._loop.wake()
 
     async def run(self) -> None:
-        """Mark everybody once, because lists may have changed meanwhile, then work until cancelled."""
+        """Mark everybody once, because device lists may have changed meanwhile; then work until cancelled."""
         await self._database.commit(self._devices.mark_all_dirty)
         await self._loop.run()
 
@@ -87,7 +87,7 @@ class DeviceListUpdates:
         try:
             answer = await self._devices.query([user_id for user_id, _ in marks])
             if unanswered := [mark for mark in marks if not is_answered(answer.told, mark[0])]:
-                # Who has left us is not asked for, for ever; whoever comes again is marked again.
+                # Users who have left our rooms are not queried any more; they are marked again if they come back.
                 await self._database.commit(partial(dirty_table.clear_outsiders, marks=unanswered))
                 await self._postpone(unanswered, UNANSWERED_SECONDS)
                 marks = [mark for mark in marks if mark not in unanswered]
@@ -101,7 +101,7 @@ class DeviceListUpdates:
             if len(marks) == 1:
                 await self._postpone(marks, REJECTED_SECONDS)
                 raise
-            for mark in marks:  # what is refused about one of them is not to be the others' trouble
+            for mark in marks:  # a refusal that concerns one user must not delay the others
                 await self._refresh([mark])
         else:
             await self._database.commit(partial(dirty_table.clear, marks=marks))

@@ -10,8 +10,8 @@ That time is stored as no later than our machine's clock, and converted to the h
 
 The cursor is deleted in the commit that notes the work to repeat. From then until the first sync is committed neither count
 nor event can be compared: after a crash in between the homeserver may have counted past that cursor. So after that commit,
-before any of the work is done, the homeserver is given a mark. If it is put back again before the first sync, the mark is
-missing, whatever it counts, and all is noted and done once more.
+before any of the work is done, a mark is stored at the homeserver. If it is rolled back again before the first sync, the
+mark is missing, whatever it counts, and all is noted and done once more.
 
 After a false alarm at a start, waiting texts would not be held back while the redactions made meanwhile are still unread.
 So no request without a cursor is made twice with the same parameters, because Synapse answers it from its cache for two
@@ -46,24 +46,25 @@ from bridge.runtime import log
 
 MAX_ID_LENGTH: Final = 255
 SKEW_MS: Final = 120_000
-"""By how much two clocks may differ that are both right."""
+"""How much two correct clocks may differ."""
 POSITION: Final = re.compile(r"(?:s(\d+)|m(\d+)((?:~\d+\.\d+)*))_")
-"""The position in the stream of events, with which Synapse's cursors begin: of one writer, or of each of several."""
+"""The position in the stream of events at the beginning of Synapse's cursors: of one writer, or of each of several."""
 SECOND_LOOK_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 2.0
 MOST_REFUSALS: Final = 60
-"""How often it is asked for the newest event while it answers with an error of its own, and how far apart."""
+"""Seconds between two requests for the newest event while the homeserver answers with an internal error, and their
+number."""
 
 
 def fresh_timeout() -> str:
-    """Return a `timeout` for a sync without a cursor, by which no other one is its like: it is answered at once anyhow."""
+    """Return an unused `timeout` for a sync without a cursor; such a sync is answered at once whatever it is."""
     return str(1 + secrets.randbelow(1 << 30))
 
 
 def newest(response: Json, now: float) -> Heard | None:
     """Return the newest event of a sync response by its time, if there is one.
 
-    `now`: what our machine's clock shows; so new is it at most, though the homeserver's clock be hours ahead.
+    `now`: our machine's clock, which limits the time, even if the homeserver's clock is hours ahead.
     """
     ours = int(now * 1000)
     latest: Heard | None = None
@@ -81,16 +82,16 @@ def newest(response: Json, now: float) -> Heard | None:
 
 
 MARK: Final = "quietline.put_back"
-"""Account data of the policy bot: of when (ms) the newest event was that had been told, when that was last noted."""
+"""Type of account data of the policy bot: the time (ms) of the newest event that we knew when a rollback was last noted."""
 
 
 class Rollback(NamedTuple):
-    """What is known of a rollback.
+    """A rollback of the homeserver.
 
-    `heard_until`: the time of the newest event that was told, in milliseconds by the homeserver's clock as it goes now.
-    `counts_less`: it counts fewer events than it had counted. Else this was known before, or it has not the newest event,
-    nothing more: a database of ours that was put back does not know that the event was erased since.
-    `noted`: it was noted before, and the homeserver was not put back once more since.
+    `heard_until`: the time of the newest event that we know, in milliseconds by the homeserver's present clock.
+    `counts_less`: the homeserver's count is lower than before. If False, the rollback was noted before, or only the newest
+    event is missing; the latter also happens when our own database was restored and does not know that the event was
+    erased. `noted`: it was noted before, and there was no other rollback since.
     """
 
     heard_until: int
@@ -99,16 +100,15 @@ class Rollback(NamedTuple):
 
 
 async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | None:
-    """Return what is known of it, if the homeserver was put back since it was last heard; else None.
+    """Return the rollback if there was one since the last committed sync; else None.
 
-    `no_rooms`: a filter that lets no room through; `now`: what our machine's clock shows. Raises what `HomeserverClient`
-    raises.
+    `no_rooms`: a filter without rooms; `now`: our machine's clock. Raises what `HomeserverClient` raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
     if reached is None or (heard := reached.heard) is None:
         return None
     if not reached.cursor:
-        await _position_now(identity, no_rooms)  # for what its clock shows
+        await _position_now(identity, no_rooms)  # to learn the homeserver's clock
         heard_until = _by_its_clock(heard.at, identity.client.server_time, now())
         return Rollback(heard_until, counts_less=False, noted=await _is_marked(identity, heard))
     counts_less = await _has_gone_back(identity, reached.cursor, no_rooms)
@@ -119,10 +119,10 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
 
 
 async def mark(identity: Identity) -> bool:
-    """Have the homeserver keep that this rollback is noted; return whether it does.
+    """Store a mark at the homeserver that this rollback is noted; return whether it is stored.
 
-    One that takes no mark is heard all the same: else nobody would be heard as long as that lasts. Raises what
-    `HomeserverClient` raises where it does not answer: it may be put back meanwhile.
+    If the homeserver refuses the mark, syncing continues: otherwise no event would be received as long as that lasts.
+    Raises what `HomeserverClient` raises where it does not answer, because it may be rolled back meanwhile.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
     if reached is None or reached.heard is None:
@@ -138,7 +138,7 @@ async def mark(identity: Identity) -> bool:
 
 
 async def _is_marked(identity: Identity, heard: Heard) -> bool:
-    """Whether the homeserver has the mark still; asked twice, for a worker may be behind for a moment."""
+    """Whether the homeserver still has the mark; checked twice, because a worker may lag for a moment."""
     if await _has_mark(identity, heard):
         return True
     await wait(SECOND_LOOK_SECONDS)
@@ -153,12 +153,12 @@ async def _has_mark(identity: Identity, heard: Heard) -> bool:
         answer = await identity.client.request("GET", "user", identity.user_id, "account_data", MARK)
     except HomeserverError as error:
         _raise_unless_refused(error)
-        return error.errcode != "M_NOT_FOUND"  # one that cannot tell counts as not put back
+        return error.errcode != "M_NOT_FOUND"  # an internal error does not count as a rollback
     return answer.get("heard_until") == heard.at
 
 
 def _raise_unless_refused(error: HomeserverError) -> None:
-    """Raise what says nothing of the thing that was asked: that the homeserver does not answer, or does not know us."""
+    """Raise an error that is no answer to the question: the homeserver does not answer, or does not know us."""
     if isinstance(error, TokenRefused | UnknownDevice):
         raise error
     if isinstance(error, Transient) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -166,9 +166,9 @@ def _raise_unless_refused(error: HomeserverError) -> None:
 
 
 def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
-    """Return a time by the homeserver's clock: what it shows now, less what has passed since by ours.
+    """Convert a time to the homeserver's present clock: its time now, minus the time that has passed by our clock.
 
-    Where the two clocks agree, and where its own has been behind all the while, that is the time itself.
+    If the two clocks agree, or the homeserver's was behind all the time, the time stays as it is.
     """
     if server_time is None:
         return at
@@ -177,10 +177,10 @@ def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
 
 
 def without_heard(response: Json, until: int) -> Json:
-    """Return a response without the events that are not newer than that.
+    """Return a response without the events up to that time.
 
-    Which state holds is left as it is told, but for power levels of before, and for memberships of before by which a person
-    is out: who supervises, and who had come since, is what was told last, which they are made again.
+    The current state stays, except old power levels, and old memberships by which a person is out of the room: roles and
+    members that were known before the rollback are restored.
     """
     rooms = {
         room_id: {
@@ -214,12 +214,12 @@ def _is_made_again(event: Json) -> bool:
 
 
 def are_newer(timeline: Json, until: int) -> bool:
-    """Whether every event of a timeline is newer than that, so that there may be more before them."""
+    """Whether every event of a timeline is newer than that time, so that there may be more before them."""
     return all(_at(event) > until for event in objects_in(timeline.get("events")))
 
 
 def newer(events: list[Json], until: int) -> list[Json]:
-    """Return the events that are newer than that; one without a time is not."""
+    """Return the events that are newer than that time; an event without a time is not."""
     return [event for event in events if _at(event) > until]
 
 
@@ -231,7 +231,7 @@ def _at(event: Json) -> int:
 
 
 async def _has_gone_back(identity: Identity, cursor: str, no_rooms: Json) -> bool:
-    """Whether the homeserver has counted fewer events than it had. To ask without a cursor confirms nothing to it."""
+    """Whether the homeserver's count is lower than before. A sync without a cursor acknowledges nothing."""
     before = _position(cursor)
     if before is None or not await _counts_less(identity, before, no_rooms):
         return False
@@ -250,7 +250,7 @@ async def _position_now(identity: Identity, no_rooms: Json) -> int | None:
 
 
 async def _has_event(identity: Identity, heard: Heard) -> bool:
-    if not heard.event_id:  # of a room that has gone: the count alone tells
+    if not heard.event_id:  # its room was erased: only the count can show a rollback
         return True
     refused: str | int = ""
     for _ in range(MOST_REFUSALS):
@@ -258,7 +258,7 @@ async def _has_event(identity: Identity, heard: Heard) -> bool:
             await identity.client.request("GET", "rooms", heard.room_id, "event", heard.event_id)
         except HomeserverError as error:
             _raise_unless_refused(error)
-            # Of a room that it does not have it says "forbidden"; a room that we erased since is read again for nothing.
+            # "Forbidden" means that it does not have the room; if we erased it since, all rooms are read again in vain.
             if error.errcode in {"M_NOT_FOUND", "M_FORBIDDEN"}:
                 return False
             refused = error.errcode or error.status
@@ -270,7 +270,7 @@ async def _has_event(identity: Identity, heard: Heard) -> bool:
 
 
 def _position(cursor: object) -> int | None:
-    """Return the position in the stream of events; None for a cursor of another shape."""
+    """Return the position in the stream of events; None for a cursor of another form."""
     match = POSITION.match(cursor) if isinstance(cursor, str) else None
     if match is None:
         return None

@@ -29,7 +29,7 @@ CANCEL_CONTENT: Final = {
 
 
 class OneTimeKeyUpload:
-    """The chores of one identity."""
+    """Does this work for one identity."""
 
     def __init__(
         self, *, identity: Identity, inbox: ToDeviceInbox, devices: DeviceLists, to_device: ToDeviceSender
@@ -45,8 +45,8 @@ class OneTimeKeyUpload:
         self.loop = BackgroundLoop("matrix.key_upload", self._turn, max_sleep=math.inf, retry=(0.5, 30.0))
 
     def note_response(self, response: Json, batch: ToDeviceBatch) -> None:
-        """Take note of a committed response."""
-        # what is not listed is zero (Client-Server API, sync), be it the algorithm or all of it
+        """Note what a committed response asks for."""
+        # a missing count is zero (Client-Server API, sync), also when the whole field is missing
         count = object_at(response, "device_one_time_keys_count").get(ALGORITHM, 0)
         if isinstance(count, int) and count >= 0:
             self._count = count
@@ -62,7 +62,7 @@ class OneTimeKeyUpload:
         return math.inf
 
     async def run_once(self) -> None:
-        """Do everything there is to do now."""
+        """Do all work that is due."""
         count, self._count = self._count, None
         fallback, self._fallback_used = self._fallback_used, False
         refused: Permanent | None = None
@@ -86,7 +86,7 @@ class OneTimeKeyUpload:
             raise refused
 
     async def _unless_refused(self, work: Awaitable[None]) -> None:
-        """Do it for one device; a permanent refusal does not delay the others."""
+        """Do the work for one device; a permanent refusal does not delay the others."""
         try:
             await work
         except TokenRefused:

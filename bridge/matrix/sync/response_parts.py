@@ -18,7 +18,7 @@ from bridge.matrix.sync.sync_response import MAX_ID_LENGTH, NO_GAP, TimelineGap,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponsePart:
-    """`response`: one event, as a sync response of its own; `unhandled`: what it is called if it cannot be written."""
+    """`response`: one event, as a sync response of its own; `unhandled`: what is reported if it cannot be written."""
 
     response: Json
     unhandled: UnhandledEvent
@@ -26,7 +26,7 @@ class ResponsePart:
 
 
 def response_parts(response: Json, gaps: TimelineGaps) -> Iterator[ResponsePart]:
-    """Take a response apart; an event that a gap brought is a part as well."""
+    """Split a response; an event that was fetched for a gap is a part as well."""
     if "device_lists" in response:
         yield _part({"device_lists": response["device_lists"]}, {})
     for event in objects_in(object_at(response, "to_device").get("events")):
@@ -67,6 +67,6 @@ def _part(response: Json, event: Json, room_id: str = "") -> ResponsePart:
 
 
 def _id(value: object) -> str:
-    """Return an id as it may stand in a table, or nothing."""
+    """Return an id that a table can store, or an empty string."""
     good = isinstance(value, str) and len(value) <= MAX_ID_LENGTH and "\0" not in value
     return str(value) if good and str(value).encode(errors="replace") == str(value).encode(errors="ignore") else ""

@@ -46,12 +46,12 @@ from bridge.storage.database import Transaction, attempt
 
 POLL_SECONDS: Final = 30
 RETRY_WAITS: Final[Waits] = (0.1, 2.0)
-"""Seconds between tries, the first and the largest: the homeserver is the agency's own, and people wait for it."""
+"""Seconds between tries, the first and the largest: short, because the homeserver is the agency's own and people wait."""
 PAUSE_PER_EVENT: Final = 0.02
 MAX_PAUSE: Final = 1.0
-"""Seconds between two questions, per event that came: see `_pause_after`."""
+"""The most seconds between two syncs: see `_pause_after`."""
 MAX_PAUSE_WHEN_URGENT: Final = 0.25
-"""The most while a person may still take words back: a redaction that waits here must not come too late."""
+"""The same while an undo window is open: a redaction that waits here must not come too late."""
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 500
 
@@ -66,32 +66,35 @@ ROOM_FILTER: Final = {
         "account_data": _NO_TYPES,
     },
 }
-"""What the policy bot asks for. Of what passes only who read what: a text lives from when its assignee has seen it."""
+"""The policy bot's filter. Of ephemeral events only read receipts: a text's lifetime begins when its assignee reads it."""
 
 NO_ROOM_FILTER: Final = {**_BASE_FILTER, "room": {"rooms": []}}
-"""What the texter puppet asks for: its key counts and its to-device inbox."""
+"""The texter puppet's filter: only its key counts and its to-device inbox."""
 
 USE_STATE_AFTER: Final = {f"{name.removesuffix('state_after')}use_state_after": "true" for name in STATE_AFTER}
-"""Asks to be told which state holds after the timeline, in place of which held before it."""
+"""Requests the state after the timeline in place of the state before it."""
 
 ResponseWriter: TypeAlias = Callable[[Transaction, Json, ToDeviceBatch, TimelineGaps], Awaitable[None]]
-"""Writes what a response tells, inside its commit."""
+"""Writes the content of a response, inside its commit."""
 
 UnhandledSink: TypeAlias = Callable[[Transaction, UnhandledEvent], Awaitable[None]]
-"""Puts aside what could not be written, inside the same commit."""
+"""Sets aside an event that could not be written, inside the same commit."""
 
 
 async def drop_unhandled(_conn: Transaction, _unhandled: UnhandledEvent) -> None:
-    """Put nothing aside: for an identity of whose events only keys are kept."""
+    """Do nothing: for an identity that receives only keys."""
 
 
 async def no_urgent_timers() -> bool:
-    """Say that nobody is in a hurry."""
+    """Return False: no undo window is open."""
     return False
 
 
 class SyncLoop:
-    """The loop of one identity. `run` until cancelled; of the wire it raises `TokenRefused` and `ReplacedByAnother`."""
+    """The loop of one identity.
+
+    `run` until cancelled; of the network's errors it raises `TokenRefused` and `ReplacedByAnother`.
+    """
 
     def __init__(
         self,
@@ -110,14 +113,12 @@ class SyncLoop:
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
-        """Make the loop. `has_urgent_timers` tells whether words wait that may still be taken back.
+        """`has_urgent_timers`: whether an undo window is open.
 
-        `now`: what the machine's clock shows. `rolled_back`: told of a homeserver that was put back, and until when (ms) it
-        had told, before it is heard; returns whether the homeserver keeps a mark of that (`homeserver_rollback.mark`).
-
-        `interval`: ask every so many seconds instead of waiting at the homeserver for something to happen.
-
-        A waiting question is worked out again for each event in each room of the identity, whatever its filter says.
+        `now`: the machine's clock. `rolled_back`: called with a rollback of the homeserver before the next sync; returns
+        whether the homeserver stores a mark of it (`homeserver_rollback.mark`). `interval`: sync every so many seconds
+        instead of long polling, because the homeserver evaluates a waiting sync again for each event in each room of the
+        identity, whatever its filter says.
         """
         self._interval, self._has_urgent_timers = interval, has_urgent_timers
         self._identity = identity
@@ -142,7 +143,7 @@ class SyncLoop:
         await loop.run()
 
     async def _run_once_or_renew(self) -> float:
-        """Return the seconds until the next question."""
+        """Sync once; return the seconds until the next sync."""
         try:
             if not self.caught_up.is_set():
                 await self._look_for_rollback()
@@ -153,10 +154,10 @@ class SyncLoop:
             raise
         except Permanent as error:
             self.caught_up.clear()
-            if error.errcode == "M_FORBIDDEN":  # the user itself may be unknown, as after a homeserver was put back
+            if error.errcode == "M_FORBIDDEN":  # the user itself may be unknown, as after a rollback of the homeserver
                 await self._renew_device()
             raise
-        except Exception:  # whatever it was, what is not here may still come; the loop decides what is tried again
+        except Exception:  # after any error, events may still be missing; the loop decides what is tried again
             self.caught_up.clear()
             raise
         self.caught_up.set()
@@ -164,7 +165,7 @@ class SyncLoop:
 
     async def _look_for_rollback(self) -> None:
         rollback = await self._find_rollback()
-        # Once more behind it: what is done then bears with a homeserver that is away for a moment, as when it is put back.
+        # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
         while rollback is not None and (self._heard_until is None or (self._is_marked and not rollback.noted)):
             self._heard_until = None
             self._is_marked = await self._rolled_back(rollback)
@@ -176,7 +177,7 @@ class SyncLoop:
         return await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
 
     async def run_once(self) -> None:
-        """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""
+        """Sync once, and commit the response. Raises errors of network and database, with nothing committed."""
         if self._since is None:
             self._since = await identity_table.cursor(self._identity.database, self._identity.user_id)
         since = "" if self._heard_until is not None else self._since or ""
@@ -207,7 +208,7 @@ class SyncLoop:
         return await self._identity.client.request("GET", "sync", query=query, seconds=timeout + 60)
 
     async def _gaps(self, response: Json, since: str) -> TimelineGaps:
-        """Fetch what limited timelines left out, of rooms that are ours."""
+        """Fetch the events that limited timelines left out, for our rooms."""
         gaps: dict[str, TimelineGap] = {}
         until = self._heard_until
         for room_id in object_at(response, "rooms", "join"):
@@ -243,7 +244,7 @@ class SyncLoop:
     async def _write_part(
         self, transaction: Transaction, *, response: Json, gaps: TimelineGaps, whole: ToDeviceBatch
     ) -> None:
-        """Write a response, or a part of one; what its to-device messages were is added to the batch when all is well."""
+        """Write a response, or a part of one; its to-device results are added to the batch if it succeeds."""
         batch = await self._inbox.take(transaction, response)
         await self._take(transaction, response, batch, gaps)
         whole.add(batch)
@@ -253,10 +254,10 @@ class SyncLoop:
 
 
 def _pause_after(response: Json) -> float:
-    """Return for how many seconds not to ask again.
+    """Return the seconds to wait before the next sync.
 
-    To answer costs the homeserver a third of what a send costs it, for each room with something new. Where little happens
-    this is nothing; in a rush, in which most of what comes are our own words, many events share one answer.
+    A response costs the homeserver a third of a send, for each room with new events. With few events the pause is zero;
+    under load, when most events are our own messages, many events share one response.
     """
     rooms = object_at(response, "rooms", "join")
     count = sum(len(list(objects_in(object_at(rooms, room_id, "timeline").get("events")))) for room_id in rooms)
@@ -266,11 +267,10 @@ def _pause_after(response: Json) -> float:
 async def _fetch_gap(
     client: HomeserverClient, room_id: str, since: str, before: Any, heard_until: int | None
 ) -> TimelineGap:
-    """Page back from `before` to `since`, or to what was heard. Only a missing `end` says that there is no more.
+    """Page back from `before` to `since`, or to `heard_until`. Only a missing `end` means that there is no more.
 
-    A room that we are not in any more has nothing to tell. Whatever else the homeserver refuses is raised, and tried again
-    with the whole response: the cursor does not pass words that were not heard, and the desk hears that it stands still
-    (`SyncWatchdog`).
+    A room that we have left has no events for us. Any other refusal is raised, and the whole response is tried again: the
+    cursor does not pass unread messages, and the desk is told that it does not advance (`SyncWatchdog`).
     """
     events: list[Json] = []
     start = before

@@ -58,16 +58,16 @@ MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
 
 MAX_ID_LENGTH: Final = 255
 MAX_EARLY_KEYS: Final = 20
-"""Room keys that are held, in memory, until the homeserver tells that their sender has joined; the newest."""
+"""The newest room keys that are kept in memory until the sync reports that their sender has joined."""
 
 TRACKED_STATE: Final = ("m.room.member", "m.room.power_levels", "m.room.tombstone")
-"""The kinds of state that we know of, and ask for."""
+"""The types of state events that we process, and request."""
 
 MAX_NAME_LENGTH: Final = 256
-"""Characters of a display name that are looked at, as many as Synapse lets one have."""
+"""Longest display name, in characters, that is used: Synapse's limit."""
 
 STATE_AFTER: Final = ("state_after", "org.matrix.msc4222.state_after")
-"""Where a homeserver tells what holds at the end of the timeline (specification 1.16; before that MSC4222)."""
+"""The fields with the state at the end of the timeline (specification 1.16; before that MSC4222)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class SyncResponseParser:
             gap = gaps.get(room_id, NO_GAP)
             events = [event for event in timeline_events(raw_room, gap.events) if not self._is_own_message(event)]
             receipts = self._read_receipts(room_id, raw_room)
-            # A room in which we alone spoke is not looked up: under load that is each of them, each a way to the database.
+            # A room with events of ours only is not looked up: under load that is every room, each with a query.
             if not (events or receipts or gap.truncated) or (room := await room_of(transaction, room_id)) is None:
                 continue
             if gap.truncated:
@@ -128,18 +128,18 @@ class SyncResponseParser:
                     for event in timeline_events(raw_room, ())
                     if (lost := self._removed_from_room(room, event)) is not None
                 ]
-        # Who has just joined, by this response, has sent their key before its rooms were worked through.
+        # A person who joins by this response has sent their key before its rooms are processed.
         self._early_keys = (await self._to_device_messages(transaction, early, batch, items))[-MAX_EARLY_KEYS:]
         return items
 
     def _is_own_message(self, event: Json) -> bool:
-        """Whether it is a message of ours, and no state event: we know our own messages."""
+        """Whether it is a message of ours and not a state event: such messages are ignored."""
         return "state_key" not in event and isinstance(sender := event.get("sender"), str) and sender in self._ours
 
     async def _to_device_messages(
         self, transaction: Transaction, messages: Sequence[ToDeviceMessage], batch: ToDeviceBatch, items: list[MatrixEvent]
     ) -> list[ToDeviceMessage]:
-        """Work through messages; return room keys of those who are not in that room, as far as we know."""
+        """Process messages; return the room keys whose senders are not in that room, as far as we know."""
         early: list[ToDeviceMessage] = []
         for message in messages:
             try:
@@ -151,10 +151,10 @@ class SyncResponseParser:
         return early
 
     def _removed_from_room(self, room: Room, event: Json) -> RoomLost | None:
-        """Say that we are no longer in a room of ours, if this event made it so and another person sent it.
+        """Return that we are no longer in a room of ours, if another user's event removed us.
 
-        The desk we never leave: what we are said to have sent there, an administrator did, who deleted the room (Synapse
-        has each member leave, `handlers/room.py`).
+        We never leave the desk: if our own event says so, an administrator deleted the room (Synapse then lets each member
+        leave, `handlers/room.py`).
         """
         try:
             kind, sender = string_field(event, "type", longest=255), string_field(event, "sender", longest=255)
@@ -173,7 +173,7 @@ class SyncResponseParser:
             return None
 
     def _read_receipts(self, room_id: str, raw_room: object) -> list[MatrixEvent]:
-        """Return who has read what (Client-Server API, m.receipt): of each person the newest that is told."""
+        """Return the read receipts (Client-Server API, m.receipt): of each person the newest in the response."""
         newest: dict[str, str] = {}
         room = raw_room if isinstance(raw_room, dict) else {}
         for event in objects_in(object_at(room, "ephemeral").get("events")):
@@ -232,11 +232,11 @@ class SyncResponseParser:
             raise Malformed("membership")
         until = None if user_id in self._ours else await gone_until(transaction, room_id, user_id)
         if until is not None and (membership not in {"invite", *GONE} or await self._is_of_before(transaction, at, until)):
-            # Of before, or a person's own doing: who had gone is let in by a new invitation alone.
+            # From before the rollback, or the person's own act: only a new invitation lets a person who had left come back.
             is_new = membership not in GONE and await note_back(transaction, room_id, user_id)
             return MemberReturned(room_id=room_id, user_id=user_id) if is_new else None
         previous = await set_membership(transaction, room_id, user_id, membership)
-        if membership == "invite":  # perhaps noted by us already, and a session may have begun between invite and note
+        if membership == "invite":  # we may have noted it already, and a session may have begun between invitation and note
             await self._devices.mark(transaction, [user_id])
         if previous == membership:  # a person's name or picture
             return None
@@ -258,10 +258,10 @@ class SyncResponseParser:
         )
 
     async def _is_of_before(self, transaction: Transaction, at: int, until: int) -> bool:
-        """Whether what a homeserver tells that was put back is no newer than what it had told until that time.
+        """Whether an event, after a rollback of the homeserver, is not newer than the newest event that was known before.
 
-        Asked in the first response alone, which is read without a cursor: what comes by a cursor of its own is newer,
-        whatever its clock showed then and shows now.
+        Only the first response, which is read without a cursor, can have such events: those of a later cursor are newer,
+        whatever the homeserver's clock showed then and shows now.
         """
         return at <= until and not await identity_table.cursor(transaction, self._policy)
 
@@ -276,15 +276,15 @@ class SyncResponseParser:
         await set_levels(transaction, room_id, users)
         room = await room_of(transaction, room_id)
         if sender in self._ours and (room is None or room.kind != "desk"):
-            return None  # at the desk an administrator gives roles in our name (Synapse, `make_room_admin`)
+            return None  # at the desk an administrator may give roles in our name (Synapse, `make_room_admin`)
         tampered = room is not None and is_tampered(room.kind, encodable(object_at(event, "content")))
         return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at, tampered=tampered)
 
 
 def member_names(room_id: str, event: Json, ours: Collection[str]) -> list[MemberNamed]:
-    """Return what a member of a room calls themselves by an `m.room.member` event, as a list of one; else an empty list.
+    """Return the display name in an `m.room.member` event of another user, as a list of one; else an empty list.
 
-    An invalid name is none. Source: https://spec.matrix.org/latest/client-server-api/#mroommember
+    An invalid name counts as none. Source: https://spec.matrix.org/latest/client-server-api/#mroommember
     """
     content = object_at(event, "content")
     if event.get("type") != "m.room.member" or content.get("membership") != "join":
@@ -308,13 +308,12 @@ def _room_lost(room_id: str, event: Json, how: str) -> RoomLost:
 
 
 def timeline_events(raw_room: object, gap: Sequence[Json]) -> list[Json]:
-    """Return what came into a room, oldest first, without changes of state that do not hold.
+    """Return the new events of a room, oldest first, without state events that lost state resolution.
 
-    Two events that are made at once do not know of each other, and the order in which they come does not say which of two
-    memberships holds: the homeserver decides that, and tells it as `state_after`. Of each such key the event that holds is
-    taken, and what came before it; one that holds but did not come is put first. (`state`, what held before the first event
-    of the timeline, is never asked: beside such a pair it brings back what is over.) Where the homeserver does not tell,
-    the order counts.
+    When two events are sent at the same time, their order in the timeline does not say which of two memberships is valid:
+    the homeserver decides that, and reports it as `state_after`. For each such key the valid event is taken, and those
+    before it; a valid event that is not in the timeline is put first. (`state`, the state before the timeline, is never
+    used: beside such a pair it would restore an old value.) Without `state_after` the order decides.
     """
     room = raw_room if isinstance(raw_room, dict) else {}
     came = [*gap, *objects_in(object_at(room, "timeline").get("events"))]
@@ -334,6 +333,6 @@ def timeline_events(raw_room: object, gap: Sequence[Json]) -> list[Json]:
 
 
 def _state_key(event: Json) -> tuple[str, str] | None:
-    """Return the key of a state that we keep."""
+    """Return the key of a state event of a type that we process; else None."""
     kind, key = event.get("type"), event.get("state_key")
     return (kind, key) if isinstance(kind, str) and kind in TRACKED_STATE and isinstance(key, str) else None

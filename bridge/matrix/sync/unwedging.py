@@ -23,7 +23,7 @@ from bridge.storage.database import Transaction
 
 
 class Unwedging:
-    """Takes the texter puppet's to-device messages; devices and keys are in the main database."""
+    """Processes the texter puppet's to-device messages; devices and keys are in the main database."""
 
     def __init__(self, services: Services, *, identity: Identity, devices: DeviceLists) -> None:
         self._database, self._crash = services.database, services.crash
