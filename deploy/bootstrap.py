@@ -1,10 +1,10 @@
-"""Make `.venv` beside the launcher from hash-locked requirements, or say that nothing is needed.
+"""Make `.venv` beside the launcher from hash-locked requirements, or report that it is up to date.
 
-Rules of this module: the standard library only, for no package is there yet; what is finished is written down after it
-is finished, so that a build killed at any point is noticed and done again; one builder at a time.
+Rules of this module: only the standard library, because no package is installed yet; a step is recorded after it is
+finished, so that a build killed at any point is detected and repeated; one builder at a time.
 
-Called by the launcher: `python -I -S bootstrap.py check|make run|release|test`. Exit codes: 0 the environment is as locked;
-1 it is not (`check`) or could not be made so (`make`); 3 this Python cannot make environments, try another.
+Called by the launcher: `python -I -S bootstrap.py check|make run|release|test`. Exit codes: 0 the environment matches the
+lock; 1 it does not (`check`) or could not be made (`make`); 3 this Python cannot make environments, try another.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The verb `quietline canary`.
 
-Rule of this module: as in `deploy.cli.main`; exit codes are 0 stopped, 1 something broke, 2 usage or configuration.
+Rule of this module: as in `deploy.cli.main`; exit codes are 0 stopped, 1 an error, 2 usage or configuration.
 """
 
 from __future__ import annotations

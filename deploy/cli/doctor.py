@@ -1,7 +1,7 @@
-"""The verbs `quietline doctor` and `quietline targets`, and what verbs say of a fleet.
+"""The verbs `quietline doctor` and `quietline targets`, and what verbs report about a fleet.
 
-Rules of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well, 2 no line could be started with this
-configuration, its secrets or its packs. With `--changes` nothing new is 0 and no word.
+Rules of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well, 2 no line can be started with this
+configuration, its secrets or its packs. With `--changes` and no change, it prints nothing and ends with 0.
 """
 
 from __future__ import annotations

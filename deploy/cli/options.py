@@ -1,6 +1,6 @@
-"""Options that many verbs have: the line by `--data DIR` or `--config FILE`, all of a machine by `--fleet FILE`; `--json`.
+"""Options that many verbs have: `--data DIR` or `--config FILE` for a line, `--fleet FILE` for all of a machine; `--json`.
 
-Rule of this module: every verb about a line takes both, and never both at once; a verb gets a `Layout` and asks no more.
+Rule of this module: every verb about a line accepts both, never both at once; a verb gets only a `Layout`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How a verb ends: its exit code, the report that it prints, and what it says of what it cannot use.
+"""How a verb ends: its exit code, its report, and its messages about unusable input.
 
-Rules of this module: 0 is well or done, 1 not well, 2 usage, configuration or a file that cannot be used; every problem is
-told at once, as a line of its own on standard error.
+Rules of this module: 0 is well or done, 1 not well, 2 usage, configuration or a file that cannot be used; all problems are
+reported at once, each on a line of its own on standard error.
 """
 
 from __future__ import annotations

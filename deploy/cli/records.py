@@ -1,6 +1,6 @@
-"""The verbs about what a line keeps, and what is gone: exposure, privacy, audit, lookup, accept-facts, erasure verify.
+"""The verbs about what a line keeps and has erased: exposure, privacy, audit, lookup, accept-facts, erasure verify.
 
-Rules of this module: as in `deploy.cli.main`; a number is asked for and never an argument.
+Rules of this module: as in `deploy.cli.main`; a number is prompted for and never an argument.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The verbs about releases: release, audit-dependencies.
 
-Rules of this module: as in `cli`; both need what `deploy/requirements/release.txt` locks, which the launcher installs.
+Rules of this module: as in `deploy.cli.main`; both need the packages of `deploy/requirements/release.txt`, which the
+launcher installs.
 """
 
 from __future__ import annotations

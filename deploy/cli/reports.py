@@ -1,6 +1,6 @@
-"""The verbs by which an agency accounts for itself: `quietline report` and `quietline practices`.
+"""The verbs with which an agency reports on itself: `quietline report` and `quietline practices`.
 
-Rules of this module: as in `deploy.cli.main`; both only read, beside a running line or without one.
+Rules of this module: as in `deploy.cli.main`; both only read, with a running line or without one.
 """
 
 from __future__ import annotations

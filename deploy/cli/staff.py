@@ -1,7 +1,7 @@
 """The verbs of `quietline staff`.
 
-Rules of this module: as in `deploy.cli.main`; 2 is also a homeserver that refuses. A password is printed on a terminal
-or written into a new file of mode 0600, and nowhere else: where neither is given nothing is done.
+Rules of this module: as in `deploy.cli.main`; 2 is also a homeserver that refuses. A password is printed only on a terminal
+or written only to a new file of mode 0600; without either the verb does nothing.
 """
 
 from __future__ import annotations

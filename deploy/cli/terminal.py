@@ -1,7 +1,7 @@
 """What `up` prints for the operator who started it.
 
-Rule of this module: nobody has to listen. A pipe or a terminal that is gone costs what would have been said there, and
-neither the line nor its orderly stop.
+Rule of this module: output is optional. When the pipe or terminal is gone, the messages are lost; the line and its orderly
+stop are not affected.
 """
 
 from __future__ import annotations

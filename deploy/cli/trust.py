@@ -1,6 +1,6 @@
 """The verb `quietline trust`.
 
-Rule of this module: as in `deploy.cli.main`; exit codes are 0 confirmed or told, 1 not that fingerprint, 2 usage or
+Rule of this module: as in `deploy.cli.main`; exit codes are 0 confirmed or listed, 1 a wrong fingerprint, 2 usage or
 configuration.
 """
 

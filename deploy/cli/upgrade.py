@@ -1,6 +1,6 @@
 """The verbs that change a stopped line's databases: upgrade, migrate.
 
-Rules of this module: as in `cli`; a passphrase is a file and never its words.
+Rules of this module: as in `deploy.cli.main`; a passphrase is given as a file and never as an argument.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`quietline status --watch`: how a line is, live.
+"""`quietline status --watch`: a live view of a line's status.
 
-Rules of this module: on a terminal one screen is drawn over itself, so that nothing flickers and nothing scrolls away;
-elsewhere what changed is written in plain lines. It ends with Ctrl-C; a terminal that is gone ends it as well.
+Rules of this module: on a terminal one screen is overwritten in place, so that it does not flicker or scroll; otherwise
+changes are written as plain lines. It ends with Ctrl-C, or when the terminal is gone.
 """
 
 from __future__ import annotations

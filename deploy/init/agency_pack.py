@@ -1,7 +1,7 @@
-"""`agency.yaml`: the agency's own pack, filled from the answers.
+"""`agency.yaml`: the agency's own pack, filled in from the answers.
 
-Rules of this module: every wording that is legal text, or holds an example, is copied whole, with the agency's number in
-it; so counsel reads the words that phones get. A review is stored with a digest of exactly the words that were read.
+Rules of this module: every wording that is legal text, or contains an example, is copied whole, with the agency's number
+filled in, so that counsel reads the words that phones get. A review is stored with a digest of exactly the reviewed words.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ HEADER: Final = """\
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Writes the same date twice, instead of a name for it."""
+    """Writes the same date twice, instead of an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
 
 
 def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None, *, always: bool) -> dict[str, Any]:
-    """Make the pack as a mapping. `always`: open at all hours whatever the agency's are, as a rehearsal is.
+    """Make the pack as a mapping. `always`: open at all hours whatever the agency's hours are, as for a rehearsal.
 
-    Raises `policies.load.PackError` when the packs before it cannot be used.
+    Raises `policies.load.PackError` when the packs that it is based on cannot be used.
     """
     before = load([*agency.packs])
     number = _as_texts_write(agency.voice_number, agency.country)
@@ -72,7 +72,7 @@ def pack_text(pack: dict[str, Any]) -> str:
 
 
 def legal_wordings(pack: Pack) -> list[str]:
-    """Write every legal text of a line as counsel reads it, with the statute that it is about."""
+    """Return every legal text of a line as counsel reads it, with the statute that it concerns."""
     lines = []
     for text, language, wording in pack.wordings:
         if text.legal:
@@ -82,7 +82,7 @@ def legal_wordings(pack: Pack) -> list[str]:
 
 
 def _as_texts_write(number: str, country: str) -> str:
-    """Write a number as people of its country do; one that was not given in E.164 stays as it is."""
+    """Format a number as is usual in its country; a number that is not in E.164 is returned unchanged."""
     if not number.startswith("+"):
         return number
     try:
@@ -92,7 +92,7 @@ def _as_texts_write(number: str, country: str) -> str:
     region = {"us": 1, "uk": 44}[country]
     if parsed.country_code != region:
         return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    if region == 1:  # no brackets: they are two more letters of a text
+    if region == 1:  # no brackets: they are two more characters of a text
         digits = str(parsed.national_number)
         return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)

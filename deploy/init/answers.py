@@ -1,7 +1,7 @@
-"""The answers from which a line is made: one YAML file, read strictly.
+"""The answers from which `quietline init` makes a line: one YAML file, read strictly.
 
-Rules of this module: every problem is told at once, by its key, and no value is shown; the file holds secrets, so one that
-others can read is refused. The keys are a contract: none is renamed or taken away.
+Rules of this module: all problems are reported at once, each by its key and without a value. The file contains secrets, so
+a file that others can read is refused. The keys are a contract: none is renamed or removed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from policies.schema import Language
 from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 COMPOSE_DATABASE: Final = "database"
-"""The host of a URL whose PostgreSQL Compose runs."""
+"""The host in the URL of a PostgreSQL that Compose runs."""
 REGISTRATION_FILE: Final = Path("/etc/matrix-synapse/quietline-registration.yaml")
 _LABELS: Final = re.compile(r"(?=.{1,230}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _BRIDGE: Final = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -82,7 +82,7 @@ def _country(value: Any) -> Any:
 
 
 def _days(value: Any) -> Any:
-    """Turn `mon-fri` and the like into single days; `always` stays."""
+    """Expand ranges such as `mon-fri` to single days; `always` is returned unchanged."""
     if value == "always":
         return value
     if not isinstance(value, dict) or not value:
@@ -138,7 +138,7 @@ class StaffAnswer(Section):
 
 
 class AgencyAnswer(Section):
-    """What the agency's pack is filled from. `voice_number`: where a person answers by voice, as texts write it."""
+    """The facts for the agency's pack. `voice_number`: where a person answers calls, in the form that texts use."""
 
     name: NonEmpty | None = None
     country: Annotated[Literal["us", "uk"], BeforeValidator(_country)]
@@ -150,7 +150,7 @@ class AgencyAnswer(Section):
 
     @property
     def packs(self) -> list[str]:
-        """The packs that come with Quietline and stand before the agency's own."""
+        """The packs of Quietline that the agency's own pack is based on."""
         country = ["uk"] if self.country == "uk" else []
         return ["base", *country, *([f"us/{self.state.lower()}"] if self.state else [])]
 
@@ -173,7 +173,7 @@ class ReviewAnswer(Section):
 
 
 class BackupAnswer(Section):
-    """Into which directory backups go, the passphrase's file, and which stay there; None: all."""
+    """The directory for backups, the passphrase's file, and which backups are kept; None: all."""
 
     to: Path
     passphrase_file: Path
@@ -195,7 +195,7 @@ DatabaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_database)]
 
 
 class DatabaseAnswer(Section):
-    """The PostgreSQL of the bridge, and that of the homeserver that `up` runs; without them it is SQLite."""
+    """The PostgreSQL of the bridge, and that of the homeserver that `up` runs; None: SQLite."""
 
     bridge_url: DatabaseUrl | None = None
     homeserver_url: DatabaseUrl | None = None
@@ -204,7 +204,7 @@ class DatabaseAnswer(Section):
 class StandbyAnswer(Section):
     """A second bridge that takes over. `bridges`: where the proxy reaches the two, HOST or HOST:PORT.
 
-    Without a port it is the line's own; the first is the one of this machine.
+    Without a port, the line's own port is used; the first is this machine's bridge.
     """
 
     bridges: Annotated[list[Annotated[str, AfterValidator(_check_bridge)]], Field(min_length=2, max_length=2)]
@@ -221,16 +221,15 @@ class StandbyAnswer(Section):
 
     @property
     def is_far(self) -> bool:
-        """Whether one is reached through the network."""
+        """Whether a bridge is on another machine."""
         return any(not _is_loopback(urlsplit(f"//{each}").hostname or "") for each in self.bridges)
 
 
 class HomeserverAnswer(Section):
     """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
 
-    `registration_file`: where the registration lies on the homeserver's machine. `workers`: over how many workers the
-    homeserver is spread by files that are written here; without it by none of ours. `media_worker`: one more keeps the
-    uploads.
+    `registration_file`: the path of the registration on the homeserver's machine. `workers`: the number of workers for
+    which files are written; None: no files for workers. `media_worker`: one more worker keeps the uploads.
     """
 
     url: BaseUrl
@@ -259,7 +258,7 @@ class HomeserverAnswer(Section):
 
 
 class Answers(Section):
-    """Everything that is asked. `carrier` and `on_call` have the keys of the configuration, each `x_file` also as `x`."""
+    """All answers. `carrier` and `on_call` have the keys of the configuration, each `x_file` also as `x`."""
 
     mode: Literal["embedded", "join", "rehearsal"]
     server_name: ServerName | None = None
@@ -284,7 +283,7 @@ class Answers(Section):
 
     @property
     def postgres(self) -> str | None:
-        """The URL of the homeserver's PostgreSQL; None for SQLite, and for the agency's own."""
+        """The URL of the homeserver's PostgreSQL; None for SQLite, and for the agency's own homeserver."""
         return None if self.database is None else self.database.homeserver_url
 
     @property
@@ -294,7 +293,7 @@ class Answers(Section):
 
     @property
     def client_url(self) -> str | None:
-        """Where clients reach the homeserver; None: on this machine only."""
+        """The homeserver's URL for clients; None: clients reach it on this machine only."""
         if self.homeserver is None:
             return self.public_url
         if self.homeserver.public_url is not None:
@@ -304,12 +303,12 @@ class Answers(Section):
 
     @property
     def proxy_kind(self) -> str:
-        """Which proxy to write for: Caddy when nothing is said and there is a public URL."""
+        """The proxy to write a file for: Caddy by default when there is a public URL."""
         return self.proxy or ("caddy" if self.public_url else "none")
 
 
 def read_answers(path: Path) -> dict[str, Any]:
-    """Read the file as a mapping. Raises :class:`SetupError` when others can read it, or it is none."""
+    """Read the file as a mapping. Raises :class:`SetupError` when others can read it, or it is not a mapping."""
     try:
         mode, raw = path.stat().st_mode, parse_yaml(path)
     except OSError as error:
@@ -321,7 +320,7 @@ def read_answers(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise SetupError([f"{path}: is not a mapping of keys to answers"])
     review = raw.get("reviewed")
-    if isinstance(review, dict) and True in review:  # to YAML 1.1 the key `on` is a boolean
+    if isinstance(review, dict) and True in review:  # in YAML 1.1 the key `on` is a boolean
         review["on"] = review.pop(True)
     return raw
 
@@ -338,7 +337,7 @@ def check_answers(raw: dict[str, Any]) -> Answers:
 
 
 def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
-    """Find what one answer makes of another, also where some of them are wrong by themselves."""
+    """Yield conflicts between answers, also when some of them are invalid by themselves."""
     mode, staff = raw.get("mode"), raw.get("staff")
     people = [each for each in staff if isinstance(each, dict)] if isinstance(staff, list) else []
     names = [str(each.get("name")) for each in people]
@@ -382,12 +381,12 @@ def _lacks_password(url: Any) -> bool:
     try:
         database_url = PostgresUrl.parse(str(url))
     except ValueError:
-        return False  # told already
+        return False  # reported already
     return database_url.host == COMPOSE_DATABASE and not database_url.password
 
 
 def problems_of(error: ValidationError, before: str = "") -> list[str]:
-    """Write what pydantic found as sentences, each with its key; no value is shown."""
+    """Return pydantic's errors as sentences, each with its key; no value is shown."""
     problems = []
     for each in error.errors(include_input=False, include_url=False):
         place = ".".join(str(part) for part in each["loc"])

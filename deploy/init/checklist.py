@@ -1,7 +1,7 @@
-"""`CHECKLIST.md`: the one page of what is left to do, with the settings of the vendor's console.
+"""`CHECKLIST.md`: one page that lists what the operator still has to do, with the settings of the vendor's console.
 
-Rule of this module: what to set at a vendor is written once, in `deploy/examples`; here it gets this line's address. No
-number, name or secret is on the page.
+Rule of this module: the settings for each vendor are written once, in `deploy/examples`; here the line's address is filled
+in. The page contains no number, name or secret.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
         "their client shows, and confirm it."
     )
     yield f"`./quietline doctor {data}`: everything that it says is put right." + (
-        ""  # its timer is there
+        ""  # its timer exists
         if answers.service == "systemd"
         else " On a timer of yours, with `--changes`, it prints what changed since the last time, and nothing else: a mail "
         "when something happened."
@@ -103,7 +103,7 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
 
 
 def _containers(layout: Layout) -> Iterator[str]:
-    """Say how containers are started; root made the files, and no container is root's."""
+    """Say how containers are started, when root made the files: no container runs as root."""
     if os.getuid() == 0:
         user = f"{CONTAINER_USER}:{CONTAINER_USER}"
         yield f"`chown -R {user} {layout.data}`: the container's user owns what it reads and writes."
@@ -111,12 +111,12 @@ def _containers(layout: Layout) -> Iterator[str]:
 
 
 def _sheets(answers: Answers, layout: Layout) -> str:
-    """Name the sheets with the first steps, for people and not for the machine."""
+    """Name the sheets with the first steps, which are for people."""
     return " or ".join(f"`{layout.data / name}`" for name in first_steps(answers.agency.languages))
 
 
 def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
-    """Say how the line texts itself: what `up` starts by itself, and what beside the agency's own homeserver does not."""
+    """Say how the canary is started: `up` starts it; with the agency's own homeserver the operator starts it."""
     account = f" and `localpart: canary-{place.slug}`" if place.slug else ""
     text = (
         f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, "
@@ -135,12 +135,12 @@ def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
             secret = layout.secrets / "canary"
             text += f" The bridge's unit is handed the file: `LoadCredential={credential_name(secret)}:{secret}` goes into "
             text += "it, beside the others."
-    # What `up` runs has it beside the bridge.
+    # `up` runs the canary beside the bridge.
     yield f"{text} Then {run}." if answers.homeserver is not None or answers.service == "compose" else text
 
 
 def _service_user(place: Place, layout: Layout) -> Iterator[str]:
-    """Say whose the files must be, and what must be there before units run that may write nothing else."""
+    """Say who must own the files, and what must exist before the units start, whose sandbox can write nowhere else."""
     if os.getuid() == 0:
         user = user_name(place.slug)
         passable = f"; `chmod 711 {layout.data.parent}`, so that it comes there" if place.slug else ""

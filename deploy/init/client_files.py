@@ -1,8 +1,8 @@
-"""What clients of a line are given: Element's `config.json`, and what the server's name answers to those that look for it.
+"""Files for the clients of a line: Element's `config.json`, and the well-known file of the server name.
 
-Rules of this module: a client of the agency's own speaks to the line's homeserver and to nobody else: no identity server,
-no integrations, no telemetry, no previews, no calls over servers of others; and it gives words to verified devices only.
-What a person may do anyway at this homeserver is left as the client has it.
+Rules of this module: a client that the agency hosts connects only to the line's homeserver: no identity server, no
+integrations, no telemetry, no previews, no calls over other servers. It sends messages to verified devices only. Features
+that the homeserver permits anyway keep the client's own setting.
 
 Sources: element-hq/element-web docs/config.md (keys, UI features), docs/labs.md (excluding insecure devices);
 spec.matrix.org/latest/client-server-api/#well-known-uris.
@@ -32,11 +32,11 @@ HIDDEN: Final = (
     "voip",
     "widgets",
 )
-"""What Element does not offer: it would ask a server of others, or one who may not do it here."""
+"""UI features that Element hides: they would contact another server, or the homeserver does not permit them."""
 
 
 def client_files(answers: Answers) -> Mapping[str, str]:
-    """Return the files by name; none where no client comes from outside. The agency's own Synapse answers for its name."""
+    """Return the files by name; none without clients from outside. An agency's Synapse serves its own well-known file."""
     if answers.client_url is None or answers.mode == "rehearsal":
         return {}
     files = {ELEMENT_FILE: _as_text(_element(answers.client_url, answers.name))}
@@ -46,7 +46,7 @@ def client_files(answers: Answers) -> Mapping[str, str]:
 
 
 def well_known(client_url: str) -> dict[str, Any]:
-    """Return what clients find the homeserver by."""
+    """Return the well-known content by which clients find the homeserver."""
     return {"m.homeserver": {"base_url": client_url}}
 
 
@@ -57,7 +57,7 @@ def _element(client_url: str, name: str) -> dict[str, Any]:
         "disable_guests": True,
         "disable_3pid_login": True,
         "brand": "Element",
-        # Without these keys Element asks servers of its makers.
+        # Without these keys Element contacts its vendor's servers.
         "integrations_ui_url": None,
         "integrations_rest_url": None,
         "integrations_widgets_urls": None,

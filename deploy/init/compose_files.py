@@ -1,13 +1,13 @@
-"""`compose.yaml`: a line in containers: homeserver, bridge, canary, PostgreSQL and Caddy, the first three of one image.
+"""`compose.yaml`: a line in containers: homeserver, bridge and canary from one image, PostgreSQL and Caddy.
 
-Rules of this module: every container is read-only, without rights and not root; only the proxy listens outside. Each part
-has an address of its own in a network of the line and is called by its name, so any of them may end and start again, also
-with the machine, and the others find it. A PostgreSQL (its URL has the host `database`) is in a network of its own with
-them, and reaches nothing. What is on the machine's loopback (a gateway, the agency's Synapse) no container with an address
-of its own reaches: then, and without Caddy, all are in the machine's network, on loopback. The bridge is healthy while
-it answers at all (`/live`): a homeserver that is away makes it no less so, because texts are taken in meanwhile. Ready is
-what `quietline status` says. A rehearsal is one container that runs `up`. An engine starts a container again whatever its
-exit code was, so each of ours runs its verb by `stay`, which has no refusal started again.
+Rules of this module: every container is read-only, has no capabilities and does not run as root; only the proxy listens on
+a public address. Each part has its own address in a network of the line, and the others reach it by its name, so any part
+can restart, also with the machine. A PostgreSQL of the line (its URL has the host `database`) is in an internal network
+that leads nowhere else. A container with its own address cannot reach the machine's loopback: when a gateway or the
+agency's Synapse listens there, and without Caddy, all containers use the machine's network, on loopback. The bridge is
+healthy while it answers `/live`, also without its homeserver, because it still accepts texts; `quietline status` reports
+readiness. A rehearsal is one container that runs `up`. A container engine restarts a container whatever its exit code, so
+each of ours runs its verb by `stay`, which does not end after a refusal.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 IMAGE: Final = "localhost/quietline"
 CADDY: Final = "docker.io/library/caddy:2"
 CONTAINER_USER: Final = 10001
-"""Who runs the line where root has made it; the image's own user."""
+"""The user id that runs the line when root made its files; the image's own user."""
 POSTGRES: Final = "docker.io/library/postgres:17"
 POSTGRES_DATA, PROXY_DATA = "postgresql", "proxy/data"
-"""What PostgreSQL and Caddy keep, in the line's directory: the database; certificates."""
+"""Directories of PostgreSQL's database and Caddy's certificates, within the line's directory."""
 PYTHON: Final = "/opt/quietline/.venv/bin/python"
 HEADER: Final = """\
 # Written by `quietline init`. The line's directory is mounted in its own place, because the configuration has whole paths.
@@ -49,13 +49,13 @@ HEADER: Final = """\
 """
 CANARY: Final = "# The canary, once config.yaml has a `canary` section: docker compose --profile canary up -d\n"
 LIVE: Final = "__import__('urllib.request').request.urlopen('{url}',timeout=5)"
-"""Without a space: Podman cuts the words of a health check there when Compose hands them over."""
+"""Without a space: Podman splits the arguments of a health check at spaces when Compose passes them."""
 CLOSED: Final[Mapping[str, Any]] = {
     "read_only": True,
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "restart": "unless-stopped",
-    # What a container prints is kept by the engine: little of it, and not for ever. Docker and Podman know this driver.
+    # The engine stores a container's output: limit its size. Docker and Podman have this driver.
     "logging": {"driver": "json-file", "options": {"max-size": "4m", "max-file": "2"}},
 }
 
@@ -67,7 +67,7 @@ def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
     if own:
         ours |= {"networks": ["default", *(["data"] if stored else [])]}
     else:
-        # In the machine's own network no name of Compose's is known; the port is published to loopback there.
+        # In the machine's own network Compose's names do not resolve; the port is published to loopback there.
         ours |= {"network_mode": "host", **({"extra_hosts": [f"{DATABASE}:127.0.0.1"]} if stored else {})}
     services = _rehearsal(layout, ours) if answers.mode == "rehearsal" else _line(answers, layout, ours)
     next(iter(services.values()))["build"] = {"context": str(ROOT), "dockerfile": "deploy/containers/Containerfile"}
@@ -82,7 +82,7 @@ def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
 
 
 def has_own_network(answers: Answers) -> bool:
-    """Whether each part has an address of its own: Caddy is among them, and nothing that they call is on loopback."""
+    """Whether each part has its own address: with Caddy, and when no part calls a service on loopback."""
     if answers.service != "compose" or not _is_proxied(answers):
         return False
     called = [answers.homeserver.url] if answers.homeserver is not None else []
@@ -132,19 +132,19 @@ def _rehearsal(layout: Layout, ours: dict[str, Any]) -> dict[str, Any]:
 def _proxy(layout: Layout, *, own: bool) -> dict[str, Any]:
     network = {
         "ports": ["80:80", "443:443"],
-        # So that who is not root may listen there, whatever the engine.
+        # So that a process without root can listen there, in any engine.
         "sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
     }
     closed = dict(CLOSED)
     if not own:
         network = {"network_mode": "host"}
-        # On the machine's own ports it listens by the right that its program bears, which this would take away.
+        # For the machine's own ports it needs its program's file capability, which this option would disable.
         closed.pop("security_opt")
     return {
         "image": CADDY,
         "user": ":".join(map(str, container_owner())),
         **closed,
-        # The image's program bears this right, and is not executed without it.
+        # The image's program has this file capability, and cannot be executed without it.
         "cap_add": ["NET_BIND_SERVICE"],
         **network,
         "volumes": [f"{layout.data}/proxy/Caddyfile:/etc/caddy/Caddyfile:ro", f"{layout.data / PROXY_DATA}:/data"],
@@ -153,7 +153,7 @@ def _proxy(layout: Layout, *, own: bool) -> dict[str, Any]:
 
 
 def compose_directories(answers: Answers) -> tuple[str, ...]:
-    """Name the directories that containers write and an engine would make as root's."""
+    """Return the directories that containers write to; an engine would make them with root as owner."""
     if answers.service != "compose":
         return ()
     return (*((PROXY_DATA,) if _is_proxied(answers) else ()), *((POSTGRES_DATA,) if runs_postgres(answers) else ()))
@@ -167,7 +167,7 @@ def runs_postgres(answers: Answers) -> bool:
 
 
 def container_owner() -> tuple[int, int]:
-    """Return who runs everything of ours: who writes the files, and never root."""
+    """Return user id and group id for all our containers: those of the user who writes the files, but never root."""
     return (CONTAINER_USER, CONTAINER_USER) if os.getuid() == 0 else (os.getuid(), os.getgid())
 
 
@@ -189,13 +189,13 @@ def _of_our_image(layout: Layout) -> dict[str, Any]:
 
 
 def _postgres(answers: Answers, layout: Layout, *, published: bool) -> dict[str, Any]:
-    """Describe PostgreSQL as Synapse wants it; the image's own program makes role and database at the first start."""
+    """Describe PostgreSQL as Synapse requires it; the image's own program makes role and database at the first start."""
     url = PostgresUrl.parse(str(answers.postgres))
     return {
         "image": POSTGRES,
         "user": ":".join(map(str, container_owner())),
         **CLOSED,
-        # What is done with of the write-ahead log is removed, and not kept with words in it.
+        # Old segments of the write-ahead log, which contain words, are removed instead of recycled.
         "command": ["postgres", "-c", "wal_recycle=off"],
         "environment": {
             "POSTGRES_USER": url.user,
@@ -217,7 +217,7 @@ def _postgres(answers: Answers, layout: Layout, *, published: bool) -> dict[str,
 
 
 def _yaml(document: dict[str, Any]) -> str:
-    """Write each value where it stands, without YAML's names for those that are there twice."""
+    """Dump the document without YAML's anchors and aliases for repeated values."""
     return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)
 
 

@@ -1,7 +1,7 @@
-"""`config.yaml`, written from the models of the configuration: every key once, with what it is for.
+"""`config.yaml`, written from the models of the configuration: every key once, with its purpose.
 
-Rule of this module: the keys come from the models, so a new one cannot be forgotten; one that nobody answered stands there
-as a comment, with its default. What is said about a key is in one table below.
+Rule of this module: the keys come from the models, so a new key cannot be forgotten; a key without an answer is a comment
+with the default value. The text about a key is in one table below.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
 
 
 def config_text(answers: Mapping[str, Any]) -> str:
-    """Write the configuration. `answers`: the keys that were answered, as the models have them."""
+    """Return the configuration's text. `answers`: the keys with an answer, in the form of the models."""
     return HEADER + "\n" + "\n".join(_section(Config, answers, "", 0, silent=False)) + "\n"
 
 
@@ -81,7 +81,7 @@ def _section(model: type[Section], answers: Mapping[str, Any], path: str, depth:
 
 
 def _key(name: str, field: FieldInfo, answers: Mapping[str, Any], at: tuple[str, int], *, silent: bool) -> Iterator[str]:
-    """Write one key with what is under it. `silent`: behind `#`, because nobody answered."""
+    """Yield the lines of one key and its children. `silent`: as comments, because there is no answer."""
     place, depth = at
     off = silent or name not in answers
     indent = "  " * depth + ("# " if off else "")
@@ -125,7 +125,7 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _flow(value: Any) -> str:
-    """Write a value on one line."""
+    """Return a value as YAML on one line."""
     if value == "":
         return ""
     plain = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value

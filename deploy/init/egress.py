@@ -1,8 +1,8 @@
-"""What a line may speak to: a list of its destinations for a firewall, and the addresses that a unit is held to.
+"""The destinations of a line's outgoing connections: a list for a firewall, and the addresses that a unit may reach.
 
-Rules of this module: the list has every destination that the answers name, and no secret: of a webhook that calls
-a person not even the host. A unit is held to addresses only where each destination is one: systemd's lists take no names
-(systemd.resource-control(5), IPAddressAllow=) and the addresses behind names of vendors change.
+Rules of this module: the list contains every destination of the answers and no secret: of a webhook that calls a person
+not even the host. A unit is restricted to addresses only when each destination is an address: systemd's lists accept no
+names (systemd.resource-control(5), IPAddressAllow=), and the addresses of vendors' names change.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from deploy.init.answers import Answers
 
 PUSH_GATEWAYS: Final = ("matrix.org", "matrix.gateway.unifiedpush.org")
-"""Of apps from a store, and of UnifiedPush where a push server is no gateway itself (deploy/docs/phones.md)."""
+"""Push gateways of apps from a store, and of UnifiedPush servers that are no gateway (deploy/docs/phones.md)."""
 URL_KEYS: Final = ("api_base", "token_url")
-"""Keys of a carrier's settings that hold an address which the bridge asks."""
+"""Keys of a carrier's settings that contain a URL which the bridge calls."""
 HEADER: Final = """\
 # Where this line speaks to, for a firewall that knows names or a proxy for outgoing connections. Written by `quietline
 # init` from its answers: host, port, who and what for. deploy/docs/phones.md says what holds how far.
@@ -33,7 +33,7 @@ HEADER: Final = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """One place outside. `host` is a name or an address."""
+    """One destination outside this machine. `host`: a name or an address."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class Destination:
 
 
 def egress_files(answers: Answers) -> Mapping[str, str]:
-    """Return the list as a file; none for a rehearsal, which speaks to nobody."""
+    """Return the list as a file; none for a rehearsal, which has no outgoing connections."""
     if answers.mode == "rehearsal":
         return {}
     lines = [f"{each.host} {each.port} # {each.who}: {each.why}" for each in destinations(answers)]
@@ -55,14 +55,14 @@ def egress_files(answers: Answers) -> Mapping[str, str]:
 
 
 def destinations(answers: Answers) -> Iterator[Destination]:
-    """Yield what is outside this machine."""
+    """Yield the destinations outside this machine."""
     for each in _all(answers):
         if not is_loopback_host(each.host):
             yield each
 
 
 def address_lists(answers: Answers) -> str:
-    """Return the lines that hold a bridge beside the agency's own homeserver to addresses; none where it needs a name."""
+    """Return the unit's lines that restrict a bridge on an agency's homeserver to addresses; "" when it needs a name."""
     if answers.homeserver is None or answers.on_call:
         return ""
     hosts = [each.host for each in destinations(answers)]
@@ -95,7 +95,7 @@ def _all(answers: Answers) -> Iterator[Destination]:
 
 
 def _of_url(url: str, why: str) -> Destination:
-    """Return where the bridge asks a URL."""
+    """Return the destination of a URL that the bridge calls."""
     parts = urlsplit(url)
     port = parts.port or (80 if parts.scheme == "http" else 443)
     return Destination(host=parts.hostname or "", port=port, who="bridge", why=why)

@@ -1,7 +1,7 @@
-"""`FIRST-STEPS.md` and `PRIMEROS-PASOS.md`: what each person of a new line is given beside their hand-out.
+"""`FIRST-STEPS.md` and `PRIMEROS-PASOS.md`: the sheet that each person of a new line gets with their hand-out.
 
-Rule of this module: the sheet is the same for everybody and names nobody; the first password is in the hand-out alone
-(`deploy/data_dir/handouts.py`), so the sheet may lie on a desk. Commands are called the same in both languages.
+Rule of this module: the sheet is the same for everybody and contains no name; only the hand-out has the first password
+(`deploy/data_dir/handouts.py`), so the sheet may lie on a desk. Commands have the same names in both languages.
 """
 
 from __future__ import annotations
@@ -70,6 +70,6 @@ Las páginas para ti vienen con el programa, en `deploy/docs`: `first-evening.es
 
 
 def first_steps(languages: Sequence[str]) -> dict[str, str]:
-    """Return the sheets of a line's languages, by file name, the first language first; English if there is none."""
+    """Return the sheets in a line's languages, by file name, the first language first; without one, in English."""
     known = [language for language in languages if language in SHEETS] or ["en"]
     return {FILES[language]: SHEETS[language] for language in known}

@@ -1,10 +1,10 @@
-"""The accounts of the hand-outs on a homeserver that is not the line's own, made once.
+"""Makes the accounts of the hand-outs, once, on a homeserver that is not the line's own.
 
-On an agency's Synapse an administrator's token makes them, on the homeserver of another line that line's.
+An administrator's token makes them on an agency's Synapse; on the homeserver of another line, that line's token does.
 
-Rules of this module: the token is used and not kept; an account that was there before is left as it is, and the hand-out of
-its person goes, because the password in it is nobody's. It may be killed anywhere and is simply run again: an id is noted
-before its account is made.
+Rules of this module: the token is used and not stored. An account that existed before is not changed, and the hand-out of
+its person is deleted, because its password is not the account's. After a kill at any point the same command continues: on
+an agency's Synapse a user id is noted before its account is made; on another line's the hand-out's password is compared.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeAccounts:
-    """Matrix ids: whose account was `made`, now or before, and who had one that was `kept`."""
+    """User ids: `made`, accounts made by this run or an earlier one; `kept`, accounts that existed before."""
 
     made: tuple[str, ...]
     kept: tuple[str, ...]
 
 
 async def make_accounts(layout: Layout, config: Config, admin_token: str) -> MadeAccounts:
-    """Make an account for each hand-out of the line's staff. Raises :class:`SetupError`; run again it goes on."""
+    """Make an account for each hand-out of the line's staff. After :class:`SetupError` a second call continues."""
     note = layout.data / FOLDER / NOTE
     noted = note.read_text(encoding="utf-8").split() if note.is_file() else []
     new_users, old_users = [], []
@@ -76,9 +76,9 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Mad
 
 
 async def make_accounts_at_host(layout: Layout, config: Config, host: Config) -> MadeAccounts:
-    """Make them with the token of the line that runs the homeserver. Raises :class:`SetupError`; run again it goes on.
+    """Make them with the token of the line that runs the homeserver. After :class:`SetupError` a second call continues.
 
-    Whose account has the password of the hand-out got it here; another account was there before.
+    An account with the hand-out's password was made here; any other account existed before.
     """
     new_users, old_users = [], []
     url, token = host.homeserver.url, read_secret(host.homeserver.as_token_file)
@@ -104,7 +104,7 @@ async def make_accounts_at_host(layout: Layout, config: Config, host: Config) ->
 
 
 async def _is_made(client: ModuleClient, mxid: str, password: str) -> bool:
-    """Make an account; False for one that was there before."""
+    """Make an account; return False for one that existed before."""
     try:
         await client.make_account(mxid, password)
     except ModuleRequestRejected as error:
@@ -119,7 +119,7 @@ def _write_note(path: Path, mxids: list[str]) -> None:
 
 
 async def _ask(session: aiohttp.ClientSession, method: str, url: str, body: Any = None) -> int:
-    """Return the status of an answer. Raises :class:`SetupError` when there is none, or the token is no administrator's."""
+    """Return the status of an answer. Raises :class:`SetupError` without one, or when the token is no administrator's."""
     try:
         async with session.request(method, url, json=body) as answer:
             status, content = answer.status, await answer.json(content_type=None)

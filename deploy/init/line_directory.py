@@ -1,7 +1,7 @@
 """The directory that `quietline init` makes.
 
-Rules of this module: all of it or nothing. It is written under another name, looked at as a start would look at it, and
-renamed; what exists is never written over.
+Rules of this module: it is made completely or not at all. It is written under another name, checked as a start would check
+it, and renamed; nothing that exists is overwritten.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ PACK_FILE = "agency.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was written, and what counsel has to read in it."""
+    """The directory that was written, and its texts for counsel to review."""
 
     answers: Answers
     pack: Pack
 
 
 def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> Written:
-    """Make the directory from answers. Raises :class:`SetupError` with all problems, and has then written nothing.
+    """Make the directory from answers. Raises :class:`SetupError` with all problems, after which nothing is left.
 
-    `dry_run`: everything is made and looked at, and nothing stays. `fleet`: to whose lines this one is added.
+    `dry_run`: everything is made, checked and deleted. `fleet`: the fleet file to whose lines this one is added.
     """
     layout = Layout(directory.absolute())
     if not dry_run:
@@ -83,20 +83,20 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
                 try:
                     add_line(fleet, layout.data)
                 except SetupError:
-                    layout.data.rename(staging)  # and so it goes
+                    layout.data.rename(staging)  # and so it is deleted
                     raise
     return written
 
 
 def require_free(directory: Path) -> None:
-    """Raise :class:`SetupError` when there is anything of that name, be it an empty directory."""
+    """Raise :class:`SetupError` when that path exists, even as an empty directory."""
     if os.path.lexists(directory):
         raise SetupError([f"{directory.absolute()}: exists; a line is never made over something"])
 
 
 @contextlib.contextmanager
 def _staging(data: Path) -> Iterator[Path]:
-    """Give a private directory beside the one that is made; what is left of it, and parents that were made, go again."""
+    """Yield a private directory beside the final one; at the end delete its remains, and parents that were made for it."""
     parents = [parent for parent in data.parents if not parent.exists()]
     staging = data.with_name(f".{data.name}.half")
     try:
@@ -187,7 +187,7 @@ def _carrier(raw: dict[str, Any], secrets: Secrets, ports: Ports, problems: list
 def _on_call(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict[str, Any] | None:
     answer = raw.get("on_call")
     if not isinstance(answer, dict):
-        return None  # the answers' own check says what is wrong
+        return None  # the check of the answers reports it
     settings = write_secrets(OnCall, answer, secrets.directory, "on_call.", problems)
     try:
         OnCall.model_validate(settings)
@@ -241,11 +241,10 @@ def _config(
 
 
 def _looked_at(staged: Layout, text: str) -> tuple[list[Path], Pack]:
-    """Read configuration and packs as a start does; returns the files of secrets, and the packs as one.
+    """Read configuration and packs as a start does; return the files of secrets, and the merged pack.
 
-    Raises :class:`SetupError` with what would keep it from starting.
-
-    A legal wording that nobody reviewed is left: it is for counsel, and `quietline policy lint` names it.
+    Raises :class:`SetupError` with everything that would prevent a start. A legal wording without a review is accepted:
+    that is for counsel, and `quietline policy lint` reports it.
     """
     write_atomically(staged.config, text)
     problems: list[str] = []
@@ -262,7 +261,7 @@ def _looked_at(staged: Layout, text: str) -> tuple[list[Path], Pack]:
 
 
 def _write_people(staged: Layout, answers: Answers, place: Place, secrets: Secrets) -> None:
-    """Write a hand-out for each person; a rehearsal keeps the passwords among its secrets as well, for `ready.json`."""
+    """Write a hand-out for each person; a rehearsal also stores the passwords with its secrets, for `ready.json`."""
     url = answers.client_url or place.ports.url("homeserver")
     staff_handouts = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
     if answers.mode == "rehearsal":

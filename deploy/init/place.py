@@ -1,8 +1,8 @@
-"""Where a new line stands: by itself, or among other lines of its machine, which a fleet file names.
+"""The names and ports of a new line: of the only line of its machine, or of one of several, which a fleet file lists.
 
-Rules of this module: what is another line's is never taken, be it a slug, a number, a port or a name on the homeserver; no
-file of another line is changed. A line by itself is called as ever; a line of a fleet bears its slug in every name that
-it has outside of its directory.
+Rules of this module: a slug, number, port or name on the homeserver that another line has is never used, and no file of
+another line is changed. A single line has the default names; every name of a fleet's line outside its directory ends with
+the slug.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 FOLDER: Final = "synapse"
 SETTINGS: Final = f"{FOLDER}/quietline.yaml"
 TEMPLATE: Final = "units/quietline@.service"
-"""What a line has whose units are instances."""
+"""A file that exists in a line's directory when its units are instances of templates."""
 PORT_STEP: Final = 10
 LAST_PORT: Final = 65_000
 LONGEST_ACCOUNT: Final = 32
-"""Letters of an account's name on Linux (useradd(8))."""
+"""Characters in an account's name on Linux (useradd(8))."""
 PATTERN: Final = "@line-.*"
-"""What the registration of a line of an earlier version claims: every line's texter puppet."""
+"""The namespace in a registration by an earlier version: it matches every line's texter puppet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """`slug`: of a line of a fleet, None for one by itself. `others`: the fleet's lines until now."""
+    """Names and ports. `slug`: of a line of a fleet; None for a single line. `others`: the fleet's other lines."""
 
     ports: Ports
     slug: str | None = None
     others: tuple[FleetLine, ...] = ()
 
     def named(self, name: str) -> str:
-        """Return a name as this line has it."""
+        """Return a name, with the slug for a line of a fleet."""
         return name if self.slug is None else f"{name}-{self.slug}"
 
     @property
@@ -54,7 +54,7 @@ class Place:
 
     @property
     def service(self) -> str:
-        """What the application service is called."""
+        """The id of the application service."""
         return self.named("quietline")
 
     @property
@@ -63,11 +63,11 @@ class Place:
         return f"{self.service}-registration.yaml"
 
     def unit(self, name: str, kind: str = "service") -> str:
-        """Return the name of a unit of this line: of a fleet's, the instance of a template."""
+        """Return the name of a unit of this line: for a line of a fleet, the instance of a template."""
         return f"{name}.{kind}" if self.slug is None else f"{name}@{self.slug}.{kind}"
 
     def joined_before(self, server_name: str) -> Iterator[FleetLine]:
-        """Yield the lines that are on an agency's own homeserver of this name."""
+        """Yield the other lines on the agency's own homeserver with this name."""
         for line in self.others:
             if (
                 line.config is not None
@@ -77,7 +77,7 @@ class Place:
                 yield line
 
     def host(self, server_name: str) -> FleetLine | None:
-        """Return the line whose `up` runs the homeserver of this name; None: an administrator does, or the new line."""
+        """Return the other line whose `up` runs the homeserver with this name; None: the agency or the new line runs it."""
         for line in self.others:
             homeserver = line.config.homeserver if line.config is not None else None
             if homeserver is not None and not homeserver.joined and homeserver.server_name == server_name:
@@ -86,7 +86,7 @@ class Place:
 
 
 def place_by(fleet: Path | None) -> Place:
-    """Find free ports, before anything is known of the line. Raises :class:`SetupError` when the fleet's file is wrong."""
+    """Find free ports before there are answers. Raises :class:`SetupError` when the fleet file is wrong."""
     others = require_addable(fleet) if fleet is not None else ()
     used_ports = {port for line in others for port in line.ports.values()}
     for base in range(DEFAULT_PORT_BASE, LAST_PORT, PORT_STEP):
@@ -96,7 +96,7 @@ def place_by(fleet: Path | None) -> Place:
 
 
 def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None) -> Place:
-    """Give a line of a fleet its names. Raises :class:`SetupError` with everything that another line has already."""
+    """Give a line of a fleet its names. Raises :class:`SetupError` with every name and number that another line has."""
     if fleet is None:
         return place
     problems = []
@@ -134,7 +134,7 @@ def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None)
 
 
 def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
-    """Return registration and policy bot of each line that the Synapse settings of a line name.
+    """Return registration and policy bot of each line in the Synapse settings that `init` wrote for a line.
 
     Raises :class:`SetupError` when they cannot be read.
     """
@@ -154,7 +154,7 @@ def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
 
 
 def claims_every_puppet(line: FleetLine) -> bool:
-    """Whether the registration that `init` wrote for a line claims the puppets of all lines, as earlier versions' did."""
+    """Whether the registration that `init` wrote for a line claims the puppets of all lines, as in earlier versions."""
     return any(
         PATTERN in file.read_text(encoding="utf-8") for file in (line.layout.data / FOLDER).glob("*registration.yaml")
     )

@@ -1,7 +1,7 @@
-"""The questions of `quietline init` on a terminal: twelve at most, each with why it is asked and what it is by default.
+"""The questions of `quietline init` on a terminal: at most twelve, each with its reason and its default.
 
-Rules of this module: it asks and decides nothing; what it returns are answers as a file holds them, and `check_answers`
-says whether they will do. A secret is not shown while it is typed, and none is kept here.
+Rules of this module: it asks and decides nothing; it returns answers in the form of the answers file, and `check_answers`
+validates them. A secret is not shown while it is typed, and none is stored here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ NOTHING: Final = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`why` is said before it; `default`: what stands without an answer; None: it must be answered.
+    """One question. `why` is shown before it. `default`: the answer to an empty line; None: an answer is required.
 
-    `kind`: the type that an answer must have, as pydantic takes it.
+    `kind`: the type of an answer, for pydantic.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Question:
     kind: Any = str
 
     def problem(self, answer: str) -> str | None:
-        """Say what is wrong with an answer; None when nothing is."""
+        """Return what is wrong with an answer, or None."""
         if not answer.strip() and self.default is None:
             return "an answer is needed"
         try:
@@ -106,7 +106,7 @@ BACKUP: Final = Question(
 
 
 def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
-    """Ask what is needed; return the answers as a file holds them. `ask` shows a question and returns what was typed."""
+    """Ask the questions; return answers in the form of the answers file. `ask` shows a question and returns the input."""
     mode = ask(MODE)
     answers: dict[str, Any] = {"mode": "embedded" if mode == "postgresql" else mode}
     if answers["mode"] != "rehearsal":
@@ -140,7 +140,7 @@ def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
 
 
 def carrier_keys(kind: str) -> list[str]:
-    """Name what must be said of a carrier; a secret of one line without its `_file`, since its value may be given."""
+    """Return the required keys of a carrier; a secret of one line without `_file`, because its value may be given."""
     return list(_required(kind))
 
 

@@ -1,9 +1,8 @@
-"""The reverse proxy in front of a line: a file for Caddy or nginx, before one bridge, or two that are leader and standby.
+"""The reverse proxy in front of a line: a file for Caddy or nginx, for one bridge, or for a leader and a standby.
 
-Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver (which, where
-it is the agency's own, has a proxy already), and nothing else anywhere: no administration, no readiness, no metrics.
-Nothing about a request is logged, since the path of a webhook may hold a secret and an address tells who texts or who works
-here.
+Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver (an agency's
+own homeserver has a proxy already), and every other path is refused: no administration, no readiness, no metrics. No
+request is logged, because the path of a webhook may contain a secret and an IP address shows who texts or who works here.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 WELL_KNOWN: Final = "/.well-known/matrix/client"
 MAX_BODY: Final = "25m"
-"""Uploads to the homeserver are up to 20 MiB, webhooks of a phone with pictures up to 16."""
+"""Uploads to the homeserver have up to 20 MiB, webhooks with a phone's pictures up to 16 MiB."""
 
 
 CADDY_OF_TWO: Final = """ {

@@ -1,6 +1,6 @@
-"""Secrets that were answered in clear, on their way into files of their own.
+"""Writes secrets that were answered in clear text into files of their own.
 
-Rule of this module: `x` stands for `x_file` only where the configuration has that key, and a value is never shown.
+Rule of this module: an answer `x` is written as `x_file` only when the configuration has that key; a value is never shown.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from deploy.data_dir.atomic_files import write_atomically
 def write_secrets(
     model: type[Section], raw: dict[str, Any], directory: Path, before: str, problems: list[str]
 ) -> dict[str, Any]:
-    """Return the keys as the model has them; each secret in clear becomes a file in `directory`, named after its key.
+    """Return the keys in the model's form; write each secret in clear text to a file in `directory`, named by its key.
 
-    `before` stands before the keys, in problems (`carrier.`) and in names (`carrier_password`).
+    `before`: the prefix of the keys, in problems (`carrier.`) and in file names (`carrier_password`).
     """
     keys: dict[str, Any] = {}
     for key, value in raw.items():
@@ -41,6 +41,6 @@ def write_secrets(
 
 
 def _section(annotation: Any) -> type[Section] | None:
-    """Return the section that a field holds, with or without `| None`."""
+    """Return the section type of a field, with or without `| None`; None for another type."""
     kinds = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)

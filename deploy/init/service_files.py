@@ -1,9 +1,9 @@
-"""What starts a line at boot: units for systemd, or a file for Compose; with backups and a doctor on timers.
+"""What starts a line at boot: units for systemd or a file for Compose, with timers for backups and the doctor.
 
-Rules of this module: nothing that the line does not need is open to it, and no secret is in a file here; `systemd-analyze
-security` gives no unit more than 2.0. On the agency's own homeserver the bridge runs alone and gets its secrets as
-credentials, so that the directory of secrets is closed to it. Lines of a fleet share templates, whose instance is the slug;
-what a line has alone is in a drop-in of its instance.
+Rules of this module: a unit has access only to what the line needs, and no file here contains a secret; `systemd-analyze
+security` rates no unit above 2.0. With the agency's own homeserver the bridge runs alone and gets its secrets as
+credentials, so it cannot read the directory of secrets. Lines of a fleet share templates, whose instance is the slug;
+settings of one line are in a drop-in of its instance.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
-"""What units and Compose would read as more than a letter of a path."""
+"""Characters with a special meaning in units or Compose files."""
 INSTANCE: Final = "%i"
-"""What a template has for the slug of its line."""
+"""The specifier in a template for the slug of the line."""
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 SERVICE_USER: Final = "quietline"
-"""Who runs the line where root has made it."""
+"""The account that runs the line when root made its files."""
 
 
 def service_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
     """Return the files by name. `secrets`: the files that the configuration names.
 
-    Raises :class:`SetupError` when a path cannot stand in them.
+    Raises :class:`SetupError` when a path has characters that these files cannot contain.
     """
     if answers.service == "none":
         return {}
     backup_paths = (answers.backup.to, answers.backup.passphrase_file) if answers.backup else ()
     paths = [ROOT, layout.data, *backup_paths, *secrets]
     if wrong := [path for path in paths if SPECIAL & set(str(path))]:
-        # The line's own directory makes every path in it as wrong, and is told once.
+        # When the line's own directory is wrong, every path in it is; it is reported once.
         told_once = [
             path
             for path in wrong
@@ -86,7 +86,7 @@ def service_files(answers: Answers, place: Place, layout: Layout, secrets: Seque
 
 
 def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
-    """Return the templates of every line beside this one, and the drop-ins of this one."""
+    """Return the templates that all lines of the machine share, and the drop-ins of this line."""
     each = Layout(layout.data.parent / INSTANCE)
     files = {
         "units/quietline@.service": _unit(each, "", verb="bridge", after=""),
@@ -127,9 +127,9 @@ MemoryDenyWriteExecute=no
 
 
 def user_name(slug: str | None = None) -> str:
-    """Name the account that is to run the line: who writes the files, and never root; made by root, a fleet's has its own.
+    """Return the account that runs the line: the user who writes the files; for root, an account of the line's own.
 
-    One account for two lines would let a line that was taken over read the other's secrets.
+    One account for two lines would let an attacker in one line read the other's secrets.
     """
     if os.getuid() != 0:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -137,9 +137,9 @@ def user_name(slug: str | None = None) -> str:
 
 
 def _sandbox(layout: Layout, writable: Iterable[Path], *, reached: Sequence[Path], makes_code: bool = False) -> str:
-    """Close everything but the network and these directories. `reached`: what must be there to be read.
+    """Deny everything except the network and these directories. `reached`: paths that the unit must be able to read.
 
-    `makes_code`: Synapse is in it, whose TLS (pyOpenSSL) makes its callbacks in memory that is written and executed.
+    `makes_code`: the unit runs Synapse, whose TLS (pyOpenSSL) makes callbacks in memory that is writable and executable.
     """
     return f"""\
 User={user_name(INSTANCE if layout.data.name == INSTANCE else None)}
@@ -170,7 +170,7 @@ def _is_at_home(paths: Iterable[Path]) -> bool:
 
 
 def _of_line(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
-    """Return what the unit of a bridge has for this line alone: its secrets, and to which addresses it speaks."""
+    """Return the lines of a bridge's unit that are only this line's: its secrets, and its permitted addresses."""
     closed = ""
     if answers.homeserver is not None:
         credentials = "".join(f"LoadCredential={credential_name(path)}:{path}\n" for path in secrets)
@@ -210,7 +210,7 @@ WantedBy=multi-user.target
 
 
 def _canary_unit(layout: Layout, own: str) -> str:
-    """Return the unit of a canary beside a homeserver that `up` does not run; on its own `up` starts it itself."""
+    """Return the unit of a canary on an agency's own homeserver; on the line's own homeserver `up` starts the canary."""
     return f"""\
 # Written by `quietline init`. Start it when config.yaml has a `canary` section; without one it ends with exit code 2.
 [Unit]
@@ -244,12 +244,12 @@ ExecStart={ROOT}/quietline doctor --data {layout.data} --alarm
 
 
 def _on_failure(layout: Layout) -> str:
-    """Name what is started when a unit fails, with the slug where the unit is a template."""
+    """Return the unit that starts when a unit fails, with the slug when the unit is a template."""
     return f"OnFailure={_named('quietline-failed', layout)}.service\n"
 
 
 def _named(unit: str, layout: Layout) -> str:
-    """Return a unit's name as another unit of the line has it: in a template the instance of the same line."""
+    """Return a unit's name as other units of the line refer to it: in a template, the instance of the same line."""
     return f"{unit}@{INSTANCE}" if layout.data.name == INSTANCE else unit
 
 
@@ -266,7 +266,7 @@ ExecStart={ROOT}/quietline alarm failed --data {layout.data}
 
 
 def _closed(closed: bool) -> str:
-    """Give a unit no network: what it reads is on this machine, or mounted, but for a database of the bridge elsewhere."""
+    """Deny a unit the network: it reads only local or mounted files, unless the bridge's database is on a server."""
     return "PrivateNetwork=yes\n" if closed else ""
 
 

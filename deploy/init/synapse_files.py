@@ -1,7 +1,7 @@
-"""What an agency's own Synapse is given, for `mode: join`: registration, settings, workers and their routes, PostgreSQL.
+"""Files for an agency's own Synapse (`mode: join`): registration, settings, workers and their routes, PostgreSQL.
 
-Rules of this module: each file is pasted or copied as it stands; the registration alone holds secrets. Nothing here gives
-the bridge more than its own rooms: accounts of the agency stay the administrator's.
+Rules of this module: each file is pasted or copied unchanged; only the registration and the workers' replication secret
+are secret. No file gives the bridge more than its own rooms: the administrator keeps control of the agency's accounts.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MODULE_SOURCE: Final = Path(__file__).resolve().parent.parent / "synapse_module"
 
 
 def synapse_files(answers: Answers, place: Place, secrets: Secrets) -> Mapping[str, str]:
-    """Return the files by name; none where the homeserver is the line's own.
+    """Return the files by name; none when the homeserver is the line's own.
 
-    Where another line's `up` runs the homeserver, that line's configuration names a copy of the registration.
+    When another line's `up` runs the homeserver, that line's configuration names a copy of the registration.
     """
     if answers.homeserver is None:
         return {}
@@ -50,7 +50,7 @@ def synapse_files(answers: Answers, place: Place, secrets: Secrets) -> Mapping[s
 
 
 def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
-    """Return the files of the workers, whose router takes the place of the two that lead to ours alone."""
+    """Return the files of the workers; their router replaces the two files that route only our module's requests."""
     if homeserver.workers is None:
         return {}
     ports = WorkerPorts(router=urlsplit(homeserver.url).port or 80)
@@ -60,7 +60,7 @@ def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
 
 
 def registration_place(answers: Answers, place: Place) -> Path:
-    """Return where the registration is copied: on the homeserver's machine, or to the secrets of the line that runs it."""
+    """Return where to copy the registration: on the homeserver's machine, or the secrets of the line that runs it."""
     if (host := place.host(answers.name)) is not None:
         return host.layout.secrets / place.registration
     homeserver = answers.homeserver

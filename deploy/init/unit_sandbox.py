@@ -1,4 +1,4 @@
-"""What every unit for systemd that `quietline init` writes is shut off from."""
+"""The sandbox settings of every systemd unit that `quietline init` writes."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 """
-"""What no unit needs: kernel, clock, other processes, other kinds of network (systemd.exec(5), "Sandboxing")."""
+"""Denies what no unit needs: kernel, clock, other processes, other address families (systemd.exec(5), "Sandboxing")."""

@@ -1,8 +1,8 @@
 """The files of a Synapse with workers: settings, routes for nginx and Caddy, Redis, and the unit that starts each worker.
 
-Rules of this module: everything follows from the table of `worker_routes`. The router listens where the bridge was told
-that Synapse is, on loopback, and stands for the main process to everybody who asked that one before; replication goes from
-process to process and past it, under a secret of its own. Redis keeps nothing on a disk.
+Rules of this module: everything follows from the table of `worker_routes`. The router listens on loopback, at the address
+that the bridge has for Synapse, and replaces the main process for all its clients. Replication goes directly between the
+processes, not through the router, with its own secret. Redis stores nothing on disk.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ UNIT: Final = "workers/matrix-synapse-worker@.service"
 REDIS: Final = "workers/redis.conf"
 TIMEOUT_SECONDS: Final = 180
 MAX_BODY: Final = "50m"
-"""What Synapse takes by default; it refuses larger ones itself."""
+"""Synapse's default limit; it refuses larger uploads itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPorts:
-    """Ports on loopback. Worker n, from 0, has `first + n` for clients and `first_replication + n` for the others."""
+    """Ports on loopback. Worker n, from 0, has `first + n` for clients and `first_replication + n` for replication."""
 
     router: int
     main: int = 8008
@@ -52,7 +52,7 @@ class WorkerPorts:
 
 
 def worker_files(count: int, ports: WorkerPorts, folder: Path, *, media: bool = False) -> Mapping[str, str]:
-    """Return the files by name. `folder`: where the files lie on the homeserver's machine, beside `homeserver.yaml`.
+    """Return the files by name. `folder`: their folder on the homeserver's machine, beside `homeserver.yaml`.
 
     `media`: one more worker keeps the uploads.
     """
@@ -70,7 +70,7 @@ def worker_files(count: int, ports: WorkerPorts, folder: Path, *, media: bool = 
 
 
 def shared_settings(workers: Sequence[Worker], ports: WorkerPorts, folder: Path) -> dict[str, Any]:
-    """Return what every process reads: who is where, who writes which stream, and who does what in the background."""
+    """Return the settings of all processes: addresses, stream writers, and who does which background work."""
     background = next(worker.name for worker in workers if Duty.BACKGROUND in worker.duties)
     keeper = next((worker.name for worker in workers if Duty.MEDIA in worker.duties), None)
     media = {} if keeper is None else {"enable_media_repo": False, "media_instance_running_background_jobs": keeper}
@@ -95,7 +95,7 @@ def shared_settings(workers: Sequence[Worker], ports: WorkerPorts, folder: Path)
 
 
 def worker_settings(worker: Worker, number: int, ports: WorkerPorts, folder: Path) -> str:
-    """Return one worker's own file: its name, where it listens, its log, and whether it keeps the uploads."""
+    """Return one worker's own file: its name, listeners and log, and whether it keeps the uploads."""
     keeps = Duty.MEDIA in worker.duties
     settings = {
         "worker_app": WORKER,

@@ -1,12 +1,13 @@
-"""Which request of a client goes to which process of a Synapse with workers: the one table, and how duties are spread.
+"""The table of routes: which process of a Synapse with workers answers which request; and the workers' duties.
 
-Rules of this module: a route is a regular expression over the decoded path that Python, nginx and Caddy read alike; the
-first that fits holds, and what fits none goes to the main process, as does our module. Uploads are kept and deleted there
-too, unless a worker is to keep them: then they lead to it, with what our module is asked of them. What writes a stream is
-asked for it directly. Nothing else is routed that an ordinary client does not ask for.
+Rules of this module: a route is a regular expression over the decoded path that Python, nginx and Caddy read alike. The
+first match counts; a request without a match goes to the main process, as do requests to our module. Uploads are stored
+and deleted there too, unless a worker keeps them: then requests about uploads, also those to our module, go to that
+worker. A request that writes to a stream goes to the process that writes the stream. Only requests that an ordinary client
+makes are routed.
 
-Sources: Synapse's documentation, "Scaling synapse via workers"; each route is asked of a real worker by
-`tests/deploy/init/test_worker_routes.py`.
+Sources: Synapse's documentation, "Scaling synapse via workers"; `tests/deploy/init/test_worker_routes.py` sends a request
+of each route to a real worker.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ MAX_WORKERS: Final = 16
 
 @unique
 class Duty(Enum):
-    """What a worker does. The value is its name in the names of workers.
+    """What a worker does. The value is the duty's part of a worker's name.
 
-    `SYNC` waits for what is new, once for each device that is logged in, and is the one that there can be several of.
-    `EVENTS` writes events; `STREAMS` writes the other streams; `BACKGROUND` is asked by nobody: application services,
-    pushes, the user directory and what is done at intervals. `MEDIA` keeps uploads, where a worker is asked for it.
+    `SYNC` answers long polls, one for each device that is logged in; only this duty can have several workers. `EVENTS`
+    writes events; `STREAMS` writes the other streams; `BACKGROUND` gets no requests: application services, pushes, the
+    user directory and periodic work. `MEDIA` keeps uploads, when the operator asked for such a worker.
     """
 
     SYNC = "sync"
@@ -71,7 +72,7 @@ ROUTES: Final = (
     Route(r"^/_matrix/client/(api/v1|r0|v3)/events$", Duty.SYNC, ("GET", f"{_C}/events?timeout=0")),
     Route(r"^/_matrix/client/(api/v1|r0|v3)/initialSync$", Duty.SYNC, ("GET", f"{_C}/initialSync")),
     Route(r"^/_matrix/client/(api/v1|r0|v3)/rooms/[^/]+/initialSync$", Duty.SYNC, ("GET", f"{_C}/rooms/!r/initialSync")),
-    # Streams other than events: every request, for a reader may have what was written a moment later.
+    # Streams other than events: also requests that read, because other processes see a write a moment later.
     Route(f"{_ROOM}/typing", Duty.STREAMS, ("PUT", f"{_C}/rooms/!r/typing/@u")),
     Route(f"{_V3}/sendToDevice/", Duty.STREAMS, ("PUT", f"{_C}/sendToDevice/m.room_key/t")),
     Route(f"{_V3}/user/[^/]+/rooms/[^/]+/tags", Duty.STREAMS, ("GET", f"{_C}/user/@u/rooms/!r/tags")),
@@ -85,7 +86,7 @@ ROUTES: Final = (
     Route(f"{_V3}/keys/upload", Duty.STREAMS, ("POST", f"{_C}/keys/upload")),
     Route(f"{_ANY}/keys/device_signing/upload$", Duty.STREAMS, ("POST", f"{_C}/keys/device_signing/upload")),
     Route(f"{_ANY}/keys/signatures/upload$", Duty.STREAMS, ("POST", f"{_C}/keys/signatures/upload")),
-    # Events, by the process that writes them.
+    # Events: to the process that writes them.
     Route(f"{_ANY}/createRoom$", Duty.EVENTS, ("POST", f"{_C}/createRoom")),
     Route(f"{_ROOM}/redact", Duty.EVENTS, ("PUT", f"{_C}/rooms/!r/redact/$e/t")),
     Route(f"{_ROOM}/send/", Duty.EVENTS, ("PUT", f"{_C}/rooms/!r/send/m.room.message/t")),
@@ -94,7 +95,7 @@ ROUTES: Final = (
     Route(f"{_ANY}/join/", Duty.EVENTS, ("POST", f"{_C}/join/!r")),
     Route(f"{_ANY}/knock/", Duty.EVENTS, ("POST", f"{_C}/knock/!r")),
     Route(f"{_ANY}/profile/", Duty.EVENTS, ("GET", f"{_C}/profile/@u")),
-    # What is read of rooms, keys and accounts.
+    # Requests that read rooms, keys and accounts.
     Route(f"{_ROOM}/messages$", Duty.CLIENT, ("GET", f"{_C}/rooms/!r/messages")),
     Route(f"{_ROOM}/joined_members$", Duty.CLIENT, ("GET", f"{_C}/rooms/!r/joined_members")),
     Route(f"{_ROOM}/context/", Duty.CLIENT, ("GET", f"{_C}/rooms/!r/context/$e")),
@@ -132,7 +133,7 @@ ROUTES: Final = (
     Route(f"{_V3}/notifications$", Duty.CLIENT, ("GET", f"{_C}/notifications")),
     Route(f"{_ANY}/voip/turnServer$", Duty.CLIENT, ("GET", f"{_C}/voip/turnServer")),
     Route(r"^/_matrix/client/versions$", Duty.CLIENT, ("GET", "/_matrix/client/versions")),
-    # Uploads, and what our module is asked of them.
+    # Uploads, and requests to our module about them.
     Route(r"^/_matrix/media/", Duty.MEDIA, ("GET", "/_matrix/media/v3/config")),
     Route(r"^/_matrix/client/v1/media/", Duty.MEDIA, ("GET", "/_matrix/client/v1/media/config")),
     Route(r"^/_matrix/federation/v1/media/", Duty.MEDIA, ("GET", "/_matrix/federation/v1/media/download/x")),
@@ -143,7 +144,7 @@ ROUTES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker. `name`: unique; its duties in the order of `Duty`."""
+    """One worker. `name`: unique. `duties`: in the order of `Duty`."""
 
     name: str
     duties: tuple[Duty, ...]
@@ -155,9 +156,9 @@ class Worker:
 
 
 def workers_of(count: int, *, media: bool = False) -> tuple[Worker, ...]:
-    """Spread the duties over so many workers, 1 to `MAX_WORKERS`; from six on more of them wait with those logged in.
+    """Spread the duties over `count` workers, 1 to `MAX_WORKERS`; those beyond the fifth are more `SYNC` workers.
 
-    `media`: one more keeps the uploads.
+    `media`: one more worker keeps the uploads.
     """
     spread = tuple(duty for duty in Duty if duty is not Duty.MEDIA)
     rest = {

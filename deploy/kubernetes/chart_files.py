@@ -1,7 +1,7 @@
-"""Write what the chart has from the code: `python -m deploy.kubernetes.chart_files`.
+"""Write the generated file of the chart: `python -m deploy.kubernetes.chart_files`.
 
-Rules of this module: the schema is `values_schema`'s, and a test compares it with the file. The alarms are no copy:
-`files/rules.yaml` of the chart is a link to `deploy/monitoring/rules.yaml`, which helm follows, and so does a wheel.
+Rules of this module: the schema comes from `values_schema`, and a test compares it with the file. The alarms are not
+copied: the chart's `files/rules.yaml` is a link to `deploy/monitoring/rules.yaml`, which helm follows, and so does a wheel.
 """
 
 from __future__ import annotations

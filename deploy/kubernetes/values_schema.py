@@ -1,9 +1,9 @@
 """The schema of the chart's values (`deploy/chart/values.schema.json`).
 
-Rules of this module: no key is taken that is not here, and none is for a secret: a Secret is named, never written. The
-carrier's keys come from its adapter's settings, so a new carrier is in the chart when it is in the program; in place of
-each key that ends in `_file` stands its name in `carrier.secrets`. What a pattern cannot say the program's own reader says
-when it starts, and the chart's test before.
+Rules of this module: only these keys are accepted, and none contains a secret: a value gives the name of a Secret, never
+its content. The carrier's keys come from its adapter's settings, so the chart has every carrier that the program has; a
+key that ends in `_file` is instead listed, without the suffix, in `carrier.secrets`. What a pattern cannot check, the
+program checks when it reads its configuration at the start, and the chart's test before.
 """
 
 from __future__ import annotations

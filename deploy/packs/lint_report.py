@@ -1,6 +1,6 @@
-"""`quietline policy lint` and `schema`: packs looked at and described, before a line uses them.
+"""`quietline policy lint` and `schema`: checks and describes packs before a line uses them.
 
-Rules of this module: it only reads, and every complaint says what to do. `base` comes first, named or not, as on a line.
+Rules of this module: it only reads, and every problem includes the remedy. `base` comes first, named or not, as on a line.
 """
 
 from __future__ import annotations

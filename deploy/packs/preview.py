@@ -1,6 +1,6 @@
-"""`quietline policy preview`: a whole pack shown, and conversations played with it.
+"""`quietline policy preview`: shows a whole pack, and conversations played with it.
 
-Rule of this module: it only reads, and what is shown of a pack is the pack's own, letter for letter.
+Rule of this module: it only reads, and shows texts of the pack unchanged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A conversation played through the same decision as on a real line, without a line: both sides as a transcript.
+"""Plays a conversation through the same `decide` as on a real line, without a line, and writes both sides as a transcript.
 
-Rules of this module: it does with actions what the bridge does with them, and decides nothing; time passes only where the
-script says so, and thirty seconds before each line; what is on the phone is exactly what would be there.
+Rules of this module: it performs actions as the bridge does, and decides nothing; time advances where the script says so,
+and by thirty seconds before each line; the phone shows exactly what it would show on a line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What `quietline check` says of a calendar of shifts: of the pack's, and of the agency's file or address.
+"""The rows of `quietline check` about a calendar of shifts: the pack's, and the agency's file or URL.
 
-Rules of this module: the calendar is read once, as the bridge reads it, and nothing is kept; no row names a person, an
-entry or an address. An address that gives no answer is asked again before the first text; a wrong answer is a fault.
+Rules of this module: the calendar is read once, as the bridge reads it, and nothing is stored; no row contains a person, an
+entry or a URL. A URL without an answer is to be checked again before the first text; a wrong answer is a fault.
 """
 
 from __future__ import annotations

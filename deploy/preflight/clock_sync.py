@@ -1,8 +1,8 @@
-"""Whether anything keeps the machine's clock right: the kernel knows, and is asked without changing anything.
+"""Whether the machine's clock is synchronised: the kernel is asked, and nothing is changed.
 
-Rule of this module: a kernel that does not say, as in a unit that may not ask (`ProtectClock=yes`), is no fault.
+Rule of this module: no answer of the kernel, as in a unit that may not ask (`ProtectClock=yes`), is no fault.
 
-Source: adjtimex(2): with `modes` 0 it only reads; `TIME_ERROR` is a clock that nobody synchronises.
+Source: adjtimex(2): with `modes` 0 it only reads; `TIME_ERROR` means that the clock is not synchronised.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The line's PostgreSQL before a start: everything that a start asks of it, and whether tables can be made in it.
+"""The line's PostgreSQL before a start: everything that a start requires of it, and whether tables can be created in it.
 
-Rule of this module: the sentences are those with which a start would end, so that there is one set of them; nothing is
-written, and no word of the URL is shown.
+Rule of this module: it uses the error messages of the start, so that there is one set of them; nothing is written, and no
+part of the URL is shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`quietline check`: everything that stops a start, and everything that a first text needs, at once.
 
 Rules of this module: it asks and changes nothing, and prints no secret, no number and no name of staff; rows that exist for
-`doctor`, `carrier check` or `policy lint` are those rows. What needs a running line is not asked without one; it is listed
-as to do before the first text.
+`doctor`, `carrier check` or `policy lint` are reused. What needs a running line is not checked without one; it is listed as
+to do before the first text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Start the rehearsal carrier: `python -P -m deploy.rehearsal --config FILE`.
 
-Rule of this module: what is logged is where something broke, never what was in it. Exit codes: 0 stopped, 1 it cannot
+Rule of this module: the log says where an error occurred, never the content of a request. Exit codes: 0 stopped, 1 cannot
 listen, 2 usage or configuration.
 """
 

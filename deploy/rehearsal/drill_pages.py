@@ -1,8 +1,8 @@
 """The scripts of drills as the page shows them.
 
-Rule of this module: only what stands in the files that come with Quietline; which drill is being played is the line's to
-know. Shape: `[{"name", "title", "about", "scenes": [{"name", "steps": [{"what", "words"}]}]}]`, where `title`, `about` and
-`words` are sentences by language code, and `words` is null for a step in which nothing is said.
+Rule of this module: only the scripts that come with Quietline; the carrier does not know which drill is being played.
+Shape: `[{"name", "title", "about", "scenes": [{"name", "steps": [{"what", "words"}]}]}]`, where `title`, `about` and
+`words` are sentences by language code, and `words` is null for a step without a text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the carrier holds: handsets, its own copies, and the faults it was told to have.
+"""The state of the rehearsal carrier: handsets, its own copies of texts, and configured faults.
 
-Rule of this module: a handset keeps its texts as a phone does, until the data directory goes; the carrier keeps its copy of
-each, either direction, until that copy is deleted. STOP blocks nothing: that is the line's to do. Faults go with the
-process.
+Rule of this module: a handset keeps its texts, as a phone does, until the data directory is deleted; the carrier keeps its
+copy of each text, in either direction, until that copy is deleted. STOP blocks nothing: the line has to do that. Faults
+end with the process.
 """
 
 from __future__ import annotations

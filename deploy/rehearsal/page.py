@@ -1,6 +1,6 @@
 """The page with the handsets.
 
-Rule of this module: the page asks nobody but this carrier for anything, and the browser is told to see to that.
+Rule of this module: the page requests nothing from another server, and its headers make the browser enforce this.
 """
 
 from __future__ import annotations

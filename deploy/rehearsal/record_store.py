@@ -1,10 +1,9 @@
-"""What the carrier keeps over its own restart: every text, whether a copy is held, and what the line was not yet told.
+"""What the carrier keeps over its own restart: every text, whether a copy exists, and what the line has not acknowledged.
 
-Rules of this module: a text, and the deletion of a copy, is in the file before its request is answered; what becomes of a
-text is written a moment later, so that after a kill a webhook may come twice and never not at all. The file is a journal:
-a line for each state of a text, the last one counts, and at each start the others go. Each line is sealed under a key of
-the carrier's own (AES-256-GCM): the file tells how many changes there were and nothing else. It goes with the data
-directory.
+Rules of this module: a text, and the deletion of a copy, is written before its request is answered; the status of a text is
+written a moment later, so after a kill a webhook may be sent twice but is never lost. The file is a journal: each state of
+a text is one line, the last one counts, and each start removes the others. Each line is sealed under the carrier's own key
+(AES-256-GCM), so the file shows only the number of changes. It is deleted with the data directory.
 """
 
 from __future__ import annotations

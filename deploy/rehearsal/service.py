@@ -1,6 +1,6 @@
-"""The carrier as a running thing.
+"""The rehearsal carrier as a running service.
 
-Rule of this module: everything is made here by hand, once, and ends in the reverse order.
+Rule of this module: every part is made here explicitly, once, and closed in the reverse order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the rehearsal carrier is started with.
+"""The settings of the rehearsal carrier.
 
-Rule of this module: a wrong or missing setting stops the start, with every problem told at once by its key; a value is
-never printed, and a secret that others can read is refused.
+Rule of this module: a wrong or missing setting stops the start, and all problems are reported at once, each by its key; a
+value is never printed, and a secret that others can read is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How the carrier tells the line what happened.
+"""Webhooks from the carrier to the line.
 
-Rule of this module: the texts of one handset arrive in their order, each only after the one before it was acknowledged
-with a 2xx or given up; the reports of one text likewise. Everything is signed, with a new signature for every attempt.
+Rule of this module: the texts of one handset are sent in order, each only after the one before it was acknowledged with a
+2xx or given up; so are the reports of one text. Every attempt has a new signature.
 
 A webhook is a POST of UTF-8 JSON.
 To `webhook_base` + `/inbound`: `{"type": "text", "id", "from", "to", "text", "media": [{"type", "url"}], "at"}`.

@@ -1,8 +1,8 @@
 """The image of a release, as an archive of the Open Container Initiative's layout, built by buildah without a daemon.
 
-Rules of this module: it is built from the release's archive and not from the checkout; every time in it is the commit's;
-what buildah wrote is packed by us, in the order of its names, so that two runs on one base image give the same bytes. How
-buildah works on this machine (isolation, storage, limits) is for its own files and environment.
+Rules of this module: the image is built from the release's archive, not from the checkout; every time in it is the
+commit's; this module packs buildah's output, ordered by name, so two runs on one base image give the same bytes. The
+operator configures buildah (isolation, storage, limits) by its own files and environment.
 
 Sources: buildah-build(1), buildah-push(1); the OCI image layout (github.com/opencontainers/image-spec, image-layout.md).
 """

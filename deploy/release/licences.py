@@ -1,7 +1,7 @@
-"""The licence of each package that runs, as an SPDX expression, and whether it goes together with AGPL-3.0-or-later.
+"""The licence of each package that runs, as an SPDX expression, and whether it is compatible with AGPL-3.0-or-later.
 
-Rules of this module: what a package declares in SPDX's own words is taken; what it says otherwise was read in
-the package's own licence file, and stands in `READ`. A licence that is not in `COMPATIBLE` is not compatible.
+Rules of this module: an SPDX expression that a package declares is used. For any other declaration, the package's own
+licence file was read, and the result is in `READ`. A licence that is not in `COMPATIBLE` is not compatible.
 
 Sources: gnu.org/licenses/license-list.html (compatible with the GNU GPL, version 3); spdx.org/licenses (identifiers).
 """

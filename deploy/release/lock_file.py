@@ -1,4 +1,4 @@
-"""What a lock file names: packages with version, marker and the hashes of their files.
+"""The content of a lock file: packages with version, marker and the hashes of their files.
 
 Rule of this module: it reads the form that `uv pip compile --generate-hashes` writes and refuses every other.
 """

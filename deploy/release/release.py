@@ -1,7 +1,7 @@
 """`quietline release`: source, wheel, bill of materials, image and checksums of a commit, in a new directory.
 
 Rules of this module: two runs for one commit give the same bytes; the wheel is built from the archive, not from the
-checkout; nothing is uploaded and nothing is signed, which is for a person with a key.
+checkout; nothing is uploaded or signed: a person with a key does that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The bill of materials: what a release runs on, as CycloneDX JSON.
+"""The bill of materials: the packages that a release runs on, as CycloneDX JSON.
 
-Rules of this module: every package of the lock that runs is in it, installed here or not, with the hashes that an
-installation checks; the same commit gives the same bytes. Licences: `licences`. Dependencies are those that the packages
-installed here declare.
+Rules of this module: it contains every package of the lock file that runs, installed here or not, with the hashes that an
+installation checks; the same commit gives the same bytes. Licences come from `licences`, dependencies from the metadata of
+the packages that are installed here.
 
 Source: cyclonedx.org/docs/1.6/json.
 """

@@ -1,8 +1,8 @@
-"""The source of a commit as a tar file, the same bytes wherever it is made.
+"""The source of a commit as a tar file with the same bytes on every machine.
 
-Rules of this module: what is in it comes from git's objects and not from the files that lie about, so nothing that is not
-committed gets in; owners, times and the order of names say nothing about the machine. The bytes of the compressed file are
-the same with the same zlib; those of the tar file inside always are.
+Rules of this module: its content comes from git's objects, not from the work tree, so it contains only what is committed;
+owners, times and the order of names do not depend on the machine. The tar file always has the same bytes; the compressed
+file has the same bytes with the same zlib.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`quietline audit-dependencies`: whether anything is publicly known against a package that runs.
+"""`quietline audit-dependencies`: whether a vulnerability of a package that runs is publicly known.
 
-Rules of this module: it is asked of OSV (api.osv.dev), which learns names and versions of packages and the address that
-asks; so it is a verb of its own, which nothing else runs. When nobody answers, that is said: no answer is no good news.
+Rules of this module: it asks OSV (api.osv.dev), which learns names and versions of packages and this machine's IP address;
+so it is a verb of its own, which nothing else runs. When OSV does not answer, it reports that, and not a good result.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The report as one HTML page: plots as inline SVG, and beside each the table of the same numbers.
+"""The report as one HTML page: plots as inline SVG, each beside a table of the same numbers.
 
-Rules of this module: the page has no script and no address of anything, and its policy forbids both; it is made of
-`deploy.report.plots` and words, so what is hidden there is nowhere in it. The mark of a hidden count has the same length
-always. Every text that is not ours is escaped. Colours have a contrast of 4.5 to 1 at least, by day, in dark and on paper.
+Rules of this module: the page has no script and no URL, and its content security policy forbids both. It is made only of
+`deploy.report.plots` and wording, so a hidden count is nowhere in it. The mark of a hidden count always has the same
+length. Every text that is not ours is escaped. Colours have a contrast of at least 4.5 to 1: light, dark and on paper.
 """
 
 from __future__ import annotations

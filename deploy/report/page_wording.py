@@ -1,7 +1,7 @@
-"""Words of the report's page, in English and in Spanish.
+"""The wording of the report's page, in English and in Spanish.
 
-Rules of this module: words only; each language has every one. A language of texters is called by its name where we have it,
-else by its code.
+Rules of this module: only words; both languages have every key. A language of texters is shown by its name when the table
+has it, otherwise by its code.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The report's page as a PDF, printed by a browser that is installed.
 
-Rules of this module: the browser is one of Chromium's family, found through PATH; it gets a directory of its own, which
-goes afterwards, and no name of a host means anything to it; it ends within `TIMEOUT` seconds, with all that it started.
+Rules of this module: the browser is of Chromium's family, found through PATH. It gets a temporary directory, which is
+deleted afterwards, and cannot resolve any host name. It and all its processes end within `TIMEOUT` seconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the page of the report plots, as rows of numbers, and its JSON.
+"""The numbers that the page of the report plots, as rows, and their JSON.
 
-Rules of this module: a number is read from `ReportCell.shown` and from nothing else, so that a hidden count changes neither
-a bar nor an axis nor a sum. A sum is told only where every cell in it is shown (complementary suppression): with one hidden
-cell the rest would tell it. Months are not added up.
+Rules of this module: a number is read only from `ReportCell.shown`, so a hidden count changes no bar, axis or sum. A sum is
+given only when every cell in it is shown (complementary suppression): with one hidden cell, the sum and the others would
+reveal it. Months are not added up.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The thin wrapper in which every child runs: it ties the child's life to its parent's.
+"""The wrapper in which every child process runs: it ties the child's life to its parent's.
 
-Rules of this module: a child whose parent is gone does not live; a child holds a lock on its process id file for as long
-as it lives, so a process that finds the file unlocked knows that the number in it means nothing any more.
+Rules of this module: a child ends when its parent is gone; a child holds a lock on its process id file while it lives, so
+when the file is not locked, the process id in it is not valid.
 
-`python -P -m deploy.stack.child PARENT PID_FILE MODULE [ARGUMENT…]`: the module then runs in this very process.
+`python -P -m deploy.stack.child PARENT PID_FILE MODULE [ARGUMENT…]`: the module then runs in this same process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`run/deaths.json`: when children of `up` ended by themselves, which a supervisor that starts them again would hide.
+"""`run/deaths.json`: when children of `up` died; otherwise the supervisor's restarts would hide that.
 
-Rules of this module: times by name of a child, and nothing else; a week of them. A file that cannot be written
-or read costs the count and nothing else.
+Rules of this module: only times, by name of a child, for one week. An error when the file is read or written costs only the
+count.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`quietline homeserver`: the line's own homeserver alone, for a container or a unit beside that of the bridge.
+"""`quietline homeserver`: the line's own homeserver alone, for a container or unit beside the bridge's.
 
-Rules of this module: what `up` does before it starts Synapse is done here too, and it never runs beside an `up` of the same
-directory; Synapse is started again when it ends by itself.
+Rules of this module: it prepares the start of Synapse as `up` does, and never runs beside an `up` of the same directory;
+when Synapse dies, it is restarted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The PostgreSQL database of the homeserver that `up` runs, where the configuration names one.
+"""The PostgreSQL database of the homeserver that `up` runs, when the configuration names one.
 
-Rules of this module: what Synapse would stop at, or would not notice, is said before it starts, with the remedy; of the URL
-nothing is shown but the name of its file. A database with a homeserver in it is taken only by the directory that began it,
-so that neither a restored line nor another one comes to sit on what is there, nor two machines on one database.
+Rules of this module: a fault at which Synapse would stop, or which it would not notice, is reported before Synapse starts,
+with the remedy; of the URL only the name of its file is shown. A database that contains a homeserver is used only by the
+directory that created it, so a restored line, another line or a second machine cannot use it by mistake.
 """
 
 from __future__ import annotations

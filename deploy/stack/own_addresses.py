@@ -1,8 +1,8 @@
-"""The addresses in `config.yaml` that are ours: they follow the ports, and where the parts of the line are.
+"""Updates our own addresses in `config.yaml` to the ports, and to the places where the parts of the line run.
 
-Rules of this module: every other letter stays as it is; an address of another form than was written by us is the operator's
-own choice. On one machine everything is on loopback. In containers that have an address each, the homeserver is called by
-its name and the bridge listens for the proxy; a start of the other kind puts both right.
+Rules of this module: every other character stays as it is; an address in a form that we did not write is the operator's
+own choice. On one machine everything is on loopback. In containers with an address each, the homeserver is reached by its
+name and the bridge listens for the proxy. A start of the other kind corrects both.
 """
 
 from __future__ import annotations

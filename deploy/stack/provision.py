@@ -1,7 +1,7 @@
 """Makes everything under a data directory that a line needs to run.
 
-Rules of this module: it may be killed anywhere and is simply run again; what a person may have edited is not written
-over; no secret is an argument or in the environment; when it has ended no account with special rights exists.
+Rules of this module: after a kill at any point the same command continues; a file that a person may have edited is not
+overwritten; no secret is in an argument or the environment; when it ends, no account with special rights exists.
 """
 
 from __future__ import annotations

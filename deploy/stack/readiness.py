@@ -1,6 +1,6 @@
-"""Asking each child from outside whether it is ready.
+"""Asks each child from outside whether it is ready.
 
-Rule of this module: only what a child answers counts, never that its process exists; no answer is "not ready", never an
+Rule of this module: only the answer of a child counts, never that its process exists; no answer means "not ready", never an
 error.
 """
 

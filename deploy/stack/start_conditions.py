@@ -1,6 +1,6 @@
-"""What must be so before anything of a line is started here, and how a start is stopped.
+"""The conditions for starting a part of a line here, and how a start is stopped.
 
-Rule of this module: one process of a directory at a time, on ports that are free; what is in the way is told at once.
+Rule of this module: one process for each directory, on free ports; all obstacles are reported at once.
 """
 
 from __future__ import annotations

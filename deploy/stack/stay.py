@@ -1,4 +1,4 @@
-"""A refusal in a container: whatever runs it would start it again for ever, so it stays, and does nothing.
+"""A refusal in a container: the engine would restart it for ever, so the process does not end, and does nothing.
 
 Rules of this module: it ends with SIGTERM or SIGINT; until then it repeats no call, holds no file and accepts no webhook.
 `/live` is 503, so that the health check fails; `/running` is 200, so that Kubernetes does not restart it.

@@ -1,4 +1,4 @@
-"""Keeps children running, and ends them in order.
+"""Restarts children that die, and stops them in order.
 
 Rules of this module: a child that dies is restarted until the supervisor stops. No child outlives the supervisor, however
 it ends (see :mod:`deploy.stack.child`). The supervisor kills a foreign process only if that provably is a child of an

@@ -1,7 +1,7 @@
-"""The embedded homeserver: Synapse, hardened for one agency that talks to nobody else.
+"""The embedded homeserver: Synapse, hardened for one agency without federation.
 
-Rule of this module: everything Synapse could tell, keep or offer beyond carrying encrypted rooms for the agency's own
-staff is off, and each setting says why where its name does not. The files are rewritten at every start.
+Rule of this module: every feature that could reveal, store or offer more than encrypted rooms for the agency's own staff is
+off; a setting whose name does not explain it has a comment. The files are rewritten at every start.
 Settings: Synapse's configuration manual and its source, 1.163.2; measured facts: facts-matrix.md.
 """
 

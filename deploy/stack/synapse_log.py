@@ -1,7 +1,7 @@
-"""What the homeserver may write into its log.
+"""What the homeserver may write to its log.
 
-Rule of this module: a line shows the template of a message and never what was filled in, the type of an exception and
-never its text. Synapse fills in room ids, user ids (which are staff names), request addresses and parts of events.
+Rule of this module: an entry shows the template of a message and never its arguments, the type of an exception and never
+its text. Synapse's arguments are room ids, user ids (which are staff names), request addresses and parts of events.
 """
 
 from __future__ import annotations

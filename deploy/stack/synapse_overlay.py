@@ -1,8 +1,8 @@
-"""Settings of the operator's own for the line's homeserver: `homeserver.d/*.yaml`, read at every start.
+"""The operator's own settings for the line's homeserver: `homeserver.d/*.yaml`, read at every start.
 
-Rule of this module: what may be set is listed here, and nothing else may: what must stay closed (federation, registration,
-listeners, modules, logging, retention, contents of pushes, who may sign in) cannot be opened by a file, nor by a setting of
-a later Synapse. Every problem of every file is told at once, with its key.
+Rule of this module: only the settings listed here may be set: what must stay closed (federation, registration, listeners,
+modules, logging, retention, contents of pushes, who may sign in) cannot be opened by a file, nor by a setting of a later
+Synapse. All problems of all files are reported at once, each with its key.
 
 Settings: Synapse's configuration manual and its source, 1.163.2.
 """

@@ -1,7 +1,8 @@
 """`quietline up`: the whole line on one machine.
 
-Rules of this module: `ready.json` exists only while all parts answered as ready, and always shows the processes that run
-now; a second `up` on a directory does nothing but say so; however this process ends, nothing of it keeps running.
+Rules of this module: `ready.json` exists only while all parts answer that they are ready, and always contains the processes
+that run now; a second `up` on a directory only reports that the first one runs; however this process ends, none of its
+children keeps running.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Quietline's module for Synapse: it erases the policy bot's own rooms, and refuses what they must never hold.
 
-Rules of this module: it gives its power to nobody but the bearer of a line's token, and over nothing but rooms that this
-line's policy bot created, their uploads, who sits at its desk, and, where a setting says that the homeserver is this line's
-own, its accounts; whatever it cannot tell it refuses. One line has no power over another's. A Synapse that lacks a part
-which it needs does not start with it. It imports nothing of ours but itself, so that an agency's own
-Synapse can load it: README.md beside this file says how, and what to do where that is impossible.
+Rules of this module: only the bearer of a line's token can use it, and only on the rooms that this line's policy bot
+created, their uploads, the members of its desk, and the homeserver's accounts when a setting says that the homeserver is
+this line's own. What it cannot identify it refuses. One line has no power over another's. It does not start with a Synapse
+that lacks a part which it needs. It imports only its own modules, so that an agency's own Synapse can load it: README.md
+beside this file says how, and what to do where that is impossible.
 
 Sources: Synapse's module documentation (writing_a_module, third_party_rules_callbacks, media_repository_callbacks) and its
 source, 1.163.2; measured facts: facts-matrix.md.

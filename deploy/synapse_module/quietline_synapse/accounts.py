@@ -1,9 +1,9 @@
-"""Accounts of an agency's own staff, where the homeserver is embedded: made, given another password, ended.
+"""Accounts of an agency's own staff on an embedded homeserver: made, given a new password, deactivated.
 
-Rules of this module: nothing here works unless `accounts: true` stands in the module's configuration, which only an
-embedded homeserver has, and then for the line that runs it; no administrator and no identity of any line is ever touched;
-nobody is made an administrator or signed in; a name of a person who has left is not given to another. A password is read
-from the body, compared with that account's alone, logged nowhere.
+Rules of this module: it works only with `accounts: true` in the module's configuration, which only an embedded homeserver
+has, and only for the line that runs it. It never changes an administrator or an identity of any line, makes nobody an
+administrator and signs nobody in. The name of a person who has left is not given to another. A password is read from the
+body, compared only with that account's, and never logged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who is answered: the bridges of this homeserver's lines, each with its application service's token, and nobody else.
+"""Authentication: only the bridges of this homeserver's lines get an answer, each with its application service's token.
 
-Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); it says
-which line asks. Nothing is logged.
+Rule of this module: the token is compared first, in constant time, and read only from the header (a URL is logged); it
+identifies the line. Nothing is logged.
 """
 
 from __future__ import annotations

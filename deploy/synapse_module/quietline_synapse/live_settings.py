@@ -1,7 +1,8 @@
-"""What the settings of the Synapse that runs now mean for a line: said in sentences, whatever its files say.
+"""What the settings of the running Synapse mean for a line, as sentences, whatever its files say.
 
-Rule of this module: a setting is read from the running process, and one that this version does not have says nothing. What
-is in `exposing_settings` shows or keeps more than a line needs; what is in `limits` holds up the bridge or people who type.
+Rule of this module: a setting is read from the running process; a setting that this version does not have is skipped.
+`exposing_settings` lists what shows or keeps more than a line needs; `limits` lists what slows the bridge or people who
+type.
 """
 
 from __future__ import annotations

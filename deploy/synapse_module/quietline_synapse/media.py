@@ -1,8 +1,8 @@
-"""Uploads: whether one is there, and its end, in the process that keeps them.
+"""Uploads: whether one exists, and its deletion, in the process that keeps them.
 
 Rule of this module: a line deletes an upload only if one of its identities made it, or a person who is or was at its desk;
-a file without a row, which can be had from nobody, any line. Encrypted rooms hide which upload belongs to which message, so
-the bridge names each one that it saw. Gone means neither row nor file.
+any line may delete a file without a row, which nobody can download. Encrypted rooms hide which upload belongs to which
+message, so the bridge names each upload that it saw. An upload is gone when neither row nor file exists.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Overwrites what was redacted, at once.
+"""Overwrites redacted events at once.
 
-Rule of this module: it does what Synapse's own loop does, to one room and now. That loop takes 100 events of all rooms
-together every five minutes, after a retention time (facts-matrix.md, "Purge and recovery").
+Rule of this module: it does the same as Synapse's own loop, for one room and immediately. That loop takes 100 events of all
+rooms together every five minutes, after a retention time (facts-matrix.md, "Purge and recovery").
 """
 
 from __future__ import annotations

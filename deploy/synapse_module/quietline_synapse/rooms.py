@@ -1,8 +1,8 @@
-"""Which rooms are the policy bot's, who sits at its desks, and how a room goes.
+"""Which rooms are the policy bot's, who is at its desks, and how a room is purged.
 
-Rule of this module: a room is a line's if its policy bot created it and for no other reason; what kind of room it is stands
-in its create event, which nobody can change. All else is read from the tables each time: a room may have gone since.
-`PolicyRooms` are the rooms of one line, which alone its token reaches; `AllRooms` those of every line, for the rules.
+Rule of this module: a room belongs to a line only if the line's policy bot created it; the kind of a room is in its create
+event, which nobody can change. Everything else is read from the tables each time, because a room may have been purged.
+`PolicyRooms` are the rooms of one line, the only ones that its token reaches; `AllRooms` those of all lines, for the rules.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which tables this Synapse has, compared with those that the module knows of.
+"""The tables of this Synapse, compared with those that the module knows.
 
-Rule of this module: the lists of tables elsewhere were made by hand, for one version. A table that they name and that is
-not there is passed over: nothing of a room can be left in it. A table that names rooms and stands on no list is told
-(`problems`), for a purge may leave a room's id there. Tables come and go beside a transaction (`run_interaction`).
+Rule of this module: the lists of tables elsewhere were made by hand, for one version. A listed table that does not exist is
+skipped: nothing of a room can be left in it. A table with room ids that is on no list is reported (`problems`), because a
+room's id may stay there after a purge. Tables are created and dropped outside a transaction (`run_interaction`).
 """
 
 from __future__ import annotations

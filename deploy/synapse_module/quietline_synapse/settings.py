@@ -1,8 +1,8 @@
-"""The module's part of `homeserver.yaml`: the lines of this homeserver, and what holds for all of them.
+"""The module's part of `homeserver.yaml`: the lines of this homeserver, and the settings that all of them share.
 
-Rules of this module: the secret stays where it is, in the registration file, which nobody but Synapse may read; an unknown
-key is an error, and all errors are told at once. Of several lines each claims its own identities, written out, and no
-other's: two that could act as one stop Synapse.
+Rules of this module: the secret stays in the registration file, which only Synapse may read; an unknown key is an error,
+and all errors are reported at once. Each of several lines claims its own identities, written out, and no other's: when two
+lines claim the same identity, Synapse does not start.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The parts of Synapse that its module API does not offer, all in one place.
 
-Rule of this module: every private part is looked for when Synapse starts, by its name and the names of its arguments; one
-that is not there stops Synapse with a sentence, because a module that half works forgets nothing and says nothing.
+Rule of this module: when Synapse starts, every private part is looked up, by its name and the names of its arguments; a
+missing one stops Synapse with an error message, because a module that works in part would erase nothing and not report it.
 
-Why each is needed (1.163.2): the module API can schedule a room's deletion, but has no way to delete an upload, to sign
-a person out, to read an event as Synapse would redact it, to run a statement outside a transaction, or to see key backups.
+Why each is needed (1.163.2): the module API can schedule a room's deletion, but cannot delete an upload, sign a person out,
+read an event as Synapse would redact it, run a statement outside a transaction, or see key backups.
 """
 
 from __future__ import annotations

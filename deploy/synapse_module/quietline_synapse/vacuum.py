@@ -1,18 +1,18 @@
-"""Vacuums the homeserver's database, so that what was deleted is in as few bytes of it as can be had.
+"""Vacuums the homeserver's database, so that as few bytes of deleted data as possible are left in it.
 
-Rule of this module: SQLite's is done only when the log beside the database is empty too, and says so only then; one at a
-time. Quiet hours are the caller's to know.
+Rule of this module: on SQLite it succeeds only when the log beside the database is empty too; one run at a time. The caller
+knows the quiet hours.
 
-SQLite, which is the line's alone: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did
-anything (facts-matrix.md, "What a deletion leaves"). It holds the database while it lasts, and its copy lies beside it.
+SQLite, which belongs to the line alone: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer says whether it did
+anything (facts-matrix.md, "What a deletion leaves"). It locks the database meanwhile and needs space for a copy beside it.
 
 PostgreSQL, which an agency shares with its other rooms: a plain `VACUUM` of the tables that can hold rows of ours. It
 blocks nobody, and only frees space: pages keep ciphertext until they are overwritten (measured on PostgreSQL 15: a purged
-room's id was still in most tables' files). Where `full_vacuum_bytes` says so, tables up to that size are rewritten (`VACUUM
-(FULL)`), one after another, each under a time-out of its own. A rewrite does not begin while a transaction is older than
-the call, such as a dump's: rows visible to that transaction would be copied too. No statement queues for a table, because
-every later statement on that table would wait behind it: during a dump no text came in until the dump was done. The
-write-ahead log and backups cannot be cleaned from here in either case.
+room's id was still in most tables' files). With `full_vacuum_bytes`, tables up to that size are rewritten (`VACUUM
+(FULL)`), one after another, each with a time-out. A rewrite does not begin while a transaction is older than the call, such
+as a dump's: rows visible to that transaction would be copied too. No statement queues for a table, because every later
+statement on that table would wait behind it: during a dump no text came in until the dump was done. The write-ahead log and
+backups cannot be cleaned from here in either case.
 """
 
 from __future__ import annotations
