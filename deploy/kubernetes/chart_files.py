@@ -24,11 +24,11 @@ def schema() -> str:
 
 
 FILES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"values.schema.json": schema})
-"""By place in the chart, what makes it."""
+"""The function that makes each file, by the file's path in the chart."""
 
 
 def main() -> int:
-    """Write every file again."""
+    """Write all files."""
     for name, make_text in FILES.items():
         (CHART / name).write_text(make_text(), encoding="utf-8")
     return 0

@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 FILE: Final = "_file"
 URL: Final = r"^https?://[A-Za-z0-9.\[\]:_/-]*[A-Za-z0-9\]]$"
 NAME: Final[Schema] = {"type": "string", "maxLength": 63, "pattern": r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"}
-"""Of an object in the cluster."""
+"""The name of an object in the cluster."""
 NAME_OR_NONE: Final[Schema] = {"type": "string", "maxLength": 63, "pattern": r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"}
 FILE_NAME: Final[Schema] = {"type": "string", "maxLength": 63, "pattern": r"^[a-z][-._a-z0-9]*$"}
 E164: Final[Schema] = {"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}
@@ -31,7 +31,7 @@ PORT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 65535}
 DURATION: Final[Schema] = {"type": "string", "pattern": r"^[1-9][0-9]*(ms|s|m)$"}
 WORDS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
 ANYTHING: Final[Schema] = {"type": "object"}
-"""Handed to the cluster as it is; Kubernetes has its own schema for it."""
+"""Passed to the cluster unchanged; Kubernetes has its own schema for it."""
 PEERS: Final[Schema] = {
     "type": "array",
     "items": {
@@ -189,7 +189,7 @@ def _line() -> Schema:
 
 
 def _secret_references() -> Schema:
-    # A Secret's entry may have any name; a long run of letters and digits is a secret itself, in the wrong place.
+    # A Secret's entry may have any name; a long sequence of letters and digits is a secret itself, in the wrong place.
     entry = {"type": "string", "maxLength": 63, "pattern": r"^[-._a-zA-Z0-9]+$", "not": {"pattern": "[A-Za-z0-9]{20,}"}}
     elsewhere = _section({"name": NAME, "key": entry}, required=("name", "key"))
     return _section(
@@ -235,12 +235,12 @@ def _carrier() -> Schema:
 
 
 def _settings(name: str, settings: type[CarrierSettings]) -> Schema:
-    """Return what a carrier's section may have, from its settings."""
+    """Return the schema of a carrier's section, from its settings."""
     schema = settings.model_json_schema()
     properties: dict[str, Schema] = {"kind": {"const": name}}
     for key, property_schema in schema["properties"].items():
         if key != "kind" and not key.endswith(FILE):
-            # `null` is a key that is left out, and a default is the program's to know.
+            # `null` means a key that is left out; the program has the defaults.
             shapes = [each for each in property_schema.get("anyOf", [property_schema]) if each.get("type") != "null"]
             properties[key] = {word: value for word, value in shapes[0].items() if word not in {"title", "default"}}
     secrets = _secrets(settings)
@@ -255,7 +255,7 @@ def _settings(name: str, settings: type[CarrierSettings]) -> Schema:
 
 
 def _secrets(settings: type[CarrierSettings]) -> dict[str, bool]:
-    """Return the carrier's secrets by name, each with whether it must be there."""
+    """Return the carrier's secrets by name, each with whether it is required."""
     return {
         name.removesuffix(FILE): field.is_required() for name, field in settings.model_fields.items() if name.endswith(FILE)
     }
@@ -281,7 +281,7 @@ def _image(*, required: bool = False) -> Schema:
 
 
 def _reference(*, key: Schema | None = None) -> Schema:
-    """Return the schema of something that a config map or a secret holds: at most one of them is named."""
+    """Return the schema of a reference to a config map or a secret: at most one of them is named."""
     kinds = ("configMap", "secret")
     schema = _section(dict.fromkeys(kinds, NAME_OR_NONE) | ({"key": key} if key else {}))
     return schema | {"not": {"required": list(kinds), "properties": {kind: {"minLength": 1} for kind in kinds}}}

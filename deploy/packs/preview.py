@@ -18,7 +18,7 @@ from policies.segments import segments
 from policies.signs import Sign
 
 CONVERSATIONS: Final = Path(__file__).parents[1] / "examples" / "conversations"
-"""The scripts that a preview without one plays."""
+"""The scripts that a preview without a given script plays."""
 
 
 def preview_pack(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:

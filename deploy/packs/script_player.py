@@ -53,13 +53,13 @@ PEOPLE: Final = {"advocate": ADVOCATE, "supervisor": SUPERVISOR}
 PAUSE_SECONDS: Final = 30.0
 THREAD_ID: Final = "t1"
 DESIGNATIONS: Final = ("amber heron", "quiet maple", "plain river", "still brook")
-"""What the conversations of a script are called, one after the other; a longer script begins again with the first."""
+"""The designations of a script's conversations, in order; a longer script starts over with the first."""
 SHOWN_RECEIPTS: Final = (DeliveryReceipt.NOTE, DeliveryReceipt.NOT_SENT, DeliveryReceipt.HELD, DeliveryReceipt.RETRACTED)
-"""Receipts that a transcript has to tell; that a text leaves, it shows."""
+"""Receipts that a transcript mentions; it shows the texts that leave anyway."""
 
 
 class ScriptStep(BaseModel):
-    """One line of a script: who speaks and what, or how long to wait. `picture` is a picture with these words, if any."""
+    """One line of a script: who says what, or how long to wait. `picture`: a picture, with these words as its text."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -77,13 +77,13 @@ def _parse_step(value: Any) -> Any:
 
 
 class Script(BaseModel):
-    """A conversation to play. `start` in the line's own time; `staffed`: an advocate and a supervisor are on duty."""
+    """A conversation to play. `start`: in the line's local time. `staffed`: an advocate and a supervisor are on duty."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
     title: str = "A conversation"
     start: Annotated[datetime, BeforeValidator(lambda v: datetime.fromisoformat(v) if isinstance(v, str) else v)] = (
-        datetime(  # noqa: DTZ001 - local, the pack knows where
+        datetime(  # noqa: DTZ001 - local time, in the pack's zone
             2027, 1, 4, 10
         )
     )
@@ -123,7 +123,7 @@ def play_script(pack: Pack, script: Script) -> Iterator[str]:
 
 
 class _Simulation:
-    """One desk, one thread, a phone, and time that is told to pass."""
+    """One desk, one thread, a phone, and a simulated clock."""
 
     def __init__(self, pack: Pack, script: Script) -> None:
         self.lines: list[str] = []
@@ -139,10 +139,10 @@ class _Simulation:
                 self._enqueue(DESK, MemberJoined(place=DESK, user=user))
             self._enqueue(DESK, PowerLevelsChanged(users=((SUPERVISOR, 50),)))
         self._run_until_idle()
-        self.lines.clear()  # the desk furnishes itself before anybody writes
+        self.lines.clear()  # the desk prepares its room before anybody writes
 
     def perform_step(self, step: ScriptStep) -> None:
-        """Let a person say something. An advocate who speaks before the thread is claimed claims it first."""
+        """Perform a person's words. An advocate who writes before the thread is claimed claims it first."""
         match step.who:
             case "texter" | "picture":
                 self._append_line(step.who, step.said)
@@ -163,7 +163,7 @@ class _Simulation:
         self._run_until_idle()
 
     def advance_time(self, length: float) -> None:
-        """Let time pass, from one timer to the next, in their order."""
+        """Advance the clock by `length` seconds, from one timer to the next, in their order."""
         until = self._now + length
         while due := sorted((at, key) for key, at in self._timers.items() if at <= until):
             at, (owner, key) = due[0]
@@ -230,7 +230,7 @@ class _Simulation:
 
     def _post(self, post: SendMessage) -> None:
         if post.speaker is Speaker.TEXTER and post.body == self._arrived:
-            return  # the room shows the texter's words as they are; the transcript has them already
+            return  # the room shows the texter's words unchanged; the transcript has them already
         place = "room" if post.place == THREAD else "desk" if post.place == DESK else "office"
         self._append_line(place, post.body)
 

@@ -52,7 +52,7 @@ PROBLEMS: Final[Mapping[CalendarProblem, tuple[str, str]]] = MappingProxyType(
 
 
 def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:
-    """Whether the people of the pack's calendar are on the staff, where there is a calendar. No row names anybody."""
+    """Whether the people of the pack's calendar, if there is one, are on the staff. No row names a person."""
     if pack.shifts is None:
         return
     staff = {member.mxid for member in config.line.staff}
@@ -64,7 +64,7 @@ def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:
 
 
 async def check_calendar(config: Config, pack: Pack) -> list[CheckResult]:
-    """Read the agency's calendar file or address, if it has one, and say whose it is not."""
+    """Read the agency's calendar file or URL, if it has one, and count titles that name no member of staff."""
     if config.line.calendar is None:
         return []
     return [await judge(source_of(config.line.calendar), config, pack)]
@@ -95,7 +95,7 @@ def _of_people(calendar: CalendarShifts, staff: set[str]) -> CheckResult:
     wrong = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
     what = f"has shifts of {len(calendar.shifts.people)} people in the coming weeks"
     do = "Correct the titles, or add accounts with `quietline staff add`: a shift of nobody counts as a gap (shifts.md)."
-    ok = strangers < len(calendar.shifts.people)  # else it is the calendar of another line, or of no line
+    ok = strangers < len(calendar.shifts.people)  # otherwise it is another line's calendar, or no line's
     return CheckResult(
         name="calendar",
         ok=ok,

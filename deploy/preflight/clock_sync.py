@@ -16,14 +16,14 @@ from deploy.inspect.check_report import CheckResult
 
 TIME_ERROR: Final = 5
 STRUCTURE_BYTES: Final = 512
-"""More than `struct timex` has on any machine, which is 208; its first member is `modes`."""
+"""Bytes: more than the 208 of `struct timex`; its first member is `modes`."""
 SYNCHRONISED: Final = Path("/run/systemd/timesync/synchronized")
 """systemd-timesyncd touches it whenever it has set the clock (systemd-timesyncd.service(8))."""
 
 
 def is_synchronised() -> bool | None:
-    """Ask the kernel; None where it does not say."""
-    with contextlib.suppress(PermissionError):  # the account of a line may not look there on every machine
+    """Ask the kernel; None when it gives no answer."""
+    with contextlib.suppress(PermissionError):  # on some machines the line's account may not read there
         if SYNCHRONISED.exists():
             return True
     try:
@@ -34,7 +34,7 @@ def is_synchronised() -> bool | None:
 
 
 def check_synchronisation() -> CheckResult:
-    """Warn of a clock that nobody synchronises: it is right today, and minutes off in some months."""
+    """Warn when the clock is not synchronised: it is right today, and minutes off in some months."""
     name, state = "clock", is_synchronised()
     if state is None:
         return CheckResult(name=name, ok=True, what="may be right; whether it is synchronised the kernel does not say here")

@@ -25,7 +25,7 @@ DO: Final = "Put it right on the server or in the file of database.url_file: dep
 
 
 async def check_server_database(config: Config) -> CheckResult | None:
-    """Ask the server; None for a line on SQLite."""
+    """Check the server; None for a line on SQLite."""
     if (server := config.database_url) is None:
         return None
     try:
@@ -49,4 +49,4 @@ async def _may_be_used(server: str) -> bool:
     try:
         return await may_make_schema(connection, SCHEMA)
     finally:
-        connection.abort()  # a goodbye would wait for a server that is silent
+        connection.abort()  # an orderly close would wait for a server that does not answer

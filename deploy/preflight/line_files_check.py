@@ -26,8 +26,8 @@ NO_START: Final = "The line does not start without."
 
 
 def check_files(config: Config) -> CheckResult | None:
-    """Say which of two files is missing that only have a meaning together; None where none is, and with PostgreSQL."""
-    if config.database_url is not None:  # `check_server_database` says it
+    """Report when one of two files that need each other is missing; None when both exist, and with PostgreSQL."""
+    if config.database_url is not None:  # `check_server_database` reports it
         return None
     try:
         check_presence(config.data_dir)
@@ -37,7 +37,7 @@ def check_files(config: Config) -> CheckResult | None:
 
 
 def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[CheckResult]:
-    """Compare keys, server name and `keys.db` with what the database says of them. Raises `DatabaseError`."""
+    """Compare keys, server name and `keys.db` with the database's entries about them. Raises `DatabaseError`."""
     if schema.MIGRATIONS.peek_version(db) > schema.MIGRATIONS.latest:
         what = "the database was written by a newer version of this program"
         yield CheckResult(name="database version", ok=False, what=what, do="Use that version: this one would not start.")
@@ -45,7 +45,7 @@ def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[C
     yield doctor_database.check_keys(db, config)
     if (before := line_state.peek(db, line_state.SERVER_NAME)) not in {None, config.homeserver.server_name}:
         yield CheckResult(name="server name", ok=False, what=other_server_name(str(before)), do=NO_START)
-    if not running:  # who runs has compared it, and writes there
+    if not running:  # a running bridge has compared it, and writes there
         yield _check_key_file(db, config)
 
 

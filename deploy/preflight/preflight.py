@@ -67,7 +67,7 @@ OF_A_RUNNING_LINE: Final = {
 
 
 async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
-    """Check everything. The second value: False when no line could be started with this configuration or these packs."""
+    """Check everything. The second value: False when no line can be started with this configuration or these packs."""
     first = [check_python(), check_versions(), check_disk(layout)]
     loaded, problems = _load(layout)
     if loaded is None or problems:
@@ -76,7 +76,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     config, pack = loaded
     running = await _is_running(config)
     outside = await asyncio.gather(check_dns(config), check_certificate(config))
-    # What may not answer is asked at once: a part that is frozen is waited for once.
+    # Parts that may not answer are asked at the same time, so that frozen parts cost one time-out.
     databases, home, homeserver, carrier, calendar = await asyncio.gather(
         _check_databases(config, layout, running=running),
         shared_checks.check_homeserver_database(config, layout, running=running),
@@ -105,7 +105,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
 
 
 def _load(layout: Layout) -> tuple[tuple[Config, Pack] | None, list[str]]:
-    """Read what a start reads; return it, and everything for which it could not be used."""
+    """Read configuration and packs as a start does; return them, or None, and all problems."""
     try:
         config = load(layout.config)
         pack = load_pack(config.line.packs, near=layout.config.parent)
@@ -115,20 +115,20 @@ def _load(layout: Layout) -> tuple[tuple[Config, Pack] | None, list[str]]:
 
 
 def as_text(report: CheckReport) -> list[str]:
-    """Write the report for a person; what could not be asked stands at the end once more."""
+    """Return the report for a person; rows that could not be checked are repeated at the end."""
     later = [f"  - {check.name}: {check.do}" for check in report.checks if not check.asked]
     return [*report.as_text(), *(["", "Before the first text:", *later] if later else [])]
 
 
 def check_python() -> CheckResult:
-    """Whether this Python is one that every part was tried with."""
+    """Whether all parts were tested with this Python."""
     version = ".".join(map(str, sys.version_info[:3]))
     ok = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
     return CheckResult(name="python", ok=ok, what=f"is {version}", do="" if ok else "Use Python 3.11 to 3.14.")
 
 
 def check_versions() -> CheckResult:
-    """Whether the installed packages are the locked ones. Where there is no lock beside the program nothing is compared."""
+    """Whether the installed packages are the locked ones. Without a lock file beside the program nothing is compared."""
     name = "versions"
     if not LOCK.is_file():
         return CheckResult(name=name, ok=True, what="there is no lock beside the program: nothing is compared")
@@ -146,13 +146,13 @@ def check_versions() -> CheckResult:
 
 
 def check_disk(layout: Layout) -> CheckResult:
-    """Whether there is room where the line's directory is, or will be."""
+    """Whether the disk of the line's directory, present or future, has enough space."""
     there = next(path for path in (layout.data, *layout.data.parents) if path.exists())
     return shared_checks.check_disk_space(Layout(there))
 
 
 def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
-    """Say what of the packs stops a start, a row for each text that counsel must read or the agency must replace."""
+    """Yield what stops a start: a row for each text of the packs that counsel must read or the agency must replace."""
     yield shared_checks.check_packs(config, pack)
     if not config.line.rehearsal:
         for finding in lint(pack):
@@ -161,7 +161,7 @@ def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
 
 
 def check_account(config: Config, layout: Layout) -> Iterator[CheckResult]:
-    """Warn of a line that root's programs would run: its directory tells, whoever asks."""
+    """Warn when the line would run as root: the directory's owner decides, whoever runs the check."""
     if config.line.rehearsal or not layout.data.is_dir():
         return
     name, root = "account", _owner(layout.data) == 0
@@ -171,7 +171,7 @@ def check_account(config: Config, layout: Layout) -> Iterator[CheckResult]:
 
 
 def check_ports(config: Config, layout: Layout, *, running: bool) -> CheckResult:
-    """Whether the bridge can listen where it is told to, and what `up` runs besides."""
+    """Whether the ports of the bridge, and of the other parts that `up` runs, are free."""
     name, own = "port", _ports(config, layout)
     if running:
         return CheckResult(name=name, ok=True, what=f"{config.listen.port} is the running line's")
@@ -184,7 +184,7 @@ def check_ports(config: Config, layout: Layout, *, running: bool) -> CheckResult
 
 
 def _ports(config: Config, layout: Layout) -> list[tuple[str, str, int]]:
-    """Return what listens, on which address and port: of the bridge, and of what `up` runs on this machine."""
+    """Return name, address and port of each listener: of the bridge, and of the parts that `up` runs on this machine."""
     listeners = [("bridge", config.listen.host, config.listen.port)]
     if config.metrics is not None:
         listeners.append(("metrics", *config.metrics.address))
@@ -197,7 +197,7 @@ def _ports(config: Config, layout: Layout) -> list[tuple[str, str, int]]:
 
 
 async def _check_databases(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:
-    """Check the line's database; where it is a server that cannot be used nothing more is asked of it."""
+    """Check the line's database; of a server that cannot be used nothing more is asked."""
     server = await check_server_database(config)
     if server is not None and not server.ok:
         return [server, check_clock()]
@@ -206,7 +206,7 @@ async def _check_databases(config: Config, layout: Layout, *, running: bool) -> 
 
 
 def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator[CheckResult]:
-    """Check what the line's database says, where there is one: the clock, the backup, who is trusted."""
+    """Check the entries of the line's database, if there is one: clock, backup, confirmed supervisor."""
     trust = CheckResult(
         name="trust",
         ok=True,
@@ -247,7 +247,7 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
 
 
 def check_backup_place(config: Config, layout: Layout) -> Iterator[CheckResult]:
-    """Whether backups could be written as the configuration says, where it says so: a warning, the line starts without."""
+    """Whether configured backups could be written: otherwise a warning, because the line starts without."""
     if config.backup is None:
         return
     try:
@@ -278,7 +278,7 @@ def _owner(path: Path) -> int:
 
 
 def check_clock() -> CheckResult:
-    """Whether the machine's clock is later than this program, at least, and whether anything keeps it right."""
+    """Whether the machine's clock is at least later than this program, and whether it is synchronised."""
     if time.time() >= Path(__file__).stat().st_mtime:
         return check_synchronisation()
     do = "Set the clock, and have it synchronised: signatures and everything that ends depend on it."
@@ -286,7 +286,7 @@ def check_clock() -> CheckResult:
 
 
 async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:
-    """Ask the homeserver for its version, whose token ours is, and its module. An embedded one runs with the line only."""
+    """Check the homeserver's version, our token, and its module. An embedded homeserver runs only with the line."""
     token, url = read_secret(config.homeserver.as_token_file), config.homeserver.url
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         client = HomeserverClient(session=session, url=url, token=token, user_id=config.policy_mxid)
@@ -318,7 +318,7 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
     except TokenRefused:
         return CheckResult(name=name, ok=False, what="the homeserver does not know it", do=do)
     except Permanent as error:
-        if error.errcode == "M_FORBIDDEN":  # known, and the account is made at the first start
+        if error.errcode == "M_FORBIDDEN":  # the token is valid, and the account is made at the first start
             return CheckResult(name=name, ok=True, what="is known; the policy bot's account is made at the first start")
         return CheckResult(name=name, ok=False, what=f"cannot speak for {config.policy_mxid} ({error.errcode})", do=do)
     except HomeserverError as error:
@@ -328,7 +328,7 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
 
 
 async def _check_carrier(config: Config, *, running: bool, is_visible: bool) -> list[CheckResult]:
-    """Ask the carrier, and the webhook by its public address. `is_visible`: that address can be judged from here."""
+    """Check the carrier, and the webhook by its public URL. `is_visible`: that URL can be checked from here."""
     rows = (check_public_address(config), *await ask_carrier(config))
     if not running and config.line.carrier.kind in GATEWAYS:
         rows = tuple(_until_it_starts(row) if row.name == "login" else row for row in rows)
@@ -351,9 +351,9 @@ async def _check_carrier(config: Config, *, running: bool, is_visible: bool) -> 
 
 
 def _until_it_starts(login: CheckResult) -> CheckResult:
-    """Take it that a gateway of the agency's own, which does not answer, is started with the line.
+    """Turn a fault of a gateway without an answer into a row to do later: it may start with the line.
 
-    One that answers and refuses our login will refuse it then, too.
+    A gateway that answers and refuses our login will refuse it then, too.
     """
     do = "Start the gateway, and ask again."
     return (
@@ -364,7 +364,7 @@ def _until_it_starts(login: CheckResult) -> CheckResult:
 
 
 async def _is_running(config: Config) -> bool:
-    """Whether a bridge answers where this line's would listen."""
+    """Whether a bridge answers at this line's address."""
     host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
     try:
         async with (
@@ -377,7 +377,7 @@ async def _is_running(config: Config) -> bool:
 
 
 def _is_embedded(config: Config, layout: Layout) -> bool:
-    """Whether `up` would run the homeserver, on this machine: it did so before, or is about to for the first time."""
+    """Whether `up` runs the homeserver on this machine: it did so before, or will for the first time."""
     if config.homeserver.joined:
         return False
     is_own = config.line.rehearsal or layout.homeserver.is_dir() or layout.handout.is_dir()
@@ -389,7 +389,7 @@ def _as_warning(check: CheckResult, *, missing: bool) -> CheckResult:
 
 
 def _pack_problems(path: Path) -> list[str]:
-    """Say what is wrong with the packs of a configuration that cannot be used either."""
+    """Return the problems of the packs of a configuration that is invalid itself."""
     try:
         packs = yaml.safe_load(read_text(path))["lines"][0].get("packs", ["base"])
         load_pack([str(pack) for pack in packs], near=path.parent)

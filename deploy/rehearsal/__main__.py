@@ -20,7 +20,7 @@ from policies import ProblemsError
 
 
 class ContentFree(logging.Formatter):
-    """Print level, logger and the places of a traceback. Messages and exceptions' texts may hold a number or words."""
+    """Print level, logger and the places of a traceback. Messages and texts of exceptions may contain a number or words."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record without its message."""

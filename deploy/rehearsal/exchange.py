@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Direction: TypeAlias = Literal["in", "out"]
-"""Seen from the line: `out` goes to the handset."""
+"""From the line's point of view: `out` goes to the handset."""
 Status: TypeAlias = Literal["queued", "sent", "delivered", "failed"]
 InboundFault: TypeAlias = Literal["duplicate", "reorder"]
 ALL_REPORTS: Final = 2
 FIRST_DRILL_NUMBER: Final = 2000
-"""The last four digits of the first number that a drill's handset may have; 0100 to 0199 are for people."""
+"""The last four digits of a drill's first number; the page's handsets use 0100 to 0199."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """Media of a text, never fetched here either."""
+    """Media of a text; never fetched, as on a line."""
 
     type: str
     url: str = field(repr=False)
@@ -37,9 +37,9 @@ class Attachment:
 
 @dataclass(slots=True, kw_only=True)
 class SmsRecord:
-    """One text and what has become of it: only `status`, `copy_held` and `reports` change.
+    """One text and its state: only `status`, `copy_held` and `reports` change.
 
-    `reports`: how many of the two reports about a text of the line's, sent and delivered, it need not be told any more.
+    `reports`: how many of the two delivery reports about an outbound text, sent and delivered, need no webhook any more.
     """
 
     id: str
@@ -55,7 +55,7 @@ class SmsRecord:
     copy_held: bool = True
     reports: int = 0
     drill: str = ""
-    """The tag of the drill's handset that texted it; empty: a person did."""
+    """The tag of the drill whose handset sent it; empty: a person sent it."""
 
     @property
     def time(self) -> str:
@@ -65,21 +65,21 @@ class SmsRecord:
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong next. `send` holds for that many requests, each kind of `inbound` for that many texts (or pairs)."""
+    """The next faults. `send` applies to `sends` requests, each kind of `inbound` to that many texts (or pairs)."""
 
     send: str = "ok"
     sends: int = 0
     inbound: dict[InboundFault, int] = field(default_factory=dict)
 
     def next_send(self) -> str:
-        """Use up one send's fault."""
+        """Return the fault of the next send, `ok` for none, and count it down."""
         if not self.sends:
             return "ok"
         self.sends -= 1
         return self.send
 
     def use_up(self, kind: InboundFault) -> bool:
-        """Use up one inbound fault of this kind, if one is set."""
+        """Whether an inbound fault of this kind is set; count it down."""
         times = self.inbound.get(kind, 0)
         self.inbound[kind] = max(times - 1, 0)
         return times > 0
@@ -96,7 +96,7 @@ class Exchange:
         put: Callable[[SmsRecord], None] = lambda _: None,
         records: Iterable[SmsRecord] = (),
     ) -> None:
-        """Make it. `put`: keeps a text as it is now over a restart. `records`: what was kept, oldest first."""
+        """Make it. `put`: stores a text's present state. `records`: the stored texts, oldest first."""
         self.number = number
         self.faults = Faults()
         self._clock, self._put = clock, put
@@ -108,7 +108,7 @@ class Exchange:
             self._file(record)
 
     def owed(self) -> tuple[SmsRecord, ...]:
-        """Texts of which the line was not yet told everything, oldest first."""
+        """Texts with webhooks that the line has not acknowledged, oldest first."""
         records = sorted((t for texts in self._handsets.values() for t in texts), key=lambda t: t.sequence)
         return tuple(t for t in records if (t.status == "queued" if t.direction == "in" else t.reports < ALL_REPORTS))
 
@@ -117,7 +117,7 @@ class Exchange:
         return self._keep("in", sender, self.number, text, media, drill)
 
     def drill_handset(self, tag: str) -> str:
-        """Return the number of a drill's handset: of fiction, and nobody's before, so that nothing is known of it."""
+        """Return the number of a drill's handset: fictional and not used before, so that the line knows nothing of it."""
         for number, texts in self._handsets.items():
             if any(text.drill == tag for text in texts):
                 return number
@@ -161,7 +161,7 @@ class Exchange:
     def _keep(
         self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...], drill: str
     ) -> SmsRecord:
-        # Strictly ascending even when the wall clock is set back, so that a listing from a watermark misses nothing.
+        # Strictly ascending even when the clock is set back, so that a listing from a given time misses nothing.
         at = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
         record = SmsRecord(
             id=secrets.token_hex(12),

@@ -16,7 +16,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """`page.html` with its style, its script and the line's number in it, and the policy that fits these two."""
+    """`page.html` with style, script and the line's number filled in, and the content security policy for them."""
 
     html: str = field(repr=False)
     policy: str
@@ -46,6 +46,6 @@ class Page:
 
 
 def _hash(html: str, element: str) -> str:
-    # Content Security Policy Level 3, §6.7.2: the hash is over what is between the tags, to the byte.
+    # Content Security Policy Level 3, §6.7.2: the hash covers the exact bytes between the tags.
     (inner,) = re.findall(rf"<{element}>(.*?)</{element}>", html, re.DOTALL)
     return f"'sha256-{base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()}'"

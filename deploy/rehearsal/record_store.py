@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NONCE_BYTES: Final = 12
 WRITE_SECONDS: Final = 0.05
-"""How long a change of status may wait for others to be written with it."""
+"""How long a change of status waits for others, to be written together."""
 
 
 class RecordStore:
@@ -44,7 +44,7 @@ class RecordStore:
         """Open or make the file; return what it holds, oldest first. Raises :class:`ProblemsError` for another key."""
         cipher = AESGCM(key)
         try:
-            # What a kill left half-written has no end of line.
+            # A line that a kill interrupted has no line end.
             lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
             by_sequence = {record.sequence: record for record in (_open(cipher, line) for line in lines)}
         except (InvalidTag, ValueError, KeyError, TypeError):
@@ -72,7 +72,7 @@ class RecordStore:
             self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._flush)
 
     def close(self) -> None:
-        """Write what waits, and close."""
+        """Write the waiting changes, and close."""
         if self._timer is not None:
             self._timer.cancel()
         self._flush()

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from deploy.rehearsal.webhook_sender import WebhookSender
 
 LONGEST_TEXT = 1 << 20
-"""Characters. No phone sends as much; the line has to bear it all the same."""
+"""Characters. No phone sends as many; the line must still handle such a text."""
 
 LARGEST_TEXT = 3 << 20
-"""Bytes of a text as JSON, so that no webhook is larger than its receiver takes and holds its handset's others up."""
+"""Bytes of a text as JSON: a webhook that its receiver refuses as too large would delay the handset's later texts."""
 
 LONGEST_URL = 2048
 
@@ -54,7 +54,7 @@ _SEND_FAULTS = re.compile(r"ok|timeout|timeout-delivered|500|429|reject:[A-Za-z0
 _TAG = re.compile(r"[0-9a-f]{12}(?:\.2)?")
 LONGEST_REF = 64
 PICTURE_URL = "https://media.example.org/drill.jpg"
-"""Where a picture of a drill, or of the page's handsets, would be; nothing fetches it."""
+"""The URL of a picture that a drill or a handset of the page sends; nothing fetches it."""
 _CURSOR = re.compile(r"[0-9]{0,18}")
 
 
@@ -100,7 +100,7 @@ class Server:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
-            # Another page, open in the same browser, has no business with these handsets.
+            # Another site, open in the same browser, must not control these handsets.
             return _error(403, "not from another site")
         if request.path.startswith("/v1/"):
             header = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
@@ -123,7 +123,7 @@ class Server:
         return web.json_response({"id": record.id}, status=202)
 
     async def _post_drill_text(self, request: web.Request) -> web.Response:
-        """Take a text from the handset of a drill; one `ref` is one text, however often it is asked for."""
+        """Take a text from the handset of a drill; requests with the same `ref` make one text."""
         body = await _json_object(request)
         tag, ref, text = _string(body, "tag"), _string(body, "ref"), _text(body)
         if not _TAG.fullmatch(tag) or not 0 < len(ref) <= LONGEST_REF:
@@ -216,7 +216,7 @@ class Server:
         return record
 
     async def _hang_then_abort(self, request: web.Request) -> web.StreamResponse:
-        """Hold the request, then break it off. The client that gives up, or the carrier that stops, cancels this."""
+        """Delay the request, then abort it. A client that gives up, or the carrier's stop, cancels this."""
         await asyncio.sleep(self._hang)
         if request.transport is not None:
             request.transport.abort()

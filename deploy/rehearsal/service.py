@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from deploy.rehearsal.settings import Settings
 
 _SHUTDOWN_SECONDS = 0.5
-"""Seconds that requests under way have when the carrier is told to stop; then they are cancelled."""
+"""Seconds that pending requests have when the carrier stops; then they are cancelled."""
 
 
 @asynccontextmanager
 async def run_carrier(settings: Settings) -> AsyncIterator[int]:
     """Run the carrier; the value is the port it listens on.
 
-    Raises `OSError` when it cannot listen, and :class:`ProblemsError` when its store is of another key.
+    Raises `OSError` when it cannot listen, and :class:`ProblemsError` when its store has another key.
     """
     store, records = RecordStore.open(settings.store, settings.store_key) if settings.store else (None, [])
     put, note = (store.put, store.note) if store else (_keep_nothing, _keep_nothing)
     exchange = Exchange(number=settings.number, clock=time.time, put=put, records=records)
     webhooks = WebhookSender(settings=settings, faults=exchange.faults, clock=time.time, note=note)
     server = Server(settings=settings, exchange=exchange, webhooks=webhooks)
-    # A client that gives up cancels its request: a send that hangs ends with it.
+    # A client that gives up cancels its request, so a send that hangs ends with it.
     runner = web.AppRunner(
         server.application(),
         access_log=None,

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 _KEYS = {"host": str, "port": int, "number": str, "token_file": str, "signing_key_file": str, "webhook_base": str}
 _STORE_KEYS = {"store": str, "store_key_file": str}
-"""Both or neither: where texts are kept over a restart, and the key that seals them, 32 bytes in hex."""
+"""Both or neither: the file that keeps texts over a restart, and the key that seals them, 32 bytes in hex."""
 STORE_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long things take, in seconds. Shorter only in tests."""
+    """Durations in seconds. Only tests use shorter ones."""
 
     give_up: float = 120.0
     """How long one webhook is tried."""
     first_retry: float = 0.2
     longest_retry: float = 5.0
     answer: float = 10.0
-    """How long the receiver of a webhook may take."""
+    """The time-out of one request to the receiver of a webhook."""
     partner: float = 2.0
     """How long a text waits for the one that is to overtake it."""
     delivery: float = 0.075
@@ -48,7 +48,7 @@ class Timing:
 class Settings:
     """Port 0 lets the system choose. Webhooks go to `webhook_base` + `/inbound` and `/status`.
 
-    `store`: the file that keeps texts over a restart, or None where they go with the process.
+    `store`: the file that keeps texts over a restart; None: texts are lost when the process ends.
     """
 
     host: str

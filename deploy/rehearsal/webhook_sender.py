@@ -39,7 +39,7 @@ class _QueuedText:
 
 @dataclass(slots=True)
 class _Queue:
-    """One handset's texts on their way. It exists only while there are any."""
+    """One handset's undelivered texts. It exists only while there are any."""
 
     items: deque[_QueuedText] = field(default_factory=deque)
     partner_wanted: bool = False
@@ -57,7 +57,7 @@ class WebhookSender:
         clock: Callable[[], float],
         note: Callable[[SmsRecord], None],
     ) -> None:
-        """Make it. `note`: keeps what has become of a text over a restart."""
+        """Make it. `note`: stores a text's new state."""
         self._settings, self._note = settings, note
         self._faults = faults
         self._clock = clock
@@ -87,7 +87,7 @@ class WebhookSender:
         self._start_task(self._report(text, delivered))
 
     def resume(self, owed: Iterable[SmsRecord]) -> None:
-        """Go on with what was owed when the carrier ended, oldest first; each webhook is tried for its whole time again."""
+        """Continue with the texts that were owed at the carrier's end, oldest first; each webhook gets its full time again."""
         for text in owed:
             if text.direction == "in":
                 queue = self._queue_of(text.sender)
@@ -96,7 +96,7 @@ class WebhookSender:
                 self.sent(text)
 
     async def close(self) -> None:
-        """Stop everything; what was not delivered is owed, and goes on at the next start."""
+        """Stop everything; webhooks that were not delivered are owed, and continue at the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -143,7 +143,7 @@ class WebhookSender:
             "media": [{"type": m.type, "url": m.url} for m in text.media],
             "at": text.time,
         } | ({"drill": text.drill} if text.drill else {})
-        # Duplicates go out side by side: that is the harder case for the receiver, which has to tell them apart.
+        # Duplicates are sent concurrently: that is the harder case for the receiver, which must detect them.
         done = await asyncio.gather(*(self._deliver("/inbound", payload) for _ in range(item.copies)))
         text.status = "delivered" if all(done) else "failed"
         self._note(text)
@@ -155,7 +155,7 @@ class WebhookSender:
         delivered.set()
 
     async def _report(self, text: SmsRecord, delivered: asyncio.Event) -> None:
-        """Report what was not reported before; a report that nobody takes in its time is given up."""
+        """Send the reports that are missing; a report without a 2xx in its time is given up."""
         if text.reports == 0:
             await self._deliver("/status", {"type": "report", "id": text.id, "status": "sent", "code": ""})
             text.reports = 1
@@ -166,9 +166,9 @@ class WebhookSender:
         self._note(text)
 
     async def _deliver(self, path: str, payload: dict[str, Any]) -> bool:
-        """Try until a 2xx; False when that did not come in time."""
+        """Try until a 2xx; return False when none came in time."""
         url = self._settings.webhook_base + path
-        # `backslashreplace` writes a lone surrogate as \udXXX, which inside a JSON string is just what it has to be.
+        # `backslashreplace` writes a lone surrogate as \udXXX, which is its valid form inside a JSON string.
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "backslashreplace")
         timing = self._settings.timing
         now = asyncio.get_running_loop().time

@@ -40,7 +40,7 @@ def build_image(archive: bytes, *, folder: str, version: str, commit_time: int, 
 
 def _run(words: tuple[str, ...], place: Path) -> None:
     try:
-        process = subprocess.run(  # noqa: S603 - buildah, of PATH
+        process = subprocess.run(  # noqa: S603 - buildah, from PATH
             words, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
         )
     except OSError as error:

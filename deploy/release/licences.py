@@ -101,7 +101,7 @@ COMPATIBLE: Final = frozenset(
         "any-OSI",
     }
 )
-"""What may be combined with a work under AGPL-3.0-or-later. any-OSI: the taker chooses any licence of the OSI's list."""
+"""Compatible with a work under AGPL-3.0-or-later. any-OSI: the recipient chooses any licence of the OSI's list."""
 
 _SPDX: Final[Any] = get_spdx_licensing()
 
@@ -122,7 +122,7 @@ def licence_of(name: str) -> str:
 
 
 def goes_together(expression: str) -> bool:
-    """Whether a work under this licence may be combined with ours. A choice (OR) needs one that may, AND needs all."""
+    """Whether a work under this licence may be combined with ours. OR needs one compatible licence, AND needs all."""
     return _allowed(_SPDX.parse(expression))
 
 
@@ -131,5 +131,5 @@ def _allowed(part: Any) -> bool:
         return any(_allowed(each) for each in part.args)
     if isinstance(part, _SPDX.AND):
         return all(_allowed(each) for each in part.args)
-    # An exception (WITH) only gives more.
+    # An exception (WITH) only adds permissions.
     return str(getattr(part, "license_symbol", part).key) in COMPATIBLE

@@ -21,7 +21,7 @@ _HASH: Final = re.compile(r"    --hash=sha256:(?P<digest>[0-9a-f]{64})(?: \\)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPackage:
-    """A package. `marker`: where it is installed, empty for everywhere; `hashes`: SHA-256, one for each file of it."""
+    """A package. `marker`: where it is installed, empty for everywhere. `hashes`: SHA-256, one for each of its files."""
 
     name: str
     version: str
@@ -30,7 +30,7 @@ class LockedPackage:
 
 
 def read_lock(path: Path) -> tuple[LockedPackage, ...]:
-    """Return the packages of a lock file in their order. Raises `ValueError` for a line of another form, or no hash."""
+    """Return the packages of a lock file in their order. Raises `ValueError` for another form, or a missing hash."""
     pins: list[tuple[re.Match[str], list[str]]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if pin := _PIN.fullmatch(line):

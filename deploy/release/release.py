@@ -28,7 +28,7 @@ CHECKSUMS: Final = "SHA256SUMS"
 def make_release(out: Path, *, image_base: str | None = None) -> list[Path]:
     """Write a release of the commit that is checked out; return its files. Raises :class:`SetupError`, `OSError`.
 
-    `image_base`: with an image, on this one.
+    `image_base`: the base of the release's image; None: no image.
     """
     if out.exists():
         raise SetupError([f"{out}: is there already; give a new directory"])
@@ -58,7 +58,7 @@ def make_release(out: Path, *, image_base: str | None = None) -> list[Path]:
 
 
 def licence_problems(names: list[str]) -> list[str]:
-    """Say of which packages the licence is not known, or does not go together with ours."""
+    """Return a sentence for each package whose licence is unknown, or not compatible with ours."""
     problems = []
     for name in names:
         try:
@@ -73,11 +73,11 @@ def licence_problems(names: list[str]) -> list[str]:
 
 
 def _wheel(archive: bytes, folder: str, commit_time: int) -> dict[str, bytes]:
-    """Build the wheel out of the archive. The time of every file in it is the commit's."""
+    """Build the wheel from the archive. The time of every file in it is the commit's."""
     with tempfile.TemporaryDirectory(prefix="quietline-release-") as work:
         unpack(archive, work)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        process = subprocess.run(  # noqa: S603 - pip of this environment
+        process = subprocess.run(  # noqa: S603 - this environment's pip
             [
                 *pip,
                 "--no-build-isolation",

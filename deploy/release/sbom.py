@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 OWN_LICENCE: Final = "AGPL-3.0-or-later"
 NAMESPACE: Final = uuid.UUID("0a2d6f0c-6b3c-5b0f-9f0e-3f1d6f8a7c11")
-"""Of the serial numbers: one for each commit."""
+"""The namespace of the serial numbers, of which each commit has one."""
 
 
 def make_sbom(packages: Sequence[LockedPackage], *, commit: str, commit_time: int) -> str:
@@ -83,7 +83,7 @@ def _component(package: LockedPackage) -> Component:
 
 
 def _needs(name: str, known: Iterable[str]) -> list[str]:
-    """Return what an installed package declares to need here, of what is locked."""
+    """Return the locked packages that an installed package declares as requirements here."""
     try:
         declared = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:

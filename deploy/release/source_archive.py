@@ -22,7 +22,7 @@ LINK, EXECUTABLE = "120000", "100755"
 
 
 class NoSource(Exception):  # noqa: N818 - an answer, not a failure
-    """This is no checkout of git, or git cannot be asked. The text says why."""
+    """This is no git checkout, or git cannot be run. The text says why."""
 
 
 def commit_of(root: Path) -> tuple[str, int]:
@@ -54,9 +54,9 @@ def compress(data: bytes) -> bytes:
 
 
 def unpack(archive: bytes, directory: str) -> None:
-    """Unpack such a tar file into a directory. It is our own: no name in it leads out of there."""
+    """Unpack such a tar file into a directory. It is our own: no name in it leads outside."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        if sys.version_info >= (3, 11, 4):  # Debian 12 has 3.11.2, which knows no filters
+        if sys.version_info >= (3, 11, 4):  # Debian 12 has 3.11.2, which has no filters
             tar.extractall(directory, filter="tar")
         else:
             tar.extractall(directory)  # noqa: S202 - see above
@@ -74,13 +74,13 @@ def _tree(root: Path, commit: str) -> list[tuple[str, str, str]]:
 
 
 def _blobs(root: Path, identities: Sequence[str]) -> Iterator[bytes]:
-    """Yield what is in each of these files, asked of one git (git-cat-file(1), "Batch output")."""
+    """Yield the content of each of these files, from one git process (git-cat-file(1), "Batch output")."""
     output = io.BytesIO(_git(root, "cat-file", "--batch", stdin="".join(f"{each}\n" for each in identities)))
     for identity in identities:
         match output.readline().decode().split():
             case [_, "blob", size]:
                 yield output.read(int(size))
-                output.read(1)  # the line's end behind it
+                output.read(1)  # the line end after it
             case _:
                 raise NoSource(f"git has no file {identity}")
 

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 OSV: Final = "https://api.osv.dev/v1/query"
 ANSWER_SECONDS: Final = 15
-"""For one answer."""
+"""Seconds for one answer."""
 TIMEOUT_SECONDS: Final = 600.0
 
 
 class NoAnswer(Exception):  # noqa: N818 - an answer, not a failure
-    """Nobody could be asked."""
+    """OSV gave no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vulnerability:
-    """Something that is known against a version. `fixed_in`: the versions that are without it."""
+    """A known vulnerability of a version. `fixed_in`: the versions without it."""
 
     package: str
     version: str
@@ -37,7 +37,7 @@ class Vulnerability:
 
 
 def find_vulnerabilities(lock: Path, *, url: str) -> tuple[int, list[Vulnerability]]:
-    """Return how many packages were asked about, and what is known against them. Raises `NoAnswer`."""
+    """Return the number of packages that were looked up, and their vulnerabilities. Raises `NoAnswer`."""
     words = ["--vulnerability-service", "osv", "--osv-url", url, "--timeout", str(ANSWER_SECONDS), "--format", "json"]
     with tempfile.TemporaryDirectory(prefix="quietline-audit-") as cache:
         options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--cache-dir", cache]

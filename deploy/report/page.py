@@ -15,13 +15,13 @@ from deploy.report.page_wording import ENGLISH, LANGUAGES
 from deploy.report.plots import Figure, Plot, PlotRow, plots_of
 
 WIDTH: Final = 440
-"""Of a plot, in its own units: labels, then bars, then room for a number."""
+"""Widths within a plot, in its own units: labels, then bars, then space for a number."""
 BARS_FROM: Final = 195
 BARS_WIDE: Final = 185
 ROW_HIGH: Final = 24
 BAR_HIGH: Final = 14
 LABEL_LENGTH: Final = 30
-"""Characters of a label in a plot; the table has the whole."""
+"""Characters of a label in a plot; the table has the full label."""
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1b1b; --bar: #1f5f99; --line: #6b6b6b; }
@@ -156,6 +156,6 @@ class _Page:
 
 
 def _length(row: PlotRow, maximum: int) -> float:
-    """Return how long a bar is; a hidden count's reaches to the smallest that is shown, a withheld sum's nowhere."""
+    """Return the length of a bar: for a hidden count that of the smallest shown count, for a withheld sum 0."""
     until = {Figure.COUNTED: row.number or 0, Figure.SMALL: SMALLEST_SHOWN, Figure.WITHHELD: 0}[row.figure]
     return BARS_WIDE * until / maximum

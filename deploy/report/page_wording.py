@@ -91,4 +91,4 @@ SPANISH: Final = {
     "es": "español",
 }
 LANGUAGES: Final = {"en": ENGLISH, "es": SPANISH}
-"""By the code of the language that the page is written in."""
+"""By the language code of the page."""

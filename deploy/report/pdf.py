@@ -24,9 +24,9 @@ BROWSERS: Final = (
     "microsoft-edge",
     "brave-browser",
 )
-"""Names of programs that print to PDF in the same way, in the order in which they are looked for."""
+"""Names of programs with the same options for PDF, in the order of the search."""
 TIMEOUT: Final = 120
-"""Seconds for one page, start of the browser included."""
+"""Seconds for one page, including the browser's start."""
 OPTIONS: Final = (
     "--headless",
     "--disable-gpu",
@@ -42,7 +42,7 @@ OPTIONS: Final = (
 
 
 class PdfError(Exception):
-    """The page was not printed. The text says why and what to do; it holds nothing of the page."""
+    """The page was not printed. The text says why and what to do; it contains nothing of the page."""
 
 
 def find_browser() -> str | None:
@@ -51,18 +51,18 @@ def find_browser() -> str | None:
 
 
 def print_pdf(page: str) -> bytes:
-    """Return a page as PDF. Raises `PdfError` where there is no browser or it does not print."""
+    """Return a page as PDF. Raises `PdfError` when there is no browser or it does not print."""
     browser = find_browser()
     if browser is None:
         raise PdfError(
             "no browser to print with: install Chromium (on Debian `apt install chromium`), or write the page with --html "
             "and print it from any browser"
         )
-    # A browser that was killed may still be writing there when the directory goes.
+    # A browser that was killed may still be writing while the directory is deleted.
     with tempfile.TemporaryDirectory(prefix="quietline-report-", ignore_cleanup_errors=True) as directory:
         place = Path(directory)
         (place / "page.html").write_text(page, encoding="utf-8")
-        # Chromium refuses to run as root with its sandbox; the page has no script that it would hold.
+        # Chromium refuses to run as root with its sandbox; the page has no script that a sandbox would confine.
         as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
         files = (
             f"--user-data-dir={place / 'profile'}",
@@ -80,7 +80,7 @@ def print_pdf(page: str) -> bytes:
 
 
 def _run(command: list[str], place: Path) -> None:
-    """Run a browser in a session of its own and end what is left of it."""
+    """Run a browser in a session of its own and kill its remaining processes."""
     environment = {**os.environ, "HOME": str(place), "TMPDIR": str(place), "XDG_CONFIG_HOME": str(place)}
     silent = subprocess.DEVNULL
     try:

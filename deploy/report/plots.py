@@ -16,15 +16,15 @@ from typing import Final
 from deploy.inspect.monthly_report import MONTH, WAIT_STEPS, ReportCell, ReportMonth, json_document
 
 UNMET: Final = ("unmet_language", "gone_when_answered", "abandoned")
-"""Kinds of `bot.lifecycle.tally` that count a need which the line did not meet."""
+"""Kinds of `bot.lifecycle.tally` that count unmet needs."""
 LONGEST_FILLED: Final = 120
-"""Months from the first to the last between which months without a counter stand in the plots as well."""
+"""Up to so many months from the first to the last, the plots also have the months without a counter."""
 SMALLEST_AXIS: Final = 10
-"""An axis does not end below this: bars of a quiet month do not look like those of a busy one."""
+"""The smallest end of an axis: otherwise a quiet month would look like a busy one."""
 
 
 class Figure(Enum):
-    """How a number of a plot stands there."""
+    """How a number is shown."""
 
     COUNTED = "counted"
     SMALL = "fewer_than_smallest"
@@ -33,7 +33,7 @@ class Figure(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlotRow:
-    """One bar. `kind` and `language` are empty where a row is of all of them; `number` is None unless it is counted."""
+    """One bar. Empty `kind` or `language`: the row is for all of them. `number`: None unless it is `COUNTED`."""
 
     month: str
     language: str = ""
@@ -43,20 +43,20 @@ class PlotRow:
 
     @property
     def name(self) -> tuple[str, str]:
-        """What it counts, whatever the month."""
+        """Kind and language, which identify a row within each month."""
         return (self.kind, self.language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """One plot: a panel for each month, or one panel of all months where a row is a whole month."""
+    """One plot: a panel for each month, or one panel for all months in which each row is a month."""
 
     name: str
     rows: tuple[PlotRow, ...]
 
     @property
     def axis_maximum(self) -> int:
-        """Where the axis ends, the same in every month: the next of 10, 20, 50, 100, 200… above what is shown."""
+        """The end of the axis, the same in every month: the next of 10, 20, 50, 100, 200… above the numbers shown."""
         longest = max((row.number for row in self.rows if row.number is not None), default=0)
         end, steps = SMALLEST_AXIS, (2.0, 2.5, 2.0)
         for turn in range(60):
@@ -67,7 +67,7 @@ class Plot:
 
     @property
     def months(self) -> list[str]:
-        """The months that it has rows of, in order."""
+        """The months of its rows, in order."""
         return sorted({row.month for row in self.rows})
 
 
@@ -96,7 +96,7 @@ def plots_of(months: tuple[ReportMonth, ...]) -> tuple[Plot, ...]:
 
 
 def plots_json(months: tuple[ReportMonth, ...]) -> str:
-    """Write `monthly_report.json_document`, and with it the numbers of each plot under `plots`."""
+    """Return `monthly_report.json_document` with the numbers of each plot added as `plots`."""
     plots = [
         {
             "plot": plot.name,
@@ -118,7 +118,7 @@ def plots_json(months: tuple[ReportMonth, ...]) -> str:
 
 
 def _rows_of(cells: list[ReportCell], months: list[str], kinds: list[str]) -> Iterator[PlotRow]:
-    """Yield a row for each month and each kind and language that any month has; 0 where a month has no such counter."""
+    """Yield a row for each month and each kind and language of any month; 0 when a month has no such counter."""
     by_name = {(cell.month, cell.kind, cell.language): cell for cell in cells}
     names = sorted({(kinds.index(cell.kind), cell.language) for cell in cells})
     for month in months:
@@ -130,7 +130,7 @@ def _rows_of(cells: list[ReportCell], months: list[str], kinds: list[str]) -> It
 
 
 def _sum_of(cells: Iterable[ReportCell], month: str, language: str = "") -> PlotRow:
-    """Return the sum of a month's cells; no number where one of them is hidden."""
+    """Return the sum of a month's cells; without a number when one of them is hidden."""
     parts = [cell.shown for cell in cells if cell.month == month]
     shown = [part for part in parts if part is not None]
     if len(shown) < len(parts):
@@ -139,7 +139,7 @@ def _sum_of(cells: Iterable[ReportCell], month: str, language: str = "") -> Plot
 
 
 def _with_months_between(months: list[str]) -> list[str]:
-    """Return the months in order, with those between them that have no counter; without, when it would be too many."""
+    """Return the months in order, with the months between them that have no counter unless there would be too many."""
     if not months or not all(MONTH.fullmatch(month) for month in months):
         return sorted(months)
     first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (min(months), max(months)))

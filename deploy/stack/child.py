@@ -27,9 +27,9 @@ POLL_SECONDS: Final = 0.25
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; where it cannot, watch the parent.
+    """Make the kernel kill this process when its parent dies; when the kernel cannot, watch the parent.
 
-    Ends the process at once when the parent is already gone: it may have died before the kernel was asked.
+    Ends the process at once when the parent is already gone: it may have died before this call.
     """
     if sys.platform == "linux":
         if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
@@ -41,12 +41,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def disable_core_dumps() -> None:
-    """Have the kernel write no core file when this process, or one that it starts, crashes: words would be in it."""
+    """Make the kernel write no core file when this process or a child of it crashes: the file would contain words."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def lock_pid_file(pid_file: str) -> int:
-    """Lock the process id file and write our id into it. Returns the descriptor, which nobody may close.
+    """Lock the process id file and write our id to it. Return the descriptor, which must stay open.
 
     Raises `TimeoutError` when another process still holds it after five seconds.
     """
@@ -75,7 +75,7 @@ def _watch_parent(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Tie, lock, and become the module."""
+    """Tie this process to its parent, lock the file, and run the module."""
     parent, pid_file, module, *rest = arguments
     disable_core_dumps()
     die_with_parent(int(parent))
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> None:
         lock_pid_file(pid_file)
     except TimeoutError:
         sys.exit("Another copy of this child still runs and does not end; it is started again later.")
-    # What a module imports stays: to look through it for garbage, again and again, is a tenth of a start.
+    # Imported modules stay in memory; searching them for garbage repeatedly costs a tenth of a start.
     gc.set_threshold(20_000)
     sys.argv = [module, *rest]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -20,7 +20,7 @@ MAX_KEPT: Final = 100
 
 
 def record_death(path: Path, name: str, now: float) -> None:
-    """Note that the child of that name ended at that time (seconds since the epoch)."""
+    """Note that the child of that name died at that time (seconds since the epoch)."""
     deaths = _read(path)
     times = [time for time in deaths.get(name, ()) if 0 <= now - time < KEPT_SECONDS]
     deaths[name] = [*times, float(int(now))][-MAX_KEPT:]
@@ -29,7 +29,7 @@ def record_death(path: Path, name: str, now: float) -> None:
 
 
 def count_deaths(path: Path, since: float) -> dict[str, int]:
-    """Count the ends after that time, by name of the child; without those of which there were none."""
+    """Count the deaths after that time, by name of the child; children without a death are left out."""
     counts = {name: sum(time > since for time in times) for name, times in _read(path).items()}
     return {name: count for name, count in counts.items() if count}
 

@@ -36,10 +36,10 @@ NAME = "homeserver"
 async def run_homeserver_alone(
     layout: Layout, ports: Ports, output: StatusOutput, *, take_over: bool = False, listen: str = HOST
 ) -> int:
-    """Start it, stay until SIGTERM, SIGINT or SIGHUP, stop it. Returns the exit code.
+    """Start it, run until SIGTERM, SIGINT or SIGHUP, stop it. Return the exit code.
 
-    `take_over`: as for `up`. `listen`: at which address, all of them in a container with a network of its own. Raises
-    :class:`SetupError` with all problems.
+    `take_over`: as for `up`. `listen`: the address on which it listens; all addresses in a container with its own network.
+    Raises :class:`SetupError` with all problems.
     """
     require_own_homeserver(layout)
     if not layout.has_config:
@@ -67,7 +67,7 @@ async def run_homeserver_alone(
 
 
 async def _stay(ports: Ports, output: StatusOutput, supervisor: Supervisor) -> None:
-    """Say when it is ready, and give systemd its sign of life while it answers. Does not end by itself."""
+    """Report when it is ready, and notify systemd's watchdog while it answers. Does not return by itself."""
     notifier, url = ServiceNotifier.of(), ports.url(NAME)
     output.progress("starting: waiting for the homeserver")
     async with ReadinessProbe() as probe:

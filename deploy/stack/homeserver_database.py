@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 APPLICATION_NAME: Final = "quietline-homeserver"
-"""What the homeserver's connections are called, by which another one's are known."""
+"""The name of the homeserver's connections, by which a second homeserver's are recognised."""
 OLDEST: Final = 14
-"""Synapse's own condition (`storage/engines/postgres.py`)."""
+"""The oldest version that Synapse accepts (`storage/engines/postgres.py`)."""
 LEAVING_SECONDS: Final = 6.0
-"""How long connections of a homeserver that was just killed may be seen."""
+"""How long the server may still list connections of a homeserver that was just killed."""
 MAKE: Final = (
     "`createdb --encoding=UTF8 --locale=C --template=template0 --owner=ROLE NAME` on the server makes one that will do"
 )
@@ -37,9 +37,9 @@ MAKE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DatabaseProblem:
-    """What is wrong, without its subject, and the remedy.
+    """What is wrong, as a sentence without its subject, and the remedy.
 
-    `warning`: a homeserver runs on it all the same. `may_pass`: it may be well in a moment, as after a power cut.
+    `warning`: a homeserver can run on it. `may_pass`: it may pass soon without an action, as after a power cut.
     """
 
     what: str
@@ -74,7 +74,7 @@ _REFUSALS: Final[Mapping[Refusal, tuple[str, str]]] = MappingProxyType(
 
 
 def url_of(config: Config) -> PostgresUrl | None:
-    """Read the URL; None where the homeserver keeps its data in SQLite. Raises :class:`SetupError`."""
+    """Read the URL; return None when the homeserver uses SQLite. Raises :class:`SetupError`."""
     file = config.homeserver.database_url_file
     if file is None:
         return None
@@ -85,7 +85,7 @@ def url_of(config: Config) -> PostgresUrl | None:
 
 
 def check_engine(config: Config, layout: Layout) -> None:
-    """Raise :class:`SetupError` when the data are in another database than the configuration now says."""
+    """Raise :class:`SetupError` when the data are in another database than the configured one."""
     where, file = f"{layout.config}: homeserver.database_url_file", config.homeserver.database_url_file
     is_postgres, sqlite = layout.postgres_begun.is_file(), (layout.homeserver / "homeserver.db").is_file()
     if file is None and is_postgres:
@@ -97,9 +97,9 @@ def check_engine(config: Config, layout: Layout) -> None:
 
 
 async def look(config: Config, layout: Layout, *, running: bool, end_sessions: bool = False) -> list[DatabaseProblem]:
-    """Say what is wrong with the database of a configuration that names one. Raises :class:`SetupError` as `url_of` does.
+    """Return the problems of the configured database; none with SQLite. Raises :class:`SetupError` as `url_of` does.
 
-    `running`: the homeserver of this directory may be connected now. `end_sessions`: connections of another one are ended.
+    `running`: the homeserver of this directory may be connected now. `end_sessions`: end another homeserver's connections.
     """
     url, file = url_of(config), config.homeserver.database_url_file
     if url is None or file is None:
@@ -115,7 +115,7 @@ async def look(config: Config, layout: Layout, *, running: bool, end_sessions: b
 
 
 async def take(config: Config, layout: Layout, *, take_over: bool = False) -> None:
-    """Make sure that a homeserver can be started on its database, and note that this directory has begun it.
+    """Check that the homeserver can start on its database, and note that the database belongs to this directory.
 
     Raises :class:`SetupError` with everything that is wrong.
     """

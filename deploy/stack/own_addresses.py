@@ -26,21 +26,21 @@ _LISTEN: Final = re.compile(rf"{re.escape(HOST)}|{re.escape(EVERYWHERE)}")
 
 
 def homeserver_url(ports: Ports, *, listen: str = HOST) -> str:
-    """Return where the bridge reaches the homeserver, by where that listens."""
+    """Return the homeserver's URL for the bridge. `listen`: the address on which the homeserver listens."""
     return ports.url("homeserver") if listen == HOST else f"http://{HOMESERVER_NAME}:{ports.homeserver}"
 
 
 def with_addresses(text: str, ports: Ports, *, listen: str = HOST) -> str:
-    """Put our addresses right in a configuration, in their places. Raises what YAML raises.
+    """Return a configuration with our addresses corrected in place. Raises `yaml.YAMLError`.
 
-    `listen`: where the homeserver listens; loopback, or every address of a container.
+    `listen`: the address on which the homeserver listens: loopback, or every address of a container.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     homeserver, listening = list(_children_of(root, "homeserver")), list(_children_of(root, "listen"))
     proxied = any(url.value for part in homeserver for url in _children_of(part, "public_url"))
     urls = [node for part in homeserver for node in _children_of(part, "url")]
     url = homeserver_url(ports, listen=listen)
-    # Only a start of the other kind changes where the bridge listens: beside that it is the operator's own choice.
+    # Only a start of the other kind changes where the bridge listens: otherwise that is the operator's own choice.
     other = any(
         _HOMESERVER.fullmatch(str(node.value)) and str(node.value).rpartition(":")[0] != url.rpartition(":")[0]
         for node in urls
@@ -50,7 +50,7 @@ def with_addresses(text: str, ports: Ports, *, listen: str = HOST) -> str:
         *((node, url, _HOMESERVER) for node in urls),
         *((node, listen, _LISTEN) for node in hosts),
         *((node, str(ports.bridge), _PORT) for part in listening for node in _children_of(part, "port")),
-        # With a public URL there is a proxy, and what the carrier was told is the proxy's address.
+        # With a public URL there is a proxy, and the carrier has the proxy's address.
         *(
             (node, ports.url("bridge"), _LOOPBACK)
             for part in (() if proxied else listening)
@@ -62,13 +62,13 @@ def with_addresses(text: str, ports: Ports, *, listen: str = HOST) -> str:
     for start, (node, value, form) in sorted(by_start.items(), reverse=True):
         if isinstance(node, yaml.ScalarNode) and form.fullmatch(node.value):
             written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
-            before, middle, after = written.rpartition(node.value)  # quotes, or a name for it, are around it
+            before, middle, after = written.rpartition(node.value)  # quotes, or an anchor, may surround it
             text = f"{text[:start]}{before}{value}{after}{rest}" if middle else text
     return text
 
 
 def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
-    """Find the `api_base` of each carrier that is ours; another one on this machine is the operator's own gateway."""
+    """Yield the `api_base` of each rehearsal carrier; any other carrier on this machine is the operator's own gateway."""
     for lines in _children_of(root, "lines"):
         for line in lines.value if isinstance(lines, yaml.SequenceNode) else ():
             for carrier in _children_of(line, "carrier"):
@@ -77,6 +77,6 @@ def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
 
 
 def _children_of(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
-    """Return the value of a key of a mapping; nothing when there is none, or it is no mapping."""
+    """Yield the values of a key of a mapping; nothing without that key, or for another node."""
     if isinstance(node, yaml.MappingNode):
         yield from (value for name, value in node.value if name.value == key)

@@ -47,10 +47,10 @@ NUMBER: Final = "+15555550100"
 POLL_SECONDS: Final = 0.1
 MAX_DEATHS: Final = 3
 REGISTER_TIMEOUT_SECONDS: Final = 120.0
-"""How long one account may take, with the homeserver dying and being started again meanwhile."""
+"""How long one account may take, including restarts of the homeserver."""
 
 ROOM_BYTES: Final = 8 * 1024 * 1024
-"""What an empty homeserver's database needs, with its log; below it, a start that fails failed for want of room."""
+"""Bytes for an empty homeserver's database and its log; with less free, a failed start is blamed on the disk."""
 _START_FAILED: Final = "the homeserver does not start; this says why"
 
 _CONFIG_HEADER: Final = """\
@@ -61,12 +61,12 @@ _CONFIG_HEADER: Final = """\
 
 
 def mxid(user: str, server_name: str = synapse_config.SERVER_NAME) -> str:
-    """Make the Matrix id of a localpart on the embedded homeserver."""
+    """Return the user id of a localpart on the embedded homeserver."""
     return f"@{user}:{server_name}"
 
 
 def children_of(layout: Layout) -> tuple[str, ...]:
-    """Name the children of the line of a directory; of the rehearsal that will be made where there is none yet."""
+    """Return the names of the children of a directory's line; without a line, those of the rehearsal to be made."""
     if not layout.has_config:
         return CHILDREN
     try:
@@ -76,19 +76,19 @@ def children_of(layout: Layout) -> tuple[str, ...]:
 
 
 def open_secrets(layout: Layout) -> Secrets:
-    """Find the secrets of a data directory."""
+    """Return access to the secrets of a data directory."""
     return Secrets(directory=layout.secrets)
 
 
 def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Config:
-    """Make directories, secrets and configuration, whatever is missing or has changed ports.
+    """Make missing directories, secrets and configuration, and update the ports.
 
-    `listen`: where the homeserver listens. Returns the bridge's configuration as the bridge will read it. Raises
+    `listen`: the address on which the homeserver listens. Returns the configuration as the bridge will read it. Raises
     :class:`SetupError` with all its problems.
     """
     secrets = open_secrets(layout)
     try:
-        # Before anything is made: secrets of a rehearsal would be the first accounts of a real line.
+        # Before anything is made: a rehearsal's secrets would become the first accounts of a real line.
         rehearsal = not layout.has_config or parse(layout.config)[0].line.rehearsal
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             make_private_directory(directory)
@@ -114,7 +114,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
 
 
 def _require_registrations(layout: Layout, config: Config) -> None:
-    """Raise :class:`SetupError` for another line whose registration cannot be read: the homeserver would not start."""
+    """Raise :class:`SetupError` when another line's registration cannot be read: the homeserver would not start."""
     problems = [
         f"{layout.config}: homeserver.other_lines.{number}.registration: {line.registration} cannot be read; "
         "copy it there, or take the line out"
@@ -126,42 +126,41 @@ def _require_registrations(layout: Layout, config: Config) -> None:
 
 
 async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], None] = lambda _: None) -> None:
-    """At the first time only: start Synapse once with a registration secret, make the accounts, stop it again.
+    """Start Synapse with a registration secret, make the accounts, and stop it: the first time only.
 
-    Their passwords are those of the hand-outs, of a rehearsal those among the secrets.
-    The secret is then deleted; no later start knows one. Raises :class:`SetupError` when an account is refused, or the
-    homeserver dies again and again.
+    Their passwords come from the hand-outs; in a rehearsal, from the secrets. Then the registration secret is deleted; no
+    later start has one. Raises :class:`SetupError` when an account is refused, or the homeserver dies repeatedly.
     """
     secrets = open_secrets(layout)
     if not _provisioned(layout):
         progress("making the homeserver's database and the first accounts (once)")
         write_atomically(secrets.registration, random.token_urlsafe(48) + "\n")
         first = {"registration_shared_secret_path": str(secrets.registration)}
-        # A slow hash is for what can be guessed; passwords of a rehearsal are 256 random bits.
+        # A slow hash protects passwords that can be guessed; passwords of a rehearsal are 256 random bits.
         quick = {"bcrypt_rounds": 4} if secrets.accounts.is_file() else {}
         write_atomically(layout.first_start, yaml.safe_dump(first | quick))
         async with run_homeserver(layout, ports, first=True) as supervisor:
             await _register_accounts(layout, ports, supervisor.deaths)
         layout.provisioned.touch(mode=0o600)
-    # Also after a kill between the lines above.
+    # Also after an earlier run was killed between the lines above.
     for leftover in (layout.first_start, secrets.registration):
         leftover.unlink(missing_ok=True)
 
 
 async def provision(layout: Layout, ports: Ports) -> tuple[Account, ...]:
-    """Everything a first run makes, short of starting the line. Returns the accounts with their passwords."""
+    """Make everything for a first run, without starting the line. Return the accounts with their passwords."""
     write_line_files(layout, ports)
     await make_accounts(layout, ports)
     return first_accounts(layout)
 
 
 def first_accounts(layout: Layout) -> tuple[Account, ...]:
-    """Read who has an account from the start: of a rehearsal from its secrets, of a real line from its hand-outs.
+    """Read the first accounts: a rehearsal's from its secrets, a real line's from its hand-outs.
 
-    Raises :class:`SetupError` when something of that cannot be read.
+    Raises :class:`SetupError` when one of these files cannot be read.
     """
     secrets = open_secrets(layout)
-    if secrets.accounts.is_file():  # a line that was a rehearsal once has them as well
+    if secrets.accounts.is_file():  # a line that was once a rehearsal has this file as well
         return secrets.read_accounts()
     staff_handouts = [
         (staff.role, Handout.read(handout_file(layout.handout, staff.mxid))) for staff in load(layout.config).line.staff
@@ -171,9 +170,9 @@ def first_accounts(layout: Layout) -> tuple[Account, ...]:
 
 @contextlib.asynccontextmanager
 async def run_homeserver(layout: Layout, ports: Ports, *, first: bool = False) -> AsyncIterator[Supervisor]:
-    """Run a provisioned homeserver alone, healthy for the length of the block, supervised as in `up`.
+    """Run a provisioned homeserver alone during the block, healthy at its beginning and supervised as in `up`.
 
-    Raises :class:`SetupError` when it dies again and again instead.
+    Raises :class:`SetupError` when it dies repeatedly instead.
     """
     kill_stale_processes([layout.pid("homeserver")])
     supervisor = Supervisor(paths=child_paths(layout), child_started=lambda _name, _pid: None)
@@ -195,12 +194,12 @@ def homeserver_child(layout: Layout, *, first: bool = False) -> Child:
 
 
 def child_paths(layout: Layout) -> ChildPaths:
-    """Describe a data directory as the supervisor sees it."""
+    """Return the paths of a data directory for the supervisor."""
     return ChildPaths(directory=layout.data, pid=layout.pid, log=layout.log)
 
 
 def _why_it_does_not_start(layout: Layout) -> str:
-    """Say where to read it; of a full disk, on which no log can say it, what it is."""
+    """Name the log that has the reason; or name a full disk, on which no log can be written."""
     if shutil.disk_usage(layout.data).free < ROOM_BYTES:
         return f"{layout.data}: the homeserver does not start, and the disk is full; make room, and start again"
     return f"{layout.log('homeserver')}: {_START_FAILED}"
@@ -212,7 +211,7 @@ def _provisioned(layout: Layout) -> bool:
 
 
 async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:
-    """Make the first accounts, none of them an administrator, also while the homeserver is being started again."""
+    """Make the first accounts, none of them an administrator; continue over restarts of the homeserver."""
     secrets = open_secrets(layout)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         for account in first_accounts(layout):
@@ -224,7 +223,7 @@ async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, 
 
 
 async def _register_account(session: aiohttp.ClientSession, url: str, secrets: Secrets, account: Account) -> bool:
-    """Make an account (Synapse's admin API, `/_synapse/admin/v1/register`); False when the homeserver is not there.
+    """Make an account (Synapse's admin API, `/_synapse/admin/v1/register`); return False without an answer.
 
     Raises :class:`SetupError` when the homeserver refuses.
     """
@@ -246,7 +245,7 @@ async def _register_account(session: aiohttp.ClientSession, url: str, secrets: S
             answer: Any = await response.json()
     except (aiohttp.ClientError, TimeoutError):
         return False
-    # In use: an earlier attempt was cut off after making it, with the same password file.
+    # In use: an earlier attempt was interrupted after it made the account, with the same password file.
     if response.status != HTTPStatus.OK and answer.get("errcode") != "M_USER_IN_USE":
         raise SetupError([f"{secrets.directory}: the homeserver refuses to make an account ({response.status})"])
     return True
@@ -299,7 +298,7 @@ def _carrier_settings(line: PhoneLine, ports: Ports, layout: Layout, secrets: Se
 
 
 def _handed_out(layout: Layout, config: Config) -> list[str]:
-    """Name who has a hand-out: before the first start all of a real line's staff, afterwards those whose file is there."""
+    """Return who has a hand-out: before the first start all of a real line's staff, afterwards those whose file exists."""
     people = [staff.mxid for staff in config.line.staff]
     if not _provisioned(layout) and not open_secrets(layout).accounts.is_file():
         return people
@@ -307,15 +306,15 @@ def _handed_out(layout: Layout, config: Config) -> list[str]:
 
 
 def _write_config(layout: Layout, ports: Ports, secrets: Secrets, listen: str) -> None:
-    """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
+    """Write `config.yaml` when there is none; otherwise update its ports and leave every other character as it is."""
     if not layout.has_config:
         text = yaml.safe_dump(_bridge_settings(layout, ports, secrets), sort_keys=False)
         write_atomically(layout.config, _CONFIG_HEADER + text)
         return
     try:
-        text = read_text(layout.config, newline="")  # line ends stay
+        text = read_text(layout.config, newline="")  # keep line ends
         updated = with_addresses(text, ports, listen=listen)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return  # reading it says so, in the bridge's own words
+        return  # reading the configuration reports it, as the bridge does
     if updated != text:
         rewrite_atomically(layout.config, updated)

@@ -24,7 +24,7 @@ UNUSED_HANDSET: Final = "%2B15555550199"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeReady:
-    """What a ready bridge says of itself: the two identities, the desk, and its process (`run/bridge.json`)."""
+    """The content of a ready bridge's `run/bridge.json`: its two identities, the desk and its process."""
 
     bot: str
     voice: str
@@ -33,7 +33,7 @@ class BridgeReady:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Read `bridge.json`; None when it is not there, or not what a bridge writes."""
+        """Read `bridge.json`; return None when it does not exist or has another form."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(
@@ -47,7 +47,7 @@ class BridgeReady:
 
 
 class ReadinessProbe:
-    """One HTTP session for questions; an async context manager. URLs are given without a slash at the end."""
+    """One HTTP session for the probes; an async context manager. URLs have no slash at the end."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=TIMEOUT)
@@ -71,11 +71,11 @@ class ReadinessProbe:
         return await self._get(f"{url}/ready") is not None
 
     async def bridge_lives(self, url: str) -> bool:
-        """Whether the bridge's process answers at all (`GET /live`), whatever its homeserver does."""
+        """Whether the bridge's process answers at all (`GET /live`), also without its homeserver."""
         return await self._get(f"{url}/live") is not None
 
     async def client_api(self, url: str) -> bool:
-        """Whether a homeserver answers clients, wherever it is (`GET /_matrix/client/versions`)."""
+        """Whether a homeserver answers clients (`GET /_matrix/client/versions`)."""
         return await self._get(f"{url}/_matrix/client/versions") is not None
 
     async def _get(self, url: str) -> bytes | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def run_unless_stopped(stop: asyncio.Event, work: Any) -> bool:
-    """Run the work; when told to stop first, cancel it and answer False."""
+    """Run the work to its end; when `stop` is set first, cancel it and return False."""
     stopped = asyncio.ensure_future(stop.wait())
     task = asyncio.ensure_future(work)
     try:
@@ -42,7 +42,7 @@ async def run_unless_stopped(stop: asyncio.Event, work: Any) -> bool:
 
 @contextlib.contextmanager
 def exclusive_lock(layout: Layout) -> Iterator[None]:
-    """Hold the directory. The kernel lets go of it when this process ends, however it ends."""
+    """Hold the directory's lock. The kernel releases it when this process ends, however it ends."""
     try:
         make_private_directory(layout.data)
         make_private_directory(layout.run)
@@ -61,7 +61,7 @@ def exclusive_lock(layout: Layout) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """Make an event that is set by the signals that ask this process to end."""
+    """Yield an event that SIGTERM, SIGINT and SIGHUP set."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
@@ -76,8 +76,8 @@ def stop_signals() -> Iterator[asyncio.Event]:
 
 
 def require_own_homeserver(layout: Layout) -> None:
-    """Raise :class:`SetupError` for a line on the agency's own homeserver, before anything of it is touched."""
-    with contextlib.suppress(ConfigError):  # what is wrong with it is told later, all of it
+    """Raise :class:`SetupError` for a line on the agency's own homeserver, before any of its files is touched."""
+    with contextlib.suppress(ConfigError):  # a later step reports all its problems
         if layout.has_config and load(layout.config).homeserver.joined:
             problem = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
             raise SetupError([f"{layout.config}: homeserver.joined: {problem}"])
@@ -98,7 +98,7 @@ def is_port_free(host: str, port: int) -> bool:
     """Whether a server of ours could listen there now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
-        # As servers do: a connection that is only lingering does not make a port taken.
+        # As servers do: connections in TIME_WAIT do not occupy the port.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RUNNING: Final = b"GET /running "
 READ_SECONDS: Final = 5.0
 BIND_SECONDS: Final = 5.0
-"""Seconds between two tries to have the port: another may hold it, which may be why we refuse."""
+"""Seconds between two attempts to bind the port: another process may have it, which may be the refusal's cause."""
 
 
 REFUSED: Final = 2
@@ -29,9 +29,9 @@ STAYS: Final = "quietline: another start cannot mend this, so none is made; put 
 
 
 def run_or_stay(verb: Callable[[], object], answer: str | None) -> NoReturn:
-    """Run a verb, which ends with `SystemExit`; after exit code 2 stay until SIGTERM or SIGINT, and end with it then.
+    """Run a verb, which ends with `SystemExit`; after exit code 2 wait for SIGTERM or SIGINT, then exit with that code.
 
-    `answer`: HOST:PORT where it is answered meanwhile. Raises :class:`SetupError` where that is none.
+    `answer`: HOST:PORT on which requests are answered meanwhile. Raises :class:`SetupError` when it is not valid.
     """
     try:
         where = None if answer is None else split_listen_address(answer)
@@ -71,7 +71,7 @@ async def _answer_at(host: str, port: int) -> None:
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer one request by its first line; nothing else of it is read."""
+    """Answer one request by its first line; the rest is not read."""
     with contextlib.suppress(OSError, TimeoutError, ValueError):
         async with asyncio.timeout(READ_SECONDS):
             request_line = await reader.readline()

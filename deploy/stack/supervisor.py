@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SYNAPSE_MODULE: Final = "deploy/synapse_module"
-"""Where `quietline_synapse` lies in the source; installed, it lies beside the other packages."""
+"""The folder of `quietline_synapse` in the source; when installed, it is beside the other packages."""
 MALLOC_TUNABLES: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.hugetlb=1"
-"""Blocks of 1 MiB or more go back to the system when they are freed. Without this the 19 MiB of a slow hash stay with each
-thread that ever made one. Large pages, where the system has them, keep such a hash at 23 ms in place of 34 (20 when the
-block is kept). Other C libraries do not look at it. Source: glibc manual, memory allocation tunables."""
+"""Freed blocks of 1 MiB or more are returned to the system. Otherwise each thread that ever computed a slow hash keeps its
+19 MiB. With large pages, if the system has them, such a hash takes 23 ms instead of 34 (20 when the block is kept). Other
+C libraries ignore the setting. Source: glibc manual, memory allocation tunables."""
 create_process: Final = asyncio.create_subprocess_exec
-"""By a name of this module's own, so that tests can start a child from a process that has already imported its module."""
+"""A separate name, so that tests can start a child from a process that has already imported the module."""
 LOG_MAX_BYTES: Final = 4 * 1024 * 1024
 LOG_MAX_AGE_SECONDS: Final = 7 * 24 * 3600.0
 LOG_CHECK_SECONDS: Final = 30.0
@@ -44,8 +44,8 @@ REFUSAL_CHARACTERS: Final = 4000
 class Child:
     """One child: a module and its arguments (no secret among them), and how it ends.
 
-    `stop_seconds`: how long it may take after SIGTERM before SIGKILL. `refusal`: the exit code with which it says that
-    starting it again cannot help. `optional`: the others go on without it, and after a refusal it is tried once a minute.
+    `stop_seconds`: how long it may take after SIGTERM before SIGKILL. `refusal`: the exit code that says that a restart
+    cannot help. `optional`: the others run without it, and after a refusal it is restarted once a minute.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A child ended with its refusal code. `text`: what it wrote since it was started."""
+    """A child ended with its refusal code. `text`: its output since its start."""
 
     name: str
     text: str
@@ -65,10 +65,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartBackoff:
-    """How soon a dead child is started again: the n-th death in a row waits `delays[n]` seconds (the last for all more).
+    """How soon a dead child is restarted: after the n-th death in a row, `delays[n]` seconds later (the last for all more).
 
-    A child that lived for `reset_after` seconds begins again at the first. `refused`: seconds after the refusal of an
-    optional one, whose start alone has a core for two seconds.
+    After a child has lived for `reset_after` seconds, the count starts over. `refused`: seconds after the refusal of an
+    optional child, whose start alone occupies a core for two seconds.
     """
 
     delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -78,7 +78,7 @@ class RestartBackoff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildPaths:
-    """Where children run and write. `pid` and `log` make a path from a child's name."""
+    """Directory and files of children. `pid` and `log` return a path for a child's name."""
 
     directory: Path
     pid: Callable[[str], Path]
@@ -86,11 +86,11 @@ class ChildPaths:
 
 
 class Supervisor:
-    """Runs children in one directory. `child_started(name, pid)` is called as soon as one is started, also again.
+    """Runs children in one directory. `child_started(name, pid)` is called after each start and restart.
 
-    `child_died(name)` is called when one ended that was not told to.
+    `child_died(name)` is called when a child ended that was not being stopped.
 
-    `refused` is set when a child refuses to run, or fails with what went wrong in here. `deaths` counts by name.
+    `refused` gets a result when a child refuses to run, or the exception of a fault of ours. `deaths` counts by name.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Supervisor:
         self.deaths: dict[str, int] = {}
 
     def start(self, children: Iterable[Child]) -> None:
-        """Start children, all at once. Returns at once."""
+        """Start all children at the same time. Returns at once."""
         for child in children:
             make_private_directory(self._paths.pid(child.name).parent)
             make_private_directory(self._paths.log(child.name).parent)
@@ -124,9 +124,9 @@ class Supervisor:
             self._rotation = asyncio.create_task(self._rotate())
 
     async def stop(self, order: Sequence[str]) -> None:
-        """End the named children one after another, each gently and then not. One that was never started is fine.
+        """Stop the named children one after another, with SIGTERM and then SIGKILL; ignore one that was never started.
 
-        Raises what ended a child's task if that was a fault of ours; the other children are ended first.
+        Raises the exception that ended a child's task, a fault of ours, after the other children were stopped.
         """
         faults: list[BaseException] = []
         for name in order:
@@ -141,7 +141,7 @@ class Supervisor:
             raise faults[0]
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        """See to it that a child no longer kept, by a fault of ours, is not passed over in silence."""
+        """Report when a fault of ours ended the task that restarts a child."""
         if not task.cancelled() and (fault := task.exception()) is not None and not self.refused.done():
             self.refused.set_exception(fault)
 
@@ -170,11 +170,11 @@ class Supervisor:
                 await asyncio.wait_for(stop.wait(), delay)
 
     async def _run_once(self, child: Child, stop: asyncio.Event) -> int | None:
-        """One life of a child: its exit code, or None when it was told to stop and has ended."""
+        """Run a child once; return its exit code, or None when it was stopped."""
         try:
             process = await self._spawn(child)
         except OSError:
-            return -1  # no memory or no process to be had now: the same as a child that dies at once
+            return -1  # no memory or process available: the same as a child that dies at once
         exit_task = asyncio.ensure_future(process.wait())
         stop_task = asyncio.ensure_future(stop.wait())
         try:
@@ -200,7 +200,7 @@ class Supervisor:
         log = os.open(self._paths.log(child.name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         wrapper = (sys.executable, "-P", "-m", "deploy.stack.child", str(os.getpid()), str(self._paths.pid(child.name)))
         try:
-            # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which then ends all in order.
+            # A session of its own: Ctrl-C in the terminal reaches only the supervisor, which then stops all in order.
             return await create_process(
                 *wrapper,
                 *child.command,
@@ -223,7 +223,7 @@ class Supervisor:
 
 
 def child_environment() -> dict[str, str]:
-    """All that a child is told by environment: where code and packages are, and how memory goes back; no fact of a line."""
+    """Return a child's whole environment: paths of code and packages, and the memory setting; nothing about a line."""
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
     return {
         **passed,
@@ -234,15 +234,15 @@ def child_environment() -> dict[str, str]:
 
 
 def rotate_log(log: Path) -> None:
-    """Move a log that is larger than 4 MiB, or was not moved for a week, aside to `NAME.1`.
+    """Copy a log that is larger than 4 MiB, or was not rotated for a week, to `NAME.1` and empty it.
 
-    Its writer does not notice (it appends). So no line is kept for more than two weeks. On a full disk the older one is
-    given up. A log that is not there, or cannot be written, is passed over: it raises nothing.
+    Its writer is not affected (it appends). So no entry is kept for more than two weeks. On a full disk the older file is
+    given up. A log that does not exist, or cannot be written, is skipped without an error.
     """
     older = log.with_name(f"{log.name}.1")
     if _size(log) and not older.exists():
         with contextlib.suppress(OSError):
-            older.touch(mode=0o600)  # its time says since when the log has been written
+            older.touch(mode=0o600)  # its time is the beginning of the present log
     if _size(log) <= LOG_MAX_BYTES and time.time() - _last_rotation(older) < LOG_MAX_AGE_SECONDS:
         return
     with contextlib.suppress(OSError):
@@ -256,10 +256,10 @@ def rotate_log(log: Path) -> None:
 
 
 def kill_stale_processes(pid_files: Iterable[Path], *, timeout: float = 10.0) -> list[str]:
-    """Kill what an earlier supervisor left running; return the names of files whose holder would not go.
+    """Kill processes that an earlier supervisor left; return the names of files whose holder did not end.
 
-    Only the holder of a file's lock is killed, and only it wrote its id there: an id that the system has given to
-    another process since then is never touched. To be called while holding the directory's own lock.
+    Only the holder of a file's lock is killed, and only the holder writes its id there: so a process to which the system
+    gave the same id later is never killed. The caller must hold the directory's own lock.
     """
     names = []
     for path in pid_files:
@@ -276,7 +276,7 @@ def kill_stale_processes(pid_files: Iterable[Path], *, timeout: float = 10.0) ->
 
 
 def _last_rotation(older: Path) -> float:
-    """When a log was last moved; now, when nobody can tell."""
+    """Return when a log was last rotated; the present time when that is unknown."""
     try:
         return older.stat().st_mtime
     except OSError:
@@ -284,7 +284,7 @@ def _last_rotation(older: Path) -> float:
 
 
 def _lock_holder(path: Path) -> int | None:
-    """Find the process that holds the file; 0 when it has not written its id yet; None when nobody holds it."""
+    """Return the id of the process that holds the file; 0 when it has not written its id yet; None without a holder."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

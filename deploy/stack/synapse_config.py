@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy.data_dir.secret_files import Secrets
 
 SERVER_NAME: Final = "quietline.localhost"
-"""Of a rehearsal, and of a real line whose configuration keeps it."""
+"""The server name of a rehearsal, and of a real line whose configuration keeps it."""
 MODULE: Final = "synapse.app.homeserver"
 FULL_VACUUM_BYTES: Final = 128 * 1024 * 1024
 
@@ -36,9 +36,9 @@ _HEADER: Final = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the homeserver is called, for ever, and where clients reach it (None: on this machine only).
+    """The homeserver's name, which never changes, and its URL for clients (None: on this machine only).
 
-    `identities`: the localparts of policy bot and texter puppet of the line that runs it; `other_lines` have it besides.
+    `identities`: localparts of policy bot and texter puppet of the line that runs it. `other_lines`: lines that share it.
     """
 
     identities: tuple[str, str]
@@ -48,7 +48,7 @@ class Site:
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """Take it from the bridge's configuration."""
+        """Make it from the bridge's configuration."""
         homeserver = config.homeserver
         return cls(
             identities=(homeserver.policy_localpart, f"line-{config.line.slug}"),
@@ -58,14 +58,14 @@ class Site:
         )
 
     def client_url(self, ports: Ports) -> str:
-        """Return what clients are told (`/.well-known/matrix/client`), without a slash at the end."""
+        """Return the URL for clients (`/.well-known/matrix/client`), without a slash at the end."""
         return self.public_url or ports.url("homeserver")
 
 
 def settings(
     layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None, *, listen: str = HOST
 ) -> dict[str, Any]:
-    """Synapse's configuration (`homeserver.yaml`) as a mapping."""
+    """Return Synapse's configuration (`homeserver.yaml`) as a mapping."""
     return {
         **_location(layout, ports, secrets, site, listen),
         "database": _database(layout, postgres),
@@ -78,12 +78,12 @@ def settings(
 def registration(
     secrets: Secrets, server_name: str, identities: tuple[str, str], *, name: str = "quietline"
 ) -> dict[str, Any]:
-    """Make the application service registration: the policy bot and the texter puppet, and no identity of another line.
+    """Return the application service registration: the policy bot and the texter puppet, and no identity of another line.
 
-    `name`: of the application service, one for each line of a homeserver.
-    `url: null`: nothing is pushed to us, `/sync` is used instead (facts-matrix.md, "Application service and mautrix").
-    `sender_localpart` is a third user that nobody uses, because Synapse cannot answer `/sync` for an application service's
-    own sender.
+    `name`: the application service's id, one for each line of a homeserver.
+    `url: null`: Synapse pushes nothing to us; we use `/sync` (facts-matrix.md, "Application service and mautrix").
+    `sender_localpart` is a third user without a purpose, because Synapse cannot answer `/sync` for an application
+    service's own sender.
     """
     return {
         "id": name,
@@ -110,7 +110,7 @@ def logging_settings() -> dict[str, Any]:
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.__stderr__", "formatter": "quiet"},
         },
-        # Request lines carry user ids, room ids and, in SQL, everything.
+        # Request lines contain user ids, room ids and, in SQL, everything.
         "loggers": {
             "synapse.access": {"level": "ERROR"},
             "synapse.storage.SQL": {"level": "ERROR"},
@@ -124,7 +124,7 @@ def write(
 ) -> None:
     """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600. Raises `SetupError`.
 
-    `postgres`: where the data are, if not in SQLite. `listen`: at which address of this machine, or of a container.
+    `postgres`: the database; None: SQLite. `listen`: the address on which it listens.
     """
     make_private_directory(layout.homeserver)
     make_private_directory(layout.homeserver / "media")
@@ -138,7 +138,7 @@ def write(
 
 
 def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
-    """Give the module and its arguments, for :class:`deploy.stack.supervisor.Child`. `first`: accounts can be made."""
+    """Return module and arguments, for :class:`deploy.stack.supervisor.Child`. `first`: accounts can be made."""
     configs = [layout.homeserver_config, *([layout.first_start] if first else [])]
     return (MODULE, *(argument for config in configs for argument in ("--config-path", str(config))))
 
@@ -153,7 +153,7 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site, listen
                 "port": ports.homeserver,
                 "bind_addresses": [listen],
                 "tls": False,
-                # Only a proxy reaches the port (on this machine, or in the network of containers), and says who asks.
+                # Only a proxy reaches the port (on this machine or in the containers' network) and adds the client's IP.
                 "x_forwarded": site.public_url is not None,
                 "resources": [{"names": ["client"], "compress": False}],
             }
@@ -169,7 +169,7 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site, listen
             str(layout.homeserver / "registration.yaml"),
             *(str(line.registration) for line in site.other_lines),
         ],
-        # Purge, media, sign-out and the rules of line rooms; it reads the token from the registration.
+        # For purges, uploads, sign-out and the rules of line rooms; it reads the token from the registration.
         "modules": [
             {
                 "module": "quietline_synapse.Quietline",
@@ -177,15 +177,15 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site, listen
                     "registration": str(layout.homeserver / "registration.yaml"),
                     "policy": f"@{site.identities[0]}:{site.server_name}",
                     **_other_lines(site),
-                    # This line runs the homeserver: `quietline staff` makes and ends accounts through the module.
+                    # This line runs the homeserver: `quietline staff` makes and deactivates accounts through the module.
                     "accounts": True,
-                    # Of PostgreSQL: nobody else's rooms are held while tables up to this size are rewritten.
+                    # For PostgreSQL: rewriting tables up to this size blocks no other agency's rooms.
                     "full_vacuum_bytes": FULL_VACUUM_BYTES,
                 },
             }
         ],
         "default_room_version": "12",
-        # Which membership holds when two were changed at once; without it a sync tells what may be over.
+        # Returns the valid membership after two concurrent changes; without it a sync may return an outdated one.
         "experimental_features": {"msc4222_enabled": True},
     }
 
@@ -198,13 +198,13 @@ def _other_lines(site: Site) -> dict[str, Any]:
 def _database(layout: Layout, postgres: PostgresUrl | None) -> dict[str, Any]:
     if postgres is None:
         return {"name": "sqlite3", "args": {"database": str(layout.homeserver / "homeserver.db")}}
-    # By the name a second homeserver on the same database is known, and one is enough (homeserver_database.py).
+    # The name identifies a second homeserver on the same database; one connection is enough (homeserver_database.py).
     args = {**postgres.for_libpq(), "application_name": APPLICATION_NAME, "connect_timeout": 10, "cp_min": 1, "cp_max": 10}
     return {"name": "psycopg2", "args": args}
 
 
 def _closed_access() -> dict[str, Any]:
-    """Nobody from outside, nothing to the outside."""
+    """Return settings that close the homeserver to the outside, in both directions."""
     return {
         "federation_domain_whitelist": [],
         "allow_profile_lookup_over_federation": False,
@@ -227,39 +227,39 @@ def _closed_access() -> dict[str, Any]:
         "allow_public_rooms_without_auth": False,
         "allow_public_rooms_over_federation": False,
         "enable_room_list_search": False,
-        # A published room or an alias is a name outside the room.
+        # A published room or an alias would be a name outside the room.
         "room_list_publication_rules": [{"action": "deny"}],
         "alias_creation_rules": [{"action": "deny"}],
         "encryption_enabled_by_default_for_room_type": "all",
-        # No words: a push passes through Apple's or Google's servers. Ids alone only to an app that asks for no more.
+        # No words: a push passes through Apple's or Google's servers. An app may ask for ids alone.
         "push": {"enabled": True, "include_content": False},
         "enable_authenticated_media": True,
     }
 
 
 def _retention() -> dict[str, Any]:
-    """Nothing is kept longer than it is of use."""
+    """Return settings by which nothing is kept longer than necessary."""
     return {
-        # Never `null`: that means "keep for ever". Synapse looks every five minutes whatever the value is.
+        # Never `null`: that means "keep for ever". Synapse checks every five minutes, whatever the value.
         "redaction_retention_period": "1s",
         # A room that every local member has left *and forgotten*. Zero would mean "never". Leaving alone does not
         # forget (`forget_rooms_on_leave` stays off): a client that was offline must still hear the redactions.
         "forgotten_room_retention_period": "1m",
         "forget_rooms_on_leave": False,
         "user_ips_max_age": "1d",
-        # The index would hold room names and topics.
+        # The index would contain room names and topics.
         "enable_search": False,
     }
 
 
 def _rate_limits() -> dict[str, Any]:
-    """Limits against a runaway, not against a person who types quickly or signs in on several clients."""
+    """Return limits that stop a faulty client, not a person who types quickly or signs in on several clients."""
     return {
         "rc_message": _generous_limit(),
         "rc_login": {
             "address": _generous_limit(),
             "account": _generous_limit(),
-            # The one that stays tight: guessing a password.
+            # The one strict limit: against guessing passwords.
             "failed_attempts": {"per_second": 0.2, "burst_count": 10},
         },
         "rc_joins": {"local": _generous_limit(), "remote": {"per_second": 0.01, "burst_count": 1}},
@@ -276,5 +276,5 @@ def _rate_limits() -> dict[str, Any]:
 
 
 def _generous_limit() -> dict[str, int]:
-    """Make a limit that no person and no person's client meets: only staff are here, and only they reach the port."""
+    """Return a limit that no person's client reaches: all users are staff, and only they reach the port."""
     return {"per_second": 100, "burst_count": 1000}

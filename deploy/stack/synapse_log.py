@@ -18,14 +18,14 @@ REDACTED: Final = "…"
 
 
 class ContentFreeFormatter(logging.Formatter):
-    """Time, level, logger and line, the message's template; for an exception its types and places.
+    """Format time, level, logger, line and the message's template; of an exception its types and places.
 
     Synapse's own warnings and errors are all templates with arguments (read in 1.163.2: none at these levels is an
-    f-string); what others log already filled in is stripped of what looks like an id, a quotation or a number.
+    f-string). From complete messages of other libraries, everything that looks like an id, a quotation or a number is cut.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record, without content."""
+        """Format one record, without content."""
         template = record.msg if isinstance(record.msg, str) else f"({type(record.msg).__name__})"
         for pattern in (_QUOTED, _IDENTIFIER, _DIGITS):
             template = pattern.sub(REDACTED, template)

@@ -40,7 +40,7 @@ def _own_network(value: str) -> str:
 
 
 class Caches(Section):
-    """How much memory is for what was read before."""
+    """Sizes of Synapse's caches."""
 
     global_factor: Factor | None = None
     per_cache_factors: dict[str, Factor] | None = None
@@ -48,7 +48,7 @@ class Caches(Section):
 
 
 class PasswordPolicy(Section):
-    """What a password that a person chooses must be like."""
+    """Rules for passwords that people choose."""
 
     enabled: bool | None = None
     minimum_length: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -59,20 +59,20 @@ class PasswordPolicy(Section):
 
 
 class Passwords(Section):
-    """Passwords; where they are checked and how is not to be set."""
+    """Passwords; how they are checked cannot be set."""
 
     policy: PasswordPolicy
 
 
 class Pushes(Section):
-    """When a push goes and what it counts; what is in it is not to be set."""
+    """When a push is sent and what its badge counts; its content cannot be set."""
 
     jitter_delay: Period | None = None
     group_unread_count_by_room: bool | None = None
 
 
 class OwnSettings(Section):
-    """Everything that may be set. `ip_range_whitelist`: addresses of a push server in a network of the agency's own."""
+    """All permitted settings. `ip_range_whitelist`: addresses of a push server in the agency's own network."""
 
     admin_contact: Annotated[str, Field(pattern=r"^mailto:[^\s@]+@[^\s@]+$")] | None = None
     caches: Caches | None = None
@@ -85,7 +85,7 @@ class OwnSettings(Section):
 
 
 def read_overlay(layout: Layout) -> dict[str, Any]:
-    """Return what is set in all files, by name in their order; the later one holds. Raises :class:`SetupError`."""
+    """Return the settings of all files, read in the order of their names; the last value counts. Raises `SetupError`."""
     overlay: dict[str, Any] = {}
     problems: list[str] = []
     for file in sorted(layout.homeserver_settings.glob("*.yaml")):
@@ -96,7 +96,7 @@ def read_overlay(layout: Layout) -> dict[str, Any]:
 
 
 def overlay_problems(layout: Layout, *, joined: bool) -> list[str]:
-    """Say what is wrong with these files, in sentences. `joined`: nobody reads them, for the homeserver is another's."""
+    """Return the problems of these files. `joined`: the files have no effect, because the homeserver is not the line's."""
     if joined:
         return []
     try:
@@ -107,7 +107,7 @@ def overlay_problems(layout: Layout, *, joined: bool) -> list[str]:
 
 
 def with_overlay(settings: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """Return the homeserver's settings with those of the operator's own: a key beside ours, never in place of one."""
+    """Return the homeserver's settings with the operator's added; an added key never replaces one of ours."""
     merged = dict(settings)
     for key, value in overlay.items():
         ours = merged.get(key)

@@ -48,9 +48,10 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout, Ports
 
 CANARY: Final = "canary"
-"""The child that only a line with a `canary` section has (`deploy/canary`). Nothing waits for it."""
+"""The child of a line with a `canary` section (`deploy/canary`). No other part waits for it."""
 STOP_ORDER: Final = (CANARY, "bridge", "carrier", "homeserver")
-"""The bridge before those to which it can still say goodbye (design.md, "Contracts with the outside")."""
+"""The order of stopping: the bridge before the parts that it still calls at its end (design.md, "Contracts with the
+outside")."""
 
 POLL_SECONDS: Final = 0.1
 REMINDER_SECONDS: Final = 15.0
@@ -59,9 +60,9 @@ REWRITE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOutput:
-    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `message` for lines that stay.
+    """The output of `up`: `progress` while it starts (a sentence without a full stop), `message` for permanent lines.
 
-    Neither raises when nobody listens (:mod:`deploy.cli.terminal`).
+    Neither raises when the output is closed (:mod:`deploy.cli.terminal`).
     """
 
     progress: Callable[[str], None]
@@ -69,9 +70,9 @@ class StatusOutput:
 
 
 def children(layout: Layout, *, take_over: bool = False) -> tuple[Child, ...]:
-    """Describe the children. Only a rehearsal starts the carrier, only a line with a `canary` section the canary.
+    """Describe the children. Only a rehearsal has the carrier, only a line with a `canary` section the canary.
 
-    Their bounds for stopping add up to less than 30 s.
+    Their `stop_seconds` add up to less than 30 s.
 
     Rule: design.md, "Contracts with the outside".
     """
@@ -107,15 +108,15 @@ async def up(
     run: Sequence[Child] | None = None,
     take_over: bool = False,
 ) -> int:
-    """Start everything, stay until SIGTERM, SIGINT or SIGHUP, stop everything. Returns the exit code.
+    """Start everything, run until SIGTERM, SIGINT or SIGHUP, stop everything. Return the exit code.
 
-    `run`: other children than :func:`children`, under the same names. `take_over`: the bridge is told so. Raises
+    `run`: replacements for :func:`children`, with the same names. `take_over`: an option for the bridge. Raises
     :class:`SetupError` with all problems.
     """
     require_own_homeserver(layout)
     with exclusive_lock(layout), stop_signals() as stop:
         for stale in (layout.ready, *unfinished(layout.ready), layout.bridge_file, layout.canary_file):
-            stale.unlink(missing_ok=True)  # a half-written one may hold passwords
+            stale.unlink(missing_ok=True)  # an incomplete one may contain passwords
         if stale_names := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
             raise SetupError(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in stale_names]
@@ -147,7 +148,7 @@ async def up(
 
 
 class LocalStack:
-    """The running line as `ready.json` tells it."""
+    """The running line as `ready.json` describes it."""
 
     def __init__(self, *, layout: Layout, ports: Ports, config: Config) -> None:
         self._layout = layout
@@ -162,25 +163,25 @@ class LocalStack:
         self._stopping = False
 
     def child_started(self, name: str, pid: int) -> None:
-        """Note that a child was started, perhaps again."""
+        """Note that a child was started or restarted."""
         self._pids[name] = pid
         self._written = False
         self.write()
 
     def ready(self, bridge: BridgeReady) -> None:
-        """Note that everything answered."""
+        """Note that all parts answered as ready."""
         self._bridge = bridge
         self.write()
 
     def mark_stopping(self) -> None:
-        """Note that the line ends: there is no `ready.json` from now on, whatever dies and is started again meanwhile."""
+        """Note that the line stops: from now on there is no `ready.json`, even when a child is restarted."""
         self._stopping = True
         self._layout.ready.unlink(missing_ok=True)
 
     def write(self) -> None:
-        """Write `ready.json` when it is time for it and it is not there as it should be.
+        """Write `ready.json` when the line is ready and the file is missing or outdated.
 
-        On a full disk there is none, rather than one that names a dead process; to be called again later.
+        On a full disk there is no file, rather than one with a dead process; the caller calls again later.
         """
         if self._bridge is None or self._written or self._stopping:
             return
@@ -191,22 +192,22 @@ class LocalStack:
             self._layout.ready.unlink(missing_ok=True)
 
     async def bridge_lives(self, probe: ReadinessProbe) -> bool:
-        """Ask whether the bridge answers at all."""
+        """Whether the bridge answers at all."""
         return await probe.bridge_lives(self._ports.url("bridge"))
 
     async def ask_all(self, probe: ReadinessProbe) -> dict[str, object]:
-        """Ask every child at once: its name to something true when it is ready."""
+        """Ask all children at once; return a true value by name for each that is ready."""
         asking = {"homeserver": probe.homeserver, "bridge": probe.bridge, "carrier": probe.carrier}
         answers = await asyncio.gather(*(asking[name](self._ports.url(name)) for name in self.names))
         return dict(zip(self.names, answers, strict=True))
 
     def bridge_says(self) -> BridgeReady | None:
-        """Read what the bridge that runs now says of itself; None while it says nothing, or another one did."""
+        """Read `bridge.json` of the present bridge; None while there is none, or only an earlier bridge's."""
         bridge = BridgeReady.read(self._layout.bridge_file)
         return bridge if bridge is not None and bridge.pid == self._pids.get("bridge") else None
 
     def summary(self) -> list[str]:
-        """Write what to tell a person at the end of the start. No secret is in it."""
+        """Return the lines for the operator at the end of the start, without a secret."""
         if not self._rehearsal:
             return [
                 "Quietline is ready.",
@@ -231,7 +232,7 @@ class LocalStack:
         return accounts if accounts.is_file() else self._layout.handout
 
     def _ready_json(self, bridge: BridgeReady) -> dict[str, Any]:
-        """Make what `ready.json` says; the shape is design.md, "Contracts with the outside"."""
+        """Return the content of `ready.json`; the shape is in design.md, "Contracts with the outside"."""
         phone_line = self._config.line
         return {
             "homeserver": self._ports.url("homeserver"),
@@ -259,7 +260,7 @@ class LocalStack:
 
 
 async def _run_until_stopped(stack: LocalStack, supervisor: Supervisor, stop: asyncio.Event, output: StatusOutput) -> int:
-    """Wait for ready, say so, wait for the end. Raises :class:`SetupError` when a child refuses to run."""
+    """Wait until ready, report it, wait for `stop`. Raises :class:`SetupError` when a child refuses to run."""
     stopped = asyncio.ensure_future(stop.wait())
     starting = asyncio.ensure_future(_report_start(stack, supervisor, output))
     try:
@@ -277,7 +278,7 @@ async def _run_until_stopped(stack: LocalStack, supervisor: Supervisor, stop: as
 
 
 async def _report_start(stack: LocalStack, supervisor: Supervisor, output: StatusOutput) -> None:
-    """Say how far the start is until all are ready, then keep `ready.json` written. Does not end by itself."""
+    """Report the progress of the start until all are ready, then keep `ready.json` current. Does not return by itself."""
     await _wait_until_ready(stack, supervisor, output)
     for sentence in stack.summary():
         output.message(sentence)
@@ -291,7 +292,7 @@ async def _report_start(stack: LocalStack, supervisor: Supervisor, output: Statu
 
 
 async def _tell_while_bridge_lives(stack: LocalStack, notifier: ServiceNotifier, probe: ReadinessProbe) -> None:
-    """Give systemd its sign of life, only while the bridge answers: one that hangs has the whole line started again."""
+    """Notify systemd's watchdog while the bridge answers: when it hangs, systemd restarts the whole line."""
     while notifier.listens:
         if await stack.bridge_lives(probe):
             notifier.tell(ServiceState.ALIVE)
