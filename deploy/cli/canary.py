@@ -53,7 +53,7 @@ def canary(layout: Layout | None, fleet: Path | None, show_account: bool, bridge
 
 
 def _of_fleet(fleet: Path | None, *, show_account: bool) -> NoReturn:
-    """Run the canary of every line that has one, and say which have none here; or print their accounts."""
+    """Run the canary of every line that has one, and report the lines without one; or print their accounts."""
     from deploy.canary import fleet_runner, runner
     from deploy.data_dir.fleet import read_fleet
     from deploy.stack.child import disable_core_dumps

@@ -94,7 +94,7 @@ def targets(fleet: Path) -> None:
 
 
 def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> NoReturn:
-    """Look at every line of a fleet, say how each is, and end with the worst exit code."""
+    """Check every line of a fleet, print a report of each, and exit with the worst exit code."""
     import asyncio
 
     from deploy.data_dir.fleet import read_fleet

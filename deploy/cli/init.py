@@ -46,9 +46,9 @@ def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | Non
     os.umask(0o077)
     with exit_on_errors():
         if not dry_run:
-            require_free(directory)  # before anybody has answered anything
+            require_free(directory)  # before the first question
             if fleet is not None:
-                require_addable(fleet)  # the same
+                require_addable(fleet)  # likewise
         line_answers = read_answers(answers) if answers is not None else _ask_on_terminal()
         written = make(directory, line_answers, dry_run=dry_run, fleet=fleet)
     if dry_run:
@@ -58,7 +58,7 @@ def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | Non
 
 
 def _ask_on_terminal() -> dict[str, Any]:
-    """Ask a person. A wrong answer is asked for again at once; a usage error where there is no terminal."""
+    """Ask a person. A wrong answer is asked again at once; without a terminal it is a usage error."""
     from rich.console import Console
     from rich.prompt import Prompt
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reorder")
-"""How pytest runs the whole suite; the groups are those of `tests/conftest.py`. More than the cores: kill tests wait."""
+"""pytest's options for the whole suite, with the groups of `tests/conftest.py`. More processes than cores: tests wait."""
 
 _TAKE_OVER = click.option(
     "--take-over",
@@ -74,7 +74,7 @@ _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 @click.group(name="quietline", context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Run a text line that forgets: text messages into end-to-end encrypted rooms on your own server."""
-    # What a command imports stays: to look through it for garbage, again and again, is a tenth of a start.
+    # Imported modules stay in memory; searching them for garbage repeatedly costs a tenth of a start.
     gc.set_threshold(20_000)
 
 
@@ -116,7 +116,7 @@ def homeserver(layout: Layout, port_base: int, take_over: bool, listen: str) -> 
 
 
 def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Run something in front, private in what it writes, and end with its exit code; every problem is told."""
+    """Run something in the foreground with a private umask, exit with its exit code, and report every problem."""
     import asyncio
 
     from deploy.cli.terminal import status_output, write_line
@@ -263,12 +263,12 @@ def test(arguments: tuple[str, ...]) -> None:
     if arguments[:1] == ("--long",):
         sys.exit(_run(sys.executable, "-P", "-m", "tests.long", *arguments[1:]))
     python = (sys.executable, "-P", "-m")
-    # Of the whole suite a test looks at the types (tests/test_types.py), beside the others: it has a core for a minute.
+    # In the whole suite a test checks the types (tests/test_types.py), beside the others: it takes a core for a minute.
     checks = (("ruff", "check"), ("ruff", "format", "--check"), *((("mypy",),) if arguments else ()))
     failed = [" ".join(words) for words in checks if _run(*python, *words) != 0]
     if failed:
         print_problems([f"not well: {', '.join(failed)} (see above). The tests follow."])
-    # Last, so that the closing line of pytest is the last line.
+    # Last, so that pytest's summary is the last line.
     code = _run(*python, "pytest", *(arguments or PARALLEL_OPTIONS))
     sys.exit(EXIT_PROBLEMS if failed or code else EXIT_OK)
 
@@ -301,7 +301,7 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     if layout is None:
         raise click.UsageError("say --config or --data.")
     disable_core_dumps()
-    with contextlib.suppress(ConfigError, OSError):  # whatever is wrong the bridge says itself
+    with contextlib.suppress(ConfigError, OSError):  # the bridge reports the problem itself
         config = load(layout.config)
         exclude_from_backups(make_private_directory(config.data_dir))
         with exit_on_errors():
@@ -353,11 +353,11 @@ for _verb in (
 
 
 def _run(*command: str) -> int:
-    """Run a command in the project's root, with our input and output, to its end; its exit code."""
+    """Run a command in the project's root, with our input and output, to its end; return its exit code."""
     import subprocess
 
     sys.stdout.flush()
-    # Tests start hundreds of processes: where nothing compiled may be kept, each compiles all of it again.
+    # Tests start hundreds of processes: without compiled files on disk each would compile all modules again.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - the command is ours
 

@@ -36,7 +36,7 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help="For a
 
 
 def line_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb `--data` and `--config`, and hand it the `layout` that one of them names; ./var without either."""
+    """Add `--data` and `--config` to a verb and pass it the `layout` of one of them; ./var without either."""
 
     @_DATA
     @_CONFIG
@@ -48,7 +48,7 @@ def line_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb `--data` and `--config`; its `layout` is None when neither is said."""
+    """Add `--data` and `--config` to a verb; its `layout` is None without either."""
 
     @_NAMED_DATA
     @_CONFIG
@@ -60,7 +60,7 @@ def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def line_or_fleet_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb `--data`, `--config` and `--fleet`, one of them; with the last `layout` is None, else `fleet` is."""
+    """Add `--data`, `--config` and `--fleet` to a verb, of which one is given; either `layout` or `fleet` is None."""
 
     @_DATA
     @_CONFIG
@@ -78,7 +78,7 @@ def line_or_fleet_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
-    """Return the layout that is named; None when none is. Both at once are a usage error."""
+    """Return the layout of the given option; None without one. Both at once are a usage error."""
     if data is not None and config is not None:
         raise click.UsageError("say either --config or --data.")
     if data is not None:

@@ -40,25 +40,25 @@ DATABASE_REMEDIES: Final[Mapping[type[DatabaseError], str]] = {
     LeadLost: "a bridge runs on it; stop the line first",
     Unavailable: "it does not answer just now; `quietline doctor` says more",
 }
-"""What to do about a database, by the kind of its error; the first that fits."""
+"""The remedy for a database, by the class of its error; the first match counts."""
 
 
 class Report(Protocol):
-    """What a verb found, for a person or for a program."""
+    """The result of a verb, for a person or for a program."""
 
     @property
     def ok(self) -> bool:
         """Whether all of it is well."""
 
     def as_json(self) -> str:
-        """Write it for a program."""
+        """Return it for a program."""
 
     def as_text(self) -> Iterable[str]:
-        """Write it for a person, line by line."""
+        """Return it for a person, line by line."""
 
 
 def exit_with_report(report: Report, *, as_json: bool) -> NoReturn:
-    """Print a report, and end with what it says."""
+    """Print a report, and exit with 0 when it is well, otherwise 1."""
     print_lines([report.as_json()] if as_json else report.as_text())
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
@@ -76,14 +76,14 @@ def print_problems(problems: Iterable[str]) -> None:
 
 
 def exit_with_problems(problems: Iterable[str]) -> NoReturn:
-    """Print what makes a directory, a configuration or a file unusable, and end with 2."""
+    """Print the problems of a directory, a configuration or a file, and exit with 2."""
     print_problems(problems)
     sys.exit(EXIT_USAGE)
 
 
 @contextlib.contextmanager
 def exit_on_errors() -> Iterator[None]:
-    """Tell what makes a directory, a configuration or a file unusable, all of it, and end with 2."""
+    """Turn errors about a directory, a configuration or a file into printed problems, and exit with 2."""
     from deploy.data_dir.atomic_files import file_problem
     from policies import ProblemsError
 
@@ -101,7 +101,7 @@ def exit_on_errors() -> Iterator[None]:
 
 
 def database_problem(error: DatabaseError) -> str:
-    """Say why the line's database cannot be used, and what to do. Another class or code than these is named."""
+    """Return why the line's database cannot be used, and the remedy; for an unknown error, its class and code."""
     if error.is_full:
         return "the disk is full: make room on it; the line's database was not changed"
     if error.code.startswith("SQLITE_CANTOPEN"):

@@ -47,7 +47,7 @@ def report(
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
     with exit_on_errors():
-        # A configuration says where the database is; without one it is where `up` makes it.
+        # The configuration has the database's place; without one it is where `up` makes it.
         config = load(layout.config) if layout.config_file or layout.has_config else None
         if config is None and not layout.bridge.is_dir():
             exit_with_problems([f"{layout.data}: there is no line; --data or --config says where it is"])
@@ -101,7 +101,7 @@ def practices(layout: Layout, as_json: bool) -> None:
     from deploy.inspect import practices as practice_table
     from policies.load import load as load_pack
 
-    # A file that was named has to be there; the line's own is not, before its first start.
+    # A file that was given must exist; the line's own does not exist before its first start.
     with exit_on_errors():
         loaded = load(layout.config) if layout.config_file or layout.has_config else None
         pack = load_pack(loaded.line.packs if loaded else practice_table.DEFAULT_PACKS, near=layout.config.parent)

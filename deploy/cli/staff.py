@@ -173,7 +173,7 @@ def staff_list(layout: Layout, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _new_password(file: Path | None) -> Iterator[str]:
-    """Make a password and a place for it first; it is given away when the block has ended well, and gone when not."""
+    """Make a password, after a place for it; it is written or printed when the block succeeds, and discarded otherwise."""
     from deploy.data_dir.secret_files import SetupError
     from deploy.inspect.staff import make_password
 
@@ -182,7 +182,7 @@ def _new_password(file: Path | None) -> Iterator[str]:
         if not sys.stderr.isatty():
             raise SetupError(["there is no terminal to show a password on: give --password-file FILE"])
         yield password
-        click.echo(f"password: {password}", err=True)  # not into a pipe that keeps what was said
+        click.echo(f"password: {password}", err=True)  # not to a pipe, which may be stored
         return
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

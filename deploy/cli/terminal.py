@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def write_line(text: str, *, err: bool = False) -> None:
-    """Write a line on standard output or standard error, if anybody reads there."""
+    """Write a line to standard output or standard error; a closed stream is ignored."""
     with _ignore_broken_stream(sys.stderr if err else sys.stdout):
         click.echo(text, err=err)
 
 
 @contextlib.contextmanager
 def status_output() -> Iterator[StatusOutput]:
-    """Speak while `up` runs: on a terminal by a moving line while something is awaited, else by plain lines."""
+    """Yield the output of `up`: on a terminal an animated line while it waits, otherwise plain lines."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield StatusOutput(progress=lambda text: write_line(f"quietline: {text}", err=True), message=write_line)
@@ -58,13 +58,13 @@ def status_output() -> Iterator[StatusOutput]:
 
 @contextlib.contextmanager
 def _ignore_broken_stream(stream: TextIO) -> Iterator[None]:
-    """Pass over that what is written to this stream cannot be, and let it write to nowhere from then on.
+    """Ignore an error when this stream is written to; redirect it to /dev/null from then on.
 
-    Python would try again when it ends, and make the exit code 120 (documentation of `signal`, note on SIGPIPE).
+    Otherwise Python would try again at its exit, with exit code 120 (documentation of `signal`, note on SIGPIPE).
     """
     try:
         yield
-    except (OSError, SystemExit):  # `rich` ends the process when a pipe is broken
+    except (OSError, SystemExit):  # `rich` exits when a pipe is broken
         with contextlib.suppress(OSError, ValueError):
             devnull = os.open(os.devnull, os.O_WRONLY)
             try:

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 INTERVAL: Final = 2.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 COLOURS: Final = {"NOT": "bold red", "!  ": "yellow", "?  ": "cyan", "ok ": "green"}
 
 ASK_INTERVAL: Final = 60.0
-"""Seconds between two questions to a carrier: it counts logins."""
+"""Seconds between two requests to a carrier, which counts logins."""
 
 Look: TypeAlias = Callable[[], Awaitable[CheckReport]]
 Ask: TypeAlias = Callable[[], Awaitable[list[CheckResult]]]
 
 
 def watch_line(look: Look, *, console: Console | None = None, interval: float = INTERVAL) -> bool:
-    """Show what `look` says until Ctrl-C; return whether all was well at the last look, if there was one."""
+    """Show the report of `look` until Ctrl-C; return whether the last report was well, None without a report."""
     last: list[CheckReport] = []
 
     async def noted() -> CheckReport:
@@ -48,7 +48,7 @@ def watch_line(look: Look, *, console: Console | None = None, interval: float = 
 
 
 def remembered(ask: Ask) -> Ask:
-    """Return a question that is asked once a minute, and in between answers what it answered then."""
+    """Return a probe that is run at most once a minute and otherwise returns its last answer."""
     asked_at, answer = -math.inf, list[CheckResult]()
 
     async def again() -> list[CheckResult]:
@@ -61,7 +61,7 @@ def remembered(ask: Ask) -> Ask:
 
 
 async def watch(look: Look, *, console: Console, interval: float = INTERVAL) -> None:
-    """Show what `look` says until cancelled. Raises what it raises."""
+    """Show the report of `look` until cancelled. Raises what `look` raises."""
     if console.is_terminal:
         await _draw(look, console, interval)
     else:
@@ -77,7 +77,7 @@ async def _draw(look: Look, console: Console, interval: float) -> None:
 
 
 def screen_of(report: CheckReport) -> RenderableType:
-    """Return the screen: a row for each check, and what to do below it."""
+    """Return the screen: a row for each check, and below it what to do."""
     table = Table.grid(padding=(0, 1))
     for check in report.checks:
         mark = mark_of(check)
@@ -89,7 +89,7 @@ def screen_of(report: CheckReport) -> RenderableType:
 
 
 async def _write(look: Look, console: Console, interval: float) -> None:
-    """Write the first report whole, and from then on each check that says something else."""
+    """Write the whole first report, and then each check that changed."""
     before: dict[str, CheckResult] = {}
     while True:
         report = await look()

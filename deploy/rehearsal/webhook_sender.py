@@ -87,7 +87,7 @@ class WebhookSender:
         self._start_task(self._report(text, delivered))
 
     def resume(self, owed: Iterable[SmsRecord]) -> None:
-        """Continue with the texts that were owed at the carrier's end, oldest first; each webhook gets its full time again."""
+        """Continue with the texts owed at the carrier's end, oldest first; each webhook has its full time again."""
         for text in owed:
             if text.direction == "in":
                 queue = self._queue_of(text.sender)

@@ -38,11 +38,11 @@ PATH: Final = "/_synapse/client/quietline"
 
 
 class Quietline:
-    """What `modules:` in `homeserver.yaml` names: `quietline_synapse.Quietline`."""
+    """The module class for `modules:` in `homeserver.yaml`: `quietline_synapse.Quietline`."""
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ModuleSettings:
-        """Read the module's part of the configuration; Synapse stops with the sentence of a ConfigError."""
+        """Read the module's part of the configuration; with a ConfigError Synapse stops and prints its text."""
         return ModuleSettings.read(config)
 
     def __init__(self, config: ModuleSettings, api: ModuleApi) -> None:
@@ -55,8 +55,8 @@ class Quietline:
         )
         check_events(api, rules)
         discard_key_backups(api, rooms)
-        # The rules hold in every process of a Synapse with workers. The web resource is the main process's, but for what is
-        # asked of uploads: that part is where they are kept.
+        # The rules apply in every process of a Synapse with workers. The main process has the web resource, except the part
+        # about uploads: the process that keeps them has that.
         own = {line.policy: PolicyRooms(api=api, line=line, schema=schema) for line in config.lines}
         media: dict[str, Media] = {}
         if keeps_uploads(api):
@@ -76,5 +76,5 @@ class Quietline:
         censor = RedactionCensor(api=api, internals=internals)
         resource = ModuleResource(settings=config, lines=lines, censor=censor, vacuum=vacuum, internals=internals)
         api.register_web_resource(PATH, resource)
-        # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.
+        # From the start, for deletions between purges; each purge sets it again, because the connection may be new.
         api.run_as_background_process("quietline_overwrite", vacuum.enable_secure_delete)

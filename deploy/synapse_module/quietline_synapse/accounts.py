@@ -22,13 +22,13 @@ from quietline_synapse.synapse_internals import SynapseInternals
 NO_ACCOUNTS: Final = "QUIETLINE_NO_ACCOUNTS"
 NOT_STAFF: Final = "QUIETLINE_NOT_STAFF"
 LOCALPART: Final = re.compile(r"[a-z0-9][a-z0-9._=/+-]{0,199}")
-"""Matrix specification, appendix on user ids, without a low line in front, which Synapse keeps for itself."""
+"""Matrix specification, appendix on user ids; without a leading underscore, which Synapse reserves."""
 MIN_PASSWORD_LENGTH: Final = 16
 MAX_BODY_BYTES: Final = 4096
 
 
 class Accounts:
-    """Makes and ends accounts of this homeserver. Users are whole Matrix ids."""
+    """Makes and deactivates accounts of this homeserver. Users are given by user id."""
 
     def __init__(
         self, *, internals: SynapseInternals, settings: ModuleSettings, line: LineSettings, server_name: str
@@ -36,7 +36,7 @@ class Accounts:
         self._internals, self._settings, self._line, self._server_name = internals, settings, line, server_name
 
     async def make(self, user_id: str, request: Any) -> None:
-        """Make an account with the password of the body. Raises M_USER_IN_USE for a name that is or was a person's."""
+        """Make an account with the password of the body. Raises M_USER_IN_USE for a name that a person has or had."""
         localpart = self._localpart(user_id)
         await self._internals.make_account(localpart, _password(request))
 
@@ -46,12 +46,12 @@ class Accounts:
         await self._internals.set_password(user_id, _password(request))
 
     async def is_password(self, user_id: str, request: Any) -> bool:
-        """Whether the password of the body is the account's: a person who has not changed a first password is told of."""
+        """Whether the password of the body is the account's; `doctor` reports first passwords that were not changed."""
         await self._require_staff(user_id)
         return await self._internals.has_password(user_id, _password(request))
 
     async def end(self, user_id: str) -> None:
-        """Sign an account out everywhere and end it; also one that is ended."""
+        """Sign an account out everywhere and deactivate it; also when it is deactivated already."""
         await self._require_staff(user_id, allow_ended=True)
         await self._internals.end_account(user_id)
 
@@ -72,7 +72,7 @@ class Accounts:
 
 
 def _password(request: Any) -> str:
-    # Not Synapse's own reader, which logs what it cannot read.
+    # Not Synapse's own parser, which logs what it cannot parse.
     try:
         body: Any = json.loads(request.content.read(MAX_BODY_BYTES))
     except ValueError:

@@ -20,19 +20,19 @@ BEARER: Final = b"Bearer "
 
 
 class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
-    """A web resource for a line's bridge. What a path asks for is one of a fixed list (`answer`)."""
+    """A web resource for a line's bridge. `answer` accepts a fixed list of paths."""
 
-    isLeaf = True  # noqa: N815 - Twisted's word: everything below this path comes here
+    isLeaf = True  # noqa: N815 - Twisted's name: this resource gets all requests below its path
 
     def __init__(self, settings: ModuleSettings) -> None:
         super().__init__()
         self._settings = settings
 
     async def answer(self, line: LineSettings, method: str, path: list[str], request: Any) -> dict[str, Any]:
-        """Do what a line's bridge asks for; `path` is what comes after this resource's own."""
-        raise NotImplementedError  # abstract: the main process answers more than a worker that keeps the uploads
+        """Answer a request of a line's bridge. `path`: the segments after this resource's own path."""
+        raise NotImplementedError  # abstract: the main process accepts more paths than a worker that keeps the uploads
 
-    async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
+    async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's name
         return HTTPStatus.OK, await self._answer("GET", request)
 
     async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
@@ -50,7 +50,7 @@ class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
             path = [part.decode("utf-8") for part in request.postpath]
         except UnicodeDecodeError:
             raise unrecognized() from None
-        if any("\0" in part for part in path):  # no id has one, and PostgreSQL takes none
+        if any("\0" in part for part in path):  # no id contains it, and PostgreSQL does not accept it
             raise refuse(NOT_OURS)
         return await self.answer(line, method, path, request)
 
@@ -64,5 +64,5 @@ class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
 
 
 def unrecognized() -> SynapseError:
-    """Return the refusal of a path that is not on the list."""
+    """Return the error for a path that is not on the list."""
     return SynapseError(HTTPStatus.NOT_FOUND, "Unrecognized request", "M_UNRECOGNIZED")

@@ -13,11 +13,11 @@ from typing import Any, Final
 from quietline_synapse.synapse_internals import SynapseInternals
 
 MIN_MESSAGES_PER_SECOND: Final = 5.0
-"""Messages a second that a person may send: some type quickly, and clients send reactions and redactions as well."""
+"""Messages a second that a person must be able to send: some type quickly, and clients add reactions and redactions."""
 
 
 def exposing_settings(internals: SynapseInternals) -> list[str]:
-    """Say which settings show or keep more than a line needs, each with its name."""
+    """Return a sentence, with the setting's name, for each setting that shows or keeps more than a line needs."""
     setting = internals.setting
     problems = []
     if setting("registration", "enable_registration", False):
@@ -38,7 +38,7 @@ def exposing_settings(internals: SynapseInternals) -> list[str]:
 
 
 def limits(internals: SynapseInternals, token: str) -> list[str]:
-    """Say which rate limits hold up the bridge, whose application service token is given, or a person at the desk."""
+    """Return a sentence for each rate limit that slows people at the desk, or the bridge with this token."""
     problems = []
     if internals.is_limited_service(token):
         problems.append("registration: without `rate_limited: false` the bridge waits, and texts with it")

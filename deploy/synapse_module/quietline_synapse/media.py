@@ -21,19 +21,19 @@ from quietline_synapse.synapse_internals import UploadStore
 
 STILL_THERE: Final = "QUIETLINE_STILL_THERE"
 DELETIONS: Final = 2
-"""How often it is deleted in one call: a thumbnail that is made meanwhile comes back to a folder that was just emptied."""
+"""Deletions in one call: Synapse may write a thumbnail to the folder that the first one has just emptied."""
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
 
 class Media:
-    """Looks at uploads and deletes ours."""
+    """Finds uploads and deletes ours."""
 
     def __init__(self, *, api: ModuleApi, store: UploadStore, rooms: PolicyRooms, line: LineSettings) -> None:
         self._api, self._store, self._rooms, self._line = api, store, rooms, line
 
     @property
     def problems(self) -> list[str]:
-        """What of uploads is kept where the module cannot reach, in sentences for `doctor`."""
+        """Copies of uploads that the module cannot delete, as sentences for `doctor`."""
         return self._store.problems
 
     async def exists(self, server: str, media_id: str) -> bool:
@@ -42,11 +42,11 @@ class Media:
         return uploader is not None or bool(self._store.files(media_id))
 
     async def delete(self, server: str, media_id: str) -> None:
-        """Delete an upload; one that is gone stays gone. Refuses what others uploaded.
+        """Delete an upload; do nothing when it is gone. Refuses uploads of others.
 
-        A file without a row can be had from nobody, and nobody is named: the homeserver's database was put back to before
-        the upload, or a deletion was not finished. It goes, for whoever asks knows its id from a message. It is none that
-        is being uploaded: Synapse tells an upload's id when its row is written.
+        A file without a row cannot be downloaded and has no uploader: the homeserver's database was put back to before the
+        upload, or a deletion was interrupted. It is deleted, because the caller has its id from a message. It cannot be an
+        upload in progress: Synapse gives out an upload's id only when its row is written.
         """
         uploader = await self._uploader(server, media_id)
         if uploader is None and not self._store.files(media_id):
@@ -80,7 +80,7 @@ def _still_there() -> SynapseError:
 
 
 async def answer_media(media: Media | None, method: str, path: list[str]) -> dict[str, Any]:
-    """Answer what is asked below `media`. None: a worker keeps the uploads, and this should have been asked of it."""
+    """Answer a request below `media`. None: a worker keeps the uploads, and the request should go to it."""
     if media is None:
         raise SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "A worker keeps the uploads", "QUIETLINE_MEDIA_ELSEWHERE")
     match method, path:
@@ -95,12 +95,12 @@ async def answer_media(media: Media | None, method: str, path: list[str]) -> dic
 
 
 class MediaResource(AuthenticatedResource):
-    """The resource of a worker that keeps the uploads: what is below `media`, and nothing else. `media`: by policy bot."""
+    """The resource of a worker that keeps the uploads: only the paths below `media`. `media`: by policy bot."""
 
     def __init__(self, *, settings: ModuleSettings, media: dict[str, Media]) -> None:
         super().__init__(settings)
         self._media = media
 
     async def answer(self, line: LineSettings, method: str, path: list[str], _request: Any) -> dict[str, Any]:
-        """Do what a line's bridge asks for."""
+        """Answer a request of a line's bridge."""
         return await answer_media(self._media[line.policy], method, path)

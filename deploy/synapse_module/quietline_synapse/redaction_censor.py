@@ -14,7 +14,7 @@ from quietline_synapse.synapse_internals import SynapseInternals
 
 BATCH: Final = 100
 BATCHES: Final = 5
-"""So that a call stays well under a client's time-out; the caller sees what is left and asks again."""
+"""Events in one call, which must end well within a client's time-out; the caller sees how many are left."""
 
 UNCENSORED: Final = """FROM redactions r JOIN events e ON e.event_id = r.redacts
     WHERE e.room_id = ? AND NOT r.have_censored"""
@@ -27,12 +27,12 @@ class RedactionCensor:
         self._api, self._internals = api, internals
 
     async def censor(self, room_id: str) -> int:
-        """Censor some hundreds of redacted events of a room; returns how many are left."""
+        """Censor some hundreds of redacted events of a room; return how many are left."""
         for _ in range(BATCHES):
             waiting: list[tuple[str, str]] = await self._api.run_db_interaction(
                 "quietline_uncensored", _read_uncensored, room_id
             )
-            # A redaction that was not allowed changes nothing, now or later: it is only ticked off.
+            # A redaction that was not allowed never has an effect: it is only marked as done.
             done = [
                 (
                     redaction,

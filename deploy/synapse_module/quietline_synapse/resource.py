@@ -1,30 +1,29 @@
 """The web resource `/_synapse/client/quietline/…` for the bridges of this homeserver's lines and for nobody else.
 
-Rule of this module: a token (`authenticated_resource`) reaches rooms, uploads and people of its line alone. What a path
-asks for is one of a fixed list. No body is read but a password. Nothing is logged. Every call may be repeated. What is
-below `media` is asked of the process that keeps the uploads: where a worker does, it has that part (`MediaResource`), and
-no other.
+Rule of this module: a token (`authenticated_resource`) reaches only rooms, uploads and people of its line. The list of
+paths is fixed. Only bodies with a password are read. Nothing is logged. Every call may be repeated. Requests below `media`
+go to the process that keeps the uploads: a worker that does has only that part (`MediaResource`).
 
     GET    health                       -> {"version", "enforces": [..], "problems": [..], "media": bool, "synapse",
                                             "settings": [..], "limits": [..]}; `media`: whether this process keeps uploads
     GET    media                        -> {"version", "problems": [..]}
     GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers", "database"}
-    POST   rooms/{room_id}/purge        -> the same; begins it, or removes the leftovers of a finished one
+    POST   rooms/{room_id}/purge        -> the same; begins a purge, or removes the leftovers of a finished one
     POST   rooms/{room_id}/censor       -> {"left": n}
     GET    media/{server}/{media_id}    -> {"exists": bool}
     DELETE media/{server}/{media_id}    -> {"exists": false}
-    GET    users/{user_id}/devices      -> {"devices": n, "pushers": n}; of a person at a desk
+    GET    users/{user_id}/devices      -> {"devices": n, "pushers": n}; for a person at a desk
     DELETE users/{user_id}/devices      -> {"devices": n, "everywhere": bool}
     PUT    users/{user_id}              -> {}; body {"password"}: makes an account
-    PUT    users/{user_id}/password     -> {}; body {"password"}: another one, signed out everywhere
+    PUT    users/{user_id}/password     -> {}; body {"password"}: a new one; signed out everywhere
     POST   users/{user_id}/password     -> {"same": bool}; body {"password"}: whether it is the account's
     DELETE users/{user_id}              -> {}; signed out everywhere and deactivated
     POST   vacuum                       -> {"engine", "database", "milliseconds", "bytes"}
 
 Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK, QUIETLINE_NO_ACCOUNTS,
-QUIETLINE_NOT_STAFF; 400 M_USER_IN_USE and what else Synapse says of a name; 404 M_UNRECOGNIZED for any
-other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM, QUIETLINE_READERS: try
-again; QUIETLINE_TIMED_OUT: after a day; QUIETLINE_MEDIA_ELSEWHERE: at the worker that keeps the uploads.
+QUIETLINE_NOT_STAFF; 400 M_USER_IN_USE and Synapse's other errors for a name; 404 M_UNRECOGNIZED for any other path; 503
+QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM, QUIETLINE_READERS: try again;
+QUIETLINE_TIMED_OUT: try again after a day; QUIETLINE_MEDIA_ELSEWHERE: ask the worker that keeps the uploads.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What the token of one line reaches."""
+    """The parts that the token of one line reaches."""
 
     settings: LineSettings
     rooms: PolicyRooms
     media: Media | None
-    """None where a worker keeps the uploads."""
+    """None when a worker keeps the uploads."""
     accounts: Accounts
 
 
@@ -76,7 +75,7 @@ class ModuleResource(AuthenticatedResource):
         self._vacuum, self._internals = vacuum, internals
 
     async def answer(self, line: LineSettings, method: str, path: list[str], request: Any) -> dict[str, Any]:
-        """Do what a line's bridge asks for."""
+        """Answer a request of a line's bridge."""
         return await self._do(self._lines[line.policy], method, path, request)
 
     async def _do(self, line: Line, method: str, path: list[str], request: Any) -> dict[str, Any]:
@@ -154,7 +153,7 @@ class ModuleResource(AuthenticatedResource):
         return {"devices": devices, "pushers": pushers}
 
     async def _sign_out(self, line: Line, user_id: str) -> int:
-        # Identities of a line sit at the desk as well: without their devices the line is deaf.
+        # Identities of a line are at the desk too: without their devices the line receives nothing.
         if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
             raise refuse(NOT_AT_DESK)
         return await self._internals.sign_out(user_id)

@@ -46,19 +46,19 @@ LEFTOVER_TABLES: Final = (
     "threads",
     "timeline_gaps",
 )
-"""Tables with a `room_id` that Synapse's purge passes over (compared with its purge_events.py; `sticky_events` in 1.155).
+"""Tables with a `room_id` that Synapse's purge skips (compared with its purge_events.py; `sticky_events` in 1.155).
 
 Source: facts-matrix.md, "What a deletion leaves".
 
-What people's clients wrote of it into account data and filters stays: it is the client's own, in any form, and written
-again by it (the exposure sheet names it).
+Room ids that people's clients wrote to account data and filters stay: these are the client's own, in any form, and it
+writes them again (the exposure sheet mentions it).
 """
 
-# Constants, all of it: no value from outside is ever put into a statement.
+# All constants: no value from outside is ever put into a statement's text.
 PURGE_TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
 PURGE_ACTIVE: Final = f"{PURGE_TASK} AND status IN ('scheduled', 'active')"
 PUSH_RULES: Final = tuple(f"rule_id = 'global/{kind}/' || ?" for kind in ("override", "room", "underride"))
-"""A person's notifications of one room, muted most often: clients name such a rule by the room."""
+"""A person's push rules for one room, mostly to mute it: clients use the room id as the rule id."""
 FINISHED_TASK: Final = (
     "action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ? AND status NOT IN ('scheduled', 'active')"
 )
@@ -67,42 +67,43 @@ REMNANT_ROWS: Final = (
     *((table, rule) for table in ("push_rules", "push_rules_enable") for rule in PUSH_RULES),
     ("scheduled_tasks", FINISHED_TASK),
 )
-"""Table, and where in it rows name a room."""
+"""Table, and the condition for its rows about a room."""
 THE_ROOM: Final = frozenset({"rooms", "events"})
-"""Where a room is that is there: looked at before anything is called left over, and purged by Synapse alone."""
+"""Tables of a room that exists: checked before other rows count as leftovers; only Synapse purges them."""
 LOCKS: Final = ("worker_read_write_locks", "lock_key = ?")
-"""A lock of Synapse's on a room, a purge's or a reader's: it is counted, and Synapse drops it, two minutes after a kill."""
+"""Synapse's lock on a room, for a purge or a reader: it is counted; Synapse drops it, two minutes after a kill."""
 BLANKED_ROWS: Final = (
     ("device_lists_changes_converted_stream_position", "room_id = ''", "room_id = ?"),
     *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in PUSH_RULES),
 )
-"""Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
-at which room it stopped, and without the id it only looks twice; the others say that a person's rules changed."""
+"""Table, the assignment that removes the room, the condition. These rows stay, because their numbers are positions in a
+stream: one is the room at which Synapse stopped, and without the id it only repeats work; the others say that a person's
+rules changed."""
 
 INBOX: Final = """device_inbox WHERE REPLACE(message_json, ?, '') <> message_json AND user_id IN (
     SELECT m.user_id FROM room_memberships m JOIN rooms r ON r.room_id = m.room_id WHERE r.creator = ?)"""
-"""What waits for devices of the line's people and names a room in the clear: a request for a key, or that there is none.
-For a device that is never on again it waits for ever. Of others the messages are not looked through."""
+"""To-device messages for the line's people that contain a room id in the clear: a request for a key, or its refusal. For a
+device that is never used again they wait for ever. Messages for other people are not searched."""
 
 NAMED_BY_AN_UPDATE: Final = "COUNT(*) FROM background_updates WHERE REPLACE(progress_json, ?, '') <> progress_json"
-"""How far Synapse has come with its own work over all rooms, in its first minute or after an update. It goes on from the
-room it names, and soon names another or none: that is left to it, and a purge has not ended before."""
+"""The progress of Synapse's background updates over all rooms, in its first minute or after an update. Synapse continues
+from the room in it, which it soon replaces or removes: we do not change it, and a purge has not ended before."""
 
 PURGED: Final = "quietline_purged"
 PURGED_TABLE: Final = "CREATE TABLE IF NOT EXISTS quietline_purged (digest TEXT PRIMARY KEY)"
-"""Keyed digests of rooms that we purged. Keys of such a room may come from a client's backup long after; its id is in no
-byte any more, and a caller with the id and our token can tell it."""
+"""Keyed digests of purged rooms. A client may upload keys of such a room long after; no byte contains the room id any
+more, but code that has the id and our token can recognise it."""
 NO_PURGED_TABLE: Final = (
     f"database: Synapse's role may not make the table {PURGED}: keys of purged rooms that a client backs up again are "
     "kept; GRANT CREATE on Synapse's schema to it"
 )
 MAX_KNOWN: Final = 10_000
-"""Rooms of which a process remembers whether they are of others."""
+"""Rooms for which a process caches whether they are foreign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomFacts:
-    """A room in the tables. `creator`: None when there is no such room. `leftovers`: counted once it is gone."""
+    """A room's rows. `creator`: None when there is no such room. `leftovers`: counted only when the room is gone."""
 
     creator: str | None
     purging: bool
@@ -113,7 +114,7 @@ class RoomFacts:
 
     @property
     def gone(self) -> bool:
-        """Whether nothing is left that Synapse would call the room."""
+        """Whether Synapse has no rows of the room itself."""
         return self.creator is None and self.events == 0 and self.groups == 0 and not self.purging
 
     @property
@@ -123,7 +124,7 @@ class RoomFacts:
 
 
 class AllRooms:
-    """Tells the rooms of every line from those of others."""
+    """Distinguishes the rooms of all lines from other rooms."""
 
     def __init__(self, *, api: ModuleApi, settings: ModuleSettings, schema: Schema) -> None:
         self._api, self._lines, self._schema = api, settings.lines, schema
@@ -132,7 +133,7 @@ class AllRooms:
     async def is_foreign(self, room_id: str) -> bool:
         """Whether a room is known and no policy bot created it.
 
-        Who created a room never changes, so the database is asked once for a room: each event would cost a transaction.
+        A room's creator never changes, so the answer is cached: otherwise each event would cost a transaction.
         """
         if (known := self._foreign.get(room_id)) is not None:
             return known
@@ -151,11 +152,11 @@ class AllRooms:
         return foreign
 
     async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:
-        """Return those of these rooms that are a line's, or were until it purged them."""
+        """Return those of these rooms that a line has, or had until it purged them."""
         candidates = list(room_ids)
 
         def read(txn: Any) -> set[str]:
-            # Whoever backs up keys is answered also where nobody may make a table.
+            # An upload of keys must be answered also when Synapse's role may not create the table.
             remembered = self._schema.has(txn, PURGED)
             rooms = set()
             for room_id in candidates:
@@ -194,19 +195,19 @@ class AllRooms:
 
 
 class PolicyRooms:
-    """Looks at the rooms of one line and purges them."""
+    """Inspects and purges the rooms of one line."""
 
     def __init__(self, *, api: ModuleApi, line: LineSettings, schema: Schema) -> None:
         self._api, self._schema = api, schema
         self._line, self._policy = line, line.policy
 
     async def problems(self) -> list[str]:
-        """Say what a purge may leave here that nobody looks for."""
+        """Return a sentence for each place where a purge may leave data that is not checked."""
         problems = await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
         return problems if await self._schema.may_hold(PURGED) else [*problems, NO_PURGED_TABLE]
 
     async def read_facts(self, room_id: str) -> RoomFacts:
-        """Look at a room of ours, or at one that is not there. Refuses any other."""
+        """Read a room of ours, or one that does not exist. Refuses any other."""
         tables = await self._schema.columns()
 
         def read(txn: Any) -> RoomFacts:
@@ -228,7 +229,7 @@ class PolicyRooms:
             )
             if not facts.gone:
                 return facts
-            # Most of these tables have no index on rooms: only now.
+            # Most of these tables have no index on rooms, so they are read only for a room that is gone.
             places = (
                 *_remnant_rows(tables),
                 *(
@@ -249,7 +250,7 @@ class PolicyRooms:
         return facts
 
     async def purge(self, room_id: str) -> RoomFacts:
-        """Begin to purge a room of ours, or take away what a finished purge left behind. May be repeated."""
+        """Begin to purge a room of ours, or delete the leftovers of a finished purge. May be repeated."""
         facts = await self.read_facts(room_id)
         if facts.purging:
             return facts
@@ -262,7 +263,7 @@ class PolicyRooms:
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
             raise refuse(IS_DESK)
         await self._remember_purged(room_id)
-        # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
+        # A task in Synapse's tables: it continues after a restart. Refused only when a concurrent call has begun it.
         with contextlib.suppress(SynapseError):
             await self._api.delete_room(room_id)
         return await self.read_facts(room_id)
@@ -277,12 +278,12 @@ class PolicyRooms:
         try:
             await run_interaction(self._api, PURGED, write)
         except Exception as error:
-            # A room that stays holds more than keys that may come back; `problems` tells it.
+            # Without the purge the room would keep more than keys that may be uploaded; `problems` reports it.
             if getattr(error, "pgcode", None) != NOT_ALLOWED:
                 raise
 
     async def is_at_desk(self, user_id: str) -> bool:
-        """Whether a person sits at a desk now."""
+        """Whether a person is a member of a desk now."""
         return await self._any_desk(
             """SELECT m.room_id FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
                WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
@@ -290,7 +291,7 @@ class PolicyRooms:
         )
 
     async def was_at_desk(self, user_id: str) -> bool:
-        """Whether a person sits at a desk now or did so before."""
+        """Whether a person is or was a member of a desk."""
         return await self._any_desk(
             """SELECT DISTINCT m.room_id FROM room_memberships m JOIN rooms r ON r.room_id = m.room_id
                WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
@@ -308,7 +309,7 @@ class PolicyRooms:
         return False
 
     async def _room_kind(self, room_id: str) -> Any:
-        # Not from the room's state: Synapse keeps none of a room in which nobody is any more, as after half a purge.
+        # Not from the room's state: Synapse keeps none for a room without members, as after half a purge.
         def read(txn: Any) -> Any:
             txn.execute(
                 """SELECT j.json FROM state_events s
@@ -326,20 +327,20 @@ class PolicyRooms:
 
 
 def refuse(errcode: str) -> SynapseError:
-    """Make the answer to what this module does not do."""
+    """Return the error for a refused request."""
     return SynapseError(HTTPStatus.FORBIDDEN, "Refused", errcode)
 
 
 def purged_digest(line: LineSettings, room_id: str) -> str:
-    """Return what is kept of a room that a line purged."""
+    """Return the digest that is kept of a purged room."""
     return hmac.new(line.token.encode(), room_id.encode(), hashlib.sha256).hexdigest()
 
 
 def _remnant_rows(tables: Mapping[str, Container[str]]) -> list[tuple[str, str]]:
-    """Return table, and where in it rows name a room: what a purge passes over, and what it has emptied before.
+    """Return table and condition for a room's rows in the tables that a purge skips, and in those that it has emptied.
 
-    Synapse works on beside a purge and after it: it counts members from changes that it has still to come to, and sums up
-    notifications, and what it writes then names a room that is gone.
+    Synapse's background work continues during a purge and after it: it counts members from queued changes and sums up
+    notifications, and then writes rows about a room that is gone.
     """
     purged = [table for table in purged_by_room() if table not in THE_ROOM and ROOM in tables.get(table, ())]
     rows = [row for row in REMNANT_ROWS if row[0] in tables]
@@ -349,7 +350,7 @@ def _remnant_rows(tables: Mapping[str, Container[str]]) -> list[tuple[str, str]]
 def _delete_leftovers(txn: Any, room_id: str, policy: str, tables: Mapping[str, Container[str]]) -> None:
     for table in sorted(THE_ROOM):
         txn.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (room_id,))  # noqa: S608 - constants
-        if txn.fetchone()[0]:  # it has come since the look
+        if txn.fetchone()[0]:  # it was created since the check
             return
     txn.execute(f"DELETE FROM {INBOX}", (room_id, policy))  # noqa: S608 - constants
     for table, where in _remnant_rows(tables):

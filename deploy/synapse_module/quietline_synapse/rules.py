@@ -1,20 +1,20 @@
-"""What a line room never holds, from any sender: words in the clear, outsiders, uploads without need.
+"""What a line room never contains, from any sender: words in the clear, outsiders, unnecessary uploads.
 
-Rule of this module: the policy bot's rooms are told by their create event; whatever the module cannot tell, it refuses;
-the rooms of others are none of its business. A refusal is a 403 (an upload: 413).
+Rule of this module: the create event identifies the policy bot's rooms; what the module cannot identify it refuses; it
+changes nothing in other rooms. A refusal is a 403 (an upload: 413).
 
-- **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
-  come in, from staff and from the bridge alike. A reaction with letters in it is a message in the clear and refused,
-  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one, and so does the person
-  who is invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a fixed
-  sentence.
-- **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
-  this homeserver are invited; nobody is by e-mail or telephone number. Another line's policy bot or puppet is an outsider.
-- **Uploads**: what staff attach never reaches a phone (design.md, "Who is heard"), and a picture in an encrypted room
-  cannot be told from any other upload: the homeserver sees neither type nor room. What clients do need to upload is small:
-  key bundles of an inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So who is in a line
-  room uploads at most `upload_bytes` at once (64 KiB unless configured), which is less than a photograph. Our own
-  identities are free: the bridge uploads bundles and what survivors send, and deletes both.
+- **In the clear**: of events that are not state, only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction` are
+  accepted, from staff and from the bridge alike. A reaction with letters is a message in the clear and refused, except our
+  own (receipts say "✓ sent"). The reason of a redaction is removed, because it would be a message in the clear, and so is
+  the reason of an invitation, a removal or a departure: nothing ever redacts a membership. Our own invitations keep their
+  reason, a fixed sentence.
+- **Outsiders**: only the policy bot invites; at a desk also people whom the power levels permit (supervisors). Only people
+  of this homeserver are invited, none by e-mail or telephone number. Another line's policy bot or puppet is an outsider.
+- **Uploads**: files that staff attach never reach a phone (design.md, "Who is heard"), and the homeserver cannot recognise
+  a picture in an encrypted room: it sees neither type nor room. Necessary uploads of clients are small: key bundles of an
+  inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So a member of a line room uploads at
+  most `upload_bytes` at once (64 KiB unless configured), which is less than a photograph. Our own identities have no limit:
+  the bridge uploads bundles and survivors' media, and deletes both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from quietline_synapse.settings import LineSettings, ModuleSettings
 
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
 CLEAR_TEXT_KEYS: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
-"""What a message has inside, and a client's mistake could leave beside the ciphertext."""
+"""Keys of a message's content that a faulty client could leave beside the ciphertext."""
 
 MAX_REACTION_LENGTH: Final = 16
 """Code points: families, flags and skin tones take up to a dozen."""
@@ -35,19 +35,19 @@ ENFORCES: Final = ("no-clear-text", "no-outsiders", "small-uploads", "key-backup
 
 
 class RoomRules:
-    """The callbacks that Synapse asks."""
+    """The callbacks that Synapse calls."""
 
     def __init__(self, *, rooms: AllRooms, settings: ModuleSettings) -> None:
         self._rooms, self._settings = rooms, settings
 
     async def is_foreign(self, event: Any) -> bool:
-        """Whether an event is of a room that another person created, so that nothing here is asked about it."""
+        """Whether an event belongs to a room that no policy bot created, to which no rule applies."""
         return await self._rooms.is_foreign(event.room_id)
 
     def check_event_allowed(self, event: Any, create: Any | None) -> tuple[bool, dict[str, Any] | None]:
-        """Say whether an event may enter its room, or what may enter instead. `create`: the room's create event."""
+        """Return whether an event may enter its room, and its replacement or None. `create`: the room's create event."""
         if create is None:
-            # Without a create event there is no telling whose room it is. One may always go, out of another's room too.
+            # Without a create event the room's owner is unknown. A person may always leave a room, also another's.
             own = event.type == "m.room.member" and getattr(event, "state_key", None) == event.sender
             return bool(own) and event.content.get("membership") == "leave", None
         line = self._settings.line_of_bot(create.sender)
@@ -63,11 +63,11 @@ class RoomRules:
         return True, None
 
     async def may_upload(self, user_id: str, size: int) -> bool:
-        """Say whether a person may upload so much (media_repository_callbacks)."""
+        """Whether a person may upload `size` bytes (media_repository_callbacks)."""
         return size <= self._settings.upload_bytes or not await self._limited(user_id)
 
     async def media_config(self, user_id: str) -> dict[str, Any] | None:
-        """Tell clients of the limit beforehand."""
+        """Return the limit for clients that ask before an upload."""
         return {"m.upload.size": self._settings.upload_bytes} if await self._limited(user_id) else None
 
     async def _limited(self, user_id: str) -> bool:
@@ -100,7 +100,7 @@ class RoomRules:
 
 
 def _with_content(event: Any, content: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what enters instead of an event with more content than this; None when it has no more."""
+    """Return a copy of the event with only this content; None when the event has exactly this content."""
     return None if dict(event.content) == content else {**event.get_dict(), "content": content}
 
 

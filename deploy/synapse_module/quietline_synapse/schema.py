@@ -2,7 +2,7 @@
 
 Rule of this module: the lists of tables elsewhere were made by hand, for one version. A listed table that does not exist is
 skipped: nothing of a room can be left in it. A table with room ids that is on no list is reported (`problems`), because a
-room's id may stay there after a purge. Tables are created and dropped outside a transaction (`run_interaction`).
+room's id may stay there after a purge. `run_interaction` handles tables that are created or dropped concurrently.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from synapse.module_api import ModuleApi
 
 ROOM: Final = "room_id"
 TEMPORARY: Final = "_temp_"
-"""How Synapse's own lists of work begin, which it drops when that is done: in its first minute, or after an update."""
+"""Prefix of tables with Synapse's background work, which it drops when done: in its first minute, or after an update."""
 OURS: Final = "quietline_"
 OTHERS: Final = frozenset(
     {
-        "blocked_rooms",  # what an administrator blocked
+        "blocked_rooms",  # rooms that an administrator blocked
         "device_lists_changes_converted_stream_position",  # blanked (`rooms.BLANKED_ROWS`)
-        "event_labels",  # experimental, goes with the event
-        "event_txn_id_device_id",  # goes with the event
+        "event_labels",  # experimental, deleted with the event
+        "event_txn_id_device_id",  # deleted with the event
         "room_retention",  # from an event that line rooms do not have
-        "rooms",  # what a purge ends with
-        "state_groups",  # purged by number, and looked for
+        "rooms",  # the last step of a purge
+        "state_groups",  # purged by number, and checked
         "state_groups_state",
         "un_partial_stated_room_stream",  # rooms joined at other homeservers
         "user_directory",  # people; the column is no longer filled
     }
 )
-"""Tables with a `room_id` that name no line room once it is purged, though neither Synapse nor we look into them."""
+"""Tables with a `room_id` that contain no purged line room, although neither Synapse nor we clear them by room."""
 
 SQLITE_COLUMNS: Final = """SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
     WHERE m.type = 'table'"""
@@ -42,19 +42,19 @@ POSTGRES_HAS: Final = "SELECT to_regclass(?) IS NOT NULL"
 POSTGRES_MAY_MAKE: Final = "SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE)"
 
 NOT_ALLOWED: Final = "42501"
-"""PostgreSQL's code for what Synapse's role may not do."""
+"""PostgreSQL's code for a missing privilege."""
 UNDEFINED_TABLE: Final = "42P01"
-"""PostgreSQL's code for a table that is not there: a list of work was dropped after a transaction had found it."""
+"""PostgreSQL's code for a missing table: Synapse dropped a table of work after the transaction had found it."""
 MADE_MEANWHILE: Final = frozenset({"23505", "42P07"})
-"""Its codes where another connection makes the same table first: `IF NOT EXISTS` looks before it waits for that one."""
+"""Its codes when another connection creates the same table: `IF NOT EXISTS` checks before it waits for that one."""
 ATTEMPTS: Final = 5
-"""As often as Synapse tries a transaction that another one was in the way of."""
+"""As many as Synapse's own attempts at a transaction after a conflict."""
 
 
 async def run_interaction(api: ModuleApi, name: str, work: Callable[..., Any], *values: object) -> Any:
-    """Run `work` in a transaction of Synapse's, and once more where a table came or went beside it.
+    """Run `work` in a transaction of Synapse's; repeat it when a table was created or dropped concurrently.
 
-    Synapse itself tries again only after a deadlock or a conflict of rows. On SQLite a transaction sees no other's tables.
+    Synapse itself repeats only after a deadlock or a conflict of rows. On SQLite a transaction is not affected by others.
     """
     attempt = 1
     while True:
@@ -67,7 +67,7 @@ async def run_interaction(api: ModuleApi, name: str, work: Callable[..., Any], *
 
 
 class Schema:
-    """Tables and columns, read once: Synapse changes them only when it starts, but for its lists of work."""
+    """Tables and columns, read once: Synapse changes them only when it starts, except its tables of work."""
 
     def __init__(self, *, api: ModuleApi, engine: str) -> None:
         self._api, self._is_sqlite = api, engine == "sqlite"
@@ -89,12 +89,12 @@ class Schema:
         return self._columns
 
     def has(self, txn: Any, table: str) -> bool:
-        """Whether there is this table now. To make one "if it is not there" takes the right to make it also where it is."""
+        """Whether the table exists now. `CREATE TABLE IF NOT EXISTS` needs the privilege even when the table exists."""
         txn.execute(SQLITE_HAS if self._is_sqlite else POSTGRES_HAS, (table,))
         return bool(txn.fetchone()[0])
 
     async def may_hold(self, table: str) -> bool:
-        """Whether there is this table, or Synapse's role may make it."""
+        """Whether the table exists, or Synapse's role may create it."""
 
         def read(txn: Any) -> bool:
             if self._is_sqlite or self.has(txn, table):
@@ -105,12 +105,12 @@ class Schema:
         return bool(await self._api.run_db_interaction("quietline_may_hold", read))
 
     def lists_of_work(self, txn: Any) -> list[str]:
-        """Return Synapse's own lists of work that name rooms, as there are just now."""
+        """Return Synapse's tables of work that contain room ids, as of now."""
         txn.execute(self._statement)
         return [str(table) for table, column in txn.fetchall() if table.startswith(TEMPORARY) and column == ROOM]
 
     async def problems(self, known: Iterable[str]) -> list[str]:
-        """Say which tables name rooms and are not `known`, nor purged by Synapse itself."""
+        """Report tables that contain room ids, are not `known`, and are not purged by Synapse itself."""
         purged = _purged_by_synapse()
         if purged is None:
             return [
@@ -127,7 +127,7 @@ class Schema:
 
 
 def purged_by_room() -> tuple[str, ...]:
-    """Return the tables that Synapse's own purge empties by the room's id, in its order; none where it does not say."""
+    """Return the tables that Synapse's own purge empties by the room's id, in its order; none when they are unknown."""
     try:
         from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - told with a sentence when it is not there
 

@@ -21,7 +21,7 @@ from synapse.module_api.errors import ConfigError
 
 SETTING_NAMES: Final = {"registration", "policy", "lines", "upload_bytes", "full_vacuum_bytes", "accounts"}
 LINE_SETTING_NAMES: Final = {"registration", "policy"}
-"""Of an entry of `lines`: accounts are made and ended for the line that stands above it, if for any."""
+"""Keys of an entry of `lines`: only the line beside `lines` can have `accounts`."""
 DEFAULT_UPLOAD_BYTES: Final = 65_536
 MIN_TOKEN_LENGTH: Final = 32
 MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
@@ -31,10 +31,10 @@ WRITTEN_OUT: Final = re.compile(r"@(?:[a-z0-9_=/-]|\\[.+-])+:(?:[A-Za-z0-9:-]|\\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSettings:
-    """One line. `policy`: its policy bot's Matrix id. `ours`: what its identities' ids look like.
+    """One line. `policy`: its policy bot's user id. `ours`: patterns of its identities' user ids.
 
-    `sender`: the localpart of its application service's own user. `accounts`: whether its token makes and ends accounts
-    (`accounts`); False where others than the line's staff have some.
+    `sender`: the localpart of its application service's own user. `accounts`: whether its token makes and deactivates
+    accounts (`accounts`); False when people other than the line's staff have accounts.
     """
 
     token: str = field(repr=False)
@@ -50,9 +50,9 @@ class LineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSettings:
-    """`upload_bytes`: see `rules`. `full_vacuum_bytes`: up to which size a table of PostgreSQL is rewritten by a vacuum.
+    """`upload_bytes`: see `rules`. `full_vacuum_bytes`: a vacuum rewrites tables of PostgreSQL up to this size.
 
-    0 (the default): none is.
+    0 (the default): it rewrites none.
     """
 
     lines: tuple[LineSettings, ...]
@@ -61,7 +61,7 @@ class ModuleSettings:
 
     @classmethod
     def read(cls, config: dict[str, Any]) -> ModuleSettings:
-        """Read what stands under `config:`. Raises ConfigError with everything that is wrong."""
+        """Read the content of `config:`. Raises ConfigError with all problems."""
         problems = _unknown(config, SETTING_NAMES)
         size, full = config.get("upload_bytes", DEFAULT_UPLOAD_BYTES), config.get("full_vacuum_bytes", 0)
         for name, number in (("upload_bytes", size), ("full_vacuum_bytes", full)):
@@ -90,7 +90,7 @@ class ModuleSettings:
         return cls(lines=tuple(lines), upload_bytes=int(size), full_vacuum_bytes=int(full))
 
     def check(self, server_name: str) -> None:
-        """Raise ConfigError unless every policy bot lives on this homeserver."""
+        """Raise ConfigError unless every policy bot's user id is of this homeserver."""
         if any(line.policy.partition(":")[2] != server_name for line in self.lines):
             raise ConfigError("quietline: policy: this id is not of this homeserver")
 
@@ -99,11 +99,11 @@ class ModuleSettings:
         return any(line.is_ours(user_id) for line in self.lines)
 
     def line_of_bot(self, user_id: str) -> LineSettings | None:
-        """Return the line whose policy bot this is; None: nobody's."""
+        """Return the line whose policy bot this is, or None."""
         return next((line for line in self.lines if line.policy == user_id), None)
 
     def line_of_token(self, token: bytes) -> LineSettings | None:
-        """Return the line whose token this is; None: nobody's. Compares with every one, each in constant time."""
+        """Return the line whose token this is, or None. Compares with every token, each in constant time."""
         same = [line for line in self.lines if hmac.compare_digest(token, line.token.encode())]
         return same[0] if same else None
 
@@ -123,7 +123,7 @@ def _line(config: dict[str, Any], problems: list[str], *, accounts: bool = False
 
 
 def _shared(lines: Sequence[LineSettings]) -> list[str]:
-    """Say what two lines have in common, or may have; nothing of one line."""
+    """Report what two lines have, or may have, in common; nothing for one line."""
     if len(lines) < 2:
         return []
     problems = [
@@ -153,7 +153,7 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
         problems.append("registration: the path of the bridge's registration file is needed here")
         return "", (), ""
     try:
-        # Group may be Synapse's own, as in Debian's packages; the world never.
+        # The group may be Synapse's own, as in Debian's packages; others may never read it.
         if Path(path).stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
             problems.append("registration: others than Synapse can read or change this file; chmod it to 0600")
         text = Path(path).read_text(encoding="utf-8")
@@ -165,7 +165,7 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
         token = registration["as_token"]
         ours = tuple(re.compile(user["regex"]) for user in registration["namespaces"]["users"])
     except (yaml.YAMLError, re.error, KeyError, TypeError):
-        # Without the error's own words: they could quote the file.
+        # Without the error's text, which could quote the file.
         problems.append("registration: the file is not an application service registration")
         return "", (), ""
     if not isinstance(token, str) or len(token) < MIN_TOKEN_LENGTH:

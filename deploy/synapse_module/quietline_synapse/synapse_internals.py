@@ -28,7 +28,7 @@ SYNAPSE_VERSION: Final = "1.163"
 
 
 class UploadStore:
-    """Where this process keeps uploads, found once. For a process that keeps them (`keeps_uploads`)."""
+    """Synapse's storage of uploads, looked up once; for a process that keeps them (`keeps_uploads`)."""
 
     def __init__(self, api: ModuleApi) -> None:
         homeserver = _require_part(api, "_hs")
@@ -41,13 +41,13 @@ class UploadStore:
 
     @property
     def problems(self) -> list[str]:
-        """What of uploads is kept where the module cannot reach, in sentences for `doctor`."""
+        """Copies of uploads that the module cannot delete, as sentences for `doctor`."""
         if getattr(getattr(self._config, "media", None), "media_storage_providers", ()):
             return ["media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies"]
         return []
 
     def files(self, media_id: str) -> list[Path]:
-        """Where an upload and its thumbnails lie, as far as they do."""
+        """Return the existing paths of an upload: its file and its folder of thumbnails."""
         places = self._paths.local_media_filepath(media_id), self._paths.local_media_thumbnail_dir(media_id)
         return [path for path in map(Path, places) if path.exists()]
 
@@ -57,9 +57,9 @@ class UploadStore:
 
 
 def keeps_uploads(api: ModuleApi) -> bool:
-    """Whether people's uploads come to this process: the main one unless told otherwise, a worker that listens for them.
+    """Whether this process gets people's uploads: the main process unless configured otherwise, or a worker for them.
 
-    Every worker could load the repository where `enable_media_repo` stands at its default; it is asked for nothing.
+    With the default of `enable_media_repo` every worker can load the repository, but only one with a listener gets them.
     """
     config = _require_part(_require_part(api, "_hs"), "config")
     if not getattr(getattr(config, "media", None), "can_load_media_repo", True):
@@ -72,7 +72,7 @@ def keeps_uploads(api: ModuleApi) -> bool:
 
 
 class SynapseInternals:
-    """Synapse's own parts, found once. For the main process."""
+    """Synapse's own parts, looked up once; for the main process."""
 
     def __init__(self, api: ModuleApi) -> None:
         homeserver = _require_part(api, "_hs")
@@ -103,15 +103,15 @@ class SynapseInternals:
         self._pruned = _pruned_json()
         self._engine = engine_of(api)
         self.version = str(getattr(homeserver, "version_string", "")).removeprefix("Synapse/").partition(" ")[0]
-        """Of Synapse, such as `1.163.2`."""
+        """Synapse's version, such as `1.163.2`."""
 
     @property
     def problems(self) -> list[str]:
-        """What this Synapse keeps where the module cannot reach, in sentences for `doctor`."""
+        """Data that this Synapse keeps beyond the module's reach, as sentences for `doctor`."""
         problems = []
         if self.setting("server", "redaction_retention_period", 0) is None:
             problems.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
-        # A Synapse without this setting does what it says.
+        # A Synapse without this setting always behaves so.
         if not self.setting("experimental", "msc4222_enabled", True):
             problems.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
         if self.delegates_logins:
@@ -123,24 +123,24 @@ class SynapseInternals:
 
     @property
     def delegates_logins(self) -> bool:
-        """Whether people log in at another service, which keeps sessions of its own (MAS)."""
+        """Whether people log in at another service, which has its own sessions (MAS)."""
         msc3861 = self.setting("experimental", "msc3861", None)
         return bool(self.setting("mas", "enabled", False) or getattr(msc3861, "enabled", False))
 
     def setting(self, section: str, name: str, default: Any) -> Any:
-        """Return a setting of Synapse's; `default` where this version has none of that name."""
+        """Return a setting of Synapse's; `default` when this version does not have it."""
         return getattr(getattr(self._config, section, None), name, default)
 
     @property
     def engine(self) -> str:
-        """Which database it is: "sqlite" or "postgres"."""
+        """The kind of database: "sqlite" or "postgres"."""
         return self._engine
 
     async def pruned(self, event_id: str) -> str | None:
         """Return the JSON of an event without its content, if it was redacted and that was allowed.
 
-        It is read again: with workers another process may have taken the redaction, and what this one remembers of the
-        event is from before until it hears of it.
+        It is read from the database: with workers another process may have accepted the redaction, and this process's
+        cache has the old event until it is notified.
         """
         self._forget_event(event_id)
         event = await self._database.get_event(event_id, allow_rejected=True, allow_none=True)
@@ -160,7 +160,7 @@ class SynapseInternals:
         return len(devices)
 
     async def is_ordinary_account(self, user_id: str, *, allow_ended: bool) -> bool:
-        """Whether this is a person's account without special rights; `allow_ended`: or was one."""
+        """Whether this is a person's account without special rights. `allow_ended`: also a deactivated one."""
         account = await self._database.get_user_by_id(user_id)
         if account is None or account.is_admin or account.is_guest or account.appservice_id is not None:
             return False
@@ -174,7 +174,7 @@ class SynapseInternals:
         )
 
     async def set_password(self, user_id: str, password: str) -> None:
-        """Replace the password of an account; every device and token of it goes."""
+        """Replace the password of an account; delete all its devices and tokens."""
         await self._passwords.set_password(user_id, await self._auth.hash(password), logout_devices=True)
 
     async def end_account(self, user_id: str) -> None:
@@ -189,13 +189,13 @@ class SynapseInternals:
         return bool(stored) and bool(await self._auth.validate_hash(password, stored))
 
     async def count_devices_and_pushers(self, user_id: str) -> tuple[int, int]:
-        """Count the devices that an account is signed in on, and what of it is told when something happens."""
+        """Count the devices on which an account is signed in, and its pushers."""
         devices = await self._devices.get_devices_by_user(user_id)
         pushers = list(await self._database.get_pushers_by_user_id(user_id))
         return len(devices), len(pushers)
 
     def is_limited_service(self, token: str) -> bool:
-        """Whether the application service of this token is held to the rate limits of people."""
+        """Whether people's rate limits apply to the application service of this token."""
         service = self._database.get_app_service_by_token(token)
         return service is not None and bool(service.is_rate_limited())
 
@@ -203,7 +203,7 @@ class SynapseInternals:
         """Run `work` in a thread, with a database connection that is outside a transaction."""
 
         def run(connection: Any) -> T:
-            # SQLite: the DB-API connection beneath Synapse's, of which there is exactly one (cp_max: 1).
+            # SQLite: the DB-API connection inside Synapse's; there is exactly one (cp_max: 1).
             return work(connection)
 
         result: T = await self._pool.runWithConnection(run, db_autocommit=True)
@@ -211,15 +211,15 @@ class SynapseInternals:
 
 
 def discard_key_backups(api: ModuleApi, rooms: AllRooms) -> None:
-    """Have keys of line rooms, uploaded to anybody's server-side key backup, accepted and not kept.
+    """Make Synapse accept and discard keys of line rooms that clients upload to a server-side key backup.
 
-    Versions stay as they are, so that clients set up recovery and show it as enabled (refusing `/room_keys/` leaves it
-    disabled: facts-matrix.md, "Purge and recovery"). A line room's keys come back from the bridge (`!recap`), not from a
-    backup; a purge would leave them there for ever, and a client may bring them after it. Keys of all other rooms are kept,
-    also of rooms that this homeserver does not know, or no longer: they are none of ours.
+    Backup versions are not changed, so clients set up recovery and show it as enabled (refusing `/room_keys/` leaves it
+    disabled: facts-matrix.md, "Purge and recovery"). A line room's keys are restored from the bridge (`!recap`), not from a
+    backup; a purge would leave them in a backup for ever, and a client may upload them after it. Keys of all other rooms
+    are kept, also of rooms that this homeserver does not know, or no longer knows: they are not ours.
 
-    No callback sees key backups, and a web resource cannot stand in front of Synapse's own client API; hence the method
-    that its three ways of uploading share is wrapped.
+    No callback sees key backups, and a web resource cannot replace Synapse's own client API; so the method that its three
+    endpoints for uploads share is wrapped.
     """
     handler = _require_method(_require_part(api, "_hs"), "get_e2e_room_keys_handler")()
     original: Callable[[str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -236,11 +236,11 @@ def discard_key_backups(api: ModuleApi, rooms: AllRooms) -> None:
 
 
 def check_events(api: ModuleApi, rules: RoomRules) -> None:
-    """Have every event that enters a room of ours checked, and none of other rooms.
+    """Make Synapse check every event that enters a room of ours, and no event of other rooms.
 
-    A registered `check_event_allowed` has Synapse load the whole state of every room for every event in it, which in large
-    federated rooms is thousands of events. So the method that asks the registered ones is wrapped: of a room that a person
-    else created nothing is loaded, of ours the create event. Other modules are asked as ever.
+    With a registered `check_event_allowed` Synapse loads the whole state of every room for every event in it, which in
+    large federated rooms is thousands of events. So the method that calls the registered callbacks is wrapped: for other
+    rooms nothing is loaded, for ours the create event. Callbacks of other modules are called as usual.
     """
     homeserver = _require_part(api, "_hs")
     callbacks = _require_part(_require_method(homeserver, "get_module_api_callbacks")(), "third_party_event_rules")
@@ -264,9 +264,9 @@ def check_events(api: ModuleApi, rules: RoomRules) -> None:
 
 
 def engine_of(api: ModuleApi) -> str:
-    """Which database it is: "sqlite" or "postgres". In a worker too. Raises `ConfigError` where there are several."""
+    """Return the kind of database: "sqlite" or "postgres". Works in a worker too. Raises `ConfigError` with several."""
     stores = _require_method(_require_part(api, "_hs"), "get_datastores")()
-    if len(_require_part(stores, "databases")) > 1:  # a transaction sees one: nobody could say that nothing is left
+    if len(_require_part(stores, "databases")) > 1:  # a transaction sees one of them, so the erasure could not be checked
         raise ConfigError("quietline: `databases:` splits this Synapse's tables, and the module needs them in one database")
     engine = _require_part(_require_part(_require_part(stores, "main"), "db_pool"), "engine")
     return "sqlite" if type(engine).__name__ == "Sqlite3Engine" else "postgres"

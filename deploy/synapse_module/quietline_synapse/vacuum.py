@@ -31,20 +31,20 @@ from quietline_synapse.synapse_internals import SynapseInternals
 
 TRIES: Final = 5
 RETRY_SECONDS: Final = 0.2
-"""Seconds between two tries at the write-ahead log, or two looks at who is still busy."""
+"""Seconds between two attempts to empty the write-ahead log, or two checks of open transactions."""
 FREE_SPACE_FACTOR: Final = 3
-"""Times the database's size that must be free: the log takes one copy, and others use the disk too."""
+"""The required free space as a multiple of the database's size: the log takes one copy, and others use the disk."""
 LOCK_TIMEOUT: Final = "2s"
-"""How long PostgreSQL's vacuum stands in line for a table."""
+"""How long PostgreSQL's vacuum waits for the lock of a table."""
 LOCK_NOT_AVAILABLE: Final = "55P03"
-"""PostgreSQL's code for that."""
+"""PostgreSQL's code for a lock that was not available in that time."""
 
 QUERY_CANCELED: Final = "57014"
-"""PostgreSQL's code for a statement that took longer than it may."""
+"""PostgreSQL's code for a statement that exceeded its time-out."""
 PLAIN_TIMEOUT, FULL_TIMEOUT = "600s", "60s"
-"""How long one table may take: beside everybody, and while nobody can use it. Synapse's own is ten minutes for each."""
+"""The time-out for one table: while others use it, and while it is locked. Synapse's own is ten minutes."""
 
-# Of the locks everybody may see all; of the sessions of others only which database they are in.
+# Every role may read all locks, but of other roles' sessions only the database.
 OPEN_TRANSACTIONS: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND a.pid <> pg_backend_pid()"""
 
@@ -55,12 +55,12 @@ TABLES: Final = """SELECT DISTINCT t.relname FROM pg_class t
         AND (c.attname IN ('room_id', 'event_id')
         OR t.relname IN ('device_inbox', 'push_rules', 'push_rules_enable', 'push_rules_stream', 'scheduled_tasks'))
     ORDER BY t.relname"""
-"""Name of every table that can hold a row of ours, as a statement without a schema reaches it."""
+"""The names of all tables that can hold a row of ours and that a statement without a schema reaches."""
 SIZE: Final = "SELECT COALESCE(pg_total_relation_size(to_regclass(?)), 0)"
-"""Who asks for a table's size stands in line for it, too. One that was dropped has none."""
+"""This query waits for the table's lock, too. A table that was dropped has size 0."""
 
 TIMEOUTS: Final = ("lock_timeout", "statement_timeout")
-"""Settings of the session that are put back: Synapse has values of its own for its connections (`on_new_connection`)."""
+"""Session settings that are restored: Synapse sets its own values for its connections (`on_new_connection`)."""
 
 
 class Vacuum:
@@ -73,21 +73,21 @@ class Vacuum:
 
     @property
     def database(self) -> str:
-        """Which database it is, and whether its pages are rewritten: `sqlite`, `postgres` or `postgres-full`."""
+        """The kind of database, and whether its pages are rewritten: `sqlite`, `postgres` or `postgres-full`."""
         return "postgres-full" if self._internals.engine == "postgres" and self._full_bytes else self._internals.engine
 
     async def enable_secure_delete(self) -> None:
-        """Have SQLite overwrite what is deleted from now on; until the next vacuum that is all that can be had."""
+        """Make SQLite overwrite rows that are deleted from now on; before the next vacuum no more is possible."""
         if self._internals.engine == "sqlite":
             await self._internals.with_connection(_secure_delete)
 
     async def empty_log(self) -> None:
-        """Empty SQLite's write-ahead log if nobody is reading just now; the vacuum insists."""
+        """Empty SQLite's write-ahead log if no reader prevents it; the vacuum requires it."""
         if self._internals.engine == "sqlite":
             await self._internals.with_connection(_checkpoint)
 
     async def run(self) -> dict[str, Any]:
-        """Vacuum; returns database, engine, milliseconds and bytes."""
+        """Vacuum the database; return engine, database, milliseconds and bytes."""
         if self._busy:
             raise _not_done("QUIETLINE_BUSY")
         self._busy = True
@@ -110,7 +110,7 @@ class Vacuum:
 
 
 def _vacuum_sqlite(connection: Any) -> int | None:
-    # First: a copy that cannot be moved back only makes the log longer by the whole database, at every try.
+    # First: a copy that cannot be moved back only makes the log longer by the whole database, at every attempt.
     if not _empty_log(connection):
         return None
     cursor = connection.cursor()
@@ -140,11 +140,11 @@ def _secure_delete(connection: Any) -> None:
 
 
 def _temporary_files_beside(cursor: Any) -> Path:
-    """Have SQLite make its temporary files in the database's own directory; returns the database's path.
+    """Make SQLite create its temporary files in the database's own directory; return the database's path.
 
-    A vacuum makes one of the database's size: in /var/tmp or /tmp it is outside of what is the line's own to keep, and in a
-    container those are memory, and smaller than the database. The setting is the process's (sqlite.org, "PRAGMA
-    temp_store_directory"); there is no other once the library has begun.
+    A vacuum makes one of the database's size: in /var/tmp or /tmp it would be outside the line's own directory, and in a
+    container those are in memory, and smaller than the database. The setting applies to the process (sqlite.org, "PRAGMA
+    temp_store_directory"); after the library has started there is no other.
     """
     cursor.execute("PRAGMA database_list")
     path = Path(cursor.fetchone()[2])
@@ -156,7 +156,7 @@ def _temporary_files_beside(cursor: Any) -> Path:
 def _checkpoint(connection: Any) -> bool:
     cursor = connection.cursor()
     cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    # busy, frames in the log, frames moved.
+    # The columns: busy, frames in the log, frames moved.
     busy, frames, _moved = cursor.fetchone()
     return not busy and frames == 0
 
@@ -186,7 +186,7 @@ def _vacuum_postgres(connection: Any, *, full_bytes: int) -> int | None:
 
 
 def _vacuum_table(cursor: Any, name: str, *, full_bytes: int) -> bool:
-    """Vacuum a table; false when a person holds it. Raises 503 QUIETLINE_TIMED_OUT when it takes too long."""
+    """Vacuum a table; return False when another session locks it. Raises 503 QUIETLINE_TIMED_OUT after the time-out."""
     quoted = '"' + name.replace('"', '""') + '"'
     try:
         full = bool(full_bytes) and 0 < _size(cursor, quoted) <= full_bytes
@@ -196,7 +196,7 @@ def _vacuum_table(cursor: Any, name: str, *, full_bytes: int) -> bool:
         match getattr(error, "pgcode", None):
             case code if code == LOCK_NOT_AVAILABLE:
                 return False
-            case code if code == UNDEFINED_TABLE:  # a list of work that Synapse has dropped meanwhile
+            case code if code == UNDEFINED_TABLE:  # a table of work that Synapse has dropped meanwhile
                 return True
             case code if code == QUERY_CANCELED:
                 raise _not_done("QUIETLINE_TIMED_OUT") from None
@@ -210,7 +210,7 @@ def _size(cursor: Any, quoted: str) -> int:
 
 
 def _older_transactions_ended(cursor: Any) -> bool:
-    """Wait until every transaction that is open now has ended; false when one goes on."""
+    """Wait until all transactions that are open now have ended; return False when one is still open."""
     older: set[str] | None = None
     for _ in range(TRIES):
         cursor.execute(OPEN_TRANSACTIONS)
