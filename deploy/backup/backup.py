@@ -50,27 +50,27 @@ MAGIC: Final = b"quietline backup 1\n"
 ANY_MAGIC: Final = re.compile(rb"quietline backup \d+\n")
 SALT_BYTES, NONCE_BYTES = 16, 12
 SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
-"""64 MiB and some tenths of a second."""
+"""scrypt takes 64 MiB and some tenths of a second."""
 MIN_PASSPHRASE: Final = 16
-"""Characters of a passphrase."""
+"""The fewest characters of a passphrase."""
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 HALF: Final = ".half"
-"""Behind the name of a backup that is being written."""
+"""The suffix of a backup that is being written."""
 
 DATABASE_TABLES: Final = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
 """The sets of tables of the main database."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
-"""Secrets that no backup holds."""
+"""Secrets that no backup contains."""
 HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """What a backup holds. `root`: the data directory it was made of; `made`: the hour, in seconds since the epoch.
+    """The content of a backup. `root`: its data directory; `made`: the hour, in seconds since the epoch.
 
     `files`: by absolute path; `packs`: the agency's own, as the configuration names them; `tables`: rows by table;
-    `unfinished`: how many texts were on their way to phones, or unknown. `program`: the version that made it, and
-    `schema`: at which number each set of tables stood (`Migrations.version_table`); both empty in files of before.
+    `unfinished`: the number of outbound texts that had not left, or are unknown. `program`: the version that made it.
+    `schema`: the version of each set of tables (`Migrations.version_table`). Both are empty in files of older versions.
     """
 
     made: int
@@ -86,13 +86,13 @@ class Backup:
 
     @property
     def line(self) -> tuple[str, str]:
-        """Whose it is: the name of the homeserver and the slug of the line."""
+        """The line of the backup: the name of the homeserver and the slug."""
         raw: Any = safe_load(self.config)
         return str(raw["homeserver"]["server_name"]), str(raw["lines"][0]["slug"])
 
 
 def new_file_name(at: float) -> str:
-    """Name a backup by its second, in UTC: names sort as their times do."""
+    """Return a file name with the time in UTC, to the second: names sort by time."""
     return time.strftime("quietline-%Y%m%dT%H%M%SZ.backup", time.gmtime(at))
 
 
@@ -112,7 +112,7 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
 
 
 def collect(layout: Layout, config: Config) -> Backup:
-    """Collect what a backup of this line holds."""
+    """Collect the content of a backup of this line."""
     out = {os.path.realpath(path) for name, path in secret_files(config) if name in RENEWED_SECRETS}
     secrets = Secrets(directory=layout.secrets)
     out |= {os.path.realpath(path) for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
@@ -151,7 +151,7 @@ def _pack_file(path: Path) -> Path:
 
 
 def _roster(db: Snapshot, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return who is at the desk, or invited to it, and as what."""
+    """Return the members of the desk and the invited people, with their roles."""
     return [
         {"mxid": user_id, "role": "supervisor" if level >= 50 else "advocate"}
         for user_id, level in peek_desk_levels(db).items()
@@ -181,7 +181,7 @@ def encrypt(line_backup: Backup, passphrase: bytes) -> bytes:
 
 
 def decrypt(data: bytes, passphrase: bytes) -> Backup:
-    """Decrypt a backup. Raises :class:`SetupError` when it is none, damaged, or under another passphrase."""
+    """Decrypt a backup. Raises :class:`SetupError` for another file, a damaged one, or another passphrase."""
     head = len(MAGIC)
     if not data.startswith(MAGIC):
         if ANY_MAGIC.match(data):
@@ -222,16 +222,16 @@ def read_backup(source: Path, passphrase: bytes) -> Backup:
 
 
 def require_file(source: Path) -> int:
-    """Return the bytes of a file. Raises :class:`SetupError` when it is none."""
+    """Return the size of a file in bytes. Raises :class:`SetupError` when the path is no file."""
     if not source.is_file():
         raise SetupError([f"{source}: there is no such file"])
     return source.stat().st_size
 
 
 def write_finished_file(to: Path, data: bytes) -> None:
-    """Write a new file that stands under its name only once all of it is on the disk. Raises `OSError` when it exists.
+    """Write a new file that gets its name only when it is complete on the disk. Raises `OSError` when the name exists.
 
-    Who is killed meanwhile leaves a file `.NAME.….half`, which opens like the other one or not at all.
+    A kill meanwhile leaves a file `.NAME.….half`, which is either a complete backup or cannot be opened.
     """
     if to.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(to))
@@ -246,7 +246,7 @@ def write_finished_file(to: Path, data: bytes) -> None:
 
 
 def write_new_file(to: Path, data: bytes) -> None:
-    """Write a new file of mode 0600. Raises `OSError` with its name, when it exists too; leaves none that is not whole."""
+    """Write a new file of mode 0600. Raises `OSError` with its name, also when it exists; leaves no incomplete file."""
     descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -254,7 +254,7 @@ def write_new_file(to: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:  # of a full disk, which does not say what was written
+    except OSError as error:  # the error of a full disk does not contain the file's name
         to.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(to)) from None
     except BaseException:

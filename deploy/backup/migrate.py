@@ -41,11 +41,11 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
     "voice.db": PUPPET_MIGRATIONS,
     "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
 }
-"""In the order in which they go: `main.db` last."""
+"""In the order of their removal: `main.db` last."""
 UNDONE: Final = ".moving"
-"""What a file is called until it is whole."""
+"""The suffix of a file until it is complete."""
 LOG_TRIES: Final = 50
-"""How often a write-ahead log that another program reads is tried, a tenth of a second each."""
+"""Attempts, every tenth of a second, to empty a write-ahead log that another program reads."""
 OTHER_LINE: Final = (
     "the PostgreSQL database of database.url_file holds another line, or this one as it was at another time; nothing was "
     f"written there. Write the URL of an empty one into that file. To {CREATE.replace('make it again, empty', 'make one')}"
@@ -61,7 +61,7 @@ def _nothing(_step: str) -> None:
 
 
 async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after: Callable[[str], None] = _nothing) -> int:
-    """Move the line, and return how many rows it has, also where all of it is there already.
+    """Move the line, and return its number of rows, also when everything was moved already.
 
     `after` is called after each step that is durable.
 
@@ -86,7 +86,7 @@ async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after:
 async def _require_own_place(data: Path, server: str) -> None:
     """Raise `CannotMigrate` when the server's database holds another line than the file, or the file's keys are missing."""
     if not (file := data / "main.db").is_file():
-        # It went, when this was broken off, or the call came twice; or it never was.
+        # An interrupted or an earlier run removed it; or it never existed.
         _require_keys(data)
         if not _count_on(server, "main", versions=False):
             raise CannotMigrate(f"{file}: missing, and the PostgreSQL database is empty: there is nothing to move")
@@ -102,9 +102,9 @@ async def _require_own_place(data: Path, server: str) -> None:
 
 
 async def require_free_server(server: str, ours: bytes | None = None) -> None:
-    """Raise `CannotMigrate` when a server cannot be used, or holds a line. Nothing is written there.
+    """Raise `CannotMigrate` when a server cannot be used, or has another line's tables. Nothing is written there.
 
-    `ours`: the sealed desk of the line that may be there.
+    `ours`: the sealed desk of the line that may be there already.
     """
     with _refusals():
         connection = await connect(PostgresPlace(server, "main"), read_only=True)
@@ -124,7 +124,7 @@ def _require_keys(data: Path) -> None:
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Make what a server or a bridge on it says a sentence for the operator."""
+    """Turn errors of a server, or of a bridge on it, into sentences for the operator."""
     try:
         yield
     except UnsuitableServer as error:
@@ -138,7 +138,7 @@ def _refusals() -> Iterator[None]:
 
 
 async def move_restored(config: Config, directory: Path) -> str:
-    """Move a line that was just restored to its PostgreSQL, and say so; or say what is to be done first."""
+    """Move a line that was just restored to its PostgreSQL; return a sentence with the result, or with what to do first."""
     main = config.data_dir / "main.db"
     try:
         rows = await migrate(config, "postgresql")
@@ -159,7 +159,7 @@ async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) 
     for name in DATABASES:
         if not (data / name).is_file():
             rows += _count_on(server, name.removesuffix(".db"))
-            continue  # it went already, when this was broken off
+            continue  # an interrupted run has removed it
         async with _pair(data / name, name, server) as (pair, postgres):
             if not await pair.count_rows(postgres):
                 await pair.copy(to_postgres=True)
@@ -179,7 +179,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
     rows = 0
     for name in reversed(DATABASES):
         path, half = data / name, data / (name + UNDONE)
-        # A file that is there was moved before, when this was broken off; or it is another, which the comparison tells.
+        # An existing file was moved by an interrupted run; or it is another file, which the comparison detects.
         moved = path.is_file()
         _remove(half)
         async with _pair(path if moved else half, name, server) as (pair, _):
@@ -193,7 +193,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
             with opened(half) as descriptor:
                 give_to_owner(descriptor, half)
                 os.fsync(descriptor)
-            _remove(data / name)  # a log that a removal left would be read with another file
+            _remove(data / name)  # a log that an incomplete removal left would be applied to the new file
             half.rename(data / name)
             sync_directory(data)
             after(f"moved {name}")
@@ -205,7 +205,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
 
 @contextlib.asynccontextmanager
 async def _pair(path: Path, name: str, server: str) -> AsyncIterator[tuple[Pair, PostgresDatabase]]:
-    """Open both, brought to today's tables; a bridge that runs on the server keeps this from beginning."""
+    """Open both databases and migrate their tables; raises while a bridge runs on the server."""
     sqlite = SqliteDatabase(path, migrations=DATABASES[name])
     place = PostgresPlace(server, name.removesuffix(".db"))
     postgres = PostgresDatabase(place, migrations=DATABASES[name], leads=True)
@@ -220,7 +220,7 @@ async def _pair(path: Path, name: str, server: str) -> AsyncIterator[tuple[Pair,
 
 
 async def _empty_log(pair: Pair, path: Path) -> None:
-    """Copy the write-ahead log into its file, which is whole without it from then on. Raises `CannotMigrate`."""
+    """Copy the write-ahead log into its file, which is then complete without it. Raises `CannotMigrate`."""
     for _ in range(LOG_TRIES):
         if await pair.empty_log():
             return
@@ -228,14 +228,14 @@ async def _empty_log(pair: Pair, path: Path) -> None:
 
 
 def _count_on(server: str, schema: str, *, versions: bool = True) -> int:
-    """Count the rows that the server has of a database of ours; `versions`: the numbers of its tables' versions too."""
+    """Count the rows of a database of ours on the server. `versions`: including the tables of versions."""
     passed_over = set() if versions else {each.version_table for each in DATABASES[f"{schema}.db"]}
     with _refusals(), server_snapshot(PostgresPlace(server, schema)) as database:
         return peek_rows(database, database.tables() - passed_over)
 
 
 def _count_moved(data: Path) -> int:
-    """Count the rows of the files, which are all there is: the call came twice. Raises `CannotMigrate` without a line."""
+    """Count the rows of the files when an earlier run has moved everything. Raises `CannotMigrate` without a line."""
     if not (data / "main.db").is_file():
         raise CannotMigrate("the PostgreSQL database holds nothing of this line: there is nothing to move")
     rows = 0
@@ -246,7 +246,7 @@ def _count_moved(data: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Remove a database file whose log is empty, the file last: until then it is whole, and nothing stays behind it."""
+    """Remove a database whose log is empty, the file last: so it is complete until then, and no log is left alone."""
     for each in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path):
         each.unlink(missing_ok=True)
     sync_directory(path.parent)

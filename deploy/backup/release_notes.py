@@ -27,14 +27,14 @@ _HEADING: Final = re.compile(r"## \[?(?P<version>[0-9][^\s\]]*|Unreleased)\]?.*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionNotes:
-    """The notes of one version, each a sentence or several on one line."""
+    """The notes of one version, each of one or more sentences on one line."""
 
     version: str
     notes: tuple[str, ...]
 
     @property
     def irreversible(self) -> tuple[str, ...]:
-        """Those that cannot be taken back, without the mark."""
+        """The notes about irreversible changes, without their mark."""
         return tuple(note.removeprefix(MARK).strip() for note in self.notes if note.startswith(MARK))
 
 
@@ -45,7 +45,7 @@ def note_version(config: Config) -> None:
 
 
 def last_version(config: Config) -> str | None:
-    """Return which version ran last; None where none has noted it."""
+    """Return the version that ran last; None when it was not noted."""
     try:
         return _file(config).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
@@ -53,7 +53,7 @@ def last_version(config: Config) -> str | None:
 
 
 def notes_since(version: str, text: str, *, own: str) -> list[VersionNotes]:
-    """Return the notes of the versions behind one up to ours, the newest first."""
+    """Return the notes of the versions after `version` up to ours, the newest first."""
     versions = [
         VersionNotes(version=own if name == UNRELEASED else name, notes=notes) for name, notes in _sections(text) if notes
     ]
@@ -61,7 +61,7 @@ def notes_since(version: str, text: str, *, own: str) -> list[VersionNotes]:
 
 
 def read_changelog() -> str | None:
-    """Return the notes of this program; None where they do not lie beside it."""
+    """Return this program's `CHANGELOG.md`; None when it is not installed beside it."""
     try:
         return CHANGELOG.read_text(encoding="utf-8")
     except OSError:
@@ -86,5 +86,5 @@ def _sections(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _order(version: str) -> tuple[int, ...]:
-    """Order versions by their numbers; what stands behind a letter is left out."""
+    """Return the sort key of a version: its numbers; everything after a letter is ignored."""
     return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[^0-9.]", version, maxsplit=1)[0]))

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 OUTSIDE_FILES: Final = "restored"
-"""Folder for files that lay outside the old data directory."""
+"""The folder for files from outside the old data directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredFile:
-    """A file of the backup and where it goes."""
+    """A file of the backup and its new path."""
 
     old: str
     new: Path
@@ -53,7 +53,7 @@ class RestoredFile:
 async def restore(backup: Backup, layout: Layout) -> None:
     """Make a data directory from a backup. Raises :class:`SetupError` with all problems.
 
-    There is no directory then, except when only the configuration still names something that this machine has not.
+    After an error there is no directory, unless the only problem is that the configuration names a missing file.
     """
     if problems := [*place_problems(layout), *version_problems(backup)]:
         raise SetupError(problems)
@@ -79,14 +79,14 @@ async def restore(backup: Backup, layout: Layout) -> None:
 
 
 def place_problems(layout: Layout) -> list[str]:
-    """Say why nothing can be restored into that directory."""
+    """Return the reasons why nothing can be restored into that directory."""
     if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
         return [f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"]
     return []
 
 
 def version_problems(backup: Backup) -> list[str]:
-    """Say why this program cannot read the rows of that backup."""
+    """Return the reasons why this program cannot read the rows of that backup."""
     known = {each.version_table: each.latest for each in DATABASE_TABLES}
     if newer := sorted(table for table, number in backup.schema.items() if number > known.get(table, 0)):
         return [
@@ -96,10 +96,10 @@ def version_problems(backup: Backup) -> list[str]:
 
 
 async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
-    """Write everything under a name of its own, as it will be under the layout's."""
+    """Write everything to a staging directory, with the paths of the final layout in it."""
     files = destinations(backup, layout)
     names = {each.old: str(each.new) for each in files}
-    # A pack is named as in the configuration, which may be relative, or its folder.
+    # A pack's name is that of the configuration, which may be relative or a folder.
     names |= {name: names[path] for name, path in backup.packs.items() if not Path(path).is_relative_to(backup.root)}
     text = _renamed(backup.config, names, root=backup.root, data=str(layout.data))
     for each in files:
@@ -113,7 +113,7 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
 
 
 def _renamed(text: str, names: Mapping[str, str], *, root: str, data: str) -> str:
-    """Write the new paths in place of the old ones, all at once: a new one may lie within the old directory."""
+    """Replace the old paths by the new ones in one pass: a new one may be within the old directory."""
     old = [rf"{re.escape(name)}(?![\w./-])" for name in sorted(names, key=len, reverse=True)]
     pattern = "|".join([*old, rf"{re.escape(root)}(?![\w.-])"])
     return re.sub(rf"(?<![\w./-])(?:{pattern})", lambda match: names.get(match[0], data), text)
@@ -122,7 +122,7 @@ def _renamed(text: str, names: Mapping[str, str], *, root: str, data: str) -> st
 async def write_database(path: Path, backup: Backup) -> None:
     """Make a database with the rows of a backup. Raises `DatabaseError`.
 
-    The rows go into tables as they were when the backup was made; then those are brought to today's, as a line's are.
+    The rows are inserted into tables of the backup's version; then these are migrated, as a line's are.
     """
     for migrations in (_tables_of(backup), DATABASE_TABLES):
         database = SqliteDatabase(path, migrations=migrations)
@@ -135,7 +135,7 @@ async def write_database(path: Path, backup: Backup) -> None:
 
 
 async def try_rows(backup: Backup) -> dict[str, int]:
-    """Put the rows of a backup into a database in memory, as a restore does; return how many each table has.
+    """Insert the rows of a backup into a database in memory, as a restore does; return the number of rows by table.
 
     Raises `DatabaseError`.
     """
@@ -150,12 +150,12 @@ async def try_rows(backup: Backup) -> dict[str, int]:
 
 
 def _tables_of(backup: Backup) -> list[Migrations]:
-    """Return the tables as they were; today's where the backup does not say."""
+    """Return the tables of the backup's version; the present ones when the backup has no version."""
     return [each.until(backup.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
-    """Make the two keys of the vault where this configuration has them; outside the directory that is the operator's."""
+    """Make the vault's two keys where this configuration has them; outside the directory the operator makes them."""
     named: Any = safe_load(text)
     for name in ("vault_key_file", "index_key_file"):
         path = Path(str(named["keys"][name]))
@@ -165,7 +165,7 @@ def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
 
 
 def destinations(backup: Backup, layout: Layout) -> list[RestoredFile]:
-    """Return each file of a backup and where it goes: below the new directory, where it was below the old one."""
+    """Return each file of a backup with its new path: below the new directory if it was below the old one."""
     root, found_files = Path(backup.root), []
     for number, (old, data) in enumerate(backup.files.items()):
         path = Path(os.path.normpath(old))

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 ROOM_BYTES: Final = 64 * 1024 * 1024
-"""Bytes that a restored line needs besides its files, before its homeserver has made anything."""
+"""Bytes that a restored line needs besides its files, before its homeserver's first start."""
 DAY: Final = 86_400.0
 NOT_OPENED: Final = "was not looked at: the file could not be opened"
 
 
 async def check_restore(file: Path, passphrase: bytes, layout: Layout) -> CheckReport:
-    """Look at a backup and at the directory that it would go into. Raises :class:`SetupError` when the file is none."""
+    """Check a backup and the directory for its restore. Raises :class:`SetupError` when the file is no backup."""
     size = require_file(file)
     try:
         backup = read_backup(file, passphrase)
@@ -73,7 +73,7 @@ async def _rows(backup: Backup) -> CheckResult:
 
 
 def _configuration(backup: Backup) -> Iterator[CheckResult]:
-    """Whether the configuration is one, and each file that it names is in the backup or here."""
+    """Whether the configuration is valid, and each file that it names is in the backup or here."""
     try:
         document: Any = yaml.safe_load(backup.config)
         config = Config.model_validate(document)
@@ -97,11 +97,11 @@ def _configuration(backup: Backup) -> Iterator[CheckResult]:
 
 
 async def _server(backup: Backup) -> list[CheckResult]:
-    """Whether the PostgreSQL database of the line, if it has one, would take its rows; no row for a line on SQLite."""
+    """Whether the line's PostgreSQL database, if it has one, would accept its rows; no row for a line on SQLite."""
     try:
         config = Config.model_validate(yaml.safe_load(backup.config))
     except (yaml.YAMLError, ValidationError, RecursionError):
-        return []  # the row before says so
+        return []  # the row before reports it
     if config.database is None:
         return []
     file, name = config.database.url_file, "database"
@@ -118,7 +118,7 @@ async def _server(backup: Backup) -> list[CheckResult]:
 
 
 def _place(layout: Layout, *, size: int) -> Iterator[CheckResult]:
-    """Whether the directory is free, may be made, and has room."""
+    """Whether the directory is free, can be made, and has enough space."""
     name = "place"
     if problems := place_problems(layout):
         yield CheckResult(name=name, ok=False, what="; ".join(problems), do="Say another one with --data.")

@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "quietline-drill-"
 MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - the directory in it is made by mkdtemp, for us alone
-"""Where tokens that a drill lays down never reach a disk."""
+"""A directory in memory, so that a drill's tokens never reach a disk."""
 DAY: Final = 86_400.0
 OLDER: Final = "Keep the file for whoever maintains this, make a new backup at once, and drill an older file by its name."
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """What a drill needs of the world: the backup's file, its passphrase, and the line that it is of, if that is here."""
+    """The input of a drill: the backup's file, its passphrase, and its line, if that is on this machine."""
 
     file: Path
     passphrase: bytes
@@ -68,13 +68,13 @@ def find_newest(config: Config, passphrase: bytes) -> Path:
 
 
 async def run_drill(drill: Drill) -> CheckReport:
-    """Restore a backup for a trial, and note in the line's database when it went well. Raises :class:`SetupError`."""
+    """Restore a backup for a trial, and note a success in the line's database. Raises :class:`SetupError`."""
     require_file(drill.file)
     start = time.monotonic()
     rows = await _rows(drill)
     took = CheckResult(name="time", ok=True, what=f"all of it took {time.monotonic() - start:.1f} s")
     report = CheckReport(checks=(*rows, took))
-    # Nothing is noted in a database that could not be asked.
+    # Nothing is noted in a database that could not be read.
     if drill.config is not None and report.ok and all(row.asked for row in rows):
         now = str(time.time())
         await offline.commit(drill.config, lambda transaction: line_state.put(transaction, line_state.DRILLED, now))
@@ -99,7 +99,7 @@ async def _rows(drill: Drill) -> list[CheckResult]:
 
 
 def _look(backup: Backup, layout: Layout, line: Config | None) -> Iterator[CheckResult]:
-    """Compare what was restored with what the backup holds, and with the line as it is now."""
+    """Compare the restored line with the backup's content, and with the present line."""
     files = destinations(backup, layout)
     wrong = [each for each in files if each.new.read_bytes() != each.data or each.new.stat().st_mode & 0o077]
     what = f"{len(files)} files, {len(backup.roster)} people"
@@ -122,7 +122,7 @@ def _words(config: Config, layout: Layout) -> CheckResult:
 
 
 def _database(backup: Backup, config: Config) -> CheckResult:
-    """Whether the database is sound, of today's version, and has each row of the backup."""
+    """Whether the database is intact, has the present version, and has each row of the backup."""
     name, file = "database", config.data_dir / "main.db"
     try:
         damage = find_damage(file)
@@ -140,7 +140,7 @@ def _database(backup: Backup, config: Config) -> CheckResult:
 
 
 def _stops(backup: Backup, config: Config, line: Config | None) -> CheckResult:
-    """Whether a restored line would know who said STOP: its key must be that of the entries."""
+    """Whether a restored line would recognise phones that said STOP: its key must be that of the entries."""
     count, name = len(backup.tables.get("suppression", ())), "stops"
     if line is None:
         what = f"{count} entries; whether their key is the line's is seen beside the line"
@@ -163,7 +163,7 @@ def _stops(backup: Backup, config: Config, line: Config | None) -> CheckResult:
 def throwaway() -> Iterator[Path]:
     """Make a private directory, in memory where that is possible, and delete it whatever happens.
 
-    What a drill that was killed left behind is deleted by the next one: a directory whose lock nobody holds.
+    The next drill deletes the remains of a drill that was killed: a directory without a lock's holder.
     """
     usable = MEMORY_DISK.is_dir() and os.access(MEMORY_DISK, os.W_OK | os.X_OK)
     place = MEMORY_DISK if usable else Path(tempfile.gettempdir())
@@ -195,5 +195,5 @@ def _locked(directory: Path) -> Iterator[bool]:
 
 
 def _away(problems: list[str], directory: Path) -> str:
-    """Say problems without the name of a directory that is gone."""
+    """Return problems as a sentence, without the name of a directory that is deleted."""
     return "; ".join(problem.replace(str(directory), "…") for problem in problems)

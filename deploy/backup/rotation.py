@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 FILE_NAME: Final = re.compile(r"quietline-[0-9]{8}T[0-9]{6}Z\.backup")
 HALF_NAME: Final = re.compile(rf"\.{FILE_NAME.pattern}\.[0-9a-f]+{re.escape(HALF)}")
 HALF_SECONDS: Final = 3600.0
-"""Seconds after which nobody writes a half file any more."""
+"""Seconds after which no process can still be writing a `.half` file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A new backup in a directory. `removed`: older ones of the line that went; `foreign`: files that nobody may judge."""
+    """A new backup in a directory. `removed`: deleted older ones of the line; `foreign`: files that were not recognised."""
 
     file: Path
     backup: Backup
@@ -39,12 +39,12 @@ class Kept:
 
 
 def plan_of(value: int | str) -> KeepPlan:
-    """Read which files stay, as the configuration or a person says it. Raises `ValueError` with a sentence."""
+    """Parse the plan of files to keep, from the configuration or an option. Raises `ValueError` with a sentence."""
     return KeepPlan.parse(str(value))
 
 
 async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: KeepPlan | None = None) -> Kept:
-    """Write a backup into a directory and keep those of the line that `keep` names, by the times of their names; None: all.
+    """Write a backup into a directory; keep the line's backups by the plan `keep` and the times in their names; None: all.
 
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
@@ -56,7 +56,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
         raise SetupError([f"{file}: does not hold what was written into it; is the disk well? No older file was deleted"])
     ours, foreign = backups_of(directory, new_backup.line, passphrase)
     others = {path: at for path in ours if path != file and (at := _time_of(path)) is not None}
-    # The new file stays whatever its name says, and counts as the newest.
+    # The new file is always kept, and counts as the newest, whatever the time in its name.
     named = datetime.fromtimestamp(int(now), UTC)
     newest = max([named, *(at + timedelta(seconds=1) for at in others.values())])
     stay = keep.kept([newest, *others.values()])
@@ -67,7 +67,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
 
 
 def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tuple[list[Path], list[Path]]:
-    """Return the backups of a line in a directory, the newest first, and those that this passphrase shows no line of.
+    """Return the backups of a line in a directory, the newest first, and files whose line this passphrase does not show.
 
     Raises `OSError` when the directory cannot be read.
     """
@@ -86,7 +86,7 @@ def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tup
 
 
 def _time_of(path: Path) -> datetime | None:
-    """Return when a file was made, by its name; None for a name that is no time, which stays."""
+    """Return the time in a file's name; None for a name without a time, whose file is kept."""
     try:
         return datetime.strptime(path.name, "quietline-%Y%m%dT%H%M%SZ.backup").replace(tzinfo=UTC)
     except ValueError:
@@ -94,6 +94,6 @@ def _time_of(path: Path) -> datetime | None:
 
 
 def _stale_halves(directory: Path) -> list[Path]:
-    """Return what runs that were killed have left."""
+    """Return `.half` files that killed runs have left."""
     before = time.time() - HALF_SECONDS
     return [path for path in directory.iterdir() if HALF_NAME.fullmatch(path.name) and path.stat().st_mtime < before]

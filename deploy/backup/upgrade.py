@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 FILES: Final = (("main.db", DATABASE_TABLES), ("voice.db", PUPPET_MIGRATIONS))
 ROOM_BYTES: Final = 64 * 1024 * 1024
-"""Bytes that must be free besides a second copy of what is there: the write-ahead log holds a step until it is done."""
+"""Free bytes required besides a second copy of the database: the write-ahead log contains a step until its commit."""
 
 WAY_BACK: Final = "only the backup of before leads back, without the conversations since"
 KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved itself."
@@ -43,7 +43,7 @@ KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVersion:
-    """Where a set of tables stands. `known`: the number of this program."""
+    """The stored version of a set of tables. `known`: the version of this program."""
 
     file: Path
     migrations: Migrations
@@ -51,12 +51,12 @@ class StoredVersion:
 
     @property
     def known(self) -> int:
-        """The number that this program brings it to."""
+        """The version to which this program migrates it."""
         return self.migrations.latest
 
 
 def standings(config: Config) -> list[StoredVersion]:
-    """Return where each set of tables stands; none of a file that is not there or empty. Raises `DatabaseError`."""
+    """Return the version of each set of tables; none for a missing or empty file. Raises `DatabaseError`."""
     versions: list[StoredVersion] = []
     for name, sets in FILES:
         file = config.data_dir / name
@@ -75,7 +75,7 @@ def require_current(config: Config, layout: Layout) -> None:
     try:
         older = [each for each in standings(config) if each.number < each.known]
     except DatabaseError:
-        return  # the bridge says what is wrong with it
+        return  # the bridge reports what is wrong with it
     if older:
         verb = f"quietline upgrade --data {layout.data}"
         what = "its databases are of an older version, and nothing was changed"
@@ -83,9 +83,9 @@ def require_current(config: Config, layout: Layout) -> None:
 
 
 def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
-    """Say what an upgrade would do, what is new, what is for good, and whether it could be done; nothing changes.
+    """Report what an upgrade would do, what is new and irreversible, and whether it is possible; change nothing.
 
-    `backed_up`: the backup has a place.
+    `backed_up`: a place for the backup is configured.
     """
     try:
         versions = standings(config)
@@ -130,7 +130,7 @@ def _check_room(config: Config) -> CheckResult:
 
 
 def _what_changes(config: Config, *, steps: int) -> Iterator[CheckResult]:
-    """Tell the notes of the versions between, a row for each version, and what an upgrade does for good."""
+    """Yield a row for the notes of each version in between, and one for irreversible changes."""
     before, text = last_version(config), read_changelog()
     known = [] if before is None or text is None else notes_since(before, text, own=own_version())
     for each in known:
@@ -148,9 +148,9 @@ def _what_changes(config: Config, *, steps: int) -> Iterator[CheckResult]:
 
 
 async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] | None) -> tuple[int, Path | None]:
-    """Bring a line to this version; return how many steps were taken, and the backup of before, if one was made.
+    """Upgrade a line to this version; return the number of steps, and the backup made before them, if any.
 
-    `backup`: the directory for it, and its passphrase; None: a person wants none. Raises :class:`SetupError`, `OSError`.
+    `backup`: its directory and passphrase; None: a person declined it. Raises :class:`SetupError`, `OSError`.
     """
     with stopped(config):
         versions = standings(config)
@@ -170,7 +170,7 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
 
 
 async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...]) -> None:
-    # It leads, so that no bridge of another machine works on the same tables.
+    # It takes the lease, so that no bridge of another machine uses the same tables.
     database = database_of(file, server, migrations=sets, leads=file.name == "main.db")
     try:
         await database.open()
@@ -195,5 +195,5 @@ def running(config: Config) -> bool:
 
 
 def stopped(config: Config) -> contextlib.AbstractContextManager[None]:
-    """Keep a bridge from starting for the length of a block, where there is a directory. Raises `LineRuns`."""
+    """Prevent a bridge from starting during the block, when the directory exists. Raises `LineRuns`."""
     return line_stopped(config.data_dir) if config.data_dir.is_dir() else contextlib.nullcontext()

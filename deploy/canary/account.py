@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError, nio.ProtocolError)
-"""What a request raises that fails."""
+"""Exceptions of a failed request."""
 DEVICE_NAME: Final = "phone"
-"""What its devices are called. It names nothing that a client would show as special."""
+"""The name of its devices, which looks ordinary in clients."""
 SYNC_MS: Final = 10_000
 PAUSE_MS: Final = 200
 RETRY_SECONDS: Final = 2.0
@@ -40,7 +40,7 @@ REQUEST_SECONDS: Final = 15.0
 
 
 class Account:
-    """One signed-in device of the canary, for the length of `signed_in`."""
+    """One signed-in device of the canary, valid within `signed_in`."""
 
     def __init__(self, client: nio.AsyncClient, *, bot: str, puppet: str) -> None:
         self._client, self._bot, self._puppet = client, bot, puppet
@@ -55,18 +55,18 @@ class Account:
         return room_id
 
     async def read(self, words: str) -> None:
-        """Wait until the texter puppet has said these words, encrypted, and they can be read."""
+        """Wait for these words of the texter puppet, encrypted and decrypted here."""
         await wait_until(partial(self._was_said, words))
 
     async def say(self, room_id: str, words: str) -> None:
-        """Say something there, encrypted, once the room's state is known. Raises `Unreachable`."""
+        """Send words to that room, encrypted, when the room's state is known. Raises `Unreachable`."""
         await wait_until(partial(self._knows, room_id))
         content = {"msgtype": "m.text", "body": words}
         sending = self._client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
         await _ask(sending, nio.RoomSendResponse)
 
     async def outside(self, room_id: str) -> None:
-        """Wait until this account is in that room no more. Raises `Unreachable`."""
+        """Wait until this account is no longer in that room. Raises `Unreachable`."""
         await wait_until(partial(self._is_outside, room_id))
         self._events.clear()
         for rooms in (self._client.rooms, self._client.invited_rooms):
@@ -79,7 +79,7 @@ class Account:
         self._client.invited_rooms.clear()
 
     async def has_synced(self) -> bool:
-        """Whether the first answer of the homeserver's sync is there."""
+        """Whether the first sync was answered."""
         return bool(self._client.next_batch)
 
     def _invitations(self) -> Iterator[str]:
@@ -103,7 +103,7 @@ class Account:
     def _is_said(self, event_id: str, words: str) -> bool:
         event = self._events[event_id]
         if isinstance(event, nio.MegolmEvent):
-            # Its key may have come meanwhile; nio does not look again by itself.
+            # Its key may have arrived later; nio does not decrypt again by itself.
             with contextlib.suppress(nio.EncryptionError):
                 event = self._events[event_id] = self._client.decrypt_event(event)
         return (
@@ -120,7 +120,7 @@ class Account:
 
 @contextlib.asynccontextmanager
 async def signed_in(config: Config, keys: CanaryKeys) -> AsyncIterator[Account]:
-    """Sign in as a new device, cross-signed, and be gone from the homeserver after the block. Raises `Unreachable`."""
+    """Sign in as a new, cross-signed device, and delete the device after the block. Raises `Unreachable`."""
     client = nio.AsyncClient(
         config.homeserver.url,
         config.canary_mxid,
@@ -170,7 +170,7 @@ async def _sign_in(client: nio.AsyncClient, config: Config, keys: CanaryKeys) ->
 
 
 async def _sync(client: nio.AsyncClient) -> None:
-    """Follow the homeserver, whatever it answers, until cancelled."""
+    """Sync with the homeserver, whatever it answers, until cancelled."""
     while True:
         try:
             await client.sync_forever(timeout=SYNC_MS, loop_sleep_time=PAUSE_MS, set_presence="offline")
@@ -180,7 +180,7 @@ async def _sync(client: nio.AsyncClient) -> None:
 
 
 async def _ask(request: Awaitable[object], kind: type[R] | tuple[type[R], ...]) -> R:
-    """Wait for an answer of that kind. Raises `Unreachable` for any other, and for none."""
+    """Wait for an answer of that type. Raises `Unreachable` for any other, and for none."""
     try:
         answer = await request
     except FAULTS as error:

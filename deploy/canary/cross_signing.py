@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def sign_device(http: aiohttp.ClientSession, keys: CanaryKeys, *, user_id: str, device_id: str) -> None:
-    """Upload the identity and sign a device with it. `http` bears address and access token. Raises `Unreachable`."""
+    """Upload the identity and sign a device with it. `http` has base URL and access token. Raises `Unreachable`."""
     seeds = CrossSigningSeeds(master=keys.master, self_signing=keys.self_signing, user_signing=keys.user_signing)
     path, body = "/_matrix/client/v3/keys/device_signing/upload", device_signing_body(user_id, seeds)
     status, content = await _post(http, path, body)

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from deploy.data_dir.fleet import FleetLine
 
 RETRY_SECONDS: Final = 30.0
-"""Seconds after which what broke begins again, as the unit of one line does."""
+"""Seconds after which a failed canary restarts, as the unit of one line does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCanary:
-    """One line's canary. `state`: the file that says how its last trip went."""
+    """One line's canary. `state`: the file with the result of its last trip."""
 
     name: str
     config: Config
@@ -43,13 +43,13 @@ class LineCanary:
         while True:
             try:
                 await runner.Runner(self.config, self.canary, state=self.state, http=http).run()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on, and this one begins again
+            except Exception as error:  # noqa: BLE001 - after any error the other lines continue, and this one restarts
                 log.failure("canary.ended", error)
             await asyncio.sleep(RETRY_SECONDS)
 
 
 def canaries_of(lines: Iterable[FleetLine]) -> tuple[list[LineCanary], dict[str, str]]:
-    """Return the canaries to run, and why each other line gets none here, by its name."""
+    """Return the canaries to run, and for each other line, by name, why it gets none here."""
     canaries, without = [], {}
     for line in lines:
         try:
@@ -84,6 +84,6 @@ async def run(canaries: Sequence[LineCanary]) -> None:
 
 
 def main(canaries: Sequence[LineCanary]) -> None:
-    """Run them as a process of their own."""
+    """Run them in this process until a signal."""
     log.configure(canaries[0].config.log_level)
     asyncio.run(run(canaries))

@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
-class Unreachable(Exception):  # noqa: N818 - it says what happened
-    """What was called did not answer, or refused."""
+class Unreachable(Exception):  # noqa: N818 - the name says what happened
+    """The called service did not answer, or refused."""
 
 
 class Handset(Protocol):
-    """Where the canary's texts leave and where the answers arrive."""
+    """Sends the canary's texts and receives the answers."""
 
     async def text(self, message_id: str, words: str) -> None:
         """Send a text to the line. Raises `Unreachable`."""
 
     async def received(self) -> list[str]:
-        """Return texts that came, some perhaps again. Raises `Unreachable`."""
+        """Return received texts, perhaps some twice. Raises `Unreachable`."""
 
 
 class CanaryRouteClient:
-    """The line's route for the canary, as its handset and as where it reports. `url`: the bridge's own listener."""
+    """The line's route for the canary: its handset, and the receiver of its reports. `url`: the bridge's own listener."""
 
     def __init__(self, http: aiohttp.ClientSession, *, url: str, slug: str, token: str) -> None:
         self._http, self._url = http, f"{url}/carriers/{slug}/canary"
@@ -49,11 +49,11 @@ class CanaryRouteClient:
         return [str(words) for words in (await self._ask("GET")).get("answers", ())]
 
     async def erasing(self) -> int:
-        """Return how many things of earlier trips are not erased yet. Raises `Unreachable`."""
+        """Return the number of unfinished erasures of earlier trips. Raises `Unreachable`."""
         return int((await self._ask("GET")).get("erasing", 0))
 
     async def report(self, step: CanaryStep | None, seconds: float) -> None:
-        """Say how a trip went; None: well. Raises `Unreachable`."""
+        """Report a trip. `step`: the failed step; None: success. Raises `Unreachable`."""
         await self._ask("POST", {"report": "" if step is None else step.value, "seconds": seconds})
 
     async def _ask(self, method: str, body: dict[str, object] | None = None) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class RehearsalHandset:
     def __init__(self, http: aiohttp.ClientSession, *, url: str, number: str) -> None:
         self._http, self._url, self._number = http, url, number
 
-    async def text(self, message_id: str, words: str) -> None:  # noqa: ARG002 - the carrier gives texts ids of its own
+    async def text(self, message_id: str, words: str) -> None:  # noqa: ARG002 - the carrier makes its own ids
         """See `Handset.text`."""
         body = {"from": CANARY_NUMBER, "to": self._number, "text": words}
         await _ask(self._http, "POST", f"{self._url}/api/texts", json=body)
@@ -79,7 +79,7 @@ class RehearsalHandset:
 
 
 async def _ask(http: aiohttp.ClientSession, method: str, url: str, **request: Any) -> Any:
-    """Ask once; return the JSON of the answer, or an empty object where there is none."""
+    """Send one request; return the JSON of the answer, or an empty object without JSON."""
     try:
         async with http.request(method, url, timeout=TIMEOUT, allow_redirects=False, **request) as answer:
             if answer.status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:

@@ -1,6 +1,6 @@
-"""Waits for what nobody tells.
+"""Polls for a condition that is not notified.
 
-Rule of this module: it sets no limit; its caller does.
+Rule of this module: it has no time limit; the caller sets one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ POLL_SECONDS: Final = 0.5
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again until the answer is yes. Raises what `condition` raises."""
+    """Poll until the condition is true. Raises what `condition` raises."""
     while True:
         if await condition():
             return

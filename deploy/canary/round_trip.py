@@ -23,21 +23,21 @@ WORDS_BYTES: Final = 16
 
 
 class RoomReader(Protocol):
-    """The canary's account, as a trip uses it."""
+    """The canary's account: the methods that a trip uses."""
 
     async def invitation(self) -> str:
-        """Wait for a room and be in it; return which one."""
+        """Wait for a room and join it; return its id."""
 
     async def read(self, words: str) -> None:
         """Wait until these words can be read."""
 
     async def say(self, room_id: str, words: str) -> None:
-        """Say something there."""
+        """Send words to that room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """How a trip went. `step`: what failed, or None; `seconds` that it took; `room`: where it was, or an empty string."""
+    """The result of a trip. `step`: the failed step, or None; `seconds`: its duration; `room`: its room, or ""."""
 
     step: CanaryStep | None
     seconds: float

@@ -1,4 +1,4 @@
-"""Makes round trips for ever, and says how each went: to the line, to the person on call, and in a file.
+"""Makes round trips for ever, and reports each: to the line, to the person on call, and in a file.
 
 Rules of this module: a failed trip is reported at once. The line tells the desk and calls the person on call; when the line
 does not accept the report, this module calls, once until a trip succeeds. `run/canary.json` has the result in any case:
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from deploy.canary.account import Account
 
 AFTER_FAILURE: Final = 30.0
-"""Seconds until the next trip after one that failed, at most."""
+"""The most seconds until the next trip after a failed one."""
 AT_START: Final = 180.0
 START_RETRY: Final = 5.0
 SESSION_SECONDS: Final = 86_400.0
 """Seconds after which it signs in as another device."""
 JITTER: Final = 0.2
-"""Part of an interval by which it is longer or shorter."""
+"""The random variation of an interval, as a fraction of it."""
 
 
 class Runner:
@@ -53,7 +53,7 @@ class Runner:
     def __init__(
         self, config: Config, canary: Canary, *, state: Path, http: aiohttp.ClientSession, bridge: str | None = None
     ) -> None:
-        """Make it. `state`: the file that says how the last trip went. `bridge`: its URL, if not as it listens."""
+        """Make it. `state`: the file with the last trip's result. `bridge`: the bridge's URL, if not its listener's."""
         self._config, self._canary, self._state, self._http = config, canary, state, http
         self._keys = CanaryKeys.derive(read_secret(canary.secret_file))
         listen = config.listen
@@ -69,7 +69,7 @@ class Runner:
         self._was_well, self._paged = False, False
 
     async def run(self) -> None:
-        """Sign in and travel, again and again."""
+        """Sign in and make trips, repeatedly."""
         while True:
             try:
                 async with (
@@ -99,7 +99,7 @@ class Runner:
             await self._pause(well=well)
 
     async def _wait_for_erasure(self, account: Account, room: str) -> bool:
-        """Wait until nothing of a trip is left; False when it takes too long."""
+        """Wait until all of a trip is erased; return False when it takes too long."""
         try:
             async with asyncio.timeout(CANARY_ERASURE_SECONDS):
                 await account.outside(room)
@@ -112,7 +112,7 @@ class Runner:
         return not await self._route.erasing()
 
     async def _tell(self, trip: Trip) -> None:
-        """Say how a trip went."""
+        """Report a trip."""
         if trip.step is not None and self._is_starting:
             log.event("canary.line_starting", kind=trip.step.value)
             return
@@ -122,7 +122,7 @@ class Runner:
         try:
             await self._route.report(trip.step, trip.seconds)
         except Unreachable:
-            if not self._paged:  # also after a trip that was well: then another person has stopped the line
+            if not self._paged:  # also after a success: then the line was stopped meanwhile
                 self._paged = await pager.call(self._config.line.on_call, self._http)
         else:
             self._paged = False
@@ -169,11 +169,11 @@ async def run(config: Config, canary: Canary, *, state: Path, bridge: str | None
 
 
 def main(config: Config, canary: Canary, *, state: Path, bridge: str | None = None) -> None:
-    """Run the canary as a process of its own; what ends it otherwise than a signal is logged by its type and raised."""
+    """Run the canary in this process until a signal; an error is logged by its type and raised."""
     log.configure(config.log_level)
     asyncio.run(run(config, canary, state=state, bridge=bridge))
 
 
 def password(canary: Canary) -> str:
-    """Return the password of its account, for a homeserver on which the bridge makes none."""
+    """Return the password of its account, for a homeserver on which the bridge does not make the account."""
     return CanaryKeys.derive(read_secret(canary.secret_file)).password

@@ -1,7 +1,7 @@
 """`quietline carrier check`.
 
-Rules of this module: a check asks and changes nothing, sends no text and prints no secret, no number and nothing of what a
-vendor answered; each check that is not well says what to do.
+Rules of this module: a check only reads, sends no text and prints no secret, no number and no part of a vendor's answer;
+each check that is not well says what to do.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _KEEP_APART: Final = (
 
 
 async def check_carrier(config: Config) -> CheckReport:
-    """Check the carrier of a configuration's line: public address and its name, and what :func:`ask_carrier` asks."""
+    """Check the carrier of a configuration's line: the public address, its name, and the checks of :func:`ask_carrier`."""
     return CheckReport(checks=(check_public_address(config), await check_dns(config), *await ask_carrier(config)))
 
 
 async def ask_carrier(config: Config) -> tuple[CheckResult, ...]:
-    """Ask the carrier, and our webhook by its public address: logins, way to us, signature, copies."""
+    """Check the carrier, and our webhook by its public address: logins, reachability, signature, copies."""
     line = config.line
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
     async with CarrierHttp() as http:
@@ -60,7 +60,7 @@ async def ask_carrier(config: Config) -> tuple[CheckResult, ...]:
 
 
 async def check_login(config: Config) -> CheckResult:
-    """Ask the carrier of a configuration's line whether it takes our logins: one row. Nothing is left in a log there."""
+    """Check in one row whether the carrier accepts our logins. The requests leave no secret in a log there."""
     kind = config.line.carrier.kind
     async with CarrierHttp() as http:
         logins = [await _ask_login(http, probe.unattended or probe) for probe in _login_probes(config.line)]
@@ -69,14 +69,14 @@ async def check_login(config: Config) -> CheckResult:
 
 
 def is_refused(login: CheckResult) -> bool:
-    """Whether a row about a login says that the carrier answers and refuses it."""
+    """Whether a row about a login says that the carrier answers and refuses the login."""
     return REFUSES in login.what
 
 
 async def tell_login(config: Config) -> CheckResult:
-    """Tell `quietline status` the same. That a gateway of the agency's own is away is a warning: the line's parts run.
+    """Return the same row for `quietline status`. Without an answer of the agency's own gateway it is only a warning.
 
-    That it refuses our login is none: no text leaves until a person mends it.
+    A refused login is a fault: no text leaves until a person corrects it.
     """
     row = await check_login(config)
     away = config.line.carrier.kind in GATEWAYS and not row.ok and not is_refused(row)
@@ -84,9 +84,9 @@ async def tell_login(config: Config) -> CheckResult:
 
 
 def check_public_address(config: Config) -> CheckResult:
-    """Whether the carrier can call the address that it is given, from where it is, and nobody between reads along.
+    """Whether the carrier's network can reach our public address, and nobody in between can read the requests.
 
-    That it answers when it is called from this machine says nothing of it; where its name leads `check_dns` says.
+    An answer to a call from this machine would not show it; `check_dns` checks the addresses of the name.
     """
     name, base, carrier = "public address", urlsplit(config.listen.public_base_url), config.line.carrier
     ours, theirs = base.hostname or "", urlsplit(carrier.api_base).hostname or ""
@@ -100,7 +100,7 @@ def check_public_address(config: Config) -> CheckResult:
         what = "is this machine's own: a carrier elsewhere that calls it calls itself"
         return CheckResult(name=name, ok=False, what=what, do=do)
     if is_private_host(theirs) and is_private_host(ours) and base.scheme != "https":
-        # A gateway on a network of the agency's own may know no https. Nobody refuses that; nobody is told nothing either.
+        # A gateway on the agency's own network may not support https: that is accepted, with a warning.
         what = "is plain http in a network of ours: whoever is in it reads every text"
         return CheckResult(name=name, ok=True, warning=True, what=what, do=_KEEP_APART)
     if is_private_host(theirs):
@@ -128,7 +128,7 @@ def _address_for_phone(carrier: SmsGate, scheme: str, ours: str, theirs: str) ->
 
 
 def check_encryption(line: PhoneLine) -> list[CheckResult]:
-    """Whether a server between us and the phone can read our texts: a warning where it can, nothing where there is none."""
+    """Whether a server between us and the phone can read our texts: a warning if so; no row without such a server."""
     carrier, name = line.carrier, "encryption"
     if not isinstance(carrier, SmsGate) or not carrier.through_server:
         return []
@@ -180,12 +180,12 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
 
 
 def _is_our_refusal(line: PhoneLine, got: HttpResponse) -> bool:
-    """Whether this is our refusal of a stranger, and not a proxy's."""
+    """Whether this refusal is ours, and not a proxy's."""
     return got.status == CARRIER_KINDS[line.carrier.kind].adapter.refusal_status and got.body == REFUSAL_BODY
 
 
 async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:
-    """Call our own webhook by its public address without a signature: it must be refused, and by us."""
+    """Call our own webhook by its public address without a signature: our bridge must refuse the request."""
     got = await send_request(http, "POST", url, form=b"")
     if not isinstance(got, HttpResponse):
         do = "Does the name of listen.public_base_url lead here, is its certificate valid, does the proxy run?"
@@ -198,7 +198,7 @@ async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> Check
 
 
 async def check_signature(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:
-    """Call it as the vendor would, with nothing that could be taken for a text: that is malformed, but not a stranger's."""
+    """Call it with the vendor's signature and a body that is no text: the bridge must find it malformed, not unsigned."""
     make = SIGNERS.get(line.carrier.kind)
     if make is None:
         what = f"only {CARRIER_KINDS[line.carrier.kind].exposure.carrier} can sign; it cannot be tried from here"

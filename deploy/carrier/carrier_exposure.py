@@ -29,12 +29,12 @@ TITLES: Final = {
 
 
 def exposure_json(kinds: Sequence[str]) -> str:
-    """Write the exposure of these kinds for a program: an object by kind, each with the fields of `Exposure`."""
+    """Return the exposure of these kinds as JSON: an object by kind, each with the fields of `Exposure`."""
     return json.dumps({kind: asdict(CARRIER_KINDS[kind].exposure) for kind in kinds}, ensure_ascii=False)
 
 
 def exposure_text(kinds: Sequence[str]) -> list[str]:
-    """Write the exposure of these kinds for a person."""
+    """Return the exposure of these kinds for a person."""
     return [line for kind in kinds for line in _paragraphs(CARRIER_KINDS[kind].exposure)]
 
 

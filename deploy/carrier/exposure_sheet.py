@@ -28,7 +28,7 @@ MACHINE_ADMIN: Final = "whoever has this machine while the line runs"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposureEntry:
-    """One thing that is kept. Each field is a sentence or two for a person."""
+    """One kind of stored data. Each field is a sentence or two for a person."""
 
     where: str
     what: str
@@ -38,12 +38,12 @@ class ExposureEntry:
 
 
 def exposure_entries(config: Config, pack: Pack) -> tuple[ExposureEntry, ...]:
-    """Return everything that the parts we run keep, with this configuration."""
+    """Return all data that our own parts keep with this configuration."""
     return (*_homeserver(config, pack), *_bridge(config, pack), *_elsewhere(pack))
 
 
 def as_json(config: Config, pack: Pack) -> str:
-    """Write the sheet, and what the line's carrier has, for a program."""
+    """Return the sheet, and what the line's carrier keeps, as JSON."""
     exposure = asdict(CARRIER_KINDS[config.line.carrier.kind].exposure)
     return json.dumps(
         {"carrier": exposure, "line": [asdict(entry) for entry in exposure_entries(config, pack)]}, ensure_ascii=False
@@ -51,7 +51,7 @@ def as_json(config: Config, pack: Pack) -> str:
 
 
 def as_text(config: Config, pack: Pack) -> list[str]:
-    """Write the sheet, and what the line's carrier has, for a person."""
+    """Return the sheet, and what the line's carrier keeps, for a person."""
     lines = ["What this line itself keeps", "===========================", ""]
     for entry in exposure_entries(config, pack):
         lines += [
@@ -227,7 +227,7 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
 
 
 def _server(config: Config) -> tuple[ExposureEntry, ...]:
-    """Return what a PostgreSQL of the line keeps beside the rows: none for a line on SQLite."""
+    """Return what a PostgreSQL of the line keeps besides the rows: nothing for a line on SQLite."""
     if config.database is None:
         return ()
     match config.database.copies_kept_days:
@@ -309,7 +309,7 @@ def _elsewhere(pack: Pack) -> Sequence[ExposureEntry]:
 
 
 def format_duration(seconds: int) -> str:
-    """Say a length of time exactly: in seconds, minutes or hours, or in days when it is some."""
+    """Return a duration in words, exactly: in seconds, minutes, hours or days."""
     if not seconds or seconds % MINUTE:
         return f"{seconds} s"
     if seconds % HOUR:

@@ -1,6 +1,6 @@
 """The line's public address as others see it: its name, and its certificate.
 
-Rule of this module: no answer is no fault, because this machine may see less than the carrier does; a wrong answer is one.
+Rule of this module: no answer is no fault, because the carrier may reach more than this machine; a wrong answer is a fault.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 5.0
 MIN_DAYS: Final = 7.0
-"""Days that a certificate should last: programs that renew begin a month before its end."""
+"""Days for which a certificate should still be valid: programs renew it a month before its end."""
 DAY: Final = 86_400.0
 HTTPS_PORT: Final = 443
 
 
 async def check_dns(config: Config) -> CheckResult:
-    """Whether the name of the public address leads to an address that a carrier outside can call."""
+    """Whether the name of the public address resolves to an address that an outside carrier can call."""
     name, host = "DNS", urlsplit(config.listen.public_base_url).hostname or ""
     if is_loopback_host(host) or is_private_host(host):
         return CheckResult(name=name, ok=True, what="the address is of this machine or its network: no name is needed")
@@ -42,7 +42,7 @@ async def check_dns(config: Config) -> CheckResult:
 
 
 def judge_addresses(addresses: Sequence[str], *, carrier_outside: bool) -> CheckResult:
-    """Tell whether a carrier can call these addresses of the public name."""
+    """Return whether a carrier can call these addresses of the public name."""
     if not carrier_outside:
         return CheckResult(name="DNS", ok=True, what="the name is known, and the carrier is in a network of ours")
     unreachable = sorted({address for address in addresses if is_private_host(address.partition("%")[0])})
@@ -54,7 +54,7 @@ def judge_addresses(addresses: Sequence[str], *, carrier_outside: bool) -> Check
 
 
 async def check_certificate(config: Config) -> CheckResult:
-    """Whether the public address shows a certificate that others take, and for how long."""
+    """Whether the public address has a certificate that clients accept, and for how long."""
     name, base = "certificate", urlsplit(config.listen.public_base_url)
     if base.scheme != "https":
         return CheckResult(name=name, ok=True, what="the address is http: none is shown")
@@ -74,7 +74,7 @@ async def check_certificate(config: Config) -> CheckResult:
 
 
 def is_carrier_outside(config: Config) -> bool:
-    """Whether the carrier is outside the networks of ours."""
+    """Whether the carrier is outside our networks."""
     theirs = urlsplit(config.line.carrier.api_base).hostname or ""
     return not (is_loopback_host(theirs) or is_private_host(theirs))
 

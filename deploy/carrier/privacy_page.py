@@ -26,7 +26,7 @@ SETTING: Final = re.compile(r"`(\w+): true`")
 
 
 class RehearsalOnly(Exception):  # noqa: N818 - an answer, not a failure
-    """A rehearsal has no public that could text it."""
+    """A rehearsal has no public, so it has no page."""
 
 
 class _Words:

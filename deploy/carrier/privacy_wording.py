@@ -1,7 +1,7 @@
-"""The words of the page for the public (`deploy.carrier.privacy_page`), in each language that it is written in.
+"""The words of the page for the public (`deploy.carrier.privacy_page`), in each of its languages.
 
-Rules of this module: both tables have the same keys, and each sentence the same places for figures; a carrier's own
-sentences are not here, for they stand in its `Exposure`, in English.
+Rules of this module: both tables have the same keys, and each sentence has the same placeholders; a carrier's own sentences
+are in its `Exposure`, in English, and not here.
 """
 
 from __future__ import annotations
@@ -255,5 +255,5 @@ SPANISH: Final = MappingProxyType(
 )
 
 WORDINGS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": ENGLISH, "es": SPANISH})
-"""By the code of the language."""
+"""By language code."""
 DAYS: Final[Mapping[str, str]] = MappingProxyType({"en": "days", "es": "días"})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from policies.pack import Pack, Wording
 
 AGENCY_BLANK: Final = "(agency)"
-"""What only the agency can fill in."""
+"""Facts that only the agency can fill in."""
 
 SAMPLES: Final = (TextName.GREETING, TextName.AFTER_HOURS, TextName.DEVICE, TextName.PICTURE, TextName.CLOSING)
 LINK: Final = re.compile(r"https?://|\bwww\.|\b[a-z0-9-]+\.(?:org|com|net|info|gov)\b", re.IGNORECASE)
@@ -96,7 +96,7 @@ TOLL_FREE_ALSO: Final = (
 
 
 def render_kit(pack: Pack, config: Config | None = None) -> str:
-    """Write the kit as Markdown. Without a configuration the line's numbers and carrier are left to the agency."""
+    """Return the kit as Markdown. Without a configuration the line's numbers and carrier are left open for the agency."""
     parts = (
         _head(config),
         _unfinished(pack),

@@ -28,11 +28,11 @@ MANUAL_CHECKS: Final[Mapping[str, str]] = {
         "and see the first erasure certificates."
     ),
 }
-"""What to look at oneself, by kind."""
+"""What a person must check at the vendor, by kind."""
 
 
 async def check_copies(http: CarrierHttp, line: PhoneLine) -> CheckResult:
-    """Say what is deleted there; of Telnyx, whether redaction is set as it must be."""
+    """Report what we delete there; for Telnyx, whether the setting of redaction is right."""
     if line.carrier.kind == "telnyx":
         return await _check_telnyx_redaction(http, line)
     exposure = CARRIER_KINDS[line.carrier.kind].exposure
@@ -43,9 +43,9 @@ async def check_copies(http: CarrierHttp, line: PhoneLine) -> CheckResult:
 
 
 async def _check_telnyx_redaction(http: CarrierHttp, line: PhoneLine) -> CheckResult:
-    """Read the redaction of each messaging profile that a number of the line is in.
+    """Check the redaction setting of each messaging profile of the line's numbers.
 
-    Level 2, the default, would blank what texters write before it reaches us. Source: telnyx 4.189.0,
+    Level 2, the default, would blank texters' words before they reach us. Source: telnyx 4.189.0,
     `resources/phone_numbers/messaging.py`, `resources/messaging_profiles`.
     """
     settings: Any = line.carrier

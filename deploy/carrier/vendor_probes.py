@@ -33,18 +33,18 @@ from bridge.carriers.vendors.vonage import Settings as Vonage
 from bridge.runtime.settings import read_secret
 
 KANNEL_STARTS: Final = 2.0
-"""Seconds in which a Kannel that has opened its port has read who may send."""
+"""Seconds that a Kannel needs, after it has opened its port, to read its list of users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginProbe:
     """A request that needs a login and changes nothing: a GET, or a POST of `form`.
 
-    `right`: whether an answer is what the vendor says to a person whom it knows. `after`: what is asked next in its place,
-    given its answer; None when that answer decides. `name`: the check's. `told`: what an answer that is right shows, where
-    that is less than the login. `refuses_for`: seconds for which it refuses everybody when it starts, so that a refusal is
-    asked about once more after them. `leaves`: what the question leaves at the vendor, in a sentence for a person; then
-    `unattended` is what is asked in its place by whatever asks again and again.
+    `right`: whether an answer is the vendor's to an authenticated client. `after`: the probe that replaces this one, by its
+    answer; None when this answer decides. `name`: the check's. `told`: what a right answer shows, when that is less than
+    the login. `refuses_for`: seconds after its start in which the vendor refuses everybody, so that a refused request is
+    sent once more after them. `leaves`: what the request leaves at the vendor, as a sentence; if set, periodic checks use
+    `unattended` instead.
     """
 
     url: str
@@ -61,12 +61,12 @@ class LoginProbe:
 
 
 def _has_list(name: str) -> Callable[[HttpResponse], bool]:
-    """Make the test for an object that has a list under that name."""
+    """Return a test for a JSON object that has a list of that name."""
     return lambda answer: answer.status == 200 and isinstance(answer.json.get(name), list)
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Write the header of a token."""
+    """Return the header for a token."""
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -82,7 +82,7 @@ def _twilio(settings: Twilio) -> tuple[LoginProbe, ...]:
     if settings.password_file is None:
         return (token,)
     key = {"Authorization": basic_auth(settings.user or settings.account_sid, read_secret(settings.password_file))}
-    # Texts leave with the one, and are verified with the other.
+    # One secret is for sending texts, the other for verifying webhooks.
     return (
         LoginProbe(url=url, headers=key, right=_has_list("messages")),
         LoginProbe(url=url, headers=own, right=_has_list("messages"), name="auth_token"),
@@ -119,7 +119,7 @@ def _bandwidth(settings: Bandwidth) -> tuple[LoginProbe, ...]:
 
 
 def _vonage(settings: Vonage) -> tuple[LoginProbe, ...]:
-    """Ask for the application, by key and secret: it tells the public key that our private one must belong to."""
+    """Read the application, by key and secret: it contains the public key that must match our private one."""
     url = f"{settings.api_base}/v2/applications/{quote(settings.application_id, safe='')}"
     headers = {"Authorization": basic_auth(settings.api_key, read_secret(settings.api_secret_file))}
     ours = private_key(read_secret(settings.private_key_file)).public_key().public_numbers()
@@ -143,7 +143,7 @@ def _vonage(settings: Vonage) -> tuple[LoginProbe, ...]:
 
 
 def _smsgate(settings: SmsGate) -> tuple[LoginProbe, ...]:
-    """Ask for the devices: a server calls it `/devices`, a phone's own server `/device`."""
+    """Read the devices: a server has the path `/devices`, a phone's own server `/device`."""
     headers = {"Authorization": basic_auth(settings.username, read_secret(settings.password_file))}
 
     def ours(answer: HttpResponse) -> bool:
@@ -161,7 +161,7 @@ def _smsgate(settings: SmsGate) -> tuple[LoginProbe, ...]:
 
 
 def _kannel(settings: Kannel) -> tuple[LoginProbe, ...]:
-    """Ask it to send to nobody: whom it knows it tells that there is no receiver (gw/smsbox.c, `smsbox_sendsms_post`)."""
+    """Send without a receiver: only a known user is told that it is missing (gw/smsbox.c, `smsbox_sendsms_post`)."""
     headers = {
         "X-Kannel-Username": settings.username,
         "X-Kannel-Password": read_secret(settings.password_file),
@@ -176,14 +176,14 @@ def _kannel(settings: Kannel) -> tuple[LoginProbe, ...]:
 
 
 def _jasmin(settings: Jasmin) -> tuple[LoginProbe, ...]:
-    """Ask for the balance, which it tells to a user of its own alone; name and password are in the query, nowhere else.
+    """Read the balance, which it shows only to its own user; name and password can only be in the query.
 
-    A query is written into `access_log`, so what asks by itself asks for `/ping`. Sources: jookies/jasmin@0aac58e
-    (protocols/http/endpoints/balance.py, ping.py; protocols/http/validation.py; bin/jasmind.py), whose answers were seen.
+    Jasmin writes a query to its `access_log`, so periodic checks use `/ping`. Sources: jookies/jasmin@0aac58e
+    (protocols/http/endpoints/balance.py, ping.py; protocols/http/validation.py; bin/jasmind.py); the answers were observed.
     """
 
     def known(answer: HttpResponse) -> bool:
-        if answer.status == 400:  # known, and not allowed to ask
+        if answer.status == 400:  # a known user, without the permission to read it
             return isinstance(answer.value, str) and answer.value.endswith("(Cannot check balance).")
         return answer.status == 200 and answer.json.keys() == {"balance", "sms_count"}
 
@@ -208,7 +208,7 @@ def _jasmin(settings: Jasmin) -> tuple[LoginProbe, ...]:
 
 
 GATEWAYS: Final = ("kannel", "jasmin")
-"""Programs of the agency's own."""
+"""Carriers that are the agency's own programs."""
 LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = MappingProxyType(
     {
         "rehearsal": _rehearsal,

@@ -36,7 +36,7 @@ _, FORM, JSON = PROBE_BODIES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRequest:
-    """A request to our own webhook as the vendor would make it. `rest` stands behind `/carriers/LINE/status`."""
+    """A request to our own webhook as the vendor would make it. `rest`: the path after `/carriers/LINE/status`."""
 
     body: bytes
     headers: Mapping[str, str] = field(repr=False)
@@ -106,4 +106,4 @@ SIGNERS: Final[Mapping[str, Callable[[Any, str], SignedRequest]]] = MappingProxy
         "jasmin": _signed_gateway,
     }
 )
-"""Telnyx is not here: it signs with a key that only Telnyx has."""
+"""Telnyx is missing: it signs with a key that only Telnyx has."""
