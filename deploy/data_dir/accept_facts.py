@@ -1,8 +1,10 @@
-"""`quietline accept-facts`: a person takes a marked set as it stands, for instance after an old database was put back.
+"""`quietline accept-facts`: a person accepts a marked set as it is, for instance after an old database was put back.
 
-Or that keys are lost for good. Rules of this module: the line must be stopped, because only a running bridge may use
-`keys.db`. A missing `keys.db` is not made: it would be in the way of the right one. After an interruption the same command
-completes the work. Confirmed identities are not accepted as they are, but deleted.
+Or accepts that keys are lost for good.
+
+Rules of this module: the line must be stopped, because only a running bridge may use `keys.db`. A missing `keys.db` is not
+made: it would be in the way of the right one. After an interruption the same command completes the work. Confirmed
+identities are not accepted as they are, but deleted.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 async def accept_facts(config: Config, name: SetName) -> None:
-    """Have the next start take the set as it stands. Raises :class:`SetupError`, `DatabaseError`, `OSError`."""
+    """Make the next start accept the set as it is. Raises :class:`SetupError`, `DatabaseError`, `OSError`."""
     with _stopped(config):
 
         async def forget(transaction: Transaction) -> None:
@@ -47,7 +49,7 @@ async def accept_facts(config: Config, name: SetName) -> None:
 
 
 async def accept_lost_keys(config: Config) -> None:
-    """Have the next start end the conversations that have no key. Raises as `accept_facts`."""
+    """Make the next start end the conversations without a key. Raises as `accept_facts`."""
     with _stopped(config):
         await offline.record_audit(
             config,
@@ -59,7 +61,7 @@ async def accept_lost_keys(config: Config) -> None:
 
 @contextlib.contextmanager
 def _stopped(config: Config) -> Iterator[None]:
-    """Keep every bridge from this directory. Raises :class:`SetupError` while one has it, and without `keys.db`."""
+    """Lock this directory against bridges. Raises :class:`SetupError` while one runs, and without `keys.db`."""
     with line_stopped(config.data_dir):
         if not (keys := config.data_dir / "keys.db").is_file():
             raise SetupError([f"{keys}: missing: put it back, or mount its volume here; nothing was changed"])

@@ -1,9 +1,9 @@
-"""Files that are whole or not there, and readable by their owner only.
+"""Files that are written completely or not at all, and that only their owner can read.
 
-Rules of this module: a reader never sees half a file, whatever was killed while it was written, and no file is readable
-by others for even a moment, but for what people keep in a mode of their own: a rewrite leaves that as it is. What root
-writes belongs to whom the file was that it replaces, or else to whom the directory is: commands are said as root, and the
-service has an account of its own, which could not read it.
+Rules of this module: a reader never sees an incomplete file, whatever was killed during the write, and others can never
+read a file, not even for a moment; only a file that people edit keeps the mode that they gave it. A file that root writes
+gets the owner of the file that it replaces, or else of the directory: people run commands as root, and the service has its
+own account, which could not read root's file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def exclude_from_backups(directory: Path) -> None:
 
 
 def make_private_directory(path: Path) -> Path:
-    """Make a directory (mode 0700) with its parents where it is missing; return it."""
+    """Make a missing directory (mode 0700) with its parents; return it."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     for each in reversed(missing):
@@ -52,12 +52,12 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def rewrite_atomically(path: Path, text: str) -> None:
-    """Write a file that people keep, as `write_atomically`, with the owner, group and mode that it has."""
+    """Write a file that people edit, as `write_atomically`; keep its owner, group and mode."""
     write_bytes_atomically(path, text.encode("utf-8"), keep_mode=True)
 
 
 def write_bytes_atomically(path: Path, data: bytes, *, keep_mode: bool = False) -> None:
-    """Write a file under another name, sync it, and rename it into place: of mode 0600, or of what is there."""
+    """Write a file under another name, sync it, and rename it. Mode: 0600, or that of the replaced file."""
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
@@ -71,17 +71,17 @@ def write_bytes_atomically(path: Path, data: bytes, *, keep_mode: bool = False) 
         half.replace(path)
     except BaseException as error:
         half.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # a write knows no name
+        if isinstance(error, OSError) and error.filename is None:  # an error of a write has no file name
             error.filename = str(path)
         raise
     sync_directory(path.parent)
 
 
 def give_to_owner(descriptor: int, path: Path, *, replaces: str = "") -> None:
-    """Have what root made belong to whom the file is that it replaces there, or else to whom its directory is.
+    """Give a file that root made to the owner of the file that it replaces, or else of its directory.
 
-    Only what stands under this path itself, once, and is root's: the account of the directory may have put a link to a
-    file of root's own there, or do so meanwhile. Where root may not give it, it stays root's.
+    Only when the path is this file itself, with one link, and root owns it: the directory's owner may put a link to one of
+    root's own files there, also meanwhile. When root may not change the owner, root keeps the file.
     """
     if os.geteuid() != 0:
         return
@@ -98,9 +98,9 @@ def give_to_owner(descriptor: int, path: Path, *, replaces: str = "") -> None:
 
 
 def _keep_mode(descriptor: int, path: Path) -> None:
-    """Give a new file group and mode of the one that it replaces: a service may read it by its group alone.
+    """Give a new file the group and mode of the one that it replaces: a service may depend on the group to read it.
 
-    Where that group may not be given, no group reads it: another one never could.
+    When that group may not be set, no group can read the file: the process's own group could not before.
     """
     with contextlib.suppress(FileNotFoundError):
         before, mode = path.stat(), 0o777
@@ -113,26 +113,26 @@ def _keep_mode(descriptor: int, path: Path) -> None:
 
 
 def unfinished(path: Path) -> Iterator[Path]:
-    """Find what writers of a file left half-written when they were killed. Not while one may be writing it."""
+    """Yield incomplete files that killed writers of a file left. Not to be called while one may be writing."""
     return path.parent.glob(f".{path.name}.*")
 
 
 def file_problem(error: OSError, place: Path | None = None) -> str:
-    """Say what is wrong with a file, and of a full disk what to do. `place`: where the system names none."""
+    """Return what is wrong with a file, and the remedy for a full disk. `place`: used when the error has no file name."""
     named = error.filename or place
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return f"{f'{named}: ' if named else ''}{error.strerror}{'; make room on that disk, and say it again' if full else ''}"
 
 
 def sync_directory(path: Path) -> None:
-    """Have the names in a directory on the disk."""
+    """Sync the names in a directory to the disk."""
     with opened(path) as descriptor:
         os.fsync(descriptor)
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """Give a descriptor of a file or directory that is only read."""
+    """Yield a read-only descriptor of a file or directory."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield descriptor

@@ -4,9 +4,9 @@
       - data: /srv/lines/north
       - config: /etc/quietline/south.yaml
 
-Rules of this module: the file is read strictly, and every problem is told at once, by its place in the list; what two lines
-may not have in common is compared here and nowhere else, and no number, token or URL of a database is shown. A line whose
-configuration cannot be read is a line of the fleet all the same: its own checks say why.
+Rules of this module: the file is read strictly, and all problems are reported at once, by their place in the list; only
+this module compares what two lines may not have in common, and it shows no number, token or URL of a database. A line with
+an unreadable configuration is still a line of the fleet: its own checks say why.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ HEADER: Final = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetLine:
-    """A line of the fleet. `config`: None where it cannot be read."""
+    """A line of the fleet. `config`: None when it cannot be read."""
 
     layout: Layout
     config: Config | None
 
     @property
     def name(self) -> str:
-        """The line's slug; its directory's name where the configuration cannot be read."""
+        """The line's slug; its directory's name when the configuration cannot be read."""
         return self.layout.data.name if self.config is None else self.config.line.slug
 
     @property
     def ports(self) -> dict[str, int]:
-        """On which ports of this machine the line listens, by the key of its configuration that says so."""
+        """The line's ports on this machine, by the key of its configuration."""
         config = self.config
         if config is None:
             return {}
@@ -68,10 +68,10 @@ class FleetLine:
 
 
 def layout_of(config: Path) -> Layout:
-    """Return the layout of a line by its configuration file. What is wrong with the file is for its reader to say.
+    """Return the layout of a line by its configuration file. Errors in the file are left to the code that reads it.
 
-    It stands in the directory of its line, as `up` makes it, or anywhere else when `data_dir` is not below its own
-    directory; then the line's directory is `data_dir`.
+    The file is in its line's directory, as `up` makes it; or anywhere else, when `data_dir` is not below the file's
+    directory: then the line's directory is `data_dir`.
     """
     file = config.absolute()
     try:
@@ -98,7 +98,7 @@ def read_fleet(path: Path) -> tuple[FleetLine, ...]:
 
 
 def add_line(path: Path, data: Path) -> None:
-    """Add a line's directory at the end of the file, which is made where there is none. Raises :class:`SetupError`."""
+    """Add a line's directory at the end of the file, which is made if missing. Raises :class:`SetupError`."""
     try:
         text = path.read_text(encoding="utf-8") if path.is_file() else f"{HEADER}lines:\n"
         entry = yaml.safe_dump([{"data": str(data)}], default_flow_style=False)
@@ -108,9 +108,9 @@ def add_line(path: Path, data: Path) -> None:
 
 
 def require_addable(path: Path) -> tuple[FleetLine, ...]:
-    """Return the lines of a fleet to which one is to be added; none where there is no file yet.
+    """Return the lines of a fleet before one is added; none without a file.
 
-    Raises :class:`SetupError` also for a file that is right and of another form than :func:`add_line` can add to.
+    Raises :class:`SetupError` also for a valid file of a form to which :func:`add_line` cannot add.
     """
     if not os.path.lexists(path):
         return ()
@@ -135,7 +135,7 @@ def _entries(path: Path) -> list[Any]:
 
 
 def _line(entry: Any) -> FleetLine:
-    """Find one line. Raises `ValueError` with a sentence."""
+    """Return the line of one entry. Raises `ValueError` with a sentence."""
     if not isinstance(entry, dict) or len(entry) != 1 or not entry.keys() <= {"data", "config"}:
         raise ValueError("must have `data: DIRECTORY` or `config: FILE`, and one of them alone")
     ((key, value),) = entry.items()
@@ -152,7 +152,7 @@ def _line(entry: Any) -> FleetLine:
 
 
 def _shared(lines: Sequence[FleetLine]) -> Iterator[str]:
-    """Say what two lines have in common that each must have alone."""
+    """Report what two lines share but must have separately."""
     for (first, one), (second, other) in combinations(enumerate(lines), 2):
         pair = f"lines.{second} ({other.name}): "
         of_first = f"lines.{first} ({one.name})"
@@ -172,7 +172,7 @@ def _shared(lines: Sequence[FleetLine]) -> Iterator[str]:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same place; one that leads in a circle is no error here."""
+    """Whether two paths lead to the same place; a loop of links is no error here."""
     return os.path.realpath(one) == os.path.realpath(other)
 
 
@@ -181,9 +181,7 @@ def _common(one: Config, other: Config) -> Iterator[str]:
         yield "data_dir: is that"
     if _same(one.keys.vault_key_file, other.keys.vault_key_file):
         yield "keys.vault_key_file: is that"
-    if (
-        one.homeserver.joined or other.homeserver.joined
-    ):  # two that are run by `up` are two homeservers, whatever their names
+    if one.homeserver.joined or other.homeserver.joined:  # two lines run by `up` have two homeservers, whatever their names
         if one.policy_mxid == other.policy_mxid:
             yield "homeserver.policy_localpart: is, at one homeserver, the policy bot"
         if one.canary_mxid and one.canary_mxid == other.canary_mxid:

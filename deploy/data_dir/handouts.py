@@ -1,8 +1,8 @@
-"""Hand-outs: for each person of a real line a file that says how to sign in for the first time.
+"""Hand-outs: a file for each person of a real line, for their first sign-in.
 
-Rules of this module: a hand-out is the only place of a first password, so it is in no log, no backup and no `ready.json`;
-one that exists keeps its password. A file is named after an account, which everybody of the line may know, and stands in
-a directory that only the line's owner can open.
+Rules of this module: a first password is only in its hand-out: in no log, no backup and no `ready.json`; an existing
+hand-out keeps its password. A file has the name of the account, which all staff of the line may know, and is in a directory
+that only the line's owner can open.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEYS: Final = ("homeserver", "user", "password")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handout:
-    """What one person needs to sign in: the homeserver's URL, the whole Matrix id, and the first password."""
+    """One person's sign-in data: the homeserver's URL, the user id, and the first password."""
 
     homeserver: str
     user: str
@@ -30,7 +30,7 @@ class Handout:
 
     @property
     def localpart(self) -> str:
-        """The name of the account, without the server's."""
+        """The localpart of the account."""
         return self.user.removeprefix("@").partition(":")[0]
 
     @property
@@ -56,17 +56,17 @@ class Handout:
 
 
 def handout_file(directory: Path, user: str) -> Path:
-    """Return where the hand-out of a Matrix id is; an account's name may hold a slash, which no file's name can."""
+    """Return the path of a user id's hand-out; a slash, which an account's name may contain, is replaced."""
     return directory / f"{user.removeprefix('@').partition(':')[0].replace('/', '=2f')}.txt"
 
 
 def write(directory: Path, handout: Handout) -> None:
-    """Write a hand-out (mode 0600), over one of the same account."""
+    """Write a hand-out (mode 0600); replace one of the same account."""
     write_atomically(handout_file(make_private_directory(directory), handout.user), handout.text)
 
 
 def complete(directory: Path, homeserver: str, users: Iterable[str]) -> tuple[Handout, ...]:
-    """Return a hand-out for each Matrix id, with the present URL: the one that is there, or a new one.
+    """Return a hand-out for each user id, with the present URL: the existing one, or a new one.
 
     Raises :class:`SetupError` with all problems.
     """
@@ -90,5 +90,5 @@ def complete(directory: Path, homeserver: str, users: Iterable[str]) -> tuple[Ha
 
 
 def _group() -> str:
-    # No letter or digit that looks like another one: 31 of them, 5 groups of 5 are 123 bits.
+    # No letter or digit that looks like another one: 31 characters, 5 groups of 5 are 123 bits.
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(5))

@@ -1,7 +1,7 @@
-"""Where everything lies under a data directory, and on which ports.
+"""The paths under a data directory, and the ports.
 
-Rule of this module: a path or a port is spelled out here and nowhere else, and no name of a file tells anything about a
-person, but a hand-out's, which is the name of an account.
+Rule of this module: paths and ports are written only here, and no file's name reveals anything about a person, except a
+hand-out's, which is the name of an account.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 HOMESERVER_NAME: Final = "homeserver"
-"""The homeserver's host where each part has a network of its own (`deploy/init/compose_files.py`)."""
+"""The homeserver's host when each part has its own address (`deploy/init/compose_files.py`)."""
 EVERYWHERE: Final = "0.0.0.0"
-"""Where parts listen there."""
+"""The listen address of the parts in that case."""
 DEFAULT_PORT_BASE: Final = 8448
 CHILDREN: Final = ("homeserver", "bridge", "carrier")
 REAL_LINE_CHILDREN: Final = ("homeserver", "bridge")
-"""Of a line that is no rehearsal: its carrier is elsewhere."""
+"""The children of a line that is no rehearsal: it has an outside carrier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Ports:
         return self.base + 2
 
     def of(self, child: str) -> int:
-        """Tell the port of a child by its name."""
+        """Return the port of a child by its name."""
         return self.base + CHILDREN.index(child)
 
     def url(self, child: str) -> str:
-        """Where a child answers, without a slash at the end."""
+        """Return the URL of a child, without a slash at the end."""
         return f"http://{HOST}:{self.of(child)}"
 
 
@@ -68,7 +68,7 @@ class Layout:
 
     @property
     def handout(self) -> Path:
-        """Of a real line, for each of its first people how to sign in (`deploy/data_dir/handouts.py`)."""
+        """Hand-outs for the first people of a real line (`deploy/data_dir/handouts.py`)."""
         return self.data / "handout"
 
     @property
@@ -78,27 +78,27 @@ class Layout:
 
     @property
     def logs(self) -> Path:
-        """One log per child, and one older one of each."""
+        """For each child one log and one older log."""
         return self.data / "logs"
 
     @property
     def run(self) -> Path:
-        """Locks, process ids and `ready.json`: of no worth when nothing runs."""
+        """Locks, process ids and `ready.json`: not needed when nothing runs."""
         return self.data / "run"
 
     @property
     def bridge(self) -> Path:
-        """What the bridge keeps: its databases."""
+        """The bridge's databases."""
         return self.data / "bridge"
 
     @property
     def config(self) -> Path:
-        """The bridge's configuration, the operator's to edit."""
+        """The bridge's configuration, which the operator edits."""
         return self.config_file or self.data / "config.yaml"
 
     @property
     def has_config(self) -> bool:
-        """Whether anything lies there: a link to nothing, or a directory, is no line that is new. Its reader says what."""
+        """Whether that path exists, even as a dangling link or a directory: then the line is not new."""
         return os.path.lexists(self.config)
 
     @property
@@ -108,7 +108,7 @@ class Layout:
 
     @property
     def carrier_store(self) -> Path:
-        """What the rehearsal carrier keeps over its restart, sealed."""
+        """The rehearsal carrier's sealed store of texts."""
         return self.data / "carrier.journal"
 
     @property
@@ -118,27 +118,27 @@ class Layout:
 
     @property
     def homeserver_settings(self) -> Path:
-        """Settings of the operator's own for Synapse (`deploy/stack/synapse_overlay.py`); often not there."""
+        """The operator's own settings for Synapse (`deploy/stack/synapse_overlay.py`); it often does not exist."""
         return self.data / "homeserver.d"
 
     @property
     def first_start(self) -> Path:
-        """What Synapse is told besides at its first start only: where the registration secret is. Removed after."""
+        """Synapse's additional configuration for its first start only: the registration secret's path. Deleted later."""
         return self.homeserver / "first-start.yaml"
 
     @property
     def provisioned(self) -> Path:
-        """Written last, when the accounts are there; so an interrupted first run is done again."""
+        """Written last, after the accounts were made; so an interrupted first run is repeated."""
         return self.homeserver / "provisioned"
 
     @property
     def postgres_begun(self) -> Path:
-        """Written before the homeserver's first start on PostgreSQL: what its database then holds is this directory's."""
+        """Written before the homeserver's first start on PostgreSQL: says that its database belongs to this directory."""
         return self.homeserver / "postgresql"
 
     @property
     def begun(self) -> Path:
-        """A file as old as the line: the first run's mark, or the configuration of a line with a homeserver elsewhere."""
+        """A file as old as the line: the first run's mark, or the configuration of a line without its own homeserver."""
         return self.provisioned if self.provisioned.exists() else self.config
 
     @property
@@ -148,38 +148,38 @@ class Layout:
 
     @property
     def bridge_file(self) -> Path:
-        """What a running bridge says of itself (`bridge/app/bridge_file.py`)."""
+        """Facts that a running bridge writes about itself (`bridge/app/bridge_file.py`)."""
         return self.run / "bridge.json"
 
     @property
     def canary_file(self) -> Path:
-        """How the canary's last round trip went (`deploy/canary/runner.py`)."""
+        """The result of the canary's last round trip (`deploy/canary/runner.py`)."""
         return self.run / "canary.json"
 
     @property
     def deaths(self) -> Path:
-        """When children ended by themselves (`deploy/stack/deaths.py`)."""
+        """The times of children's deaths (`deploy/stack/deaths.py`)."""
         return self.run / "deaths.json"
 
     @property
     def doctor(self) -> Path:
-        """What `doctor --changes` found the last time (`deploy/doctor/changes.py`)."""
+        """The last result of `doctor --changes` (`deploy/doctor/changes.py`)."""
         return self.run / "doctor.json"
 
     @property
     def doctor_alarm(self) -> Path:
-        """What `doctor --alarm` told the last time (`deploy/doctor/alarm.py`)."""
+        """The last report of `doctor --alarm` (`deploy/doctor/alarm.py`)."""
         return self.run / "doctor-alarm.json"
 
     @property
     def lock(self) -> Path:
-        """Held by the one `up` of this directory."""
+        """The lock that the directory's one `up` holds."""
         return self.run / "up.lock"
 
     def pid(self, child: str) -> Path:
-        """Locked by a running child, with its process id inside."""
+        """Return the file that a running child locks; it contains the process id."""
         return self.run / f"{child}.pid"
 
     def log(self, child: str) -> Path:
-        """Where a child's output goes."""
+        """Return the file of a child's output."""
         return self.logs / f"{child}.log"

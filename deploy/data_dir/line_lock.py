@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
-    """A bridge runs there."""
+    """A bridge runs on that directory."""
 
     def __init__(self, where: Path | str) -> None:
         super().__init__([f"{where}: the line runs; stop it first"])
@@ -28,9 +28,9 @@ class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
 
 @contextlib.contextmanager
 def line_stopped(data: Path) -> Iterator[None]:
-    """Keep every bridge from a data directory for the length of a block. Raises `LineRuns` while one has it, `OSError`."""
-    # No link is followed: the account of the directory could have root open, and make, a file of root's by it. Nor is who
-    # reads a pipe waited for.
+    """Lock a data directory against bridges during the block. Raises `LineRuns` while one runs, `OSError`."""
+    # No link is followed: by a link the directory's owner could make root open or create a file elsewhere. With
+    # `O_NONBLOCK` a pipe in its place is not waited for.
     how = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     lock = os.open(data / "lock", how, 0o600)
     try:

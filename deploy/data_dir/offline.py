@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from bridge.storage.database import Database, Snapshot, Transaction, Work
 
 LINE_ENTRY: Final = "line"
-"""Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
+"""The owner of audit entries that belong neither to a thread nor to the desk."""
 
 
 def open_vault(config: Config, keys: KeyFile | None = None) -> Vault:
-    """Make a vault. `keys`: an open file of keys; without one it is for what its two keys give: hashes and derived keys."""
+    """Make a vault. `keys`: an open key file; without one it only gives hashes and derived keys."""
     return Vault(
         keys=keys or KeyFile(path=config.data_dir / "keys.db"),
         vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
@@ -44,9 +44,9 @@ def open_vault(config: Config, keys: KeyFile | None = None) -> Vault:
 
 @contextlib.contextmanager
 def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[Snapshot]:
-    """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read.
+    """Read the main database in one transaction. Raises `DatabaseError` when it is missing or cannot be read.
 
-    That of an older version is read as far as it has what is asked for; for anything else it raises `OutdatedSchema`.
+    In a database of an older version only the tables and columns that it has can be read; others raise `OutdatedSchema`.
     """
     with line_snapshot(config.data_dir, config.database_url, busy_ms=busy_ms) as db:
         older = 0 < schema.MIGRATIONS.peek_version(db) < schema.MIGRATIONS.latest
@@ -61,7 +61,7 @@ def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[Snap
 def line_snapshot(
     data: Path, server: str | None, *, file: str = "main.db", busy_ms: int = BUSY_MS
 ) -> contextlib.AbstractContextManager[Snapshot]:
-    """Read a database of the line, a file or a schema on a server, as it is at one moment. Raises `DatabaseError`."""
+    """Read a database of the line, a file or a schema on a server, in one transaction. Raises `DatabaseError`."""
     path = data / file
     if server is None:
         return snapshot(path, busy_ms=busy_ms)
@@ -69,7 +69,7 @@ def line_snapshot(
 
 
 def has_database(config: Config) -> bool:
-    """Whether the line has a database: it is made at its first start. True where that cannot be asked."""
+    """Whether the line has a database, which its first start makes. True when the server does not answer."""
     if (server := config.database_url) is None:
         return (config.data_dir / "main.db").is_file()
     try:
@@ -80,7 +80,7 @@ def has_database(config: Config) -> bool:
 
 
 def _main_database(config: Config, *, leads: bool = False) -> Database:
-    """Return the main database, not open yet. Raises `Unavailable` for a file that is not there: only a start makes it."""
+    """Return the main database, not yet open. Raises `Unavailable` for a missing file: only a start makes it."""
     file = config.data_dir / "main.db"
     if config.database_url is None and not file.is_file():
         raise Unavailable("SQLITE_CANTOPEN")
@@ -88,9 +88,10 @@ def _main_database(config: Config, *, leads: bool = False) -> Database:
 
 
 async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None = None, *, leads: bool = False) -> None:
-    """Note a kind in the audit, in one commit with `work`. Raises `DatabaseError`.
+    """Record a kind in the audit, in one commit with `work`. Raises `DatabaseError`.
 
-    `leads`: no bridge may run meanwhile, on another machine either, which has the server and not our lock. Raises `InUse`.
+    `leads`: take the lease, so that no bridge runs meanwhile, also on another machine, where our lock has no effect. Raises
+    `InUse`.
     """
     database = _main_database(config, leads=leads)
     audit = AuditLog(vault=open_vault(config))
@@ -108,7 +109,7 @@ async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None 
 
 
 async def commit(config: Config, work: Work[None]) -> None:
-    """Write something into the main database in one commit, beside the bridge. Raises `DatabaseError`."""
+    """Run `work` in one commit of the main database, beside the bridge. Raises `DatabaseError`."""
     database = _main_database(config)
     await database.open()
     try:

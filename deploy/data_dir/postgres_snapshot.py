@@ -1,7 +1,7 @@
-"""A PostgreSQL database of the line as a command reads it beside the bridge: at one moment, and answered at once.
+"""A PostgreSQL database of the line as a command reads it beside the bridge: one snapshot, by synchronous calls.
 
-Rules of this module: one transaction that only reads, on a connection of its own, whose event loop is a thread's of its
-own, so that a command may ask from within another loop; the end of the program waits for no server that is silent.
+Rules of this module: one read-only transaction on its own connection, whose event loop runs in a separate thread, so that a
+command can read while another loop runs; the program's exit does not wait for a server that does not answer.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class PostgresSnapshot:
         return self._run(self._connection.fetchval(statement, *values))
 
     def tables(self) -> set[str]:
-        """Return the names of its tables."""
+        """Return the names of the schema's tables."""
         return {str(row["tablename"]) for row in self.fetch(TABLES)}
 
 
 @contextlib.contextmanager
 def snapshot(place: PostgresPlace, *, busy_ms: int = LOCK_MS) -> Iterator[PostgresSnapshot]:
-    """Read it as it is at one moment. Raises `DatabaseError`.
+    """Read a database in one transaction. Raises `DatabaseError`.
 
-    `busy_ms`: how long a statement may wait for a lock; where that is less than usual, it limits the connecting, too.
+    `busy_ms`: how long a statement may wait for a lock; a value below `LOCK_MS` also limits the time to connect.
     """
     loop = asyncio.new_event_loop()
 

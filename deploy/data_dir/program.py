@@ -1,6 +1,6 @@
-"""Which version of the program this is.
+"""The version of this program.
 
-Rule of this module: the source says it; where the program is installed without its source, the package does.
+Rule of this module: it comes from the source; when the program is installed without its source, from the package.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def own_version() -> str:
-    """Return the version of the source, or, where it is installed without its source, of the package."""
+    """Return the version of the source, or of the package when there is no source."""
     source = ROOT / "pyproject.toml"
     if source.is_file():
         return str(tomllib.loads(source.read_text(encoding="utf-8"))["project"]["version"])
-    import importlib.metadata  # noqa: PLC0415 - no other case needs it, and every verb imports this module
+    import importlib.metadata  # noqa: PLC0415 - only this case needs it, and every verb imports this module
 
     return importlib.metadata.version("quietline")

@@ -1,7 +1,7 @@
 """The secrets of one installation: made once, kept in files of mode 0600.
 
-Rules of this module: a secret is never made twice, never printed, and its value is never part of a name or an argument;
-what sealed data depends on is never quietly replaced by a new one.
+Rules of this module: a secret is never made twice, never printed, and its value is never part of a name or an argument; a
+secret on which sealed data depends is never replaced silently.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STAFF: Final[tuple[tuple[str, Role], ...]] = (("ada", "advocate"), ("bea", "advo
 class SetupError(ProblemsError):
     """The data directory or the configuration cannot be used.
 
-    `may_pass`: nothing has to be changed here; another start may find it well.
+    `may_pass`: nothing has to be changed here; another start may succeed.
     """
 
     def __init__(self, problems: list[str], *, may_pass: bool = False) -> None:
@@ -82,18 +82,18 @@ def _accounts() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """The files with the secrets, by what they are for."""
+    """The files with the secrets, by purpose."""
 
     directory: Path
 
     @property
     def as_token(self) -> Path:
-        """What the bridge says to the homeserver."""
+        """The token with which the bridge authenticates to the homeserver."""
         return self.directory / "as_token"
 
     @property
     def hs_token(self) -> Path:
-        """What the homeserver would say to the bridge; nothing is pushed, but the registration must name one."""
+        """The homeserver's token for the bridge: nothing is pushed, but the registration must contain one."""
         return self.directory / "hs_token"
 
     @property
@@ -113,17 +113,17 @@ class Secrets:
 
     @property
     def carrier_token(self) -> Path:
-        """What the bridge says to the rehearsal carrier."""
+        """The token with which the bridge authenticates to the rehearsal carrier."""
         return self.directory / "carrier_token"
 
     @property
     def carrier_signing_key(self) -> Path:
-        """What the rehearsal carrier signs webhooks with."""
+        """The key with which the rehearsal carrier signs webhooks."""
         return self.directory / "carrier_signing_key"
 
     @property
     def carrier_store_key(self) -> Path:
-        """Seals what the rehearsal carrier keeps over its restart: 32 bytes in hex."""
+        """Seals the rehearsal carrier's store of texts: 32 bytes in hex."""
         return self.directory / "carrier_store.key"
 
     @property
@@ -138,12 +138,12 @@ class Secrets:
 
     @property
     def bridge_database(self) -> Path:
-        """The URL of the bridge's own PostgreSQL, where it has one."""
+        """The URL of the bridge's own PostgreSQL, if it has one."""
         return self.directory / "bridge_database_url"
 
     @property
     def homeserver_database(self) -> Path:
-        """The URL of the homeserver's PostgreSQL, where it has one."""
+        """The URL of the homeserver's PostgreSQL, if it has one."""
         return self.directory / "homeserver_database_url"
 
     @property
@@ -158,19 +158,19 @@ class Secrets:
 
     @property
     def accounts(self) -> Path:
-        """The first accounts with their passwords, in one file so that no file is named after a person."""
+        """The first accounts with their passwords, in one file, so that no file name contains a person's name."""
         return self.directory / "accounts.json"
 
     @property
     def registration(self) -> Path:
-        """The secret that makes accounts at the first start; removed after it."""
+        """The secret for making accounts at the first start; deleted after it."""
         return self.directory / "registration_secret"
 
     def make(self, *, provisioned: bool, sealed: bool, accounts: bool = True) -> None:
-        """Make what is missing. Raises :class:`SetupError` when data exist that only a lost secret could open.
+        """Make missing secrets. Raises :class:`SetupError` when data exist that only a lost secret could open.
 
-        `provisioned`: the homeserver has its database and accounts. `sealed`: the bridge has sealed something.
-        `accounts`: this is a rehearsal, whose first passwords are among the secrets; a real line has hand-outs.
+        `provisioned`: the homeserver has its database and accounts. `sealed`: the bridge has sealed data.
+        `accounts`: this is a rehearsal, whose first passwords are secrets here; a real line has hand-outs.
         """
         make_private_directory(self.directory)
         keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)

@@ -1,7 +1,7 @@
-"""The staff of a line in its `config.yaml`: an entry put in or taken out, every other letter left as it is.
+"""The staff of a line in its `config.yaml`: adds or removes an entry, and leaves every other character as it is.
 
 Rule of this module: the result is parsed again and must equal the old configuration with one entry more or less. If that
-fails because of how the file is written, the file is left alone, and the operator is told what to change by hand.
+fails because of the file's form, the file is not changed, and the operator is told what to change by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_entry(path: Path, mxid: str, role: Role) -> None:
-    """Put a person into `lines.0.staff`. Raises `SetupError` and `OSError`."""
+    """Add a person to `lines.0.staff`. Raises `SetupError` and `OSError`."""
     entry = f"{{mxid: {json.dumps(mxid)}, role: {role}}}"
     text = _read(path)
     staff = _staff_node(path, text)
@@ -39,7 +39,7 @@ def add_entry(path: Path, mxid: str, role: Role) -> None:
 
 
 def remove_entry(path: Path, mxid: str) -> bool:
-    """Take a person out of `lines.0.staff`; False when they are not there. Raises `SetupError` and `OSError`."""
+    """Remove a person from `lines.0.staff`; return False when they are not in it. Raises `SetupError` and `OSError`."""
     text = _read(path)
     before = _staff(text)
     indices = [n for n, entry in enumerate(before) if entry.get("mxid") == mxid]
@@ -68,7 +68,7 @@ def _without(text: str, staff: yaml.SequenceNode, n: int) -> str:
 
 
 def _end(node: yaml.Node) -> int:
-    """Return where a node ends; the mark of a block is where the next thing begins."""
+    """Return the end of a node; the end mark of a block is the beginning of the next node."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         return _end(node.value[-1][1])
     return int(node.end_mark.index)

@@ -1,7 +1,7 @@
 """Pages made from the tables that drive the product: every command by place, and the advocate's page, in two languages.
 
-Rule of this module: what the code knows is not written a second time; a page says only what its table, the base pack or the
-receipts say, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages again.
+Rule of this module: facts of the code are not written a second time; a page contains only facts of its table, the base pack
+or the receipts, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def commands_page() -> str:
 
 
 def advocate_page() -> str:
-    """Return the advocate's one page: to print, and to have beside one."""
+    """Return the advocate's page, one sheet to print."""
     pack = load(["base"])
     s = pack.settings
     card = [f"| `{cell(usage(c))}` | {_places(c)} | {c.help} |" for c in COMMANDS if c.card]
@@ -216,7 +216,7 @@ PEOPLE: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "first-evening": first_evening_page,
     }
 )
-"""Pages that are made in a language of the pages: the English file has no code in its name."""
+"""Pages in every language of the pages: the English file has no language code in its name."""
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
         "commands.md": commands_page,
@@ -234,7 +234,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
 
 
 def main() -> int:
-    """Write every page again."""
+    """Write every page."""
     DOCS.mkdir(exist_ok=True)
     for name, make_page in PAGES.items():
         (DOCS / name).write_text(make_page(), encoding="utf-8")
@@ -242,7 +242,7 @@ def main() -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Say a length of time in whole minutes, or in seconds below one."""
+    """Return a duration in words: in whole minutes, or in seconds below one minute."""
     if seconds < 60:
         return f"{int(seconds)} seconds"
     return "one minute" if seconds < 120 else f"{int(seconds // 60)} minutes"

@@ -1,7 +1,7 @@
-"""What stands beside each key of the configuration on its page: what it is for, and an example.
+"""The text for each key of the configuration on its page: its purpose, and an example.
 
-Rule of this module: one entry for each key of the models, under its place; a carrier's under `carrier.KIND.KEY`, and under
-`carrier.KEY` where every kind has it. A test compares the table with the models.
+Rule of this module: one entry for each key of the models, by its place; a carrier's key as `carrier.KIND.KEY`, or as
+`carrier.KEY` when every kind has it. A test compares the table with the models.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class Note(NamedTuple):
-    """`why`: what the key is for, a sentence without its full stop. `example`: a value as YAML has it."""
+    """`why`: the key's purpose, a sentence without its full stop. `example`: a value in YAML."""
 
     why: str
     example: str

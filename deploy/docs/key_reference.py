@@ -1,6 +1,6 @@
-"""The page of every key of the configuration: type, default, what it is for, an example.
+"""The page of all keys of the configuration: type, default, purpose, an example.
 
-Rule of this module: keys, types and defaults come from the models; what a key is for comes from `key_notes`.
+Rule of this module: keys, types and defaults come from the models; a key's purpose comes from `key_notes`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def sections() -> Iterator[tuple[str, type[Section], str]]:
 
 
 def note_place(place: str, name: str) -> str:
-    """Return where the note of a key stands."""
+    """Return the place of a key's note."""
     if place.startswith("carrier.") and name in OF_EVERY_CARRIER:
         return f"carrier.{name}"
     return f"{place}.{name}" if place else name
@@ -83,7 +83,7 @@ def _rows(model: type[Section], place: str) -> Iterator[str]:
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:
-    """Return the section that a key holds, by itself or in a list."""
+    """Return the section type of a key, single or in a list."""
     kinds = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type)]
     inner = [part for part in kinds if issubclass(part, Section)]
     return inner[0] if inner else None

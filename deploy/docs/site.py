@@ -1,9 +1,9 @@
-"""The pages as a website: `python -m deploy.docs.site DIRECTORY` writes static HTML that asks nobody else for anything.
+"""The pages as a website: `python -m deploy.docs.site DIRECTORY` writes static HTML without any outside request.
 
-Rules of this module: every page is in the navigation, once; a link that leads to no page, no heading and no file of the
-project is an error, and so is a picture without words or from elsewhere; then nothing is written. There is no script, no
-font and no style sheet from elsewhere, and none of the pages' own HTML is let through. markdown-it-py is locked for the
-command's terminal output already.
+Rules of this module: every page is in the navigation, once; a link without a target (a page, heading or file of the
+project) is an error, and so is a picture without a description or from elsewhere: then nothing is written. No script, font
+or style sheet is loaded from elsewhere, and HTML in the pages is not passed through. markdown-it-py is already a locked
+dependency, for the command's terminal output.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 PICTURES: Final = ROOT / "deploy" / "docs" / "pictures"
 DECISIONS: Final = "deploy/docs/decisions"
-"""Their pages are reached from `DECISIONS.md`, and are not in the navigation themselves."""
+"""`DECISIONS.md` links to these pages; they are not in the navigation themselves."""
 STYLE: Final = """\
 body{font:1rem/1.55 system-ui,sans-serif;margin:0;color:#1b1b1b;background:#fff}
 main{max-width:52rem;padding:1rem 1.5rem 4rem;margin:auto}
@@ -115,12 +115,12 @@ POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 
 
 
 class BrokenLinks(Exception):  # noqa: N818 - an answer, not a failure
-    """Links that lead nowhere, each with its page."""
+    """Links without a target, each with its page."""
 
 
 @dataclass(slots=True)
 class Page:
-    """One page of the site. `source`: its path in the project; `links`: what it links to, as written."""
+    """One page of the site. `source`: its path in the project; `links`: its links, as written."""
 
     source: str
     tokens: Sequence[Token]
@@ -128,11 +128,11 @@ class Page:
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     pictures: list[tuple[str, str]] = field(default_factory=list)
-    """What it shows: the file, as written, and its words."""
+    """Its pictures: the file, as written, and the description."""
 
     @property
     def name(self) -> str:
-        """The file that it becomes."""
+        """The name of its file on the site."""
         return "index.html" if self.source == "README.md" else self.source.removesuffix(".md").replace("/", "-") + ".html"
 
 
@@ -143,7 +143,7 @@ def sources() -> list[str]:
 
 
 def read_pages() -> dict[str, Page]:
-    """Read all pages, by source. Raises :class:`BrokenLinks` with every link that leads nowhere."""
+    """Read all pages, by source. Raises :class:`BrokenLinks` with every link without a target."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     pages = {}
     for source in sources():
@@ -263,7 +263,7 @@ def _navigation(page: Page, pages: Mapping[str, Page]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the site into a directory. 0 written, 1 a link leads nowhere, 2 usage."""
+    """Write the site into a directory. 0 written, 1 a link has no target, 2 usage."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m deploy.docs.site DIRECTORY\n")
         return 2

@@ -76,12 +76,12 @@ def commands_page() -> str:
 
 
 def mark_of(receipt: DeliveryReceipt) -> str:
-    """Return a mark as it stands on a message of whoever reads Spanish."""
+    """Return a mark as a reader of Spanish sees it on a message."""
     return words_of(f"mark.{receipt.name.lower()}", SPANISH)
 
 
 def advocate_page() -> str:
-    """Return the advocate's one page in Spanish: to print, and to have beside one."""
+    """Return the advocate's page in Spanish, one sheet to print."""
     s = load(["base"]).settings
     card = [
         f"| `{cell(usage(c, 'es'))}` | {', '.join(PLACES[place] for place in c.places)} | {help_in(c, 'es')} |"
@@ -247,7 +247,7 @@ def advocate_page() -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say a length of time in whole minutes, or in seconds below one."""
+    """Return a duration in words: in whole minutes, or in seconds below one minute."""
     if seconds < 60:
         return f"{int(seconds)} segundos"
     return "un minuto" if seconds < 120 else f"{int(seconds // 60)} minutos"

@@ -1,7 +1,7 @@
-"""The card of eight lines: what an advocate does, by the moment in which it is done.
+"""The card of eight lines: an advocate's steps, by situation.
 
-Rule of this module: a line begins with its moment, and the first command in it is what is typed then. A test plays a drill
-by the printed lines alone (`tests/deploy/docs/pages/test_card.py`), so a line that misleads fails there.
+Rule of this module: a line begins with its situation, and its first command is the one to type then. A test plays a drill
+from the printed lines alone (`tests/deploy/docs/pages/test_card.py`), so a misleading line fails there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The page for counsel: what exists, for how long, what a paper can reach, and what the agency has to decide.
+"""The page for counsel: which data exist, for how long, what a legal demand can reach, and what the agency has to decide.
 
 Rules of this module: times are those of the base pack and steps those of its playbook, so the page says what the software
-does; what counsel alone can know is asked, and not answered.
+does; what only counsel can know is a question on the page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from policies.load import load
 from policies.pack import Pack, TextName
 
 LEGAL_TEXTS: Final = (TextName.LIMITS, TextName.RIGHTS, TextName.DEVICE, TextName.STOP)
-"""Texts that a line in service sends in reviewed words alone; a test compares them with the pack."""
+"""Texts that a line in service sends only in reviewed words; a test compares them with the pack."""
 NAMES: Final = {
     "en": {
         TextName.LIMITS: "limits",

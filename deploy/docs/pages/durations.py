@@ -1,7 +1,7 @@
-"""Lengths of time of the pack, as a page says them.
+"""Durations of the pack in the words of a page.
 
-Rule of this module: whole units alone. A length that is no whole number of its unit is said in the next smaller one, so
-that a page never says less, or more, than the line does.
+Rule of this module: only whole units. A duration that is not a whole number of its unit is written in the next smaller one,
+so that a page is always exact.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ NAMES: Final = {
     },
 }
 HOURS_TO: Final = 96 * 3_600
-"""Below it, hours are said and not days: 72 hours is what the rest of the documentation calls them."""
+"""Below it, hours are written and not days: the rest of the documentation says 72 hours."""
 
 
 def said(seconds: float, language: str) -> str:
-    """Say a length of time in a language of the pages: `8 seconds`, `72 horas`, `90 days`."""
+    """Return a duration in a language of the pages: `8 seconds`, `72 horas`, `90 days`."""
     whole = round(seconds)
     size, unit = next(
         (size, unit)

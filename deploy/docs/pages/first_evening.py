@@ -1,8 +1,8 @@
-"""An advocate's first evening, as a story: one drill from the first word to the debrief, with what is typed and seen.
+"""An advocate's first evening, as a story: one drill from the first word to the debrief, with all inputs and outputs.
 
-Rules of this module: the texter's words are those of the drill's script, what is seen is a notice or a text of the base
-pack, and what is typed does what the story says. A test plays the drill by the printed page, line by line
-(`tests/deploy/docs/pages/test_first_evening.py`), so the story is what happens.
+Rules of this module: the texter's words are those of the drill's script, every output is a notice or a text of the base
+pack, and every input has the effect that the story describes. A test plays the drill from the printed page, line by line
+(`tests/deploy/docs/pages/test_first_evening.py`), so the story is true.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ DRILL: Final = "phone-taken"
 
 @unique
 class Line(Enum):
-    """What a line of the story is."""
+    """The kind of a line of the story."""
 
     TEXT = "text"
-    """The texter's next text, of the script."""
+    """The texter's next text, from the script."""
     TYPE = "type"
-    """What the advocate types: at the desk before the thread is theirs, then in its room."""
+    """The advocate's input: at the desk before the thread is theirs, then in its room."""
     DELETE = "delete"
-    """The advocate deletes what they typed last, before it leaves."""
+    """The advocate deletes their last message before it leaves."""
     SEE = "see"
-    """What the software says, at the desk, in the room or in the office: the key of a notice."""
+    """The key of a notice by the software, at the desk, in the room or in the office."""
     PHONE = "phone"
-    """A text of the agency that reaches the phone: its name."""
+    """The name of a text of the agency that reaches the phone."""
 
 
 MARKS: Final = {
@@ -59,7 +59,7 @@ MARKS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One part: its heading and what is told, by language; its lines; the picture that closes it, if there is one."""
+    """One part: heading and narration by language, its lines, and the picture at its end, if there is one."""
 
     heading: dict[str, str]
     told: dict[str, str]
@@ -214,7 +214,7 @@ def first_evening_page(language: str) -> str:
 
 
 def first_evening_lines(language: str) -> list[tuple[Line, str]]:
-    """Return the lines of the story: what each is, and its words."""
+    """Return the lines of the story: the kind and words of each."""
     texts = iter([in_words(step.words, language) for step in script_texts()])
     title, pack = in_words(load_drills()[DRILL].title, language), _pack()
     lines = []
@@ -233,7 +233,7 @@ def first_evening_lines(language: str) -> list[tuple[Line, str]]:
 
 
 def script_texts() -> tuple[Text, ...]:
-    """Return the texts of the drill as they come when everything is stopped at once."""
+    """Return the texts of the drill in the order of a run in which the advocate stops everything at once."""
     script = load_drills()[DRILL]
     return tuple(step for scene in ("begin", "taken", "stopped") for step in script.steps(scene) if isinstance(step, Text))
 

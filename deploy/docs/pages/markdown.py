@@ -1,4 +1,4 @@
-"""What the generated pages are put together from."""
+"""The building blocks of the generated pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GENERATED_NOTICE: Final = (
 
 
 def table(head: tuple[str, ...], rows: list[str]) -> str:
-    """Return a table: its head, and rows that are lines already."""
+    """Return a table. `head`: its cells; `rows`: complete lines."""
     return "\n".join((f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *rows))
 
 
@@ -20,5 +20,5 @@ def page(parts: list[str]) -> str:
 
 
 def cell(words: str) -> str:
-    """Return words as they may stand in a cell of a table."""
+    """Return words escaped for a cell of a table."""
     return words.replace("|", "\\|")

@@ -1,7 +1,7 @@
-"""The pictures of the documentation, and what each shows to a reader who does not see it.
+"""The pictures of the documentation, and a description of each for a reader who does not see it.
 
-Rule of this module: `python -m tests.deploy.docs.take_pictures` takes every one of these from what the product shows, and
-no other picture is in `deploy/docs/pictures`; a page may show only these.
+Rule of this module: `python -m tests.deploy.docs.take_pictures` takes each of these from the running product, and no other
+picture is in `deploy/docs/pictures`; a page may show only these.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHOWN: Final = {
     },
 }
 CLIENT: Final = {"client-desk": "desktop", "client-thread": "phone", "client-debrief": "phone"}
-"""Of these, what is shown in a client of others, and on which screen; the rest is taken on every screen."""
+"""Pictures of another project's client, with their screen; all others are taken on every screen."""
 LANGUAGES: Final = ("en", "es")
 
 
@@ -49,5 +49,5 @@ def file_name(what: str, screen: str, language: str) -> str:
 
 
 def picture(what: str, screen: str, language: str) -> str:
-    """Return a picture as a page shows it."""
+    """Return a picture as Markdown."""
     return f"![{SHOWN[what][language]}](pictures/{file_name(what, screen, language)})"

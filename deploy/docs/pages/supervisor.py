@@ -1,7 +1,7 @@
-"""The page for supervisors: what is theirs to do, by moment, and the commands that nobody else has.
+"""The page for supervisors: their tasks, by situation, and the commands that only they have.
 
-Rule of this module: the commands are those of the table; a moment names the command, and the command's own help says the
-rest.
+Rule of this module: the commands are those of the table; a situation names the command, and the command's own help has the
+details.
 """
 
 from __future__ import annotations

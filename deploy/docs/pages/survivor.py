@@ -1,7 +1,7 @@
 """A sheet for survivors: how the line works, in plain words, for the agency to hand out where that is safe.
 
-Rules of this module: school years 6 to 8 (`policies.readability`); numbers and words that can be texted are those of the
-pack; it promises nothing that the line does not hold by itself, and says what neither we nor anybody can take back.
+Rules of this module: school years 6 to 8 (`policies.readability`); numbers and words to text are those of the pack; it
+promises only what the line guarantees by itself, and says what neither we nor anybody else can undo.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WORDS: Final = {
     "en": {"stop": "STOP", "start": "START", "bye": "BYE", "later": "LATER"},
     "es": {"stop": "ALTO", "start": "START", "bye": "ADIOS", "later": "LUEGO"},
 }
-"""Words that a texter may send; a test has the pack understand each of them."""
+"""Words that a texter may send; a test checks that the pack understands each of them."""
 PARTS: Final = {
     "en": (
         "# How this text line works",
