@@ -1,9 +1,9 @@
-"""`quietline doctor --alarm` and `quietline alarm failed`: what is newly not well is told at the desk, and calls a person.
+"""`quietline doctor --alarm` and `quietline alarm failed`: a new fault is reported at the desk and to the person on call.
 
 Rules of this module: a running line gets the report through its database, and does both as for every alarm. When no line
 runs, or its database accepts no write, this module calls the person on call. A report contains only names of rows. A report
-is noted as sent after it was sent, so a crash in between sends it twice, never not at all; a call that no way accepted is
-made again by the next run.
+is noted as sent after it was sent, so a crash in between sends it twice and never loses it; a call that no way accepted is
+repeated by the next run.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from deploy.inspect.check_report import CheckReport
 
 BRIDGE: Final = "bridge"
-"""The row that says whether the line runs."""
+"""The row that shows whether the line runs."""
 LIVE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 
 
 async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckReport:
-    """Tell what changed since the last call with this file, and return it. A line that was well and is gets no word."""
+    """Report the changes since the last call with this file, and return them. Nothing is sent when all was and is well."""
     changed = changes.since_last_time(path, report, remember=False)
     failed = list(dict.fromkeys(row.name for row in changed.checks if not row.ok))
     is_told = True
@@ -46,9 +46,9 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
 
 
 async def raise_for_unit(config: Config, unit: str) -> bool:
-    """Tell that a unit of the service manager failed; False when people were to be called and no way took the call.
+    """Report that a unit of the service manager failed; return False when a call was needed and no way accepted it.
 
-    A line that does not run and has called within the hour, because it cannot start, is not called for once more.
+    For a line that does not run, there is no second call within an hour.
     """
     async with aiohttp.ClientSession(timeout=LIVE_TIMEOUT) as http:
         runs = await is_live(config, http)
@@ -58,10 +58,10 @@ async def raise_for_unit(config: Config, unit: str) -> bool:
 
 
 async def _tell(config: Config, failed: list[str], *, runs: bool) -> bool:
-    """Tell it; False when people were to be called and no way took the call. An empty chain is no failure."""
+    """Report the rows; return False when a call was needed and no way accepted it. Without any way it is no failure."""
 
     async def leave(transaction: Transaction) -> None:
-        # What the line has not taken yet is of another look, and is told with this one.
+        # Rows of an earlier run that the line has not read yet are reported together with these.
         before = json.loads(await line_state.get(transaction, line_state.CHECK_FOUND) or "[]") if failed else []
         names = list(dict.fromkeys([*before, *failed]))
         await line_state.put(transaction, line_state.CHECK_FOUND, json.dumps(names))

@@ -1,8 +1,8 @@
-"""`quietline doctor --changes`: what is other than the last time, so that a timer's mail comes when something happened.
+"""`quietline doctor --changes`: the rows that changed since the last call, so that a timer sends mail only for changes.
 
-Rules of this module: the state of the last time is a file of mode 0600 with the rows' names and how they were, and nothing
-of what they said, for a count that moves is no change. A row that nobody could ask keeps what it was. Without a file, or
-with one that cannot be read, everything counts as having been well. A file that cannot be written costs a repeated mail.
+Rules of this module: the last state is a file of mode 0600 with the rows' names and states, without their text, because a
+changed count is no change. A row that could not be checked keeps its state. Without a file, or with an unreadable one, all
+rows count as well before. When the file cannot be written, a mail is repeated.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 WELL, WARNING, NOT_WELL = "well", "warning", "not well"
 CONFIGURATION: Final = "configuration"
-"""The one name that a report may have several rows of: each problem is one."""
+"""The only name of which a report may have several rows: each problem is one."""
 
 
 def since_last_time(path: Path, report: CheckReport, *, remember: bool = True) -> CheckReport:
-    """Return the rows that changed since the last call with this file, and remember how all are now.
+    """Return the rows that changed since the last call with this file, and store all present states.
 
-    `remember`: False leaves that to a second call, for when what changed was told.
+    `remember`: False leaves the storing to a second call, made after the changes were reported.
     """
     before = _read(path)
     now, changed = {}, []
@@ -42,7 +42,7 @@ def since_last_time(path: Path, report: CheckReport, *, remember: bool = True) -
 
 
 def was_not_well(path: Path) -> bool:
-    """Whether something was not well at the last call with this file."""
+    """Whether a row was not well at the last call with this file."""
     return NOT_WELL in _read(path).values()
 
 

@@ -1,6 +1,6 @@
-"""What is asked of the line's database: its lock, its keys, times that are overdue, who is at the desk, when texts came.
+"""Probes of the line's database: its lock and keys, overdue work, members of the desk, times of texts.
 
-Rules of this module: it reads in transactions of its own and writes nothing; counts and times, never a row's content.
+Rules of this module: it reads in its own transactions and writes nothing; it shows counts and times, never a row's content.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from policies.pack import Pack
 
 LOCK_WAIT_MS: Final = 2000
-"""A commit of the bridge takes some milliseconds: what holds the lock for so long holds up texts."""
+"""A commit of the bridge takes some milliseconds: a program that holds the lock for so long delays texts."""
 DAY: Final = doctor_database.DAY
 UNREADABLE: Final = "Was the line started once, and is the disk well? Restore a backup where the file is damaged."
 SEND_ONE: Final = (
@@ -57,11 +57,11 @@ ROWS: Final = (
     "desk",
     "silence",
 )
-"""Rows of one reading of the database, all but the one about the audit."""
+"""Rows from one transaction of the database, all except the one about the audit."""
 
 
 def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_ms: int = LOCK_WAIT_MS) -> list[Probe]:
-    """Return the questions to the main database. `wait_ms`: for how long its lock is waited for."""
+    """Return the probes of the main database. `wait_ms`: how long a probe waits for its lock."""
 
     def reading(rows: Callable[[Snapshot], Iterator[CheckResult]]) -> Callable[[], Iterator[CheckResult]]:
         def read() -> Iterator[CheckResult]:
@@ -108,7 +108,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
 
 
 def _lock_probes(config: Config, *, wait_ms: int) -> list[Probe]:
-    """Return the questions about who can write, and about a server, if there is one."""
+    """Return the probes of the write lock, and of the server, if there is one."""
     if config.database is not None:
         return postgres_probes(config, wait_ms=wait_ms)
     lock = Probe(
@@ -120,7 +120,7 @@ def _lock_probes(config: Config, *, wait_ms: int) -> list[Probe]:
 
 
 def line_age(db: Snapshot, layout: Layout) -> float:
-    """Return how old the line is in days: from its first start, or from a file as old as it."""
+    """Return the line's age in days, since its first start or the time of its oldest file."""
     runs = RunHistory.parse(line_state.peek(db, line_state.RUNS))
     times = [runs.first] if runs else []
     times += [layout.begun.stat().st_mtime] if layout.begun.exists() else []
@@ -128,7 +128,7 @@ def line_age(db: Snapshot, layout: Layout) -> float:
 
 
 def check_calendar(db: Snapshot, config: Config, now: float) -> CheckResult:
-    """Whether the agency's calendar of shifts was read of late. No row names where it is."""
+    """Whether the agency's calendar of shifts was read recently. No row contains its file or URL."""
     name = "calendar"
     if config.line.calendar is None:
         return CheckResult(name=name, ok=True, what="the configuration names no calendar file and no address of one")
@@ -144,7 +144,7 @@ def check_calendar(db: Snapshot, config: Config, now: float) -> CheckResult:
 
 
 def check_clock(db: Snapshot) -> CheckResult:
-    """Whether the machine's clock is believed, and was not set since the bridge last looked at it."""
+    """Whether the bridge trusts the machine's clock, and the clock was not set since the bridge last checked it."""
     doubted = doctor_database.check_clock(db)
     last, now = line_state.peek(db, line_state.CLOCK_SAMPLE), sample_clock()
     same_boot = last is not None and last.split(" ")[2:3] == [now.boot_id] and bool(now.boot_id)
@@ -156,7 +156,7 @@ def check_clock(db: Snapshot) -> CheckResult:
 
 
 def check_desk(db: Snapshot, config: Config) -> CheckResult:
-    """Whether anybody is at the desk, and a supervisor among them."""
+    """Whether the desk has members, and a supervisor among them."""
     ours = {config.policy_mxid, config.puppet_mxid}
     levels = [level for user, (where, level) in peek_desk_members(db).items() if where == "join" and user not in ours]
     supervisors = sum(level >= SUPERVISOR_LEVEL for level in levels)
@@ -170,7 +170,7 @@ def check_desk(db: Snapshot, config: Config) -> CheckResult:
 
 
 def check_silence(db: Snapshot, config: Config, *, now: float, age: float) -> CheckResult:
-    """Whether no text came for longer than it is usual here. `age`: of the line, in days."""
+    """Whether no text came for longer than usual. `age`: the line's, in days."""
     name, history = "silence", ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
     hours = age * 24 if history is None else now / HOUR - history.last - 1
     limit = ArrivalHistory(last=0, gaps={}).limit_hours if history is None else history.limit_hours
@@ -185,7 +185,7 @@ def check_silence(db: Snapshot, config: Config, *, now: float, age: float) -> Ch
 
 
 def check_lock(config: Config, *, wait_ms: int) -> CheckResult:
-    """Whether the bridge can write its file: another program may hold it."""
+    """Whether the bridge can write its file: another program may hold the lock."""
     name, file = "database lock", config.data_dir / "main.db"
     do = f"End the program that holds it (`fuser -v {file}` names it): no text is stored meanwhile, and none is lost."
     if is_write_locked(file, wait_ms=wait_ms):
@@ -195,7 +195,7 @@ def check_lock(config: Config, *, wait_ms: int) -> CheckResult:
 
 
 def _with_keys(name: str, check: Callable[[], CheckResult]) -> CheckResult:
-    """Make a check that reads key files, which may be missing: the rest of the database is told all the same."""
+    """Run a check that reads key files; when they are missing, only this row fails."""
     try:
         return check()
     except (OSError, ValueError):

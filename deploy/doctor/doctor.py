@@ -1,9 +1,9 @@
-"""`quietline doctor`: whether a line is as safe as it should be, asked from beside it, running or not.
+"""`quietline doctor`: whether a line is as safe as it should be, checked from outside, while it runs or not.
 
-Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
-secret or a number; every row that is not well says what to do; a rehearsal is exempt from what only a real line needs, and
-the report says so. Every report has every row of `ROWS`, whose names do not change between versions. All checks run at the
-same time, each with its own time limit. A row that another fault makes unanswerable says so, and is not one more fault.
+Rules of this module: it reads and changes nothing; it prints public data (fingerprints) and counts, never a secret or a
+number; every row that is not well says what to do; a rehearsal is exempt from requirements of a real line, and the report
+says so. Every report has every row of `ROWS`, whose names do not change between versions. All checks run at the same time,
+each with its own time limit. A row that another fault makes unanswerable says so, and is no additional fault.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ ROWS: Final = (
     "staff pushers",
     "first passwords",
 )
-"""The name of every row, in the order of a report. Names stay from version to version; new ones may come."""
+"""The name of every row, in the order of a report. Names never change between versions; new ones may be added."""
 
 OF_THE_HOMESERVER: Final = (
     "homeserver version",
@@ -119,11 +119,11 @@ CONSEQUENCES: Final = (
     ("database server", ("database", "leader")),
     ("bridge", ("public address", "texts")),
 )
-"""A fault, and the rows that cannot be judged while it stands."""
+"""A fault, and the rows that cannot be judged while it lasts."""
 
 
 async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple[CheckReport, bool]:
-    """Check everything. `seconds`: the limit of each question. The second value: False when no line could be started."""
+    """Check everything. `seconds`: the limit of each probe. The second value: False when no line can be started."""
     try:
         config, problems = parse(layout.config)
     except ConfigError as error:
@@ -146,7 +146,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
 
 
 def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
-    """Return a row for each name, in the order of `ROWS`: the worst that was said of it. What cannot be judged says why."""
+    """Return a row for each name, in the order of `ROWS`: the worst result. A row that cannot be judged says why."""
     worst: dict[str, CheckResult] = {}
     for row in rows:
         if row.name not in worst or _badness(row) > _badness(worst[row.name]):
@@ -168,13 +168,13 @@ def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport
 
 
 def _settled(config: Config, pack: Pack | None) -> list[CheckResult]:
-    """Return the rows that need nobody's answer."""
+    """Return the rows that need no answer of another part."""
     rows = [shared_checks.check_on_call(config), shared_checks.check_carrier(config), shared_checks.check_secure_delete()]
     return [*rows, shared_checks.check_packs(config, pack)] if pack is not None else rows
 
 
 def _without_configuration(layout: Layout) -> list[Probe]:
-    """Return what can be asked of a line whose configuration cannot be read."""
+    """Return the probes that work without a readable configuration."""
     again = "Put the configuration right first."
     return [
         Probe(names=("disk",), ask=of_thread(lambda: [shared_checks.check_disk_space(layout)]), do=again),
@@ -197,7 +197,7 @@ def _broken_pack(problems: Sequence[str]) -> CheckResult:
 
 
 def _badness(row: CheckResult) -> int:
-    """Order what was said of one row: a fault, a warning, well, not asked."""
+    """Return the sort key of a row's results: a fault, a warning, well, not checked."""
     return 3 if not row.ok else 2 if row.warning else 1 if row.asked else 0
 
 
@@ -217,7 +217,7 @@ NOT_THERE: Final = {
         name="homeserver version", ok=True, asked=False, what="is not told", do="Ask its administrator which it is."
     ),
 }
-"""What stands in a row that nothing is said of."""
+"""The rows to show when no probe returned them."""
 
 
 def _not_there(name: str) -> CheckResult:

@@ -1,8 +1,8 @@
-"""What is asked of the homeserver that runs now, wherever it is: version, token, module, settings, identities, staff.
+"""Probes of the running homeserver, wherever it is: version, token, module, settings, identities, staff.
 
-Rules of this module: the settings are those of the running process, which the module tells; people are counted, and named
-only where a hand-out's file names them already. A question of its own for each, so that a module that hangs does not keep
-the client API's answers back.
+Rules of this module: the settings are those of the running process, as the module reports them; people are counted, and
+named only when a hand-out's file names them already. Each question is a separate probe, so that a frozen module does not
+delay the answers of the client API.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ JOINED: Final = "Is homeserver.url right, does it run, and does the proxy before
 DATABASE: Final = "Is PostgreSQL well? Its own log says so; the homeserver answers nothing without it."
 NEEDS_MODULE: Final = "Only the module tells it: load quietline_synapse.Quietline (its README says how)."
 MAX_SKEW_SECONDS: Final = 60.0
-"""By how much the homeserver's clock may differ from this machine's at most."""
+"""The largest permitted difference, in seconds, between the homeserver's clock and this machine's."""
 HELD_SECONDS: Final = 300.0
-"""From which age on words are held, where no pack says it (`late_after_seconds`): as the base pack does."""
+"""The age from which words are held, when there is no pack (`late_after_seconds`): the base pack's value."""
 CLIENT_SETTINGS: Final = "Settings, Account, in Element"
 
 
 class HomeserverQuestions:
-    """The questions to one homeserver.
+    """The probes of one homeserver.
 
-    `http`: a session of the report; `seconds`: the limit of each question; `held_after`: from how many seconds on words are
-    held.
+    `http`: a session of the report; `seconds`: the limit of each probe; `held_after`: the age in seconds from which words
+    are held.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class HomeserverQuestions:
         self._wait_ms = int(seconds * 500)
         self._layout, self._config, self._http = layout, config, http
         self._embedded = is_embedded(layout, config)
-        # Before its first start a line has hand-outs, and no homeserver of its own yet.
+        # Before its first start a line has hand-outs, but no directory of its homeserver.
         self._do = EMBEDDED if self._embedded or (layout.handout.is_dir() and not config.homeserver.joined) else JOINED
 
     def probes(self) -> list[Probe]:
-        """Return all questions."""
+        """Return all probes."""
         do = self._do
         settings = () if self._embedded else ("homeserver settings",)
         return [
@@ -89,13 +89,13 @@ class HomeserverQuestions:
             Probe(names=("identities",), ask=self.ask_identities, do=do),
             Probe(names=("line devices",), ask=self.ask_line_devices, do=do),
             Probe(names=("staff devices",), ask=self.ask_staff_devices, do=do),
-            # The homeserver compares each password slowly, on purpose: no answer in time says nothing of the line.
+            # The homeserver's password hash is slow on purpose, so no answer in time is no fault of the line.
             Probe(names=("staff pushers",), ask=self.ask_pushers, do=do, may_be_silent=True),
             Probe(names=("first passwords",), ask=self.ask_first_passwords, do=do, may_be_silent=True),
         ]
 
     async def ask_homeserver(self) -> Sequence[CheckResult]:
-        """Ask whether it is one, whose our token is, and, where it tells, which version it is."""
+        """Check that a homeserver answers, whose token ours is, its clock, and its version if it is given."""
         name, url = "homeserver", self._config.homeserver.url
         do = self._do
         try:
@@ -130,11 +130,11 @@ class HomeserverQuestions:
         return CheckResult(name=name, ok=True, what=f"answers at {url}, and knows {who}")
 
     async def ask_database(self) -> Sequence[CheckResult]:
-        """Ask the PostgreSQL of the line's own homeserver, where it has one."""
+        """Check the PostgreSQL of the line's own homeserver, if it has one."""
         return [await shared_checks.check_homeserver_database(self._config, self._layout, running=True)]
 
     async def ask_module(self) -> Sequence[CheckResult]:
-        """Ask the module what it enforces, and which settings and limits are in force."""
+        """Ask the module which rules it enforces, and which settings and limits apply."""
         module = ModuleClient(client=self._client())
         rows = [await shared_checks.check_module(module)]
         health: ModuleHealth | None = None
@@ -156,7 +156,7 @@ class HomeserverQuestions:
         return [*rows, judge_limits(health), *([] if self._embedded else [judge_settings(health)])]
 
     async def _ask_administrator(self) -> list[CheckResult]:
-        """Ask whether an administrator's token stands in for a module that is not loaded."""
+        """Check whether an administrator's token replaces a module that is not loaded."""
         name, file = "homeserver administrator", self._config.homeserver.admin_token_file
         if file is None:
             return []
@@ -170,11 +170,11 @@ class HomeserverQuestions:
         return [CheckResult(name=name, ok=True, what=what, do=do)]
 
     async def ask_identities(self) -> Sequence[CheckResult]:
-        """Ask for the keys of our identities as others see them."""
+        """Check the keys of our identities as others see them."""
         return [await shared_checks.check_identities(self._config, self._client())]
 
     async def ask_line_devices(self) -> Sequence[CheckResult]:
-        """Ask for the devices of our identities."""
+        """Check the devices of our identities."""
         clients = (
             (shared_checks.MAIN_FILE, self._client()),
             (shared_checks.PUPPET_FILE, self._client(user=self._config.puppet_mxid)),
@@ -182,7 +182,7 @@ class HomeserverQuestions:
         return [await shared_checks.check_line_devices(self._config, clients, wait_ms=self._wait_ms)]
 
     async def ask_staff_devices(self) -> Sequence[CheckResult]:
-        """Ask who of the staff has a device that could read anything."""
+        """Check which people of the staff have a device."""
         name, staff = "staff devices", await self._staff()
         body: dict[str, Any] = {"device_keys": {user: [] for user in sorted(staff)}}
         try:
@@ -203,7 +203,7 @@ class HomeserverQuestions:
         return [CheckResult(name=name, ok=False, what=what, do=do)]
 
     async def ask_pushers(self) -> Sequence[CheckResult]:
-        """Ask for whom at the desk a locked telephone would ring. A desktop client has no pusher: this is a warning."""
+        """Check which people at the desk have a pusher, for a locked phone. Desktop clients have none: a warning."""
         name, module = "staff pushers", await self._module()
         at_desk = sorted(await self._staff(joined=True))
         try:
@@ -223,7 +223,7 @@ class HomeserverQuestions:
         return [CheckResult(name=name, ok=True, what=what, do=do, warning=not self._config.line.rehearsal)]
 
     async def ask_first_passwords(self) -> Sequence[CheckResult]:
-        """Ask whose password is the one of their hand-out still. Nobody is signed in by asking."""
+        """Check who still has the password of their hand-out. The check signs nobody in."""
         name, module = "first passwords", ModuleClient(client=self._client())
         readable, unreadable = await in_thread(lambda: _read_handouts(self._layout))
         try:
@@ -248,7 +248,7 @@ class HomeserverQuestions:
         return [CheckResult(name=name, ok=True, what="there is no hand-out")]
 
     async def _staff(self, *, joined: bool = False) -> set[str]:
-        """Return who is on the staff: in the configuration, or at the desk or invited to it; or only who has joined it."""
+        """Return people in the configuration, at the desk or invited to it; with `joined` only members of the desk."""
 
         def read() -> dict[str, tuple[str, int]]:
             try:
@@ -263,7 +263,7 @@ class HomeserverQuestions:
         return (named | there) - {self._config.policy_mxid, self._config.puppet_mxid}
 
     async def _module(self) -> ModuleClient:
-        """Return the module's client, or the administrator's where a token stands in for it."""
+        """Return the module's client, or the administrator's when a token replaces the module."""
         module, file = ModuleClient(client=self._client()), self._config.homeserver.admin_token_file
         if file is None:
             return module
@@ -276,7 +276,7 @@ class HomeserverQuestions:
         return module
 
     def _client(self, token: str = "", *, user: str = "") -> HomeserverClient:
-        """Return a client as one of our identities: the policy bot, unless another is said."""
+        """Return a client as one of our identities: the policy bot, unless `user` is given."""
         return HomeserverClient(
             session=self._http,
             url=self._config.homeserver.url,
@@ -286,7 +286,7 @@ class HomeserverQuestions:
 
 
 def judge_clock(server_time: float | None, now: float, held_after: float) -> CheckResult:
-    """Judge the homeserver's clock, in seconds since the epoch, beside this machine's."""
+    """Compare the homeserver's clock with this machine's, both in seconds since the epoch."""
     name = "homeserver clock"
     if server_time is None:
         do = "Does a proxy before it take the header Date away? Compare `date` on both machines."
@@ -321,7 +321,7 @@ def judge_version(text: str) -> CheckResult:
 
 
 def judge_limits(health: ModuleHealth | None) -> CheckResult:
-    """Judge the rate limits that the module tells."""
+    """Judge the rate limits that the module reports."""
     name = "homeserver limits"
     if health is None or health.limits is None:
         return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)
@@ -335,7 +335,7 @@ def judge_limits(health: ModuleHealth | None) -> CheckResult:
 
 
 def judge_settings(health: ModuleHealth | None) -> CheckResult:
-    """Judge the settings in force of a homeserver that is not the line's own: its owner decides, and is told."""
+    """Judge the present settings of a homeserver that is not the line's own: its owner decides, so these are warnings."""
     name = "homeserver settings"
     if health is None or health.settings is None:
         return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)
@@ -356,7 +356,7 @@ def _read_handouts(layout: Layout) -> tuple[list[handouts.Handout], list[str]]:
 
 
 async def _is_first(module: ModuleClient, handout: handouts.Handout) -> bool:
-    """Whether a hand-out's password works. One of an account that is gone, or that no module may touch, does not."""
+    """Whether a hand-out's password works; False for an account that is gone, or that the module may not touch."""
     try:
         return await module.is_password(handout.user, handout.password)
     except ModuleRequestRejected:

@@ -1,7 +1,7 @@
-"""How a line goes, in rows that `doctor` judges and `status` tells: texts that wait, deaths, people, disk, the last backup.
+"""Rows about a line's operation that `doctor` and `status` share: waiting texts, deaths, people, disk, the last backup.
 
-Rules of this module: counts and times, never a row's content; times of texts are told in whole hours, as they are kept.
-A fault that a person may mend within days is only a warning in `status`.
+Rules of this module: counts and times, never a row's content; times of texts are shown in whole hours, as they are stored.
+A fault that a person may correct within days is only a warning in `status`.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
 
 TEXTS: Final = "texts"
 LEAVING_SECONDS: Final = 300.0
-"""Seconds after which what waits to leave is a fault: the limit of the alarm `QuietlineOutboxStuck`."""
+"""Seconds after which a waiting outbound text is a fault: the limit of the alarm `QuietlineOutboxStuck`."""
 LOOK_SECONDS: Final = 1.0
-"""Seconds between two looks at the oldest event: a decision takes milliseconds, and the inbox has no times."""
+"""Seconds between two reads of the oldest event: a decision takes milliseconds, and the inbox has no times."""
 LOCK_MS: Final = 1000
-"""For how long the write lock is waited for; a commit takes some milliseconds."""
+"""How long to wait for the write lock; a commit takes some milliseconds."""
 NOT_KEPT: Final = re.compile(rb"^quietline_texts_not_kept_total (\S+)", re.MULTILINE)
 
 
 def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) -> Probe:
-    """Return the question what waits. `seconds`: its limit."""
+    """Return the probe of waiting events and texts. `seconds`: its limit."""
     wait_ms = int(seconds * 250)
 
     def read() -> tuple[WaitingRows, str]:
@@ -70,7 +70,7 @@ def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) 
 
 
 def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False, not_kept: int | None = None) -> CheckResult:
-    """Judge what waits. `stands`: the oldest event was there before; `not_kept`: texts since the bridge's start."""
+    """Judge waiting rows. `stands`: the oldest event was read twice; `not_kept`: texts lost since the bridge's start."""
     what = f"{last}; {waiting.undecided} wait for a decision, {waiting.leaving} to leave, {waiting.unknown} are unknown"
     if waiting.oldest_leaving is not None and time.time() - waiting.oldest_leaving > LEAVING_SECONDS:
         minutes = (time.time() - waiting.oldest_leaving) / 60
@@ -91,7 +91,7 @@ def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False, not_
 
 
 def _read(db: Snapshot) -> tuple[WaitingRows, str]:
-    """Return what waits, and when the last text came and the last one left, as far as that is kept."""
+    """Return the waiting rows, and a phrase with the times of the last text in each direction, if stored."""
     now, waiting = time.time(), inspection.waiting_rows(db)
     history = ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
     came = "none ever came" if history is None else f"the last came {_hours(now - (history.last + 1) * HOUR)} ago"
@@ -102,9 +102,9 @@ def _read(db: Snapshot) -> tuple[WaitingRows, str]:
 
 
 async def status_rows(layout: Layout) -> list[CheckResult]:
-    """Return what `status` tells besides whether the parts answer; nothing of a line that was never started.
+    """Return the rows of `status` besides the parts' answers; none for a line that was never started.
 
-    What is wrong with a configuration is `doctor`'s to say: the line that runs was started with another.
+    `doctor` reports errors in the configuration: the running line was started with another one.
     """
     try:
         config, _ = parse(layout.config)
@@ -131,7 +131,7 @@ def _status_rows(layout: Layout, config: Config) -> list[CheckResult]:
     if config.database is None and not (lock := check_lock(config, wait_ms=LOCK_MS)).ok:
         rows.append(lock)
     deaths = check_restarts(layout, config)
-    # What starts a part again hides it; a rehearsal is ended and killed as people like.
+    # A restart hides a death; in a rehearsal people may kill parts on purpose.
     return [*check_disks(layout, config), *leader_rows(config), *rows, _warned(deaths, quiet=config.line.rehearsal)]
 
 
@@ -140,7 +140,7 @@ def _warned(row: CheckResult, *, quiet: bool = False) -> CheckResult:
 
 
 async def _ask_not_kept(config: Config, http: aiohttp.ClientSession) -> int | None:
-    """Ask the metrics of the running bridge, where it has any, how many texts it could not keep."""
+    """Return from the running bridge's metrics, if it has any, how many texts it could not store."""
     if config.metrics is None:
         return None
     host, port = config.metrics.address

@@ -1,6 +1,6 @@
-"""What is asked of the machine: files, disk, the data directory, the port, and the bridge that listens there.
+"""Probes of the machine: files, disk, the data directory, the port, and the bridge that listens on it.
 
-Rule of this module: it reads and connects, and changes nothing; a file's name and mode are told, never what is in it.
+Rule of this module: it reads and connects, and changes nothing; it shows a file's name and mode, never its content.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 DAY: Final = 86_400.0
 READ_ONLY: Final = getattr(os, "ST_RDONLY", 1)
 ROLES: Final = frozenset({"leader", "standby", "starting"})
-"""What a bridge of ours calls itself at `/ready`."""
+"""The roles that our bridge reports at `/ready`."""
 STOPPED: Final = "Start it: `./quietline up`, or the service that runs it; `quietline check` says what would stop it."
 FROZEN: Final = "Stop it and start it again; its log is in logs/bridge.log, or where the service's output goes."
 
 
 def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float) -> list[Probe]:
-    """Return the questions about files, disk, data directory, port and bridge. `seconds`: the limit of each."""
+    """Return the probes of files, disk, data directory, port and bridge. `seconds`: the limit of each."""
     slow = "Is the disk well? A network file system that hangs is no place for a line."
     embedded = is_embedded(layout, config)
 
@@ -77,13 +77,13 @@ def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, 
 def is_embedded(layout: Layout, config: Config) -> bool:
     """Whether the line has its own homeserver, whose files are in its directory.
 
-    Files of one that a line had before it joined the agency's say nothing of the agency's.
+    Files of a homeserver that the line had before it joined the agency's say nothing about the agency's.
     """
     return not config.homeserver.joined and layout.homeserver.is_dir()
 
 
 def check_disks(layout: Layout, config: Config) -> Iterator[CheckResult]:
-    """Look at the disk of the line's directory, and at that of its databases where it is another."""
+    """Check the disk of the line's directory, and that of its databases if it is another."""
     yield shared_checks.check_disk_space(layout)
     if config.data_dir.is_dir() and config.data_dir.stat().st_dev != layout.data.stat().st_dev:
         free = shutil.disk_usage(config.data_dir).free
@@ -94,7 +94,7 @@ def check_disks(layout: Layout, config: Config) -> Iterator[CheckResult]:
 
 
 def check_data_directory(directory: Path) -> CheckResult:
-    """Whether the bridge can write where its databases are, and what is there is all one user's."""
+    """Whether the bridge can write to its databases' directory, and one user owns all files in it."""
     name = "data directory"
     do = f"Give {directory} back to the user that runs the line: chown -R that user, chmod u+rwX, and no read-only mount."
     try:
@@ -115,7 +115,7 @@ def check_data_directory(directory: Path) -> CheckResult:
 
 
 def check_vault_key(config: Config) -> CheckResult:
-    """Whether the key is there without which nothing can be opened."""
+    """Whether the key exists without which nothing can be opened."""
     name, file = "vault key", config.keys.vault_key_file
     do = f"Put {file} back from where it is kept apart. A new key opens nothing: without it see `quietline restore`."
     try:
@@ -130,7 +130,7 @@ def check_vault_key(config: Config) -> CheckResult:
 
 
 def check_restarts(layout: Layout, config: Config, *, wait_ms: int = BUSY_MS) -> CheckResult:
-    """Whether a part ended by itself within a day: what starts it again hides it between two deaths."""
+    """Whether a part died within a day: between two deaths the restart hides it."""
     name, since = "restarts", time.time() - DAY
     counts = count_deaths(layout.deaths, since)
     try:
@@ -153,7 +153,7 @@ def check_restarts(layout: Layout, config: Config, *, wait_ms: int = BUSY_MS) ->
 async def ask_bridge(
     layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float
 ) -> Sequence[CheckResult]:
-    """Ask what listens where the bridge should: the bridge, nothing or a stranger. Raises `NoAnswer` for a frozen one."""
+    """Check what listens on the bridge's port: the bridge, nothing or a stranger. Raises `NoAnswer` when it is frozen."""
     port = config.listen.port
     busy = f"{port} is taken by another program: the line cannot start, or does not get its texts"
     do = (
@@ -187,13 +187,13 @@ async def ask_bridge(
 
 
 def bridge_url(config: Config) -> str:
-    """Return where the bridge answers this machine, without a slash at the end."""
+    """Return the bridge's URL from this machine, without a slash at the end."""
     host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
     return f"http://{host}:{config.listen.port}"
 
 
 async def is_live(config: Config, http: aiohttp.ClientSession) -> bool:
-    """Whether a bridge answers where this line's listens."""
+    """Whether a bridge answers at this line's address."""
     try:
         async with http.get(f"{bridge_url(config)}/live", allow_redirects=False) as answer:
             return answer.status == HTTPStatus.OK
@@ -202,7 +202,7 @@ async def is_live(config: Config, http: aiohttp.ClientSession) -> bool:
 
 
 def is_alive(layout: Layout) -> bool:
-    """Whether the bridge that wrote `bridge.json` is a process still."""
+    """Whether the process that wrote `bridge.json` still exists."""
     bridge = BridgeReady.read(layout.bridge_file)
     if bridge is None:
         return False
@@ -216,7 +216,7 @@ def is_alive(layout: Layout) -> bool:
 
 
 async def _role(http: aiohttp.ClientSession, url: str) -> str | None:
-    """Return what a bridge of ours says it is; None when something else answers."""
+    """Return the role that our bridge reports; None when another program answers."""
     async with http.get(url, allow_redirects=False) as answer:
         if answer.status not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
             return None

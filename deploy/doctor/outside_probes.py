@@ -1,7 +1,7 @@
-"""What is asked of the outside: the carrier, the public address, its certificate, and the time as others have it.
+"""Probes of the outside: the carrier, the public address, its certificate, and others' time.
 
-Rules of this module: no text is sent and nothing is changed; a question that this machine cannot put, because others see
-the public address and it does not, is no fault; a wrong answer is one.
+Rules of this module: no text is sent and nothing is changed; no answer at the public address is no fault when only others
+can reach it, and this machine cannot; a wrong answer is a fault.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bridge.config.sections import Config
 
 MAX_SKEW_SECONDS: Final = 60.0
-"""By how much the machine's clock may differ from the carrier's: signatures end after five minutes."""
+"""The permitted difference, in seconds, from the carrier's clock: signatures are valid for five minutes."""
 HTTPS_PORT, HTTP_PORT = 443, 80
 SPLIT_VIEW: Final = (
     "Ask from another network, or give this machine's /etc/hosts the proxy's inner address for that name: then it is asked."
@@ -39,7 +39,7 @@ SPLIT_VIEW: Final = (
 
 
 def outside_probes(config: Config, http: aiohttp.ClientSession) -> list[Probe]:
-    """Return the questions to the outside."""
+    """Return the probes of the outside."""
     kind = config.line.carrier.kind
     again = "See the vendor's status page; may this machine reach lines.0.carrier.api_base?"
     return [
@@ -51,19 +51,19 @@ def outside_probes(config: Config, http: aiohttp.ClientSession) -> list[Probe]:
 
 
 async def ask_login(config: Config) -> Sequence[CheckResult]:
-    """Ask the carrier whether it takes our logins."""
+    """Check whether the carrier accepts our logins."""
     return [replace(await check_login(config), name="carrier login")]
 
 
 async def ask_certificate(config: Config) -> Sequence[CheckResult]:
-    """Look at the certificate of the public address."""
+    """Check the certificate of the public address."""
     return [await check_certificate(config)]
 
 
 async def ask_public_address(config: Config, http: aiohttp.ClientSession) -> Sequence[CheckResult]:
-    """Call ourselves as the carrier does. Raises `NoAnswer` when there is nobody here to be called.
+    """Call our webhook as the carrier does. Raises `NoAnswer` when the bridge does not run.
 
-    What `carrier check` warns of at the address itself is said again beside an answer that is well.
+    A warning of `carrier check` about the address itself is added to a good answer.
     """
     static = check_public_address(config)
     if not static.ok:
@@ -100,7 +100,7 @@ async def _call_public_address(config: Config, http: aiohttp.ClientSession, stat
 
 
 async def ask_time(config: Config) -> Sequence[CheckResult]:
-    """Ask whether anything keeps the clock right, and compare it with the carrier's, where that is another machine."""
+    """Check that the clock is synchronised, and compare it with the carrier's, if that is another machine."""
     api, synchronisation = config.line.carrier.api_base, clock_sync.check_synchronisation()
     if is_loopback_host(urlsplit(api).hostname or ""):
         return [synchronisation]
@@ -111,14 +111,14 @@ async def ask_time(config: Config) -> Sequence[CheckResult]:
 
 
 def skew_of(date: str | None, now: float) -> float | None:
-    """Return by how many seconds our clock is ahead of an HTTP `Date`; None when there is none."""
+    """Return the seconds by which our clock is ahead of an HTTP `Date`; None without a date."""
     with contextlib.suppress(TypeError, ValueError):
         return now - email.utils.parsedate_to_datetime(date or "").timestamp()
     return None
 
 
 def judge_skew(skew: float) -> CheckResult:
-    """Judge by how many seconds our clock is ahead of the carrier's."""
+    """Judge the seconds by which our clock is ahead of the carrier's."""
     if abs(skew) <= MAX_SKEW_SECONDS:
         return CheckResult(name="clock", ok=True, what="is that of the carrier, within a minute")
     what = f"is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} the carrier's"

@@ -1,8 +1,8 @@
-"""What is asked of a line's PostgreSQL: whether a commit could be made, its settings, dead rows, its log and copies.
+"""Probes of a line's PostgreSQL: whether a commit is possible, its settings, dead rows, its log and copies.
 
-Rules of this module: it reads the server's own tables and no row of ours, on a connection of its own that is abandoned
-after the time limit; values that the line's role may not read are skipped. A line on SQLite has none of this, and its rows
-say so.
+Rules of this module: it reads the server's own tables and no row of ours, on its own connection, which is abandoned after
+the time limit; values that the line's role may not read are skipped. For a line on SQLite the rows say that it has no
+server.
 
 Sources: postgresql.org/docs/current: runtime-config-wal.html, routine-vacuuming.html, warm-standby.html (slots),
 continuous-archiving.html, monitoring-stats.html.
@@ -40,22 +40,22 @@ AWAY: Final = (
     "bridge goes on by itself when it is back."
 )
 LOOK_SECONDS: Final = 0.1
-"""Seconds between two looks at who holds a lock: a commit takes some milliseconds."""
+"""Seconds between two checks of a lock's holder: a commit takes some milliseconds."""
 MIB: Final = 2**20
 MUCH_LOG_BYTES: Final = 256 * MIB
 MANY_DEAD: Final = 20_000
-"""Dead rows of a table, from which on it matters that they are more than the live ones."""
+"""The number of a table's dead rows above which a majority of dead rows is a fault."""
 LONG_SECONDS: Final = 3600.0
-"""Seconds of an open transaction, from which on no vacuum gets done what it should."""
+"""Seconds after which an open transaction is a fault, because it prevents the vacuum of later deletions."""
 FREE_CONNECTIONS: Final = 5
 CLOCK_SECONDS: Final = 60.0
 MIN_FREE_BYTES: Final = 1024 * MIB
 LONG_DAYS: Final = 35
-"""Days of copies, from which on a person has to have meant it."""
+"""Days of copies beyond which the configured number causes a warning."""
 
 
 def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
-    """Return the questions; none for a line on SQLite. `wait_ms`: after which a lock that is held is a fault."""
+    """Return the probes; none for a line on SQLite. `wait_ms`: a lock that is held for longer is a fault."""
     if config.database is None:
         return []
 
@@ -75,7 +75,7 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
         except DatabaseError as error:
             raise NoAnswer(server_problem(error)) from None
 
-    # A server that is away is one fault, of the first row.
+    # A server that does not answer is one fault, in the first row.
     return [
         Probe(names=("database server",), ask=health, do=AWAY),
         Probe(names=("database lock",), ask=lock, do=AWAY, may_be_silent=True),
@@ -84,14 +84,14 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
 
 
 def sqlite_rows() -> list[CheckResult]:
-    """Return the rows of a line that has no server."""
+    """Return the rows of a line without a server."""
     what = "the databases are SQLite, files of the line's directory"
     alone = "one bridge, which the lock of its directory keeps alone"
     return [*(CheckResult(name=name, ok=True, what=what) for name in ROWS), CheckResult(name=LEADER, ok=True, what=alone)]
 
 
 def server_problem(error: DatabaseError) -> str:
-    """Say why a server cannot be asked, as the end of a sentence that begins with a row's name."""
+    """Return why a server cannot be used, as a sentence whose subject is the row's name."""
     if isinstance(error, UnsuitableServer):
         sentences = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
         return next(sentences, f"cannot be used ({error.code})")
@@ -100,7 +100,7 @@ def server_problem(error: DatabaseError) -> str:
 
 @contextlib.asynccontextmanager
 async def asked(config: Config, wait_ms: int) -> AsyncIterator[PostgresConnection]:
-    """Connect for some questions. Raises `NoAnswer`."""
+    """Yield a connection for probes. Raises `NoAnswer`."""
     try:
         async with asyncio.timeout(wait_ms / 1000):
             place = PostgresPlace(config.database_url or "", "main")
@@ -108,7 +108,7 @@ async def asked(config: Config, wait_ms: int) -> AsyncIterator[PostgresConnectio
         try:
             yield connection
         finally:
-            connection.abort()  # a goodbye would wait for a server that is silent
+            connection.abort()  # an orderly close would wait for a server that does not answer
     except TimeoutError:
         raise NoAnswer(server_problem(Unavailable("TimeoutError"))) from None
     except DatabaseError as error:
@@ -137,7 +137,7 @@ async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckRe
 
 
 def _row(name: str, faults: Iterator[tuple[str, str, bool]], well: str) -> CheckResult:
-    """Make a row of what was found: sentences, what to do about each, and whether it is a fault or a warning."""
+    """Make a row of findings: for each a sentence, the remedy, and True for a fault, False for a warning."""
     every = list(faults)
     shown = [each for each in every if each[2]] or every
     if not shown:
@@ -147,7 +147,7 @@ def _row(name: str, faults: Iterator[tuple[str, str, bool]], well: str) -> Check
 
 
 def check_server(server: PostgresHealth, config: Config, *, now: float) -> CheckResult:
-    """Whether the server keeps what it says it keeps, and can be written to."""
+    """Whether commits on the server are durable, and it accepts writes."""
     well = f"PostgreSQL {server.version // 10_000}, {server.bytes // MIB} MiB, keeps what it says that it keeps"
     return _row("database server", _server_faults(server, config, now), well)
 
@@ -191,7 +191,7 @@ def _server_faults(server: PostgresHealth, config: Config, now: float) -> Iterat
 
 
 def _free_bytes(server: PostgresHealth, config: Config) -> int | None:
-    """Return the room on the server's disk; None where it is another machine's, or is not told."""
+    """Return the free bytes on the server's disk; None when it is on another machine, or they are unknown."""
     host = urlsplit(config.database_url or "").hostname or ""
     if server.directory is None or host not in {"localhost", "127.0.0.1", "::1"} or not is_private_host(host):
         return None
@@ -201,7 +201,7 @@ def _free_bytes(server: PostgresHealth, config: Config) -> int | None:
 
 
 def check_vacuum(server: PostgresHealth) -> CheckResult:
-    """Whether the place of deleted rows is used again, so that what they held is written over some day."""
+    """Whether the space of deleted rows is reused, so that their content is overwritten eventually."""
     dead = sum(table.dead for table in server.tables)
     return _row(
         "database vacuum", _vacuum_faults(server), f"autovacuum is on; {dead} dead rows in {len(server.tables)} tables"
@@ -228,7 +228,7 @@ def _vacuum_faults(server: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
 
 
 def check_log(server: PostgresHealth) -> CheckResult:
-    """How far the server's log and copies keep what was deleted here, and whether its log may fill the disk."""
+    """How long the server's log and copies keep deleted data, and whether its log may fill the disk."""
     copies = f"{server.replicas} replicas, {len(server.slots)} slots, " + (
         "an archive" if server.archives else "no archive"
     )
@@ -268,7 +268,7 @@ def _log_faults(server: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
 
 
 def check_copies(server: PostgresHealth, config: Config) -> CheckResult:
-    """Whether it is said for how long copies are kept, and whether that can be: the server cannot tell."""
+    """Whether the retention of copies is configured, and plausible: the server does not know it."""
     days = None if config.database is None else config.database.copies_kept_days
     well = "none is kept" if days == 0 else f"kept for {days} days at most"
     well = f"{well}, by database.copies_kept_days"

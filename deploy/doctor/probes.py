@@ -1,8 +1,8 @@
-"""Questions that are asked at once, each with a time limit, so that one frozen part never delays the rest.
+"""Probes that run at the same time, each with a time limit, so that one frozen part never delays the rest.
 
-Rules of this module: every check yields its rows, with its answer or saying that there was none. A blocking check runs in a
-thread that nothing waits for, neither the report nor the end of the program. An error that no question expected is a row
-with the error's type, and none of its words.
+Rules of this module: every probe yields its rows, with the answer or without one. A blocking probe runs in a thread that
+nothing waits for, neither the report nor the program's exit. An unexpected error is a row with the error's type, without
+its text.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LIMIT_SECONDS: Final = 4.0
-"""For one question. All are asked at once, so it is also about how long a report takes when something is frozen."""
+"""The limit of one probe. All run at the same time, so a report takes about as long when a part is frozen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A question. `names`: the rows that say so when it gets no answer; `do`: what to do then.
+    """One probe. `names`: the rows that report a missing answer; `do`: the remedy then.
 
-    `ask` may return rows of other names as well. `may_be_silent`: no answer is no fault, for this machine may see less than
-    others do.
+    `ask` may return rows with other names as well. `may_be_silent`: no answer is no fault, because this machine may reach
+    less than others.
     """
 
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Probe:
     may_be_silent: bool = False
 
 
-class NoAnswer(Exception):  # noqa: N818 - it says what is so
+class NoAnswer(Exception):  # noqa: N818 - the name says what happened
     """A part could not be reached. `what`: a sentence for the row, without its subject."""
 
     def __init__(self, what: str) -> None:
@@ -48,10 +48,10 @@ class NoAnswer(Exception):  # noqa: N818 - it says what is so
 
 
 class DetachedThreads(ThreadPoolExecutor):
-    """A thread for each call, which ends with the program: `asyncio` and the interpreter wait for pools otherwise."""
+    """A daemon thread for each call: `asyncio` and the interpreter would wait for the threads of a usual pool."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a call in a thread of its own."""
+        """Run a call in its own thread."""
         future: Future[T] = Future()
 
         def run() -> None:
@@ -59,7 +59,7 @@ class DetachedThreads(ThreadPoolExecutor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            except BaseException as error:  # noqa: BLE001 - reading the future's result raises it
                 future.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
@@ -70,12 +70,12 @@ class DetachedThreads(ThreadPoolExecutor):
 
 
 async def in_thread(call: Callable[[], T]) -> T:
-    """Run what blocks beside the other questions; one that blocks for ever is left behind."""
+    """Run a blocking call beside the other probes; one that blocks for ever is abandoned."""
     return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
 def of_thread(call: Callable[[], Iterable[CheckResult]]) -> Callable[[], Awaitable[Sequence[CheckResult]]]:
-    """Make a question of a function that blocks and yields rows."""
+    """Return the `ask` of a probe from a blocking function that yields rows."""
 
     async def ask() -> Sequence[CheckResult]:
         return await in_thread(lambda: list(call()))
@@ -84,7 +84,7 @@ def of_thread(call: Callable[[], Iterable[CheckResult]]) -> Callable[[], Awaitab
 
 
 async def ask_all(probes: Sequence[Probe], *, seconds: float) -> list[CheckResult]:
-    """Ask everything at once; return all rows, those of a probe together. `seconds`: the limit of each."""
+    """Run all probes at once; return all rows, those of a probe together. `seconds`: the limit of each probe."""
     asyncio.get_running_loop().set_default_executor(DetachedThreads())
     results: list[Any] = await asyncio.gather(*(_ask(probe, seconds) for probe in probes))
     return [row for rows in results for row in rows]
@@ -98,7 +98,7 @@ async def _ask(probe: Probe, seconds: float) -> Sequence[CheckResult]:
         what = f"gave no answer within {seconds:g} seconds"
     except NoAnswer as error:
         what = error.what
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are told
+    except Exception as error:  # noqa: BLE001 - after any error the other rows are reported
         what = f"could not be looked at ({type(error).__name__})"
         return [CheckResult(name=name, ok=False, what=what, do=probe.do) for name in probe.names]
     quiet = probe.may_be_silent

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 TAKE_SECONDS: Final = 15.0
-"""Seconds within which a line that runs takes the test."""
+"""Seconds within which a running line accepts the test."""
 THROUGH_SECONDS: Final = 45.0
-"""Seconds within which a test that was taken is at the desk and with the person on call: a way may take ten to fail."""
+"""Seconds within which an accepted test reaches the desk and the person on call: a way may need ten to fail."""
 LOOK_INTERVAL: Final = 0.25
 
 
 @dataclass
 class Progress:
-    """How far a test is. `ways`: None until the person on call was called."""
+    """The progress of a test. `ways`: None until the person on call was called."""
 
     taken: bool = False
     at_desk: bool = False
@@ -48,7 +48,7 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the test is complete."""
         return self.at_desk and self.ways is not None
 
 
@@ -57,7 +57,7 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     config = load(layout.config)
     test = secrets.token_hex(4)
     with offline.read_transaction(config):
-        pass  # a file that is not there would be made by the process that writes to it
+        pass  # the write below would create a missing file
     progress = Progress()
     request = asyncio.ensure_future(_ask(config, test))
     try:
@@ -66,7 +66,7 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
         if not progress.taken and not await _withdraw(config, test):
             await _watch(config, test, progress, take=take, through=through)
     except asyncio.CancelledError:
-        # A line that starts tomorrow must not ring for a test of today, nor for one that was just being asked for.
+        # A line that starts later must not ring for this test, nor for a request that is still being written.
         await asyncio.wait([request])
         await _withdraw(config, test)
         raise
@@ -99,7 +99,7 @@ def _look(config: Config, test: str, progress: Progress) -> None:
 
 
 async def _withdraw(config: Config, test: str) -> bool:
-    """Take back what the line did not take; False when it has taken it just now."""
+    """Withdraw a request that the line did not accept; return False when it has accepted it meanwhile."""
     withdrawn: list[bool] = []
 
     async def commit(transaction: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""`quietline audit`: what was done, by the hour, and whether anybody changed what is written there.
+"""`quietline audit`: the audit's entries, by the hour, and whether a person changed them.
 
 Rule of this module: it reads beside a running line and changes nothing.
 """
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """Every entry that has not expired, the oldest first, and what does not hold."""
+    """All entries that have not expired, the oldest first, and the problems of their verification."""
 
     entries: tuple[AuditEntry, ...]
     problems: tuple[str, ...]
 
     def as_json(self) -> str:
-        """Write it for a program."""
+        """Return it for a program."""
         entries = [{"hour": format_hour(e.hour), "of": e.about, "kind": e.kind} for e in self.entries]
         return json.dumps({"ok": not self.problems, "problems": list(self.problems), "entries": entries})
 
     def as_text(self) -> list[str]:
-        """Write it for a person."""
+        """Return it for a person."""
         return [format_entries(self.entries), *(f"NOT {problem}" for problem in self.problems)]
 
 
@@ -39,7 +39,7 @@ def read_audit(config: Config, pack: Pack) -> AuditReport:
     """Read and check the audit. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
         entries, head, floor = peek(db)
-    # An hour's grace on both sides of the full hour.
+    # A tolerance of one hour on both sides of the full hour.
     expired = time.time() - pack.settings.audit_retention + HOUR
     problems = AuditLog(vault=offline.open_vault(config)).verify(entries, head, floor, expired=expired)
     return AuditReport(entries=tuple(entries), problems=tuple(problems))

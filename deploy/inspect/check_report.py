@@ -1,6 +1,6 @@
-"""What checks found, for a person and for a program: of a line that runs, of one before its start, of a pack, of a backup.
+"""The results of checks, for a person and for a program: of a running line, before a start, of a pack, of a backup.
 
-Rule of this module: nothing is asked here, so whatever tells of checks loads no more than it asks with.
+Rule of this module: it makes no checks itself, so a module that reports results imports only the checks that it makes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 class CheckResult:
     """One check: `what` was found and what to `do` about it (empty when nothing).
 
-    `asked`: False where nobody could be asked yet, which is not held against the line. `warning`: it is well, and `do` is
-    still to be done.
+    `asked`: False when the check was not possible yet, which is no fault. `warning`: it is well, but `do` has to be done.
     """
 
     name: str
@@ -25,7 +24,7 @@ class CheckResult:
     warning: bool = False
 
     def as_object(self) -> dict[str, object]:
-        """Return it for JSON; `asked` and `warning` are there only where they say something."""
+        """Return it for JSON; `asked` and `warning` only with a value other than the default."""
         row: dict[str, object] = {"name": self.name, "ok": self.ok, "what": self.what, "do": self.do}
         row |= {} if self.asked else {"asked": False}
         return row | ({"warning": True} if self.warning else {})
@@ -46,11 +45,11 @@ class CheckReport:
         return all(check.ok for check in self.checks)
 
     def as_json(self, *, ok: bool | None = None) -> str:
-        """Write the report for a program. `ok`: of the whole, where this is a part of a report."""
+        """Return the report for a program. `ok`: the whole report's, when this is a part of one."""
         return json.dumps({"ok": self.ok if ok is None else ok, "checks": [check.as_object() for check in self.checks]})
 
     def as_text(self) -> list[str]:
-        """Write the report for a person, a line for each check and one for what to do."""
+        """Return the report for a person, a line for each check and one for what to do."""
         lines = []
         for check in self.checks:
             lines.append(f"{mark_of(check)} {check.name}: {check.what}")
@@ -60,7 +59,7 @@ class CheckReport:
 
 
 def mark_of(check: CheckResult) -> str:
-    """Return the three letters that stand before a check: `NOT`, `!`, `?` or `ok`."""
+    """Return the mark before a check: `NOT`, `!`, `?` or `ok`."""
     if not check.ok:
         return "NOT"
     return "!  " if check.warning else "ok " if check.asked else "?  "

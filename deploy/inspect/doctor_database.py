@@ -1,4 +1,4 @@
-"""The doctor's look at the line's database: what waits, what is overdue, what is doubted.
+"""The doctor's checks of the line's database: waiting rows, overdue work, data that may be wrong.
 
 Rule of this module: counts and times, never a row's content.
 """
@@ -27,13 +27,13 @@ VACUUM_DAYS: Final = 3.0
 NOT_YET: Final = "no quiet hour has come yet"
 BACKUP_DAYS: Final = 8.0
 DRILL_DAYS: Final = 40.0
-"""Days after which a drill is old: one a month, and some days more."""
+"""Days after which a drill is old: a month and some days."""
 REVEAL_LIMIT_SECONDS: Final = 180.0
-"""Seconds after which a number must have been taken out of its office."""
+"""Seconds after which a revealed number must have been redacted from its office."""
 
 
 def check_clock(db: Snapshot) -> CheckResult:
-    """Whether the machine's clock is believed."""
+    """Whether the bridge trusts the machine's clock."""
     doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     what = "is doubted: nothing is erased by its age" if doubted else "is trusted"
     do = "Look at the machine's clock; then a supervisor says !time ok at the desk." if doubted else ""
@@ -41,7 +41,7 @@ def check_clock(db: Snapshot) -> CheckResult:
 
 
 def check_keys(db: Snapshot, config: Config) -> CheckResult:
-    """Whether the three keys are those that this database was written with."""
+    """Whether the three keys are those with which this database was written."""
     files = config.keys.files
     values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
     if wrong := line_state.peek_wrong_keys(db, values):
@@ -55,7 +55,7 @@ def check_keys(db: Snapshot, config: Config) -> CheckResult:
 
 
 def check_marked_facts(db: Snapshot) -> CheckResult:
-    """Whether STOPs, locks, confirmed identities and aggregates were found as they were written."""
+    """Whether STOPs, locks, confirmed identities and aggregates are as they were written."""
     behind = json.loads(line_state.peek(db, line_state.FACTS_BEHIND) or "[]")
     if not behind:
         return CheckResult(
@@ -70,9 +70,9 @@ def check_marked_facts(db: Snapshot) -> CheckResult:
 
 
 def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = False) -> Iterator[CheckResult]:
-    """Whether what was deleted is overwritten from time to time, in the homeserver's database and in ours.
+    """Whether deleted data are overwritten regularly, in the homeserver's database and in ours.
 
-    `is_server`: ours is a PostgreSQL, which overwrites nothing and uses the place again.
+    `is_server`: ours is a PostgreSQL, which does not overwrite them but reuses the space.
     """
     yield check_homeserver_vacuum(db, now, age)
     last = line_state.peek(db, line_state.REWRITTEN)
@@ -87,7 +87,7 @@ def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = Fal
 
 
 def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult:
-    """When the homeserver's database was last vacuumed, for how long, and what that leaves."""
+    """When the homeserver's database was last vacuumed, for how long, and which data that leaves."""
     last, begun_at = line_state.peek(db, line_state.VACUUMED), line_state.peek(db, line_state.VACUUM_BEGUN)
     result = json.loads(line_state.peek(db, line_state.VACUUM_RESULT) or "{}")
     days = (now - float(last)) / DAY if last else age
@@ -105,13 +105,13 @@ def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult
 
 
 def how_to_back_up(config: Config) -> str:
-    """Say what makes a backup, by whether the configuration says where to."""
+    """Return the command for a backup, which depends on whether the configuration has a `backup` section."""
     where = "" if config.backup else " --to FILE --passphrase-file FILE"
     return f"`quietline backup{where}`, once a week, kept elsewhere."
 
 
 def check_backup(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:
-    """Whether the line could be put up again somewhere else."""
+    """Whether a recent backup exists, so that the line could be restored on another machine."""
     last = line_state.peek(db, line_state.LAST_BACKUP)
     days = (now - float(last)) / DAY if last else age
     ok = config.line.rehearsal or days <= BACKUP_DAYS
@@ -121,7 +121,7 @@ def check_backup(db: Snapshot, config: Config, now: float, age: float) -> CheckR
 
 
 def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:
-    """Whether it is known of late that a backup can be restored."""
+    """Whether a recent drill has shown that a backup can be restored."""
     last = line_state.peek(db, line_state.DRILLED)
     days = (now - float(last)) / DAY if last else age
     old = days > DRILL_DAYS
@@ -131,7 +131,7 @@ def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckRe
 
 
 def check_holds(db: Snapshot) -> CheckResult:
-    """How much is on hold: nothing of it is erased."""
+    """Count legal holds, whose threads are not erased."""
     count = inspection.count_legal_holds(db)
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
     return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
@@ -146,14 +146,14 @@ def check_revealed_numbers(db: Snapshot, now: float) -> CheckResult:
 
 
 def check_dead_letters(db: Snapshot) -> CheckResult:
-    """Whether anything could not be handled."""
+    """Whether there are dead letters."""
     count = inspection.count_dead_letters(db)
     do = "Each was told at the desk with a short id; send the log around it to whoever maintains this." if count else ""
     return CheckResult(name="dead letters", ok=not count, what=f"{count} kept", do=do)
 
 
 def check_audit(config: Config, pack: Pack) -> CheckResult:
-    """Whether the audit is whole."""
+    """Whether the audit is intact."""
     audit = read_audit(config, pack)
     what = f"{len(audit.entries)} entries, each follows from the one before"
     if not audit.problems:

@@ -1,6 +1,6 @@
-"""The doctor's look at files: who may read them, what the homeserver was told, where keys lie.
+"""The doctor's checks of files: who may read them, the homeserver's settings, the places of keys.
 
-Rule of this module: a file's name and mode are told, never what is in it.
+Rule of this module: it shows a file's name and mode, never its content.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HOMESERVER_SETTINGS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("url_preview_enabled", False, "it would fetch links out of messages"),
     ("report_stats", False, "it would send statistics"),
 )
-"""Settings of the homeserver, what they must be, and what else would be."""
+"""Settings of the homeserver, the required values, and the consequences of others."""
 MIN_MESSAGES_PER_SECOND: Final = 5.0
 """Messages a second that the homeserver must let a person send."""
 
@@ -50,7 +50,7 @@ def check_modes(layout: Layout, config: Config) -> CheckResult:
     for directory in (layout.secrets, layout.bridge, layout.homeserver, config.data_dir):
         files += [directory, *(path for path in _walk(directory) if path.is_file())]
     wide = {str(path) for path in files if path.exists() and path.stat().st_mode & GROUP_AND_OTHERS}
-    # A credential may show its group: what hands it over is the machine's or the cluster's.
+    # A credential may be readable by its group: the machine or the cluster provides it.
     wide |= {str(path) for _, path in secret_files(config) if path.exists() and not is_private(path)}
     if not wide:
         return CheckResult(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
@@ -62,7 +62,7 @@ def check_modes(layout: Layout, config: Config) -> CheckResult:
 
 
 def check_key_copies(layout: Layout, config: Config) -> CheckResult:
-    """Whether `keys.db` lies where it belongs and nowhere else, and ordinary backups are told to leave it alone."""
+    """Whether `keys.db` exists only in its place, and is excluded from ordinary backups."""
     place = (config.data_dir / "keys.db").resolve()
     own = {place, place.with_name("keys.db-journal")}
     copies = [path for path in _walk(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
@@ -78,7 +78,7 @@ def check_key_copies(layout: Layout, config: Config) -> CheckResult:
 
 
 def check_homeserver_settings(layout: Layout) -> CheckResult:
-    """Whether the homeserver was told to be closed, to forget, and to let people type."""
+    """Whether the homeserver's settings close it to outsiders, delete old data, and let people type quickly."""
     name = "homeserver settings"
     settings = _read_yaml(layout.homeserver_config)
     if settings is None:
@@ -120,7 +120,7 @@ def check_registration(layout: Layout) -> CheckResult:
 
 
 def check_logs(layout: Layout) -> CheckResult:
-    """Whether no line of a log is kept for longer than it should be."""
+    """Whether no log entry is kept for too long."""
     old = [
         path.name
         for path in _walk(layout.logs)
@@ -133,7 +133,7 @@ def check_logs(layout: Layout) -> CheckResult:
 
 
 def check_swap() -> CheckResult:
-    """Whether memory may be written to the disk, keys and all."""
+    """Whether memory, which contains keys, may be swapped to disk."""
     try:
         used = len(SWAPS.read_text(encoding="ascii").splitlines()) > 1
     except OSError:

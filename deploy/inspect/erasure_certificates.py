@@ -1,10 +1,8 @@
-"""`quietline erasure verify`: the certificates of what was erased, checked, and jobs that are not closed.
+"""`quietline erasure verify`: checks the certificates of erasures, and jobs that are not closed.
 
 Rule of this module: it reads beside a running line and changes nothing; a certificate is good when its signature is valid.
-A line is well when nothing is long overdue for erasure, or was tried so often that the desk was told. Data on legal hold is
-not overdue.
-
-The time of the next try does not show that: every failed try moves it.
+A line is well when no erasure is long overdue, and none was tried so often that the desk was told. Data on legal hold is
+not overdue. The time of the next attempt does not show that a job is overdue: every failed attempt moves it.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.tables.cross_table.inspection import UnfinishedErasure
 
 OVERDUE_SECONDS: Final = 3600.0
-"""Seconds after which something that is due and still there is not well."""
+"""Seconds after which data that is due for erasure is overdue."""
 
 
 def verify_certificates(config: Config, *, now: float | None = None) -> CheckReport:
@@ -60,7 +58,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
 
 
 def _certificate_check(signer: CertificateSigner, certificate: ErasureCertificate) -> CheckResult:
-    name = f"receipt {certificate.id}"  # rows keep their names, from before "certificate" was the word
+    name = f"receipt {certificate.id}"  # rows keep their names; earlier versions called a certificate a receipt
     if not signer.verify(certificate):
         return CheckResult(
             name=name,
@@ -91,7 +89,7 @@ def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:
 
 
 def _is_stalled(job: UnfinishedErasure, now: float) -> bool:
-    # Words that were found late give clients their time once more, after the one that the job began with.
+    # Words that were found late give clients the full time again, after the time at the job's beginning.
     waits = job.step == "purge" and not job.tries
     late = now - OVERDUE_SECONDS
     return job.due < late or job.tries >= JOB_ALERT_TRIES[0] or (job.deadline < late and not waits)

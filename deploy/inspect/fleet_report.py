@@ -1,4 +1,4 @@
-"""How the lines of a fleet are: one row a line, and the worst of their exit codes; where Prometheus finds each of them.
+"""The report on a fleet: one row a line, and the worst of their exit codes; and the lines' addresses for Prometheus.
 
 Rules of this module: each line is checked as if it were alone, a few at a time; an unusable line is one row and does not
 prevent the checks of the others.
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 EXIT_USAGE: Final = 2
 AT_ONCE: Final = 4
-"""Lines that are looked at together: each is asked dozens of questions, some of which wait for ten seconds."""
+"""The number of lines checked at the same time: each has dozens of probes, some of which wait for ten seconds."""
 ALL_ADDRESSES: Final = {"0.0.0.0": HOST, "::": "[::1]"}
 
 Look: TypeAlias = Callable[["Layout"], Awaitable[tuple[CheckReport, int]]]
-"""Looks at one line; the number is the exit code that it would have by itself."""
+"""Checks one line; the number is the line's own exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineReport:
-    """One line, what was found, and its exit code."""
+    """One line, its report and its exit code."""
 
     line: FleetLine
     report: CheckReport
@@ -42,7 +42,7 @@ class LineReport:
 
     @property
     def row(self) -> CheckResult:
-        """Return the line as one check: what is not well, or what is well and to be seen to."""
+        """Return the line as one check: the names of its faults, or of its warnings."""
         name, checks = self.line.name, self.report.checks
         wrong = [check.name for check in checks if not check.ok]
         warned = [check.name for check in checks if check.ok and check.warning]
@@ -63,7 +63,7 @@ class FleetReport:
         return max(each.code for each in self.lines)
 
     def as_json(self) -> str:
-        """Write the report for a program."""
+        """Return the report for a program."""
         lines = [
             {
                 "line": each.line.name,
@@ -77,7 +77,7 @@ class FleetReport:
         return json.dumps({"ok": self.code == 0, "lines": lines})
 
     def as_text(self, verb: str) -> list[str]:
-        """Write the report for a person: a line for each, and for one that is not well what says more."""
+        """Return the report for a person: one line each, and for a line that is not well the command that says more."""
         said = []
         for each in self.lines:
             said.append(f"{mark_of(each.row)} {each.row.name}: {each.row.what}")
@@ -89,7 +89,7 @@ class FleetReport:
 
 
 async def look_at_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
-    """Look at every line."""
+    """Check every line."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(line: FleetLine) -> LineReport:
@@ -106,7 +106,7 @@ async def look_at_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
 
 
 def scrape_targets(lines: Sequence[FleetLine]) -> tuple[str, list[str]]:
-    """Return what Prometheus reads as a file of targets (`file_sd_configs`), and the lines that give it no metrics.
+    """Return the content of Prometheus's file of targets (`file_sd_configs`), and the lines without metrics.
 
     The label `line` is the slug.
     """

@@ -30,16 +30,16 @@ MOVE: Final = (
     "Where the volume of keys is at one machine alone: stop the bridge that leads there, unmount the volume, attach and "
     "mount it at the other machine. The bridge that waits there leads with it by itself (standby.md)."
 )
-"""What to do where `keys.db` is not on a volume that both see."""
+"""The remedy when `keys.db` is not on a volume that both bridges see."""
 
 
 async def hand_over(
     config: Config, *, timeout_seconds: float = TIMEOUT_SECONDS, here: bool = False, wait: float = 0.0
 ) -> CheckReport:
-    """Ask for it and wait until another leads. Raises `DatabaseError`.
+    """Request a handover and wait until another bridge leads. Raises `DatabaseError`.
 
-    `here`: only where the bridge of this machine leads; another one is well as it is. `timeout_seconds`: how long the
-    leader has to let go. `wait`: seconds in which a second bridge may still begin to wait.
+    `here`: only when the bridge of this machine leads; otherwise nothing is to be done. `timeout_seconds`: how long the
+    leader has to release the lease. `wait`: seconds in which a second bridge may still become a standby.
     """
     if (server := config.database_url) is None:
         return _said("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
@@ -70,9 +70,9 @@ async def hand_over(
                 what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"
                 return CheckReport(checks=(CheckResult(name=NAME, ok=True, what=what),))
             await asyncio.sleep(LOOK_SECONDS)
-        await lease_table.ask_handover(connection, wanted=False)  # what is said below is true
+        await lease_table.ask_handover(connection, wanted=False)  # before the report that the request was withdrawn
     finally:
-        # Also where a person ended this: a leader that comes to itself later goes on.
+        # Also when a person interrupts this: a frozen leader that wakes up later then keeps the lease.
         with contextlib.suppress(DatabaseError):
             await lease_table.ask_handover(connection, wanted=False)
         await connection.close()

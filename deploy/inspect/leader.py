@@ -1,4 +1,4 @@
-"""Who leads a line, asked from beside it: for `status`, `doctor` and `handover`.
+"""Which bridge leads a line, read from the database: for `status`, `doctor` and `handover`.
 
 Rule of this module: it only reads; whether the lease is valid is the server's answer, by the server's clock.
 """
@@ -29,7 +29,7 @@ RAN_OUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Leadership:
-    """The lease, None where there never was one, and how many bridges wait for it: with `keys.db`, and without it."""
+    """The lease, None if there never was one, and the number of standbys: with `keys.db`, and without it."""
 
     lease: Lease | None
     standbys: int
@@ -42,13 +42,13 @@ class Leadership:
 
 
 def read_leadership(server: str) -> Leadership:
-    """Read it. `server`: the URL of the line's database. Raises `DatabaseError`."""
+    """Read lease and standbys. `server`: the URL of the line's database. Raises `DatabaseError`."""
     with postgres_snapshot.snapshot(place_of_lease(PostgresPlace(server, MAIN))) as snapshot:
         return Leadership(lease_table.peek(snapshot), *lease_table.peek_standbys(snapshot))
 
 
 def check_leader(config: Config) -> CheckResult:
-    """Say who leads, and how many wait. Raises `DatabaseError`."""
+    """Report the leader, and the number of standbys. Raises `DatabaseError`."""
     if (server := config.database_url) is None:
         return CheckResult(name=NAME, ok=True, what="one bridge, which the lock of its directory keeps alone")
     leadership = read_leadership(server)
@@ -70,7 +70,7 @@ def _waiting(leadership: Leadership) -> str:
 
 
 def leader_rows(config: Config) -> list[CheckResult]:
-    """Return the row of a line that may have several bridges, for `status`; none for another, or where nobody can tell."""
+    """Return the row of a line that may have several bridges, for `status`; none for SQLite, or without an answer."""
     try:
         return [check_leader(config)] if config.database is not None else []
     except (DatabaseError, OSError):

@@ -1,8 +1,8 @@
-"""`quietline lookup`: counsel's question whether there is anything of a number, answered by one word.
+"""`quietline lookup`: counsel's question whether the line has data of a number, answered by one word.
 
-Rules of this module: the number is asked for where it leaves no trace (a terminal without echo, or standard input), never
-an argument; it is hashed and forgotten; the answer is `open`, `held` or `nothing`, made by the same steps whichever it is;
-each question is noted in the audit before it is answered. Nothing else is told, and nothing can be exported.
+Rules of this module: the number is read where it leaves no trace (a terminal without echo, or standard input), never from
+an argument; it is hashed and forgotten; the answer is `open`, `held` or `nothing`, by the same steps in each case; each
+question is recorded in the audit before the answer. Nothing else is shown, and nothing can be exported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HOLD_CHANGES: Final = {AuditKind.HOLD: True, AuditKind.UNHOLD: False}
 
 @unique
 class LookupResult(Enum):
-    """What is told: there is a thread, there is one on hold, or neither."""
+    """The answer: there is a thread, there is one on hold, or neither."""
 
     OPEN = "open"
     HELD = "held"
@@ -34,16 +34,16 @@ class LookupResult(Enum):
 
 
 def parse_number(entered: str) -> Phone | None:
-    """Read a number as it was typed: E.164, with spaces, brackets, dots or hyphens or without."""
+    """Parse a typed number: E.164, with or without spaces, brackets, dots or hyphens."""
     phone = Phone(SEPARATORS.sub("", entered))
     return phone if phone.answerable else None
 
 
 async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = AuditKind.LOOKUP) -> LookupResult:
-    """Say what there is of a number on the line. `then`: hold it first (`HOLD`), or lift a hold (`UNHOLD`).
+    """Return what the line has of a number. `then`: set a hold first (`HOLD`), or lift one (`UNHOLD`).
 
-    A hold set here reaches also what is parked, has no room, and can be named in no other way; it stops every deleter
-    at once, and is shown at the desk with the thread's next event. Raises `DatabaseError`.
+    A hold set here also applies to a parked thread, which has no room and cannot be named otherwise; it stops every
+    deletion at once, and the desk shows it with the thread's next event. Raises `DatabaseError`.
     """
     digest = offline.open_vault(config).phone_hash(config.line.slug, phone)
     if then in HOLD_CHANGES:
@@ -52,6 +52,6 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
         )
     await offline.record_audit(config, AuditKind.LOOKUP)
     with offline.read_transaction(config) as db:
-        # The same steps whatever there is: nothing, one that is open, or one on hold.
+        # The same steps in each case: nothing, an open thread, or one on hold.
         open_count, held_count = inspection.count_threads_of_phone(db, digest)
     return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[open_count + held_count]

@@ -1,8 +1,8 @@
-"""`quietline report`: what a funder or a director may know, as counts (practice 21).
+"""`quietline report`: counts that a funder or a director may know (practice 21).
 
 Rules of this module: it reads counters without a link to a conversation. A small cell is never shown, nor a figure from
-which it could be computed: there are no sums over cells or months. Nothing is estimated: how many different people texted
-is not known here.
+which it could be computed: there are no sums over cells or months. Nothing is estimated: the number of different people who
+texted is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
 
 SMALLEST_SHOWN: Final = 5
-"""Counts below this are shown as "fewer than 5"."""
+"""Smaller counts are shown as "fewer than 5"."""
 MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
 WAIT_STEPS: Final = {
     "wait_under_2_min": "under 2 min",
@@ -53,9 +53,9 @@ class ReportMonth:
 
     @property
     def median_wait(self) -> str | None:
-        """The step in which half of the first answers had come.
+        """The step by which half of the first answers had come.
 
-        None for fewer than five answers, and where a count of a wait is hidden: with those that are shown it would tell it.
+        None for fewer than five answers, and when a count of waits is hidden: step and other counts could reveal it.
         """
         if any(cell.shown is None for cell in self.cells if cell.kind in WAIT_STEPS):
             return None
@@ -80,7 +80,7 @@ def read_months(data: Path, server: str | None, month: str | None) -> tuple[Repo
 
 
 def json_document(months: tuple[ReportMonth, ...]) -> dict[str, object]:
-    """Return the report for a program, ready for JSON. `number` is null where it is too small to be shown."""
+    """Return the report for a program, ready for JSON. `number` is null when it is too small to be shown."""
     document = [
         {
             "month": month.month,
@@ -94,7 +94,7 @@ def json_document(months: tuple[ReportMonth, ...]) -> dict[str, object]:
 
 
 def as_text(months: tuple[ReportMonth, ...]) -> list[str]:
-    """Write the report for a person."""
+    """Return the report for a person."""
     if not months:
         return ["Nothing was counted."]
     lines: list[str] = []

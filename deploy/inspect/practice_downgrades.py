@@ -1,8 +1,8 @@
-"""What a configuration takes away from a practice: its settings, its wording, its languages, and who is on call.
+"""Downgrades of practices by a configuration: its settings, its wording, its languages, and who is on call.
 
-Rules of this module: a downgrade is computed from what the line would do with this configuration, never from what a row
-says; the lowest status wins, and every reason is told. Without a configuration (`config` is None) only the packs are looked
-at, and what a carrier or a person on call would add is missing.
+Rules of this module: a downgrade is computed from the line's behaviour with this configuration, never from a row's text;
+the lowest status counts, and every reason is shown. Without a configuration (`config` is None) only the packs are checked,
+without what a carrier or a person on call would add.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from policies.signs import Sign
 
 @unique
 class PracticeStatus(StrEnum):
-    """How far a practice is met, best first. The value is what people read."""
+    """How far a practice is met, best first. The value is shown to people."""
 
     MET = "met"
     STAFF = "met by staff with our help"
@@ -31,20 +31,20 @@ class PracticeStatus(StrEnum):
 
 
 Reason = tuple[PracticeStatus, str]
-"""A status that a practice does not exceed, and why."""
+"""The best status that a practice can have, and why."""
 Downgrade = Callable[[Config | None, Pack], Reason | None]
-"""Looks at a configuration and says why a practice has a lower status with it than it could have."""
+"""Returns why a practice has a lower status with a configuration than it could have, or None."""
 PLAYBOOKS: Final = ("prank", "abuser_on_the_line", "danger", "suicide", "minor", "medical", "other_agency")
-"""Playbooks of practice 39, by the names that the base pack gives them."""
+"""Playbooks of practice 39, by their names in the base pack."""
 MOST_WORDS: Final = 4
-"""Wordings that a reason names; of more it says how many."""
+"""The number of wordings that a reason names; it only counts the others."""
 HOUR: Final = 3_600
 NAMES_A_TIME: Final = re.compile(r"\d+\s*(?:min|hour|hora|h\b)", re.IGNORECASE)
-"""Words of a greeting that promise an answer within some time."""
+"""Words in a greeting that promise an answer within some time."""
 
 
 def worst(config: Config | None, pack: Pack, downgrades: Iterable[Downgrade]) -> tuple[PracticeStatus | None, str]:
-    """Return the lowest status that any downgrade gives, and all reasons; None and nothing when there is no reason."""
+    """Return the lowest status of all downgrades, and all reasons; None and "" without a reason."""
     reasons = [reason for downgrade in downgrades if (reason := downgrade(config, pack)) is not None]
     if not reasons:
         return None, ""
@@ -55,7 +55,7 @@ def worst(config: Config | None, pack: Pack, downgrades: Iterable[Downgrade]) ->
 
 
 def _texts(*names: TextName) -> Downgrade:
-    """Doubt a practice whose legal words nobody reviewed, or that still hold an example's words or number."""
+    """Downgrade a practice whose legal words nobody reviewed, or still contain an example's words or number."""
 
     def downgrade(_config: Config | None, pack: Pack) -> Reason | None:
         ours = {name.value for name in names}
@@ -69,7 +69,7 @@ def _texts(*names: TextName) -> Downgrade:
 
 
 def _lint(status: PracticeStatus, *rules: str, names: tuple[TextName, ...] = ()) -> Downgrade:
-    """Doubt a practice when the lint finds something against it, in these texts or in any."""
+    """Downgrade a practice when lint has a finding of these rules, in these texts or in any."""
 
     def downgrade(_config: Config | None, pack: Pack) -> Reason | None:
         places = [(each.path.split("."), each.what) for each in lint(pack) if each.rule in rules]
@@ -80,7 +80,7 @@ def _lint(status: PracticeStatus, *rules: str, names: tuple[TextName, ...] = ())
 
 
 def _setting(name: str, longest: int, status: PracticeStatus, what: str) -> Downgrade:
-    """Doubt a practice whose setting is so long, in seconds, that it hardly ever takes effect."""
+    """Downgrade a practice whose setting, in seconds, is so long that it hardly ever takes effect."""
 
     def downgrade(_config: Config | None, pack: Pack) -> Reason | None:
         seconds = getattr(pack.settings, name)
@@ -99,7 +99,7 @@ def _spanish(status: PracticeStatus) -> Downgrade:
 
 
 def _signs(*needed: Sign) -> Downgrade:
-    """Doubt a practice when a language of the line has no list of phrases for these signs."""
+    """Downgrade a practice when a language of the line has no list of phrases for these signs."""
 
     def downgrade(_config: Config | None, pack: Pack) -> Reason | None:
         lists = {language: {each.label for each in matcher.lists} for language, matcher in pack.signs.items()}
@@ -117,7 +117,7 @@ def _handset_in_path(config: Config | None, _pack: Pack) -> Reason | None:
 
 
 def _how_near_without_a_vendor(config: Config | None, _pack: Pack) -> Reason | None:
-    """Say of a phone of one's own how near it comes to texts that no vendor reads: never all the way."""
+    """Return how far a gateway with the agency's own phone keeps vendors from reading texts: never completely."""
     carrier = None if config is None else config.line.carrier
     if not isinstance(carrier, SmsGate):
         return None
@@ -243,4 +243,4 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
         _signs(Sign.DANGER_NOW, Sign.SUICIDE, Sign.STRANGLED, Sign.WEAPON, Sign.THIRD_PARTY),
     ),
 }
-"""What a configuration can take away from a practice, by number."""
+"""The possible downgrades of each practice, by its number."""

@@ -1,9 +1,9 @@
-"""`quietline practices`: the 41 practices for one configuration, each with what shows it.
+"""`quietline practices`: the 41 practices for one configuration, each with the tests that show it.
 
-Rules of this module: it never says "met" of what software cannot meet, nor of what no test of this version shows; where the
-configuration gives reason to say less (`practice_downgrades`), it says less, and why. The rows are in `practices.yaml`;
-which tests show them is in `practices_shown.json`, which `python -m tests.practices` writes and a test holds to be current
-(tests are not shipped).
+Rules of this module: a practice is never "met" when software cannot meet it, or when no test of this version shows it;
+`practice_downgrades` lowers the status by the configuration, with the reason. The rows are in `practices.yaml`; the tests
+that show them are in `practices_shown.json`, which `python -m tests.practices` writes and a test keeps current (tests are
+not shipped).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).parents[1]
 PRACTICES_FILE: Final = HERE / "practices.yaml"
 SHOWN_FILE: Final = HERE / "practices_shown.json"
 UNMEETABLE: Final = 22
-"""The practice that no text message meets."""
+"""The practice that no text message can meet."""
 DEFAULT_PACKS: Final = ("base",)
 """The packs of a line whose configuration names none."""
 WITHOUT_CONFIGURATION: Final = (
@@ -34,7 +34,7 @@ WITHOUT_CONFIGURATION: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PracticeResult:
-    """One row: `how` it is done, `why` not better (empty if it does not), and the tests that show it."""
+    """One row: `how` it is done, `why` the status is not better (or ""), and the tests that show it."""
 
     number: int
     title: str
@@ -47,7 +47,7 @@ class PracticeResult:
 def evaluate(config: Config | None, pack: Pack, shown: Mapping[str, list[str]] | None = None) -> tuple[PracticeResult, ...]:
     """Judge every practice; `config` is None before there is one.
 
-    `shown`: test ids by number, by default those written down.
+    `shown`: test ids by number; by default those of `practices_shown.json`.
     """
     tests = json.loads(SHOWN_FILE.read_text(encoding="utf-8")) if shown is None else shown
     rows: list[dict[str, Any]] = parse_yaml(PRACTICES_FILE)
@@ -55,17 +55,17 @@ def evaluate(config: Config | None, pack: Pack, shown: Mapping[str, list[str]] |
 
 
 def all_met(results: tuple[PracticeResult, ...]) -> bool:
-    """Whether every practice is met in some way, but for the one that never is."""
+    """Whether every practice is met in some way, except the one that never is."""
     return all(v.standing is not PracticeStatus.NOT_MET or v.number == UNMEETABLE for v in results)
 
 
 def as_json(results: tuple[PracticeResult, ...]) -> str:
-    """Write the results for a program."""
+    """Return the results for a program."""
     return json.dumps([asdict(verdict) for verdict in results])
 
 
 def as_text(results: tuple[PracticeResult, ...]) -> list[str]:
-    """Write the results for a person."""
+    """Return the results for a person."""
     lines: list[str] = []
     for v in results:
         lines.append(f"{v.number:2}  {v.standing}: {v.title}")

@@ -1,9 +1,9 @@
 """Rows of `quietline doctor` that `quietline check` has as well: words, person on call, disk, module, identities and more.
 
-Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
-secret, a number or a name of staff; every check that is not well says what to do; a rehearsal is not held to what only a
-real line needs, and is told so. Rows of files are in `doctor_files`, of what the database says in `doctor_database`; which
-are asked, and when, is in `deploy/doctor`.
+Rules of this module: it reads and changes nothing; it prints public data (fingerprints) and counts, never a secret, a
+number or a name of staff; every check that is not well says what to do; a rehearsal is exempt from requirements of a real
+line, and the row says so. Rows about files are in `doctor_files`, about the database in `doctor_database`; `deploy/doctor`
+decides which run, and when.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def check_packs(config: Config, pack: Pack) -> CheckResult:
 
 
 def check_on_call(config: Config) -> CheckResult:
-    """Whether a person on call is told outside Matrix."""
+    """Whether a person on call can be called outside Matrix."""
     if has_on_call(config):
         return CheckResult(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
     do = "Give lines.0.on_call a webhook_file or an email, start the line again, and try it: `quietline alarm test`."
@@ -72,7 +72,7 @@ def has_on_call(config: Config) -> bool:
 
 
 def check_carrier(config: Config) -> CheckResult:
-    """Tell what the carrier keeps, which no setting of ours changes."""
+    """Report what the carrier keeps, which no setting of ours changes."""
     exposure = CARRIER_KINDS[config.line.carrier.kind].exposure
     open_ = f" {len(exposure.unconfirmed)} things about it nobody could confirm." if exposure.unconfirmed else ""
     do = f"Read `quietline exposure {config.line.carrier.kind}`; `quietline carrier check` tries it."
@@ -80,7 +80,7 @@ def check_carrier(config: Config) -> CheckResult:
 
 
 def check_disk_space(layout: Layout) -> CheckResult:
-    """Whether there is room on the disk: a full one stops the line before it loses anything."""
+    """Whether the disk has enough space: a full disk stops the line before it loses data."""
     free = shutil.disk_usage(layout.data).free
     ok = free >= MIN_FREE_BYTES
     room = f"Make room where {layout.data} is: on a full disk texts are refused, and the carrier gives up after a while."
@@ -89,7 +89,7 @@ def check_disk_space(layout: Layout) -> CheckResult:
 
 
 def check_secure_delete() -> CheckResult:
-    """Whether our SQLite overwrites what is deleted, as the bridge asks it to, and loses no commit at a checkpoint."""
+    """Whether our SQLite overwrites deleted rows, as the bridge requires, and loses no commit at a checkpoint."""
     overwritten = overwrites_deleted()
     ok = overwritten and has_wal_reset_fix()
     what = f"SQLite {version()} overwrites what is deleted" if overwritten else "SQLite leaves deleted words in its file"
@@ -99,7 +99,7 @@ def check_secure_delete() -> CheckResult:
 
 
 async def check_module(module_client: ModuleClient) -> CheckResult:
-    """Ask the homeserver's module what it enforces."""
+    """Ask the homeserver's module which rules it enforces."""
     name = "homeserver module"
     try:
         health = await module_client.health()
@@ -119,7 +119,7 @@ async def check_module(module_client: ModuleClient) -> CheckResult:
 
 
 async def check_identities(config: Config, client: HomeserverClient) -> CheckResult:
-    """Show the fingerprints that staff compare, and whether the homeserver shows the same."""
+    """Show the fingerprints that staff compare, and whether the homeserver has the same."""
     name, vault = "identities", offline.open_vault(config)
     ours = {user: derive_master_key(vault, user) for user in (config.policy_mxid, config.puppet_mxid)}
     shown = ", ".join(f"{user} {key}" for user, key in ours.items())
@@ -139,7 +139,7 @@ async def check_identities(config: Config, client: HomeserverClient) -> CheckRes
 async def check_line_devices(
     config: Config, clients: Sequence[tuple[str, HomeserverClient]], *, wait_ms: int = BUSY_MS
 ) -> CheckResult:
-    """Whether the homeserver has the device of each identity that the bridge speaks with, and no other of it."""
+    """Whether each identity has, at the homeserver, the device that the bridge uses, and no other."""
     name, wrong = "line devices", []
 
     def read(file: str, user_id: str) -> str | None:
@@ -167,9 +167,9 @@ async def check_line_devices(
 
 
 async def check_homeserver_database(config: Config, layout: Layout, *, running: bool) -> CheckResult:
-    """Whether the homeserver's data are where a homeserver can be run on them: what a start would find.
+    """Whether the homeserver can run on its database: the same checks as at a start.
 
-    `running`: it may be connected now.
+    `running`: the homeserver may be connected now.
     """
     name = "homeserver database"
     if config.homeserver.joined:

@@ -1,9 +1,9 @@
-"""`quietline staff`: accounts of the people who answer, on the embedded homeserver.
+"""`quietline staff`: accounts of the staff on the embedded homeserver.
 
-Rules of this module: accounts are made, changed and ended by the homeserver's module of ours; there is no administrator. A
-password is made here, goes to the file or the terminal that was chosen, and into the one request that sets it. A change is
-in three places, in the order in which a repetition of the verb mends what a kill left: account, database (which the
-running line reads, and invites or removes), configuration (which a new desk is made from).
+Rules of this module: our module in the homeserver makes, changes and deactivates accounts; there is no administrator. A
+password is made here and is written only to the chosen file or terminal, and to the one request that sets it. A change is
+made in three places, in an order in which the same command completes an interrupted change: account, database (which the
+running line reads, and then invites or removes the person), configuration (from which a new desk is made).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
-"""A part of what Matrix takes as a localpart (specification, appendix on user ids): what can be said and typed."""
+"""A part of Matrix's localparts (specification, appendix on user ids): names that can be said and typed."""
 ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without letters that look like others: a password is typed on a phone."""
+"""Without letters that look like others, because passwords are typed on phones."""
 GROUPS, GROUP_LENGTH = 4, 6
 SUPERVISOR_LEVEL: Final = 50
 IN_USE: Final = "M_USER_IN_USE"
@@ -49,7 +49,7 @@ BY_HAND: Final = {
     "remove": "A supervisor says `!signout {mxid}` and removes it from the desk; then deactivate {mxid} there, and take it "
     "out of lines.0.staff.",
 }
-"""What the administrator of a homeserver does that is not ours, by verb."""
+"""What the administrator of an agency's own homeserver must do, by verb."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,11 @@ class StaffMember:
 
 
 def whole_id(config: Config, name: str) -> str:
-    """Return the Matrix id of a name. Raises `SetupError` with a sentence for one that nobody can have."""
+    """Return the user id of a name. Raises `SetupError` with a sentence for an invalid name."""
     server = config.homeserver.server_name
     localpart = name.removeprefix("@").removesuffix(f":{server}")
     if any(member.mxid == f"@{localpart}:{server}" for member in config.line.staff):
-        return f"@{localpart}:{server}"  # named by hand, perhaps in a way in which none is made here
+        return f"@{localpart}:{server}"  # an entry by hand, perhaps of a form that is not made here
     if not NAME.fullmatch(localpart):
         raise SetupError(["no name for an account: use a to z, digits, dot, hyphen, low line; a letter first; 64 at most"])
     mxid = f"@{localpart}:{server}"
@@ -79,7 +79,7 @@ def whole_id(config: Config, name: str) -> str:
 
 
 def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> None:
-    """Raise `SetupError` with what its administrator must do where the homeserver is not ours, or has never run."""
+    """Raise `SetupError` when the homeserver is not ours, with its administrator's task, or when it has never run."""
     if not config.homeserver.joined and layout.homeserver_config.is_file():
         return
     if not config.homeserver.joined and (config.line.rehearsal or layout.handout.is_dir()):
@@ -89,7 +89,7 @@ def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> No
 
 
 def make_password() -> str:
-    """Make a password of 118 bits, in groups."""
+    """Make a password of 118 bits, in groups of characters."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
 
 
@@ -104,7 +104,7 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
         except ModuleRequestRejected as error:
             if error.errcode != IN_USE:
                 raise
-            try:  # an earlier try was cut off after it; an account that was ended is refused
+            try:  # an interrupted attempt made it; a deactivated account is refused
                 await client.set_password(mxid, password)
             except ModuleRequestRejected:
                 raise SetupError(["that name is or was somebody else's: choose another"]) from None
@@ -115,13 +115,13 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
 
 
 async def reset(layout: Layout, config: Config, mxid: str, password: str) -> None:
-    """Give an account another password, and sign it out everywhere. Raises `SetupError` and `OSError`."""
+    """Give an account a new password, and sign it out everywhere. Raises `SetupError` and `OSError`."""
     await _ask(config, lambda client: client.set_password(mxid, password))
     _forget_first_password(layout, mxid)
 
 
 async def remove(layout: Layout, config: Config, mxid: str) -> None:
-    """End an account and take the person off the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
+    """Deactivate an account and remove the person from the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
     await _ask(config, lambda client: client.end_account(mxid))
     await _tell(config, mxid, "removed")
     remove_entry(layout.config, mxid)
@@ -129,7 +129,7 @@ async def remove(layout: Layout, config: Config, mxid: str) -> None:
 
 
 def read_staff(config: Config) -> list[StaffMember]:
-    """Return who is named in the configuration or is at the desk, by name. Nobody is at a desk that is not there yet."""
+    """Return the people in the configuration or at the desk, by name; before the first start there is no desk."""
     roles = {member.mxid: str(member.role) for member in config.line.staff}
     desk: dict[str, tuple[str, int]] = {}
     trusted: set[str] = set()
@@ -156,12 +156,12 @@ def read_staff(config: Config) -> list[StaffMember]:
 
 
 def as_json(staff: Sequence[StaffMember]) -> str:
-    """Write them for a program."""
+    """Return them for a program."""
     return json.dumps({"staff": [asdict(member) for member in staff]})
 
 
 def as_text(staff: Sequence[StaffMember]) -> list[str]:
-    """Write them for a person."""
+    """Return them for a person."""
     at_desk = {"joined": "at the desk", "invited": "invited to the desk", "none": "NOT invited to the desk"}
     return [
         f"{each.mxid}  {each.role}, {at_desk[each.desk]}, {'trusted' if each.trusted else 'NOT trusted yet'}"
@@ -184,7 +184,7 @@ async def _ask(config: Config, call: Callable[[ModuleClient], Awaitable[None]]) 
 
 
 def _forget_first_password(layout: Layout, mxid: str) -> None:
-    """Remove the hand-out of an account: the password in it does not work any more."""
+    """Delete the hand-out of an account: its password does not work any more."""
     name = mxid[1:].partition(":")[0].replace("/", "=2f")
     (layout.handout / f"{name}.txt").unlink(missing_ok=True)
 
@@ -198,7 +198,7 @@ def _refusal(error: ModuleRequestRejected) -> str:
 
 
 async def _tell(config: Config, mxid: str, role: str) -> None:
-    """Leave the change for the running line; a line that never ran makes its desk from the configuration."""
+    """Write the change to the database for the running line; a line that never ran uses the configuration."""
     if not offline.has_database(config):
         return
 

@@ -1,6 +1,6 @@
-"""`quietline status`: how a line is, asked from beside it.
+"""`quietline status`: the state of a line, checked from outside.
 
-Rule of this module: it reads and asks, and changes nothing; every check that is not well says what to do.
+Rule of this module: it reads and changes nothing; every check that is not well says what to do.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ ALONE: Final = {
     "homeserver": "Is homeserver.url right, and does it run? It is not this line's own: nothing here starts it.",
     "bridge": "Start it, or its service, and see where its output goes; `quietline check` says what would stop it.",
 }
-"""What to do about a part that does not answer, of a bridge that runs without `up`."""
+"""The remedies for parts that do not answer, when the bridge runs without `up`."""
 
 
 async def no_carrier_asked() -> list[CheckResult]:
-    """Say that the carrier was not asked."""
+    """Return the rows for a carrier that is not checked."""
     return [CheckResult(name="carrier", ok=True, what="was not asked", do="`quietline carrier check` tries it.")]
 
 
 async def no_facts() -> list[CheckResult]:
-    """Tell nothing besides."""
+    """Return no additional rows."""
     return []
 
 
@@ -45,9 +45,9 @@ async def check_status(
     of_real_line: Callable[[], Awaitable[list[CheckResult]]] = no_carrier_asked,
     facts: Callable[[], Awaitable[list[CheckResult]]] = no_facts,
 ) -> CheckReport:
-    """Look at the line of a data directory. `of_real_line`: what else is asked when it is no rehearsal: its own carrier.
+    """Check the line of a data directory. `of_real_line`: additional rows when it is no rehearsal, about its carrier.
 
-    `facts`: how it goes, of any line (`deploy/doctor/line_facts.py`).
+    `facts`: additional rows for any line (`deploy/doctor/line_facts.py`).
     """
     if not has_line(layout):
         do = f"Name its directory with --data, or make one: ./quietline up --data {layout.data}, or `quietline init`."
@@ -86,12 +86,12 @@ async def check_status(
 
 
 def has_line(layout: Layout) -> bool:
-    """Whether there is a line to look at: a configuration, or the first run of `up`, which is about to write one."""
+    """Whether there is a line to check: a configuration, or a first run of `up`, which will write one."""
     return layout.has_config or layout.lock.exists()
 
 
 def _started_by_up(layout: Layout) -> dict[str, str] | None:
-    """Read where the parts of a line are that `up` runs (`ready.json`); None when it runs none."""
+    """Return the URLs of the parts that `up` runs (`ready.json`), by name; None when it runs none."""
     try:
         ready: dict[str, Any] = json.loads(read_text(layout.ready))
         urls = {name: str(ready[name]) for name in ("homeserver", "bridge")}
@@ -103,7 +103,7 @@ def _started_by_up(layout: Layout) -> dict[str, str] | None:
 
 
 def _bridge_alone(layout: Layout) -> dict[str, str] | None:
-    """Say where homeserver and bridge are, or would be, of a bridge that runs alone; None for a line that `up` runs."""
+    """Return the URLs of homeserver and bridge for a bridge without `up`, running or not; None for a line of `up`."""
     if not layout.bridge_file.is_file() and (layout.homeserver.is_dir() or layout.handout.is_dir()):
         return None
     try:

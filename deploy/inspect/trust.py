@@ -1,8 +1,8 @@
-"""`quietline trust`: whose identity is confirmed, and confirming one from the server.
+"""`quietline trust`: lists whose identity is confirmed, and confirms one from the server.
 
-Rules of this module: a fingerprint is given by a person who compared it, and only the identity that was last seen can be
-confirmed by it; the confirmation and its audit entry are one commit, which the running line acts on within five seconds
-(`bridge/matrix/sync/device_updates.py`). The doctor's row counts people and names nobody.
+Rules of this module: a person who compared a fingerprint gives it, and it can only confirm the newest identity that was
+seen; the confirmation and its audit entry are one commit, on which the running line acts within five seconds
+(`bridge/matrix/sync/device_updates.py`). The doctor's row counts people and contains no name.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ SET_UP: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenPeople:
-    """Who was seen. `identities`: with one; `without`: Matrix ids of people whose clients have made none yet.
+    """People who were seen. `identities`: theirs; `without`: user ids of people whose clients have made none yet.
 
-    `left_over`: of those, Matrix id -> in how many rooms people still are who are neither on the staff nor at the desk.
+    `left_over`: the people among them who are neither on the staff nor at the desk: user id -> number of their rooms.
     """
 
     identities: tuple[SeenIdentity, ...]
@@ -58,9 +58,9 @@ class SeenPeople:
 
 
 def read_seen(config: Config) -> SeenPeople:
-    """Return who was seen, confirmed or not, of the staff and of those who are in a room. Raises `DatabaseError`.
+    """Return the people of the staff and in rooms who were seen, confirmed or not. Raises `DatabaseError`.
 
-    A person who was removed and is in no room is left out: nothing can be confirmed of them any more.
+    A person who was removed and is in no room is left out: their identity need not be confirmed any more.
     """
     with offline.read_transaction(config) as db:
         rooms = peek_room_counts(db)
@@ -76,10 +76,10 @@ def read_seen(config: Config) -> SeenPeople:
 
 
 async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
-    """Confirm the newest identity of a Matrix id by its fingerprint, or that of a device that it signed.
+    """Confirm the newest identity of a user id by its fingerprint, or by that of a device that it signed.
 
-    Spaces in the fingerprint do not count. False when it is not that fingerprint; nothing has changed then. One that is
-    confirmed already is left as it is. Raises `DatabaseError`.
+    Spaces in the fingerprint do not count. Return False, without a change, when the fingerprint is another one. An identity
+    that is confirmed already is not changed. Raises `DatabaseError`.
     """
     entered = "".join(fingerprint.split())
     known = (each for each in read_seen(config).identities if each.user_id == mxid and each.is_named_by(entered))
@@ -97,12 +97,12 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
 
 
 def as_json(people: SeenPeople) -> str:
-    """Write them for a program; keys stand in groups of four. `removed` is there only where it says something."""
+    """Return them for a program; keys are in groups of four. `removed` is included only when it applies."""
     return json.dumps({"identities": [_as_object(each, people.left_over) for each in people.identities]})
 
 
 def as_text(people: SeenPeople) -> list[str]:
-    """Write them for a person, those who wait first."""
+    """Return them for a person, those who wait for a confirmation first."""
     lines: list[str] = []
     for each in sorted(people.identities, key=lambda each: each.confirmed):
         lines.append(f"{each.user_id}  {'confirmed' if each.confirmed else 'NOT CONFIRMED'}")
@@ -126,7 +126,7 @@ def _left_over(user: str, people: SeenPeople) -> list[str]:
 
 
 def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
-    """Whether anybody can confirm the others: a supervisor at the desk whose own identity is confirmed."""
+    """Whether a person can confirm the others: a supervisor at the desk with a confirmed identity."""
     count = confirmed_supervisors(db, trust_mac_of(config))
     if count:
         return CheckResult(name="first supervisor", ok=True, what=f"{count} with a confirmed identity at the desk")
@@ -138,7 +138,7 @@ def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
 
 
 def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResult:
-    """Whether everybody at the desk is heard: a warning, for a supervisor confirms a newcomer when they have compared."""
+    """Whether all people at the desk are confirmed; otherwise a warning, because a supervisor can confirm a newcomer."""
     name, ours = "staff trust", {config.policy_mxid, config.puppet_mxid, config.canary_mxid}
     people = {user for user, (membership, _) in peek_desk_members(db).items() if membership == "join"} - ours
     trusted = {each.user_id for each in seen_identities(db, trust_mac_of(config)) if each.confirmed}
@@ -157,7 +157,7 @@ def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResul
 
 
 def tell_first_supervisor(config: Config) -> list[CheckResult]:
-    """Tell `quietline status` the same as a warning: the parts of the line run. Nothing before the first start."""
+    """Return the row of the first supervisor for `quietline status`, as a warning; none before the first start."""
     try:
         with offline.read_transaction(config) as db:
             row = check_first_supervisor(db, config)
@@ -167,12 +167,12 @@ def tell_first_supervisor(config: Config) -> list[CheckResult]:
 
 
 def format_key(key: str) -> str:
-    """Write a key as clients show it, in groups of four."""
+    """Format a key as clients show it, in groups of four."""
     return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
 
 
 def trust_mac_of(config: Config) -> TrustMac:
-    """Return what checks the codes of confirmed identities, under the vault key of a configuration."""
+    """Return the MAC that verifies confirmed identities, with a configuration's vault key."""
     return TrustMac(offline.open_vault(config), None)
 
 
