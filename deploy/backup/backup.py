@@ -1,11 +1,11 @@
 """`quietline backup`: the line, without its conversations, in one encrypted file.
 
-Rules of this module: what goes in is named here, file by file and table by table, and everything else stays out: no thread,
-no text, no session, no `keys.db`, not even the vault's keys, so that nothing found in a backup opens anything that lies
-somewhere else. It is made beside a running line, from one moment of its database.
+Rules of this module: each file and table of a backup is named here, and it contains nothing else: no thread, no text, no
+session, no `keys.db`, not even the vault's keys, so that nothing in a backup opens data that is stored elsewhere. It is
+made beside a running line, from one snapshot of its database.
 
-The file: a line of text, 16 bytes of salt, 12 of nonce, then JSON under AES-256-GCM; its key comes from a passphrase by
-scrypt. Sources: RFC 7914 (scrypt), NIST SP 800-38D (AES-GCM; one nonce per key, and the salt makes each key new).
+The file: a line of text, 16 bytes of salt, 12 of nonce, then JSON under AES-256-GCM; scrypt derives its key from a
+passphrase. Sources: RFC 7914 (scrypt), NIST SP 800-38D (AES-GCM; one nonce per key, and the salt makes each key new).
 """
 
 from __future__ import annotations

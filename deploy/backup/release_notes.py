@@ -1,4 +1,4 @@
-"""What an upgrade brings: the notes of the versions between, and what cannot be taken back.
+"""The changes of an upgrade: the notes of the versions in between, and the irreversible changes.
 
 Rules of this module: a file beside the databases, written at each start, says which version ran last. The notes are those
 of `CHANGELOG.md`, whose part `Unreleased` belongs to the version of the source. A note that begins with `Irreversible:` is

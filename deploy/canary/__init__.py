@@ -1,1 +1,1 @@
-"""The canary: a client of its own that texts the line and answers, to see that both ways are open."""
+"""The canary: a separate client that texts the line and answers, to check both directions."""

@@ -1,7 +1,7 @@
 """The canary's handset: by the line's own route for it, or a handset of the rehearsal carrier.
 
 Rules of this module: a call raises `Unreachable` and nothing else, and ends after `TIMEOUT`: a frozen bridge is an answer
-too. What is texted is random and says nothing.
+too. The texts are random and meaningless.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The exposure sheet of the parts that we run: what sits where, for how long, and who could read it (practices 18, 19).
+"""The exposure sheet of the parts that we run: which data is where, for how long, and who could read it (practices 18, 19).
 
 Rules of this module: numbers come from the running configuration and its packs. For each part the sheet says what it erases
 and what it keeps when a conversation is over. Data that a person with a copy could still read is never called gone. What

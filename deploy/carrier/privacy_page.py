@@ -1,8 +1,8 @@
 """The page about privacy that an agency can publish, written from the line's own configuration and packs.
 
 Rules of this module: every figure comes from the pack that runs, every sentence about the carrier from its adapter's own
-`Exposure`; a sentence that holds only with a setting is there only with that setting. What is not known is said. No number,
-name of staff, address of a machine or wording of a codeword is on the page.
+`Exposure`; a sentence that is true only with a setting is there only with that setting. The page says what is unknown. No
+number, name of staff, address of a machine or wording of a codeword is on the page.
 """
 
 from __future__ import annotations

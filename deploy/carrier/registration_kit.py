@@ -1,7 +1,7 @@
-"""`quietline carrier kit`: what carriers ask for before a United States number may text, filled as far as we know it.
+"""`quietline carrier kit`: the data that carriers require before a United States number may text, as far as we know it.
 
-Rules of this module: words that reach a phone are the pack's own, letter for letter, and are marked while nobody has
-reviewed them. Facts that only the agency knows are left open, never guessed. Where a carrier's demand conflicts with a
+Rules of this module: words that reach a phone are copied unchanged from the pack, and are marked until they are reviewed.
+Facts that only the agency knows are left open, never guessed. Where a carrier's demand conflicts with a
 survivor's safety, the kit says so (practices, "Conflicts, settled").
 
 Fields after Twilio's UsAppToPerson and toll-free verification resources (docs/messaging/api/usapptoperson-resource,

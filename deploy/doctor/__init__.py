@@ -1,1 +1,1 @@
-"""What `quietline doctor` asks: every part of a line at once, each within a time limit of its own."""
+"""The checks of `quietline doctor`: every part of a line at the same time, each with its own time limit."""

@@ -66,7 +66,7 @@ def proxy_files(answers: Answers, ports: Ports) -> Mapping[str, str]:
 
 
 def _caddy(public_url: str, bridges: Sequence[str], homeserver: str | None) -> str:
-    """Return the file. `homeserver`: None where clients reach it by another way."""
+    """Return the file. `homeserver`: None when clients reach it by another way."""
     clients = f"""\
 	@homeserver path /_matrix/* {WELL_KNOWN}
 	handle @homeserver {{
@@ -101,7 +101,7 @@ def _caddy(public_url: str, bridges: Sequence[str], homeserver: str | None) -> s
 
 
 def _nginx(public_url: str, bridges: Sequence[str], homeserver: str | None, *, named: str) -> str:
-    """Return the file. `homeserver`: None where clients reach it by another way. `named`: the group of two bridges."""
+    """Return the file. `homeserver`: None when clients reach it by another way. `named`: the name for two bridges."""
     parts = urlsplit(public_url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)

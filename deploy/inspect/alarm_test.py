@@ -1,4 +1,4 @@
-"""`quietline alarm test`: a test along the way of every alarm, and what of it got through.
+"""`quietline alarm test`: a test on the path of every alarm, and which parts of it arrived.
 
 Rules of this module: a running line makes the ring and the call itself, through decision, outbox, room and pager, because a
 call from this terminal would prove nothing about the service's own network and secrets. When the line does not run, the

@@ -1,4 +1,4 @@
-"""`quietline handover`: the bridge that leads lets another one lead, in order.
+"""`quietline handover`: the leader lets a standby lead, in an orderly way.
 
 Rules of this module: the leader is asked only when a standby sees `keys.db`; otherwise, as where the volume follows the
 leader, the line would be down until the same bridge leads again. A request that is not performed in time is withdrawn. The

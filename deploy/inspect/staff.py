@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
-"""A part of Matrix's localparts (specification, appendix on user ids): names that can be said and typed."""
+"""A part of Matrix's localparts (specification, appendix on user ids): names that are easy to say and type."""
 ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without letters that look like others, because passwords are typed on phones."""
 GROUPS, GROUP_LENGTH = 4, 6

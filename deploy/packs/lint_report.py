@@ -24,7 +24,7 @@ def load_with_base(names: Sequence[str]) -> Pack:
 
 
 def lint_report(pack: Pack) -> CheckReport:
-    """Return lint's findings as a report. A row of advice is well, and still says what to do."""
+    """Return lint's findings as a report. A row with advice is well, but says what to do."""
     checks = [
         CheckResult(name=f"{finding.path} ({finding.rule})", ok=not finding.must, what=finding.what, do=finding.do)
         for finding in lint(pack)

@@ -110,7 +110,7 @@ def read_script(path: Path) -> Script:
 
 
 def play_script(pack: Pack, script: Script) -> Iterator[str]:
-    """Play a script and give its transcript, line by line: who, when, what; `→ phone` is what the handset shows."""
+    """Play a script and yield its transcript, line by line: who, when, what; `→ phone` is the text on the handset."""
     simulation = _Simulation(pack, script)
     for number, step in enumerate(script.steps):
         if step.who == "wait":

@@ -1,1 +1,1 @@
-"""What `quietline check` asks before a line runs: everything that stops a start, and the way from outside."""
+"""The checks of `quietline check` before a line runs: everything that stops a start, and the access from outside."""

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load(parser.parse_args(arguments).config)
     except ProblemsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - said to who started it
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2
     output = logging.StreamHandler()
     output.setFormatter(ContentFree())
@@ -47,10 +47,10 @@ def main(arguments: list[str]) -> int:
     try:
         asyncio.run(_serve(settings))
     except ProblemsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - said to who started it
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2
     except OSError as error:
-        print(f"cannot listen: {error.strerror}", file=sys.stderr)  # noqa: T201 - said to who started it
+        print(f"cannot listen: {error.strerror}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 1
     return 0
 
@@ -61,7 +61,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with run_carrier(settings) as port:
-        print(f"handsets at http://{settings.host}:{port}/", flush=True)  # noqa: T201 - said to who started it
+        print(f"handsets at http://{settings.host}:{port}/", flush=True)  # noqa: T201 - for the person who started it
         await stop.wait()
 
 

@@ -1,12 +1,12 @@
-"""The carrier's HTTP side: handsets for people and checks, messages for the line.
+"""The carrier's HTTP server: handsets for people and checks, messages for the line.
 
-Rule of this module: a request is checked whole before it has any effect, a refusal names the field and never its value, and
-nothing that is served here is logged.
+Rule of this module: a request is validated completely before it has any effect, a refusal names the field and never its
+value, and no request is logged.
 
 For people and checks, without a secret (it listens on loopback and holds nothing real):
 `POST /api/texts {"from","to","text","media"?,"picture"?}` → 202 `{"id"}` · `GET /api/texts?handset=`, with `media` where a
 text has any · `GET /api/records` · `POST /api/faults {"send"?,"times"?,"inbound"?}` ·
-`GET /api/faults` → `{"send","times","inbound": {KIND: times}}`, what is left of them · `GET /api/handsets` →
+`GET /api/faults` → `{"send","times","inbound": {KIND: times}}`, the remaining ones · `GET /api/handsets` →
 `[{"number","drill"}]` · `GET /api/drills`, the scripts (`drill_pages.py`) · `GET /` the page.
 
 For the line, with `Authorization: Bearer TOKEN`:
@@ -138,7 +138,7 @@ class Server:
         handset = request.query.get("handset")
         if not handset:
             raise _BadRequest("handset: missing")
-        # `?handset=+1555…` written by hand arrives with a space where the plus was.
+        # `?handset=+1555…` written by hand arrives with a space instead of the plus.
         handset = re.sub(r"^ ", "+", handset)
         return web.json_response(
             [
@@ -232,7 +232,7 @@ class Server:
         if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= 500:
             raise _BadRequest("limit: not a number from 1 to 500")
         size = int(limit)
-        # One more than asked tells whether there is a next page.
+        # One more than requested shows whether there is a next page.
         records = self._exchange.listed(since=_parse_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
         page = records[:size]
         messages = [

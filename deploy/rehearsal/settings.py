@@ -46,7 +46,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Port 0 lets the system choose. Webhooks go to `webhook_base` + `/inbound` and `/status`.
+    """Settings. With port 0 the system chooses one. Webhooks go to `webhook_base` + `/inbound` and `/status`.
 
     `store`: the file that keeps texts over a restart; None: texts are lost when the process ends.
     """

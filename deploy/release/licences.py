@@ -107,7 +107,7 @@ _SPDX: Final[Any] = get_spdx_licensing()
 
 
 class UnknownLicence(LookupError):  # noqa: N818 - an answer, not a failure
-    """A package declares no SPDX expression, and nobody has read its licence."""
+    """A package declares no SPDX expression, and its licence is not in `READ`."""
 
 
 def licence_of(name: str) -> str:

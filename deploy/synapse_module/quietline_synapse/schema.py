@@ -129,7 +129,7 @@ class Schema:
 def purged_by_room() -> tuple[str, ...]:
     """Return the tables that Synapse's own purge empties by the room's id, in its order; none when they are unknown."""
     try:
-        from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - told with a sentence when it is not there
+        from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - a missing part is reported
 
         return tuple(map(str, purge_events.purge_room_tables_with_room_id_column))
     except (ImportError, AttributeError):
@@ -138,7 +138,7 @@ def purged_by_room() -> tuple[str, ...]:
 
 def _purged_by_synapse() -> frozenset[str] | None:
     try:
-        from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - told with a sentence when it is not there
+        from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - a missing part is reported
 
         by_event = purge_events.purge_room_tables_with_event_id_index
     except (ImportError, AttributeError):

@@ -274,7 +274,7 @@ def engine_of(api: ModuleApi) -> str:
 
 def _pruned_json() -> Callable[[Any], str]:
     try:
-        from synapse.synapse_rust.events import redact_event  # noqa: PLC0415 - told with a sentence when it is not there
+        from synapse.synapse_rust.events import redact_event  # noqa: PLC0415 - a missing part is reported
         from synapse.util.json import json_encoder  # noqa: PLC0415
     except ImportError:
         raise _missing_part("redact_event") from None
