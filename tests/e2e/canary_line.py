@@ -1,4 +1,4 @@
-"""A rehearsal line with a canary, and what it says of itself.
+"""A rehearsal line with a canary, and the canary's results.
 
 Rule of this module: it reads `run/canary.json`, the line's databases and the homeserver's, and changes only the
 configuration, before the line is started.
@@ -25,9 +25,9 @@ from tests.fakes.database_file import rows, write
 from tests.fakes.served import served
 
 EVERY, SLOW, LIMIT = 5.0, 15.0, 20.0
-"""Seconds between two trips, until one is slow, and until it is given up: as few as a loaded machine bears."""
+"""Seconds between two trips, until a trip is slow, and until it is given up: as short as a loaded machine permits."""
 SECONDS = 150.0
-"""Seconds within which a test waits for the canary to say something."""
+"""Seconds for which a test waits for a result of the canary."""
 
 
 class CanaryLine:
@@ -37,7 +37,7 @@ class CanaryLine:
         self.stack, self.calls = stack, 0
 
     async def wait_for(self, *, ok: bool, step: str = "", after: int = 0) -> dict[str, Any]:
-        """Wait until the canary says so of a trip that ended after that time; returns what it says."""
+        """Wait for the canary's result `ok` of a trip that ended after the time `after`; return the result."""
 
         async def said() -> dict[str, Any] | None:
             told = self.told()
@@ -49,7 +49,7 @@ class CanaryLine:
         return await wait_until(f"the canary says ok={ok} {step}", said, within=SECONDS, seen=seen)
 
     def told(self) -> dict[str, Any]:
-        """Return what the canary last said, or nothing."""
+        """Return the canary's last result, or an empty one."""
         try:
             told: dict[str, Any] = json.loads((self.stack.data / "run" / "canary.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -57,7 +57,7 @@ class CanaryLine:
         return told
 
     async def wait_for_call(self, before: int) -> None:
-        """Wait until the person on call was called once more than before."""
+        """Wait until the person on call was called more often than `before`."""
 
         async def called() -> bool | None:
             return self.calls > before or None
@@ -66,7 +66,7 @@ class CanaryLine:
 
     @asynccontextmanager
     async def frozen(self, child: str) -> AsyncIterator[None]:
-        """Freeze one process of the line for the length of the block."""
+        """Freeze one process of the line during the block."""
         pid = self.stack.ready.pids[child]
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -76,13 +76,13 @@ class CanaryLine:
 
     @asynccontextmanager
     async def canary_stopped_after_a_trip(self) -> AsyncIterator[None]:
-        """Freeze the canary between two trips, and wait until what it left is overwritten."""
+        """Freeze the canary between two trips, and wait until the data of its trips is overwritten."""
         while True:
             at = self.told()["at"]
             await self.wait_for(ok=True, after=at)
             async with self.frozen("canary"):
                 if self._fetch("bridge/main.db", "SELECT id FROM thread"):
-                    continue  # it was frozen in its next trip
+                    continue  # it was frozen during its next trip
 
                 async def flushed() -> bool | None:
                     return not self._fetch("bridge/main.db", "SELECT id FROM erasure") or None
@@ -92,7 +92,7 @@ class CanaryLine:
                 return
 
     async def left_behind(self) -> list[str]:
-        """Return what there is of trips that have ended: table or place, and how much."""
+        """Return what remains of ended trips: table or place, and the number of rows."""
         counts = {
             name: len(self._fetch("bridge/main.db", query))
             for name, query in {
@@ -117,26 +117,26 @@ class CanaryLine:
         return [f"{name}: {count}" for name, count in counts.items() if count]
 
     def metric(self) -> str:
-        """Return what the bridge has noted for the metric."""
+        """Return the value that the bridge has stored for the metric."""
         (row,) = self._fetch("bridge/main.db", "SELECT value FROM line WHERE name = 'canary_ok'")
         return str(row["value"])
 
     def execute(self, statement: str) -> None:
-        """Change the bridge's database beside it."""
+        """Change the bridge's database beside the running bridge."""
         write(self.stack.data / "bridge" / "main.db", statement)
 
     def _fetch(self, file: str, query: str) -> list[Any]:
         return rows(self.stack.data / file, query)
 
     async def answer_call(self, _request: web.Request) -> web.Response:
-        """Take a call for the person on call."""
+        """Accept a call to the person on call."""
         self.calls += 1
         return web.Response()
 
 
 @asynccontextmanager
 async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIterator[CanaryLine]:
-    """Run a line with a canary for the length of the block, from the first trip that was well."""
+    """Run a line with a canary during the block, which begins after the first successful trip."""
     stack = Stack(directory)
     line = CanaryLine(stack)
     app = web.Application()

@@ -1,8 +1,8 @@
-"""The rehearsal carrier as a check from outside sees it: its documented API and nothing else.
+"""The rehearsal carrier as an outside check uses it: only its documented API.
 
 Rule: design.md, "Contracts with the outside".
 
-Rule of this module: everything that was texted is remembered, so that the canary can look for it where it must not be.
+Rule of this module: it remembers every text, so that a leak test can search for them where they must not be.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _NUMBERS = itertools.count(5550200)
 
 
 def handset() -> str:
-    """Return a number no other test uses: +1 (206) 555-xxxx, made up."""
+    """Return an invented number that no other test uses: +1 (206) 555-xxxx."""
     return f"+1206{next(_NUMBERS)}"
 
 
 class CarrierApi:
-    """One rehearsal carrier. `planted` are all numbers and texts that went in here."""
+    """One rehearsal carrier. `planted`: all numbers and texts that this object sent."""
 
     def __init__(self, url: str, line: str) -> None:
         self.url = url
@@ -34,7 +34,7 @@ class CarrierApi:
         self.planted: set[str] = set()
 
     async def text(self, sender: str, text: str, *, media: list[dict[str, str]] | None = None) -> str:
-        """Text the line from a handset; returns the carrier's id."""
+        """Text the line from a handset; return the carrier's id."""
         self.planted |= {sender, text}
         body: dict[str, Any] = {"from": sender, "to": self.line, "text": text}
         if media:
@@ -45,7 +45,7 @@ class CarrierApi:
         return str(told["id"])
 
     async def texts(self, number: str) -> list[dict[str, Any]]:
-        """Everything one handset shows, oldest first, in the carrier's own form."""
+        """Return everything that one handset shows, oldest first, in the carrier's own form."""
         async with (
             aiohttp.ClientSession() as http,
             http.get(f"{self.url}/api/texts", params={"handset": number}) as answer,
@@ -54,27 +54,27 @@ class CarrierApi:
         return told
 
     async def texts_delivered(self, number: str) -> list[str]:
-        """Tell what reached one handset, oldest first."""
+        """Return the texts that reached one handset, oldest first."""
         return [t["text"] for t in await self.texts(number) if t["direction"] == "out"]
 
     async def texts_acknowledged(self, number: str) -> list[str]:
-        """Tell what the line has acknowledged from one handset, oldest first."""
+        """Return the texts of one handset that the line has acknowledged, oldest first."""
         told = await self.texts(number)
         return [t["text"] for t in told if t["direction"] == "in" and t["status"] == "delivered"]
 
     async def records(self) -> list[dict[str, Any]]:
-        """Every copy the carrier still holds."""
+        """Return every copy that the carrier still has."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/records") as answer:
             told: list[dict[str, Any]] = await answer.json()
         return told
 
     async def fault(self, **fault: Any) -> None:
-        """Set faults: `send`, `times`, `inbound` as the carrier documents them."""
+        """Set faults: `send`, `times` and `inbound`, as documented by the carrier."""
         async with aiohttp.ClientSession() as http, http.post(f"{self.url}/api/faults", json=fault) as answer:
             assert answer.status == 200, f"the carrier answered {answer.status} to a fault"
 
     async def send_faults_left(self) -> int:
-        """Tell how many requests to send are still to meet the fault that was set."""
+        """Return how many further requests to send will get the fault that was set."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/faults") as answer:
             told: dict[str, Any] = await answer.json()
         return int(told["times"])
@@ -103,7 +103,7 @@ class CarrierApi:
         await wait_until(f"the line acknowledged {count} text(s) of the handset", probe, within=within, seen=seen)
 
     async def wait_until_settled(self, number: str, count: int, *, within: float = STEP_TIMEOUT) -> None:
-        """Wait until that many texts of the handset were acknowledged, or given up: those are listed to the line later."""
+        """Wait until `count` texts of the handset were acknowledged or given up; the line gets the latter by a listing."""
 
         async def probe() -> bool | None:
             told = [t["status"] for t in await self.texts(number) if t["direction"] == "in"]
@@ -112,12 +112,12 @@ class CarrierApi:
         await wait_until(f"the carrier is done with {count} text(s) of the handset", probe, within=within)
 
     async def answered_after(self, number: str) -> float:
-        """Return the seconds between the last text of a handset and the last that reached it (the carrier's stamps)."""
+        """Return the seconds between the last text of a handset and the last text to it, by the carrier's times."""
         texts = await self.texts(number)
         last = {way: max(datetime.fromisoformat(t["at"]) for t in texts if t["direction"] == way) for way in ("in", "out")}
         return (last["out"] - last["in"]).total_seconds()
 
     async def texts_delivered_after(self, number: str, *, after: float) -> list[str]:
-        """Tell what is on the handset after so many seconds in which it may grow."""
+        """Return the texts on the handset after `after` seconds in which more may arrive."""
         await asyncio.sleep(after)
         return await self.texts_delivered(number)

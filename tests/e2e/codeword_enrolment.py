@@ -1,4 +1,4 @@
-"""Agreeing on words for a phone, as after a call: asked for in the room, said in the office, gone at once."""
+"""Agreeing on words for a phone, as after a call: requested in the room, said in the office, redacted at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
 
 
 async def enrol_codeword(staffed_line: StaffedLine, client: StaffClient, conversation: Conversation, *words: str) -> str:
-    """Agree on a codeword and, behind it, a duress word or "-"; returns the office in which they were said."""
+    """Agree on a codeword and then a duress word or "-"; return the office in which they were said."""
     office = next(room for room, name in (await client.joined()).items() if name == "office")
     command = await client.say(conversation.room, "!codeword")
     await conversation.wait_for_receipt(command, NOTE)
@@ -18,7 +18,7 @@ async def enrol_codeword(staffed_line: StaffedLine, client: StaffClient, convers
     await client.find(office, "the bot asks", lambda i: i.sender == staffed_line.ready.bot and asks in i.body)
     for word in words:
         before = await _redacted(client, office)
-        # It is gone before the client has seen its own words come back, so nobody waits for that.
+        # The words are redacted before the client sees its own event, so do not wait for that event.
         saying = asyncio.create_task(client.say(office, word))
 
         async def gone(before: int = before) -> bool | None:

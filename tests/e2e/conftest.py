@@ -1,8 +1,8 @@
 """One running line for most of these tests, and the people at its desk.
 
-Rules of these fixtures: tests run one after another in one event loop; each uses handsets of its own and leaves the
-queue empty and everything running; nobody takes more than the five threads that the line's cap allows; a strict client
-logs in once per account, because its identity lives and ends with it.
+Rules of these fixtures: tests run one after another in one event loop; each uses its own handsets and leaves the queue
+empty and everything running; nobody takes more than the five threads that the line's cap allows; a strict client logs in
+once per account, because its identity exists only in that client.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import assert_no_leak
 
 TIMEOUT = 1800
-"""Seconds: the last resort, also for a first start in a test's fixtures. Every step has a shorter limit of its own, four
+"""Seconds: the last limit, also for a first start in a test's fixtures. Every step has its own shorter limit, up to four
 times as long on a busy machine, and says what it waited for."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here is e2e, in one loop with the session's fixtures, and the canary looks last."""
+    """Mark everything here as e2e, in one loop with the session's fixtures; the leak test runs last."""
     here = Path(__file__).parent
     places = [place for place, item in enumerate(items) if item.path.is_relative_to(here)]
     ours = sorted((items[place] for place in places), key=lambda item: item.path == here / "test_canary.py")
@@ -49,7 +49,7 @@ def strict_client_factory(pytestconfig: pytest.Config) -> StrictClientFactory:
 
 
 class StrictClientFactory:
-    """Logs a person in at the strict client; where there is no wheel of it, at nio, counted."""
+    """Logs a person in at the strict client; at nio, counted, if there is no wheel of it."""
 
     def __init__(self, *, fallbacks: list[str]) -> None:
         self._stood_in = fallbacks
@@ -60,7 +60,7 @@ class StrictClientFactory:
         return not old_glibc(OLDEST_GLIBC["strict"])
 
     async def log_in(self, homeserver: str, account: Account, *, authority: Path | None = None) -> StaffClient:
-        """Return a started client. `authority`: the file of one whose certificates it believes as well."""
+        """Return a started client. `authority`: the file of a certificate authority that it trusts as well."""
         log_in: StaffClient
         if not self.is_strict:
             self._stood_in.append("strict client")
@@ -81,7 +81,7 @@ def element_client_factory(pytestconfig: pytest.Config) -> ElementClientFactory:
 
 
 class ElementClientFactory:
-    """Logs a person in at Element's engine; where there is no Node for it, at nio, counted."""
+    """Logs a person in at Element's engine; at nio, counted, if there is no Node for it."""
 
     def __init__(self, *, fallbacks: list[str]) -> None:
         self._stood_in = fallbacks
@@ -101,9 +101,9 @@ class ElementClientFactory:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """Run the line that most tests share, logging at DEBUG throughout so that the canary sees everything.
+    """Run the line that most tests share, with all logs at DEBUG so that the leak test sees everything.
 
-    There is one in each process that runs some of these tests, and each is looked through when they are done.
+    Each process that runs some of these tests has one, and searches it for leaks after them.
     """
     directory = tmp_path_factory.mktemp("line")
     settings = {**separate_line.HURRIED, "close_undo": "5 s"}
@@ -112,7 +112,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         directory, settings=settings, drills=drills, log_level="DEBUG", plan=True
     ) as staffed_line:
         yield staffed_line.stack
-        if not staffed_line.carrier.planted:  # its tests sent nothing, as when a file of them runs alone
+        if not staffed_line.carrier.planted:  # its tests sent no text, as when one file runs alone
             await staffed_line.carrier.text(handset(), "a text for the files to be looked through")
         await assert_no_leak(staffed_line)
 
@@ -124,7 +124,7 @@ async def staffed_line(stack: Stack) -> StaffedLine:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def ada(staffed_line: StaffedLine, strict_client_factory: StrictClientFactory) -> AsyncIterator[StaffClient]:
-    """Seat an advocate on the strict client."""
+    """Bring an advocate to the desk, on the strict client."""
     client = await strict_client_factory.log_in(staffed_line.ready.homeserver, staffed_line.ready.account("advocate", 0))
     try:
         yield await staffed_line.bring_to_desk(client)
@@ -134,7 +134,7 @@ async def ada(staffed_line: StaffedLine, strict_client_factory: StrictClientFact
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bea(staffed_line: StaffedLine, strict_client_factory: StrictClientFactory) -> AsyncIterator[StaffClient]:
-    """Seat another advocate on the strict client."""
+    """Bring another advocate to the desk, on the strict client."""
     client = await strict_client_factory.log_in(staffed_line.ready.homeserver, staffed_line.ready.account("advocate", 1))
     try:
         yield await staffed_line.bring_to_desk(client)
@@ -144,7 +144,7 @@ async def bea(staffed_line: StaffedLine, strict_client_factory: StrictClientFact
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def sol(staffed_line: StaffedLine) -> AsyncIterator[StaffClient]:
-    """Seat the supervisor, on the second, independent client."""
+    """Bring the supervisor to the desk, on the second, independent client."""
     client = NioClient(staffed_line.ready.homeserver, staffed_line.ready.account("supervisor"))
     await client.start()
     try:

@@ -1,7 +1,7 @@
 """Cross-signing for a client that has none: makes an identity over HTTP and signs one device with it.
 
-Rule of this module: written from the specification (client-server API, "Cross-signing") and nothing else, so that it can
-disagree with the bridge and with the strict SDK; only `cryptography` and the homeserver's HTTP API are used.
+Rule of this module: it is written only from the specification (client-server API, "Cross-signing"), so that it can disagree
+with the bridge and with the strict SDK; only `cryptography` and the homeserver's HTTP API are used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 
 async def cross_sign(http: aiohttp.ClientSession, *, mxid: str, password: str, device_id: str) -> None:
-    """Upload a new identity of this account and sign the device with it. `http` carries address and access token."""
+    """Upload a new identity of this account and sign the device with it. `http` has address and access token."""
     master, self_signing, user_signing = (Ed25519PrivateKey.generate() for _ in range(3))
     keys = {
         "master_key": _key(mxid, "master", master),
@@ -37,7 +37,7 @@ async def cross_sign(http: aiohttp.ClientSession, *, mxid: str, password: str, d
 
 
 async def signed_devices(http: aiohttp.ClientSession, mxid: str) -> set[str]:
-    """Curve25519 keys of those devices of a person that the person's own identity has signed, checked here."""
+    """Return the Curve25519 keys of a person's devices that their own identity has signed; signatures are checked here."""
     async with http.post("/_matrix/client/v3/keys/query", json={"device_keys": {mxid: []}}) as answer:
         told = await answer.json()
     master = told.get("master_keys", {}).get(mxid)

@@ -1,9 +1,10 @@
-"""A practised advocate in a client: takes a drill's texter, says what the practices ask, and reads the debrief.
+"""A practised advocate in a client: claims a drill's thread, answers by the practices, and reads the debrief.
 
-Rules of this module: what is said is what the walk with a set clock says (`tests.bot.drills.practised`), but one text to
-the phone after each of the texter's: on a slow machine a second would be said after the texter's next, and be taken for an
-answer to it. A text of the drill is waited for, and read, which takes the least time that a person needs; a drill's pauses
-are made short for a whole line (`hurried`), and its waits long: a person on a slow machine is late.
+Rules of this module: the answers are those of the walk with a manual clock (`tests.bot.drills.practised`), but only one
+text to the phone after each of the texter's: on a slow machine a second one would follow the texter's next text, and count
+as its answer. The player waits for each text of the drill, and then for the shortest time that a person needs to read it. A
+drill's pauses are shortened for a whole line (`hurried`), and its waits lengthened, because a person on a slow machine is
+late.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import HAND, NOTE, Conversation, StaffedLine
 
 WORDS: Final = ("copper kettle", "paper lantern")
-"""What the drill `agreed-word` has the advocate agree on."""
+"""The words that the advocate agrees on in the drill `agreed-word`."""
 ONE_TEXT: Final[Mapping[tuple[str, int], tuple[str, ...]]] = {
     ("first-contact", 0): ("!tips iphone",),
     ("first-contact", 2): ("!safecheck",),
@@ -41,23 +42,23 @@ ONE_TEXT: Final[Mapping[tuple[str, int], tuple[str, ...]]] = {
     ("overdose", 2): ("!escalate", ELSE),
     ("silence", 2): ("!safecheck",),
 }
-"""Where the walk says more than one text at once."""
+"""Answers at which the walk says more than one text at once."""
 PAGE_EVERY: Final = 10
-"""How many looks into a room until it is paged back to its start."""
+"""The number of looks at a room until it is paged back to its start."""
 SHORT_WAIT: Final = 40
-"""Seconds of a wait in which nothing can come, such as that after a STOP."""
+"""Seconds of a wait in which no answer can arrive, such as that after a STOP."""
 FOLLOWS: Final = 1
-"""Seconds of a pause of a script, and of such a wait, where they are made short."""
+"""Seconds of a script's pause, and of such a wait, in the shortened scripts."""
 LONGEST_WAIT: Final = 6
 """Minutes of every other wait: longer than a step may take on a busy machine (`tests.e2e.polling`)."""
 STOPPED: Final = tuple(words_of(name, "en") for name in ("drills.stopped", "drills.none_runs"))
-"""What `!drill stop` is answered, whether one ran or not."""
+"""The answers to `!drill stop`, with and without a running drill."""
 GONE: Final = "gone"
-"""In place of a mark: the drill is over, and its room was emptied before the mark was seen."""
+"""In place of a mark: the drill has ended, and its room was emptied before the mark was seen."""
 
 
 def hurried(directory: Path) -> Path:
-    """Write the scripts that come with Quietline with short pauses into a folder; returns it."""
+    """Write the scripts that come with Quietline, with short pauses, into a folder; return it."""
     directory.mkdir()
     for file in SCRIPTS.glob("*.yaml"):
         script: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -72,18 +73,19 @@ def hurried(directory: Path) -> Path:
 
 
 def _in_vain(wait: Mapping[str, Any]) -> bool:
-    """Whether a wait of a script is for what cannot come here: an answer after a STOP, or a supervisor's reply to it."""
+    """Whether a script's wait cannot end: for an answer after a STOP, or a supervisor's reply to it."""
     return wait["at_most"] in {f"{SHORT_WAIT} s", f"{SHORT_WAIT // 2} s"} or "replied" in wait["for"]
 
 
 def texts_of(name: str) -> list[str]:
-    """Return the texts that a practised advocate gets in a drill, in order."""
+    """Return the texts that a practised advocate receives in a drill, in order."""
     return [words for _, words in play(name, "en", practised(name)).texts]
 
 
 @dataclass
 class DrillPlayer:
-    """One person at the desk who plays drills. `begins`: held from a command that brings a card until it is taken."""
+    """One person at the desk who plays drills. `begins`: a lock, held from the command that causes a card until the
+    claim."""
 
     staffed_line: StaffedLine
     client: StaffClient
@@ -96,14 +98,14 @@ class DrillPlayer:
         return self.staffed_line.ready.bot
 
     async def take(self, command: str, room: str = "", *, by: str = HAND) -> Conversation:
-        """Say what brings a card, and take the thread of that card, by a tap or by a command."""
+        """Say a command that causes a card, and claim its thread, by a tap or by a command."""
         async with self.begins:
             before = {card.event_id for card in await self.staffed_line.queue_cards(self.client)}
             await self.client.say(room or self.staffed_line.ready.desk_room, command)
             return await self.take_new(before, by=by)
 
     async def take_new(self, before: set[str | None], *, by: str = HAND) -> Conversation:
-        """Take the thread of a card that was not there before."""
+        """Claim the thread of a card that is not in `before`."""
         card = await self.client.find(
             self.staffed_line.ready.desk_room,
             "the drill's texter waits",
@@ -112,7 +114,7 @@ class DrillPlayer:
         return await self.staffed_line.claim(self.client, "", card, by=by)
 
     async def say(self, conversation: Conversation, words: str) -> None:
-        """Say something in the room, and once more where it is held."""
+        """Say something in the room, and confirm it if it is held."""
         item = await conversation.client.say(conversation.room, words)
         ends = ("delivered", "held") if not words.startswith("!") else (NOTE, "leaving", "sent", "delivered", "held")
 
@@ -129,11 +131,11 @@ class DrillPlayer:
             await conversation.client.say(conversation.room, "!anyway")
 
     async def wait_for_texts(self, conversation: Conversation, count: int) -> list[str]:
-        """Wait until so many texts are in the room, readable; returns them."""
+        """Wait until `count` texts are in the room, readable; return them."""
         looks = itertools.count(1)
 
         async def there() -> list[str] | None:
-            # A gap in what the client is told begins what it shows again, behind earlier texts.
+            # After a gap in the sync the client's timeline begins again, after the earlier texts.
             texts = await conversation.texts_in_room(whole=next(looks) % PAGE_EVERY == 0)
             return texts if len(texts) >= count else None
 
@@ -141,12 +143,12 @@ class DrillPlayer:
         return await wait_until(f"{count} texts of the drill are in the room", there, seen=seen)
 
     async def _shown(self, conversation: Conversation) -> str:
-        """Return what a client shows last of a drill's room and of the office, for a failure's words."""
+        """Return what a client shows last of a drill's room and of the office, for failure output."""
         room, office = [await conversation.client.items(each) for each in (conversation.room, self.office)]
         return "\n    ".join(f"{i.kind} {shorten(i.body)} {i.marks(self.bot)}" for i in (*room[-8:], *office[-3:]))
 
     async def play(self, name: str, *, begun: Callable[[], Awaitable[None]] | None = None) -> str:
-        """Play a drill with one texter to its end; returns the debrief. `begun`: called once the first text is answered."""
+        """Play a drill with one texter; return the debrief. `begun`: called after the answer to the first text."""
         conversation = await self.take(f"!drill {name}")
         for number, text in enumerate(texts_of(name)):
             texts = await self.wait_for_texts(conversation, number + 1)
@@ -168,11 +170,11 @@ class DrillPlayer:
         )
 
     async def read(self) -> None:
-        """Take the time that a person needs to read a text: what is said before is no answer to it."""
+        """Wait for the time that a person needs to read a text: earlier words do not count as its answer."""
         await asyncio.sleep(READING)
 
     async def react(self, conversation: Conversation, name: str, number: int) -> None:
-        """Read the text that has come, and say what a practised advocate says after it."""
+        """Read the text that has arrived, and say what a practised advocate says after it."""
         await self.read()
         for words in ONE_TEXT.get((name, number), GOOD[name].get(number, (ELSE,))):
             if words == "!codeword":
@@ -181,9 +183,9 @@ class DrillPlayer:
                 await self.say(conversation, words)
 
     async def debrief(self, name: str) -> str:
-        """Wait for the debrief of a drill in the office; returns it, once it says what it has to.
+        """Wait for the debrief of a drill in the office, until it has the expected lines; return it.
 
-        What depends on how fast somebody was is left out: a machine may be slow.
+        Lines that depend on a person's speed are not expected, because a machine may be slow.
         """
         script = script_of(name)
         told = await self.client.find(
@@ -197,7 +199,7 @@ class DrillPlayer:
 
 
 def over(script: DrillScript) -> str:
-    """Return what the debrief of a drill begins with."""
+    """Return the beginning of a drill's debrief."""
     return f"“{script.title['en']}” is over"
 
 

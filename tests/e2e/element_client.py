@@ -1,7 +1,7 @@
-"""Element's engine as a staff member: matrix-js-sdk with its crypto, in a Node process that is driven by JSON lines.
+"""Element's engine as a staff member: matrix-js-sdk with its crypto, in a Node process that is controlled by JSON lines.
 
-Rule of this module: what is done here a person does in Element Web with "exclude insecure devices"; the settings are in
-`element_engine.mjs`. What the engine shows is told as it is: no room is opened again and no client started again.
+Rule of this module: each method does what a person does in Element Web with "exclude insecure devices"; the settings are in
+`element_engine.mjs`. The engine's state is reported unchanged: no room is reopened and no client restarted.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tests.e2e.staff_client import Account, ContentClient, TimelineItem
 DRIVER = Path(__file__).with_name("element_engine.mjs")
 NODE = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 PACKAGES = Path(sys.prefix) / "element"
-"""Where `deploy/bootstrap.py` installs what npm's lock file names."""
+"""The folder into which `deploy/bootstrap.py` installs the packages of npm's lock file."""
 ANSWER_SECONDS = 60.0
-"""Seconds until the engine has answered; a homeserver under load takes long over a login."""
+"""Seconds within which the engine must answer; under load a login at the homeserver takes long."""
 LINE_BYTES = 16 * 1024 * 1024
 ENDS = 5.0
 
 
 class ElementClient(ContentClient):
-    """A `StaffClient` on Element's engine. With a `recovery_key`: a later device, which its owner verifies with it."""
+    """A `StaffClient` on Element's engine. With a `recovery_key`: a later device, which is verified with that key."""
 
     def __init__(self, homeserver: str, account: Account, *, recovery_key: str | None = None, signed: bool = True) -> None:
         self.homeserver = homeserver
@@ -58,19 +58,19 @@ class ElementClient(ContentClient):
         )
 
     async def recovery_key(self) -> str:
-        """Tell the key that Element gave its person to write down, in Matrix's base58 form."""
+        """Return the recovery key that Element showed, in Matrix's base58 form."""
         return str(await self._ask("recovery_key"))
 
     async def away(self) -> None:
-        """Stop syncing and keep the client: it is switched off."""
+        """Stop syncing and keep the client, as when it is switched off."""
         await self._ask("away")
 
     async def back(self) -> None:
-        """Sync again, from where it went away."""
+        """Sync again, from the last position."""
         await self._ask("back")
 
     async def stop(self) -> None:
-        """End the process; the account and its devices stay as they are."""
+        """End the process; the account and its devices do not change."""
         if self._process is None:
             return
         assert self._process.stdin is not None
@@ -84,11 +84,11 @@ class ElementClient(ContentClient):
             await self._reading
 
     async def invites(self) -> Mapping[str, str]:
-        """Rooms this person is invited to, and their names."""
+        """Return the rooms that this person is invited to, and their names."""
         return await self._rooms("invite")
 
     async def joined(self) -> Mapping[str, str]:
-        """Rooms this person is in, and their names."""
+        """Return the rooms that this person has joined, and their names."""
         return await self._rooms("join")
 
     async def _rooms(self, membership: str) -> Mapping[str, str]:
@@ -114,16 +114,16 @@ class ElementClient(ContentClient):
         return _items(await self._ask("items", room=room_id))
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
-        """All of the room's events that the server gives, oldest first: pages back to the start."""
+        """Page back to the start; return all of the room's events, oldest first."""
         return _items(await self._ask("whole", room=room_id))
 
     async def pinned(self, room_id: str) -> list[str]:
-        """Event ids of what the room shows as pinned."""
+        """Return the event ids that the room shows as pinned."""
         told: list[str] = await self._ask("pinned", room=room_id)
         return told
 
     async def rings(self, room_id: str, event_id: str) -> str:
-        """Return what Element does about an event: "ring" (with sound), "notify" (without) or "nothing"."""
+        """Return how Element notifies about an event: "ring" (with sound), "notify" (without) or "nothing"."""
         return str(await self._ask("rings", room=room_id, event=event_id))
 
     async def redact(self, room_id: str, item: TimelineItem) -> None:
@@ -131,7 +131,7 @@ class ElementClient(ContentClient):
         await self._ask("redact", room=room_id, event=item.event_id)
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
-        """Send an event of this type, encrypted by the engine where the room is; return its id."""
+        """Send an event of this type, encrypted by the engine if the room is encrypted; return its id."""
         return str(await self._ask("send", room=room_id, type=kind, content=content))
 
     async def _ask(self, command: str, **arguments: Any) -> Any:
@@ -146,14 +146,14 @@ class ElementClient(ContentClient):
             return await told
 
     async def _read(self) -> None:
-        """Take in the engine's answers until it ends."""
+        """Read the engine's answers until it ends."""
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             told = json.loads(line)
             asked = self._asked.pop(told["id"])
             if asked.done():
-                continue  # whoever asked waits no longer
+                continue  # the caller no longer waits
             if "error" in told:
                 asked.set_exception(StepFailed(f"{self.mxid}: Element's engine says {told['error']}"))
             else:

@@ -1,7 +1,7 @@
-"""A homeserver with its bad moments: what stands between it and the bridge, or a person's client, here makes them.
+"""A proxy between the homeserver and the bridge, or a person's client, that simulates faults of the homeserver.
 
-Rules of this module: it forwards what it forwards unchanged, but that the homeserver's address is its own; a fault is one
-that homeservers and proxies really have.
+Rules of this module: it forwards unchanged, except that the homeserver's address is its own; each fault is one that
+homeservers and proxies really have.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from yarl import URL
 from tests.fakes.served import answering, served
 
 SLOW: Final = 1.5
-"""Seconds that a slow one thinks about each request, and that a late answer takes."""
+"""Seconds that each request takes in the mode `SLOW`, and that a late answer takes."""
 FORWARDED_HEADERS: Final = ("Authorization", "Content-Type")
 
 
 @unique
 class FaultMode(Enum):
-    """What it does with a request."""
+    """What the proxy does with a request."""
 
     WELL = "well"
     SLOW = "slow"
     BUSY = "busy"
-    """429, with a time after which to ask again."""
+    """429, with a time after which to retry."""
     BROKEN = "broken"
-    """500, and nothing is done."""
+    """500, and the request is not forwarded."""
     LATE = "late"
-    """What is asked is done, and the answer comes when others have told of it."""
+    """The request is performed, and its answer arrives after its effects."""
     MUTE = "mute"
-    """What is asked is done, and the answer is lost."""
+    """The request is performed, and its answer is lost."""
 
 
 class FaultyHomeserver:
-    """Stands at `url` for the homeserver at `real`. `requests_by_mode`: how many requests met each mood.
+    """The proxy at `url` for the homeserver at `real`. `requests_by_mode`: the number of requests in each mode.
 
-    `only`: what stands in the path of the requests that meet its mood; the others find it well.
+    `only`: a part of the path of the requests that the mode applies to; others are forwarded unchanged.
     """
 
     def __init__(self, real: str, *, only: str = "/") -> None:
@@ -54,7 +54,7 @@ class FaultyHomeserver:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[FaultyHomeserver]:
-        """Listen on a port of the system's choice for the length of the block."""
+        """Listen on a port that the system chooses, during the block."""
         async with aiohttp.ClientSession(auto_decompress=False) as self._http, served(answering(self._handle)) as self.url:
             yield self
 

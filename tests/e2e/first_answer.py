@@ -1,6 +1,6 @@
-"""What the first supervisor of a new line does: sign in with the hand-out, be confirmed, claim the first text, answer it.
+"""The first acts of a new line's first supervisor: sign in with the hand-out, be confirmed, claim and answer a text.
 
-Rule of this module: nothing is known but the hand-out, the desk's room and what the commands say.
+Rule of this module: it uses only the hand-out, the desk's room and the output of commands.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ FIRST, ANSWER = "can you talk", "yes, I am here"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """The telephone network of a test. `text_in`: the handset texts; `arrived`: what it has got."""
+    """The telephone network of a test. `text_in`: sends a text of the handset. `arrived`: the texts that it received."""
 
     text_in: Callable[[str], None]
     arrived: Callable[[], Sequence[str]]
 
 
 def read_handout(stack: Stack, name: str) -> tuple[str, Account]:
-    """Read what a person is given: where the homeserver is, and who they are there."""
+    """Read a hand-out: the homeserver's address, and the person's account."""
     lines = (stack.data / "handout" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     told = dict(line.split(": ") for line in lines)
     return told["homeserver"], Account(user=name, mxid=told["user"], password=told["password"], role="supervisor")
@@ -44,9 +44,9 @@ async def answer_a_text(
     authority: Path | None = None,
     then: Callable[[Conversation], Awaitable[None]] | None = None,
 ) -> None:
-    """Do all of it as `mira`; see the answer at the handset. `then`: what else is done while the client is there."""
+    """Do all of it as `mira`, until the answer is on the handset. `then`: further work while the client runs."""
     homeserver, mira = read_handout(stack, "mira")
-    # The client that stands in where there is no strict one believes no private authority.
+    # The client that replaces a missing strict client trusts no private authority.
     where = homeserver if authority is None or log_in.is_strict else ready.homeserver
     client = await log_in.log_in(where, mira, authority=authority)
     try:
@@ -62,7 +62,7 @@ async def answer_a_text(
 
 
 async def confirm(stack: Stack, who: Account) -> None:
-    """Confirm a fingerprint as `quietline trust` shows it."""
+    """Confirm a fingerprint that `quietline trust` shows."""
 
     async def fingerprint() -> list[str] | None:
         _, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))

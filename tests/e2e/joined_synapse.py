@@ -1,7 +1,6 @@
-"""An agency's own Synapse: set up by its administrator, who pastes what `quietline init` wrote.
+"""An agency's own Synapse, whose administrator pastes the files that `quietline init` wrote.
 
-Rule of this module: nothing of Quietline is on its path but the module, and nothing of its settings is ours but what was
-pasted.
+Rule of this module: of Quietline only the module is on its import path, and of its settings only the pasted ones are ours.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ START_SECONDS = 60.0
 
 
 class JoinedSynapse:
-    """One Synapse in a directory of its own, at a port. `place` is where the registration is to be copied."""
+    """One Synapse in its own directory, at a port. `place`: the path for the copied registration."""
 
     def __init__(self, directory: Path, port: int, server_name: str) -> None:
         self.directory, self.server_name = directory, server_name
@@ -40,9 +39,9 @@ class JoinedSynapse:
         self._pasted = directory / "etc" / "conf.d" / "quietline.yaml"
 
     def set_up(self, *, postgres: PostgresUrl | None = None, public: str | None = None) -> None:
-        """Write the configuration of before: an agency's, with people of its own and no federation on this machine.
+        """Write the earlier configuration of an agency, with its own people and without federation.
 
-        `postgres`: where its data are, if not in SQLite; `public`: where a proxy before it is reached.
+        `postgres`: the database, if not SQLite; `public`: the URL of a proxy in front of it.
         """
         self._pasted.parent.mkdir(parents=True)
         listener = {
@@ -65,23 +64,23 @@ class JoinedSynapse:
             "form_secret": "form",
             "registration_shared_secret": SECRET,
             "report_stats": False,
-            "ip_range_whitelist": ["127.0.0.1"],  # a push gateway of the test's is on this machine
+            "ip_range_whitelist": ["127.0.0.1"],  # the test's push gateway is on this machine
             "trusted_key_servers": [],
         }
         self._config.write_text(yaml.safe_dump(told))
 
     def paste(self, written: Path) -> None:
-        """Do what the checklist of a line says, with the files that stand beside it in `synapse/`."""
+        """Do what the checklist of a line says, with the files beside it in `synapse/`."""
         shutil.copyfile(written / "quietline-registration.yaml", self.place)
         self.place.chmod(0o600)
         self.paste_settings(written)
 
     def paste_settings(self, written: Path) -> None:
-        """Put the settings of a line into the folder where they are read; they take the place of another line's."""
+        """Copy the settings of a line into Synapse's folder of settings; they replace those of another line."""
         shutil.copyfile(written / "quietline.yaml", self._pasted)
 
     def take_out(self, policy: str, registration: str) -> None:
-        """Take a line that has ended out of the settings, as its administrator does by hand."""
+        """Remove an ended line from the settings, as the administrator does by hand."""
         told = yaml.safe_load(self._pasted.read_text())
         told["app_service_config_files"].remove(registration)
         lines = told["modules"][0]["config"]["lines"]
@@ -90,7 +89,7 @@ class JoinedSynapse:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run it for the length of the block."""
+        """Run Synapse during the block."""
         words = ["--config-path", str(self._config), "--config-path", str(self._pasted.parent)]
         generate = [sys.executable, "-P", "-m", "synapse.app.homeserver", *words, "--generate-keys"]
         code, said = await run(["env", f"PYTHONPATH={self._module_path}", *generate])
@@ -128,7 +127,7 @@ class JoinedSynapse:
         return await self.token(ADMIN, ADMIN_PASSWORD)
 
     async def token(self, user: str, password: str) -> str:
-        """Sign somebody in on one more device, and return its token."""
+        """Log a user in on a further device, and return its token."""
         who = {"type": "m.id.user", "user": user}
         body = {"type": "m.login.password", "identifier": who, "password": password}
         async with aiohttp.ClientSession(self.url) as http, http.post("/_matrix/client/v3/login", json=body) as answer:

@@ -1,4 +1,4 @@
-"""Bridge, homeserver and both are killed at random under load, and then everything is counted.
+"""A load test in which bridge, homeserver or both are killed at random; afterwards everything is counted.
 
 Rules of this module: every text must be in its room exactly once and in order; every answer at most once on its phone, with
 one final receipt; an answer whose receipt says "delivered" is on the phone. Nothing is asserted of times.
@@ -23,14 +23,14 @@ from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
 
 FINAL: Final = ("delivered", "not sent", "unknown", "held")
-"""What the last receipt on an answer says, one of these."""
+"""The possible words of the last receipt on an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much is said while it is killed, within `seconds`; what was not said by then is left out.
+    """The load during the kills, within `seconds`; what was not said by then is left out.
 
-    `texts` and `answers` are of each conversation; `settle` is in seconds.
+    `texts` and `answers`: per conversation. `settle`: in seconds.
     """
 
     conversations: int
@@ -54,7 +54,7 @@ class Story:
 
 @dataclass
 class Result:
-    """What became of it, counted."""
+    """The counted outcome."""
 
     texts: int = 0
     lost: int = 0
@@ -64,29 +64,29 @@ class Result:
     """Answers by the word of their receipt."""
     answers_doubled: int = 0
     answers_out_of_order: int = 0
-    """Phones on which what was said comes in another order."""
+    """Phones on which answers arrived in another order."""
     answers_strange: int = 0
-    """Texts on a phone that nobody said, answers marked delivered that are not on it, and marked as not sent that are."""
+    """Texts on a phone that nobody said, delivered answers that are not on it, and unsent answers that are."""
 
     @property
     def answers_refused(self) -> int:
-        """Answers that the line did not even try to send, so that they show nothing."""
+        """Return the number of answers that the line did not try to send, so that they prove nothing."""
         return sum(times for word, times in self.answers.items() if word not in {"delivered", "unknown"})
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, doubled, out of order, strange or held, and answers have left at all."""
+        """Whether nothing was lost, doubled, out of order, strange or held, and some answers have left."""
         texts = self.lost or self.doubled or self.out_of_order
         answers = self.answers_doubled or self.answers_out_of_order or self.answers_strange or self.answers_refused
         return not (texts or answers) and self.answers["delivered"] > 0
 
 
 Disturbance: TypeAlias = Callable[[Story, float], Coroutine[Any, Any, None]]
-"""What is done to the line meanwhile: it notes in the story what it killed, and ends by this time of the loop's clock."""
+"""The disturbance of the line: it records in the story what it killed, and ends by this time of the loop's clock."""
 
 
 async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load, disturb: Disturbance | None = None) -> Story:
-    """Hold the conversations while processes are killed at random, or `disturb` does something; return what was said."""
+    """Play the conversations while processes are killed at random, or while `disturb` runs; return what was said."""
     chance = random.Random(load.seed)  # noqa: S311 - chosen once, so that a failure can be repeated
     first = [f"first text of handset {n}" for n in range(load.conversations)]
     story = Story([await line.start_conversation(staff[n % len(staff)], handset(), text) for n, text in enumerate(first)])
@@ -100,7 +100,7 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load, dist
         waiting: asyncio.Queue[str | None] = asyncio.Queue()
         group.create_task(speak(conversation, waiting))
         for number in range(load.texts):
-            # By the clock, so that what a text or an answer takes is not added up.
+            # By the clock, so that the time of each text or answer does not add up.
             await _until(end - load.seconds * (load.texts - number - 1) / load.texts)
             if _late(end):
                 break
@@ -108,12 +108,12 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load, dist
             await line.carrier.text(conversation.handset, words)
             story.texts[conversation.room].append(words)
             if number in moments[conversation.room]:
-                # Nothing of the thread's name: words with it are asked about, and none would leave.
+                # Without the thread's designation: words with it need a confirmation, so none would leave.
                 waiting.put_nowait(f"answer to {number} of {conversation.handset[-4:]}")
         waiting.put_nowait(None)
 
     async def speak(conversation: Conversation, waiting: asyncio.Queue[str | None]) -> None:
-        """Say one answer after another while texts come; each waits until the one before is with the server."""
+        """Say one answer after another while texts arrive; each waits until the server has the previous one."""
         while (words := await waiting.get()) is not None:
             story.answers[conversation.room].append(words)
             await conversation.client.say(conversation.room, words)
@@ -136,7 +136,7 @@ async def _kill_at_random(line: StaffedLine, load: Load, story: Story, end: floa
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
         for number in range(load.kills):
-            # Two of three come whenever they come, also while a process starts. The third finds a line that is up: else a
+            # Two of three arrive at any time, also while a process starts. The third waits for a running line: otherwise a
             # slow machine would have none for so long that carriers give up.
             if number % 3 == 2:
                 await wait_until("the line is up between two kills", is_up, every=0.5)
@@ -153,12 +153,12 @@ async def _until(moment: float) -> None:
 
 
 def _late(end: float) -> bool:
-    """Whether the time is over, by the loop's clock, and a little more for the last of all."""
+    """Whether the time is over by the loop's clock, with a margin for the last answer."""
     return asyncio.get_running_loop().time() > end + 1.0
 
 
 async def count(line: StaffedLine, story: Story, load: Load) -> Result:
-    """Wait until nothing is under way, and count."""
+    """Wait until nothing is under way, and count the outcome."""
     result = Result()
     for conversation in story.conversations:
         sent = story.texts[conversation.room]
@@ -185,9 +185,9 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
 
 
 async def _texts(conversation: Conversation, sent: Sequence[str], load: Load) -> list[str]:
-    """Return the texts in the room, once all that were sent are; without some of them after `settle` seconds.
+    """Return the texts in the room when all sent ones are there, or after `settle` seconds.
 
-    The client begins what it shows again after a gap, and shows pages of before a moment after it has them.
+    After a gap the client's timeline begins again, and earlier pages appear a moment after they were loaded.
     """
     shown: list[str] = []
 
@@ -202,7 +202,7 @@ async def _texts(conversation: Conversation, sent: Sequence[str], load: Load) ->
 
 
 async def _receipt(conversation: Conversation, answer: str, load: Load) -> str:
-    """Wait until an answer carries exactly one receipt, and a final one; return its word."""
+    """Wait until an answer has exactly one receipt, which is final; return its word."""
     bot = conversation.staffed_line.ready.bot
 
     def final(marks: tuple[str, ...]) -> str | None:

@@ -1,8 +1,8 @@
 """A second, independent Matrix client as a staff member: matrix-nio, its device cross-signed by us.
 
-Rule of this module: it shares no code with the strict SDK or with mautrix, so that the bridge cannot pass by agreeing
-with one library only. nio 0.26 knows no cross-signing: :mod:`tests.e2e.cross_signing` adds it, and the shield an item
-carries is computed there too. `signed=False` makes the client that must be told nothing.
+Rule of this module: it shares no code with the strict SDK or with mautrix, so that the bridge cannot pass by agreement with
+only one library. nio 0.26 has no cross-signing: :mod:`tests.e2e.cross_signing` adds it, and computes the shield of an item.
+`signed=False` makes a client that must get no keys.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NioClient(ContentClient):
         self._http: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Log in as a new device, upload keys, sign the device (unless told not to) and begin to sync."""
+        """Log in as a new device, upload keys, sign the device if `signed`, and begin to sync."""
         answer = await self._client.login(self._account.password, "nio" if self.signed else "unsigned")
         assert isinstance(answer, nio.LoginResponse), "login refused"
         await self._client.keys_upload()
@@ -53,33 +53,33 @@ class NioClient(ContentClient):
         await wait_until(f"{self.mxid}: first sync", self._synced)
 
     async def away(self) -> None:
-        """Be switched off: the device keeps what it has and hears nothing."""
+        """Switch the client off: the device keeps what it has and does not sync."""
         if self._sync is not None:
             self._sync.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sync
 
     def clear_cache(self) -> None:
-        """Forget, while away, what was shown and where the sync stands, as clients offer it; the keys stay."""
+        """Forget, while away, the timelines and the sync's position, as clients offer it; the keys stay."""
         self._events.clear()
         self._client.next_batch = self._client.loaded_sync_token = ""
 
     def renew_session(self, room_id: str) -> None:
-        """Let the next message there be of a new session, whose key everybody has to be sent."""
+        """Begin a new session with the next message in the room, whose key every device must get."""
         self._client.invalidate_outbound_session(room_id)
 
     async def back(self) -> None:
-        """Be switched on, or on again with what the device has."""
+        """Switch the client on (again), with what the device has."""
         self._sync = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
-        """Sync until cancelled. Where what is said has just asked for the keys that nio meant to ask for, it raises."""
+        """Sync until cancelled. A sync fails if a message has just made the key query that nio was about to make."""
         while True:
             with contextlib.suppress(nio.LocalProtocolError):
                 await self._client.sync_forever(timeout=3000, full_state=True, loop_sleep_time=0)
 
     async def log_out(self) -> None:
-        """Remove the device from the server; `stop` is still to be called."""
+        """Remove the device from the server; the caller must still call `stop`."""
         await self._client.logout()
 
     async def stop(self) -> None:
@@ -90,11 +90,11 @@ class NioClient(ContentClient):
         await self._client.close()
 
     async def invites(self) -> Mapping[str, str]:
-        """Rooms this person is invited to, and their names."""
+        """Return the rooms that this person is invited to, and their names."""
         return {room_id: room.name or "" for room_id, room in self._client.invited_rooms.items()}
 
     async def joined(self) -> Mapping[str, str]:
-        """Rooms this person is in, and their names."""
+        """Return the rooms that this person has joined, and their names."""
         return {room_id: room.name or "" for room_id, room in self._client.rooms.items()}
 
     async def join(self, room_id: str) -> None:
@@ -120,9 +120,9 @@ class NioClient(ContentClient):
         events = self._events.get(room_id, {})
         for event_id, event in list(events.items()):
             if isinstance(event, nio.MegolmEvent):
-                with contextlib.suppress(nio.EncryptionError):  # its key may have come meanwhile; nio does not look again
+                with contextlib.suppress(nio.EncryptionError):  # its key may have arrived meanwhile; nio does not retry
                     events[event_id] = self._client.decrypt_event(event)
-        # What comes while a sender's devices are asked for is shown the next time, when those of its sender are known.
+        # An event that arrives during the query of devices is shown the next time, when its sender's devices are known.
         shown = list(events.values())
         for sender in {e.sender for e in shown if getattr(e, "decrypted", False)}:
             if sender not in self._signed_keys:
@@ -131,7 +131,7 @@ class NioClient(ContentClient):
         return timeline_items(shown, self._signed_keys)
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
-        """All of the room's events, oldest first."""
+        """Return all of the room's events, oldest first."""
         found: dict[str, Any] = {}
         token = self._client.next_batch
         while token:
@@ -147,19 +147,19 @@ class NioClient(ContentClient):
         await self._client.room_redact(room_id, item.event_id)
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
-        """Send an event of this type, encrypted where the room is; return its id."""
+        """Send an event of this type, encrypted if the room is; return its id."""
         answer = await self._client.room_send(room_id, kind, dict(content), ignore_unverified_devices=True)
         assert isinstance(answer, nio.RoomSendResponse), "the homeserver refused the message"
         return str(answer.event_id)
 
     async def call(self, method: str, path: str, body: Mapping[str, Any]) -> int:
-        """Ask the homeserver something that no client offers; returns the status. `path` after `/_matrix/client/v3/`."""
+        """Make a request that no client offers; return the status. `path` after `/_matrix/client/v3/`."""
         assert self._http is not None, "not started"
         async with self._http.request(method, f"/_matrix/client/v3/{path}", json=dict(body)) as answer:
             return answer.status
 
     async def upload(self, data: bytes) -> str:
-        """Upload a file, as it is; returns its address."""
+        """Upload a file unencrypted; return its `mxc` address."""
         assert self._http is not None, "not started"
         async with self._http.post("/_matrix/media/v3/upload", data=data) as answer:
             assert answer.status == HTTPStatus.OK, f"the upload was answered with {answer.status}"

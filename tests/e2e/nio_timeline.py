@@ -1,4 +1,4 @@
-"""How a room's events, as nio parsed them, look to a person: edits applied, reactions gathered, redactions done.
+"""Converts a room's events, as nio parsed them, to what a person sees: edits, reactions and redactions applied.
 
 Rule of this module: only the original author's edit counts, as in every client.
 """

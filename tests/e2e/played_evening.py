@@ -1,6 +1,7 @@
 """The first evening, played in Hydrogen in a real browser: login, invitations, claim, answer, `!unsafe`, debrief.
 
-Rule of this test: it is the command's own way to the pictures (`tests/deploy/docs/client_pictures.py`), in one language.
+Rule of this test: it uses the code of the command that takes the pictures (`tests/deploy/docs/client_pictures.py`), in one
+language.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tests.outside_programs import OutsidePrograms
 
 
 async def test_an_evening_is_played_in_a_client_of_others(outside_programs: OutsidePrograms, tmp_path: Path) -> None:
-    """What the page tells is seen in a client that only the Matrix protocol ties to us, and the pictures can be taken."""
+    """A client that shares only the Matrix protocol with us shows what the page says, and the pictures can be taken."""
     browser, files = outside_programs.find("chromium"), outside_programs.find("hydrogen")
     if browser is None or files is None:
         return

@@ -1,7 +1,7 @@
-"""Waiting that says what it waited for.
+"""Waits that report what they waited for.
 
-Rule of this module: nothing in these tests sleeps and hopes. Every wait names its step in words, has a deadline, and when
-the deadline passes says the step and what was seen last; `assert_never` is the one way to wait for something not to happen.
+Rule of this module: no test uses a fixed sleep. Every wait names its step in words and has a deadline; when the deadline
+passes it reports the step and what was seen last. `assert_never` is the only way to wait for something not to happen.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 STEP_TIMEOUT = 60.0
-"""Seconds a step may take when the test does not say otherwise. No test is about them: they end what hangs."""
+"""The default seconds for a step. No test asserts them: they end a step that hangs."""
 MOST_BUSY = 4.0
-"""How many times its seconds a step gets at most, on a machine with more to do than cores."""
+"""The largest factor by which a step's seconds grow, on a machine with more load than cores."""
 HANG_TIMEOUT = 60.0
-"""Seconds that a last look may take."""
+"""Seconds that the last call of a probe may take."""
 late: Final[list[str]] = []
-"""Steps that were reached, and not in the time that a free machine has for them: told when all tests have run."""
+"""Steps that took longer than the limit of an idle machine: reported after all tests."""
 
 
 class StepFailed(AssertionError):  # noqa: N818 - reads as what it is: a step failed
-    """A step of a scenario did not happen in its time, or something happened that must not."""
+    """A step of a scenario did not happen in time, or something happened that must not."""
 
 
 async def wait_until(
@@ -36,10 +36,11 @@ async def wait_until(
     every: float = 0.15,
     seen: Callable[[], Awaitable[str]] | None = None,
 ) -> T:
-    """Ask `probe` until it answers something true, and return that.
+    """Call `probe` until it returns something true, and return that.
 
     `within` and `every` in seconds; a busy machine has more of them (`busy`). Raises :class:`StepFailed` with `step`, the
-    time it had, and what `seen` tells; also when `probe` itself has not answered `HANG_TIMEOUT` seconds after the deadline.
+    time it had, and the result of `seen`; also when `probe` itself has not returned `HANG_TIMEOUT` seconds after the
+    deadline.
     """
     began = time.monotonic()
     limit = asyncio.timeout(within * MOST_BUSY + HANG_TIMEOUT)
@@ -62,7 +63,7 @@ async def wait_until(
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Do several things at once; return what each returned. With the first that fails the others end, and it is raised."""
+    """Run coroutines at once; return their results. When one fails, the others are cancelled and it raises."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
@@ -73,7 +74,7 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
 
 
 def busy() -> float:
-    """Return how many times longer than on a free machine a step may take now: the load by core, 1 to `MOST_BUSY`."""
+    """Return the factor by which a step may take longer than on an idle machine: the load per core, 1 to `MOST_BUSY`."""
     return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), MOST_BUSY)
 
 
@@ -84,7 +85,7 @@ async def assert_never(
     during: float,
     every: float = 0.25,
 ) -> None:
-    """See that `probe` answers nothing true for `during` seconds. Raises :class:`StepFailed` as soon as it does."""
+    """Check that `probe` returns nothing true for `during` seconds. Raises :class:`StepFailed` as soon as it does."""
     deadline = time.monotonic() + during
     while True:
         if answer := await probe():
@@ -95,6 +96,6 @@ async def assert_never(
 
 
 def shorten(text: str, limit: int = 60) -> str:
-    """One line of at most `limit` characters: failure output shows enough to know the message, and no more."""
+    """Return one line of at most `limit` characters: enough to recognise a message in failure output."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -1,4 +1,4 @@
-"""A person's other devices: a second one, which they verify themselves, and one that is gone."""
+"""A person's other devices: a second one, which they verify themselves, and one that was signed out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def second_device(
     staffed_line: StaffedLine, client: StaffClient, *, verified: bool = True, homeserver: str | None = None
 ) -> AsyncIterator[StrictClient]:
-    """Log a person in a second time, on a device that they verify themselves; `homeserver`: at another address."""
+    """Log a person in a second time, on a device that they verify themselves. `homeserver`: another address."""
     key = await strict(client).recovery_key()
     account = next(a for a in staffed_line.ready.accounts if a.mxid == client.mxid)
     second = type(strict(client))(homeserver or staffed_line.ready.homeserver, account)
@@ -35,7 +35,7 @@ async def second_device(
 
 
 def strict(client: StaffClient) -> StrictClient:
-    """Return the seat as the strict client that it is."""
+    """Return the client as a `StrictClient`."""
     from tests.e2e.strict_client import StrictClient
 
     if not isinstance(client, StrictClient):
@@ -44,7 +44,7 @@ def strict(client: StaffClient) -> StrictClient:
 
 
 async def was_here(staffed_line: StaffedLine, account: Account) -> None:
-    """Have a person accept the desk's invitation on a device without keys, and sign that device out."""
+    """Accept the desk's invitation on a device without keys, and sign that device out."""
     named = {"type": "m.id.user", "user": account.user}
     login = {"type": "m.login.password", "identifier": named, "password": account.password}
     async with aiohttp.ClientSession(f"{staffed_line.ready.homeserver}/_matrix/client/v3/", raise_for_status=True) as http:

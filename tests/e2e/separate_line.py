@@ -1,6 +1,6 @@
-"""A line of one module's own, and the people at its desk.
+"""A line for one test module, and the people at its desk.
 
-Rule of this module: what is begun here is ended here, the people before their line.
+Rule of this module: what is started here is ended here, clients before their line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HURRIED: Final[Mapping[str, Any]] = {
     "undo_after_switch_seconds": 2,
     "close_now_grace": 2,
 }
-"""Settings of lines whose tests are not about these waits. Clients still hear of an end in the seconds that they get."""
+"""Settings for tests that do not test these waits. Clients still have enough seconds to receive the end of a thread."""
 
 S = TypeVar("S", bound=StaffClient)
 
@@ -39,17 +39,17 @@ async def run_line(
     drills: Path | None = None,
     plan: bool = False,
 ) -> AsyncIterator[StaffedLine]:
-    """Run a line for the length of the block.
+    """Run a line during the block.
 
-    An agency's own `settings`, a folder of its own `drills`, a `plan` of shifts that has everybody on, and logging as told
-    are there at its first start.
+    Its first start already has these `settings` of the pack, this folder of `drills`, with `plan` a plan of shifts with
+    everybody on shift, and this level of logging.
     """
     stack = Stack(directory)
     try:
         await stack.prepare()
         configured: dict[str, Any] = {}
         if log_level is not None:
-            # All that can be seen of a line from outside, to be looked through (`visibility`).
+            # Everything that can be seen of a line from outside, for the search for leaks (`visibility`).
             configured = {"log_level": log_level, "metrics": {"listen": f"127.0.0.1:{free_ports()}"}}
         lines = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
         if settings is not None:
@@ -72,7 +72,7 @@ async def run_line(
 
 @asynccontextmanager
 async def bring_people(staffed_line: StaffedLine, opening: Iterable[Awaitable[S]]) -> AsyncIterator[list[S]]:
-    """Log people in one after another and take them to the desk; their clients end with the block."""
+    """Log people in one after another and bring them to the desk; their clients end with the block."""
     clients: list[S] = []
     try:
         for each in opening:

@@ -1,6 +1,6 @@
-"""The calendar of shifts of a line that runs: a file in its data directory.
+"""The shift calendar of a running line: a file in its data directory.
 
-Rule of this module: it is written whole, beside the old one, and put in its place, as an agency is told to do.
+Rule of this module: it is written beside the old file and then replaces it, as the documentation tells an agency.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Final
 from tests.policies.shifts.calendars import calendar, entry
 
 EVERYBODY: Final = ("ada", "bea", "sol")
-"""A plan that has all of them on changes nothing for anybody."""
+"""With everybody on shift a plan changes nothing."""
 
 
 def plan_file(data: Path) -> Path:
-    """Return where the plan of a line is."""
+    """Return the path of a line's plan."""
     return data / "plan.ics"
 
 
 def put_plan(data: Path, *names: str) -> None:
-    """Have these people on shift, since yesterday and for weeks: one shift, without a fourth night in a row."""
+    """Put these people on one shift, from yesterday for weeks, without a fourth night in a row."""
     yesterday = datetime.now(UTC) - timedelta(days=1)
     shift = entry("UID:plan", f"DTSTART:{yesterday:%Y%m%d}T000000Z", "DURATION:P20D", who="\\, ".join(names))
     new = data / "plan.new"

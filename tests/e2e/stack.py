@@ -1,10 +1,10 @@
-"""The product, started as a person starts it: `./quietline up`, and nothing reached into but the data directory.
+"""The product, started as a person starts it: by `./quietline up`; the tests access only its data directory.
 
-In a run of the tests what a line runs is not imported again for each line (`tests/forked_children.py`), unless a test asks
-for the commands themselves.
+In a run of the tests a line's processes do not import their modules again (`tests/forked_children.py`), unless a test needs
+the commands themselves.
 
-Rules of this module: every process that belongs to a data directory is ended when its `Stack` is, whatever the test did,
-by its id and only if it really works in that directory; ports are free ones, never the default.
+Rules of this module: when a `Stack` ends, every process of its data directory is ended, whatever the test did, by its id
+and only if it really uses that directory; ports are free ones, never the default.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from tests.free_ports import free_ports
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_RUN = 240.0
 LATER_RUN = 45.0
-"""Seconds: 5 minutes and 30 s are promised on a machine of one's own; `ready_seconds` tells what it was."""
+"""Seconds. On an idle machine 5 minutes and 30 s are promised; `ready_seconds` has the measured time."""
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyFile:
-    """What `ready.json` says (design.md, "Contracts with the outside")."""
+    """The content of `ready.json` (design.md, "Contracts with the outside")."""
 
     homeserver: str
     server_name: str
@@ -78,9 +78,9 @@ class ReadyFile:
 
 
 class Stack:
-    """One data directory and the `up` that serves it. `outputs` collects what `up` itself printed, run after run.
+    """One data directory and its `up`. `outputs`: what `up` itself printed, one entry per run.
 
-    `forks`: whether `up` and its children may be forks, as they may not where the commands themselves are tried.
+    `forks`: whether `up` and its children may be forks; not if a test tests the commands themselves.
     """
 
     def __init__(self, directory: Path, *, forks: bool = True) -> None:
@@ -94,19 +94,19 @@ class Stack:
 
     @property
     def ready_file(self) -> Path:
-        """Where `ready.json` is."""
+        """Return the path of `ready.json`."""
         return self.data / "run" / "ready.json"
 
     @property
     def ready(self) -> ReadyFile:
-        """What `ready.json` says now; an assertion when it is not there."""
+        """Return the present content of `ready.json`. Raises AssertionError if it is missing."""
         ready = ReadyFile.read(self.ready_file)
         assert ready is not None, "ready.json is missing"
         return ready
 
     @property
     def carrier(self) -> CarrierApi:
-        """The carrier's API; what was planted is remembered over restarts."""
+        """Return the carrier's API, which remembers planted texts over restarts."""
         if self._carrier is None:
             assert self.ready.carrier is not None, "a real line has no handsets"
             self._carrier = CarrierApi(self.ready.carrier, self.ready.number)
@@ -117,11 +117,11 @@ class Stack:
         return [str(ROOT / "quietline"), *words]
 
     def write_files(self) -> None:
-        """Write what `up` writes of a rehearsal before it starts anything: its configuration can be changed then."""
+        """Write a rehearsal's files as `up` does before it starts processes: a test can then change the configuration."""
         write_line_files(Layout(self.data), Ports(self.base))
 
     async def prepare(self) -> None:
-        """Write those files for a line whose homeserver was made before, once for all lines of this run."""
+        """Write those files, and copy the homeserver that was made once for all lines of this run."""
         await put_homeserver(Layout(self.data))
         self.write_files()
 
@@ -153,7 +153,7 @@ class Stack:
         return (ready is not None and ready.pids["up"] in self.processes()) or None
 
     async def stop(self) -> int | None:
-        """SIGTERM, as an operator stops it; returns the exit code, or None when it was not running."""
+        """Stop `up` by SIGTERM, as an operator does; return the exit code, or None if it was not running."""
         if self._up is None or self._up.returncode is not None:
             return None
         with contextlib.suppress(ProcessLookupError):
@@ -161,13 +161,13 @@ class Stack:
         return await asyncio.wait_for(self._up.wait(), 40)
 
     async def kill_up(self) -> None:
-        """Send SIGKILL to `up`, and nothing else."""
+        """Send SIGKILL only to `up`."""
         assert self._up is not None, "not started"
         self._up.kill()
         await self._up.wait()
 
     async def kill(self, child: str, *, back: bool = True) -> None:
-        """Send SIGKILL to one child by its id; unless told otherwise wait until `ready.json` shows another one."""
+        """Send SIGKILL to one child by its id; with `back` wait until `ready.json` shows another one."""
         old = self.ready.pids[child]
         try:
             os.kill(old, signal.SIGKILL)
@@ -177,7 +177,7 @@ class Stack:
             await self.back(child, old)
 
     async def back(self, child: str, old: int) -> None:
-        """Wait until a killed child was started again."""
+        """Wait until a killed child was restarted."""
 
         async def another() -> bool | None:
             ready = ReadyFile.read(self.ready_file)
@@ -189,7 +189,7 @@ class Stack:
         """Wait until `quietline status` says that every part answers."""
 
         async def bridge_answers() -> bool | None:
-            ready = ReadyFile.read(self.ready_file)  # not there while `up` starts a part again
+            ready = ReadyFile.read(self.ready_file)  # missing while `up` restarts a part
             if ready is None:
                 return None
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
@@ -201,13 +201,13 @@ class Stack:
             code, _ = await run(self.command("status", "--json", "--data", str(self.data)))
             return code == 0 or None
 
-        # Which is the last that comes: `status` is a second of CPU each time, and has more to say than a wait needs.
+        # This is the last sign: `status` takes a second of CPU each time, and checks more than this wait needs.
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
             await wait_until("the bridge is ready", bridge_answers, within=LATER_RUN, every=0.3, seen=self.tail)
         await wait_until("`quietline status` says all is well", asked, within=LATER_RUN, every=0.3, seen=self.tail)
 
     async def end(self) -> None:
-        """Stop, and make sure that nothing of this directory runs any more."""
+        """Stop, and make sure that no process of this directory runs any more."""
         try:
             with contextlib.suppress(TimeoutError):
                 await self.stop()
@@ -219,7 +219,7 @@ class Stack:
                 await self._up.wait()
 
     def processes(self) -> dict[int, str]:
-        """Return the processes that work in this data directory: id to command line."""
+        """Return the processes that use this data directory: id to command line."""
         found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -232,17 +232,17 @@ class Stack:
         return found
 
     def configure(self, **settings: Any) -> None:
-        """Change top-level keys of the bridge's configuration; it is read at the bridge's next start."""
+        """Change top-level keys of the bridge's configuration, for its next start."""
         path = self.data / "config.yaml"
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         path.write_text(yaml.safe_dump({**config, **settings}, sort_keys=False), encoding="utf-8")
 
     def secret(self, name: str) -> str:
-        """One secret of the data directory."""
+        """Return one secret of the data directory."""
         return (self.data / "secrets" / name).read_text(encoding="utf-8").strip()
 
     def logs(self) -> dict[str, str]:
-        """Everything that was logged or printed: file name to text."""
+        """Return everything that was logged or printed: file name to text."""
         files = [self.outputs, *sorted((self.data / "logs").rglob("*"))]
         return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
 
@@ -255,7 +255,7 @@ class Stack:
 
 
 async def run(command: list[str], *, within: float = 60.0) -> tuple[int, str]:
-    """Run a command to its end; returns exit code and output (both streams)."""
+    """Run a command to its end; return exit code and output (both streams)."""
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -270,7 +270,7 @@ async def run(command: list[str], *, within: float = 60.0) -> tuple[int, str]:
 
 
 async def spawn(module: str, *arguments: str, log: Path, pipes: bool = False, **variables: str) -> Process:
-    """Start a module that ends when we do. It writes to `log`; with `pipes` we are its input and its standard output."""
+    """Start a module that ends with this process. It writes to `log`; with `pipes` its stdin and stdout are pipes."""
     with log.open("ab") as out:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", module, *arguments),
@@ -284,7 +284,7 @@ async def spawn(module: str, *arguments: str, log: Path, pipes: bool = False, **
 
 
 async def start_module(*command: str, log: Path) -> Process | Fork:
-    """Start a module as `spawn` does: by a fork where one is in use that has loaded it."""
+    """Start a module as `spawn` does, or by a fork if a template has loaded it."""
     template = forked_children.TEMPLATES.for_command(command) if forked_children.is_used() else None
     if template is None:
         return await spawn(*command, log=log)
@@ -300,5 +300,5 @@ async def start_module(*command: str, log: Path) -> Process | Fork:
 
 
 def die_with_us() -> None:
-    """Have a child end with us: a test run that is killed itself leaves nothing behind."""
+    """Make a child end with this process, so that a killed test run leaves no process behind."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

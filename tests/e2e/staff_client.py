@@ -1,7 +1,7 @@
-"""What a person at the agency sees and does in a Matrix client, whichever client it is.
+"""What a person at the agency sees and does in a Matrix client, independent of the client.
 
-Rule of this module: scenarios speak to a `StaffClient` and never to a client library, so that the strict client and the
-second, independent one can sit at the same desk.
+Rule of this module: scenarios use a `StaffClient` and never a client library, so that the strict client and the second,
+independent one are interchangeable.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class TimelineItem:
 
     `kind`: `message`, `redacted`, `undecryptable`, `state` or `other`. `body` is the newest one. `shield`: `none`, or
     colour and code (`red UNSIGNED_DEVICE`). `cause`: why it could not be decrypted. `reactions`: key to senders.
-    `formatted`: the newest formatted body, where a client tells it.
+    `formatted`: the newest formatted body, if the client reports it.
     """
 
     sender: str
@@ -38,11 +38,11 @@ class TimelineItem:
     handle: Any = field(default=None, repr=False, compare=False)
 
     def marks(self, sender: str) -> tuple[str, ...]:
-        """Reaction keys that this person or bot put on the event."""
+        """Return the reaction keys of this user on the event."""
         return tuple(key for key, senders in self.reactions.items() if sender in senders)
 
     def brief(self) -> str:
-        """One line for failure output."""
+        """Return one line for failure output."""
         parts = [self.sender.split(":")[0], self.kind, shorten(self.body), self.cause]
         parts.append("" if self.shield == NO_SHIELD else self.shield)
         parts.append(" ".join(self.reactions))
@@ -69,22 +69,22 @@ class StaffClient(Protocol):
         """Log in, set up encryption and begin to sync."""
 
     async def away(self) -> None:
-        """Stop syncing and keep the client: it is switched off."""
+        """Stop syncing and keep the client, as when it is switched off."""
 
     async def back(self) -> None:
-        """Sync again, from where it went away."""
+        """Sync again, from the last position."""
 
     async def stop(self) -> None:
-        """Stop syncing and forget the client; the account stays as it is."""
+        """Stop syncing and drop the client; the account does not change."""
 
     async def invites(self) -> Mapping[str, str]:
-        """Rooms this person is invited to, and their names."""
+        """Return the rooms that this person is invited to, and their names."""
 
     async def join(self, room_id: str) -> None:
         """Accept the invite and wait until the client shows the room."""
 
     async def joined(self) -> Mapping[str, str]:
-        """Rooms this person is in, and their names."""
+        """Return the rooms that this person has joined, and their names."""
 
     async def leave(self, room_id: str) -> None:
         """Leave the room."""
@@ -93,10 +93,10 @@ class StaffClient(Protocol):
         """Return the room's events that the client has, oldest first."""
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
-        """All of the room's events that the server gives, oldest first: pages back to the start."""
+        """Page back to the start; return all of the room's events, oldest first."""
 
     async def say(self, room_id: str, text: str) -> TimelineItem:
-        """Send a plain text message; returns it as the server has it."""
+        """Send a plain text message; return it as the server has it."""
 
     async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
         """Send a reply."""
@@ -123,13 +123,13 @@ class StaffClient(Protocol):
 
 
 class ContentClient(StaffClient, Protocol):
-    """A client that sends an event with exactly the content that it is given: what a person's messages are made of."""
+    """A client that sends an event with exactly the given content, from which the other methods make messages."""
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
-        """Send an event of this type, encrypted where the room is; return its id."""
+        """Send an event of this type, encrypted if the room is; return its id."""
 
     async def say(self, room_id: str, text: str) -> TimelineItem:
-        """Send a plain text message, exactly this text; returns it as the server has it."""
+        """Send a plain text message with exactly this text; return it as the server has it."""
         return await self.say_raw(room_id, {"msgtype": "m.text", "body": text})
 
     async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
@@ -187,18 +187,18 @@ async def find_item(
 
 
 def mention(text: str, *mxids: str) -> dict[str, Any]:
-    """Content of a message that mentions people (`m.mentions`)."""
+    """Return the content of a message that mentions people (`m.mentions`)."""
     return {"msgtype": "m.text", "body": text, "m.mentions": {"user_ids": list(mxids)}}
 
 
 def attachment(name: str) -> dict[str, Any]:
-    """Content of a file message. The media does not exist: nothing may fetch it."""
+    """Return the content of a file message. The media does not exist: nothing may fetch it."""
     key = {"kty": "oct", "alg": "A256CTR", "ext": True, "k": "A" * 43, "key_ops": ["encrypt", "decrypt"]}
     file = {"v": "v2", "url": "mxc://nowhere.invalid/none", "key": key, "iv": "A" * 22, "hashes": {"sha256": "A" * 43}}
     return {"msgtype": "m.file", "body": name, "filename": name, "info": {"size": 1}, "file": file}
 
 
 def newest_messages(items: list[TimelineItem], count: int = 10) -> str:
-    """Tell the last messages of a room, for failure output."""
+    """Return the last messages of a room, for failure output."""
     told = [item.brief() for item in items if item.kind in {"message", "undecryptable", "redacted"}]
     return "".join(f"\n    {line}" for line in told[-count:]) or "nothing"

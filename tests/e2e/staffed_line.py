@@ -1,7 +1,6 @@
-"""What happens at the agency, in the words of the scenarios: a text arrives, a person claims it, they talk.
+"""The acts of people at the agency, for scenarios: a text arrives, a person claims it, they talk.
 
-Rule of this module: it knows what design.md, "Contracts with the outside" promises to checks from outside, and no more of
-the product.
+Rule of this module: it uses only what design.md, "Contracts with the outside" promises to checks from outside.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem, newest_
 UNDO_SECONDS = 8.0
 """Seconds of the ordinary undo window (design.md, "Who is heard")."""
 DELIVERY_TIMEOUT = UNDO_SECONDS + STEP_TIMEOUT
-"""Seconds until an answer is on the handset: the undo window, and two busy cores."""
+"""Seconds until an answer is on the handset: the undo window, and a step on two busy cores."""
 _SAYING: set[asyncio.Task[TimelineItem]] = set()
-"""What is still being said, so that it is not forgotten half-way."""
+"""Tasks that still send a message, so that they are not garbage-collected."""
 NOTE = "📝"
 HAND = "✋"
 
@@ -39,7 +38,7 @@ class Conversation:
     staffed_line: StaffedLine
 
     async def texts_in_room(self, *, whole: bool = False) -> list[str]:
-        """Bodies that the texter puppet put into the room, oldest first. Fails if one stays unreadable, or has a shield."""
+        """Return the texter puppet's bodies in the room, oldest first. Fails if one stays unreadable, or has a shield."""
 
         async def spoken() -> list[TimelineItem]:
             items = await (self.client.whole(self.room) if whole else self.client.items(self.room))
@@ -52,7 +51,7 @@ class Conversation:
         async def seen() -> str:
             return "; ".join(f"{i.kind} {i.cause} {i.shield}" for i in await spoken())
 
-        # A key reaches a client beside the event it opens, so that one may be seen a moment before it is read.
+        # A key arrives separately from its event, so that an event may be seen a moment before it can be read.
         return [item.body for item in await wait_until("each event of the texter puppet can be read", readable, seen=seen)]
 
     async def wait_for_text(self, text: str, *, within: float = STEP_TIMEOUT) -> TimelineItem:
@@ -63,7 +62,7 @@ class Conversation:
         )
 
     async def wait_for_receipt(self, said: TimelineItem, word: str, *, within: float = DELIVERY_TIMEOUT) -> TimelineItem:
-        """Wait until the one current receipt on a message contains this word; fails on two at once that stay."""
+        """Wait until the one current receipt on a message contains this word; fails if two receipts stay."""
         bot = self.staffed_line.ready.bot
 
         def current(item: TimelineItem) -> bool:
@@ -73,7 +72,7 @@ class Conversation:
         return await self.client.find(self.room, f"the one receipt says {word!r}", current, within=within)
 
     async def wait_for_notice(self, *words: str, within: float = DELIVERY_TIMEOUT) -> TimelineItem:
-        """Wait until the policy bot says something in the room that contains all the words."""
+        """Wait until a message of the policy bot in the room contains all the words."""
         bot = self.staffed_line.ready.bot
         return await self.client.find(
             self.room,
@@ -85,18 +84,18 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffedLine:
-    """The line, and what its staff can do."""
+    """The line, and the acts of its staff."""
 
     stack: Stack
     ready: ReadyFile
 
     @property
     def carrier(self) -> CarrierApi:
-        """The carrier behind the handsets."""
+        """Return the carrier of the handsets."""
         return self.stack.carrier
 
     async def bring_to_desk(self, client: StaffClient) -> StaffClient:
-        """Take a logged-in person to the desk and to their office, and have them say hello at the desk once."""
+        """Bring a logged-in person to the desk and to their office, and say hello at the desk once."""
         await client.join(self.ready.desk_room)
         for author in (self.ready.bot, self.ready.voice):
             await client.find(
@@ -115,7 +114,7 @@ class StaffedLine:
         return [i for i in items if i.sender == self.ready.bot and i.kind == "message" and "waiting" in i.body]
 
     async def wait_for_card(self, client: StaffClient, handset: str, text: str) -> TimelineItem:
-        """Have a new handset text; returns its card at the desk, as this person sees it."""
+        """Text from a new handset; return its card at the desk, as this person sees it."""
         before = {card.event_id for card in await self.queue_cards(client)}
         await self.carrier.text(handset, text)
         return await client.find(
@@ -131,7 +130,7 @@ class StaffedLine:
         )
 
     async def claim(self, client: StaffClient, handset: str, card: TimelineItem, *, by: str = HAND) -> Conversation:
-        """Claim a card (a tap, or a command) and accept the invite."""
+        """Claim a card (by a tap or a command) and accept the invite."""
         before = set(await client.invites())
         if by == HAND:
             await client.react(self.ready.desk_room, card, HAND)
@@ -147,7 +146,7 @@ class StaffedLine:
         return Conversation(client=client, room=room, handset=handset, designation=name, staffed_line=self)
 
     async def start_conversation(self, client: StaffClient, handset: str, text: str) -> Conversation:
-        """Have a new handset text and this person claims it; the text can be read."""
+        """Text from a new handset, claim it as this person, and wait until the text can be read."""
         conversation = await self.claim(client, handset, await self.wait_for_card(client, handset, text))
         await conversation.wait_for_text(text)
         return conversation
@@ -155,7 +154,7 @@ class StaffedLine:
     async def as_bot(
         self, method: str, path: str, content: dict[str, Any] | None = None, *, user: str | None = None
     ) -> dict[str, Any]:
-        """Ask the homeserver something as the policy bot, or as another `user` of the bridge's: what a room's state is.
+        """Make a request to the homeserver as the policy bot, or as another `user` of the bridge.
 
         `path` after `/_matrix/client/v3/`.
         """
@@ -171,15 +170,15 @@ class StaffedLine:
         return told if isinstance(told, dict) else {"state": told}
 
     async def newest_edit(self, room: str, item: TimelineItem) -> str:
-        """Return the event id of the last edit of a message, which no timeline shows by itself."""
+        """Return the event id of a message's last edit, which timelines do not show by itself."""
         told = await self.as_bot("GET", f"rooms/{room}/messages?dir=b&limit=50")
         wanted = {"rel_type": "m.replace", "event_id": item.event_id}
         return str(next(each["event_id"] for each in told["chunk"] if each["content"].get("m.relates_to") == wanted))
 
     async def send_closing_command(self, client: StaffClient, room: str, text: str) -> None:
-        """Have a person say what ends the thread: it may be redacted before their client has seen its own message.
+        """Say a command that ends the thread, whose message may be redacted before the client has seen it.
 
-        Nobody waits for that for long, but on a slow machine the message still leaves.
+        The wait for that message is short, but on a slow machine it is still sent.
         """
         saying = asyncio.create_task(client.say(room, text))
         _SAYING.add(saying)
@@ -192,7 +191,7 @@ class StaffedLine:
             saying.result()
 
     async def vacuum(self) -> None:
-        """Have the homeserver rewrite its database, as it does in quiet hours: what is deleted is then in no byte of it."""
+        """Make the homeserver vacuum its database, as in quiet hours, so that no byte of deleted data remains."""
         headers = {"Authorization": f"Bearer {self.stack.secret('as_token')}"}
         async with (
             aiohttp.ClientSession(self.ready.homeserver, headers=headers) as http,
@@ -201,7 +200,7 @@ class StaffedLine:
             assert answer.status == 200, f"the homeserver answered {answer.status} to a vacuum"
 
     async def wait_for_invite(self, client: StaffClient, before: set[str], *, office: bool = False) -> str:
-        """Wait until a person is invited to a room they were not invited to before; returns the room."""
+        """Wait until a person is invited to a room that is not in `before`; return the room."""
 
         async def probe() -> str | None:
             return next(
@@ -210,7 +209,7 @@ class StaffedLine:
                     for r, name in (await client.invites()).items()
                     if name and r not in before and (name == "office") == office
                 ),
-                None,  # a client may hear of an invitation before it has the name
+                None,  # a client may get an invitation before the room's name
             )
 
         async def seen() -> str:

@@ -1,11 +1,10 @@
 """A strict modern Matrix client as a staff member: matrix-rust-sdk through matrix-sdk-python.
 
-Rule of this module: what is done here a person does; where the client fails them they do what people do, which is to open
-the room again, to start the client again, to clear its cache, and no more.
-A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix.md, "The
-strict client"), so `whole` pages back to the start before it answers. What is shown can stay behind what the client has: a
-key or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened again,
-as a person does who misses something.
+Rule of this module: it does only what a person can do; if the client fails, it does what people do: open the room again,
+restart the client, or clear its cache, and no more. A burst can truncate the live timeline, and it is empty for about a
+second after a room was opened (facts-matrix.md, "The strict client"), so `whole` pages back to the start before it returns.
+The timeline can lag behind the client's store: a key or a reaction that arrives while the room is paged in is in the store
+and not in the open room. So a room is opened again, as a person does who misses something.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ from tests.e2e.strict_room import RoomTimeline, UndecryptableTracker
 T = TypeVar("T")
 
 PAGE_EVERY = 10
-"""How many looks at a room until it is paged back again: after a gap the SDK begins it again."""
+"""The number of looks at a room until it is paged back again: after a gap the SDK begins its timeline again."""
 ACCEPT_SECONDS = 1.5
-"""Seconds that a person takes to accept an invitation. What was sent with it is there by then, and the client takes that
-whatever else goes wrong; one that accepts at once may take nothing at all (`test_no_bundle`)."""
+"""Seconds that a person takes to accept an invitation. By then the bundle sent with it has arrived, and the client imports
+it in any case; a client that accepts at once may import nothing (`test_no_bundle`)."""
 OPEN_EVERY = 50
-"""How many looks until the room is opened again."""
+"""The number of looks until the room is opened again."""
 START_EVERY = 200
-"""How many looks that show no new event, or no change of the rooms, until the client's cache is cleared: the SDK (0.18) can
-panic as it takes a doubled event from its cache (matrix-rust-sdk #6882), shows nothing new of any room from then on, and
-has lost what came with it."""
+"""The number of looks without a new event, or without a change of the rooms, until the client's cache is cleared: the SDK
+(0.18) can panic when it reads a doubled event from its cache (matrix-rust-sdk #6882); from then on it shows nothing new in
+any room, and has lost that sync response."""
 STUCK_SECONDS = 40.0
-"""Seconds after which a client that does not come to the end of opening or paging a room is started again: the SDK (0.18)
-may wait for itself for ever there, with a device that has just been verified."""
+"""Seconds after which a client that does not finish opening or paging a room is restarted: there the SDK (0.18) may
+deadlock with a device that has just been verified."""
 
 
 class StrictClient(StrictDevice):
@@ -54,12 +53,12 @@ class StrictClient(StrictDevice):
         self._looks_at_rooms, self._memberships = 0, dict[str, Any]()
 
     async def invites(self) -> Mapping[str, str]:
-        """Rooms this person is invited to, and their names."""
+        """Return the rooms that this person is invited to, and their names."""
         await self._look_at_rooms()
         return self._named(sdk.Membership.INVITED)
 
     async def joined(self) -> Mapping[str, str]:
-        """Rooms this person is in, and their names."""
+        """Return the rooms that this person has joined, and their names."""
         await self._look_at_rooms()
         return self._named(sdk.Membership.JOINED)
 
@@ -71,7 +70,7 @@ class StrictClient(StrictDevice):
             return next((r for r in self._client.rooms() if r.id() == room_id), None)
 
         room = await wait_until(f"{self.mxid} is invited to the room", invited)
-        self._close(room_id)  # of an earlier stay
+        self._close(room_id)  # of an earlier membership
         await asyncio.sleep(ACCEPT_SECONDS)
         await room.join()
         await self._live(room_id)
@@ -82,7 +81,7 @@ class StrictClient(StrictDevice):
         await live.room.leave()
 
     async def items(self, room_id: str) -> list[TimelineItem]:
-        """Return the room's events that the client has, oldest first; whoever looks often opens the room again."""
+        """Return the room's events that the client has, oldest first. After many looks it opens the room again."""
         await self._look_again(room_id)
         items = (await self._live(room_id)).items()
         if new := {item.event_id for item in items} - self._shown[room_id]:
@@ -106,9 +105,9 @@ class StrictClient(StrictDevice):
                 await self._unless_stuck(partial(self._to_the_start, room_id))
 
     async def _look_at_rooms(self) -> None:
-        """Have whoever looks long at a list of rooms that does not change start the client again."""
+        """Restart the client after many looks at a list of rooms that does not change."""
         if self._client is None or self._going is None or self._going.done():
-            return  # it starts again, or is switched off
+            return  # it is restarting, or switched off
         memberships = {r.id(): r.membership() for r in self._client.rooms()}
         if memberships != self._memberships:
             self._memberships, self._looks_at_rooms = memberships, 0
@@ -123,13 +122,13 @@ class StrictClient(StrictDevice):
         except TimeoutError:
             await self.restart()
         except sdk.InternalError:
-            # The SDK panicked. What it has of rooms is not to be trusted, and only a new one can be told to forget it.
+            # The SDK panicked. Its cache of rooms cannot be trusted, and only a new instance can clear it.
             await self.restart()
             await self.restart(clear_cache=True)
         return await doing()
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
-        """All of the room's events, oldest first."""
+        """Return all of the room's events, oldest first."""
         items = await self._paged(room_id)
         if any(item.kind == "undecryptable" for item in items):
             self._close(room_id)
@@ -140,7 +139,7 @@ class StrictClient(StrictDevice):
         return items
 
     async def say(self, room_id: str, text: str) -> TimelineItem:
-        """Send a plain text message, unformatted, exactly this text."""
+        """Send a plain text message, unformatted, with exactly this text."""
         live = await self._live(room_id)
         return await self._sent(room_id, text, live.timeline.send(_plain(text)))
 
@@ -178,13 +177,13 @@ class StrictClient(StrictDevice):
         except sdk.ClientError as error:
             if "found" not in str(error):
                 raise
-            # A gap has begun what is shown again, just when it was seen.
+            # The timeline began again after a gap, just after the event was seen.
             await act((await self._unless_stuck(partial(self._to_the_start, room_id))).timeline)
 
     async def find(
         self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
-        """Wait until an item of the room is `wanted`; the newest such item."""
+        """Wait until an item of the room is `wanted`; return the newest such item."""
         return await find_item(self, room_id, step, wanted, within=within)
 
     def _named(self, membership: Any) -> dict[str, str]:
@@ -197,7 +196,7 @@ class StrictClient(StrictDevice):
 
     async def _paged(self, room_id: str) -> list[TimelineItem]:
         live = await self._unless_stuck(partial(self._to_the_start, room_id))
-        await asyncio.sleep(0.5)  # the listener hears of the pages a moment after the call returned
+        await asyncio.sleep(0.5)  # the listener gets the pages a moment after the call returned
         return live.items()
 
     async def _to_the_start(self, room_id: str) -> RoomTimeline:
@@ -220,7 +219,7 @@ class StrictClient(StrictDevice):
             )
 
         room = await wait_until(f"{self.mxid} is in the room", joined)
-        # Without a subscription the server sends one event of a room at a time and the rest is a gap.
+        # Without a subscription the server sends one event of a room at a time, and the rest is a gap.
         await self._sync.room_list_service().subscribe_to_rooms([*self._rooms, room_id])
         live = RoomTimeline(room, await room.timeline())
         await live.follow()

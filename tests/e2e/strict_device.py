@@ -1,7 +1,7 @@
-"""The strict client as a device: logged in, verified, switched off and on, ended and started again.
+"""The strict client as a device: logged in, verified, switched off and on, ended and restarted.
 
-Rule of this module: the settings are those of current Element clients that exclude insecure devices (MSC4153): room keys
-go to cross-signed devices only, and what an unsigned device sent is not shown. Nothing is made easier for the bridge.
+Rule of this module: the settings are those of current Element clients that exclude insecure devices (MSC4153): room keys go
+to cross-signed devices only, and messages of an unsigned device are not shown. No setting makes it easier for the bridge.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
 
 ENDS = 5.0
-"""Seconds that a client has for ending before it is dropped as it is."""
+"""Seconds that a client has to end before it is dropped."""
 ROOMS_SECONDS = 20.0
-"""Seconds that a client whose cache was cleared has for asking which rooms it is in."""
+"""Seconds that a client has, after its cache was cleared, to request its rooms."""
 
 
 class StrictDevice:
-    """A device of a person on the strict SDK, with its own keys and cross-signing identity, in a folder that goes with it.
+    """A person's device on the strict SDK, with its own keys and cross-signing identity, in a folder deleted at its end.
 
-    Not in memory: there the SDK takes one room's place in its cache for another's. When a message of one room is decrypted
-    late, or redacted, where another room has a gap, it panics, and the client is dead from then on.
+    Not in memory: there the SDK confuses positions in the caches of two rooms. When a message of one room is decrypted
+    late, or redacted, where another room has a gap, it panics, and the client does not work any more.
     """
 
     def __init__(self, homeserver: str, account: Account) -> None:
         self.homeserver = homeserver
         self.authority: Path | None = None
-        """Whose certificates are believed besides those that everybody believes; its file."""
+        """The file of a certificate authority that is trusted besides the system's."""
         self.mxid = account.mxid
         self._account = account
         self._rooms: dict[str, RoomTimeline] = {}
@@ -55,15 +55,15 @@ class StrictDevice:
         await self.back()
 
     async def log_in(self) -> None:
-        """Log in as a new device that has not heard anything yet; the SDK sets up cross-signing, as in a real client."""
+        """Log in as a new device that has not synced yet; the SDK sets up cross-signing, as in a real client."""
         self._client = await self._built()
         await self._client.login(self._account.user, self._account.password, "strict", None)
         await self._ready()
 
     async def restart(self, *, clear_cache: bool = False) -> None:
-        """Be ended and started again with what the device has; who is away stays away.
+        """Restart the client with what the device has; a client that is away stays away.
 
-        `clear_cache`: without what it has of rooms, which it asks the homeserver for again; its keys stay.
+        `clear_cache`: without its cache of rooms, which it requests from the homeserver again; its keys stay.
         """
         async with self._starting:
             away = self._going is None or self._going.done()
@@ -73,7 +73,7 @@ class StrictDevice:
             await self._end()
 
             async def restored() -> bool:
-                # A homeserver that is being killed answers nothing: it is asked again.
+                # A homeserver that is being killed does not answer: the request is repeated.
                 with suppress(sdk.ClientError, sdk.ClientBuildError):
                     self._client = await self._built()
                     await self._client.restore_session(session)
@@ -89,7 +89,7 @@ class StrictDevice:
                 async def there() -> bool:
                     return rooms <= self._joined_rooms()
 
-                # A room that was left meanwhile does not come: then the wait is over in vain.
+                # A room that was left meanwhile does not appear: then the wait ends without it.
                 with suppress(StepFailed):
                     await wait_until(f"{self.mxid}: the rooms are there again", there, within=ROOMS_SECONDS)
 
@@ -100,7 +100,7 @@ class StrictDevice:
         if self._going is not None:
             self._going.cancel()
             await asyncio.gather(self._going, return_exceptions=True)
-        # A homeserver that is being killed answers nothing.
+        # A homeserver that is being killed does not answer.
         with suppress(TimeoutError, sdk.ClientError):
             async with asyncio.timeout(ENDS):
                 await self._client.clear_caches(self._sync)
@@ -126,22 +126,22 @@ class StrictDevice:
         self._sync = await self._client.sync_service().with_offline_mode().finish()
 
     async def away(self) -> None:
-        """Be switched off: the device keeps what it has and hears nothing."""
+        """Switch the client off: the device keeps what it has and does not sync."""
         assert self._going is not None, "not started"
         self._going.cancel()
         await asyncio.gather(self._going, return_exceptions=True)
         await self._sync.stop()
 
     async def back(self) -> None:
-        """Be switched on again, with what the device has."""
+        """Switch the client on again, with what the device has."""
         await self._sync.start()
         self._going = asyncio.create_task(self._keep_going())
 
     async def stop(self) -> None:
         """Stop syncing; the device stays on the server.
 
-        The SDK's threads must be done with Python before the process ends: one that calls back into a finishing
-        interpreter aborts it. Hence the collection and the moment's wait.
+        The SDK's threads must not call Python while the process ends: a call into a finalising interpreter aborts it. So it
+        collects garbage and waits a moment.
         """
         await self._end()
         self._folder.cleanup()
@@ -162,7 +162,7 @@ class StrictDevice:
         await asyncio.sleep(0.5)
 
     async def recovery_key(self) -> str:
-        """Set recovery up, as clients do when they are first used; returns the key that verifies a further device."""
+        """Set recovery up, as clients do at their first use; return the key that verifies a further device."""
 
         class Listener(sdk.EnableRecoveryProgressListener):  # type: ignore[misc]
             def on_update(self, status: Any) -> None:
@@ -173,11 +173,11 @@ class StrictDevice:
         return self._recovery
 
     async def verify(self, recovery_key: str) -> None:
-        """Verify this device with that key: it is cross-signed by the same identity from now on."""
+        """Verify this device with that key: from now on the same identity has cross-signed it."""
         await self._client.encryption().recover(recovery_key)
 
     async def ask(self, path: str, **query: str) -> tuple[int, dict[str, Any]]:
-        """Ask the homeserver as this device, past the client; `path` after `/_matrix/client/v3/`. Status and answer."""
+        """Make a request as this device, without the client; return status and body. `path` after `/_matrix/client/v3/`."""
         headers = {"Authorization": f"Bearer {self._client.session().access_token}"}
         async with (
             aiohttp.ClientSession(self.homeserver, headers=headers) as http,
@@ -195,9 +195,9 @@ class StrictDevice:
         return status == 200
 
     async def rings(self, room_id: str, event_id: str) -> str:
-        """Return what Element X does about an event: "ring" (with sound), "notify" (without) or "nothing".
+        """Return how Element X notifies about an event: "ring" (with sound), "notify" (without) or "nothing".
 
-        As its process for notifications does: the event is fetched, decrypted, and judged by the account's push rules.
+        As its notification process does: the event is fetched, decrypted, and evaluated by the account's push rules.
         """
         setup = sdk.NotificationProcessSetup.SINGLE_PROCESS(self._sync)
         status = await (await self._client.notification_client(setup)).get_notification(room_id, event_id)
@@ -207,7 +207,7 @@ class StrictDevice:
         return "ring" if status.item.is_noisy else "notify"
 
     async def _keep_going(self) -> None:
-        # The SDK stops when the server is away, and leaves it to the client to notice that it is back.
+        # The SDK stops when the server is away; the client must notice that it is back.
         while True:
             await asyncio.sleep(1)
             await self._sync.start()

@@ -1,6 +1,6 @@
-"""One room as the strict client shows it, and what of it the client shows as unreadable for too long.
+"""One room as the strict client shows it, and the events that it shows as unreadable for too long.
 
-Rule of this module: what is shown here is what a person sees; nothing is taken from the client's store.
+Rule of this module: it reports what a person sees; it reads nothing from the client's store.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.e2e.strict_timeline import apply_change, variant
 from tests.e2e.strict_timeline import timeline_item as shown_item
 
 UNDECRYPTABLE_SECONDS = 20.0
-"""Seconds that an event is shown as unreadable until the client is started again."""
+"""Seconds for which an event may be shown as unreadable until the client is restarted."""
 
 
 class RoomTimeline:
@@ -42,8 +42,8 @@ class RoomTimeline:
         self.task = await self.timeline.add_listener(Listener())
 
     def items(self) -> list[TimelineItem]:
-        """Each event once: after a gap that was paged in, the SDK may show one at both ends of it."""
-        # An entry that changes is another object; a long room is read once, and not at each look.
+        """Return each event once: after a gap was paged in, the SDK may show one at both ends of it."""
+        # A changed entry is another object, so a long room is converted once, and not at each look.
         read = {id(entry): self._read.get(id(entry)) or (entry, _read(entry)) for entry in self.shown}
         self._read = read
         found: dict[object, TimelineItem] = {}
@@ -53,7 +53,7 @@ class RoomTimeline:
         return list(found.values())
 
     def refusal(self, body: str) -> str | None:
-        """Why the SDK gave up sending an own message with this body; None when it did not."""
+        """Return why the SDK gave up sending an own message with this body; None if it did not."""
         for entry in self.shown:
             event = entry.as_event()
             state = event and event.local_send_state
@@ -75,18 +75,18 @@ def _read(entry: Any) -> TimelineItem | None:
 
 
 class UndecryptableTracker:
-    """Remembers since when events have been shown as unreadable."""
+    """Records since when events have been shown as unreadable."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
-        """Event id -> until when it may be shown so; for ever, once the client was started again for it."""
+        """Event id -> until when it may be shown so; for ever after a restart of the client because of it."""
 
     def too_long(self, items: list[TimelineItem]) -> bool:
-        """Whether to start the client again, as people do, once for what has been shown as unreadable for long.
+        """Whether to restart the client, as people do, once for events that have been unreadable for long.
 
-        Where a room's key comes just while its events are loaded, the SDK (0.18) may have one readable in its store and
-        show it as unreadable all the same, however often the room is opened, until the next start. What the device was
-        not given stays unreadable then, too.
+        If a room's key arrives just while its events are loaded, the SDK (0.18) may have a readable event in its store and
+        still show it as unreadable, however often the room is opened, until a restart. An event whose key the device did
+        not get stays unreadable then, too.
         """
         now = time.monotonic()
         for item in items:

@@ -1,6 +1,6 @@
-"""How the strict SDK shows a timeline, read into items.
+"""Converts the strict SDK's timeline to items.
 
-Rule of this module: a change of the timeline that it does not know fails the test, so that nothing is overlooked.
+Rule of this module: an unknown kind of change fails the test, so that none is overlooked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def variant(value: Any) -> str:
 
 
 def apply_change(shown: list[Any], change: Any) -> None:
-    """Apply one change to the shown entries."""
+    """Apply one change to the list of entries."""
     match variant(change):
         case "RESET":
             shown[:] = change.values
@@ -48,7 +48,7 @@ def apply_change(shown: list[Any], change: Any) -> None:
 
 
 def timeline_item(event: Any) -> TimelineItem:
-    """Read one event."""
+    """Convert one event."""
     identity = event.event_or_transaction_id
     event_id = identity.event_id if variant(identity) == "EVENT_ID" else None
     if variant(event.content) != "MSG_LIKE":

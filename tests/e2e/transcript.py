@@ -1,7 +1,7 @@
-"""Plays one conversation on the real product and prints what each side saw: the page first-conversation.md.
+"""Plays one conversation on the real product and prints what each side saw, for the page first-conversation.md.
 
-Run it as `python -m tests.e2e.transcript`. Rule of this module: nothing is written by hand; every line was read back from
-a strict client's timeline or from the handset. `test_transcript` holds the page to it.
+Run it as `python -m tests.e2e.transcript`. Rule of this module: nothing is written by hand; every line is read from a
+strict client's timeline or from the handset. `test_transcript` compares the page with it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def main() -> None:
 
 
 async def play(staffed_line: StaffedLine, ada: StaffClient) -> Conversation:
-    """One text, one claim, one note, one answer."""
+    """Play one text, one claim, one note and one answer."""
     await staffed_line.bring_to_desk(ada)
     conversation = await staffed_line.start_conversation(ada, HANDSET, "is anyone there")
     await ada.say(conversation.room, "// first contact, I have her")
@@ -66,7 +66,7 @@ async def shown(staffed_line: StaffedLine, conversation: Conversation) -> list[s
 
 
 def _lines(items: list[TimelineItem]) -> Iterator[str]:
-    """Tell a room as a client shows it: who, what, and the marks on it. All of it decrypted, none with a shield."""
+    """Yield a room's lines as a client shows them: author, words and marks. All must be decrypted, without a shield."""
     for item in items:
         if item.kind != "message":
             continue

@@ -1,4 +1,4 @@
-"""What a person comes to read, and every byte that a line has on the disk."""
+"""Which messages a person can read, and the search for leaks in every byte that a line has on the disk."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem
 from tests.e2e.staffed_line import Conversation, StaffedLine
 
 READ_TIMEOUT = 60.0
-"""Seconds until a client can read: one that has just met our identities for the first time takes about thirty."""
+"""Seconds until a client can read: one that has just seen our identities for the first time takes about thirty."""
 TELLING = 12
-"""Letters from which on a text is unlike anything a program would write by itself."""
+"""The length from which on a text is unlike anything that a program would write by itself."""
 
 
 async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, room: str, author: str, *texts: str) -> None:
-    """Wait until a person can read these texts of an author: ours without a shield, colleagues' at most with a grey one."""
+    """Wait until a person can read these texts of an author: ours without a shield, colleagues' with at most a grey one."""
     ours = author in {staffed_line.ready.voice, staffed_line.ready.bot}
 
     def well(item: TimelineItem) -> bool:
@@ -42,10 +42,10 @@ async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, ro
 
 
 async def wait_until_readable_or_recap(conversation: Conversation, client: StaffClient, author: str, *typed: str) -> None:
-    """Wait until a person can read what a colleague typed before, with their key, or else in what `!recap` says.
+    """Wait until a person can read a colleague's earlier words, with their key or in the output of `!recap`.
 
-    A client that learns from its sync that it joined, before the join is answered, has forgotten that it was asked in, and
-    takes no bundle from then on: seen on busy machines with clients that had just logged in.
+    A client whose sync shows its join before the request of the join is answered forgets the invitation, and imports no
+    bundle from then on: seen on busy machines with clients that had just logged in.
     """
     try:
         await wait_until_readable(conversation.staffed_line, client, conversation.room, author, *typed)
@@ -55,13 +55,13 @@ async def wait_until_readable_or_recap(conversation: Conversation, client: Staff
 
 
 async def wait_until_identities_known(staffed_line: StaffedLine, client: StaffClient) -> None:
-    """Wait until a person's client reads us at the desk, as people wait, too: before that it loses bundles of keys."""
+    """Wait until a person's client can read us at the desk, as people do: before that it loses key bundles."""
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
     await client.find(desk, "they read us", lambda i: i.sender == bot and i.kind == "message", within=READ_TIMEOUT)
 
 
 def every_file(*directories: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield what stands in every file; one that goes while it is looked for holds nothing any more."""
+    """Yield path and content of every file; a file that is deleted meanwhile is skipped."""
     for directory in directories:
         for path in directory.rglob("*"):
             try:
@@ -72,10 +72,10 @@ def every_file(*directories: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: frozenset[str] = frozenset()) -> None:
-    """See that nothing planted is in a log, a metric, a state event, a file's name, a process's title, or a byte on disk.
+    """Check that no planted words are in a log, a metric, a state event, a file name, a process title, or a byte on disk.
 
-    Planted are all numbers that texted this line, every text that is long enough to be unlike anything else, `words`, and
-    `in_clear`: names, which the homeserver's own files may hold.
+    Planted words are all numbers that texted this line, every text that is long enough to be unique, `words`, and
+    `in_clear`: names, which the homeserver's own files may contain.
     """
     telling = {text for text in staffed_line.carrier.planted if len(text) >= TELLING} | {*words}
     numbers = {text[1:] for text in staffed_line.carrier.planted if text.startswith("+")}
@@ -99,7 +99,7 @@ async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: froze
 
 
 async def _metrics(staffed_line: StaffedLine) -> dict[str, str]:
-    """Scrape the metrics of a line that has any."""
+    """Scrape the metrics of a line, if it has any."""
     config = yaml.safe_load((staffed_line.stack.data / "config.yaml").read_text(encoding="utf-8"))
     if "metrics" not in config:
         return {}
@@ -119,7 +119,7 @@ async def _metrics(staffed_line: StaffedLine) -> dict[str, str]:
 
 
 async def _states(staffed_line: StaffedLine) -> dict[str, str]:
-    """State of every room that the policy bot is in, without what the homeserver says of the staff by itself."""
+    """Return the state of every room of the policy bot, without the homeserver's own state about staff."""
     staff = {account.mxid for account in staffed_line.ready.accounts}
     rooms = (await staffed_line.as_bot("GET", "joined_rooms"))["joined_rooms"]
     assert staffed_line.ready.desk_room in rooms
