@@ -1,6 +1,6 @@
 """`./quietline bench [NAME…] [--json FILE] [--threads N] [--full]`: measure, and print figures as JSON.
 
-Rule of this module: it says what it measured and never whether that is good; whatever it started has ended when it ends.
+Rule of this module: it reports figures without a verdict; when it ends, everything that it started has ended.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ NAMES = (
     "newcomers",
     "flood",
 )
-"""In this order: the last two leave a flood, in which most threads have no room."""
+"""The order of the benchmarks: the last two leave a flood, in which most threads have no room."""
 
 
 def main() -> int:
-    """Measure what was asked for, everything when nothing was."""
+    """Run the named benchmarks, or all without a name."""
     parser = argparse.ArgumentParser(prog="quietline bench", description="Measure speed and memory of a line, as JSON.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there instead of printing them")

@@ -1,7 +1,7 @@
-"""The line that is measured: the product's own processes, on a fresh directory, nothing of them replaced.
+"""The measured line: the product's own processes, unchanged, on a new directory.
 
-Rules of this module: what is started here is ended here, by its id; the databases are only ever read; every wait has an
-end and says what it waited for.
+Rules of this module: processes that are started here are ended here, by their id; the databases are only read; every wait
+has a limit and says what it waited for.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ TEXT: Final = "a text of ordinary length, with about as many words in it as peop
 ROOMS: Final = 50
 PLAIN, CARD = "@line-bench", "@line-bench-two"
 DEVICE: Final = "QLBENCH000000001"
-"""Of `PLAIN`."""
+"""The device of `PLAIN`."""
 
 
 class BenchLine:
-    """A provisioned line whose homeserver and carrier run; the bridge comes and goes."""
+    """A provisioned line with running homeserver and carrier; the bridge is started and stopped."""
 
     def __init__(self, directory: Path, database_url: str | None = None) -> None:
         self._database_url = database_url
@@ -54,15 +54,15 @@ class BenchLine:
         self.ports = Ports(free_ports())
         self.forwarder = Forwarder(host=HOST, port=self.ports.homeserver)
         self.rooms: list[str] = []
-        """Rooms like those of threads, in which the ceiling is measured."""
+        """Rooms like those of threads, for the ceiling's measurements."""
         self.token = secrets.token_hex(32)
-        """The application service's whose users are the ceiling's."""
+        """The token of the application service whose users measure the ceiling."""
         self.handsets = 0
-        """How many have texted so far."""
+        """The number of handsets that have texted so far."""
         self.pid = 0
         """The bridge's process id."""
         self.spawned_at = 0.0
-        """When the bridge was last started, by `time.perf_counter`."""
+        """The last start of the bridge, by `time.perf_counter`."""
         self.http: aiohttp.ClientSession
         self.probe: ReadinessProbe
         self._bridge: Supervisor | None = None
@@ -70,9 +70,9 @@ class BenchLine:
     @classmethod
     @asynccontextmanager
     async def running(cls, directory: Path, database_url: str | None = None) -> AsyncIterator[BenchLine]:
-        """Provision, start homeserver and carrier, make the rooms for the ceiling; end everything after the block.
+        """Provision a line, start homeserver and carrier, make the rooms for the ceiling; end everything after the block.
 
-        `database_url`: the PostgreSQL database, empty, that holds the line; None for a SQLite file.
+        `database_url`: an empty PostgreSQL database for the line; None: a SQLite file.
         """
         async with AsyncExitStack() as stack:
             self = cls(directory, database_url)
@@ -87,7 +87,7 @@ class BenchLine:
             self._forwarded.write_text(by_forwarder, encoding="utf-8")
             supervisor = Supervisor(paths=provision.child_paths(self.layout), child_started=lambda _name, _pid: None)
             stack.push_async_callback(supervisor.stop, ["carrier", "homeserver"])
-            # Not the canary: without a section of the configuration it ends at once, and is started again and again.
+            # Not the canary: without its section of the configuration it would end and be restarted again and again.
             supervisor.start(child for child in children(self.layout) if child.name in ("homeserver", "carrier"))
             stack.push_async_callback(self.stop_bridge)
             await wait_until("homeserver and carrier answer", self._others_up, within=120)
@@ -95,9 +95,9 @@ class BenchLine:
             yield self
 
     async def start_bridge(self, *, forwarded: bool = False) -> float:
-        """Start the bridge and wait until it is ready; returns when it was, by `time.perf_counter`.
+        """Start the bridge and wait until it is ready; return that time, by `time.perf_counter`.
 
-        `forwarded`: it speaks to the homeserver through the forwarder.
+        `forwarded`: its requests to the homeserver go through the forwarder.
         """
         await self.stop_bridge()
         config = self._forwarded if forwarded else self.layout.config
@@ -121,7 +121,7 @@ class BenchLine:
             self._bridge = None
 
     async def open_threads(self, count: int) -> None:
-        """Have so many threads, each with its room and its first text in it."""
+        """Open threads until there are `count`, each with its room and its first text in it."""
         missing = count - self.handsets
         if missing <= 0:
             return
@@ -131,7 +131,7 @@ class BenchLine:
         await wait_until(f"{count} threads are open", self.is_idle, within=120 + missing * 3.0, every=1.0)
 
     async def is_idle(self) -> bool:
-        """Whether the bridge has nothing left to do: inbox and outbox empty, rooms made, due copies at the carrier gone."""
+        """Whether the bridge has nothing to do: inbox and outbox empty, rooms made, due carrier copies deleted."""
         with line_snapshot(self.layout.bridge, self._database_url) as database:
             return not database.fetchval(
                 """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM outbox)
@@ -147,7 +147,7 @@ class BenchLine:
         await wait_until("the bridge has done everything", self.is_idle, within=120, every=0.2)
 
     def texts(self, *, count: int, in_flight: int, first: int = 0, handsets: int = ROOMS) -> Job:
-        """Make the job of texting through signed webhooks."""
+        """Return the job that texts through signed webhooks."""
         return {
             "kind": "texts",
             "url": f"{self.ports.url('bridge')}/carriers/{provision.SLUG}/inbound",
@@ -160,7 +160,7 @@ class BenchLine:
         }
 
     def sends(self, *, count: int, in_flight: int, device: str = DEVICE) -> Job:
-        """Make the job of sending events straight to the homeserver."""
+        """Return the job that sends events directly to the homeserver."""
         return {
             "kind": "sends",
             "url": self.ports.url("homeserver"),
@@ -174,7 +174,7 @@ class BenchLine:
         }
 
     async def load(self, job: Job, *, within: float = 600) -> dict[str, Any]:
-        """Do a job in a process of its own, in at most so many seconds."""
+        """Run a job in another process, for at most `within` seconds; return its figures."""
         async with load_process(job) as process:
             out, _ = await asyncio.wait_for(process.communicate(), within)
             told: dict[str, Any] = json.loads(out)
@@ -193,15 +193,15 @@ class BenchLine:
             return told
 
     def puppet_sent(self, since: int) -> tuple[int, float]:
-        """Tell how many messages of the texter puppet were accepted after a place in the stream, and when the last was."""
+        """Return how many messages of the texter puppet were accepted after a stream position, and the time of the last."""
         return self._accepted(since, f"@line-{provision.SLUG}:{synapse_config.SERVER_NAME}")
 
     def plain_sent(self, since: int) -> tuple[int, float]:
-        """Tell the same of the ceiling's user."""
+        """Return the same for the ceiling's user."""
         return self._accepted(since, mxid(PLAIN))
 
     def redacted(self, since: int) -> tuple[int, float, float]:
-        """Tell how many redactions were accepted after a place in the stream, and when the first and the last were."""
+        """Return how many redactions were accepted after a stream position, and the times of the first and the last."""
         what = "FROM events WHERE stream_ordering > ? AND type = 'm.room.redaction'"
         count, first, last = (
             self.ask(self._homeserver, f"SELECT {of} {what}", since)
@@ -210,18 +210,18 @@ class BenchLine:
         return int(count), float(first or 0) / 1000, float(last or 0) / 1000
 
     def stream_position(self) -> int:
-        """Tell how far the homeserver's stream of events is."""
+        """Return the position of the homeserver's stream of events."""
         return int(self.ask(self._homeserver, "SELECT MAX(stream_ordering) FROM events"))
 
     def memory(self, name: str = "VmRSS") -> float:
-        """Resident size of the bridge in KiB."""
+        """Return the resident size of the bridge in KiB."""
         for line in Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith(f"{name}:"):
                 return float(line.split()[1])
         raise AssertionError("the bridge does not run")
 
     def cpu(self) -> float:
-        """Return the seconds of CPU that the bridge has taken, all its threads, in the kernel too."""
+        """Return the seconds of CPU of all threads of the bridge, user and system."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -235,7 +235,7 @@ class BenchLine:
 
     @contextmanager
     def other_config(self, **line: object) -> Iterator[None]:
-        """Change settings of the line, for bridges that start meanwhile."""
+        """Change settings of the line, for bridges that start during the block."""
         files = (self.layout.config, self._forwarded)
         before = [file.read_text(encoding="utf-8") for file in files]
         try:
@@ -255,7 +255,7 @@ class BenchLine:
         return int(count), float(last or 0) / 1000
 
     def _configure(self) -> None:
-        """Name the users of the ceiling to the homeserver, as those of another line, and the line's database."""
+        """Configure the ceiling's users at the homeserver, as another line's, and the line's database."""
         other = synapse_config.registration(self._secrets, synapse_config.SERVER_NAME, (PLAIN[1:], CARD[1:]), name="bench")
         registration = self.layout.data / "bench-registration.yaml"
         registration.touch(mode=0o600)
@@ -305,7 +305,7 @@ class BenchLine:
 
 @asynccontextmanager
 async def load_process(job: Job) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the load generator on a job; it is ended with the block."""
+    """Run the load generator on a job during the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "tests.bench.load_generator"),
         stdin=asyncio.subprocess.PIPE,
@@ -326,12 +326,12 @@ async def load_process(job: Job) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 def handset(number: int) -> str:
-    """Return a made-up number."""
+    """Return an invented number."""
     return f"+1206{5_550_000 + number}"
 
 
 def encrypted() -> dict[str, Any]:
-    """Make the content of an encrypted event of the size that a text has."""
+    """Return the content of an encrypted event with the size of a text."""
     session = OutboundGroupSession()
     content = {"msgtype": "m.text", "body": f"{TEXT} 1000", "m.mentions": {}}
     room = "!" + "x" * 43  # as long as a room id of version 12

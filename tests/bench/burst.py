@@ -1,6 +1,6 @@
-"""A burst of texts, and what a carrier's adapter costs per text.
+"""A burst of texts, and the cost of a carrier's adapter per text.
 
-Rule of this module: as in `measures`: each figure stands beside what the same machine does without us, in the same run.
+Rule of this module: as in `measures`, each figure is reported with what the same machine does without us, in the same run.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tests.e2e.polling import wait_until
 
 RATE, SECONDS, FEW_SECONDS = 200, 10, 5
 STRICTEST: Final = 2.0
-"""Seconds in which the strictest vendor wants its answer."""
+"""The shortest time-out of a vendor for an answer, in seconds."""
 TIMES: Final = 2000
 TEXT: Final = "Others may see texts on your phone, watch, tablet, cloud or bill. Would another way be safer? ñ {ok} " * 3
 
 
 async def burst(line: BenchLine, *, full: bool) -> list[Figure]:
-    """200 webhooks a second for ten seconds with the engine at work; then until nothing waits any more."""
+    """Measure 200 webhooks a second for ten seconds while the engine works, then the time until nothing waits."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
     await line.wait_until_idle()
@@ -73,7 +73,7 @@ async def burst(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
-    """200 first texts a second, each of another handset: acknowledged before anybody is looked up. It leaves a flood."""
+    """Measure 200 first texts a second, each of another handset, acknowledged before the look-ups. It leaves a flood."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
     await line.wait_until_idle()
@@ -112,7 +112,7 @@ async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def per_text(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Time of the processor for one signature and for cutting one text."""
+    """Measure the CPU time for one signature and for splitting one text."""
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
         every = sorted(registry.CARRIER_KINDS.keys() - {"rehearsal"})
         costs = {kind: await _signature(Path(directory), kind) for kind in every}
@@ -151,7 +151,7 @@ async def _looked_up(line: BenchLine) -> bool | None:
 
 
 async def _signature(directory: Path, kind: str) -> float:
-    """Return the microseconds of one verification. Raises AssertionError when what is measured is a refusal."""
+    """Return the microseconds of one verification. Raises AssertionError if the signature is refused."""
     config = load(sample(directory, kind))
     base = config.listen.public_base_url
     path = f"/carriers/{config.line.slug}/status"
@@ -176,7 +176,7 @@ async def _signature(directory: Path, kind: str) -> float:
 
 
 def _telnyx(settings: telnyx.Settings) -> tuple[telnyx.Settings, SignedRequest]:
-    """Sign as Telnyx does, with a key made here, and let the settings believe in it."""
+    """Sign as Telnyx does, with a key made here that the returned settings trust."""
     key, timestamp = Ed25519PrivateKey.generate(), str(int(time.time()))
     signature = base64.b64encode(key.sign(f"{timestamp}|".encode() + JSON)).decode()
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()

@@ -1,10 +1,10 @@
-"""What a line costs with few and many conversations, and on how many cores: the figures of `deploy/docs/capacity.md`.
+"""The cost of a line with few and many conversations, by number of cores: the figures of `deploy/docs/capacity.md`.
 
 `python -P -m tests.bench.capacity [seeded] [disk] [rooms] [cores] [--rooms 1,100,1000] [--seeded 10000,100000] [--write]`
 
-Rules of this module: what is seeded has no rooms at a homeserver (`seeding`); each size is measured in a process of its
-own, on the bridge's side of the homeserver, by CPU, which a busy machine changes least. `--write` puts the tables of what
-was measured into the page. The rest of the page is reckoned there, by the formulas that stand in it.
+Rules of this module: seeded threads have no rooms at a homeserver (`seeding`); each size is measured in its own process,
+without a homeserver, by CPU, which a busy machine changes least. `--write` writes the measured tables into the page. The
+page computes the rest by its own formulas.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ PAGE: Final = ROOT / "deploy" / "docs" / "capacity.md"
 PARTS: Final = ("seeded", "disk", "rooms", "cores")
 OURS: Final = ("@policy:x", "@line-main:x")
 EACH_HAS: Final = 20
-"""Open conversations of one advocate."""
+"""The number of open conversations of one advocate."""
 TEXTS, LOOKS = 30, 20
 MORE, MANY, PAGE_KIB = 20, 400, 4
 
 
 def main() -> int:
-    """Measure what was asked for, and print it as JSON."""
+    """Run the named measurements, and print them as JSON."""
     parser = argparse.ArgumentParser(prog="python -P -m tests.bench.capacity")
     parser.add_argument("parts", nargs="*", help=", ".join(PARTS))
     parser.add_argument("--seeded", default="0,10000,100000", help="conversations that are over and whose texters are kept")
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def write(told: dict[str, Any], page: Path = PAGE) -> None:
-    """Put the tables of what was measured into the page; what was not measured stays as it is."""
+    """Write the measured tables into the page; others stay unchanged."""
     for part, table in (
         ("seeded", seeded_table),
         ("disk", disk_table),
@@ -94,7 +94,7 @@ def write(told: dict[str, Any], page: Path = PAGE) -> None:
 
 
 def put(part: str, table: str, page: Path = PAGE) -> None:
-    """Put a table into the page, between the marks of its part."""
+    """Write a table into the page, between the marks of its part."""
     begin, end = f"<!-- from a run: {part} -->\n", "<!-- end -->"
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     page.write_text(f"{before}{begin}{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
@@ -131,7 +131,7 @@ def cores_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def disk_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table of what stands on the disk."""
+    """Return the table of disk usage."""
     lines = ["| one more | bridge KiB | homeserver KiB |", "| --- | --- | --- |"]
     lines += [f"| {row['what']} | {row['bridge_kib']:.1f} | {row['homeserver_kib']:.1f} |" for row in rows]
     return "\n".join(lines)
@@ -142,7 +142,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _seeded(directory: Path, kind: str, count: int) -> dict[str, Any]:
-    """Seed here, and measure in a process that has not seeded."""
+    """Seed in this process, and measure in another one."""
     directory.mkdir()
     asyncio.run(_seed(directory, kind, count))
     command = (sys.executable, "-P", "-m", "tests.bench.capacity", "--one", f"{directory},{kind},{count}")
@@ -166,7 +166,7 @@ async def _seed(directory: Path, kind: str, count: int) -> None:
 
 
 async def _one(directory: Path, kind: str, count: int) -> dict[str, Any]:
-    """Start on what was seeded; return seconds of the start, MiB, and milliseconds of CPU for each kind of work."""
+    """Start on the seeded data; return seconds of the start, MiB, and milliseconds of CPU for each kind of work."""
     harness = BridgeHarness(directory)
     begun = time.process_time()
     await harness.open()
@@ -207,7 +207,7 @@ async def _one(directory: Path, kind: str, count: int) -> dict[str, Any]:
         "first_ms": first,
         "known_ms": known,
         "open_ms": now,
-        "look_ms": looks / 2,  # a look that is waited for is two
+        "look_ms": looks / 2,  # waiting for a look takes two
     }
 
 
@@ -224,7 +224,7 @@ async def _cpu(times: int, act: Callable[[int], Awaitable[None]]) -> float:
 
 
 async def _disk(directory: Path) -> list[dict[str, Any]]:
-    """Return what a conversation and a text add to the databases, in KiB, as SQLite counts pages in use."""
+    """Return what a conversation and a text add to the databases, in KiB of SQLite's used pages."""
     found: list[dict[str, Any]] = []
     async with BenchLine.running(directory) as line:
         files = line.layout.bridge / "main.db", line.layout.homeserver / "homeserver.db"
@@ -249,7 +249,7 @@ async def _disk(directory: Path) -> list[dict[str, Any]]:
 
 
 def _with_rooms(count: int) -> dict[str, Any]:
-    """Ask the benchmark of a whole line that has so many threads."""
+    """Run the benchmark of a whole line with that many threads."""
     figures = _bench("latency", "memory", "start", "--threads", str(count))
     latency = figures["latency_p50"]
     return {
@@ -262,7 +262,7 @@ def _with_rooms(count: int) -> dict[str, Any]:
 
 
 def _on_cores(cores: int) -> dict[str, Any]:
-    """Ask the benchmark for throughput with all processes of the line on so many cores (`sched_setaffinity`)."""
+    """Run the benchmark of throughput with all processes of the line on that many cores (`sched_setaffinity`)."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[:cores])
     try:

@@ -1,4 +1,4 @@
-"""How long a commit waits while what was deleted is overwritten in a database of 200 MB."""
+"""How long a commit waits while deleted data is overwritten in a database of 200 MB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAUSE: Final = 0.002
 
 
 async def cleaning(_line: BenchLine, *, full: bool) -> list[Figure]:
-    """Fill a database, delete a tenth of it, and commit while the whole file is gone through, and after a case ends."""
+    """Fill a database, delete a tenth of it, and time commits while the whole file is overwritten, and after one end."""
     with tempfile.TemporaryDirectory(prefix="quietline-cleaning-") as directory:
         database = SqliteDatabase(Path(directory) / "main.db")
         await database.open()
@@ -91,7 +91,7 @@ async def _drop(transaction: Transaction, number: int) -> None:
 
 
 async def _commits_beside(database: SqliteDatabase, what: asyncio.Task[object]) -> list[float]:
-    """Commit until `what` is done, at least once; return how long each commit took, in seconds."""
+    """Commit until `what` is done, at least once; return the duration of each commit, in seconds."""
     times: list[float] = []
     while not (times and what.done()):
         begun = time.perf_counter()

@@ -1,7 +1,7 @@
-"""How quickly the desk answers, and how soon whoever claims can read: from a client's own screen to its own screen.
+"""How quickly the desk answers, and how soon after a claim the advocate can read, both measured in a client.
 
-Rule of this module: a person's client is the instrument, an independent one; what it is compared with is one raw send by
-the same process, in turns with it.
+Rule of this module: the instrument is a person's client, an independent one; the ceiling is one raw send by the same
+process, in turns with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPEN: Final = 200
 
 
 class TimedSupervisor(NioClient):
-    """The line's supervisor, who has no cap, with a clock: when the answer to a message could be read."""
+    """The line's supervisor, who has no cap, with a clock that times when an answer can be read."""
 
     def __init__(self, homeserver: str, account: Account) -> None:
         super().__init__(homeserver, account)
@@ -39,7 +39,7 @@ class TimedSupervisor(NioClient):
         self._client.add_event_callback(self._note, nio.RoomMessage)
 
     async def ask(self, room: str, words: str, *, within: float = 30) -> float:
-        """Say something; return the seconds from before it is encrypted until a decrypted answer to it is here."""
+        """Say something; return the seconds from before its encryption until the answer is decrypted."""
         begun = time.perf_counter()
         asked = await self.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
 
@@ -49,11 +49,11 @@ class TimedSupervisor(NioClient):
         return await wait_until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=within, every=0.002) - begun
 
     async def say_quickly(self, room: str, words: str) -> None:
-        """Say something, and wait for nothing but the homeserver."""
+        """Say something, and wait only for the homeserver."""
         await self.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
 
     async def shown(self, words: str, since: float, *, within: float) -> float:
-        """Return when a message with these words was decrypted here, no sooner than `since` (`time.perf_counter`)."""
+        """Return when a message with these words was decrypted, not before `since` (`time.perf_counter`)."""
 
         async def there() -> float | None:
             return next((at for at, body in reversed(self._shown) if at >= since and words in body), None)
@@ -68,7 +68,7 @@ class TimedSupervisor(NioClient):
 
 
 async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Measure a command's answer, and a claim's history, on a line with many open threads."""
+    """Measure the answer to a command, and reading the history after a claim, on a line with many open threads."""
     await line.start_bridge()
     async with supervisor_at_desk(line) as (sol, told):
         room = told["desk_room"]
@@ -120,7 +120,7 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
 
 @asynccontextmanager
 async def supervisor_at_desk(line: BenchLine) -> AsyncIterator[tuple[TimedSupervisor, dict[str, str]]]:
-    """Log the supervisor in and bring them to the desk; yields them and what the bridge says of itself."""
+    """Log the supervisor in and bring them to the desk; yield them and the content of the bridge's own file."""
     told: dict[str, str] = json.loads(line.layout.bridge_file.read_text(encoding="utf-8"))
     found = next(a for a in provision.open_secrets(line.layout).read_accounts() if a.role == "supervisor")
     account = Account(user=found.user, mxid=provision.mxid(found.user), password=found.password, role=found.role)
@@ -135,7 +135,7 @@ async def supervisor_at_desk(line: BenchLine) -> AsyncIterator[tuple[TimedSuperv
 
 
 async def _history(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> float:
-    """Claim a thread of many texts and read all of it; return the seconds that it took."""
+    """Claim a thread with many texts and read all of it; return the seconds that it took."""
     number, line.handsets = line.handsets, line.handsets + 1
     before = set(await sol.invites())
     await line.load(line.texts(count=MESSAGES, in_flight=1, first=number, handsets=1))
@@ -160,7 +160,7 @@ async def _history(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) 
 
 
 async def _raw(line: BenchLine, number: int) -> float:
-    """Send one event of a text's size straight to the homeserver; return the seconds until it answered."""
+    """Send one event of a text's size directly to the homeserver; return the seconds until its answer."""
     url = send_url(line.ports.url("homeserver"), line.rooms[number % len(line.rooms)], mxid(PLAIN), DEVICE)
     headers = {"Authorization": f"Bearer {line.token}"}
     begun = time.perf_counter()

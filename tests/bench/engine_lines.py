@@ -1,9 +1,10 @@
-"""A whole line on PostgreSQL beside one on SQLite, and beside itself with a bridge that waits to take over.
+"""A whole line on PostgreSQL, compared with one on SQLite and with itself beside a standby.
 
 Rules of this module: each line has its own homeserver, of the same kind, and the three take turns, round by round, so that
-whatever the machine does meets all; the line on SQLite is each figure's ceiling. PostgreSQL is reached by loopback.
-With and without a bridge that waits it is the same line: what a crowd of texts leaves its homeserver to do meets whichever
-comes second. So they come first in turns, and before both a second bridge is started; where none waits it is stopped again.
+the machine's load affects all equally; the line on SQLite is the ceiling. PostgreSQL is reached by loopback. The same line
+is measured with and without a standby: the homeserver's work that a crowd of texts leaves behind slows down the second of
+the two measurements. So each is first in turns, and before both a second bridge is started; for the measurement without one
+it is stopped again.
 
 Run alone: `python -P -m tests.bench.engine_lines [ROUNDS]`.
 """
@@ -34,15 +35,15 @@ from tests.free_ports import free_ports
 
 ROUNDS: Final = 6
 ONE_BY_ONE, MANY = 40, 400
-"""Texts of a round, one at a time and at once."""
+"""Texts of a round: one at a time, and all at once."""
 SETTLE_SECONDS: Final = 4.0
-"""Seconds after the start of a second bridge, or after its end: what a start costs is not what waiting costs."""
+"""Seconds to wait after the start or the end of a second bridge, whose costs are not part of the measurement."""
 ALONE, WITH_STANDBY, SQLITE = "PostgreSQL", "PostgreSQL with a standby", "SQLite"
 
 
 @dataclass
 class Times:
-    """What the rounds of one line gave: seconds of each text alone, texts a second of each round."""
+    """The results of one line: seconds of each single text, and texts a second of each round."""
 
     alone: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -50,7 +51,7 @@ class Times:
 
 @asynccontextmanager
 async def standby(line: BenchLine) -> AsyncIterator[None]:
-    """Have a second bridge of the line wait, for the length of a block."""
+    """Run a second bridge of the line as a standby during the block."""
     supervisor = Supervisor(paths=provision.child_paths(line.layout), child_started=lambda _name, _pid: None)
     port = free_ports()
     command = ("deploy", "bridge", "--config", str(line.layout.config), "--listen", f"{HOST}:{port}")
@@ -71,12 +72,12 @@ async def _waits(line: BenchLine, port: int) -> bool:
 
 
 async def _has_all(line: BenchLine, since: int) -> bool:
-    """Whether the homeserver has a round's texts. Its file is asked: a login to PostgreSQL costs what a text does."""
+    """Whether the homeserver has a round's texts, by its SQLite file: a login to PostgreSQL costs as much as a text."""
     return line.puppet_sent(since)[0] >= MANY
 
 
 async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
-    """Measure a round of a line whose bridge runs. `counts`: not the first, which warms caches."""
+    """Measure a round of a line whose bridge runs. `counts`: false for the first one, which warms caches."""
     await line.wait_until_idle()
     alone = [await text_from_webhook(line, number) for number in range(ONE_BY_ONE)]
     await line.wait_until_idle()
@@ -92,7 +93,7 @@ async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
 
 
 async def engine_lines(directory: Path, rounds: int = ROUNDS) -> list[Figure]:
-    """Measure all three; nothing where there is no PostgreSQL."""
+    """Measure all three; return no figure if there is no PostgreSQL."""
     async with synced_postgres() as server:
         if server is None:
             return []

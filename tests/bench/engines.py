@@ -1,7 +1,7 @@
-"""Both databases beside each other in one run: commits, and texts through the bridge without a homeserver.
+"""Both database engines in one run: commits, and texts through the bridge without a homeserver.
 
-Rules of this module: the two take turns, round by round, on one disk, so that whatever the machine does meets both; the
-PostgreSQL is set up as a line's should be (`fsync` and all), reached by loopback. SQLite is each figure's ceiling.
+Rules of this module: the two take turns, round by round, on one disk, so that the machine's load affects both equally;
+PostgreSQL is configured as for a real line (with `fsync`), and reached by loopback. SQLite is the ceiling.
 
 Run alone: `python -P -m tests.bench.engines`.
 """
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 async def _work(transaction: Transaction) -> int:
-    """Write what a text writes: look, insert twice, change a row."""
+    """Write what a text writes: one query, two inserts, one update."""
     number = next(_numbers)
     await transaction.fetchrow("SELECT n FROM bench_text WHERE n = $1", number)
     await transaction.execute("INSERT INTO bench_seen (hash, until) VALUES ($1, $2)", number.to_bytes(16), number)
@@ -65,7 +65,7 @@ async def _one_by_one(database: AnyDatabase) -> list[float]:
 
 
 async def _crowd(database: AnyDatabase) -> float:
-    """Return commits a second, with many asked for at once."""
+    """Return commits a second, with many requested at once."""
     free = asyncio.Semaphore(IN_FLIGHT)
 
     async def one() -> None:
@@ -78,7 +78,7 @@ async def _crowd(database: AnyDatabase) -> float:
 
 
 async def _texts(harness: BridgeHarness) -> float:
-    """Return texts a second, from the webhook's acceptance until nothing of them waits any more."""
+    """Return texts a second, from the webhook until nothing of them waits."""
     free, begun = asyncio.Semaphore(IN_FLIGHT), time.perf_counter()
 
     async def one(number: int) -> None:
@@ -93,7 +93,7 @@ async def _texts(harness: BridgeHarness) -> float:
 
 @asynccontextmanager
 async def synced_postgres() -> AsyncIterator[PostgresServer | None]:
-    """Run a server that is set up as a line's should be; None where there is none."""
+    """Run a server that is configured as for a real line; None if there is none."""
     with running_postgres(OutsidePrograms(missing=[])) as found:
         if found is None:
             yield None
@@ -105,7 +105,7 @@ async def synced_postgres() -> AsyncIterator[PostgresServer | None]:
 
 
 async def engines(directory: Path) -> list[Figure]:
-    """Measure both; nothing where there is no PostgreSQL."""
+    """Measure both; return no figure if there is no PostgreSQL."""
     async with AsyncExitStack() as stack:
         if (server := await stack.enter_async_context(synced_postgres())) is None:
             return []

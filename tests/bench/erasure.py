@@ -1,7 +1,7 @@
-"""How fast the line forgets, and how little conversations notice of it.
+"""How fast the line erases, and how much that slows down conversations.
 
-Rules of this module: conversations, ceiling and forgetting are measured in the same minutes; where a day would have to pass
-until something is over, the bridge is stopped and the time is written into its database, and that alone.
+Rules of this module: conversations, ceiling and erasure are measured in the same minutes. If a day would have to pass, the
+bridge is stopped and only the time is changed in its database.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ROWS: Final = 1_000_000
 AT_ONCE: Final = 10_000
 EVENTS: Final = 500
 FAR: Final = 4_000_000_000.0
-"""A due time that nobody here lives to see (seconds since the epoch)."""
+"""A due time far in the future (seconds since the epoch)."""
 
 
 async def sweep(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Let everything in the threads' rooms expire at once: how fast it goes alone, and what conversations notice."""
+    """Expire everything in the threads' rooms at once: measure its speed alone, and beside conversations."""
     await line.start_bridge(forwarded=True)
     await line.open_threads(ROOMS)
     count = 1500 if full else 600
@@ -93,13 +93,13 @@ async def sweep(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def timers(line: BenchLine, *, full: bool) -> list[Figure]:
-    """One look at a million timers of which none is due; and ten thousand that are due at once beside a conversation."""
+    """Measure one look at a million timers that are not due, and ten thousand due at once beside a conversation."""
     del full
     return [await _tick(), *await _drain(line)]
 
 
 async def ending(line: BenchLine, *, full: bool) -> list[Figure]:
-    """End a thread of many events by a supervisor's word, and wait for the signed receipt."""
+    """End a thread with many events by a supervisor's command, and wait for the signed certificate."""
     await line.start_bridge()
     taken, raw = [], []
     async with supervisor_at_desk(line) as (sol, told):
@@ -127,7 +127,7 @@ async def ending(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def _swept(line: BenchLine) -> float:
-    """Let all events of threads expire; return how many were redacted a second."""
+    """Expire all events of threads; return how many were redacted a second."""
     await line.stop_bridge()
     _expire(line)
     since = line.stream_position()
@@ -138,7 +138,7 @@ async def _swept(line: BenchLine) -> float:
 
 
 def _expire(line: BenchLine) -> int:
-    """Write into the stopped bridge's database that what was said in threads is over; return how many events that are."""
+    """Mark all events of threads as expired in the stopped bridge's database; return their number."""
     with _writing(line.layout.bridge) as connection:
         changed = connection.fetch(
             """UPDATE event SET expires = 1 WHERE NOT state AND ref LIKE 'in:%' AND room_id IN (SELECT room_id FROM thread)
@@ -260,7 +260,7 @@ async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) ->
 
 @contextlib.contextmanager
 def _writing(directory: Path) -> Iterator[SqliteConnection]:
-    """Open the stopped bridge's database to write times into it, in one commit."""
+    """Open the stopped bridge's database to change times in it, in one commit."""
     with contextlib.closing(SqliteConnection(directory / "main.db")) as connection:
         connection.execute("BEGIN")
         yield connection

@@ -1,6 +1,6 @@
-"""What a benchmark says: one figure, beside what the machine itself could do in the same run.
+"""A benchmark's result: one figure, with what the machine itself could do in the same run.
 
-Rule of this module: a figure has no verdict. The aim is printed beside it, for a person to compare.
+Rule of this module: a figure has no verdict. The aim is printed with it, for a person to compare.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGE = b"\1" * 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured thing. `ceiling` is what the same machine did without us, `ratio` the value in parts of it."""
+    """One measured value. `ceiling`: the value of the same machine without us. `ratio`: value / ceiling."""
 
     name: str
     unit: str
@@ -32,7 +32,7 @@ class Figure:
     more: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the figure as it is printed."""
+        """Return the figure in its printed form."""
         return {
             "name": self.name,
             "unit": self.unit,
@@ -53,13 +53,13 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
-    """Tell how times are spread, in milliseconds."""
+    """Return the distribution of times, in milliseconds."""
     told = {f"p{int(part * 100)}": round(quantile(seconds, part) * 1000, 2) for part in (0.5, 0.95, 0.99)}
     return {**told, "max": round(max(seconds) * 1000, 2), "count": len(seconds)}
 
 
 def sync_times(directory: Path, *, times: int = 40) -> list[float]:
-    """Measure, in seconds, how long the disk takes to keep one page: append 4 KiB, then fdatasync."""
+    """Measure, in seconds, how long the disk takes to sync one page: append 4 KiB, then fdatasync."""
     path = directory / "sync-time"
     taken = []
     with path.open("wb", buffering=0) as file:
@@ -73,7 +73,7 @@ def sync_times(directory: Path, *, times: int = 40) -> list[float]:
 
 
 def machine(directory: Path) -> dict[str, Any]:
-    """Tell on what was measured, and how busy it was besides."""
+    """Return a description of the machine and its load."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

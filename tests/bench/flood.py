@@ -1,7 +1,7 @@
-"""A flood of new texters beside conversations: what the desk, the conversations and the machine do meanwhile.
+"""A flood of new texters beside conversations: the times of desk and conversations, and the machine's load.
 
-Rules of this module: a person's client at the desk is the instrument of what people do there; events are counted at the
-homeserver; the line goes by the base pack's limits, which the rehearsal pack lifts.
+Rules of this module: what people do at the desk is timed in a person's client; events are counted at the homeserver; the
+line has the base pack's limits, which the rehearsal pack lifts.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tests.packs import shipped
 RATE: Final = 50
 """New texters a second."""
 SECONDS: Final = 20
-"""Seconds of the flood unless another number is asked for; ten minutes are the aim's."""
+"""The default seconds of the flood; the aim is for ten minutes."""
 CONVERSATIONS: Final = 10
 WITHIN: Final = 600.0
-"""Seconds for which a command's answer is waited for: a drowned desk is a figure, not a failure."""
+"""Seconds of waiting for a command's answer: an overloaded desk is a figure, not a failure."""
 LIMITS: Final = ("new_threads_per_number_per_hour", "new_threads_per_minute", "flood_begins", "flood_ends")
 STOPPED: Final = "the phone may be in other hands"
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was measured in one part of the run: seconds each, and events that the commands asked for."""
+    """The measurements of one part of the run, in seconds, and the number of events caused by commands."""
 
     texts: list[float] = field(default_factory=list)
     helps: list[float] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Seen:
 
     @property
     def commands(self) -> list[float]:
-        """Everything that was asked at the desk."""
+        """Return the times of all commands at the desk."""
         return [*self.helps, *self.claims, *self.stops]
 
 
@@ -60,7 +60,7 @@ class Conversations:
         self._next = self._next_stop = 0
 
     async def open(self) -> None:
-        """Open them one after another, so that each handset's room is known."""
+        """Open the threads one after another, so that each handset's room is known."""
         for _ in range(CONVERSATIONS):
             number = self._line.handsets
             await self._line.open_threads(number + 1)
@@ -94,7 +94,7 @@ class Conversations:
 
 
 async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[Figure]:
-    """Let new texters come at a fixed rate beside ten conversations, and ask the desk all the while."""
+    """Send texts of new texters at a fixed rate beside ten conversations, and give commands at the desk meanwhile."""
     async with _limited(line) as pages:
         await line.start_bridge(forwarded=True)
         async with supervisor_at_desk(line) as (sol, told):
@@ -114,7 +114,7 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
             most: dict[str, int] = {"inbox": 0, "outbox": 0}
 
             async def come() -> tuple[dict[str, Any], float]:
-                """Have all of them come, and wait until they are looked up and on the queue."""
+                """Send the texts of all of them, and wait until they are looked up and in the queue."""
                 answers = await line.load({**job, "seconds": seconds}, within=seconds + 600)
                 ended = time.monotonic()
                 await wait_until("everybody is looked up", lambda: _looked_up(line), within=WITHIN, every=0.5)
@@ -208,7 +208,7 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
 
 
 async def _commands(conversations: Conversations, sol: TimedSupervisor, told: dict[str, str], seen: Seen) -> None:
-    """Ask the next of the three things and note how long it took."""
+    """Do the next of three acts in turns, and record how long it took."""
     match (len(seen.helps) + len(seen.claims) + len(seen.stops)) % 3:
         case 0:
             seen.helps.append(await sol.ask(told["desk_room"], "!help", within=WITHIN))
@@ -250,7 +250,7 @@ async def _looked_up(line: BenchLine) -> bool | None:
 
 @asynccontextmanager
 async def _limited(line: BenchLine) -> AsyncIterator[list[float]]:
-    """Give the line the base pack's limits and a person on call; yields the moments of the calls."""
+    """Give the line the base pack's limits and a person on call; yield the times of the calls."""
     pages: list[float] = []
 
     async def called(_request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
-"""Bytes to the homeserver and back, with the moment at which each request was answered.
+"""A forwarder of bytes to the homeserver and back that records when each request was answered.
 
-Rule of this module: it changes nothing and waits for nothing. Whatever is compared with each other goes through the same
-forwarder, so that its own delay is in both.
+Rule of this module: it changes nothing and delays nothing on purpose. Everything that is compared goes through the same
+forwarder, so that both contain its delay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ METHODS = (b"GET ", b"PUT ", b"POST ", b"DELETE ")
 
 
 class Forwarder:
-    """Forwards to one port. `answered` tells when a request's answer came back."""
+    """Forwards to one port. `answered` returns when a request was answered."""
 
     def __init__(self, *, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -25,7 +25,7 @@ class Forwarder:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Forwarder]:
-        """Listen on a port of the system's choice for the length of the block."""
+        """Listen on a port that the system chooses, during the block."""
         server = await asyncio.get_running_loop().create_server(lambda: _Near(self), self._host, 0)
         self.url = f"http://{self._host}:{server.sockets[0].getsockname()[1]}"
         try:
@@ -34,13 +34,13 @@ class Forwarder:
             server.close()
 
     def answered(self, is_it: Callable[[str], bool]) -> asyncio.Future[float]:
-        """Return when (`time.perf_counter`) the first byte passes of a 200 to a request line that `is_it` accepts."""
+        """Return when (`time.perf_counter`) the first byte of a 200 passes, for a request line that `is_it` accepts."""
         told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting.append((is_it, told))
         return told
 
     def note(self, request: str) -> None:
-        """Note that a request was answered with 200 just now."""
+        """Record that a request was answered with 200 just now."""
         now = time.perf_counter()
         for waiting in [w for w in self._waiting if w[1].done() or w[0](request)]:
             self._waiting.remove(waiting)

@@ -1,7 +1,7 @@
 """The load generator, a process of its own: `python -P -m tests.bench.load_generator`, one job as JSON on its input.
 
-Rule of this module: it works as hard for us as for the ceiling, with the same client and as many requests in flight. It
-ends when the job is done; as an echo server, when its input ends.
+Rule of this module: the load is the same for the bridge and for the ceiling, with the same client and as many requests in
+flight. The process ends when the job is done; as an echo server, when its input ends.
 
 Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes; `{"kind": "paced", "rate", "seconds", …}`
 at fixed moments, whatever the answers do, each timed from the moment it was due; `{"kind": "echo"}` prints its port;
@@ -32,13 +32,13 @@ from yarl import URL
 Job: TypeAlias = dict[str, Any]
 POLL_MILLISECONDS: Final = 30_000
 BEGINNING: Final = 8
-"""Clients that ask at the same time for all that there is, as those who log in over an evening."""
+"""The number of clients that make their first sync at the same time, as people who log in over an evening."""
 COMING_SECONDS: Final = 300
-"""Within which all clients have to be here."""
+"""Seconds within which all clients must have made their first sync."""
 
 
 class Sender:
-    """Makes requests of one kind, counts and times them."""
+    """Makes requests of one kind, and counts and times them."""
 
     def __init__(self, job: Job, http: aiohttp.ClientSession) -> None:
         self._job, self._http = job, http
@@ -88,10 +88,10 @@ class Sender:
 
 
 def send_url(base: str, room: str, user: str, device: str) -> URL:
-    """Return where an application service's user puts an event, under a transaction id that is new.
+    """Return the URL by which an application service's user sends an event, with a new transaction id.
 
-    `device`: as which device, as a client does; then the homeserver knows the transaction id after a restart as well
-    (facts-matrix.md, "Application service and mautrix"). Empty: as none, which costs it less.
+    `device`: the sending device, as for a client; then the homeserver knows the transaction id also after a restart
+    (facts-matrix.md, "Application service and mautrix"). Empty: without a device, which costs the homeserver less.
     """
     path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(12)}"
     query = f"user_id={quote(user, safe='')}"
@@ -101,7 +101,7 @@ def send_url(base: str, room: str, user: str, device: str) -> URL:
 
 
 async def as_fast_as_it_goes(job: Job, sender: Sender) -> None:
-    """Keep so many requests in flight until so many were answered."""
+    """Keep `in_flight` requests in flight until `count` were answered."""
     numbers = iter(range(job["count"]))
 
     async def work(left: Iterator[int]) -> None:
@@ -112,7 +112,7 @@ async def as_fast_as_it_goes(job: Job, sender: Sender) -> None:
 
 
 async def at_fixed_moments(job: Job, sender: Sender) -> None:
-    """Begin a request whenever one is due."""
+    """Start a request whenever one is due."""
     begun = time.perf_counter()
     waiting = []
     for number in range(int(job["rate"] * job["seconds"])):
@@ -123,7 +123,7 @@ async def at_fixed_moments(job: Job, sender: Sender) -> None:
 
 
 class Clients:
-    """Logged-in clients: each has one long poll open, as an app that is in front."""
+    """Logged-in clients: each has one long poll open, like an app in the foreground."""
 
     def __init__(self, job: Job, http: aiohttp.ClientSession, say: Callable[[str], None]) -> None:
         self._job, self._http, self._say_line = job, http, say
@@ -134,7 +134,7 @@ class Clients:
         self.syncs = 0
 
     async def run(self) -> None:
-        """Come, say that all are here, wait and speak for as long as the job says, and let go of everything."""
+        """Sync all clients, print that they have synced, poll and send for the job's seconds, and close everything."""
         waiting = [asyncio.create_task(self._wait(token)) for token in self._job["tokens"]]
         try:
             await asyncio.wait_for(self._all_here.wait(), COMING_SECONDS)
@@ -157,7 +157,7 @@ class Clients:
             since = await self._sync(token, since)
 
     async def _sync(self, token: str, since: str) -> str:
-        """Ask for what is new until there is an answer; return where to go on."""
+        """Sync until there is an answer; return the next position."""
         while True:
             query = f"timeout={POLL_MILLISECONDS if since else 0}{f'&since={since}' if since else ''}&set_presence=offline"
             url = URL(f"{self._job['url']}/_matrix/client/v3/sync?{query}", encoded=True)
@@ -198,7 +198,7 @@ class Clients:
 
 
 async def generate(job: Job, say: Callable[[str], None]) -> Job:
-    """Do a job and tell how it went."""
+    """Run a job and return its figures."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
         begun = time.time()
@@ -213,7 +213,7 @@ async def generate(job: Job, say: Callable[[str], None]) -> Job:
 
 
 async def echo(say: Callable[[str], None]) -> None:
-    """Be the least that could answer a webhook: aiohttp, which reads the request and says 200."""
+    """Run the simplest server that can answer a webhook: aiohttp, which reads the request and answers 200."""
 
     async def answer(request: web.Request) -> web.Response:
         await request.read()
@@ -231,7 +231,7 @@ async def echo(say: Callable[[str], None]) -> None:
 
 
 def main() -> None:
-    """Read one line, do what it says."""
+    """Read a job from one line of the input, and run it."""
     job: Job = json.loads(sys.stdin.readline())
 
     def say(line: str) -> None:

@@ -24,12 +24,12 @@ from tests.bench.figures import Figure, quantile, spread, sync_times
 from tests.bench.load_generator import Sender, send_url
 
 PAUSE: Final = 0.08
-"""Seconds between two that are timed, so that what the one left behind is not in the other."""
+"""Seconds between two timed acts, so that the work left by the first does not affect the second."""
 IN_FLIGHT: Final = 32
 
 
 async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[Figure]:
-    """One text at a time into existing threads, in turns with raw sends; both end where the answer passes the forwarder."""
+    """Time one text after another into existing threads, in turns with raw sends, until the answer passes the forwarder."""
     rooms = min(ROOMS, threads)
     await line.start_bridge(forwarded=True)
     await line.open_threads(rooms)
@@ -77,7 +77,7 @@ async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[
 
 
 async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Texts as fast as the line takes them, in turns with raw sends, from the same load generator."""
+    """Measure texts a second at full speed, in turns with raw sends, from the same load generator."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
     count, rounds = (1000, 3) if full else (400, 3)
@@ -136,7 +136,7 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def acknowledgement(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Webhooks at 50 a second while the engine works, beside a bare echo before and at the same time."""
+    """Time webhooks at 50 a second while the engine works, compared with an echo server before and at the same time."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
     await line.wait_until_idle()
@@ -170,7 +170,7 @@ async def acknowledgement(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def first_text(line: BenchLine, *, full: bool) -> list[Figure]:
-    """From a new handset's first text to its card at the desk."""
+    """Time from a new handset's first text to its card at the desk."""
     ready = await line.start_bridge(forwarded=True)
     assert ready
     told = BridgeReady.read(line.layout.bridge_file)
@@ -204,7 +204,7 @@ async def first_text(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def memory(line: BenchLine, *, threads: int) -> list[Figure]:
-    """Resident size with so many threads, and what each costs."""
+    """Measure the resident size with that many threads, and the size for each."""
     await line.start_bridge()
     bare = _resident("import bridge.app.main")
     await line.wait_until_idle()
@@ -252,7 +252,7 @@ async def memory(line: BenchLine, *, threads: int) -> list[Figure]:
 
 
 async def start(line: BenchLine, *, full: bool) -> list[Figure]:
-    """From the spawn to a first sync that was answered, and `/ready`."""
+    """Time from the start of the process to the first answered sync and to `/ready`."""
     if not line.handsets:
         await line.start_bridge()
         await line.open_threads(ROOMS)
@@ -291,7 +291,7 @@ async def _text(line: BenchLine, number: int, *, rooms: int) -> float:
 
 
 async def text_from_webhook(line: BenchLine, number: int, *, rooms: int = ROOMS) -> float:
-    """Text by a signed webhook; return the seconds until the forwarder has seen the homeserver take the event."""
+    """Text by a signed webhook; return the seconds until the homeserver's answer to the event passes the forwarder."""
     sender = Sender(line.texts(count=1, in_flight=1, first=number % rooms, handsets=1), line.http)
     return await _timed(line, _is_of_puppet, lambda: sender.text(number))
 
@@ -321,7 +321,7 @@ async def _to_carrier(line: BenchLine, number: int) -> None:
 
 
 async def _timed(line: BenchLine, is_it: Callable[[str], bool], act: Callable[[], Awaitable[None]]) -> float:
-    """Time from the begin of an act to the answer that it leads to, in seconds."""
+    """Return the seconds from the beginning of an act to the answer that it causes."""
     await asyncio.sleep(PAUSE)
     answered = line.forwarder.answered(is_it)
     begun = time.perf_counter()
@@ -330,13 +330,13 @@ async def _timed(line: BenchLine, is_it: Callable[[str], bool], act: Callable[[]
 
 
 def _resident(code: str) -> float:
-    """Resident size, in KiB, of a Python process that has done this."""
+    """Return the resident size, in KiB, of a Python process that has run this code."""
     report = "; print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmRSS')))"
     return float(_python(code + report))
 
 
 def _run_python(code: str) -> float:
-    """Seconds that a Python process takes to do this."""
+    """Return the seconds that a Python process takes to run this code."""
     begun = time.perf_counter()
     _python(code)
     return time.perf_counter() - begun

@@ -1,7 +1,7 @@
-"""Threads that nobody texted: rows as the bridge writes them, by the functions of the tables, for lines with many.
+"""Seeded threads without texts: rows as the bridge writes them, by the tables' functions, for lines with many threads.
 
-Rules of this module: what is seeded is what stands of a thread in the database and in `keys.db`; rooms are made at no
-homeserver, so an open thread that is seeded has a room on paper alone. The bridge does not run meanwhile.
+Rules of this module: it seeds the data of a thread in the database and in `keys.db`; no rooms are made at a homeserver, so
+the room of a seeded open thread is only a row. The bridge does not run meanwhile.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ KEPT_SECONDS: Final = 90 * 86_400
 END_TIMER: Final = "end"
 DAY: Final = 86_400
 _Sealed: TypeAlias = tuple[Thread, bytes, bytes, bytes]
-"""A thread, its phone as hash and sealed, and its aggregate sealed."""
+"""A thread, its phone as a hash and sealed, and its sealed aggregate."""
 
 
 async def seed_parked(services: Services, line: str, count: int, *, first: int = 0) -> None:
-    """Seed conversations that are over and whose texters chose to be known the next time (`!continue`)."""
+    """Seed ended conversations whose texters chose that number and flags stay (`!continue`)."""
     now = services.clock.now()
 
     for begin in range(first, first + count, TOGETHER):
@@ -63,9 +63,9 @@ async def seed_parked(services: Services, line: str, count: int, *, first: int =
 
 
 async def seed_open(services: Services, line: str, count: int, *, advocates: Sequence[str], members: Sequence[str]) -> Desk:
-    """Seed open conversations, each with one of these advocates and a room on paper; return the desk that has them.
+    """Seed open conversations, each with one of these advocates and a room row; return the desk that has them.
 
-    `members`: who else is in each room. The desk's row is there already.
+    `members`: the other members of each room. The desk's row must exist.
     """
     now = services.clock.now()
     entries: list[QueueEntry] = []
@@ -118,7 +118,7 @@ async def seed_open(services: Services, line: str, count: int, *, advocates: Seq
 
 
 def open_phone(number: int) -> Phone:
-    """Return the phone of an open thread that was seeded."""
+    """Return the phone of a seeded open thread."""
     return Phone(f"+1415{2_000_000 + number}")
 
 

@@ -1,7 +1,7 @@
-"""A homeserver with workers beside one process: two hundred people logged in, and how long a text and a command take.
+"""A homeserver with workers, compared with one process: the times of a text and a command with two hundred clients.
 
-Rules of this module: both have PostgreSQL and the same router before them, on one disk, each its own line, one after the
-other in one run; the clients are a process of their own, on loopback, for a bounded time. One process is the ceiling.
+Rules of this module: both have PostgreSQL and the same router in front, on one disk, each its own line, one after the other
+in one run; the clients are another process, on loopback, for a bounded time. One process is the ceiling.
 
 Run alone: `python -P -m tests.bench.workers [--clients 200] [--workers 3] [--seconds 60] [--rate 2] [--write]`.
 """
@@ -46,13 +46,13 @@ IN_A_ROOM: Final = 10
 AT_ONCE: Final = 8
 PAUSE: Final = 0.2
 QUICK_PASSWORDS: Final = {"bcrypt_rounds": 4}
-"""Of the clients' accounts, which are made and logged in before anything is measured."""
+"""Synapse's setting for the clients' accounts, which are made and logged in before the measurement."""
 WORDS: Final = ("!help", "!board", "!on")
 
 
 @dataclass(slots=True, kw_only=True)
 class Taken:
-    """What one homeserver took, in seconds; `cpu`: of all its processes, for each second of the clients' time."""
+    """The times of one homeserver, in seconds. `cpu`: of all its processes, for each second of the clients' time."""
 
     texts: list[float] = field(default_factory=list)
     commands: list[float] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Taken:
 async def workers(
     directory: Path, programs: OutsidePrograms, *, clients: int, count: int, seconds: float, rate: float
 ) -> list[Figure]:
-    """Measure one process, then `count` workers; nothing where a program is missing."""
+    """Measure one process, then `count` workers; return no figure if a program is missing."""
     found: list[Taken] = []
     with running_postgres(programs) as server:
         if server is None:
@@ -91,7 +91,7 @@ async def measure(
     seconds: float,
     rate: float,
 ) -> Taken | None:
-    """Measure a line of its own on a homeserver with so many workers, 0: one process; None without a program."""
+    """Measure a new line on a homeserver with that many workers (0: one process); None if a program is missing."""
     async with AsyncExitStack() as stack:
         line = BenchLine(directory)
         running = await run_with_workers(stack, line, server, programs, count)
@@ -129,7 +129,7 @@ async def run_with_workers(
     router: str = "caddy",
     uploads: Path | None = None,
 ) -> WorkerHomeserver | None:
-    """Run a line, with its bridge, on such a homeserver until the stack ends; None without a program."""
+    """Run a line, with its bridge, on such a homeserver until the exit stack closes; None if a program is missing."""
     await provision_on(line.layout, line.ports, server)
     running = await stack.enter_async_context(
         worker_homeserver(
@@ -157,7 +157,7 @@ async def _carrier(line: BenchLine) -> AsyncIterator[None]:
 
 
 async def join_thread(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> str:
-    """Have one thread, with the supervisor as its advocate, in its room; returns the room."""
+    """Open one thread, with the supervisor as its advocate in its room; return the room."""
     await line.open_threads(1)
     await sol.ask(told["desk_room"], "!claim")
     room = str(line.ask(line.layout.bridge / "main.db", "SELECT room_id FROM thread"))
@@ -179,7 +179,7 @@ async def _text(line: BenchLine, sol: TimedSupervisor, number: int) -> float:
 
 
 async def _logged_in(line: BenchLine, count: int) -> dict[str, Any]:
-    """Make so many people, log them in, and have ten in a room; return the job of being them."""
+    """Make that many people, log them in, and put ten in each room; return the job for the load generator."""
     base, free = line.ports.url("homeserver"), asyncio.Semaphore(AT_ONCE)
     secrets = provision.open_secrets(line.layout)
     wire = HomeserverClient(session=line.http, url=base, token=secrets.read(secrets.as_token), user_id=mxid("@policy"))
@@ -216,7 +216,7 @@ async def _logged_in(line: BenchLine, count: int) -> dict[str, Any]:
 
 
 def _cpu(running: WorkerHomeserver) -> float:
-    """Return the seconds of CPU that Synapse's processes, Redis and the router have taken."""
+    """Return the seconds of CPU of Synapse's processes, Redis and the router."""
     total = 0
     for process in running.processes.values():
         fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

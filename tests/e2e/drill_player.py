@@ -84,8 +84,7 @@ def texts_of(name: str) -> list[str]:
 
 @dataclass
 class DrillPlayer:
-    """One person at the desk who plays drills. `begins`: a lock, held from the command that causes a card until the
-    claim."""
+    """One person at the desk who plays drills. `begins`: a lock, held from a card's command until its claim."""
 
     staffed_line: StaffedLine
     client: StaffClient
