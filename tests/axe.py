@@ -1,4 +1,4 @@
-"""axe-core, which judges what of a page's accessibility a program can judge (`deploy/requirements/element`)."""
+"""axe-core, which checks the part of a page's accessibility that a program can check (`deploy/requirements/element`)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from tests.node_driver import PACKAGES
 
 AXE: Final = PACKAGES / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS: Final = [(width, scheme) for width in (320, 1280) for scheme in ("light", "dark")]
-"""Widths in CSS pixels and schemes in which a page is judged."""
+"""Widths in CSS pixels and colour schemes in which a page is checked."""
 
 
 async def bring_judge(tab: Tab) -> None:
-    """Have it in the page that is shown."""
+    """Load axe-core into the page that is shown."""
     await tab.run(AXE.read_text(encoding="utf-8") + ";0")
 
 
 async def judged(tab: Tab) -> list[Any]:
-    """Return what it finds wrong with the page as it is now: rule and element."""
+    """Return the faults that it finds in the page as it is now: rule and element."""
     found = await tab.run("axe.run().then((told) => told.violations.concat(told.incomplete))")
     return [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"]]) for rule in found]
 
 
 async def assert_it_judges(tab: Tab) -> None:
-    """Put a picture without words into the page, which it has to find; the page keeps it."""
+    """Add an image without a text alternative to the page, which axe-core must find; the image stays."""
     await tab.run("document.body.append(document.createElement('img'))")
     assert "image-alt" in json.dumps(await judged(tab))

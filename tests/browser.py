@@ -1,7 +1,7 @@
-"""A real browser that a test drives: one Chromium without a window, over its DevTools protocol.
+"""A real browser controlled by a test: one headless Chromium, over its DevTools protocol.
 
-Rules of this module: a profile of its own that goes with the test; nothing but the protocol (chromedevtools.github.io,
-"Target", "Page", "Runtime", "Emulation"); every wait has its bound; the processes it started are ended by their group's id.
+Rules of this module: its own profile, which is deleted with the test; only the protocol (chromedevtools.github.io,
+"Target", "Page", "Runtime", "Emulation"); every wait has a limit; the browser's processes are ended by their group's id.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OPTIONS: Final = (
     "--disable-dev-shm-usage",
 )
 TIMEOUT: Final = 60.0
-"""Seconds for one answer or one wait; a machine may be slow, so it is long."""
+"""Seconds for one answer or one wait; long, because a machine may be slow."""
 
 
 class Tab:
@@ -42,10 +42,10 @@ class Tab:
         self._session = ""
         self._last = 0
         self.requested: list[str] = []
-        """Every address that the page asked for."""
+        """Every URL that the page requested."""
 
     async def attach(self) -> None:
-        """Make the page and listen to what it asks for."""
+        """Create the page and record its requests."""
         target = (await self.command("Target.createTarget", url="about:blank"))["targetId"]
         self._session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         await self.command("Network.enable")
@@ -65,11 +65,11 @@ class Tab:
                     return message["result"]
 
     async def show(self, url: str) -> None:
-        """Go to an address; what is on it may still be loading."""
+        """Go to a URL; it may still be loading on return."""
         await self.command("Page.navigate", url=url)
 
     async def run(self, expression: str) -> Any:
-        """Evaluate JavaScript in the page, wait for its promise, return its value."""
+        """Evaluate JavaScript in the page, await its promise, and return its value."""
         told = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
@@ -82,7 +82,7 @@ class Tab:
         return value
 
     async def look_like(self, *, width: int, scheme: str, height: int = 800) -> None:
-        """Have the page laid out in so many CSS pixels, `light` or `dark`."""
+        """Lay the page out with this size in CSS pixels, `light` or `dark`."""
         size = {"width": width, "height": height}
         await self.command("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
         await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -94,13 +94,13 @@ class Tab:
         await self.command("Input.dispatchKeyEvent", type="keyUp", **common)
 
     async def write(self, text: str) -> None:
-        """Write where the focus is."""
+        """Type text into the focused element."""
         await self.command("Input.insertText", text=text)
 
 
 @asynccontextmanager
 async def open_tab(program: str, profile: Path, symbols: Path | None = None) -> AsyncIterator[Tab]:
-    """Start a browser and open one page in it. `symbols`: a folder whose `fonts` it has as well."""
+    """Start a browser and open one page in it. `symbols`: a folder with further `fonts`."""
     process = await asyncio.create_subprocess_exec(
         program,
         *OPTIONS,
@@ -125,7 +125,7 @@ async def open_tab(program: str, profile: Path, symbols: Path | None = None) -> 
 
 
 async def _address(process: asyncio.subprocess.Process, file: Path) -> str:
-    """Return where the browser listens, as soon as it has written both lines of its file."""
+    """Return the browser's WebSocket URL, when it has written both lines of its file."""
     async with asyncio.timeout(TIMEOUT):
         while process.returncode is None:
             if len(lines := _lines(file)) > 1:

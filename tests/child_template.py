@@ -1,14 +1,14 @@
-"""Modules imported once, and forked for each start: `python -P -m tests.child_template LISTENER ROOM MODULE…`.
+"""A process that imports modules once and forks for each start: `python -P -m tests.child_template LISTENER ROOM MODULE…`.
 
-Rules of this module: it imports nothing of the product by itself; what runs in a fork is what `python -P -m WORDS…` runs,
-from its beginning. A fork has what a supervisor gives a child, and of this process nothing but what importing the modules
-leaves and the seed of string hashes: no thread, no open file, no random state. The modules are imported with the first
-order. Only `tests/forked_children.py` asks for a fork.
+Rules of this module: it imports nothing of the product by itself; a fork runs what `python -P -m WORDS…` runs, from its
+beginning. A fork has what a supervisor gives a child, and from this process only the imported modules and the seed of
+string hashes: no thread, no open file, no random state. The modules are imported at the first order. Only
+`tests/forked_children.py` requests forks.
 
-LISTENER is the descriptor of a socket of whole messages. On a connection comes one order, in JSON, with the file for
-what is printed; then numbers of signals for the child. Back go its process id and, when it has ended, its exit code as
-`subprocess` tells it. With the end of a connection its child is killed, with the end of standard input all are. Who asks
-and is stopped holds nobody up. The first MODULE is the one that a start runs as `__main__`.
+LISTENER is the descriptor of a listening socket for whole messages. A connection receives one order, in JSON, with the file
+for the output; then numbers of signals for the child. It sends the child's process id and, at its end, its exit code in the
+form of `subprocess`. The end of a connection kills its child, the end of standard input kills all. A stopped client delays
+no other. The first MODULE is the one that a start runs as `__main__`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class Order(TypedDict):
-    """What a supervisor gives a child. `words`: after `-m`; None is the process id of the parent, which this process is."""
+    """What a supervisor gives a child. `words`: after `-m`; None stands for the process id of the parent, this process."""
 
     words: list[str | None]
     environment: dict[str, str]
@@ -43,28 +43,28 @@ class Order(TypedDict):
 
 
 def preload(modules: list[str]) -> None:
-    """Import, and see that importing leaves nothing that forks could share by mistake."""
-    gc.set_threshold(20_000)  # before anything is imported, as the product does
+    """Import the modules, and check that the import leaves nothing that forks could share by mistake."""
+    gc.set_threshold(20_000)  # before any import, as in the product
     for name in modules:
         __import__(name)
     del sys.modules[modules[0]]
-    if (reactor := _reactor()) is not None:  # it has no open file until it is made again
+    if (reactor := _reactor()) is not None:  # its files are closed until `main` makes it again
         reactor.waker.connectionLost(None)
         reactor._poller.close()
-    # `random` does so with its own generator; a package that makes one when it is imported does not.
+    # `random` reseeds its own generator after a fork; a package that makes one at import does not.
     for generator in [made for made in gc.get_objects() if type(made) is random.Random]:
         os.register_at_fork(after_in_child=generator.seed)
     gc.collect()
-    gc.freeze()  # what was imported is there to the end
+    gc.freeze()  # imported objects live until the end
 
 
 def _reactor() -> Any:
-    """Return Twisted's, where a module that was imported has it."""
+    """Return Twisted's reactor, if an imported module has made it."""
     return sys.modules.get(REACTOR)
 
 
 def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
-    """Return in a child, and there alone, with the words that it is to run. This process ends with its input."""
+    """Return only in a child, with the words that it must run. This process ends with its input."""
     parent, loaded = os.getpid(), False
     asking: set[socket.socket] = set()
     running: dict[socket.socket, tuple[int, int]] = {}
@@ -89,7 +89,7 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
         for connection in asking.intersection(ready):
             asking.remove(connection)
             told, files, _, _ = socket.recv_fds(connection, ORDER_BYTES, 1)
-            if not told:  # who asked is gone
+            if not told:  # the client is gone
                 connection.close()
                 continue
             if not loaded:
@@ -107,16 +107,16 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
 
 
 def _become(order: Order, output: int, parent: int) -> list[str]:
-    """Take on what the order gives; return its words."""
+    """Apply the order to this process; return its words."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was asked
+    if os.getppid() != parent:  # it died before the request to the kernel
         os.kill(os.getpid(), signal.SIGKILL)
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, standard in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, standard)
     _close(nothing, output)
-    files = sorted(path.name for path in Path("/proc/self/fd").iterdir())  # the listing is a fourth
+    files = sorted(path.name for path in Path("/proc/self/fd").iterdir())  # the listing opens a fourth
     assert files == ["0", "1", "2", "3"], "a file is open, and would be shared"
     os.chdir(order["directory"])
     os.umask(order["umask"])
@@ -129,7 +129,7 @@ def _become(order: Order, output: int, parent: int) -> list[str]:
 
 
 def _show_title(words: list[str]) -> None:
-    """Have the kernel show these words for this process, in the room that its own have (proc(5), `arg_start`)."""
+    """Make the kernel show these words for this process, in the memory of its own ones (proc(5), `arg_start`)."""
     fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     begin, end = int(fields[45]), int(fields[46])
     title = "\0".join([*words, ""]).encode()
@@ -141,14 +141,14 @@ def _show_title(words: list[str]) -> None:
 def _hear(connection: socket.socket) -> bytes:
     with contextlib.suppress(OSError):
         return connection.recv(8)
-    return b""  # who asked is gone, and left unread what it was told
+    return b""  # the client is gone, and has not read everything
 
 
 def _tell(connection: socket.socket, number: int, *, last: bool = False) -> None:
-    with contextlib.suppress(OSError):  # who asked is gone
+    with contextlib.suppress(OSError):  # the client is gone
         connection.send(str(number).encode())
-        if last:  # what lies unread when a socket is closed takes along what was sent
-            connection.shutdown(socket.SHUT_RD)  # so nothing comes any more, and the end of what came is not waited for
+        if last:  # unread data at a close would also discard the data that was sent
+            connection.shutdown(socket.SHUT_RD)  # so no more data arrives, and reading need not wait for the end
             while connection.recv(8):
                 pass
 
@@ -162,7 +162,7 @@ def _close(*files: socket.socket | int) -> None:
 
 
 def main(listener: int, modules: list[str]) -> None:
-    """Fork, and run in each fork what its order says."""
+    """Fork at each order, and run it in the fork."""
     sys.argv = fork_at_orders(socket.socket(fileno=listener), modules)
     if (reactor := _reactor()) is not None:
         type(reactor).__init__(reactor)

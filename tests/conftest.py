@@ -1,8 +1,8 @@
-"""Shared by all tests: which may run beside which.
+"""Configuration of all tests: which may run at the same time.
 
-Rules of this module: the tests of a file stay together and in their order, because they may share what is dear to start;
-all that use the running line of `tests/e2e` are two groups; what takes longest begins first. No test fails because a
-machine is slow: nothing here has a deadline but against hanging.
+Rules of this module: the tests of a file stay together and in order, because they may share something that is expensive to
+start; all tests on the running line of `tests/e2e` are in two groups; the longest groups begin first. No test fails because
+a machine is slow: deadlines only end what hangs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
+# Before any import of mautrix.crypto: our adapter must take the place of the module `olm`.
 import bridge.matrix  # noqa: F401
 from tests import forked_children
 from tests.outside_programs import OutsidePrograms
@@ -51,43 +51,43 @@ LONGEST_FIRST: Final = (
         "bridge/",
     ),
 )
-"""Groups by the beginning of their names, as CONTRIBUTING.md, "What takes how long", has them: none long is the last."""
+"""Groups by the beginning of their names, as in CONTRIBUTING.md, "What takes how long": no long group is last."""
 SHARED_LINE: Final = "the line"
-"""How the names of the groups begin whose tests share one."""
+"""The beginning of the names of groups whose tests share a line."""
 OWN_LINE: Final = re.compile(r"\bStack\(|\brun_line\(|\brun_canary_line\(|\brun_with_workers\(")
 SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
-"""What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
-several, with a line of that process."""
+"""The mark of a test file whose tests use a second shared line: if there are several processes, in another process, with
+the line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
-"""The clients that could not be the ones who looked: each time one stepped aside, its name."""
+"""The names of clients that were missing, one entry for each use of a replacement."""
 FIGURES: Final = pytest.StashKey[list[str]]()
-"""What a test measured and a person may want to read, a sentence each. Nothing fails by it."""
+"""Measurements of tests for a person to read, a sentence each. No test fails because of one."""
 MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
-"""Programs of others that check our files and could not be had, once for each check that was left out."""
+"""Missing outside programs that check our files, one entry for each check that was skipped."""
 
 LAST_COMPILED: Final = "__pycache__/test_types.*-pytest-*.pyc"
-"""What there is once a process has collected all tests and may write beside them; from this folder."""
+"""A file that exists when a process has collected all tests and may write beside them; relative to this folder."""
 CPU_PROPERTY: Final = "cpu_seconds"
 """A test's property in the results of `--junitxml`: CPU seconds of its process and of the children that it waited for."""
 CPU_BEFORE: Final = pytest.StashKey[float]()
 
 SLOW: Final = (HealthCheck.too_slow,)
-"""What Hypothesis says of a busy machine, and not of a test."""
+"""The health checks of Hypothesis that report a busy machine, not a faulty test."""
 settings.register_profile("day", deadline=None, derandomize=True, suppress_health_check=SLOW)
 settings.register_profile("night", deadline=None, print_blob=True, suppress_health_check=SLOW)
 settings.load_profile("night" if os.environ.get("QUIETLINE_EXPLORE") == "1" else "day")
 keep_files_in_memory()
-# An `assert` in what the tests share tells its values too; this stands before any of it is imported.
+# Assertions in the tests' shared modules report their values too; this must precede their import.
 pytest.register_assert_rewrite("tests.bot", "tests.bridge", "tests.deploy", "tests.e2e", "tests.fakes")
 
 
 if sys.version_info < (3, 13):
 
     def _int_to_enum(value: Any, enum_class: Any) -> Any:
-        """Name a number, and leave a function as it is, as `signal` does from Python 3.13 on.
+        """Convert a number to the enum, and return a function unchanged, as `signal` does from Python 3.13 on.
 
-        Before, it asked for the enum's refusal, which writes the function out: that of asyncio's runner with its task and
-        all that the test returned, twice a test. It was a twentieth of the CPU of the bridge's tests.
+        Older versions let the enum refuse the function, and its error formats the function: that of asyncio's runner with
+        its task and all that the test returned, twice a test. That took a twentieth of the CPU of the bridge's tests.
         """
         try:
             return enum_class(value) if isinstance(value, int) else value
@@ -98,7 +98,7 @@ if sys.version_info < (3, 13):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Where others run the tests, they inherit what this process ignores, and stop ignoring it themselves.
+    # Other processes that run the tests inherit the signals that this one ignores, and stop ignoring them themselves.
     if config.getoption("dist", "no") == "no":
         stop_ignoring_signals()
     config.stash[STRICT_FALLBACKS] = []
@@ -109,7 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect without looking for garbage, and never look through what was collected: it is there to the end."""
+    """Collect the tests without garbage collection, and exclude them from it: they live until the end."""
     gc.disable()
     try:
         if "PYTEST_XDIST_WORKER" not in os.environ or sys.dont_write_bytecode or any(HERE.glob(LAST_COMPILED)):
@@ -123,10 +123,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @contextmanager
 def one_before_the_others(file: Path) -> Iterator[None]:
-    """Let the first process in; the others once it is out, all together.
+    """Let the first process enter alone; the others enter together when it has left.
 
-    Where no test module is compiled yet, each process would compile them all at the same time: ten seconds of CPU. The
-    first to come writes down for the others what it compiled. `file`: the one whose lock they wait for.
+    If no test module is compiled yet, each process would compile them all at the same time: ten seconds of CPU. The first
+    one writes the compiled files for the others. `file`: the lock file for which they wait.
     """
     with file.open(encoding="utf-8") as lock:
         try:
@@ -143,7 +143,7 @@ def outside_programs(pytestconfig: pytest.Config) -> OutsidePrograms:
 
 @pytest.fixture(scope="session")
 def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
-    """Start a PostgreSQL server for all tests of this process that ask for one."""
+    """Start a PostgreSQL server for all tests of this process that need one."""
     from tests.fakes.postgres_server import bridge_server, running_postgres
 
     with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as server:
@@ -152,14 +152,14 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_directory(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Share the directory in which each process of this run has its own."""
+    """Share the parent directory of the directories of this run's processes."""
     own = tmp_path_factory.getbasetemp()
     share(own.parent if hasattr(pytestconfig, "workerinput") else own)
 
 
 @pytest.fixture(autouse=True)
 def drop_closed_log_handlers() -> Iterator[None]:
-    """Take out what a command that ran in this process logged to: a closed stream prints a traceback for every line."""
+    """Remove log handlers of a command that ran in this process: a closed stream prints a traceback for every line."""
     yield
     for logger in (logging.getLogger(), logging.getLogger("quietline")):
         for handler in list(logger.handlers):
@@ -168,9 +168,9 @@ def drop_closed_log_handlers() -> Iterator[None]:
 
 
 def stop_ignoring_signals() -> None:
-    """Let processes that tests start hear SIGHUP, SIGINT and SIGTERM, also where `nohup` or a CI ignores them.
+    """Let child processes of tests receive SIGHUP, SIGINT and SIGTERM, also if `nohup` or a CI ignores them.
 
-    A child inherits an ignored signal, and a handled one begins with its default action: a handler that does nothing keeps
+    A child inherits an ignored signal, but a handled one starts with its default action: a handler that does nothing keeps
     the tests alive as before.
     """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -185,16 +185,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Note what a test took (`tests/suite_times.py`). Fixtures that end later belong to the next test."""
+    """Record the cost of a test (`tests/suite_times.py`). Fixtures that end later count for the next test."""
     item.user_properties.append((CPU_PROPERTY, round(cpu_seconds() - item.stash[CPU_BEFORE], 3)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> object:
-    """End the shared line with the last of its tests: its clients and processes would work until this process ends.
+    """End the shared line after the last of its tests: otherwise its clients and processes would run until this one ends.
 
-    It is done as pytest does it after the last test of all, where nothing is next: what else lasted for the session ends
-    too, the session's event loop for one, and begins again for the next test that asks for it.
+    It is done as pytest does it after the last test of all, without a next item: other session fixtures end too, such as
+    the session's event loop, and begin again for the next test that needs them.
     """
     if nextitem is None or not _shares_line(item) or _shares_line(nextitem):
         return None
@@ -203,7 +203,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def cpu_seconds() -> float:
-    """Return the CPU seconds of this process, and of its children that have ended, those of its template among them."""
+    """Return the CPU seconds of this process and of its ended children, including its template's."""
     used = os.times()
     own = used.user + used.system + used.children_user + used.children_system
     return own + forked_children.TEMPLATES.cpu_seconds()
@@ -214,7 +214,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that prints, when this is one of several. Without the module of the waits nothing has waited."""
+    """Send the counts to the process that prints, if there are several. Without the module of waits nothing has waited."""
     if (polling := sys.modules.get("tests.e2e.polling")) is not None:
         session.config.stash[FIGURES] += polling.late
     if (told := getattr(session.config, "workeroutput", None)) is not None:
@@ -225,14 +225,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take in what another process told."""
+    """Add the counts of another process."""
     node.config.stash[STRICT_FALLBACKS] += getattr(node, "workeroutput", {}).get("stood_in", [])
     node.config.stash[MISSING_PROGRAMS] += getattr(node, "workeroutput", {}).get("missing_programs", [])
     node.config.stash[FIGURES] += getattr(node, "workeroutput", {}).get("figures", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say loudly, and with a count, where a client could not be the one who looked."""
+    """Report prominently, with a count, each client that was missing."""
     stood_in = config.stash[STRICT_FALLBACKS]
     for client, count in Counter(stood_in).items():
         text = f"{client.upper()} STEPPED ASIDE FOR NIO {count} TIME(S): its wheels need a newer {platform.libc_ver()}"
@@ -246,7 +246,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out whole groups, for `pytest -n` with `--dist loadfile`."""
+    """Distribute whole groups, for `pytest -n` with `--dist loadfile`."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Groups(LoadScopeScheduling):  # type: ignore[misc]  # it ships without annotations
@@ -257,13 +257,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what takes longest begin first."""
+    """Put the longest groups first."""
     items.sort(key=lambda item: _group_rank(group(item.nodeid.partition("::")[0])))
 
 
 @cache
 def group(file: str) -> str:
-    """Say which tests stay together with those of this file (from the project's root): those that share a line do."""
+    """Return the group of a test file (path from the project's root): files that share a line are one group."""
     name = Path(file).relative_to("tests").as_posix()
     text = (HERE / name).read_text(encoding="utf-8")
     shared = name.startswith("e2e/") and not OWN_LINE.search(text)

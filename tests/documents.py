@@ -1,7 +1,7 @@
-"""The parts of `ARCHITECTURE.md` and `DECISIONS.md` that are drawn: `.venv/bin/python -m tests.documents` writes them down.
+"""The generated parts of `ARCHITECTURE.md` and `DECISIONS.md`: `.venv/bin/python -m tests.documents` writes them.
 
-Rules of this module: it reads source and pages, and runs nothing of them; a part stands between two comments,
-`<!-- from the code: NAME -->` (or `pages`) and `<!-- end -->`; what a person writes stands outside of those.
+Rules of this module: it reads source and pages, and runs no code of them; a part is between two comments,
+`<!-- from the code: NAME -->` (or `pages`) and `<!-- end -->`; text that a person writes is outside of them.
 `tests/test_documents.py` compares the parts with the code.
 """
 
@@ -44,12 +44,12 @@ CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?!IF\b)(\w+)")
 RENAME: Final = re.compile(r"ALTER TABLE (\w+) RENAME TO (\w+)")
 WRITE: Final = re.compile(r"(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+(\w+)")
 KEY_FILE: Final = "slot"
-"""The one table of `keys.db`."""
+"""The only table of `keys.db`."""
 
 
 @cache
 def source() -> Mapping[str, ast.Module]:
-    """Return the tree of every module of ours by its path; each is parsed once in a process."""
+    """Return the syntax tree of every module of ours by its path; each is parsed once in a process."""
     return MappingProxyType(
         {
             path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
@@ -60,18 +60,18 @@ def source() -> Mapping[str, ast.Module]:
 
 
 def nodes_of(tree: ast.AST) -> Iterable[ast.AST]:
-    """Return what `ast.walk` does of a tree; that of a module of ours is walked once in a process."""
+    """Return the nodes of `ast.walk`; the tree of a module of ours is walked once in a process."""
     return _nodes_of_source().get(id(tree)) or ast.walk(tree)
 
 
 @cache
 def _nodes_of_source() -> Mapping[int, tuple[ast.AST, ...]]:
-    # By the trees' ids: `source` keeps them to the end.
+    # By the trees' ids: `source` keeps the trees until the end.
     return {id(tree): tuple(ast.walk(tree)) for tree in source().values()}
 
 
 def strings(tree: ast.AST) -> Iterator[str]:
-    """Yield every string of a module, with `?` for what an f-string fills in."""
+    """Yield every string of a module, with `?` for each value of an f-string."""
     for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
@@ -81,7 +81,7 @@ def strings(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def tables() -> Mapping[str, set[str]]:
-    """Return the modules that write each table, by the table's name; a schema makes and migrates what others write."""
+    """Return the modules that write each table, by the table's name; schema modules, which only migrate, do not count."""
     texts = {file: list(strings(tree)) for file, tree in source().items()}
     today = dict(pair for file in texts for text in texts[file] for pair in RENAME.findall(text))
     made = {name for file in texts for text in texts[file] for name in CREATE.findall(text)}
@@ -95,7 +95,7 @@ def tables() -> Mapping[str, set[str]]:
 
 
 def draw_packages() -> str:
-    """Return a line for each package, highest first: its name, what it is, what it imports of its folder."""
+    """Return a line for each package, highest first: its name, its purpose, and its imports within its folder."""
     lines = ["| package | what it is | imports within its folder |", "| --- | --- | --- |"]
     for package in reversed(MAY_IMPORT):
         folder = package.partition("/")[0]
@@ -108,11 +108,11 @@ def draw_packages() -> str:
 
 
 def draw_states() -> str:
-    """Return where each state of a thread is set, and on which events: a feature of `decide`, or what features call."""
+    """Return where each state of a thread is set, and on which events: in a feature of `decide`, or a function it calls."""
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     callers = _callers()
     for file, tree in source().items():
-        if file.startswith("bot/") and file != "bot/canary.py":  # its threads have no states
+        if file.startswith("bot/") and file != "bot/canary.py":  # the canary's threads have no states
             module = file.removesuffix(".py").replace("/", ".")
             for name, state in _states_set(tree):
                 found[state, f"{file} {name}"] |= _events_of(f"{module}.{name}", callers)
@@ -145,7 +145,7 @@ def _callers() -> dict[str, set[str]]:
 
 
 def _events_of(function: str, callers: dict[str, set[str]]) -> set[str]:
-    """Return the names of the events whose features lead to a function."""
+    """Return the names of the events whose features call a function, directly or not."""
     features: defaultdict[str, set[str]] = defaultdict(set)
     for (aggregate, event), listed in TABLE.items():
         for feature in listed:
@@ -207,7 +207,7 @@ def _steps(steps_class: ast.ClassDef) -> Iterator[tuple[str, list[str]]]:
 
 
 def _returned(method: ast.AST) -> Iterator[str]:
-    """Yield the names that a method itself returns; a commit inside of it returns something else."""
+    """Yield the names that a method itself returns, without its inner functions."""
     for node in ast.iter_child_nodes(method):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -218,13 +218,13 @@ def _returned(method: ast.AST) -> Iterator[str]:
 
 
 def draw_tables() -> str:
-    """Return a line for each table: which module writes it."""
+    """Return a line for each table with the module that writes it."""
     rows = [f"| `{name}` | {', '.join(f'`{file}`' for file in sorted(by))} |" for name, by in sorted(tables().items())]
     return "\n".join(["| table | written by |", "| --- | --- |", *rows])
 
 
 def draw_figures() -> str:
-    """Return a line for each figure of the source: before packages, and now. What changes with every commit is rounded."""
+    """Return a line for each figure of the source: earlier and present value. Figures that change often are rounded."""
     trees = source()
     nodes = [node for tree in trees.values() for node in nodes_of(tree)]
     lengths = sorted(
@@ -258,7 +258,7 @@ def draw_figures() -> str:
 
 
 def draw_decisions() -> str:
-    """Return a line for each page of decisions: its title, and its sections."""
+    """Return a line for each page of decisions: title and sections."""
     folder = ROOT / "deploy/docs/decisions"
     assert {page.stem for page in folder.glob("*.md")} == set(DECISIONS)
     rows = []
@@ -280,11 +280,11 @@ DRAWN: Final = {
     },
     "DECISIONS.md": {"decisions": draw_decisions},
 }
-"""By document, its parts."""
+"""The generated parts of each document."""
 
 
 def drawn(document: str, text: str) -> str:
-    """Return the document with its parts as they are drawn now."""
+    """Return the document with its newly generated parts."""
     return PART.sub(lambda part: f"{part['begin']}{DRAWN[document][part['name']]()}\n{part['end']}", text)
 
 

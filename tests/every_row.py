@@ -1,6 +1,6 @@
-"""Many small rows in one test: a table of hundreds is one test, for each test costs each process of a run its collection.
+"""Many small rows in one test: a table of hundreds is one test, because every process of a run collects each test.
 
-Rule of this module: every row is tried whatever became of those before it, and all that failed are told at once.
+Rule of this module: every row is tried, also after a failure, and all failures are reported together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 
 
 def try_every_row(check: Callable[[Row], None], rows: Iterable[Row]) -> None:
-    """Call the check with each row. Raises `AssertionError` with each that fails and why, or where there is no row."""
+    """Call the check with each row. Raises `AssertionError` with every failed row and its reason, or if there is no row."""
     tried, failed = 0, []
     for row in rows:
         tried += 1

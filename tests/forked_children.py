@@ -1,15 +1,16 @@
-"""Starts of a line's processes that do not import their modules again: who starts one gets a fork of a process that has.
+"""Starts of a line's processes without importing their modules again: a start forks a process that has imported them.
 
-To import is four fifths of a start, and a run starts some hundred of each kind. Where this is in use, what a supervisor
-starts of `MODULES`, and `up` itself, is forked by a template of that kind (`tests/child_template.py`). All else is started
-as ever: the canary, workers, and what a test starts by a command line of its own, as `./quietline up`.
+Importing is four fifths of a start, and a run starts about a hundred processes of each kind. When this module is in use,
+processes of `MODULES` that a supervisor starts, and `up` itself, are forked by a template of that kind
+(`tests/child_template.py`). All others are started by their commands: the canary, workers, and commands of a test itself,
+such as `./quietline up`.
 
-Rules of this module: the process id is the child's own; kill, stop and exit code are the kernel's. What differs from a
-child of who asked: its parent is the template, which kills it when that one's end of the connection closes. No kind has
-loaded what only another one needs. A template that is gone fails no start: its owner begins another one, and who was told
-of it starts the child's own command.
+Rules of this module: the process id is the child's own; the kernel performs kills and stops and gives the exit code. One
+difference remains: the child's parent is the template, which kills it when the client's connection closes. No kind imports
+what only another one needs. A missing template fails no start: its owner starts another one, and other processes start the
+child's own command.
 
-`python -P -m tests.forked_children VERB…` is `./quietline VERB…` with it.
+`python -P -m tests.forked_children VERB…` is `./quietline VERB…` with this module in use.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from deploy.stack.supervisor import ROOT, child_environment
 from deploy.stack.synapse_config import MODULE as SYNAPSE
 
 SOCKETS: Final = "QUIETLINE_TEST_TEMPLATES"
-"""How `up` is told where each template listens; only this module reads it."""
+"""The environment variable with the address of each template, for `up`; only this module reads it."""
 PYTHON: Final = (sys.executable, "-P", "-m")
 WRAPPER: Final = "deploy.stack.child"
 ROOM_FOR_TITLE: Final = 2048
@@ -47,14 +48,15 @@ MODULES: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     CARRIER: ("deploy.rehearsal.__main__",),
     UP: ("deploy.__main__", "deploy.stack.up"),
 }
-"""How a child's command begins: the module that runs as `__main__`, and what else makes nearly all that a start imports."""
+"""By the beginning of a child's command: the module that it runs as `__main__`, then further modules, which together import
+nearly everything that a start needs."""
 
 
 class Template:
     """The process that forks children of one kind, started with the first order.
 
-    `modules`: what it imports. `path`: where another process has its template. `environment`: of what it forks, for what is
-    read when Python begins.
+    `modules`: the modules to import. `path`: the socket of another process's template. `environment`: of its forks, for
+    variables that Python reads at its start.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Template:
 
     @property
     def path(self) -> str:
-        """Where it listens."""
+        """Return the path of its socket."""
         if self._process is not None and self._process.poll() is not None:
             self.end()  # it was killed
         if self._path is None:
@@ -81,20 +83,20 @@ class Template:
                     [*PYTHON, *words],
                     cwd=ROOT,
                     env=self._environment(),
-                    stdin=subprocess.PIPE,  # it ends with us
-                    stdout=subprocess.DEVNULL,  # no terminal, as what a supervisor gives a child
+                    stdin=subprocess.PIPE,  # it ends with this process
+                    stdout=subprocess.DEVNULL,  # no terminal, as for a supervisor's child
                     pass_fds=[listener.fileno()],
-                    start_new_session=True,  # Ctrl-C is for the tests, which end all in order
+                    start_new_session=True,  # Ctrl-C must reach only the tests, which end everything in order
                 )
         return self._path
 
     @property
     def pid(self) -> int | None:
-        """Its process id, while it runs and is ours."""
+        """Return its process id, while it runs and belongs to this process."""
         return None if self._process is None else self._process.pid
 
     def end(self) -> None:
-        """End it, and all that it forked. It takes its socket away, also when it ends because we do."""
+        """End it and its forks. It deletes its socket, also when it ends because this process ends."""
         if self._process is not None and self._path is not None:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -105,14 +107,14 @@ class Template:
             self._process = self._path = None
 
     def cpu_seconds(self) -> float:
-        """Return what it has used, and those of its children that have ended: they are not children of ours."""
+        """Return the CPU seconds of it and of its ended children, which are not children of this process."""
         if self._process is None or self._process.poll() is not None:
             return 0.0
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
     async def fork(self, *words: str | None, environment: dict[str, str], directory: Path, umask: int, output: int) -> Fork:
-        """Have it fork and run `python -P -m WORDS…`, None being its own process id. Raises `OSError` when it is gone."""
+        """Make it fork and run `python -P -m WORDS…`; None: its own process id. Raises `OSError` when it has ended."""
         order = {"words": words, "environment": environment, "directory": str(directory), "umask": umask}
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.setblocking(False)
@@ -130,7 +132,7 @@ class Template:
 
 
 class Fork:
-    """What is needed of `asyncio.subprocess.Process`. Signals go by the parent, as it alone knows who lives."""
+    """The used part of `asyncio.subprocess.Process`. Signals go through the parent, which knows whether the child lives."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self._connection, self.pid = connection, pid
@@ -140,7 +142,7 @@ class Fork:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code; None until it is told."""
+        """Return the exit code; None until it is known."""
         return self._ended.result() if self._ended.done() else None
 
     async def wait(self) -> int:
@@ -153,7 +155,7 @@ class Fork:
             told = self._connection.recv(16)
         self._loop.remove_reader(self._connection)
         self._connection.close()
-        self._ended.set_result(int(told or -signal.SIGKILL))  # a template that is gone took its children along
+        self._ended.set_result(int(told or -signal.SIGKILL))  # a template that has ended has killed its children
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -172,7 +174,7 @@ class Fork:
 
 
 class Templates:
-    """One of each kind. `told`: where those of another process listen, by the beginnings of the commands, as JSON."""
+    """One template of each kind. `told`: another process's sockets by the beginnings of commands, as JSON."""
 
     def __init__(self, told: str | None = None) -> None:
         paths = {} if told is None else json.loads(told)
@@ -182,25 +184,25 @@ class Templates:
         }
 
     def tell(self) -> str:
-        """Tell another process where they listen; they import nothing before they are asked for a fork."""
+        """Return their sockets for another process; they import nothing before the first request for a fork."""
         return json.dumps({" ".join(kind): template.path for kind, template in self.of.items()})
 
     def for_command(self, command: tuple[str, ...]) -> Template | None:
-        """Return the one for a child's command: a module and its arguments."""
+        """Return the template for a child's command: a module and its arguments."""
         return next((template for kind, template in self.of.items() if command[: len(kind)] == kind), None)
 
     def end(self) -> None:
-        """End them, and all that they forked."""
+        """End them and their forks."""
         for template in self.of.values():
             template.end()
 
     def cpu_seconds(self) -> float:
-        """Return what they have used, and those of their children that have ended."""
+        """Return the CPU seconds of them and of their ended children."""
         return sum(template.cpu_seconds() for template in self.of.values())
 
 
 def up_environment() -> dict[str, str]:
-    """Return what `./quietline up` has."""
+    """Return the environment of `./quietline up`."""
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -208,18 +210,18 @@ TEMPLATES: Final = Templates(os.environ.pop(SOCKETS, None))
 
 
 def is_used() -> bool:
-    """Whether supervisors of this process start a fork."""
+    """Whether supervisors of this process start forks."""
     return supervisor.create_process is create_process
 
 
 def use() -> None:
-    """Have the supervisors of this process start a fork where they would start what a template has loaded."""
+    """Make the supervisors of this process start a fork in place of each command whose modules a template imports."""
     if sys.platform == "linux":
         vars(supervisor)["create_process"] = create_process
 
 
 async def create_process(*command: str, env: dict[str, str], cwd: Path, umask: int, stdout: int, **rest: Any) -> Any:
-    """Start what a supervisor starts. What it gives besides is known here, or a fork would be without it."""
+    """Start a supervisor's child. All arguments that a supervisor gives are named here, so that a fork gets them too."""
     template = TEMPLATES.for_command(command[6:]) if command[:4] == (*PYTHON, WRAPPER) else None
     if template is not None:
         assert rest == {"stdin": asyncio.subprocess.DEVNULL, "stderr": stdout, "start_new_session": True}
@@ -227,13 +229,13 @@ async def create_process(*command: str, env: dict[str, str], cwd: Path, umask: i
             return await template.fork(
                 WRAPPER, None, *command[5:], environment=env, directory=cwd, umask=umask, output=stdout
             )
-        except OSError:  # it was killed; a child whose connection it had is dead, or dies
+        except OSError:  # the template was killed; the child of this connection is dead, or dies
             pass
     return await asyncio.create_subprocess_exec(*command, env=env, cwd=cwd, umask=umask, stdout=stdout, **rest)
 
 
 async def start_up(*words: str, output: int) -> Fork:
-    """Start `up` with these arguments, in place of `./quietline up`."""
+    """Start `up` with these arguments by a fork, in place of `./quietline up`."""
     os.umask(umask := os.umask(0o077))
     return await TEMPLATES.of[UP].fork(
         *("tests.forked_children", "up", *words),

@@ -1,7 +1,7 @@
 """Ports for the servers of a test.
 
-Rule of this module: below the range from which the kernel gives clients theirs, so that no connection of another test takes
-a port between this look and the moment its server listens; each test process (pytest-xdist) looks in a range of its own.
+Rule of this module: ports are below the kernel's range for clients, so that no connection of another test takes a port
+before its server listens; each test process (pytest-xdist) has its own range.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 _FIRST: Final = 20_000
 _RANGE: Final = 1_500
-"""Ports of a test process; eight of them end below 32,768, where Linux begins with those of clients."""
+"""The number of ports of a test process; eight ranges end below 32,768, where Linux's range for clients begins."""
 _TRIALS: Final = 500
 _lately_given: Final[deque[range]] = deque(maxlen=100)
 
@@ -23,7 +23,7 @@ _lately_given: Final[deque[range]] = deque(maxlen=100)
 def free_ports(count: int = 3) -> int:
     """Return the first of `count` ports in a row that are free on loopback.
 
-    What was given lately is not given again: its first holder may not listen there yet.
+    Ports that were returned recently are not returned again: their server may not listen yet.
     """
     own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
     first = _FIRST + _RANGE * own

@@ -1,8 +1,8 @@
-"""Hydrogen, a Matrix client of npm's package, as a person uses it in a real browser.
+"""Hydrogen, a Matrix client from npm's package, as a person uses it in a real browser.
 
-Rules of this module: the client's files are served as they are, from the loopback, with a page that starts it as its own
-README says; a person types and taps in it, and what is waited for is on its screen. Hydrogen makes no identity for a new
-person, so that is made over HTTP (`tests.e2e.cross_signing`), as their other client would.
+Rules of this module: the client's files are served unchanged, on loopback, with a page that starts it as its README says;
+the methods type and tap in it, and wait for words on its screen. Hydrogen creates no cross-signing identity for a new
+person, so that is done over HTTP (`tests.e2e.cross_signing`), as their other client would.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMMON_JS: Final = {
     "base64-arraybuffer": "base64-arraybuffer/lib/base64-arraybuffer.js",
     "off-color": "off-color/cjs/index.js",
 }
-"""By the name under which the client imports it, where a package is whose module is none of a browser's."""
+"""By import name in the client: the path of a package whose main module does not run in a browser."""
 ROOT_FILES: Final = {"sw.js": f"{SDK}/lib-build/sw.js"}
 IMPORTS: Final = {
     **{name: f"/module/{name}" for name in COMMON_JS},
@@ -82,17 +82,17 @@ await new Promise(done => setTimeout(done, 300));
 const is_end = list.scrollTop + list.clientHeight >= list.scrollHeight - 2;
 return Math.abs(before) < 2 || (is_end && Math.abs(off() - before) < 2);
 })(%s)"""
-"""Scrolls, and says whether it had stayed where it was before: the client moves its list when something comes in."""
+"""Scrolls, and says whether the position had not changed before: the client moves its list when a message arrives."""
 
 
 class Hydrogen:
-    """One running client, in which somebody is logged in. Made by :func:`run_hydrogen`."""
+    """One running client, in which a person is logged in. Made by :func:`run_hydrogen`."""
 
     def __init__(self, tab: Tab) -> None:
         self.tab = tab
 
     async def log_in(self, account: Account) -> tuple[str, str]:
-        """Log in as a new device; returns its access token and its id."""
+        """Log in as a new device; return its access token and its id."""
         for field, words in (("username", account.user), ("password", account.password)):
             await self._write(f"#{field}", words)
         await self.tab.press("Enter", code=ENTER, text="\r")
@@ -101,12 +101,12 @@ class Hydrogen:
         return session["accessToken"], session["deviceId"]
 
     async def rooms(self) -> list[str]:
-        """Return the ids of the rooms in its list, with those that it is invited to."""
+        """Return the ids of the rooms in its list, including invitations."""
         found: list[str] = await self.tab.run(f"{ROOMS}.map(each => each.href.split('/').pop())")
         return found
 
     async def open_next(self, but: list[str]) -> str:
-        """Open a room that comes into the list and is none of these, accept the invitation to it, and return its id."""
+        """Wait for a room in the list that is not in `but`, accept the invitation to it, open it, and return its id."""
         await self.tab.until(f"{ROOMS}.some(each => !{json.dumps(but)}.includes(each.href.split('/').pop()))")
         room = next(each for each in await self.rooms() if each not in but)
         await self.open(room)
@@ -123,18 +123,18 @@ class Hydrogen:
         await self.tab.until(f"location.hash.endsWith({json.dumps(room)})")
 
     async def say(self, words: str) -> None:
-        """Type words into the room that is open, and send them."""
+        """Type words into the open room, and send them."""
         await self._write(".MessageComposer_input textarea", words)
         await self.tab.press("Enter", code=ENTER, text="\r")
         await self.tab.until("document.querySelector('.MessageComposer_input textarea').value === ''")
 
     async def wait_for(self, words: str, times: int = 1) -> None:
-        """Wait until the room that is open shows words, so many times."""
+        """Wait until the open room shows words `times` times."""
         shown = "(document.querySelector('.Timeline')?.innerText ?? '')"
         await self.tab.until(f"{shown}.split({json.dumps(words)}).length > {times}")
 
     async def scroll_to(self, words: str) -> None:
-        """Have the first message that shows these words stand below the date that floats at the top, and stay there."""
+        """Scroll until the first message with these words is below the floating date at the top, and stays there."""
         await self.tab.until(SCROLLED % json.dumps(words))
 
     async def _write(self, selector: str, words: str) -> None:
@@ -147,9 +147,9 @@ class Hydrogen:
 async def run_hydrogen(
     browser: str, files: Path, work: Path, *, homeserver: str, account: Account, symbols: Path | None = None
 ) -> AsyncIterator[Hydrogen]:
-    """Run it as this person's first device, verified, for the length of the block.
+    """Run it as this person's first device, verified, during the block.
 
-    `files`: where its packages are; `work`: an empty directory for the browser's profile.
+    `files`: the folder of its packages; `work`: an empty directory for the browser's profile.
     """
     async with _serve(files, homeserver) as address, open_tab(browser, work, symbols) as tab:
         await tab.look_like(width=1280, scheme="light")
@@ -163,7 +163,7 @@ async def run_hydrogen(
 
 @asynccontextmanager
 async def _serve(files: Path, homeserver: str) -> AsyncIterator[str]:
-    """Serve the page and the client's files on the loopback."""
+    """Serve the page and the client's files on loopback."""
     told = {"imports": {"imports": IMPORTS}, "assets": ASSETS, "config": {"defaultHomeServer": homeserver}}
     page = PAGE.format(sdk=SDK, **{name: json.dumps(value) for name, value in told.items()})
 

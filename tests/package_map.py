@@ -1,4 +1,4 @@
-"""Which package may import which: the map that `tests/test_house.py` holds and `ARCHITECTURE.md` shows.
+"""Which package may import which: the map that `tests/test_house.py` checks and `ARCHITECTURE.md` shows.
 
 Rules of this module: `MAY_IMPORT` lists packages from the lowest to the highest, and a package imports only packages that
 are listed before it, without exception. `bot/decide`, `bot/command_functions`, `bot/guard` and `bridge/services` are
@@ -176,9 +176,9 @@ NO_MODULE_OF_ITS_NAME: Final = {
     "tests/deploy/stack/test_admin_token.py": "a homeserver without the module, across packages",
     "tests/deploy/synapse_module/quietline_synapse/test_backup.py": "key backups in a real Synapse",
 }
-"""Test files that try a behaviour of several modules, and which behaviour it is."""
+"""Test files that test a behaviour of several modules, and that behaviour."""
 NO_PACKAGE_OF_ITS_NAME: Final = {
     "tests/bot/properties": "walks over the whole of `bot`",
     "tests/bridge/crash": "kills of the whole bridge",
 }
-"""Folders of tests that mirror no package."""
+"""Folders of tests that correspond to no package."""

@@ -1,6 +1,6 @@
 """Packs that come with Quietline, each read once in a process.
 
-Reading one takes a tenth of a second, and no test changes one.
+Reading a pack takes a tenth of a second, and no test changes one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which test shows which practice, found by reading the tests: `python -m tests.practices` writes it down.
+"""Which test shows which practice, found by reading the tests: `python -m tests.practices` writes the file.
 
-Rule of this module: a test says itself which practices it shows, with `@pytest.mark.practice(10)`; nothing is run.
+Rule of this module: each test names its practices itself, with `@pytest.mark.practice(10)`; no test is run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 @cache
 def collect(root: Path = ROOT) -> dict[str, list[str]]:
-    """Return the ids of tests by the number of the practice, as text, both in order; read once in a process."""
+    """Return the ids of tests by the practice's number (as text), both sorted; computed once in a process."""
     found: defaultdict[int, list[str]] = defaultdict(list)
     for path in sorted((root / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""Where a run of the tests keeps its files: in memory where there is plenty, and in a directory that its processes share.
+"""Where a run of the tests keeps its files: in memory if there is enough, and in a directory shared by its processes.
 
-`tests/conftest.py` asks for both; what is made once in a run is in that directory.
+`tests/conftest.py` calls both functions; the directory contains what is made once in a run.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Final
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only as the parent of what `tempfile` and pytest make, each for us alone
 FREE_BYTES: Final = 4 << 30
-"""How much room there has to be in it. A whole run takes a part of that, and most of it for seconds."""
+"""The least free space, in bytes. A whole run uses a part of it, and most of that only for seconds."""
 AVAILABLE_BYTES: Final = 8 << 30
-"""How much memory there has to be besides for the processes: what is in that directory is memory as well."""
+"""The least available memory, in bytes, for the processes besides these files, which are in memory as well."""
 
 _known: Final[list[Path]] = []
 
 
 def keep_files_in_memory() -> None:
-    """Have temporary files of this process, and of those that it starts, in memory, unless TMPDIR says where they go.
+    """Keep temporary files of this process and its children in memory, unless TMPDIR is set.
 
-    Nothing that a test shows hangs on a disk under its files: a killed process has lost nothing that it had written, and
-    what a disk refuses is played (`tests/fakes/fake_disk.py`). The time that a disk takes to write is a sixth of a run.
+    No test depends on a disk under its files: a killed process has lost nothing that it had written, and a disk's faults
+    are simulated (`tests/fakes/fake_disk.py`). Writes to a disk would take a sixth of a run.
     """
     if "TMPDIR" not in os.environ and _has_room():
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
@@ -41,10 +41,10 @@ def _has_room() -> bool:
 
 
 def share(directory: Path) -> None:
-    """Say where it is."""
+    """Set the shared directory."""
     _known[:] = [directory]
 
 
 def run_directory() -> Path | None:
-    """Return it; None where these are used outside of a run, as by `tests/long`."""
+    """Return the shared directory; None outside of a run, as in `tests/long`."""
     return _known[0] if _known else None

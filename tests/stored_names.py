@@ -1,8 +1,8 @@
-"""Every name that a running line has on its disk, or in its rooms, as the code has it now.
+"""Every name that a running line stores on its disk or in its rooms, from the present code.
 
-Rules of this module: a name is taken from where the code defines it, never written down here; `stored_names.txt` is the
-list as it was released. `python -m tests.stored_names` adds new names to it and takes none away: whoever removes one by
-hand does so in the commit of its migration.
+Rules of this module: a name is read from its definition in the code, never repeated here; `stored_names.txt` is the list as
+released. `python -m tests.stored_names` adds new names to it and removes none: a person removes one by hand, in the commit
+of its migration.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from tests.documents import draw_erasure, nodes_of, source
 
 LISTED: Final = Path(__file__).with_name("stored_names.txt")
 STATEMENTS: Final = frozenset({"GET", "PUT"})
-"""Names of `line_state` that are SQL."""
+"""Strings of `line_state` that are SQL, not names."""
 ROOM_STATE: Final = re.compile(r"(?:m\.room|quietline)\.[a-z_.]+")
 ERASURE_KIND: Final = re.compile(r"(\w+) \(")
 ERASURE_STEP: Final = re.compile(r"  (\w+) +→")
 
 
 def names(directory: Path) -> set[str]:
-    """Return every stored name, with what it is before it. `directory`: an empty one, for databases."""
+    """Return every stored name, preceded by its kind. `directory`: an empty one, for databases."""
     return {
         *(f"column of {column}" for column in asyncio.run(_columns(directory))),
         *(f"sealed {name}" for name in _sealed_names((*typing.get_args(Event), *typing.get_args(Action), Thread, Desk))),
@@ -84,7 +84,7 @@ async def _columns(directory: Path) -> set[str]:
 
 
 def _sealed_names(kinds: tuple[type, ...]) -> set[str]:
-    """Return `Class.field` of every class that is sealed, or within one that is, and the values of their enumerations."""
+    """Return `Class.field` of every sealed class, and of classes within one, and the values of their enumerations."""
     found, todo, seen = set[str](), list[Any](kinds), set[Any]()
     while todo:
         kind = todo.pop()
@@ -123,7 +123,7 @@ def _erasure_steps() -> set[str]:
 
 
 def _timer_keys() -> set[str]:
-    """Return the constants that `SetTimer` is given as its key, or as the beginning of one."""
+    """Return the constants that are a key of `SetTimer`, or the beginning of one."""
     found = set[str]()
     for file, tree in source().items():
         if not file.startswith("bot/"):
@@ -150,7 +150,7 @@ def _constants(expression: ast.expr, defined: dict[str, Any]) -> Iterator[str]:
 
 
 def _room_names() -> set[str]:
-    """Return types of room events, and our key of their content, which rooms hold for as long as they live."""
+    """Return types of room events, and our key of their content, which stay in rooms until the purge."""
     return {
         node.value
         for file, tree in source().items()

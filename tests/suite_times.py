@@ -1,9 +1,9 @@
-"""What takes how long: `python -m tests.suite_times RESULTS.xml…` writes the table of `CONTRIBUTING.md`.
+"""The costs of tests: `python -m tests.suite_times RESULTS.xml…` writes the table of `CONTRIBUTING.md`.
 
-Rules of this module: the results are those of `./quietline test -n 6 --dist loadfile --no-loadscope-reorder --junitxml
-RESULTS.xml`, of the whole suite or, over several files, of its parts. Seconds waited are the sum over tests, and several
-run at once; seconds of CPU are of the test's process and of the children that it waited for, and their sum over the number
-of cores is the least that a run takes.
+Rules of this module: the results are those of
+`./quietline test -n 6 --dist loadfile --no-loadscope-reorder --junitxml RESULTS.xml`, of the whole suite or, in several
+files, of its parts. Seconds waited are the sum over tests, of which several run at once; seconds of CPU are of the test's
+process and of the children that it waited for. Their sum divided by the number of cores is the least time of a run.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ ROOT: Final = Path(__file__).parents[1]
 CONTRIBUTING: Final = ROOT / "CONTRIBUTING.md"
 PART: Final = re.compile(r"(?P<begin><!-- from a run: times -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 PARTS: Final = ("e2e", "bridge/crash", "bridge/matrix", "bridge/carriers", "bridge", "deploy", "bot", "policies", "")
-"""By the first that begins a group's name. The last is the rest: what looks at the repository itself."""
+"""A group belongs to the first part that begins its name. The last part is the rest: tests of the repository itself."""
 LONGEST: Final = 12
-"""Groups that are named one by one."""
+"""The number of groups with their own row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one test took: seconds waited, and seconds of CPU. `group`: the tests that one process runs together."""
+    """The cost of one test: seconds waited, and seconds of CPU. `group`: the tests that one process runs together."""
 
     group: str
     waited: float
@@ -38,7 +38,7 @@ class Cost:
 
 
 def read(results: Path) -> Iterator[Cost]:
-    """Yield what each test of a run took. A test without CPU seconds counts with none."""
+    """Yield the cost of each test of a run. A test without CPU seconds counts as zero."""
     for case in ET.parse(results).iter("testcase"):  # noqa: S314 - our own file
         file = _file(case.attrib["classname"])
         cpu = sum(float(each.attrib["value"]) for each in case.iter("property") if each.attrib["name"] == CPU_PROPERTY)

@@ -1,10 +1,9 @@
 """`python -P -m tests.synapse_versions VERSION…`: the module's tests with other versions of Synapse, one line for each.
 
 Rule of this module: it is run by hand or by `./quietline test --long synapse`, because it fetches a wheel a version and
-takes minutes for each; it changes nothing of the environment it runs in. What it found stands in
-`deploy/synapse_module/README.md`.
+takes minutes for each; it does not change its own environment. `deploy/synapse_module/README.md` has the results.
 
-Each version gets an environment of its own whose packages are those of this one, but for Synapse.
+Each version gets its own environment with the packages of this one, except Synapse.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 VERSIONS: Final = ("1.155.0", "1.156.0", "1.157.2", "1.158.0", "1.159.0", "1.160.0", "1.161.0", "1.162.0", "1.163.2")
-"""Versions that the long run tries, one a release: from the first that has what the module needs to the pinned one."""
+"""Versions that the long run tries, one a release: from the first that supports the module to the pinned one."""
 TESTS: Final = (
     "tests/deploy/synapse_module",
     "tests/deploy/stack/test_admin_token.py",
@@ -28,12 +27,12 @@ TESTS: Final = (
 
 
 def main(versions: list[str]) -> int:
-    """Try each version; 1 when one of them fails."""
+    """Try each version; return 1 if one of them fails."""
     return max([int(not try_version(version)) for version in versions], default=2)
 
 
 def try_version(version: str) -> bool:
-    """Run the module's tests with a version, and print what they found; True when all is well."""
+    """Run the module's tests with a version, and print their result; return whether all passed."""
     with tempfile.TemporaryDirectory(prefix="quietline-synapse-") as directory:
         python = _environment(Path(directory), version)
         tests = [str(python), "-P", "-m", "pytest", "--no-header", *TESTS]

@@ -1,1 +1,1 @@
-"""What takes long: counted runs of kills, fuzzed webhooks and hours of conversation, each runnable alone."""
+"""Long tests: counted runs of kills, fuzzed webhooks and hours of conversation, each of which can run alone."""

@@ -1,8 +1,8 @@
-"""`./quietline test --long [PART…]`: run what takes long, print one line a figure, end with 1 when something was wrong.
+"""`./quietline test --long [PART…]`: run the long tests, print one line a figure, exit with 1 after a failure.
 
-Rule of this module: all parts together end within an hour, for each has its share of it (`BUDGET`), in which it starts,
-makes its load and counts. A part says how much it did of what it set out to do, and less than 95 % of the texts or requests
-is wrong: a line that took one text of 10,000 has shown nothing. One that is not at its end by then is wrong, too.
+Rule of this module: all parts together end within an hour, because each has its share of it (`BUDGET`), in which it starts,
+makes its load and counts. A part reports how much of its load it made, and less than 95 % of the texts or requests is a
+failure: a line that took one text of 10,000 has shown nothing. A part that has not ended after its share fails, too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tests.long import evening, fuzz, kills, postgresql, soak, synapse, takeover
 from tests.synapse_versions import VERSIONS
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
-"""Name, value, and whether it is as it must be."""
+"""Name, value, and whether it is right."""
 TAKEOVER_SECONDS: Final = 15.0
-"""The longest takeover that is promised, however it came about, with a homeserver or without one."""
+"""The longest promised takeover in seconds, of every kind, with a homeserver or without one."""
 
 ENOUGH: Final = 0.95
-"""The share of the texts or requests asked for without which a run shows too little."""
+"""The least share of the requested texts or requests with which a run passes."""
 
 
 def _is_enough(done: int, wanted: int) -> bool:
@@ -43,7 +43,7 @@ async def _kills(options: argparse.Namespace) -> Figures:
 
 
 def _story(result: Result) -> Figures:
-    """Tell what became of texts and answers."""
+    """Return the figures of texts and answers."""
     return [
         ("texts lost", result.lost, not result.lost),
         ("texts doubled", result.doubled, not result.doubled),
@@ -127,7 +127,7 @@ async def _answers(options: argparse.Namespace) -> Figures:
 
 
 def _seconds(made: Takeovers) -> Figures:
-    """Tell how long each takeover took; one that took longer is wrong."""
+    """Return the figures of takeover times; one above the promised limit is wrong."""
     return [
         (
             f"seconds until the other leads, {how}",
@@ -190,7 +190,7 @@ BUDGET: Final[dict[str, float]] = {
     "evening": 10.0,
     "synapse": 60.0,
 }
-"""Minutes after which each is ended. Those that run when none is named are an hour together."""
+"""Minutes after which each part is ended. The default parts take an hour together."""
 
 
 def _minutes(options: argparse.Namespace, part: str) -> float:
@@ -198,7 +198,7 @@ def _minutes(options: argparse.Namespace, part: str) -> float:
 
 
 async def _within_budget(name: str, options: argparse.Namespace) -> Figures:
-    """Run a part; one that does not end, or ends as it must not, says so in a figure, and the next one runs."""
+    """Run a part; if it does not end, or ends with an error, return a figure that says so, so that the next one runs."""
     budget = BUDGET[name] + max(0.0, _minutes(options, name) - LOAD[name])
     try:
         async with asyncio.timeout(60 * budget):
@@ -211,7 +211,7 @@ async def _within_budget(name: str, options: argparse.Namespace) -> Figures:
 
 
 def main() -> int:
-    """Run the parts that were asked for; when none was, all but those that make an hour of it more."""
+    """Run the named parts; without names, those that together take an hour."""
     parser = argparse.ArgumentParser(prog="quietline test --long", description="Run what takes long, within an hour.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     told = ", ".join(f"{name} {minutes:g}" for name, minutes in LOAD.items())

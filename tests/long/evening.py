@@ -1,4 +1,4 @@
-"""The first evening, played in a client of others in a browser (`tests/e2e/played_evening.py`).
+"""The first evening, played in another project's client in a browser (`tests/e2e/played_evening.py`).
 
 Run alone: `python -P -m tests.long evening`.
 """
@@ -21,5 +21,5 @@ ARGUMENTS: Final = (
 
 
 def run(minutes: float) -> dict[str, int]:
-    """Play it, and return how many tests passed and failed. Raises `subprocess.TimeoutExpired`."""
+    """Play it, and return the numbers of passed and failed tests. Raises `subprocess.TimeoutExpired`."""
     return run_tests(minutes, *ARGUMENTS)

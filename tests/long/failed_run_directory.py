@@ -1,4 +1,4 @@
-"""A directory for the files of a run, which stays when the run fails: what went wrong is in its logs."""
+"""A directory for the files of a run, which is kept when the run fails, because its logs show the cause."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def failed_run_directory(part: str) -> Iterator[Path]:
-    """Make a directory for a block. It is removed at the end; after an exception it stays, and its path is printed."""
+    """Make a directory for a block. It is deleted at the end; after an exception it is kept, and its path is printed."""
     directory = Path(tempfile.mkdtemp(prefix=f"quietline-{part}-"))
     try:
         yield directory

@@ -1,8 +1,8 @@
-"""A million webhook requests at the real door, over all adapters: none in without its secret, no 500, nothing in a log.
+"""A million webhook requests over all adapters: none accepted without its secret, no 500, nothing in a log.
 
-Rules of this module: half of the requests are a vendor's with the signature taken away, torn or made up, or with another
-secret at the end of the path; two fifths are bytes and paths without pattern; after these no row may stand. A tenth are
-authentic and say nonsense. What is answered is compared with what has to be, adapter by adapter.
+Rules of this module: half of the requests are a vendor's with the signature removed, damaged or invented, or with another
+secret at the end of the path; two fifths are random bytes and paths; none of these may leave a row. A tenth are authentic
+with random content. Each answer is compared with the expected one of its adapter.
 
 Run alone: `python -P -m tests.long fuzz [--requests N]`.
 """
@@ -36,11 +36,11 @@ from tests.bridge.carriers.harness import CANARY, AdapterRow, Harness
 from tests.bridge.carriers.rows import ROWS
 
 AT_ONCE: Final = 16
-"""Requests under way: a vendor delivers side by side, too."""
+"""The number of requests under way: vendors deliver concurrently, too."""
 STRANGERS: Final = 5 / 9
-"""Of what is not authentic: the share of a vendor's requests without the secret; the others are noise."""
+"""Among unauthentic requests, the share of a vendor's without the secret; the others are random."""
 TRIES: Final = 5
-"""The door closes a connection whose body it does not read; a request that was just being written there is made again."""
+"""Attempts of a request: the server closes a connection whose body it does not read, also during the next request."""
 CORPUS: Final = 200
 METHODS: Final = ("POST", "POST", "POST", "GET", "PUT")
 ENCODINGS: Final = ("", "", "", "", "gzip", "deflate", "br", "identity")
@@ -49,7 +49,7 @@ PATH_LETTERS: Final = "abcXYZ019-_.~/"
 
 @dataclass
 class Count:
-    """What was answered. `wrong` holds a few descriptions without content."""
+    """The counted answers. `wrong`: a few descriptions of faults, without content."""
 
     requests: int = 0
     refused: int = 0
@@ -59,32 +59,32 @@ class Count:
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: Count) -> None:
-        """Add another's."""
+        """Add another count."""
         for name in ("requests", "refused", "taken", "errors", "logged"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.wrong += other.wrong
 
     def fault(self, what: str) -> None:
-        """Count what must not be."""
+        """Count a fault."""
         self.errors += 1
         if len(self.wrong) < 20:
             self.wrong.append(what)
 
 
 class LogWatch(logging.Handler):
-    """Counts log records that hold what was put into a request."""
+    """Counts log records that contain words from a request."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.found = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at what would be written."""
+        """Check the formatted record."""
         self.found += CANARY in self.format(record)
 
 
 class RowFuzzer:
-    """Fuzzes the door of one adapter with its own chance, so that a failure can be repeated."""
+    """Fuzzes the webhook of one adapter with its own seed, so that a failure can be repeated."""
 
     def __init__(self, row: AdapterRow, harness: Harness, line: CarrierLine, *, seed: int) -> None:
         self._row, self._harness, self._line = row, harness, line
@@ -141,7 +141,7 @@ class RowFuzzer:
         return chance.choice(METHODS), WebhookRequest(raw_path=path, headers=headers, body=self._body())
 
     async def run(self, requests: int, *, seconds: float) -> None:
-        """Make that many requests, or as many as those seconds allow, and look for what they left."""
+        """Make that many requests, or as many as `seconds` allow, and check which rows they left."""
         end = asyncio.get_running_loop().time() + seconds
         watch = LogWatch()
         root = logging.getLogger()
@@ -198,7 +198,7 @@ class RowFuzzer:
         way, body = self._chance.choice(("inbound", "status")), self._body()
         method, request = self._chance.choice(self._harness.signings(body, way=way))
         status = await self._ask(http, method, request)
-        # A form that no vendor writes may be read, and so signed, in two ways.
+        # A form that no vendor writes can be parsed, and so signed, in two ways.
         refusal = () if _is_form(body) else (self._harness.carrier.refusal_status,)
         if status in (200, 400, *refusal):
             self.count.taken += 1
@@ -209,7 +209,7 @@ class RowFuzzer:
 
 
 def _is_form(body: bytes) -> bool:
-    """Whether a body is ASCII whose percent-encoding is whole and holds UTF-8."""
+    """Whether a body is ASCII whose percent-encoding is valid and contains UTF-8."""
     if not body.isascii() or re.search(rb"%(?![0-9A-Fa-f]{2})", body):
         return False
     try:
@@ -220,7 +220,7 @@ def _is_form(body: bytes) -> bool:
 
 
 async def _at_once(attempt: Callable[[], Awaitable[None]], count: int, *, end: float) -> None:
-    """Make so many attempts, some of them side by side; none is begun after `end`, by the loop's clock."""
+    """Make `count` attempts, `AT_ONCE` at a time; none begins after `end`, by the loop's clock."""
     left, now = iter(range(count)), asyncio.get_running_loop().time
 
     async def work() -> None:
@@ -233,7 +233,7 @@ async def _at_once(attempt: Callable[[], Awaitable[None]], count: int, *, end: f
 
 
 def corpus(harness: Harness) -> list[bytes]:
-    """Return bodies near what the vendor documents, always the same ones."""
+    """Return bodies similar to the documented ones, always the same."""
     found: list[bytes] = []
 
     @settings(
@@ -262,7 +262,7 @@ async def fuzz_row(row: AdapterRow, requests: int, *, seconds: float, seed: int)
 
 
 async def run(requests: int, *, seconds: float) -> Count:
-    """Fuzz every adapter, as many at once as there are processors, each in a process of its own."""
+    """Fuzz every adapter, each in its own process, as many at once as there are processors."""
     at_once = os.cpu_count() or 1
     share, turns, total = -(-requests // len(ROWS)), asyncio.Semaphore(at_once), Count()
     for_each = seconds * min(at_once, len(ROWS)) / len(ROWS)
@@ -289,7 +289,7 @@ async def run(requests: int, *, seconds: float) -> Count:
 
 
 def main(name: str, requests: str, seconds: str) -> None:
-    """Fuzz one adapter and print what was counted, as JSON. The seed is printed, so that a failure can be repeated."""
+    """Fuzz one adapter and print the counts as JSON. The seed is printed, so that a failure can be repeated."""
     row, seed = next(row for row in ROWS if row.name == name), secrets.randbits(32)
     count = asyncio.run(fuzz_row(row, int(requests), seconds=float(seconds), seed=seed))
     if count.wrong:

@@ -1,6 +1,6 @@
-"""Ten thousand texts while bridge, homeserver and both are killed at random and answers go out: then all are counted.
+"""Ten thousand texts and their answers while bridge, homeserver or both are killed at random; then all are counted.
 
-Rule of this module: the line, its clients and its processes are those of the end-to-end tests; nothing is reached into.
+Rule of this module: the line, its clients and its processes are those of the end-to-end tests, used only from outside.
 
 Run alone: `python -P -m tests.long kills [--texts N] [--minutes M]`.
 """
@@ -17,13 +17,13 @@ from tests.e2e.separate_line import HURRIED, bring_people, run_line
 from tests.long.failed_run_directory import failed_run_directory
 
 CONVERSATIONS: Final = 10
-"""Two advocates with the five threads that the line's cap allows."""
+"""The conversations of two advocates, each with the five threads that the line's cap allows."""
 ANSWER_EVERY: Final = 20
 SECONDS_BETWEEN_KILLS: Final = 15.0
 
 
 def load_for(texts: int, minutes: float) -> Load:
-    """Spread so many texts, the first of each conversation among them, over the conversations and the time."""
+    """Return the load that spreads `texts`, including each conversation's first, over the conversations and the time."""
     each = max(-(-texts // CONVERSATIONS) - 1, 1)
     return Load(
         conversations=CONVERSATIONS,
@@ -37,7 +37,7 @@ def load_for(texts: int, minutes: float) -> Load:
 
 
 async def run(load: Load) -> tuple[Story, Result]:
-    """Play it on a line of its own, and once more count after `up` itself was killed and started again."""
+    """Play it on a new line, and count again after `up` itself was killed and restarted."""
     with failed_run_directory("kills") as directory:
         async with AsyncExitStack() as opened:
             line = await opened.enter_async_context(run_line(directory, settings=HURRIED))
@@ -45,7 +45,7 @@ async def run(load: Load) -> tuple[Story, Result]:
             logins = (factory.log_in(ready.homeserver, ready.account("advocate", number)) for number in range(2))
             staff = await opened.enter_async_context(bring_people(line, logins))
             story = await play(line, staff, load)
-            # What the carrier gave up while the line was down too long is asked for at the next start.
+            # Texts that the carrier gave up while the line was down too long are listed at the next start.
             await line.stack.kill("bridge")
             await count(line, story, load)
             await line.stack.kill_up()

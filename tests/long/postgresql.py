@@ -1,8 +1,8 @@
-"""The tests of the bridge on PostgreSQL in place of SQLite, those that kill it among them.
+"""The tests of the bridge on PostgreSQL in place of SQLite, including the kill tests.
 
-Rules of this module: the server is the tests' own; a test that asks of SQLite what PostgreSQL has not is left out by its
-mark (`sqlite_only`) and counted; whatever failed is named, and so is every other reason for which a test was left out. One
-that is not known is wrong: the test may have been left out by mistake.
+Rules of this module: the server is the tests' own; a test of something that only SQLite has is skipped by its mark
+(`sqlite_only`) and counted; failed tests and all other reasons for skips are printed. An unknown reason is a failure: the
+test may have been skipped by mistake.
 
 Run alone: `python -P -m tests.long postgresql`.
 """
@@ -26,11 +26,11 @@ COUNTED: Final = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
 ARGUMENTS: Final = ("-n", "4", "--dist", "loadfile", "-o", "addopts=", "-p", "no:cacheprovider", "--tb=short", "-rfEs")
 LEFT_OUT: Final = re.compile(r"SKIPPED \[(\d+)\] \S+: (.+)")
 KNOWN: Final = ("python-olm exists for", "faketime is not on this machine", "nobody may mount a disk here")
-"""How reasons begin that have nothing to do with the engine: what this machine has not."""
+"""The beginnings of known reasons that do not concern the engine: things that this machine lacks."""
 
 
 def run(minutes: float) -> dict[str, int] | None:
-    """Run them, and return how many passed, failed and were left out; None where PostgreSQL is not on this machine."""
+    """Run them, and return the numbers of passed, failed and skipped tests; None if this machine has no PostgreSQL."""
     with running_postgres(OutsidePrograms(missing=[])) as found:
         if found is None:
             return None
@@ -38,7 +38,7 @@ def run(minutes: float) -> dict[str, int] | None:
 
 
 def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, int]:
-    """Run pytest, name what failed, and return the counts by outcome, and of what was left out by reason.
+    """Run pytest, print failed tests, and return the counts by outcome, and of skips by reason.
 
     Raises `subprocess.TimeoutExpired`.
     """

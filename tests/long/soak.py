@@ -1,7 +1,7 @@
-"""Conversations that begin, go on and end for a long time, to see whether memory or a file grows without end.
+"""Conversations that begin, continue and end for a long time, to see whether memory or a file grows without limit.
 
-Rule of this module: it says what it measured. What is wrong is a text or an answer that does not come; growth is a figure,
-read at the same point of each round, after everything of the round has ended.
+Rule of this module: a missing text or answer is a failure; growth is only reported, as a figure measured at the same point
+of each round, after everything of the round has ended.
 
 Run alone: `python -P -m tests.long soak [--minutes M]`.
 """
@@ -28,7 +28,7 @@ TEXTS: Final = 5
 
 @dataclass
 class Soak:
-    """What each round left: the bridge's resident memory in MiB, its open files, the main database in MiB."""
+    """Measurements after each round: the bridge's resident memory in MiB, its open files, the main database in MiB."""
 
     rounds: int = 0
     conversations: int = 0
@@ -38,7 +38,7 @@ class Soak:
 
 
 async def run(minutes: float) -> Soak:
-    """Hold conversations, round by round. Raises what a step of an end-to-end test raises."""
+    """Play conversations, round by round. Raises the errors of a step of an end-to-end test."""
     soak = Soak()
     end = asyncio.get_running_loop().time() + minutes * 60
     with failed_run_directory("soak") as directory:
@@ -54,7 +54,7 @@ async def run(minutes: float) -> Soak:
                     await asyncio.gather(*(_converse(each) for each in begun))
                     for conversation in begun:
                         await line.send_closing_command(client, conversation.room, "!close now")
-                    # Before the next: nobody has more than five open.
+                    # Before the next: nobody may have more than five open.
                     await wait_until("all are closed", partial(_closed, client, begun), within=120, every=0.5)
                     soak.rounds, soak.conversations = soak.rounds + 1, soak.conversations + len(begun)
                     _measure(line, soak)

@@ -1,4 +1,4 @@
-"""The Synapse module with each version of Synapse that it is said to work with, from the first to the one that is pinned.
+"""The tests of the Synapse module with each supported release of Synapse, from the first to the pinned one.
 
 Run alone: `python -P -m tests.long synapse`.
 """
@@ -11,7 +11,7 @@ from tests.synapse_versions import VERSIONS, try_version
 
 
 def run(minutes: float) -> dict[str, bool]:
-    """Try one version after another; return for each whether its tests pass. None is begun after that time."""
+    """Try one version after another; return for each whether its tests pass. No version begins after `minutes`."""
     until, found = time.monotonic() + 60 * minutes, dict[str, bool]()
     for version in VERSIONS:
         if time.monotonic() < until:

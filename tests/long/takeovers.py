@@ -1,8 +1,8 @@
-"""Takeovers of a line of two bridges while people text and are answered: killed, frozen, cut off, handed over.
+"""Takeovers of a line with two bridges while people text and get answers: by kill, freeze, cut and handover.
 
-Rules of this module: the server is the tests' own; everything is counted, and the seconds of each takeover are told.
-Texts alone come without a homeserver, so that the bridges and not Synapse are what is measured; answers are said by
-advocates in clients of their own, in the rooms of their threads, and counted on the handsets.
+Rules of this module: the server is the tests' own; everything is counted, and the seconds of each takeover are reported.
+The part with texts alone has no homeserver, so that it measures the bridges and not Synapse; answers are sent by advocates
+in their own clients, in the rooms of their threads, and counted on the handsets.
 
 Run alone: `python -P -m tests.long takeovers`, and `python -P -m tests.long answers`.
 """
@@ -35,7 +35,7 @@ TEXTS_FOR_AN_ANSWER: Final = 3
 
 @asynccontextmanager
 async def _line(*, homeserver: bool = False) -> AsyncIterator[TwoBridges | None]:
-    """Run a line of two bridges that lead and wait; None where PostgreSQL is not on this machine."""
+    """Run a line with a leader and a standby; None if this machine has no PostgreSQL."""
     with running_postgres(OutsidePrograms(missing=[])) as found, failed_run_directory("takeovers") as directory:
         if found is None:
             yield None
@@ -47,7 +47,7 @@ async def _line(*, homeserver: bool = False) -> AsyncIterator[TwoBridges | None]
 
 
 async def run(texts: int, *, number: int = TAKEOVERS) -> tuple[Count, Takeovers] | None:
-    """Have people text alone, over so many takeovers; None where PostgreSQL is not on this machine."""
+    """Run texts alone, over `number` takeovers; return None if this machine has no PostgreSQL."""
     async with _line() as line:
         if line is None:
             return None
@@ -62,7 +62,7 @@ async def run(texts: int, *, number: int = TAKEOVERS) -> tuple[Count, Takeovers]
 
 
 async def run_answers(texts: int, minutes: float, *, number: int = TAKEOVERS) -> tuple[Story, Result, Takeovers] | None:
-    """Have so many texts answered, each third of them, over so many takeovers; None where PostgreSQL is not here."""
+    """Run texts with an answer to each third, over `number` takeovers; return None if there is no PostgreSQL."""
     async with _line(homeserver=True) as line:
         if line is None:
             return None
@@ -77,9 +77,9 @@ async def run_answers(texts: int, minutes: float, *, number: int = TAKEOVERS) ->
             settle=240.0,
         )
         ready = line.ready
-        # Not the strict client: in a room with a thousand events its cache panics sooner or later (matrix-rust-sdk #6882).
+        # Not the strict client: in a room with a thousand events its cache eventually panics (matrix-rust-sdk #6882).
         logins = (log_in_nio(ready.homeserver, ready.account("advocate", n)) for n in range(2))
-        logging.getLogger("nio").setLevel(logging.CRITICAL)  # it tells of each event from before its device was there
+        logging.getLogger("nio").setLevel(logging.CRITICAL)  # it logs each event from before its device existed
         scene, takeovers = StaffedLine(stack=line, ready=ready), Takeovers(line=line)
         async with bring_people(scene, logins) as staff:
             story = await play(scene, staff, load, partial(takeovers.spread, number))

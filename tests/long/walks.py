@@ -1,8 +1,8 @@
-"""What each journey touches in the bridge: `.venv/bin/python -m tests.long.walks` prints ARCHITECTURE.md's table of walks.
+"""The files that each journey uses: `.venv/bin/python -m tests.long.walks` prints ARCHITECTURE.md's table of walks.
 
 Rules of this module: the bridge is the product's own, with a hook that counts calls into `bridge`, `bot` and `policies`;
-the homeserver, the carrier and the client are real. A file is on the path of a journey when it is not also touched by a
-line on which nothing happens for ten seconds.
+the homeserver, the carrier and the client are real. A file is on the path of a journey if a line that is idle for ten
+seconds does not use it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from tests.fakes.crashing_stack import CrashingStack
 ROOT: Final = Path(__file__).resolve().parents[2]
 OURS: Final = tuple(f"{ROOT / folder}/" for folder in ("bridge", "bot", "policies"))
 COUNTS: Final = "QUIETLINE_TEST_WALKS"
-"""The environment variable with the file into which a bridge writes what it counted, at SIGUSR1."""
+"""The environment variable with the file into which a bridge writes its counts, at SIGUSR1."""
 REST: Final = 3.0
-"""Seconds after a journey's last sign, for what follows it."""
+"""Seconds to wait after a journey's last sign, for the work that follows it."""
 IDLE: Final = 10.0
 
 
 class Counter:
-    """Counts calls until `write`, which begins again."""
+    """Counts calls until `write`, which resets the counts."""
 
     def __init__(self) -> None:
         self.functions: dict[str, set[str]] = {}
@@ -66,14 +66,14 @@ class Counter:
 
 
 class CountedStack(CrashingStack):
-    """A line whose bridge counts."""
+    """A line whose bridge counts calls."""
 
     BRIDGES = ("tests.long.walks", "bridge")
 
     counts: Path
 
     async def counted(self) -> dict[str, Any]:
-        """Return what the bridge counted since the last time."""
+        """Return the bridge's counts since the last call."""
         self.counts.unlink(missing_ok=True)
         os.kill(self.pid, signal.SIGUSR1)
 
@@ -104,7 +104,7 @@ async def walk(directory: Path) -> None:
 
 
 async def journeys(line: CountedStack, scene: StaffedLine, opening: Iterable[Awaitable[NioClient]]) -> None:
-    """Run the journeys of an advocate and a supervisor, and print what each touched."""
+    """Run the journeys of an advocate and a supervisor, and print the files that each used."""
     async with bring_people(scene, opening) as (person, supervisor):
         await asyncio.sleep(REST)
         await line.counted()
@@ -162,7 +162,7 @@ async def journeys(line: CountedStack, scene: StaffedLine, opening: Iterable[Awa
 
 
 def bridge(config: str) -> None:
-    """Be the bridge, and count."""
+    """Run the bridge, and count its calls."""
     from bridge.app.main import main
 
     counter = Counter()
@@ -175,6 +175,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["bridge"]:
         fork_at_orders()
         bridge(sys.argv[2])
-    logging.disable()  # nio tells of every event that it has no key for yet
+    logging.disable()  # nio logs every event without a key
     with tempfile.TemporaryDirectory() as temporary:
         asyncio.run(walk(Path(temporary)))
