@@ -17,12 +17,12 @@ What a crash between two lines leaves:
 
     key made, commit not made             the file is ahead of what is noted: it is no copy, and the key is an orphan
     key made, commit lost                 as above, also where the server was promoted without the last commits
-    key made, commit made noted in that commit: a copy from before the key is refused
-    key destroyed, its step not noted the file is ahead; the step is repeated, with an older copy as well
+    key made, commit made                 noted in that commit: a copy from before the key is refused
+    key destroyed, its step not noted     the file is ahead; the step is repeated, with an older copy as well
     key destroyed, its step noted         noted in that commit: a copy that has the key is refused
-    mark settled after its commit not noted before the next commit; a copy from before it has the mark as intended
+    mark settled after its commit         not noted before the next commit; a copy from before it has the mark as intended
     older file taken, not noted           the file is far ahead already, and is accepted at the next start without a word
-    several commits under way             made in their order; the last one made notes what all of them rest on
+    several commits under way             made in their order; the last one made notes what all of them depend on
     a commit that fails                   what it would have noted is noted by the next one
 
 Not recognised: a copy with as many changes as the file, which is identical to it; and any copy newer than the database,

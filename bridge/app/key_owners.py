@@ -1,9 +1,9 @@
 """Compares the owners of keys in `keys.db` with the rows in the database: at the start, before anything is decided.
 
-Rules of this module: a key without rows is destroyed. Rows without a key stay, because a person may put the newest
-`keys.db` back, until a person says that it is lost for good (`quietline accept-facts keys`). Then conversations without a
-key are ended, except those on legal hold: their rooms are purged after `client_grace`, and the phone's next text begins
-another conversation. A room whose key is missing or damaged gets another key, if its conversation still has its own.
+Rules of this module: a key without rows is destroyed. Rows without a key stay, because the newest `keys.db` may still be
+restored, until a person says that it is lost for good (`quietline accept-facts keys`). Then conversations without a key are
+ended, except those on legal hold: their rooms are purged after `client_grace`, and the phone's next text begins another
+conversation. A room whose key is missing or damaged gets another key, if its conversation still has its own.
 
 What a crash between two lines leaves: an orphaned key, or a row or room without a key, which the next start handles. Each
 conversation is ended in a commit of its own, and the person's statement is deleted after the last.

@@ -1,8 +1,8 @@
-"""Whether the files of the data directory belong together, before anything is written to them.
+"""Checks that the files of the data directory belong together, before anything is written to them.
 
 Rule of this module: a fault that a restart cannot mend is reported once, with the file and what an operator can do, and
 ends the start (exit code 2, see `main`). Faults that may pass (a full disk, a busy file) are not handled here. A missing
-file is not made beside existing ones: it would be in the way when the right one is put back.
+file is not made beside existing ones: it would prevent the restore of the right one.
 """
 
 from __future__ import annotations

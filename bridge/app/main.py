@@ -2,7 +2,7 @@
 
 Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
 errors; any other end of `Bridge.run` is logged by its type and place. For a fault that a restart cannot mend, the person on
-call is called, and the process says one sentence and ends with 2, so that it is not restarted again and again. When a
+call is called, and the process prints one sentence and exits with 2, so that it is not restarted again and again. When a
 second bridge was refused, that person is told once, and not called to the desk.
 """
 

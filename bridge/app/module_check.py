@@ -1,4 +1,4 @@
-"""Whether the homeserver has our module, and whether the module does all that it is for.
+"""Checks whether the homeserver has our module, and whether the module can do all its tasks.
 
 Rules of this module: on a homeserver without the module the line still accepts texts. It reports the fault, because then
 nothing is purged and no rule enforced: in the log at each check, at the desk and to the person on call once a day. When a

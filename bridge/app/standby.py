@@ -1,9 +1,9 @@
 """A bridge that waits: it answers, opens no key, and leads when the lease of the line is free.
 
-Rules of this module: a webhook gets 503, so that its carrier brings it again; `/live` and `/running` 200, `/ready` 503 with
+Rules of this module: a webhook gets 503, so that its carrier tries it again; `/live` and `/running` 200, `/ready` 503 with
 the role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written.
-When nobody leads because its `keys.db` is too old, or damaged, it says so, and calls the person on call. When it takes
-over, its port stays open until the leading bridge takes it, so that connections are refused only briefly.
+When no bridge leads because its `keys.db` is too old, or damaged, it reports that, and calls the person on call. When it
+takes over, its port stays open until the leading bridge takes it, so that connections are refused only briefly.
 """
 
 from __future__ import annotations

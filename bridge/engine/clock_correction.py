@@ -2,7 +2,7 @@
 
 Rules of this module: it runs only once the clock is trusted, and in one commit, so that a crash leaves all of it or
 nothing. It causes no text: threads get it as an event, after the events that already wait, and the guard looks again at
-every text that waits (`bot/lifecycle/corrected_times.py`). The texter puppet's database is corrected before, in a commit of
+every text that waits (`bot/lifecycle/corrected_times.py`). The texter puppet's database is corrected first, in a commit of
 its own; to repeat that is harmless, because a corrected time is not ahead any more.
 """
 

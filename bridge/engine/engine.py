@@ -1,4 +1,4 @@
-"""The engine: it takes the oldest inbox row of an owner, asks `decide`, and commits everything that follows at once.
+"""The engine: it takes the oldest inbox row of an owner, calls `decide`, and commits all effects at once.
 
 Rules of this module: one event at a time per owner, many owners at once. Memory is only a wake-up, SQL is the truth. An
 event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner continues. When the

@@ -1,7 +1,7 @@
 """Tells the desk who got or lost an account by `quietline staff` while the line runs.
 
 Rules of this module: the verb leaves its changes in the table `line`; each becomes an event of the desk in the commit that
-takes it away, so a change is told once, whatever is killed. What follows (invitation, removal) is the desk's decision.
+deletes it, so a change is reported once, whatever is killed. What follows (invitation, removal) is the desk's decision.
 """
 
 from __future__ import annotations

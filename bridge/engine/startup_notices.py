@@ -2,7 +2,7 @@
 
 Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
-Of the configuration a keyed hash is kept, which shows that it changed and nothing else.
+A keyed hash of the configuration is stored, which shows only that it changed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Deletes the carrier's copies of texts: each by itself, as soon as it may be, until the carrier has confirmed it.
 
 Rules of this module: an inbound copy may be deleted once the text's words are shown; if it has none, or they are not kept,
-once the text is decided upon. An outbound copy may be deleted after its final report; without one, an hour after the
-carrier took the text, and then the carrier is first asked what became of it. An id that only a report names is a copy as
-well, of an unknown owner. A text whose id is unknown is counted and never called gone. Deleting yields to people's words,
+once the text's decision is committed. An outbound copy may be deleted after its final report; without one, an hour after
+the carrier took the text, and then the carrier is first asked for its status. An id that only a report names is a copy as
+well, of an unknown owner. A text whose id is unknown is counted and never called gone. Deletion yields to conversations,
 and a legal hold waits for no more than the request under way.
 
 A copy is called gone only when the carrier says so; one that the carrier keeps is called kept, with the carrier's words for

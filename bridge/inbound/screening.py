@@ -2,7 +2,7 @@
 
 Rules of this module: no carrier and no other thread waits for the look-up, which is slow on purpose
 (`bridge/tables/suppression.py`); a few run at a time, beside the engine. Nothing is decided, shown or sent for a thread
-that was not looked up, and it takes no room. A phone that said STOP in an earlier thread begins stopped. What a blocked
+that was not looked up, and it takes no room. A phone that sent STOP in an earlier thread begins stopped. What a blocked
 phone sent is deleted as if it had never come, and counted at the desk. Look-ups that are still to do are in the database;
 memory is only a wake-up, so a crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a
 thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").

@@ -1,6 +1,6 @@
 """Confirms identities, lists devices and signs people out, on commands at the desk.
 
-Rule of this module: it confirms exactly the identity that was reported, never the one that the homeserver has by now.
+Rule of this module: it confirms exactly the identity that was reported, never one that the homeserver has received since.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lets the texter of a drill text the line: from a handset of the rehearsal carrier, by the way of every text.
+"""Sends the texts of a drill's texter to the line: from a handset of the rehearsal carrier, by the path of every text.
 
 Rules of this module: only a rehearsal line has such handsets; anywhere else the row is refused for good. Each text has a
 name, so that a repeated request is one text. The carrier chooses the number, which is not known here.

@@ -1,4 +1,4 @@
-"""Limits the edits of one message to one in two seconds, and skips versions that a later one has overtaken.
+"""Limits the edits of one message to one in two seconds, and skips an edit that a later one replaces.
 
 Rules of this module: waiting loses nothing; the last of many changes is always shown. An edit does not wait for a message
 that does not exist and will not come.

@@ -1,9 +1,9 @@
 """Calls the person on call, outside Matrix: a webhook, an e-mail, or both.
 
 Rules of this module: a page says that a person is needed at the desk, and nothing else: no designation, no name, no number,
-no reason that only a line for survivors would have (practice 30). One page says what happened in place of that: a second
-bridge was refused. A page that fails causes an alarm at the desk while it is still tried, and another when it is given up,
-so that a person there can use a telephone.
+no reason that only a line for survivors would have (practice 30). One page says instead what happened: a second bridge was
+refused. A page that fails causes an alarm at the desk while it is still tried, and another when it is given up, so that a
+person there can use a telephone.
 
 A call that one way has accepted is noted at once, and is not repeated. When the result is unknown, because the bridge died
 or lost the lead during the call, the next leader makes the call again: two calls are a nuisance, none is worse. A bridge

@@ -1,9 +1,9 @@
 """The notice that `!recap` posts in a thread's room: what colleagues typed there.
 
-Rules of this module: it is one notice, so that it is there whole or not at all, and a room has one. It never outlives what
-it repeats: it has a short lifetime of its own, it leaves out messages that expire sooner, and its row waits in one lane
-with every action that removes words from the room, so that each action either sees the notice or is done before the room is
-read. Words are in no log and no error.
+Rules of this module: it is one notice, so that it is shown completely or not at all, and a room has only one. It never
+outlives what it repeats: it has a short lifetime of its own, it leaves out messages that expire sooner, and its row waits
+in one lane with every action that removes words from the room, so that each action either sees the notice or is done before
+the room is read. Words are in no log and no error.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Makes rooms, here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
 
 Rules of this module: it compares the rooms that should exist with those that do, and makes the missing ones until none is
-missing. A thread that waits for a room comes before the stock. A room that the database does not know (a crash, a lost
+missing. A thread that waits for a room comes before the warm rooms. A room that the database does not know (a crash, a lost
 answer, an upgrade) is left and forgotten, at the next start, when nothing else is to do, or within the hour; a room that
 had been erased, and that a homeserver with an older database has again, is erased again. Rooms that the homeserver has lost
 are looked for at each start, and when it refuses one: the thread gets another room, and its people are invited. Members
 that the homeserver has lost in a room are invited again. When the desk is lost, the person on call is told. One person who
 cannot be invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors
-are invited again. The texter puppet comes back to a room from which a person removed it.
+are invited again. The texter puppet is invited back to a room from which a person removed it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Sends texts: at most once each.
 
 Rules of this module: nothing leaves while an event of the thread is in the inbox, because it may be a STOP. One commit asks
-the guard, takes the number's turn and marks the row `sending`; only then the carrier is asked. A row that is still
-`sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again by itself; a report
-that comes later settles it. No text leaves late. The canary's number gets nothing from a telephone network, whoever texts
-from it, and a thread of the canary has no other.
+the guard, takes the number's turn and marks the row `sending`; only then is the request made. A row that is still `sending`
+when the program starts, or whose request had no clear result, is `unknown` and is never sent again by itself; a report that
+comes later settles it. No text leaves late. The canary's number gets no text over a telephone network, whoever texts from
+it, and a thread of the canary has no other number.
 """
 
 from __future__ import annotations
