@@ -1,4 +1,4 @@
-"""The page on capacity is filled by a command, and what was not measured stays as it is."""
+"""A command fills the page on capacity, and tables that were not measured stay unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROW = {**SEEDED, "open_ms": 5.0, "look_ms": 0.05}
 
 
 def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
-    """Between its marks alone; writing it again changes nothing."""
+    """A table is written only between its marks; writing it again changes nothing."""
     page = tmp_path / "page.md"
     page.write_text(capacity.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     told = {
@@ -36,7 +36,7 @@ def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
 
 
 def test_the_page_has_each_size_that_is_asked_for() -> None:
-    """1, 100 and 1,000 conversations with rooms, 10,000 and 100,000 seeded, one and two cores; each has all its figures."""
+    """All figures are there: 1, 100 and 1,000 conversations with rooms, 10,000 and 100,000 seeded, one core and two."""
     text = capacity.PAGE.read_text(encoding="utf-8")
     tables = {
         part: text.partition(f"<!-- from a run: {part} -->")[2].partition("<!-- end -->")[0] for part in capacity.PARTS
@@ -51,7 +51,7 @@ def test_the_page_has_each_size_that_is_asked_for() -> None:
 
 
 def test_the_page_has_a_place_for_each() -> None:
-    """One for each part that the command measures, and one for the people logged in."""
+    """The page has a place for each part that the command measures, and one for the logged-in clients."""
     text = capacity.PAGE.read_text(encoding="utf-8")
     for part in (*capacity.PARTS, "workers"):
         assert text.count(f"<!-- from a run: {part} -->\n") == 1

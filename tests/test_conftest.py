@@ -1,4 +1,4 @@
-"""What all tests stand on."""
+"""The configuration that all tests share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import HERE, SHARED_LINE, group, one_before_the_others, stop_ignoring_signals
 
 HEAVY = re.compile(r"^(?:from|import) (?:synapse|quietline_synapse|telnyx)\b", re.MULTILINE)
-"""What takes a second to load, at the left margin."""
+"""Imports at module level that take a second."""
 SESSION = """
 import pytest, pytest_asyncio
 import tests.conftest as ours
@@ -65,7 +65,7 @@ REPORT = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
 def test_ignored_signals_do_not_reach_the_processes_of_tests() -> None:
-    """A suite that runs under `nohup` starts children that hear a hangup, and lives on through one itself."""
+    """Under `nohup` the suite starts children that receive SIGHUP, and itself survives one."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         stop_ignoring_signals()
@@ -78,14 +78,14 @@ def test_ignored_signals_do_not_reach_the_processes_of_tests() -> None:
 
 @pytest.mark.parametrize("package", ["bot.invariants", "bridge.carriers.steps", "e2e.polling", "fakes.bridge_harness"])
 def test_what_tests_share_asserts_with_values(package: str) -> None:
-    """An `assert` of a module that is no test says what it compared."""
+    """An `assert` in a module that is no test reports the compared values."""
     spec = find_spec(f"tests.{package}")
     assert spec is not None
     assert type(spec.loader).__name__ == "AssertionRewritingHook"
 
 
 def test_the_shared_line_ends_with_its_last_test(tmp_path: Path) -> None:
-    """Of all that lasts for the session; the tests that come after it begin what they need of that again."""
+    """The session's fixtures end with it; later tests set up those that they need again."""
     for name, text in (("conftest", SESSION), ("test_a_shared", SHARED), ("test_b", OTHERS)):
         (tmp_path / f"{name}.py").write_text(text)
     options = ("-q", "-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider")
@@ -96,13 +96,13 @@ def test_the_shared_line_ends_with_its_last_test(tmp_path: Path) -> None:
 
 
 def test_collecting_loads_nothing_heavy() -> None:
-    """Each of the processes of a run collects every test: what is heavy is imported by the tests that need it."""
+    """Every process of a run collects every test, so expensive modules are imported only by tests that need them."""
     files = HERE.rglob("*.py")
     assert [path.name for path in files if HEAVY.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_one_process_collects_before_the_others(tmp_path: Path) -> None:
-    """While the first is at it no other one is let in; afterwards all others are, together."""
+    """While the first process collects, no other one enters; afterwards all others enter together."""
 
     def is_let_in(other: IO[str]) -> bool:
         try:
@@ -121,16 +121,16 @@ def test_one_process_collects_before_the_others(tmp_path: Path) -> None:
 
 
 def test_only_who_uses_the_shared_line_waits_for_it() -> None:
-    """A file of `tests/e2e` is in a group of the shared line just when it asks for the line or for one of its people.
+    """A file of `tests/e2e` is in a group of the shared line if and only if it uses the line or one of its people.
 
-    Another one would have the line run on, and its tests wait, while it is busy with a line of its own.
+    A file with its own line would keep the shared line running, and the tests of that line waiting.
     """
     wrong = [
         file.name
         for file in sorted((HERE / "e2e").glob("test_*.py"))
         if group(f"tests/e2e/{file.name}").startswith(SHARED_LINE) != _asks_for_the_line(file)
     ]
-    assert wrong == ["test_polling.py"]  # needs no line, and a moment
+    assert wrong == ["test_polling.py"]  # needs no line and little time
 
 
 def _asks_for_the_line(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A new contributor's page works: its steps are followed on a copy of the source."""
+"""The page for new contributors works: its steps are followed on a copy of the source."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LAUNCHER: Final = {
     "./quietline test": (*PYTHON, "pytest"),
     ".venv/bin/python -m": (sys.executable, "-m"),
 }
-"""What stands in for the launcher and its environment, which a copy has not: the tests alone, without lint and types."""
+"""The replacements of the launcher and its environment, which a copy lacks: the tests alone, without lint and types."""
 
 
 def _run(line: str, root: Path) -> tuple[int, str]:
     ours, arguments = next((ours, line.removeprefix(said)) for said, ours in LAUNCHER.items() if line.startswith(said))
-    # Only what the launcher tells the tests of: another command finds our packages by itself, or not at all.
+    # Only commands of tests get this path: any other command must find our packages by itself.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if line.startswith("./quietline"):
         env["PYTHONPATH"] = str(root)
@@ -46,9 +46,9 @@ def _insert(path: Path, after: str, body: str) -> None:
 
 @pytest.mark.timeout(1800)
 def test_the_page_works(tmp_path: Path) -> None:
-    """Each block of code is put where the page says, each line of shell ends as it says, and the command is documented.
+    """Each block of code is put where the page says, each shell line ends as it says, and the command is documented.
 
-    A copy of the source stands for the clone. No test that a new command touches is red at the end.
+    A copy of the source replaces the clone. No test that a new command affects fails at the end.
     """
     for folder in ("policies", "bot", "bridge", "deploy", "tests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -80,5 +80,5 @@ def test_the_page_works(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fence", re.findall(r"^```(?!$).*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 def test_every_block_is_followed(fence: str) -> None:
-    """No block of the page is in a form that the test above passes over."""
+    """No block of the page has a form that the test above ignores."""
     assert BLOCK.match(f"{fence}\n```")

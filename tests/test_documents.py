@@ -1,4 +1,4 @@
-"""What the documents name exists, what the code cites is there, and what is drawn from the code is as the code is."""
+"""What the documents name and the code cites exists, and generated parts agree with the code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.package_map import MAY_IMPORT
 
 ROOT: Final = Path(__file__).parents[1]
 HISTORY: Final = "CHANGELOG.md"
-"""The one document that speaks of what was there before."""
+"""The only document that describes the past."""
 DOCUMENTS: Final = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (*ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.md"), *(ROOT / "policies").rglob("*.md"))
@@ -40,7 +40,7 @@ PATH: Final = re.compile(r"(?<![\w/.:-])(?:bot|bridge|deploy|policies|tests)/[\w
 ROLE: Final = re.compile(r":(?:class|func|meth|mod|exc|data|attr):`~?([\w.]+)`")
 DOTTED: Final = re.compile(r"(?<![\w./@-])(?:bot|bridge|deploy|policies|tests)(?:\.[A-Za-z_]\w*)+")
 NO_MODULES: Final = frozenset({"bridge.json", "tests.content"})
-"""A file of a line, and a field of a test's own script."""
+"""Not modules: a file of a line, and a field of a test's own script."""
 TEST: Final = re.compile(r"(?<![\w.-])test_\w+")
 SHORT_PATH: Final = re.compile(r"`([a-z_]+(?:/[\w.]+)+)`")
 IN_A_MODULE: Final = re.compile(r"`([a-z_]+)\.([A-Z][a-z]+\w*)`")
@@ -52,8 +52,8 @@ OF_OTHERS: Final = frozenset(
     | {"Authorization", "Date", "Delivered", "FromCity", "FromZip", "InboundCallbackCreds", "To", "ValidityPeriod"}
     | {"Unreleased", "QuietlineDown", "QuietlineOutboxStuck"}
 )
-"""A file of Synapse, names of Python's library and of a carrier's SDK; headers and fields of carriers;
-patterns for names; a heading, and alerts of Prometheus."""
+"""Names that are not ours: a file of Synapse, names of Python's library and of a carrier's SDK; headers and fields of
+carriers; patterns for names; a heading, and alerts of Prometheus."""
 MARKDOWN: Final = re.compile(r"(?<![\w./-])[\w-]+(?:\.[a-z]{2})?\.md\b")
 WRITTEN_FOR_A_LINE: Final = frozenset({"CHECKLIST.md"})
 SYNAPSE_TABLES: Final = frozenset({"push_rules_stream"})
@@ -67,7 +67,7 @@ def prose(text: str) -> str:
 
 
 def named(document: str) -> list[str]:
-    """Return what stands between backticks in a document's prose."""
+    """Return the texts between backticks in a document's prose."""
     return CODE.findall(prose(DOCUMENTS[document]))
 
 
@@ -78,10 +78,10 @@ def anchors(text: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleNames:
-    """What a module of ours or of the tests says, and which names it has.
+    """The texts and names of a module of ours or of the tests.
 
-    `texts`: place and text of every docstring, string and comment; `prose`: of docstrings and comments alone. `names`: all
-    that it defines, imports, reads and takes; `top`: what it defines or imports at its top.
+    `texts`: place and text of every docstring, string and comment; `prose`: only of docstrings and comments. `names`: every
+    name that it defines, imports, reads or has as a parameter; `top`: those that it defines or imports at its top.
     """
 
     texts: list[tuple[str, str]]
@@ -92,7 +92,7 @@ class ModuleNames:
 
 @cache
 def modules() -> Mapping[str, ModuleNames]:
-    """Return what there is of each module, by its dotted name. Trees of tests are not kept."""
+    """Return texts and names of each module, by its dotted name. Syntax trees of tests are not cached."""
     found = dict[str, ModuleNames]()
     for folder in (*documents.FOLDERS, "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -126,7 +126,7 @@ def _names_of(where: str, text: str, tree: ast.Module) -> ModuleNames:
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a node itself has."""
+    """Yield the names of one node, without its children."""
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Attribute):
@@ -154,14 +154,14 @@ def python_prose() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("document", documents.DRAWN)
 def test_drawn_parts_are_as_the_code_is(document: str) -> None:
-    """What the code or the pages of decisions say is drawn from them: `.venv/bin/python -m tests.documents`."""
+    """Generated parts agree with the code and the pages of decisions: `.venv/bin/python -m tests.documents`."""
     text = DOCUMENTS[document]
     assert {part["name"] for part in documents.PART.finditer(text)} == documents.DRAWN[document].keys()
     assert documents.drawn(document, text) == text
 
 
 def test_architecture_names_every_package_and_every_table() -> None:
-    """No package and no table is missing from the map."""
+    """ARCHITECTURE.md names every package and every table."""
     words = set(named("ARCHITECTURE.md"))
     assert set(MAY_IMPORT) - words == set()
     assert documents.tables().keys() - words == set()
@@ -183,7 +183,7 @@ def test_each_invariant_names_its_tests() -> None:
 
 
 def test_architecture_names_what_uses_threads() -> None:
-    """Each module of the bridge that has work done in a thread is named where the architecture says what threads do."""
+    """Each module of the bridge that uses a thread is named in the architecture's part on threads."""
     bullet = DOCUMENTS["ARCHITECTURE.md"].partition("**One process, one event loop.**")[2].partition("\n- ")[0]
     calls = {"asyncio.to_thread", "ThreadPoolExecutor", "threading.Thread"}
     modules = {
@@ -208,7 +208,7 @@ def test_sequences_are_short() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_paths_exist(document: str) -> None:
-    """Each path between backticks that begins in a folder of ours, and each link, leads to something."""
+    """Each path between backticks that begins with a folder of ours exists, and so does the target of each link."""
     tops = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} - {"var", "quietline"}
     for name in named(document):
         place = name.partition("::")[0]
@@ -240,7 +240,7 @@ def test_commands_exist(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_tables_exist(document: str) -> None:
-    """What a document calls a table is one."""
+    """Each name that a document calls a table is one."""
     known = documents.tables().keys()
     for before, after in TABLE_NAMED.findall(prose(DOCUMENTS[document])):
         name = before or after
@@ -248,7 +248,7 @@ def test_tables_exist(document: str) -> None:
 
 
 def test_what_the_code_cites_is_here() -> None:
-    """A document that code or a test cites is in the repository, and so is the section; nothing else is cited."""
+    """Each document that code or a test cites is in the repository and has the section; nothing else is cited."""
     by_name = {path.rpartition("/")[2]: text for path, text in DOCUMENTS.items()}
     headings = {name: set(HEADING.findall(text)) for name, text in by_name.items()}
     cited = 0
@@ -265,7 +265,7 @@ def test_what_the_code_cites_is_here() -> None:
 
 
 def test_paths_in_prose_exist() -> None:
-    """A module, package or file that a docstring, a string or a comment of the product names is there."""
+    """Each module, package or file that a docstring, a string or a comment of the product names exists."""
     wrong = []
     for where, text in python_texts():
         for path in () if where.startswith("tests/") else PATH.findall(text):
@@ -277,13 +277,13 @@ def test_paths_in_prose_exist() -> None:
 
 @cache
 def code_names() -> frozenset[str]:
-    """Return every name that code has, and the test that a new contributor writes."""
+    """Return every name in the code, and the test that a new contributor writes."""
     taught = re.findall(r"\bdef (test_\w+)", DOCUMENTS["deploy/docs/contributing-command.md"])
     return frozenset(dir(builtins)).union(taught, *(read.names for read in modules().values()))
 
 
 def is_there(dotted: str) -> bool:
-    """Whether a dotted name is a package or a module of ours, or what one has at its top (a method's class counts)."""
+    """Whether a dotted name is a package or module of ours, or a name at a module's top (for a method its class)."""
     parts = dotted.split(".")
     for count in range(len(parts), 0, -1):
         module, rest = ".".join(parts[:count]), parts[count:]
@@ -300,7 +300,7 @@ def packages() -> frozenset[str]:
 
 @cache
 def path_ends() -> frozenset[str]:
-    """Return every end of every path of ours, with and without its suffix."""
+    """Return every trailing part of every path of ours, with and without its suffix."""
     found = set[str]()
     for folder in (*documents.FOLDERS, "tests"):
         for path in (ROOT / folder).rglob("*"):
@@ -312,7 +312,7 @@ def path_ends() -> frozenset[str]:
 
 
 def stale(text: str) -> Iterator[str]:
-    """Yield each name of code that a text cites and that is not there."""
+    """Yield each name of code that a text cites and that does not exist."""
     for name in ROLE.findall(text):
         if not (is_there(name) if DOTTED.fullmatch(name) else name.rpartition(".")[2] in code_names()):
             yield name
@@ -330,14 +330,14 @@ def stale(text: str) -> Iterator[str]:
 
 
 def test_names_of_code_in_prose_exist() -> None:
-    """Classes, modules and tests that a docstring, a comment or a page names are there, by the name they have now."""
+    """Classes, modules and tests that a docstring, a comment or a page names exist under that name."""
     wrong = [f"{where}: {name}" for where, text in python_prose() for name in stale(text)]
     wrong += [f"{document}: {name}" for document, text in DOCUMENTS.items() for name in stale(text)]
     assert wrong == []
 
 
 def test_classes_in_docstrings_exist() -> None:
-    """A word between backticks that is written like a class is a name of our code, or listed as one of others."""
+    """A word between backticks that is written like a class is a name of our code, or listed as another project's."""
     known = code_names() | OF_OTHERS
     wrong = [f"{where}: {name}" for where, text in python_prose() for name in CLASS.findall(text) if name not in known]
     assert wrong == []
@@ -345,7 +345,7 @@ def test_classes_in_docstrings_exist() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_a_page_cites_is_here(document: str) -> None:
-    """Each page that a page names is there, with the section, where it names one; and so is each path, fenced or not."""
+    """Each page that a page names exists, with the section if it names one; and so does each path, fenced or not."""
     by_name = {path.rpartition("/")[2]: text for path, text in DOCUMENTS.items()} | {HISTORY: ""}
     text = " ".join(DOCUMENTS[document].split())
     for name, section in CITATION.findall(text):
@@ -358,7 +358,7 @@ def test_what_a_page_cites_is_here(document: str) -> None:
 
 
 def test_a_stale_name_is_found() -> None:
-    """Of each kind one that was: what has gone, or has another name now, is found; what is there is not."""
+    """For each kind, a name that was removed or renamed is found, and an existing one is not."""
     gone = (
         ":class:`~bridge.vault.CannotOpen`",
         ":class:`Wire`",
@@ -381,7 +381,7 @@ def test_a_stale_name_is_found() -> None:
 
 
 def test_a_missing_section_would_be_seen() -> None:
-    """The pattern finds a citation and its section, also across a wrapped line."""
+    """The pattern finds a citation and its section, also across a line break."""
     assert CITATION.findall('as the plan says (design.md, "No such section").') == [("design.md", "No such section")]
     assert NOT_HERE.search("DESIGN section 4")
     assert NOT_HERE.search("facts-matrix, section 3")

@@ -1,4 +1,4 @@
-"""Many rows in one test: none hides another one."""
+"""Many rows in one test: no failure hides another one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.every_row import try_every_row
 
 
 def test_every_row_that_fails_is_told_with_its_reason() -> None:
-    """What is wrong with one row keeps no other from being tried; what was compared is told."""
+    """A failed row prevents no other from being tried; the compared values are reported."""
     tried: list[int] = []
 
     def check(row: int) -> None:
@@ -26,6 +26,6 @@ def test_every_row_that_fails_is_told_with_its_reason() -> None:
 
 
 def test_a_table_without_a_row_tries_nothing() -> None:
-    """And that is no success."""
+    """A table without rows is a failure."""
     with pytest.raises(AssertionError):
         try_every_row(print, ())

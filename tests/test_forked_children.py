@@ -1,4 +1,4 @@
-"""Whether a child that tests fork is what a supervisor starts: the same to the kernel, and a process of its own."""
+"""A forked child equals one that a supervisor starts: the same to the kernel, and an independent process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KINDS = [pytest.param(modules, id=kind[-1]) for kind, modules in MODULES.items()
 
 
 async def shown(stack: Stack) -> dict[str, dict[str, Any]]:
-    """Run a line and return what the kernel shows of its processes: what they were given, and what they did with it."""
+    """Run a line and return the kernel's data of its processes: what they were given, and what they changed."""
     try:
         await stack.start()
         pids = stack.ready.pids
@@ -71,16 +71,16 @@ def kernel_shows(pid: int) -> dict[str, Any]:
         "limits": (proc / "limits").read_text(),
         "locks": sorted(file.name for file in files if file.suffix == ".pid" or file.name == "lock"),
         "how memory goes back": re.findall(r"GLIBC_TUNABLES[^\0]*|PYTHONPATH[^\0]*", (proc / "environ").read_text()),
-        # Without 32 and 33, the C library's own, which it handles once there was a thread: forks need none to wait for.
+        # Without 32 and 33, the C library's own, which it handles after the first thread: forks need no such thread.
         "handled signals": int(status["SigCgt"], 16) & ~(0b11 << 31),
         **{key: status[key] for key in ("Umask", "SigIgn", "SigBlk", "ShdPnd", "NoNewPrivs", "CapEff", "Uid")},
     }
 
 
 async def test_the_kernel_sees_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Words, directory, session, files, mask, limits and signals of forks are those of what `./quietline up` starts.
+    """Command line, directory, session, files, mask, limits and signals of forks are as in children of `./quietline up`.
 
-    Both have mask, limits and signals from this process, which other tests may have changed since its templates began.
+    Both have mask, limits and signals from this process, where other tests may have changed them since its templates began.
     """
     assert forked_children.is_used()
     templates = Templates()
@@ -114,7 +114,7 @@ def environment(name: str) -> dict[str, str]:
 
 
 async def fork(template: Template, folder: Path, name: str) -> tuple[Fork, list[str]]:
-    """Fork a child that tells numbers that it draws and packages that it has, and stays; return it and what it told."""
+    """Fork a child that prints random numbers and its packages, and keeps running; return it and its output."""
     output = (folder / name).open("ab")
     words = ("timeit", "-n1", "-r1", "-s", DRAW + LOADED + SHOW, LAST)
     made = await template.fork(*words, environment=environment(name), directory=folder, umask=0o077, output=output.fileno())
@@ -129,9 +129,9 @@ async def fork(template: Template, folder: Path, name: str) -> tuple[Fork, list[
 
 @pytest.mark.parametrize("template", KINDS, indirect=True)
 async def test_each_is_a_process_of_its_own(tmp_path: Path, template: Template) -> None:
-    """Killed by its id while it is stopped, ended by signals, with who asked, and with who has the template.
+    """A child ends by its id while it is stopped, by signals, with its client, and with the template's owner.
 
-    Each has another process id and draws other numbers; how it ended is told as `subprocess` tells it.
+    Each has its own process id and draws other random numbers; its exit code has the form of `subprocess`.
     """
     place = Path(template.path).parent
     forks = [await fork(template, tmp_path, name) for name in "abcde"]
@@ -161,7 +161,7 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path, template: Template) 
 
 @pytest.mark.parametrize("template", KINDS, indirect=True)
 async def test_none_has_what_another_kind_needs(tmp_path: Path, template: Template) -> None:
-    """A fork has the packages that its own modules import, and no other: none of another kind, none of the tests'."""
+    """A fork has only the packages that its own modules import, none of another kind and none of the tests."""
     child, told = await fork(template, tmp_path, "a")
     child.kill()
     await child.wait()
@@ -176,7 +176,7 @@ async def test_none_has_what_another_kind_needs(tmp_path: Path, template: Templa
 
 
 async def test_who_asks_and_is_stopped_holds_nobody_up(tmp_path: Path, template: Template) -> None:
-    """One that has not sent its order, and one that does not hear how its child ended and has left signals unread."""
+    """A client that has not sent its order delays no other, nor does one that reads neither exit code nor signals."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
         silent.connect(template.path)
         deaf, _ = await fork(template, tmp_path, "a")
@@ -193,7 +193,7 @@ async def test_who_asks_and_is_stopped_holds_nobody_up(tmp_path: Path, template:
 
 
 async def test_a_template_that_was_killed_fails_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its children die with it; who owns it gets another, and who was told of it starts the child's own command."""
+    """Its children die with it; its owner starts another one, and other processes start the child's own command."""
     templates = Templates()
     told, template = Templates(templates.tell()), templates.of[CARRIER]
     try:

@@ -1,4 +1,4 @@
-"""The house rules of ARCHITECTURE.md, "Packages", held by reading the source."""
+"""The house rules of ARCHITECTURE.md, "Packages", checked by reading the source."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ LOOPS: Final = {
     "bridge/matrix/rooms/erasure_probe.py": "reads pages to the last one",
     "bridge/carriers/vendors/rehearsal.py": "reads pages to the last one",
 }
-"""Modules of the bridge with a loop without end of their own, and why it is no `BackgroundLoop`."""
+"""Modules of the bridge with an endless loop that is no `BackgroundLoop`, and the reason."""
 SYNAPSES_OWN: Final = (
     "tests/deploy/module_homeserver.py",
     "tests/deploy/stack/test_provision.py",
@@ -96,13 +96,13 @@ SQL: Final = re.compile(
     re.DOTALL,
 )
 SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "deploy/synapse_module/")
-"""Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
+"""The packages with statements: on our tables, on the Matrix stores, and on Synapse's tables."""
 
 WRITES_ANY_TABLE: Final = {
     "bridge/storage/copying.py": "it moves whole databases from one engine to the other",
     "bridge/storage/migrations.py": "each schema names the table that holds its version",
 }
-"""Modules whose statements write a table that the caller names, and why."""
+"""Modules whose statements write a table that the caller names, and the reason."""
 WRITES_UNNAMED: Final = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+\?")
 
 PASSED_OVER: Final = {
@@ -166,11 +166,11 @@ PASSED_OVER: Final = {
     (Thread, thread_desk_events.RevealRequested): "said by threads to the desk",
     (Thread, thread_desk_events.LegalHoldChanged): "said by threads to the desk",
 }
-"""Every event that an aggregate passes over on purpose, and why."""
+"""Every event that an aggregate ignores on purpose, and the reason."""
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Yield the dotted names of what a module imports, wherever in it; a relative import has no name here and fails."""
+    """Yield the dotted names that a module imports, anywhere in it; a relative import has no such name and fails."""
     for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -181,7 +181,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 def within(folder: str) -> Iterator[tuple[str, ast.Module]]:
-    """Yield the files of one folder."""
+    """Yield path and tree of each module of a folder."""
     yield from ((name, tree) for name, tree in source().items() if name.startswith(f"{folder}/"))
 
 
@@ -218,7 +218,7 @@ def edges_between_packages() -> set[tuple[str, str]]:
 
 
 def test_packages_import_only_what_is_below_them() -> None:
-    """Each import between packages is on the map; the map runs one way: a package imports only what stands before it."""
+    """Each import between packages is on the map; a package imports only packages that are listed before it."""
     order = list(package_map.MAY_IMPORT)
     assert {package_of(file) for file in source()} - {"bot", "bridge"} <= set(order), "a package is not on the map"
     for package, below in package_map.MAY_IMPORT.items():
@@ -238,13 +238,13 @@ def test_packages_import_only_what_is_below_them() -> None:
 
 
 def test_packages_stay_small() -> None:
-    """No folder holds more than twenty modules: a reader looks through one short list."""
+    """No folder has more than twenty modules, so that a reader has one short list."""
     folders = [file.rpartition("/")[0] for file in source() if not file.endswith("__init__.py")]
     assert {folder for folder in folders if folders.count(folder) > 20} == set()
 
 
 def test_tests_mirror_packages() -> None:
-    """`test_name.py` tries `name.py` of the mirrored package, or a part of it (`test_name_part.py`); exceptions say why."""
+    """`test_name.py` tests `name.py` of its package, or a part of it (`test_name_part.py`); exceptions have a reason."""
     unlike = set()
     for folder in MAY_IMPORT:
         for test in (ROOT / "tests" / folder).rglob("test_*.py"):
@@ -260,7 +260,7 @@ def test_tests_mirror_packages() -> None:
 
 
 def test_the_policy_imports_only_what_is_pure() -> None:
-    """`bot` imports itself, `policies`, and what of the standard library knows no clock, no chance and no I/O."""
+    """`bot` imports only itself, `policies`, and modules of the standard library without clock, random numbers and I/O."""
     for file, tree in within("bot"):
         for name in imported(tree):
             top = name.partition(".")[0]
@@ -272,7 +272,7 @@ def test_the_policy_imports_only_what_is_pure() -> None:
 
 @pytest.mark.parametrize("folder", ["bot", "policies"])
 def test_the_policy_asks_no_clock_and_touches_no_file(folder: str) -> None:
-    """Neither `bot` nor `policies` calls `now()`, `today()`, `print`, `open`; files are read in one place, in one way."""
+    """Neither `bot` nor `policies` calls `now()`, `today()`, `print` or `open`; one function reads all files."""
     for file, tree in within(folder):
         for call in (node for node in nodes_of(tree) if isinstance(node, ast.Call)):
             called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
@@ -282,17 +282,17 @@ def test_the_policy_asks_no_clock_and_touches_no_file(folder: str) -> None:
 
 
 def test_every_module_opens_with_its_rule() -> None:
-    """Every module of the house has a docstring."""
+    """Every module of ours has a docstring."""
     assert [file for file, tree in source().items() if not ast.get_docstring(tree)] == []
 
 
 def test_files_stay_small() -> None:
-    """No file is longer than 400 lines: from 300 on one looks whether it is still one concept."""
+    """No file is longer than 400 lines; from 300 on its author checks whether it is still one concept."""
     assert [file for file in source() if len((ROOT / file).read_text(encoding="utf-8").splitlines()) > 400] == []
 
 
 def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
-    """`Phone.reveal` is used to hash and to seal a phone, by `!reveal`, and by carriers; nowhere else."""
+    """`Phone.reveal` is used only to hash and to seal a phone, by `!reveal`, and by carriers."""
     uses = {
         file
         for file, tree in source().items()
@@ -306,9 +306,9 @@ def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
 
 
 def test_one_sqlite_opens_our_files() -> None:
-    """The one that comes with the program: two in one process lose each other's locks, and the system's may lose a commit.
+    """Only the program's own SQLite: two in one process lose each other's locks, and the system's may lose a commit.
 
-    Nothing of ours imports Python's own, or what stands on it, except tests that look into Synapse's database.
+    No module of ours imports Python's `sqlite3`, or a package that uses it, except tests that read Synapse's database.
     """
     tests = {
         path.relative_to(ROOT).as_posix(): ast.parse(text)
@@ -329,9 +329,9 @@ def test_one_sqlite_opens_our_files() -> None:
 
 
 def test_errors_of_asyncpg_stay_where_it_is_opened() -> None:
-    """The rest of the program knows our errors alone, so that both engines fail in the same way; nobody waits for NOTIFY.
+    """The rest of the program uses only our errors, so that both engines fail in the same way; nothing waits for NOTIFY.
 
-    A wake-up that is lost would be a text that waits: each loop looks at its rows, and a standby at the lease.
+    With a lost NOTIFY a text would wait: so each loop polls its rows, and a standby the lease.
     """
     uses = {file for file, tree in source().items() if any(name.partition(".")[0] == "asyncpg" for name in imported(tree))}
     assert uses == {"bridge/storage/postgres_connection.py", "bridge/storage/postgres_probe.py"}
@@ -340,33 +340,33 @@ def test_errors_of_asyncpg_stay_where_it_is_opened() -> None:
 
 
 def statements(tree: ast.Module) -> list[str]:
-    """Return a module's strings that have a statement of SQL, without docstrings; `?` for what an f-string fills in."""
+    """Return a module's strings that contain a statement of SQL, without docstrings; `?` for each value of an f-string."""
     nodes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {ast.get_docstring(node, clean=False) for node in nodes_of(tree) if isinstance(node, nodes)}
     return [text for text in strings(tree) if SQL.search(text) and text not in docstrings]
 
 
 def quoted_kinds(tree: ast.Module) -> list[str]:
-    """Return the classes of events and actions that a string of a module names as SQL does, in single quotes."""
+    """Return the classes of events and actions that a string of a module names in single quotes, as SQL does."""
     kinds = {serialization.kind_name(kind) for kind in (*get_args(Event), *get_args(Action))}
     return [name for text in strings(tree) for name in re.findall(r"'(\w+)'", text) if name in kinds]
 
 
 def test_sql_stands_with_its_tables() -> None:
-    """A statement stands in the package of its tables; everything else calls a function with a name and types."""
+    """A statement is in the package of its tables; all other code calls a function with a name and types."""
     found = {file for file, tree in source().items() if not file.startswith(SQL_PACKAGES) and statements(tree)}
     assert found == set(), "move the statement to bridge/tables"
 
 
 def test_one_module_writes_each_table() -> None:
-    """Whoever wants a row changed calls a function of its table's one writer; a schema makes tables and migrates them."""
+    """Code that changes a row calls a function of the table's only writer; schema modules make and migrate tables."""
     assert {name: sorted(by) for name, by in tables().items() if len(by) != 1} == {}, "move the statement to its owner"
     unnamed = {file for file, tree in within("bridge") if any(map(WRITES_UNNAMED.search, strings(tree)))}
     assert unnamed == WRITES_ANY_TABLE.keys(), "name the table in the statement: this test looks for it there"
 
 
 def test_sql_names_no_class() -> None:
-    """SQL asks for rows of a kind by `serialization.kind_name`: no literal names a class that is renamed one day."""
+    """SQL selects rows of a kind by `serialization.kind_name`: no literal names a class, which may be renamed."""
     found = {file for file, tree in source().items() if quoted_kinds(tree)}
     assert found == set(), "pass `kind_name` of the class as a value"
 
@@ -383,20 +383,20 @@ def test_sql_names_no_class() -> None:
     ],
 )
 def test_sql_is_found(source: str, *, sql: bool, kinds: list[str]) -> None:
-    """A statement is found in a constant, in an f-string, and within a longer one; a sentence is no statement."""
+    """The check finds a statement in a constant, in an f-string and within a longer string; a sentence is none."""
     assert bool(statements(ast.parse(source))) is sql
     assert list(dict.fromkeys(quoted_kinds(ast.parse(source)))) == kinds
 
 
 def test_a_line_says_neither_that_it_reads_nor_that_it_types() -> None:
-    """No request for it is in the source: colleagues see it of each other, by their own clients, and a phone of nobody."""
+    """The source has no such request: colleagues see it of each other in their own clients, and a phone sees nothing."""
     said = re.compile(r"/(?:typing|receipt|read_markers)\b")
     bridge = {file: tree for file, tree in source().items() if file.startswith("bridge/")}
     assert [file for file, tree in bridge.items() if any(map(said.search, strings(tree)))] == []
 
 
 def test_few_places_catch_everything() -> None:
-    """`except Exception` and its wider kin stand where they are listed with a reason; elsewhere an error has a name."""
+    """`except Exception` and wider clauses are only in listed places with a reason; elsewhere an error is named."""
     caught = [
         f"{file}:{node.lineno}"
         for file, tree in source().items()
@@ -409,7 +409,7 @@ def test_few_places_catch_everything() -> None:
 
 
 def test_loops_are_background_loops() -> None:
-    """Nothing in the bridge but the one background loop loops without end, except where it is listed with a reason."""
+    """Only the background loop of the bridge is endless, except in places that are listed with a reason."""
     loops = {
         file
         for file, tree in within("bridge")
@@ -420,7 +420,7 @@ def test_loops_are_background_loops() -> None:
 
 
 def test_each_feature_of_a_message_says_why_it_stands_there() -> None:
-    """Order decides what a message does: above each feature that looks at one is a comment on why it has its place."""
+    """The order of features decides what a message does: a comment above each feature gives the reason for its place."""
     lines = (ROOT / "bot/decide.py").read_text(encoding="utf-8").splitlines()
     table = next(
         node.value

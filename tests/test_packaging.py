@@ -1,4 +1,4 @@
-"""The wheel: it holds all that the project's folders hold, and what is installed from it works without them."""
+"""The wheel contains all files of the project's folders, and an installation from it works without them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _run(*command: str | Path, cwd: Path, ends: int = 0, path: Path | None = Non
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of what git tracks, so that nothing that lies about gets into it."""
+    """Build the wheel from a copy of the files that git tracks, so that it contains no other files."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in _tracked("pyproject.toml", "README.md", *FOLDERS):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def _tracked(*paths: str) -> list[str]:
 
 
 def test_the_wheel_holds_everything(wheel: Path) -> None:
-    """Every file of the four folders is in the wheel, and nothing else but what describes it."""
+    """The wheel contains every file of the four folders and its metadata, and nothing else."""
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert inside == {
         name.removeprefix(f"{MODULE}/") if f"{MODULE}/{IMPORTED}/" in name else name for name in _tracked(*FOLDERS)
@@ -60,7 +60,7 @@ def test_the_wheel_holds_everything(wheel: Path) -> None:
 
 
 def test_the_synapse_module_is_installed_by_itself(tmp_path: Path) -> None:
-    """For an agency's own Synapse: its wheel has the module and nothing else of ours, so neither stands in its path."""
+    """For an agency's own Synapse: the wheel has the module and no other package of ours, so none is on Synapse's path."""
     source, out, site = tmp_path / "source", tmp_path / "wheel", tmp_path / "site"
     for name in _tracked(MODULE):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -80,12 +80,12 @@ def test_what_is_installed_from_the_wheel_works(wheel: Path, tmp_path: Path) -> 
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-    # What is imported below is compiled then, in place of all.
+    # Only modules that are imported below are then compiled, not all.
     _run(*pip, "--no-compile", "--target", site, wheel, cwd=elsewhere)
     quietline = (sys.executable, "-P", site / "bin" / "quietline")
     where = _run(sys.executable, "-P", "-c", "import deploy; print(deploy.__file__)", cwd=elsewhere, path=site)
     assert Path(where.strip()).is_relative_to(site)
     assert _run(*quietline, "version", cwd=elsewhere, path=site).startswith("quietline ")
-    # No agency's words are listed in the base pack: not yet fit for a line, and said so.
+    # The base pack lacks the agency's reviewed texts, so it is not fit for a line, and lint says so.
     assert "leak_words" in _run(*quietline, "policy", "lint", "base", cwd=elsewhere, ends=1, path=site)
     assert "twilio" in _run(*quietline, "exposure", "twilio", cwd=elsewhere, path=site).casefold()

@@ -1,4 +1,4 @@
-"""Files of a run are in memory where there is plenty, and where TMPDIR says if it says so."""
+"""Files of a run are in memory if there is enough, or in TMPDIR if it is set."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from tests import run_directory
 
 ROOM = SimpleNamespace(f_flag=0, f_bavail=run_directory.FREE_BYTES, f_frsize=1)
-"""As much as it takes, and no byte more."""
+"""A file system with exactly the required space."""
 
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Say nothing of where temporary files go, and put back afterwards what was said."""
+    """Unset the directory of temporary files, and restore it afterwards."""
     monkeypatch.setenv("TMPDIR", "put back by the fixture")
     monkeypatch.delenv("TMPDIR")
     monkeypatch.setattr(tempfile, "tempdir", None)

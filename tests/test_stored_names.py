@@ -1,4 +1,4 @@
-"""What a running line has on its disk, or in its rooms, is found again after an update."""
+"""Data that a running line has on its disk, or in its rooms, can be found after an update."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def test_no_stored_name_goes_without_a_migration(tmp_path: Path) -> None:
 
 
 def test_the_list_is_kept_in_order() -> None:
-    """Each name is a line, sorted, so that two changes of the list meet only where they are about the same."""
+    """Each name has its own line, sorted, so that two changes of the list conflict only if they concern the same name."""
     lines = stored_names.LISTED.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(set(lines))

@@ -1,4 +1,4 @@
-"""The table of what takes how long is made from a run's results."""
+"""The table of the tests' costs is made from a run's results."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def test_the_table_adds_up(tmp_path: Path) -> None:
 
 
 def test_the_page_has_a_place_for_it() -> None:
-    """CONTRIBUTING.md has the marks between which the table stands, once."""
+    """CONTRIBUTING.md has the marks around the table, once."""
     assert len(suite_times.PART.findall(suite_times.CONTRIBUTING.read_text(encoding="utf-8"))) == 1

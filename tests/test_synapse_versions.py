@@ -1,4 +1,4 @@
-"""What the pages say of versions of Synapse is what the long run tries."""
+"""The pages name the same versions of Synapse that the long run tries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSION = re.compile(r"\b1\.1\d\d\.\d\b")
 
 
 def rows() -> dict[str, str]:
-    """Return what the table of the module's page says of each version."""
+    """Return the rows of the table on the module's page, by version."""
     text = (ROOT / "deploy" / "synapse_module" / "README.md").read_text(encoding="utf-8")
     table = text.partition("| Synapse | the module |")[2].partition("\n\n")[0]
     cells = [line.split("|") for line in table.splitlines() if line.startswith("| 1.")]
@@ -22,7 +22,7 @@ def rows() -> dict[str, str]:
 
 
 def test_the_table_says_of_each_version_what_is_known() -> None:
-    """Each that the long run tries has its row, and no other one passes."""
+    """Each version that the long run tries has a row, and no other version is said to pass."""
     said = rows()
     assert {version for version in said if (parse(version) or OLDEST) >= OLDEST} == set(VERSIONS)
     assert all("does not start with it" in said[version] for version in said.keys() - set(VERSIONS))
@@ -30,13 +30,13 @@ def test_the_table_says_of_each_version_what_is_known() -> None:
 
 
 def test_the_administrators_page_names_those_that_were_tried() -> None:
-    """Who joins a line to a Synapse reads what it was tried with."""
+    """The page for an administrator who joins a line to a Synapse names the tried versions."""
     text = (ROOT / "deploy" / "docs" / "joining.md").read_text(encoding="utf-8")
     assert VERSION.findall(text.partition("(tried: ")[2].partition(")")[0]) == list(VERSIONS)
 
 
 def test_no_release_is_left_out() -> None:
-    """From the first that has what the module needs to the one that is pinned, each once."""
+    """The list has each release once, from the first that supports the module to the pinned one."""
     releases = [parse(version) for version in VERSIONS]
     assert releases == [(OLDEST[0], minor) for minor in range(OLDEST[1], TESTED[1] + 1)]
     pinned = re.search(r"^matrix-synapse==(\S+)", (ROOT / "deploy/requirements/runtime.txt").read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Types are strict everywhere; `./quietline test` without arguments looks at them here, beside the other tests."""
+"""Types are strict everywhere; `./quietline test` without arguments checks them here, beside the other tests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.timeout(1800)
 def test_types_are_strict() -> None:
-    """Mypy has nothing to say of what `pyproject.toml` names: all of the product, and its tests."""
+    """Mypy finds no error in the files that `pyproject.toml` names: all of the product, and its tests."""
     checked = subprocess.run([sys.executable, "-P", "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
