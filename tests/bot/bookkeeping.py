@@ -1,4 +1,4 @@
-"""What each event means for a thread's texter and phone, by the design and never by the code that is tried."""
+"""What each event means for a thread's texter and phone, by the design and never by the tested code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.bot.strategies import (
 
 
 class Bookkeeping:
-    """Threads, a desk, and an account of what was said and heard in each thread. `now` moves only when it is told to."""
+    """Threads, a desk, and a record of each thread's words and texts. `now` changes only when a test sets it."""
 
     def __init__(self, pack: Pack, *, threads: int) -> None:
         self.pack, self.now, self.desk = pack, NOW, Desk()
@@ -108,7 +108,7 @@ class Bookkeeping:
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
         to_the_phone |= (canned or marked) and event.relation is Relation.OTHER_REPLY
         plain = event.content is Content.TEXT and not event.mentions and to_the_phone
-        # What steps back before another person is never changed into anything else.
+        # A command that steps back because of another person never becomes other words by an edit.
         plain &= not (edited and words.body in STEPS_BACK and event.body != "!different")
         differs = event.differs and not canned
         words.open = plain and not differs and (body in WORDS or canned)
@@ -142,13 +142,13 @@ class Bookkeeping:
             account.say_again(event_id, self.now)
             account.words[event_id].undo = self._undo(owner, event.sender)
         if name == "long":
-            # The length was answered; the hour was not.
+            # The doubt about length was confirmed; the one about the hour was not.
             for held in self.threads[owner].sending.held:
                 if held.event_id in could and held.reason in (HeldReason.WARNED, HeldReason.UNPROMPTED):
                     account.words[held.event_id].held = "WARNED"
 
     def _may_ask(self, owner: str) -> bool:
-        """Tell whether words here may be asked about: the texter is silent, or a colleague may be meant."""
+        """Return whether words may be held here: the texter has been silent, or a colleague may be meant."""
         account = self.account[owner]
         silent = self.now - account.texted_at > 900 or account.times
         return silent or account.hands or self.now - account.offered_at <= 600 + 300 + 30

@@ -1,4 +1,4 @@
-"""What the bridge does with actions: inboxes, timers, rooms, a carrier and a phone, in the bridge's order."""
+"""A model of the bridge's actions: inboxes, timers, rooms, a carrier and a phone, in the bridge's order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from tests.bot.strategies import (
 
 
 class BridgeStandIn(Invariants):
-    """Takes actions. `rooms`: all that was shown, in order; `shown`: what stands, by its ref; `pages`: calls outside."""
+    """Performs actions. `rooms`: all messages, in order; `shown`: present ones by ref; `pages`: calls outside Matrix."""
 
     def __init__(self, pack: Pack, *, threads: int) -> None:
         super().__init__(pack, threads=threads)
@@ -67,7 +67,7 @@ class BridgeStandIn(Invariants):
         self.inbox[owner].append(event)
 
     def attempt(self, owner: str, outcome: Outcome | None) -> None:
-        """Let the outbox try the first text of a thread. None: the carrier asks to try later."""
+        """Send the first text of a thread's outbox. None: the carrier asks to try later."""
         account = self.account[owner]
         if not account.lane:
             return
@@ -94,7 +94,7 @@ class BridgeStandIn(Invariants):
             account.accepted.append(text)
 
     def leave(self, owner: str, user: str) -> None:
-        """Let a person leave a thread's room, decline, or be removed."""
+        """Make a person leave a thread's room, decline, or be removed."""
         account = self.account[owner]
         if user in account.members | account.invited:
             account.members.discard(user)
@@ -102,7 +102,7 @@ class BridgeStandIn(Invariants):
             self.tell(owner, MemberLeft(place=THREAD, user=user))
 
     def join(self, owner: str, user: str) -> None:
-        """Let a person accept an invitation."""
+        """Make a person accept an invitation."""
         account = self.account[owner]
         if user in account.invited:
             account.invited.discard(user)
@@ -110,13 +110,13 @@ class BridgeStandIn(Invariants):
             self.tell(owner, MemberJoined(place=THREAD, user=user))
 
     def _park(self, owner: str) -> None:
-        """Take the room from the thread: what was on its way from there is not heard."""
+        """Take the room from the thread: events on their way from there are ignored."""
         self.inbox[owner] = deque(event for event in self.inbox[owner] if isinstance(event, TextArrived))
         self.timers = {key: due for key, due in self.timers.items() if key[0] != owner}
         self.shown = {key: body for key, body in self.shown.items() if key[0] != owner}
         self.answers = {answer for answer in self.answers if answer[0] != owner}
         before = self.account[owner]
-        # Marks go with their room, also of what the carrier never had; a message is said once and has one id.
+        # Marks are gone with their room, also for texts that the carrier never had; each message has its own id.
         self.receipts = {event_id: mark for event_id, mark in self.receipts.items() if event_id not in before.words}
         self.account[owner] = Expectations(
             stop=before.stop,
@@ -128,7 +128,7 @@ class BridgeStandIn(Invariants):
         )
 
     def _has_gone(self, owner: str, event: Event) -> bool:
-        """Whether something happens in a room that is no longer the thread's: the bridge does not hear it."""
+        """Whether an event is in a room that no longer belongs to the thread: the bridge ignores it."""
         parked = owner != DESK and self.threads[owner].lifecycle.state is ThreadState.PARKED
         return parked and not isinstance(event, TextArrived | TimerDue)
 

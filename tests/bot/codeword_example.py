@@ -1,4 +1,4 @@
-"""A thread whose phone has an agreed word, and what texts hold, as the tests of the codeword begin with them."""
+"""A thread whose phone has an agreed word, and texts with words, for the tests of the codeword."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COVERS = tuple(PACK.say(name) for name in (TextName.COVER_1, TextName.COVER_2, T
 
 
 def agreed(**changed: Any) -> Thread:
-    """Return a thread with Ana as its assignee, an agreed word, and a text that has just come."""
+    """Return a thread with Ana as its assignee, an agreed word, and a text that has just arrived."""
     thread = held()
     thread = replace(thread, codeword=CodewordState(digests=DIGESTS, **changed))
     step: Step[Thread] = then(thread, arrived("hello again", id="recent"), at(0))
@@ -38,7 +38,7 @@ def locked(lock: SendLock) -> Thread:
 
 
 def asked(thread: Thread | None = None, *, seconds: float = 0.0, name: str = "$v") -> Thread:
-    """Return a thread whose challenge the carrier took, as soon as it could after `!verify` was said."""
+    """Return a thread whose challenge the carrier accepted as early as possible after `!verify`."""
     thread = then(thread or agreed(), said("!verify", event_id=name), at(seconds)).aggregate
     thread = then(thread, TimerDue(key="send"), at(seconds + UNDO)).aggregate
     sent: Step[Thread] = then(thread, TextOutcome(ref=f"say:{name}", outcome=Outcome.ACCEPTED), at(seconds + UNDO))
@@ -46,15 +46,15 @@ def asked(thread: Thread | None = None, *, seconds: float = 0.0, name: str = "$v
 
 
 def comes(thread: Thread, word: CodewordMatch, seconds: float, body: str = MASK, **changed: Any) -> Step[Thread]:
-    """Let a text come in which the bridge found this word."""
+    """Decide a text in which the bridge found this word."""
     return then(thread, arrived(body, seconds=seconds, **changed), holding(word, seconds))
 
 
 def holding(word: CodewordMatch, seconds: float) -> Facts:
-    """Return the facts of that moment, with what the bridge found."""
+    """Return the facts of that time, with the word that the bridge found."""
     return at(seconds, codeword_match=word)
 
 
 def leaving(step: Step[Thread]) -> list[tuple[str, float]]:
-    """Return what a step sends to the phone, and no sooner than when."""
+    """Return the texts that a step sends to the phone, each with its earliest time."""
     return [(text.body, text.not_before) for text in of(SendSms, step)]

@@ -1,7 +1,7 @@
-"""What Element's engine rings for, by the push rules that Synapse gives an account that has set none.
+"""The notifications of Element's engine, by Synapse's push rules of an account without its own settings.
 
-Rule of this module: the rules are Synapse's own, in the form in which a client gets them, and the judge is matrix-js-sdk's
-PushProcessor in `element_push.mjs`. An event is given as the client has it once it has decrypted it.
+Rule of this module: the rules are Synapse's own, in the form that a client gets; matrix-js-sdk's PushProcessor evaluates
+them in `element_push.mjs`. Events are given as a client has them after decryption.
 
 Source: `synapse.push.clientformat.format_push_rules_for_user`.
 """
@@ -21,7 +21,7 @@ DRIVER: Final = NodeDriver(Path(__file__).with_name("element_push.mjs"), "matrix
 
 
 def element_push(events: Sequence[Mapping[str, Any]], user: str, *, members: Sequence[str]) -> list[Push]:
-    """Return what each event does to a device of `user` in a room of these members."""
+    """Return each event's notification at a device of `user` in a room with these members."""
     question = {"user": user, "members": [*members], "rules": _rules_of(user), "events": [*events]}
     return [Push(each) for each in DRIVER.ask(question)]
 

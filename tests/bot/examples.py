@@ -1,4 +1,4 @@
-"""A thread, a desk and what people say, in the forms that example tests begin with."""
+"""A thread, a desk and messages for example tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 FORCED = replace(
     with_settings(help_answer="neutral"), canned={"neutral": replace(PACK.texts[TextName.LATER], name="neutral")}
 )
-"""The usual pack on a line whose carrier forces an answer to HELP and INFO."""
+"""The usual pack on a line whose carrier requires an answer to HELP and INFO."""
 ASKS = re.compile(
     r"(?:^|[,;:(]\s*|\b(?:please|and|or|then)\s+)(?:say|write|type|greet|tell|ask|answer|offer)\b", re.IGNORECASE
 )
@@ -57,13 +57,13 @@ def at_desk(body: str, **changed: Any) -> MessageSent:
 
 
 def waiting(**changed: Any) -> Thread:
-    """Return a thread whose first text came a minute ago and was greeted."""
+    """Return a thread whose first text arrived a minute ago and was greeted."""
     thread = Thread(id="t1", designation=NAMED[0], **changed)
     return decide(PACK, at(-60), thread, arrived("hello", seconds=-60, id="first")).aggregate
 
 
 def held(**changed: Any) -> Thread:
-    """Return a thread with Ana as its assignee, in its room, who has read what was there."""
+    """Return a thread with Ana as its assignee, who is in its room and has read everything."""
     thread = waiting(**changed)
     for event in (
         Assigned(assignee=ANA),
@@ -75,14 +75,14 @@ def held(**changed: Any) -> Thread:
 
 
 def staffed_desk() -> Desk:
-    """Return a desk with Ana, Ben and Sue, who supervises; its board was written ten minutes ago."""
+    """Return a desk with Ana, Ben and the supervisor Sue; its board was written ten minutes ago."""
     return decide(
         PACK, at(-600), Desk(roster=MEMBERS, power_levels=((SUE, 50),)), DeadLetterRecorded(short_id="0badcafe")
     ).aggregate
 
 
 def as_usual(member: DeskMember | None) -> DeskMember:
-    """Return a member of a desk as those of `MEMBERS` are, who have seen everything once."""
+    """Return a member of a desk like those of `MEMBERS`, who have seen every explanation once."""
     assert member is not None
     return replace(member, met=SEEN)
 
@@ -93,7 +93,7 @@ def then(aggregate: Any, event: Event, facts: Facts = FACTS) -> Step[Any]:
 
 
 def due(thread: Thread, seconds: float) -> Step[Thread]:
-    """Let the undo window's timer be due some seconds later."""
+    """Decide the undo window's timer, due some seconds later."""
     return decide(PACK, at(seconds), thread, TimerDue(key="send"))
 
 
@@ -119,12 +119,12 @@ def asks_for_words(told: str) -> list[str]:
 
 
 def words(step: Step[Any]) -> str:
-    """Return what a step says in rooms."""
+    """Return the words that a step posts in rooms."""
     return "\n".join(post.body for post in of(SendMessage, step))
 
 
 def alarms(step: Step[Any]) -> list[str]:
-    """Return the names of the alarms a step raises at the desk."""
+    """Return the names of the alarms that a step raises at the desk."""
     return [a.event.alarm.value for a in of(SendEvent, step) if a.owner == DESK and isinstance(a.event, AlarmRaised)]
 
 

@@ -1,6 +1,6 @@
-"""What a thread's texter and phone may expect, kept beside the code that is tried and never read from it.
+"""What a thread's texter and phone may expect, computed independently of the tested code.
 
-Rule of this module: what is in here comes from what was said and heard, and from the design.
+Rule of this module: its content comes from what was said and received, and from the design.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from bot.model.actions import SendSms
 
 @dataclass(slots=True)
 class Words:
-    """What a person said in a thread's room, as the account has it.
+    """A person's words in a thread's room, as recorded here.
 
-    `open`: it may still leave by itself; `held`: why it needs a second word; `times`: how often it may reach the phone.
+    `open`: they may still leave by themselves; `held`: why they need a confirmation; `times`: how often they may reach the
+    phone.
     """
 
     author: str
@@ -27,7 +28,7 @@ class Words:
     held: str = ""
     times: int = 1
     silence: float = 0.0
-    """How old the texter's last text was when this was said; 0 once its author said a second word."""
+    """The age of the texter's last text when this was said; 0 after its author has confirmed it."""
 
 
 @dataclass(slots=True)
@@ -39,17 +40,17 @@ class Expectations:
     confirmed: bool = False
     unsafe: bool = False
     line: bool = False
-    """The texter chose a line for `!unsafe`; `chosen` is the message that lets it leave."""
+    """The texter chose a cover line for `!unsafe`; `chosen` is the message that releases it."""
     chosen: str = ""
     slow_until: float = 0.0
     texted_at: float = 0.0
-    """When the texter last texted something that a person writes."""
+    """The time of the texter's last text that a person wrote."""
     offered_at: float = 0.0
-    """When a person last said `!transfer`."""
+    """The time of the last `!transfer`."""
     hands: bool = False
     """Another person may have the phone: since `!unsafe` or `!different`, until `!safe`."""
     times: bool = False
-    """Safe times were agreed on."""
+    """Safe times are agreed."""
     words: dict[str, Words] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     again: set[str] = field(default_factory=set)
@@ -60,12 +61,12 @@ class Expectations:
     phone: list[SendSms] = field(default_factory=list)
 
     def close(self) -> None:
-        """Nothing that has not left may leave any more."""
+        """Forbid all words that have not left to leave."""
         for words in self.words.values():
             words.open, words.held = False, ""
 
     def say_again(self, event_id: str, now: float) -> None:
-        """Count words as if they were said now, after all others."""
+        """Treat words as if they were said now, after all others."""
         words = self.words.pop(event_id)
         self.words[event_id] = words
         words.open, words.held, words.at, words.heard_at, words.silence = True, "", now, now, 0.0

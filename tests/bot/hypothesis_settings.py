@@ -1,6 +1,6 @@
-"""How hard the property tests try: by day the same hundred examples every time; by night new ones, and many more.
+"""The settings of property tests: by day the same hundred examples every time; by night new ones, and many more.
 
-`QUIETLINE_EXPLORE=1` says that it is night. What a night finds is printed as a blob, and stays as an example of its own.
+`QUIETLINE_EXPLORE=1` selects the night. A failure of a night is printed as a blob, and is then kept as an explicit example.
 """
 
 from __future__ import annotations

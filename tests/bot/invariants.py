@@ -1,4 +1,4 @@
-"""What must hold of every decision, whatever led to it (ARCHITECTURE.md, "Invariants")."""
+"""The invariants of every decision (ARCHITECTURE.md, "Invariants")."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECRET = tuple(words for words in (*TEXTER_WORDS, *WORDS) if len(words) > 5)
 
 
 class Invariants(Bookkeeping):
-    """Stops at once when a decision, or a text that leaves, contradicts the account."""
+    """Fails at once when a decision, or a text that leaves, contradicts the record."""
 
     def _check_thread(self, owner: str, was: Thread, event: Event, actions: tuple[Action, ...]) -> None:
         thread, account = self.threads[owner], self.account[owner]
@@ -95,12 +95,12 @@ class Invariants(Bookkeeping):
     def _check_desk(self, before: Desk, event: Event, actions: tuple[Action, ...]) -> None:
         match event:
             case AssigneeSpoke() if before.member(event.user) is not None:
-                # Who has left meanwhile is nobody at the desk, and spoke nowhere when they come back.
+                # A person who has left is no member of the desk, and has spoken nowhere when they come back.
                 self.spoke[event.user] = event.thread
             case MemberLeft(place=place) if place == DESK:
                 self.spoke.pop(event.user, None)
             case ThreadParked(thread=parked):
-                # Nothing at the desk holds the id of a conversation that is over.
+                # Nothing at the desk contains the id of an ended conversation.
                 self.spoke = {user: thread for user, thread in self.spoke.items() if thread != parked}
             case ThreadQueued():
                 cards = [a.body for a in actions if isinstance(a, SendMessage) and a.ref.startswith(f"card:{event.thread}")]

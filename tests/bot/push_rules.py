@@ -1,7 +1,7 @@
 """Matrix's default push rules, as far as they decide about messages (Client-Server API, "Predefined Rules").
 
-Rules of this module: rules stand in the specification's order, and the first that matches decides; a client evaluates them
-over the decrypted event. Everybody's settings are the defaults.
+Rules of this module: rules have the specification's order, and the first that matches decides; a client evaluates them on
+the decrypted event. All settings are the defaults.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 @unique
 class Push(Enum):
-    """What a rule does: nothing, a silent notification, or a sound with a highlight."""
+    """The effect of a rule: nothing, a silent notification, or a sound with a highlight."""
 
     NOTHING = "nothing"
     NOTIFY = "notify"
@@ -38,9 +38,9 @@ RULES: Final[tuple[tuple[str, Condition, Push], ...]] = (
     ),
     (".m.rule.message", lambda _content, _user: True, Push.NOTIFY),
 )
-"""Override rules, then underride; `.m.rule.room_one_to_one` is left out: none of these rooms counts two members."""
+"""Override rules, then underride; `.m.rule.room_one_to_one` is left out: none of these rooms has only two members."""
 
 
 def push(content: dict[str, Any], user: str) -> Push:
-    """Return what the content of an `m.room.message` does to a member's devices."""
+    """Return the notification of an `m.room.message` with this content at a member's devices."""
     return next(action for _, matches, action in RULES if matches(content, user))

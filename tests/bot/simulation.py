@@ -1,8 +1,8 @@
-"""A small world around `decide`: inboxes, timers, rooms, a carrier and a phone, without a machine under them.
+"""A simulation around `decide`: inboxes, timers, rooms, a carrier and a phone, in memory.
 
-Rules of this module: it does with actions what the bridge does with them, in the bridge's order; beside that it keeps its
-own account of what was said and heard, and stops at once when a decision or the phone contradicts it. What the account
-says comes from the design and never from the code that is tried.
+Rules of this module: it performs actions as the bridge does, in the bridge's order. It also keeps its own record of what
+was said and received, and fails at once when a decision or the phone contradicts it. The record follows the design and
+never the tested code.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tests.bot.strategies import (
 
 
 class Simulation(BridgeStandIn):
-    """Two threads and a desk by default, and what people, texters and time can do to them."""
+    """Two threads and a desk by default, with the acts of people and texters, and time."""
 
     def __init__(self, pack: Pack, *, threads: int = 2) -> None:
         super().__init__(pack, threads=threads)
@@ -49,18 +49,18 @@ class Simulation(BridgeStandIn):
         self.settle()
 
     def copy(self) -> Self:
-        """Return a world that goes on from here by itself. It shares the values that nothing changes."""
+        """Return a copy that continues independently. It shares immutable values."""
         other = copy.copy(self)
         vars(other).update({name: _copied(value) for name, value in vars(self).items()})
         return other
 
     def new_id(self) -> str:
-        """Return an id that was not there before."""
+        """Return a new id."""
         self._count += 1
         return f"${self._count}"
 
     def say(self, where: str, sender: str, body: str, **changed: Any) -> str:
-        """Let a person say something in a thread's room, or at the desk; return the id of the message."""
+        """Say something as a person in a thread's room, or at the desk; return the id of the message."""
         event_id = self.new_id()
         place = DESK if where == DESK else THREAD
         usual: dict[str, Any] = {"place": place, "sender": sender, "event_id": event_id, "body": body, "at": self.now}
@@ -68,7 +68,7 @@ class Simulation(BridgeStandIn):
         return event_id
 
     def reaches(self, owner: str, assignee: str, body: str) -> None:
-        """Let words of the assignee pass their undo window, and the carrier take them."""
+        """Say words as the assignee, let their undo window pass, and let the carrier accept them."""
         self.say(owner, assignee, body)
         self.settle()
         self.pass_time(8)
@@ -77,7 +77,7 @@ class Simulation(BridgeStandIn):
         self.settle()
 
     def tap(self, where: str, sender: str, key: str, target: str, *, trusted: bool = True) -> None:
-        """Let a person react to something of ours."""
+        """React to a message of ours, as a person."""
         place = DESK if where == DESK else THREAD
         event_id = self.new_id()
         self.tell(
@@ -89,7 +89,7 @@ class Simulation(BridgeStandIn):
         self.tell(owner, TextArrived(id=self.new_id(), body=body, at=self.now))
 
     def open(self, owner: str, assignee: str) -> None:
-        """Let a texter begin and be greeted, and a person become the assignee and join."""
+        """Open a thread: the texter is greeted, and a person becomes the assignee and joins."""
         self.text(owner, "hi, are you there?")
         self.settle()
         self.attempt(owner, Outcome.ACCEPTED)
@@ -99,30 +99,30 @@ class Simulation(BridgeStandIn):
         self.settle()
 
     def assignee(self, owner: str) -> str | None:
-        """Return who is the assignee, once everybody agrees on it."""
+        """Return the assignee, after all inboxes are decided."""
         self.settle()
         self.agree()
         return self.threads[owner].assignment.assignee
 
     def seen(self, room: str) -> str:
-        """Return everything that was ever shown, as it was first said or edited, in one room."""
+        """Return everything that one room ever showed, including edits."""
         return "\n".join(post.body for where, post in self.rooms if where == room)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass; timers that are due become events."""
+        """Let time pass; due timers become events."""
         self.now += seconds
         for (owner, key), _ in sorted((item for item in self.timers.items() if item[1] <= self.now), key=lambda i: i[1]):
             del self.timers[owner, key]
             self.tell(owner, TimerDue(key=key))
 
     def settle(self) -> None:
-        """Decide until no inbox holds anything."""
+        """Decide until all inboxes are empty."""
         while owners := [owner for owner, events in self.inbox.items() if events]:
             for owner in owners:
                 self.work(owner)
 
     def work(self, owner: str) -> None:
-        """Decide one event of an owner, as the engine does, and take the actions."""
+        """Decide one event of an owner, as the engine does, and perform the actions."""
         if not self.inbox[owner]:
             return
         event = self.inbox[owner].popleft()
@@ -163,7 +163,7 @@ class Simulation(BridgeStandIn):
         return decide(self.pack, facts, aggregate, event)
 
     def agree(self) -> None:
-        """Check that desk and threads name the same assignees. Only true when no inbox holds anything."""
+        """Check that desk and threads name the same assignees. Valid only when all inboxes are empty."""
         told: dict[str, Any] = {line.thread: line.assignee for line in self.desk.threads}
         told |= {entry.thread: None for entry in self.desk.flood.crowd.values()}
         are = {thread.id: thread.assignment.assignee for thread in self.threads.values() if thread.lifecycle.last_inbound}

@@ -1,7 +1,7 @@
-"""What can happen, and the states it can happen in, as Hypothesis strategies.
+"""Hypothesis strategies of events and of the states in which they happen.
 
 Rules of this module: every class of the closed union has a strategy, made from its fields, so that a new event or a new
-field without one is an error here and not a gap; words come from small sets, so that ids meet.
+field without one is an error here and not a gap; values come from small sets, so that ids collide.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", 
 """Two advocates, a supervisor, and a person who is not on the roster."""
 STAFF: Final = (ANA, BEN, SUE)
 SEEN: Final = tuple(thread_desk_events.Situation)
-"""Nothing is new to the usual people (`test_first_times.py` has newcomers)."""
+"""The usual people have seen every explanation (`test_first_times.py` has newcomers)."""
 MEMBERS: Final = (
     DeskMember(user=ANA, role=Role.ADVOCATE, met=SEEN),
     DeskMember(user=BEN, role=Role.ADVOCATE, met=SEEN),
@@ -68,11 +68,11 @@ NAMED: Final = ("amber heron", "quiet maple", "plain river")
 STOPS: Final = ("STOP", " stop ", "Stop.", "ALTO", "OPT OUT")
 STARTS: Final = ("START", "start.")
 TEXTER_WORDS: Final = ("hi, are you there?", "ES", "english", "", "please make him STOP", "Liked “ok”", "I'm driving")
-"""What a texter says; with STOPS and STARTS each word of these has one meaning that the tests know without the code."""
+"""A texter's texts; like STOPS and STARTS, each has one meaning that the tests know without the code."""
 BY_PHONES: Final = TEXTER_WORDS[-2:]
-"""What of it a phone sends by itself."""
+"""Those of them that a phone sends by itself."""
 WORDS: Final = ("I am here. Are you safe?", "Sí, claro: 5:30", "mail me at ana@example.org", "ok", "take your time 🙂")
-"""What an assignee says to the phone."""
+"""An assignee's words for the phone."""
 NOTES: Final = (
     "// careful",
     "!status",
@@ -84,18 +84,18 @@ NOTES: Final = (
     "please look, @ben",
     "\u200b//x",
 )
-"""What looks like that and is a note."""
+"""Words that look like these and are notes."""
 LEAKS: Final = (
     "ask @sue:line.example",
     "see https://matrix.to/#/!r:line.example",
     "like amber heron, or quiet maple",
     " ",
 )
-"""What the assignee may say and the phone must not get."""
+"""An assignee's words that the phone must not get."""
 LONG: Final = "long " * 300
 WARNED: Final = ("call me at 555-0134-222", "wait at 12 Oak Street")
 DOUBTS: Final = (LONG, *WARNED)
-"""What the phone gets only after a second word: `!long`, `!anyway`."""
+"""Words that the phone gets only after `!long` or `!anyway`."""
 CANNED: Final = {
     "!say handover": TextName.HANDOVER,
     "!say clarify": TextName.CLARIFY,
@@ -108,16 +108,16 @@ CANNED: Final = {
     "!urgent": TextName.URGENT,
     "!different": TextName.DIFFERENT,
 }
-"""Which text a command puts into the undo window. With anything behind it, it puts nothing there."""
+"""The text that each command puts into the undo window. With words after the command it puts nothing there."""
 EDITED: Final = ("!limits", "!options", "!tips")
-"""Those of them that become own words by an edit, behind a colon; `!say name: words` says own words at any time."""
+"""Those of them that become own words by an edit, after a colon; `!say name: words` says own words at any time."""
 STEPS_BACK: Final = tuple(PACK.say(TextName.DIFFERENT, language) for language in PACK.languages)
 SECOND: Final = {"again": ("LATE", "UNKNOWN"), "anyway": ("WARNED",), "long": ("LONG",)}
-"""Which second word lets leave what was held for which reason (design.md, "Who is heard")."""
+"""The command that releases words held for each reason (design.md, "Who is heard")."""
 
 
 def with_settings(**changed: Any) -> Pack:
-    """Return the pack with other numbers."""
+    """Return the pack with changed settings."""
     return replace(PACK, settings=replace(PACK.settings, **changed))
 
 
@@ -169,11 +169,11 @@ BOTH: Final = (False, True)
 MOMENTS: Final = (0.0, NOW, NOW - LATE, NOW - LATE - 1)
 """Times at which something ends or begins."""
 SPAN: Final = 1000
-"""Seconds before and after now in which the other times are."""
+"""Other times are at most this many seconds before or after now."""
 times = st.floats(min_value=NOW - SPAN, max_value=NOW + SPAN) | st.sampled_from(MOMENTS)
 _some_times = (*MOMENTS * 32, *(NOW - SPAN + 2 * SPAN * n / 127 for n in range(128)))
 TIME: Final[Field] = times if EXPLORES else _some_times
-"""A state has dozens of times; by day they are some of a number, and by night any (`tests/bot/value_strategies.py`)."""
+"""A state has dozens of times: by day from a small set, by night arbitrary (`tests/bot/value_strategies.py`)."""
 TIME_OR_NEVER: Final[Field] = st.just(0.0) | times if EXPLORES else as_often(0.0, _some_times)
 PLACES: Final = (DESK, THREAD, OFFICE + ANA)
 REFS: Final = ("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", "tally", "")
@@ -274,7 +274,7 @@ OTHERWISE: Final[dict[tuple[type, str], Field]] = {
     (line_incidents.CalendarUnread, "hours"): as_often(None, range(100)),
     (line_incidents.CalendarUnread, "problem"): CalendarProblem,
 }
-"""Fields whose name means something else in that event."""
+"""Fields whose name has another meaning in that event."""
 
 EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
     kind: made(
@@ -542,5 +542,5 @@ FORWARD: Final = {
     DeliveryReceipt.HELD: {DeliveryReceipt.NOT_SENT, DeliveryReceipt.RETRACTED, DeliveryReceipt.LEAVING},
     DeliveryReceipt.RETRACTED: {DeliveryReceipt.DELIVERED},
 }
-"""Which receipt may take the place of which: said here a second time, on purpose, and not read from the code.
-Back to LEAVING only by a second word of their author."""
+"""Which receipt may replace which: repeated here on purpose, and not read from the code. Back to LEAVING only by a
+confirmation of their author."""

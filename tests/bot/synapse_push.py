@@ -1,8 +1,8 @@
-"""What Synapse's own evaluator says of an event, by the default push rules that it has compiled in.
+"""The result of Synapse's own evaluator for an event, by its built-in default push rules.
 
 Rules of this module: a homeserver evaluates what it sees, which in an encrypted room is `m.room.encrypted`; a phone
-evaluates the same rules once it has decrypted the event. Both ask the same evaluator here. Parameters that a version of
-Synapse does not know are left out, and switches of proposals are off, as they are by default.
+evaluates the same rules after decryption. Both use the same evaluator here. Parameters that a version of Synapse does not
+have are left out, and switches of proposals are off, as by default.
 
 Source: `synapse.push.bulk_push_rule_evaluator.BulkPushRuleEvaluator._action_for_event_by_user`.
 """
@@ -16,7 +16,7 @@ from tests.bot.push_rules import Push
 
 
 def synapse_push(event: Mapping[str, Any], user: str, *, members: int) -> Push:
-    """Return what an event does to the devices of a member whose display name is their user name."""
+    """Return an event's notification at the devices of a member whose display name is their user name."""
     from synapse.synapse_rust.push import FilteredPushRules, PushRuleEvaluator, PushRules
 
     rules = called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
@@ -40,19 +40,19 @@ def synapse_push(event: Mapping[str, Any], user: str, *, members: int) -> Push:
 
 
 def message_event(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a message as a phone has it once it has decrypted it."""
+    """Return a message as a phone has it after decryption."""
     return {"type": "m.room.message", "sender": "@policy:line.example", "room_id": "!r", "content": content}
 
 
 def encrypted_event(relation: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return a message as the homeserver has it. `relation`: what stands in clear beside the ciphertext."""
+    """Return a message as the homeserver has it. `relation`: the unencrypted `m.relates_to`."""
     content: dict[str, Any] = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgA", "session_id": "s"}
     content |= {"m.relates_to": dict(relation)} if relation else {}
     return {"type": "m.room.encrypted", "sender": "@policy:line.example", "room_id": "!r", "content": content}
 
 
 def called(kind: Callable[..., Any], values: dict[str, Any]) -> Any:
-    """Call a class of Synapse's with the parameters that this version of it has."""
+    """Call a class of Synapse with the parameters that this version has."""
     names = [name.strip() for name in str(getattr(kind, "__text_signature__", "()")).strip("()").split(",")]
     return kind(*(values.get(name, False) for name in names))
 

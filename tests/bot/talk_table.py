@@ -1,4 +1,4 @@
-"""The measured table of talk about a texter: what is missed and what is held by mistake, as it stands in both pages.
+"""The measured table of talk about a texter, in both pages: what is missed and what is held by mistake.
 
 `python -m tests.bot.talk_table` writes it there.
 """
@@ -39,13 +39,13 @@ PACK: Final = shipped("base")
 
 
 def is_held(body: str) -> bool:
-    """Tell whether the guard asks about words, with the base pack, in a thread in which nothing else is a reason to."""
+    """Return whether the guard holds words, with the base pack, in a thread without other reasons."""
     return guard.doubts(PACK, at(5), held(), body, ANA, own=True) != ()
 
 
 @cache
 def measure() -> dict[tuple[str, str, str], tuple[list[str], int]]:
-    """Return by part, language and `hold` or `leave` the words that went wrong, and how many there are."""
+    """Return, by part, language and `hold` or `leave`, the wrongly treated words and the number of all."""
     return {
         (part, language, kind): ([body for body in bodies if is_held(body) != (kind == "hold")], len(bodies))
         for part, languages in CORPUS.items()
@@ -55,7 +55,7 @@ def measure() -> dict[tuple[str, str, str], tuple[list[str], int]]:
 
 
 def table(words: str, of: str, missed: str, mistaken: str) -> str:
-    """Return the table as it stands in a page, with these words."""
+    """Return the table as text for a page, with these words."""
     figures = measure()
     columns = [(part, language) for part in ("known", "fresh", "blind", "common") for language in CORPUS[part]]
 
@@ -73,7 +73,7 @@ def table(words: str, of: str, missed: str, mistaken: str) -> str:
 
 
 def written(page: Path) -> str:
-    """Return the table that is in a page."""
+    """Return the table that a page contains."""
     return page.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
 
 

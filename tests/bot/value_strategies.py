@@ -1,7 +1,8 @@
 """Values of many small fields as Hypothesis strategies, with few draws.
 
-Rule of this module: a field that has few values is no draw of its own. A desk has hundreds of such fields, and their draws
-cost more than most decisions: several of them are the digits of one number. The first value of a field is its simplest.
+Rule of this module: a field with few values has no draw of its own. A desk has hundreds of such fields, and their draws
+would cost more than most decisions: so several fields are the digits of one drawn number. The first value of a field is its
+simplest.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.control import current_build_context
 
 MOST: Final = 1 << 20
-"""Values of one number: from 24 bits on Hypothesis prefers small ones, and most fields would stay at their first value."""
+"""The range of one number: from 24 bits on Hypothesis prefers small numbers, so most fields would keep their first
+value."""
 
 T = TypeVar("T")
 Field: TypeAlias = st.SearchStrategy[Any] | Iterable[Any]
-"""A strategy, or the few values that there are."""
+"""A strategy, or the few possible values."""
 Number: TypeAlias = tuple[st.SearchStrategy[int], list[tuple[str, tuple[Any, ...]]]]
-"""One draw, and the fields with their values whose choices it holds."""
+"""One draw, and the fields, with their values, that it chooses."""
 
 
 def made(kind: Callable[..., T], /, **given: Field) -> st.SearchStrategy[T]:
-    """Return a strategy of what `kind` makes of these fields; what it made is shown as that call where a test fails."""
+    """Return a strategy of `kind` called with these fields; a failed test shows the value as that call."""
     drawn = {name: field for name, field in given.items() if isinstance(field, st.SearchStrategy)}
     few = {name: tuple(field) for name, field in given.items() if not isinstance(field, st.SearchStrategy)}
     return _made(kind, tuple(_numbers(few)), drawn)
@@ -60,20 +62,20 @@ def _numbers(few: dict[str, tuple[Any, ...]]) -> Iterable[Number]:
 
 
 def as_often(first: T, others: Iterable[Any]) -> tuple[Any, ...]:
-    """Return values of which the first comes as often as all the others together."""
+    """Return values in which the first is as frequent as all the others together."""
     others = tuple(others)
     return (first,) * len(others) + others
 
 
 def subsets(values: Iterable[T], most: int | None = None) -> tuple[frozenset[T], ...]:
-    """Return every set of these, the smallest first. `most`: as many as a set may hold."""
+    """Return every subset of the values, the smallest first. `most`: the largest size of a set."""
     values = tuple(values)
     sizes = range(len(values) + 1 if most is None else most + 1)
     return tuple(frozenset(each) for each in chain.from_iterable(combinations(values, size) for size in sizes))
 
 
 def rows(values: Iterable[T], *, unique: bool = False) -> tuple[tuple[T, ...], ...]:
-    """Return every row of up to two of these; the empty one, and those of one, as often as all of two together."""
+    """Return every row of up to two values; the empty one, and those of one, as often as all of two together."""
     values = tuple(values)
     pairs = tuple(permutations(values, 2)) if unique else tuple(product(values, repeat=2))
     short = ((), *((value,) for value in values))

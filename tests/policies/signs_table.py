@@ -1,4 +1,4 @@
-"""The measured table of signs: hits and false alarms over the corpus, as it stands in the pages of both languages.
+"""The measured table of signs, in the pages of both languages: hits and false alarms over the corpus.
 
 `python -m tests.policies.signs_table` writes it there.
 """
@@ -22,14 +22,14 @@ PAGES: Final = {
 }
 """The pages, and three words of the table in the language of each."""
 CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = parse_yaml(Path(__file__).parent / "signs_corpus.yaml")
-"""By part (`known`, `fresh`), language and signs, separated by spaces (`none`: it is no sign): the texts."""
+"""The texts by part (`known`, `fresh`), language and signs, separated by spaces (`none`: no sign)."""
 BEGIN: Final = "<!-- measured: python -m tests.policies.signs_table -->"
 END: Final = "<!-- end -->"
 
 
 @dataclass
 class Figures:
-    """How often a sign was there and found, was there, and was found where it was not."""
+    """The numbers of found signs, of present signs, and of false alarms."""
 
     hits: int = 0
     there: int = 0
@@ -62,7 +62,7 @@ def measure() -> dict[tuple[str, str, Sign], Figures]:
 
 
 def table(sign: str = "sign", of: str = "of", texts: str = "texts") -> str:
-    """Return the table as it stands in a page, with these words."""
+    """Return the table as text for a page, with these words."""
     figures = measure()
     size = {
         (part, language): sum(1 for p, lang, _, _ in cases() if (p, lang) == (part, language))
@@ -83,7 +83,7 @@ def table(sign: str = "sign", of: str = "of", texts: str = "texts") -> str:
 
 
 def written(page: Path) -> str:
-    """Return the table that is in a page."""
+    """Return the table that a page contains."""
     return page.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
 
 

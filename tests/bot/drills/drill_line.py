@@ -1,7 +1,7 @@
-"""A rehearsal line without a machine under it: desk, threads, handsets and time, to play drills to their debrief.
+"""A simulated rehearsal line: desk, threads, handsets and time, to play drills to their debrief.
 
-Rule of this module: it does with actions what bridge and rehearsal carrier do with them, and decides nothing; people do
-what a test says, and time passes from one thing that is due to the next.
+Rule of this module: it performs actions as bridge and rehearsal carrier do, and decides nothing; people do what a test
+says, and time jumps from one due act to the next.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ LONGEST: Final = 2 * 3600.0
 
 @dataclass
 class DrillLine:
-    """`phone`: what each handset got, by its tag; `offices`: what each office was told; `shown`: all that staff were told.
+    """`phone`: the texts of each handset, by its tag; `offices`: each office's messages; `shown`: all messages to staff.
 
-    `noted`: what would stand in the audit or the report; `in_offices`, `redacted`: our messages by place and name; `react`:
-    called for each text, some seconds after it came; `leave`: called for each when it leaves the handset, `way` seconds
-    before it comes.
+    `noted`: what the audit or the report would contain; `in_offices`, `redacted`: our messages by place and ref; `react`:
+    called for each text, some seconds after its arrival; `leave`: called for each text when it leaves the handset, `way`
+    seconds before its arrival.
     """
 
     react: Callable[[DrillLine, str, int], None]
@@ -78,7 +78,7 @@ class DrillLine:
     redacted: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Let the staff be there."""
+        """Bring the staff to the desk."""
         self._inbox: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._timers: dict[tuple[str, str], float] = {}
         self._later: list[tuple[float, int, Callable[[], None]]] = []
@@ -90,7 +90,7 @@ class DrillLine:
         self._settle()
 
     def say(self, owner: str, body: str, *, sender: str = ANA, place: str = "") -> None:
-        """Let a person say something, in a thread's room, at the desk or in an office, and follow it up."""
+        """Say something as a person, in a thread's room, at the desk or in an office, and decide all that follows."""
         self._count += 1
         where = place or (DESK if owner == DESK else THREAD)
         self._said = f"$m{self._count}"
@@ -99,7 +99,7 @@ class DrillLine:
         self._settle()
 
     def edit(self, thread: str, body: str, *, sender: str = ANA) -> None:
-        """Let a person change what was said last."""
+        """Edit the last message, as a person."""
         self._count += 1
         said = f"$m{self._count}"
         event = MessageSent(
@@ -115,30 +115,30 @@ class DrillLine:
         self._settle()
 
     def delete(self, thread: str, *, sender: str = ANA) -> None:
-        """Let a person delete what was said last."""
+        """Redact the last message, as a person."""
         self._inbox[thread].append(MessageRedacted(place=THREAD, sender=sender, target=self._said))
         self._settle()
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
-        """Let something be done some seconds later."""
+        """Schedule a call some seconds later."""
         self._count += 1
         self._later.append((self.now + seconds, self._count, do))
 
     def run(self) -> None:
-        """Let time pass until no drill runs any more. Fails when one has no end."""
+        """Let time pass until no drill runs. Fails if one does not end."""
         until = self.now + LONGEST
         while self.desk.drills:
             self._go_on()
             assert self.now <= until, "a drill has no end"
 
     def run_until(self, at: float) -> None:
-        """Let everything happen that is due until then."""
+        """Perform everything that is due until that time."""
         while min(*self._timers.values(), *(when for when, *_ in self._later)) <= at:
             self._go_on()
         self.now = at
 
     def _go_on(self) -> None:
-        """Let time pass to what is due next, and let that happen."""
+        """Advance to the next due act, and perform it."""
         timer = min(self._timers, key=lambda key: self._timers[key])
         later = min(self._later, key=lambda each: each[:2], default=None)
         self.now = max(self.now, min(self._timers[timer], later[0] if later else math.inf))
@@ -183,7 +183,7 @@ class DrillLine:
     def _perform(self, owner: str, action: Action) -> None:
         match action:
             case SendEvent(event=EnrolmentRequested() as asked):
-                # The two words are typed in the office, which the bridge takes: here they are taken at once.
+                # The two words are typed in the office and the bridge stores them: here they are stored at once.
                 self._inbox[asked.thread].append(EnrolmentFinished(user=asked.user, digests=DIGESTS))
             case SendEvent():
                 self._inbox[action.owner].append(action.event)
@@ -228,11 +228,11 @@ class DrillLine:
 
 
 Advocate: TypeAlias = Callable[[DrillLine, str, int], None]
-"""What a person does some seconds after each text: the line, the thread, and how many texts there were before."""
+"""What a person does some seconds after each text; gets the line, the thread, and the number of earlier texts."""
 
 
 def play(name: str, language: str, advocate: Advocate, *, reads: str = "en") -> DrillLine:
-    """Play a drill to its end. `reads`: in which language the software speaks to the advocate."""
+    """Play a drill to its end. `reads`: the advocate's staff language."""
     line = DrillLine(react=advocate)
     line.say(DESK, f"!lang me {reads}")
     line.say(DESK, f"!drill {name} {language}")

@@ -1,6 +1,7 @@
 """What a practised advocate says in each drill that comes with Quietline.
 
-Rule of this module: it is what the practices ask; the walk with a set clock and the drills on a running line use the same.
+Rule of this module: the answers follow the practices; the walk with a manual clock and the drills on a running line use the
+same ones.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tests.bot.drills.drill_line import Advocate, DrillLine
 from tests.bot.strategies import BEN
 
 ELSE: Final = "I am here. Take your time."
-"""What is said after a text for which nothing else is."""
+"""The answer to a text without an answer of its own."""
 GOOD: Final[dict[str, dict[int, tuple[str, ...]]]] = {
     "first-contact": {
         1: ("!limits",),
@@ -29,11 +30,11 @@ GOOD: Final[dict[str, dict[int, tuple[str, ...]]]] = {
     "shift-change": {},
     "silence": {2: ("!safecheck", "!later")},
 }
-"""What a practised advocate says after a text, by how many texts there were before; in place of one kind sentence."""
+"""The advocate's words after a text, by the number of earlier texts; in place of one kind sentence."""
 
 
 def practised(name: str) -> Advocate:
-    """Return an advocate who does what the practices ask."""
+    """Return an advocate who follows the practices."""
 
     def react(line: DrillLine, thread: str, number: int) -> None:
         if line.threads[thread].assignment.assignee is None:
@@ -49,7 +50,7 @@ def practised(name: str) -> Advocate:
 
 
 def hand_over(line: DrillLine) -> None:
-    """Hand both threads to Ben, who accepts."""
+    """Transfer both threads to Ben, who accepts."""
     for thread in list(line.threads):
         line.say(thread, "!say handover")
         line.after(15, partial(line.say, thread, f"!transfer {BEN} she has two children"))

@@ -1,4 +1,4 @@
-"""Calendar files to try: a small one is written by its entries' lines."""
+"""Calendar files for tests, made from the lines of their entries."""
 
 from __future__ import annotations
 
