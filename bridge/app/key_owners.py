@@ -84,7 +84,7 @@ async def replace_room_keys(services: Services, owners: Collection[str], policy:
     """
     used, count = set(await warm_rooms.used_rooms(services.database)), 0
     for room in await rooms_of_ours(services.database):
-        if room.room_id not in used or room.lives_on or (room.owner and room.owner not in owners):
+        if room.room_id not in used or room.is_permanent or (room.owner and room.owner not in owners):
             continue
         try:
             await services.vault.load(room.key_owner)

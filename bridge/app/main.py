@@ -30,7 +30,7 @@ from bridge.app.standby import wait_for_lead
 from bridge.config.load import ConfigError, line_directory, load
 from bridge.config.sections import Config
 from bridge.engine.timers import ClockSetRight
-from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
+from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
@@ -280,7 +280,7 @@ def _final_problems(leaves: list[BaseException]) -> list[str]:
         match leaf:
             case CannotStart(problems=start_problems):
                 problems += start_problems
-            case ReplacedByAnother(user_id=user_id):
+            case IdentityTakenOver(user_id=user_id):
                 problems.append(f"{user_id}: {REPLACED}")
             case IdentityInUse(user_id=user_id):
                 problems.append(f"{user_id}: {IN_USE}")

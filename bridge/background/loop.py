@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from bridge.background.backoff import DEFAULT_WAITS, RETRIED, Backoff, Waits
 from bridge.background.corruption import CorruptionPolicy
-from bridge.matrix.api.http_client import ReplacedByAnother, TokenRefused
+from bridge.matrix.api.http_client import IdentityTakenOver, TokenRefused
 from bridge.storage.errors import DatabaseError
 
 
@@ -41,12 +41,12 @@ class BackgroundLoop:
         self._pending.set()
 
     async def run(self) -> None:
-        """Work until cancelled. Raises `TokenRefused`, `ReplacedByAnother` and what no waiting heals."""
+        """Work until cancelled. Raises `TokenRefused`, `IdentityTakenOver` and what no waiting heals."""
         while True:
             self._pending.clear()
             try:
                 wait = min(await self._run_once(), self._max_sleep)
-            except (TokenRefused, ReplacedByAnother):
+            except (TokenRefused, IdentityTakenOver):
                 raise
             except RETRIED as error:
                 await asyncio.sleep(self._backoff.record(error))

@@ -86,7 +86,7 @@ class RoomClient:
         self.puppet = puppet.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:
-        """Encrypt and send; returns the event id, the same one for the same `txn` while the homeserver `remembers` it.
+        """Encrypt and send; returns the event id: the same one for a `txn` that the homeserver knows already.
 
         Raises `Permanent` for a room that is not ours or whose key is destroyed: there is no way to send in the clear.
         """
@@ -128,7 +128,7 @@ class RoomClient:
             return False
         return True
 
-    def remembers(self, speaker: Speaker, created: float) -> bool:
+    def knows_transactions_since(self, speaker: Speaker, created: float) -> bool:
         """Whether the homeserver knows the transaction ids of events made since then (seconds since the epoch).
 
         It keeps them for a day, and only for the device that sent them: not for a device that was replaced.
@@ -181,7 +181,7 @@ class RoomClient:
         if kind == "thread":
             await self.set_puppet_name(room_id, name)
         room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
-        if not room.lives_on:
+        if not room.is_permanent:
             await self._vault.create(room.key_owner)
         self._crash(CrashPoint.ROOM_KEY_WRITTEN)
         members = dict.fromkeys([self._policy.user_id, *invite], "join")
@@ -296,13 +296,13 @@ class RoomClient:
             answer = await who.client.request("GET", "joined_rooms")
             room_ids |= set(strings_in(answer.get("joined_rooms"))) - known
         for room_id in sorted(room_ids):
-            if erase is not None and await self._made(room_id):
+            if erase is not None and await self._is_our_room(room_id):
                 await erase(room_id)
                 continue
             for who in (self._puppet, self._policy):
                 await self._leave_and_forget(who, room_id)
 
-    async def _made(self, room_id: str) -> bool:
+    async def _is_our_room(self, room_id: str) -> bool:
         """Whether we made a room that we are in, for a conversation or an office."""
         path, query = ("rooms", room_id, "state", "m.room.create"), {"format": "event"}
         try:

@@ -24,12 +24,12 @@ from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     GONE,
-    gone_until,
     members_of,
     membership_of,
-    note_back,
-    note_lost,
-    put_back_at,
+    record_lost_member,
+    record_return,
+    rollback_time,
+    rollback_time_of_leaver,
     room_of,
     set_membership,
 )
@@ -38,7 +38,7 @@ from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
 
 
-class Compared(NamedTuple):
+class ComparisonResult(NamedTuple):
     """How many memberships differed from our record, and which people to invite because the homeserver has lost them."""
 
     changed: int
@@ -67,18 +67,18 @@ class RoomComparison:
 
         Raises what `HomeserverClient` raises.
         """
-        absent = sorted(set(rooms) - await self._joined(self._policy))
+        absent = sorted(set(rooms) - await self._joined_room_ids(self._policy))
         return [room_id for room_id in absent if not await self._is_in(room_id)]
 
     async def is_outside(self, room_id: str) -> bool:
         """Whether one of our identities is missing from a room where it should be: then a refusal there is not final."""
         room = await room_of(self._database, room_id)
         for who in (self._policy,) if room is not None and room.kind == "office" else (self._policy, self._puppet):
-            if room_id not in await self._joined(who):
+            if room_id not in await self._joined_room_ids(who):
                 return True
         return False
 
-    async def compare_members(self, room_id: str) -> Compared:
+    async def compare_members(self, room_id: str) -> ComparisonResult:
         """Correct our record of a room's members. Raises what `HomeserverClient` raises."""
         known_members = await members_of(self._database, room_id)
         try:
@@ -87,7 +87,7 @@ class RoomComparison:
             raise
         except Permanent as error:
             log.event("room_comparison.members_refused", status=error.errcode or error.status)
-            return Compared(0, [])
+            return ComparisonResult(0, [])
         member_events = dict(_memberships(answer))
         compared = await self._database.commit(
             lambda transaction: self._correct(transaction, room_id, known_members, member_events)
@@ -97,7 +97,7 @@ class RoomComparison:
         self._committed()
         return compared
 
-    async def _joined(self, who: Identity) -> set[str]:
+    async def _joined_room_ids(self, who: Identity) -> set[str]:
         rooms = (await who.client.request("GET", "joined_rooms")).get("joined_rooms")
         if not isinstance(rooms, list):  # a missing list must not count as empty: every room would be made again
             raise Transient(HTTPStatus.OK, "QUIETLINE_NO_ROOMS")
@@ -116,7 +116,7 @@ class RoomComparison:
 
     async def _correct(
         self, transaction: Transaction, room_id: str, known_members: Mapping[str, str], member_events: Mapping[str, Json]
-    ) -> Compared:
+    ) -> ComparisonResult:
         items: list[Membership | MemberNamed | MemberReturned] = []
         changed, lost = 0, list[str]()
         for user_id in sorted(known_members.keys() | member_events.keys()):
@@ -124,7 +124,7 @@ class RoomComparison:
             before = known_members.get(user_id, "")
             now = "leave" if event is None else str(object_at(event, "content").get("membership"))
             is_lost = now in GONE and before in {"join", "invite"} and user_id not in self._ours
-            if is_lost and event is not None and not await _is_of_before(transaction, room_id, user_id, event):
+            if is_lost and event is not None and not await _predates_rollback(transaction, room_id, user_id, event):
                 continue
             if is_lost:
                 # Each comparison finds them until the homeserver has the invitation, so a crash loses no invitation.
@@ -132,7 +132,7 @@ class RoomComparison:
             elif now == before or (now in GONE and before in {"", *GONE}):
                 continue
             elif before in GONE and user_id not in self._ours:
-                if event is not None and await _is_back(transaction, room_id, user_id, event):
+                if event is not None and await _record_return(transaction, room_id, user_id, event):
                     items.append(MemberReturned(room_id=room_id, user_id=user_id))
                 continue
             if (await membership_of(transaction, room_id, user_id) or "") != before:
@@ -143,7 +143,9 @@ class RoomComparison:
                 continue
             changed += 1
             await (
-                note_lost(transaction, room_id, user_id) if is_lost else set_membership(transaction, room_id, user_id, now)
+                record_lost_member(transaction, room_id, user_id)
+                if is_lost
+                else set_membership(transaction, room_id, user_id, now)
             )
             await self._devices.mark(transaction, [user_id])
             if before in {"join", "invite"} and now not in {"join", "invite"}:
@@ -157,21 +159,21 @@ class RoomComparison:
                 items += member_names(room_id, event, self._ours)
         if items:
             await self._sink(transaction, items)
-        return Compared(changed, lost)
+        return ComparisonResult(changed, lost)
 
 
-async def _is_of_before(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
+async def _predates_rollback(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
     """Whether a membership is older than the noted one, because of a rollback of the homeserver."""
-    until = await put_back_at(transaction, room_id, user_id)
+    until = await rollback_time(transaction, room_id, user_id)
     return until is not None and int_field(event, "origin_server_ts", default=0) <= until
 
 
-async def _is_back(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
+async def _record_return(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
     """Note that after a rollback a person who had left is in the room; False if that was noted, or they joined later."""
-    until = await gone_until(transaction, room_id, user_id)
+    until = await rollback_time_of_leaver(transaction, room_id, user_id)
     if until is None or int_field(event, "origin_server_ts", default=0) > until:
         return False
-    return await note_back(transaction, room_id, user_id)
+    return await record_return(transaction, room_id, user_id)
 
 
 def _memberships(answer: Json) -> list[tuple[str, Json]]:

@@ -279,12 +279,12 @@ async def _trust_macs(transaction: Transaction) -> None:
         await transaction.execute(f"ALTER TABLE {table} ADD COLUMN mac {transaction.dialect.blob}")
 
 
-async def _devices_that_spoke(transaction: Transaction) -> None:
+async def _add_spoke_column(transaction: Transaction) -> None:
     # Whether a message of a device was read: after the first one it gets the keys once more.
     await transaction.execute("ALTER TABLE matrix_heard ADD COLUMN spoke BOOLEAN NOT NULL DEFAULT FALSE")
 
 
-async def _found_by_kind(transaction: Transaction) -> None:
+async def _room_kind_index(transaction: Transaction) -> None:
     # A change at the desk looks up, among thousands, the desk's room, offices, and rooms without one of our identities.
     await transaction.execute("CREATE INDEX matrix_room_kind ON matrix_room (kind, owner)")
     await transaction.execute(
@@ -310,7 +310,7 @@ async def _under_passing_keys(_transaction: Transaction) -> None:
     pass
 
 
-async def _homeserver_put_back(transaction: Transaction) -> None:
+async def _homeserver_rollback(transaction: Transaction) -> None:
     # For memberships that were noted before a rollback of the homeserver: the time of the newest event before it
     # (`gone_ms`), and whether a person who had left was found in the room again (`back`), so that they are removed once
     # more.
@@ -341,11 +341,11 @@ ROOMS: Final = Migrations(
         _announced,
         _withheld,
         _trust_macs,
-        _devices_that_spoke,
-        _found_by_kind,
+        _add_spoke_column,
+        _room_kind_index,
         _last_seen,
         _under_passing_keys,
-        _homeserver_put_back,
+        _homeserver_rollback,
     ),
 )
 

@@ -33,7 +33,7 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
-from bridge.matrix.rooms.room_state import note_put_back
+from bridge.matrix.rooms.room_state import record_rollback
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
@@ -293,8 +293,8 @@ class MatrixService:
         """
 
         async def commit(transaction: Transaction) -> None:
-            await note_put_back(transaction, rollback.heard_until, again=rollback.noted)
-            await self.devices.owe_all_again(transaction)
+            await record_rollback(transaction, rollback.heard_until, again=rollback.noted)
+            await self.devices.resend_all_keys(transaction)
             await self._note_rollback(transaction, rollback)
             await identity_table.forget_cursor(transaction, self.policy.user_id)
 

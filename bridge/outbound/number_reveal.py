@@ -126,7 +126,7 @@ class NumberReveals:
         ]
 
     async def _send(self, task: OutboxTask, room: str, body: str, n: int) -> str:
-        known = self._room_client.remembers(Speaker.POLICY, task.created)
+        known = self._room_client.knows_transactions_since(Speaker.POLICY, task.created)
         if (event_id := None if known else await self._find(task, room, n)) is not None:
             return event_id
         content = {"msgtype": "m.notice", "body": body, "m.mentions": {}}

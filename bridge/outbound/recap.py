@@ -72,7 +72,7 @@ class RecapSender:
         # On legal hold nothing expires. After the hold the recap expires with the rest.
         until = task.created if on_hold else until
         # If the row is late, an earlier try may have posted words that may have expired: then that one is looked up first.
-        known = not late and self._room_client.remembers(Speaker.POLICY, task.created)
+        known = not late and self._room_client.knows_transactions_since(Speaker.POLICY, task.created)
         event_id = None if known else await self._room_client.find(room, Speaker.POLICY, task.txn)
         if event_id is None:
             until = now + self._lifetime if late else until

@@ -339,7 +339,7 @@ class RoomProvisioner:
         async def commit(transaction: Transaction) -> bool:
             if thread is not None:
                 if await threads.assign_room(transaction, thread, name, room_id):
-                    await room_state.settle_lost(transaction, thread, room_id)
+                    await room_state.delete_lost_rooms(transaction, thread, room_id)
                     return True
                 if invited:  # it must not get another person's words: it is left like any unknown room
                     await room_state.delete_room(transaction, room_id)
@@ -356,7 +356,7 @@ class RoomProvisioner:
 
     async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
         """Invite the people of the room that this one replaces; return whether there were any."""
-        everybody = await room_state.people_of_lost(self._database, thread, room_id)
+        everybody = await room_state.members_of_lost_rooms(self._database, thread, room_id)
         people = [user for user in everybody if user not in self._own_users]
         await self._invite_lost(room_id, people)
         return bool(people)

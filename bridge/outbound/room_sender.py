@@ -325,7 +325,7 @@ class RoomSender:
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
         """Look for the events of this row at the homeserver, when it may have forgotten the transaction id."""
-        if self._room_client.remembers(speaker, task.created):
+        if self._room_client.knows_transactions_since(speaker, task.created):
             return None
         return await self._room_client.find(room, speaker, txn or task.txn)
 

@@ -11,7 +11,7 @@ from bot.model.line_incidents import HomeserverIncident, InviteFailed, RoomLost
 from bridge.config.sections import Staff
 from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.room_client import RoomClient
-from bridge.matrix.room_comparison import Compared, RoomComparison
+from bridge.matrix.room_comparison import ComparisonResult, RoomComparison
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
 from bridge.services import WakeUps
@@ -105,9 +105,9 @@ class FakeComparison:
     async def missing(self, rooms: Sequence[str]) -> list[str]:
         return sorted(self.lost & set(rooms))
 
-    async def compare_members(self, room_id: str) -> Compared:
+    async def compare_members(self, room_id: str) -> ComparisonResult:
         self.compared.append(room_id)
-        return Compared(0, self.lost_people.get(room_id, []))
+        return ComparisonResult(0, self.lost_people.get(room_id, []))
 
 
 class WatchedProvisioner(RoomProvisioner):

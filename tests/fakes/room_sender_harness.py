@@ -89,7 +89,7 @@ class FakeRoomClient:
     async def remove(self, room_id: str, user: str) -> None:
         self.membership_calls.append(("remove", room_id, user))
 
-    def remembers(self, speaker: Speaker, created: float) -> bool:
+    def knows_transactions_since(self, speaker: Speaker, created: float) -> bool:
         return not self.forgot
 
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:

@@ -79,7 +79,7 @@ class IdentityInUse(HomeserverError):  # noqa: N818 - it says what is so
         self.user_id = user_id
 
 
-class ReplacedByAnother(HomeserverError):  # noqa: N818 - it says what happened
+class IdentityTakenOver(HomeserverError):  # noqa: N818 - it says what happened
     """Our device was deleted, and one that we did not make is in use: another bridge has taken over this identity."""
 
     def __init__(self, user_id: str) -> None:

@@ -41,7 +41,7 @@ def objects_in(value: Any) -> Iterator[Json]:
 def strings_in(value: Any) -> list[str]:
     """Return the strings of a list that have a UTF-8 form and no NUL; a value that is no list has none."""
     items = value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, str) and "\0" not in item and _encodes(item)]
+    return [item for item in items if isinstance(item, str) and "\0" not in item and _is_encodable(item)]
 
 
 def object_at(value: Json, *path: str) -> Json:
@@ -55,7 +55,7 @@ def object_at(value: Json, *path: str) -> Json:
 def string_field(value: Json, name: str, *, longest: int = 65_536) -> str:
     """Return the string `name` of an object: there, not empty, UTF-8, without NUL, at most `longest` characters."""
     text = value.get(name)
-    if not isinstance(text, str) or not text or len(text) > longest or "\0" in text or not _encodes(text):
+    if not isinstance(text, str) or not text or len(text) > longest or "\0" in text or not _is_encodable(text):
         raise Malformed(f"{name} is no usable string")
     return text
 
@@ -102,7 +102,7 @@ def _reject_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _encodes(value: str) -> bool:
+def _is_encodable(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -116,10 +116,10 @@ def _words(own: str, shown: Rendered, *, differs: bool) -> str:
     words = without_quotes(shown.words)
     if not words.strip():
         return own if differs and not shown.quotes and not shown.words else ""
-    return own if _bare(own) == _bare(words) else words
+    return own if _lines_without_marks(own) == _lines_without_marks(words) else words
 
 
-def _bare(words: str) -> list[str]:
+def _lines_without_marks(words: str) -> list[str]:
     """Return the lines of a message without what may differ between two clients' marks for the same list."""
     lines = [ITEM.sub(lambda mark: f"{mark[1] or '-'} ", line.strip(), count=1) for line in words.split("\n")]
     return [" ".join(line.split()) for line in lines if line]

@@ -223,8 +223,8 @@ class ModuleClient:
             enforces=frozenset(_strings(answer, "enforces")),
             problems=(*_strings(answer, "problems"), *of_uploads),
             synapse=str(answer.get("synapse", "")),
-            settings=_told(answer, "settings"),
-            limits=_told(answer, "limits"),
+            settings=_optional_strings(answer, "settings"),
+            limits=_optional_strings(answer, "limits"),
         )
 
     async def _problems_of_uploads(self) -> list[str]:
@@ -282,7 +282,7 @@ def _strings(answer: Json, name: str) -> list[str]:
     return values
 
 
-def _told(answer: Json, name: str) -> tuple[str, ...] | None:
+def _optional_strings(answer: Json, name: str) -> tuple[str, ...] | None:
     return tuple(_strings(answer, name)) if name in answer else None
 
 

@@ -84,7 +84,7 @@ class Rendered(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take a tag; called by the parser."""
         values = {name: value or "" for name, value in reversed(attrs)}
-        self._typed(*_apart(tag))
+        self._append_forms(*_separator(tag))
         if tag in BREAKS and self._hidden and STRUCK.issuperset(open_tag for open_tag, _ in self._hidden):
             # Words on both sides of a struck-out line stay separate.
             self._parts += [" "] if self._last().rstrip() == self._last() != "" else []
@@ -101,7 +101,7 @@ class Rendered(HTMLParser):
             link = (values.get("href", ""), values.get("title", ""), len(self._parts))
             self._links = [*self._links[-DEEPEST:], link]
         elif tag == "br":
-            self._say("\n")
+            self._append_text("\n")
         elif tag in {"ul", "ol"}:
             if not self._begins_item():
                 self._line()
@@ -110,13 +110,13 @@ class Rendered(HTMLParser):
         elif tag == "li":
             self._item(_number(values.get("value", "")))
         elif tag in CELLS and self._parts and not self._last().endswith("\n"):
-            self._say(" | ")
+            self._append_text(" | ")
         elif tag in BREAKS and not self._begins_item():
             self._line(apart=tag == "p" and not self._lists)
         elif tag == "img":
             self._picture(values)
         elif tag == "code":
-            self._typed(values.get("class", "").removeprefix("language-") + "\n", "")
+            self._append_forms(values.get("class", "").removeprefix("language-") + "\n", "")
         elif tag in RAISED:
             self._raised = RAISED[tag]
         # Its writer hid these words, and a phone has nothing to hide them with.
@@ -124,7 +124,7 @@ class Rendered(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Take the end of a tag; called by the parser."""
-        self._typed(*_apart(tag))
+        self._append_forms(*_separator(tag))
         if self._faces and tag == "blockquote":
             self._line()
         elif tag in HIDES:
@@ -148,7 +148,7 @@ class Rendered(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Take words; called by the parser."""
-        self._typed(data)
+        self._append_forms(data)
         if self.quotes and any(tag == "blockquote" for tag, _ in self._hidden):
             self.quotes[-1] = self.quotes[-1] or data.strip()
         if self._hidden:
@@ -160,15 +160,15 @@ class Rendered(HTMLParser):
         data = data[1:] if self._struck and data.startswith(" ") and self._last().endswith(" ") else data
         self._struck = False
         if self._raised and data and self._last()[-1:].isdigit() and data[0].isdigit():
-            self._say(self._raised)
+            self._append_text(self._raised)
         self._raised = ""
-        self._say(data)
+        self._append_text(data)
 
-    def _typed(self, *forms: str) -> None:
+    def _append_forms(self, *forms: str) -> None:
         if forms and not any(tag == "mx-reply" for tag, _ in self._hidden):
             self.pieces.append(forms)
 
-    def _say(self, words: str) -> None:
+    def _append_text(self, words: str) -> None:
         self._parts += [words] if words and not self._hidden else []
 
     def _last(self) -> str:
@@ -177,24 +177,24 @@ class Rendered(HTMLParser):
     def _item(self, value: int | None) -> None:
         if not self._begins_item():
             self._line()
-            self._say("  " * min(len(self._lists) - 1, MOST_INDENT))
+            self._append_text("  " * min(len(self._lists) - 1, MOST_INDENT))
         number = self._lists[-1] if self._lists else None
         if number is not None:
             number = number if value is None else value
             self._lists[-1] = number + 1
         mark = "- " if number is None else f"{number}. "
-        self._typed(f"\n{mark}")
+        self._append_forms(f"\n{mark}")
         self._mark(mark)
 
     def _mark(self, mark: str) -> None:
-        self._say(mark)
+        self._append_text(mark)
         self._marked = len(self._parts)
 
     def _picture(self, values: dict[str, str]) -> None:
         self.unsure |= not values.get("src", "").startswith(UPLOADED)
-        self._typed(values.get("alt", ""))
+        self._append_forms(values.get("alt", ""))
         self._attributes(values.get("src", ""), values.get("title", ""))
-        self._say(values.get("alt", ""))
+        self._append_text(values.get("alt", ""))
 
     def _address(self, href: str, title: str, start: int) -> None:
         """Put a link's address behind its words, unless they say it already, or it is a person and not a page."""
@@ -203,7 +203,7 @@ class Rendered(HTMLParser):
         bare = href.partition(":")[2].lstrip("/") if href.startswith(("mailto:", "tel:")) else href
         known = bare.removeprefix("https://").removeprefix("http://").rstrip("/") in words
         if href.startswith(SCHEMES) and not known and USER_LINK.search(href) is None:
-            self._say(f" ({bare})" if words else bare)
+            self._append_text(f" ({bare})" if words else bare)
 
     def _attributes(self, address: str, title: str) -> None:
         """Note what is typed after the words of a link or a picture, `(address "title")`, and not shown.
@@ -211,18 +211,18 @@ class Rendered(HTMLParser):
         Text that is no address, as in `[call me](5550199)`, was not typed as one: it stays unexplained.
         """
         if address.startswith((*SCHEMES, UPLOADED)):
-            self._typed(address, unquote(address), "")
+            self._append_forms(address, unquote(address), "")
         if title:
-            self._typed(f" {title}", "")
+            self._append_forms(f" {title}", "")
 
     def _begins_item(self) -> bool:
         return 0 < self._marked == len(self._parts)
 
     def _line(self, *, apart: bool = False) -> None:
         if self._parts and not self._last().endswith("\n"):
-            self._say("\n")
+            self._append_text("\n")
         if apart and self._parts and not "".join(self._parts[-2:]).endswith("\n\n"):
-            self._say("\n")
+            self._append_text("\n")
 
 
 def render(html: str, *, faces: bool = False) -> Rendered | None:
@@ -250,11 +250,11 @@ def comes_from(body: str, pieces: Sequence[Piece]) -> bool:
     block, plain HTML tags. Any other loss, addition or change between the two makes it False.
     """
     bare = MARKUP.sub(lambda tag: "\n" if "br" in tag[0].lower() else "", body)
-    typed = dict.fromkeys(map(_bare, (body, unescape(body), bare, unescape(bare))))
+    typed = dict.fromkeys(map(_alphanumerics, (body, unescape(body), bare, unescape(bare))))
     return any(_fits(form, pieces) for form in typed)
 
 
-def _apart(tag: str) -> Iterable[str]:
+def _separator(tag: str) -> Iterable[str]:
     return ("\n",) if tag in BREAKS else ("|",) if tag in CELLS else ()
 
 
@@ -264,7 +264,7 @@ def _number(value: str) -> int | None:
     return int(match[0]) if match else None
 
 
-def _bare(words: str) -> str:
+def _alphanumerics(words: str) -> str:
     """Return letters and digits alone, with one space in place of other characters between them."""
     parts = ("".join(filter(str.isalnum, word)) for word in APART.split(words))
     return " ".join(word for word in parts if word)

@@ -136,11 +136,11 @@ class Identity:
             self.since_ms = now_ms
             account, is_ready = await self.use_device(new), False
         if not is_ready:
-            await self.register(account, take_over=take_over or introduced or await self._was_introduced())
+            await self.register(account, take_over=take_over or introduced or await self._has_earlier_device())
         self.client.device_id = self.device_id
         return self
 
-    async def _was_introduced(self) -> bool:
+    async def _has_earlier_device(self) -> bool:
         """Whether an earlier device of this database is known: its replacement included the check for another bridge."""
         return await identity_table.has_earlier_device(self.database, self.user_id)
 
@@ -171,10 +171,10 @@ class Identity:
     async def commit(self, work: Callable[[Transaction, OlmAccount], Awaitable[T]]) -> T:
         """Commit to the identity's database, with the Olm account read from it."""
 
-        async def begun(transaction: Transaction) -> T:
+        async def with_account(transaction: Transaction) -> T:
             return await work(transaction, await self.olm.begin(transaction))
 
-        return await self.database.commit(begun)
+        return await self.database.commit(with_account)
 
     async def upload_keys(self, *, count: int | None, fallback: bool) -> None:
         """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`.
@@ -301,10 +301,10 @@ class Identity:
         body = {
             **device,
             "one_time_keys": {
-                f"signed_curve25519:{name}": self._signed(account, {"key": key}) for name, key in one_time.items()
+                f"signed_curve25519:{name}": self._sign_key(account, {"key": key}) for name, key in one_time.items()
             },
             "fallback_keys": {
-                f"signed_curve25519:{name}": self._signed(account, {"key": key, "fallback": True})
+                f"signed_curve25519:{name}": self._sign_key(account, {"key": key, "fallback": True})
                 for name, key in fallback.items()
             },
         }
@@ -319,7 +319,7 @@ class Identity:
 
         await self.commit(mark)
 
-    def _signed(self, account: OlmAccount, key: Json) -> dict[str, Any]:
+    def _sign_key(self, account: OlmAccount, key: Json) -> dict[str, Any]:
         return with_signature(key, self.user_id, self.device_id, account.sign)
 
     def _own_keys(self, account: OlmAccount) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
 
 
-class Heard(NamedTuple):
+class NewestEvent(NamedTuple):
     """An event of the homeserver, and its time there in milliseconds; for an erased room only the time."""
 
     room_id: str
@@ -26,7 +26,7 @@ class SyncPosition(NamedTuple):
     """How far an identity's `/sync` was committed, and the newest event of it, if any."""
 
     cursor: str
-    heard: Heard | None
+    heard: NewestEvent | None
 
 
 async def find(reader: Reader, user_id: str) -> Row | None:
@@ -89,7 +89,7 @@ async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None
     row: Any = await reader.fetchrow(query, user_id)
     if row is None:
         return None
-    heard = Heard(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
+    heard = NewestEvent(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
     return SyncPosition(row["cursor"], heard)
 
 
@@ -98,7 +98,7 @@ async def forget_cursor(transaction: Transaction, user_id: str) -> None:
     await transaction.execute("UPDATE matrix_identity SET cursor='' WHERE user_id=$1", user_id)
 
 
-async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: Heard | None) -> None:
+async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: NewestEvent | None) -> None:
     """Note how far this commit brings an identity's `/sync`, and its newest event.
 
     The stored time is the latest of all events so far.
@@ -132,7 +132,7 @@ async def has_earlier_device(reader: Reader, user_id: str) -> bool:
     return await reader.fetchval(query, user_id) is not None
 
 
-async def record_met(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
+async def record_foreign_device(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
     """Note a device that is not ours, if it is new."""
     await transaction.execute(
         """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)

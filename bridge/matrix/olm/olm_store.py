@@ -49,7 +49,7 @@ class OlmStore:
         if row is None:
             return None
         try:
-            pickle = await _opened(self._vault, _account_context(self._user_id), bytes(row["account"]))
+            pickle = await _open(self._vault, _account_context(self._user_id), bytes(row["account"]))
         except (CannotOpen, TypeError):
             raise OlmAccountError("the key of this account is gone") from None
         return OlmAccount.from_pickle(pickle, passphrase=self._pickle_key, shared=bool(row["shared"]))
@@ -64,7 +64,7 @@ class OlmStore:
             self._user_id,
             device_id,
             account.shared,
-            await _sealed(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
+            await _seal(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
         )
 
     async def delete_sessions(self, transaction: Transaction) -> None:
@@ -77,7 +77,7 @@ class OlmStore:
             "UPDATE crypto_account SET shared = $2, account = $3 WHERE account_id = $1",
             self._user_id,
             account.shared,
-            await _sealed(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
+            await _seal(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
         )
 
     async def has_session(self, transaction: Transaction, sender_key: str) -> bool:
@@ -106,9 +106,9 @@ class OlmStore:
             session.id,
             sender_key,
             await self._sealed_session(session),
-            _written(session.creation_time),
-            _written(session.last_encrypted),
-            _written(session.last_decrypted),
+            _format_time(session.creation_time),
+            _format_time(session.last_encrypted),
+            _format_time(session.last_decrypted),
         )
 
     async def update_session(self, transaction: Transaction, session: Session) -> None:
@@ -119,8 +119,8 @@ class OlmStore:
             self._user_id,
             session.id,
             await self._sealed_session(session),
-            _written(session.last_encrypted),
-            _written(session.last_decrypted),
+            _format_time(session.last_encrypted),
+            _format_time(session.last_decrypted),
         )
 
     async def prune(self, transaction: Transaction, sender_key: str, *, most: int) -> None:
@@ -145,16 +145,16 @@ class OlmStore:
 
     async def _sealed_session(self, session: Session) -> bytes:
         pickle = session.pickle(self._pickle_key)
-        return await _sealed(self._vault, _session_context(self._user_id, session.id), pickle)
+        return await _seal(self._vault, _session_context(self._user_id, session.id), pickle)
 
     async def _session(self, row: Row) -> Session:
         context = _session_context(self._user_id, row["session_id"])
         return Session.from_pickle(
-            await _opened(self._vault, context, bytes(row["session"])),
+            await _open(self._vault, context, bytes(row["session"])),
             passphrase=self._pickle_key,
-            creation_time=_read(row["created_at"]),
-            last_encrypted=_read(row["last_encrypted"]),
-            last_decrypted=_read(row["last_decrypted"]),
+            creation_time=_parse_time(row["created_at"]),
+            last_encrypted=_parse_time(row["last_encrypted"]),
+            last_decrypted=_parse_time(row["last_decrypted"]),
         )
 
 
@@ -215,7 +215,7 @@ async def _reseal_accounts(vault: Vault, transaction: Transaction) -> None:
         if _is_stale(vault, bytes(row["account"])):
             context = _account_context(row["account_id"])
             # An account that cannot be opened is replaced at the next start.
-            if (sealed := await _sealed_again(vault, context, bytes(row["account"]))) is not None:
+            if (sealed := await _reseal(vault, context, bytes(row["account"]))) is not None:
                 query = "UPDATE crypto_account SET account = $2 WHERE account_id = $1"
                 await transaction.execute(query, row["account_id"], sealed)
 
@@ -228,28 +228,28 @@ async def _reseal_sessions(vault: Vault, stale: Sequence[tuple[str, str]], trans
     )
     for row in rows:
         context = _session_context(row["account_id"], row["session_id"])
-        if (sealed := await _sealed_again(vault, context, bytes(row["session"]))) is not None:
+        if (sealed := await _reseal(vault, context, bytes(row["session"]))) is not None:
             query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
             await transaction.execute(query, row["account_id"], row["session_id"], sealed)
         else:  # otherwise a damaged session would keep its key until its device sends a message
             await delete_sessions(transaction, row["account_id"], [row["session_id"]])
 
 
-async def _sealed(vault: Vault, context: str, pickle: bytes) -> bytes:
+async def _seal(vault: Vault, context: str, pickle: bytes) -> bytes:
     return await vault.seal_passing(Passing.SESSIONS, context, pickle)
 
 
-async def _opened(vault: Vault, context: str, stored: bytes) -> bytes:
+async def _open(vault: Vault, context: str, stored: bytes) -> bytes:
     """Return a pickle without its seal. Raises `CannotOpen`."""
     return await vault.open_either("", context, stored) if passing_owner_of(stored) else stored
 
 
-async def _sealed_again(vault: Vault, context: str, stored: bytes) -> bytes | None:
+async def _reseal(vault: Vault, context: str, stored: bytes) -> bytes | None:
     try:
-        pickle = await _opened(vault, context, stored)
+        pickle = await _open(vault, context, stored)
     except CannotOpen:
         return None
-    return await _sealed(vault, context, pickle)
+    return await _seal(vault, context, pickle)
 
 
 def _is_stale(vault: Vault, stored: bytes) -> bool:
@@ -274,21 +274,21 @@ async def bring_back(transaction: Transaction, *, latest: float, seconds: int) -
     last, by = datetime.fromtimestamp(latest), timedelta(seconds=seconds)  # noqa: DTZ006 - see above
     query = "SELECT account_id, session_id, created_at, last_encrypted, last_decrypted FROM crypto_olm_session"
     for row in await transaction.fetch(query):
-        times = [_read(row[name]) for name in ("created_at", "last_encrypted", "last_decrypted")]
+        times = [_parse_time(row[name]) for name in ("created_at", "last_encrypted", "last_decrypted")]
         if max(times) > last:
             await transaction.execute(
                 """UPDATE crypto_olm_session SET created_at = $3, last_encrypted = $4, last_decrypted = $5
                    WHERE account_id = $1 AND session_id = $2""",
                 row["account_id"],
                 row["session_id"],
-                *(_written(at - by if at > last else at) for at in times),
+                *(_format_time(at - by if at > last else at) for at in times),
             )
 
 
-def _written(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     """Format a time as Python's sqlite3 does, so that the text sorts by time."""
     return time.isoformat(sep=" ", timespec="microseconds")
 
 
-def _read(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def attempt(error: type[Exception], sentence: str, call: Callable[[], T]) -> T:
+def call_or_raise(error: type[Exception], sentence: str, call: Callable[[], T]) -> T:
     """Return `call()`; any exception of it becomes `error`, with `sentence` and the exception's class name."""
     try:
         return call()
@@ -44,7 +44,7 @@ def attempt(error: type[Exception], sentence: str, call: Callable[[], T]) -> T:
 
 def utf8(text: str) -> bytes:
     """Return the text's bytes. Raises TypeError for anything but a string, UnicodeEncodeError for lone surrogates."""
-    return str.encode(text)  # text.encode() would be an AttributeError, which `attempt` rightly takes for a bug
+    return str.encode(text)  # text.encode() would be an AttributeError, which `call_or_raise` rightly takes for a bug
 
 
 class LibraryObject(Protocol):
@@ -90,7 +90,7 @@ class Pickled(Generic[LibraryT]):
     def pickle(self, passphrase: str) -> bytes:
         """Return the object encrypted, in ASCII. Raises the class's error if the passphrase is empty."""
 
-        def written() -> bytes:
+        def encrypt_pickle() -> bytes:
             salt = secrets.token_bytes(16)
             key, note_key = self._keys(passphrase, salt)
             inner = self._inner.pickle(key).encode()
@@ -99,13 +99,13 @@ class Pickled(Generic[LibraryT]):
                 fields.append(b64encode(ChaCha20Poly1305(note_key).encrypt(_NONCE, self._note, inner)))
             return b".".join(fields)
 
-        return attempt(self._error, f"This {self._kind} could not be pickled", written)
+        return call_or_raise(self._error, f"This {self._kind} could not be pickled", encrypt_pickle)
 
     @classmethod
     def from_pickle(cls, pickle: bytes, passphrase: str) -> Self:
         """Read what `pickle` wrote with this passphrase. Raises the class's error for anything else."""
 
-        def opened() -> tuple[LibraryT, bytes]:
+        def decrypt_pickle() -> tuple[LibraryT, bytes]:
             mark, salt, inner, *notes = bytes(memoryview(pickle)).split(b".")
             if mark != _MARK or len(notes) > 1:
                 raise ValueError
@@ -114,11 +114,11 @@ class Pickled(Generic[LibraryT]):
             note = ChaCha20Poly1305(note_key).decrypt(_NONCE, sealed, inner) if sealed is not None else b""
             return cast("LibraryT", cls._library_class.from_pickle(inner.decode(), key)), note
 
-        inner, note = attempt(cls._error, f"This is no {cls._kind} pickled with that passphrase", opened)
-        return cls._made_of(inner, note)
+        inner, note = call_or_raise(cls._error, f"This is no {cls._kind} pickled with that passphrase", decrypt_pickle)
+        return cls._from_inner(inner, note)
 
     @classmethod
-    def _made_of(cls, inner: LibraryT, note: bytes = b"") -> Self:
+    def _from_inner(cls, inner: LibraryT, note: bytes = b"") -> Self:
         instance = cls.__new__(cls)
         instance._inner, instance._note = inner, note  # noqa: SLF001 -- `instance` is one of us
         return instance

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import vodozemac
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bridge.matrix.olm.pickles import Pickled, attempt, utf8
+from bridge.matrix.olm.pickles import Pickled, call_or_raise, utf8
 
 if TYPE_CHECKING:
     from typing import Self
@@ -106,7 +106,7 @@ class Account(Pickled[vodozemac.Account]):
 
     def sign(self, message: str) -> str:
         """Sign with the Ed25519 identity key. Raises OlmAccountError if the message has no UTF-8 form."""
-        signature = attempt(OlmAccountError, "Not signed", lambda: self._inner.sign(utf8(message)))
+        signature = call_or_raise(OlmAccountError, "Not signed", lambda: self._inner.sign(utf8(message)))
         return signature.to_base64()
 
     def generate_one_time_keys(self, count: int) -> None:
@@ -120,7 +120,7 @@ class Account(Pickled[vodozemac.Account]):
             room = self.max_one_time_keys - len(self._inner.one_time_keys)
             self._inner.generate_one_time_keys(min(count, room))
 
-        attempt(OlmAccountError, "No such number of one-time keys", generate)
+        call_or_raise(OlmAccountError, "No such number of one-time keys", generate)
 
     def generate_fallback_key(self) -> None:
         """Make a new fallback key. The previous one stays usable until the next is made."""
@@ -175,24 +175,24 @@ class Session(Pickled[vodozemac.Session]):
     def matches(self, message: OlmPreKeyMessage) -> bool:
         """Whether the message belongs to this session; a malformed message belongs to none."""
 
-        def matched() -> bool:
+        def matches_session() -> bool:
             return self._inner.session_matches(vodozemac.PreKeyMessage.from_base64(message.ciphertext))
 
         try:
-            return attempt(OlmSessionError, "Not a prekey message", matched)
+            return call_or_raise(OlmSessionError, "Not a prekey message", matches_session)
         except OlmSessionError:
             return False
 
     def encrypt(self, plaintext: str) -> OlmPreKeyMessage | OlmMessage:
         """Encrypt: a prekey message until the other side has answered. Raises OlmSessionError."""
-        message = attempt(OlmSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
+        message = call_or_raise(OlmSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
         kind, data = message.to_parts()
         return (OlmPreKeyMessage if kind == 0 else OlmMessage)(_unpadded(data))
 
     def decrypt(self, message: OlmPreKeyMessage | OlmMessage) -> str:
         """Decrypt, once; invalid UTF-8 becomes U+FFFD. Raises OlmSessionError."""
 
-        def decrypted() -> bytes:
+        def decrypt_message() -> bytes:
             if isinstance(message, OlmPreKeyMessage):
                 if self._note and self._note[:32] == _digest(message):
                     plaintext, self._note = self._note[32:], b""
@@ -200,7 +200,7 @@ class Session(Pickled[vodozemac.Session]):
                 return self._inner.decrypt(vodozemac.PreKeyMessage.from_base64(message.ciphertext).to_any())
             return self._inner.decrypt(vodozemac.AnyOlmMessage.normal(_decoded(message.ciphertext)))
 
-        return attempt(OlmSessionError, "Not decrypted", decrypted).decode(errors="replace")
+        return call_or_raise(OlmSessionError, "Not decrypted", decrypt_message).decode(errors="replace")
 
 
 class InboundSession(Session):
@@ -210,12 +210,12 @@ class InboundSession(Session):
     """
 
     def __init__(self, account: Account, message: OlmPreKeyMessage, identity_key: str) -> None:
-        def made() -> tuple[vodozemac.Session, bytes]:
+        def create_session() -> tuple[vodozemac.Session, bytes]:
             sender = vodozemac.Curve25519PublicKey.from_base64(identity_key)
             prekey = vodozemac.PreKeyMessage.from_base64(message.ciphertext)
             return account._inner.create_inbound_session(sender, prekey)  # noqa: SLF001 -- two halves of one library
 
-        self._inner, plaintext = attempt(OlmSessionError, "No session came of this message", made)
+        self._inner, plaintext = call_or_raise(OlmSessionError, "No session came of this message", create_session)
         self._note = _digest(message) + plaintext
 
 
@@ -223,12 +223,12 @@ class OutboundSession(Session):
     """A session begun by us with a device's identity key and one of its one-time keys. Raises OlmSessionError."""
 
     def __init__(self, account: Account, identity_key: str, one_time_key: str) -> None:
-        def made() -> vodozemac.Session:
+        def create_session() -> vodozemac.Session:
             identity = vodozemac.Curve25519PublicKey.from_base64(identity_key)
             one_time = vodozemac.Curve25519PublicKey.from_base64(one_time_key)
             return account._inner.create_outbound_session(identity, one_time)  # noqa: SLF001 -- two halves of one library
 
-        self._inner = attempt(OlmSessionError, "No session came of these keys", made)
+        self._inner = call_or_raise(OlmSessionError, "No session came of these keys", create_session)
 
 
 # --- Megolm: from one device to a room --------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
     _library_class = vodozemac.InboundGroupSession
 
     def __init__(self, session_key: str) -> None:
-        self._inner = attempt(
+        self._inner = call_or_raise(
             OlmGroupSessionError,
             "This is no session key",
             lambda: vodozemac.InboundGroupSession(vodozemac.SessionKey(session_key)),
@@ -263,7 +263,7 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
 
         Raises OlmGroupSessionError.
         """
-        message = attempt(
+        message = call_or_raise(
             OlmGroupSessionError,
             "Not decrypted",
             lambda: self._inner.decrypt(vodozemac.MegolmMessage.from_base64(ciphertext)),
@@ -272,7 +272,7 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
 
     def export_session(self, message_index: int) -> str:
         """Return a key, for `import_session`, that decrypts from this index on. Raises OlmGroupSessionError."""
-        key = attempt(OlmGroupSessionError, "There is no such index", lambda: self._inner.export_at(message_index))
+        key = call_or_raise(OlmGroupSessionError, "There is no such index", lambda: self._inner.export_at(message_index))
         if key is None:
             raise OlmGroupSessionError("This session does not reach back to that index")
         return key.to_base64()
@@ -280,12 +280,12 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
     @classmethod
     def import_session(cls, session_key: str) -> Self:
         """Make a session from the key that `export_session` returned. Raises OlmGroupSessionError."""
-        inner = attempt(
+        inner = call_or_raise(
             OlmGroupSessionError,
             "This is no exported session key",
             lambda: vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(session_key)),
         )
-        return cls._made_of(inner)
+        return cls._from_inner(inner)
 
 
 class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
@@ -315,7 +315,7 @@ class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
 
     def encrypt(self, plaintext: str) -> str:
         """Return unpadded base64; the index rises by one. Raises OlmGroupSessionError for text without a UTF-8 form."""
-        message = attempt(OlmGroupSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
+        message = call_or_raise(OlmGroupSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
         return message.to_base64()
 
 
@@ -328,12 +328,12 @@ class PkSigning:
     public_key: str
 
     def __init__(self, seed: bytes) -> None:
-        self._key = attempt(PkSigningError, "A seed is 32 bytes", lambda: Ed25519PrivateKey.from_private_bytes(seed))
+        self._key = call_or_raise(PkSigningError, "A seed is 32 bytes", lambda: Ed25519PrivateKey.from_private_bytes(seed))
         self.public_key = _unpadded(self._key.public_key().public_bytes_raw())
 
     def sign(self, message: str) -> str:
         """Return the signature in unpadded base64. Raises PkSigningError."""
-        return _unpadded(attempt(PkSigningError, "Not signed", lambda: self._key.sign(utf8(message))))
+        return _unpadded(call_or_raise(PkSigningError, "Not signed", lambda: self._key.sign(utf8(message))))
 
 
 def ed25519_verify(key: str, message: str, signature: str) -> None:
@@ -345,7 +345,7 @@ def ed25519_verify(key: str, message: str, signature: str) -> None:
         public = vodozemac.Ed25519PublicKey.from_base64(_unpadded(raw))
         public.verify_signature(utf8(message), vodozemac.Ed25519Signature.from_base64(signature))
 
-    attempt(OlmVerifyError, "The signature is not good", verify)
+    call_or_raise(OlmVerifyError, "The signature is not good", verify)
 
 
 def install() -> None:

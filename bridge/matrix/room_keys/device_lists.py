@@ -152,7 +152,7 @@ class DeviceLists:
         await transaction.execute("UPDATE matrix_last_seen SET spoke=$3 WHERE user_id=$1 AND device_id=$2", *who, True)
         # Not counted as its request: a device that cannot read us asks now, and the limit of one hour would delay its keys.
         for sender in sorted(self._ours):
-            await outbound_table.owe_once_more(transaction, *who, sender)
+            await outbound_table.queue_resend(transaction, *who, sender)
         await self.mark(transaction, [device.user_id], stale=False)
 
     async def find(self, transaction: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
@@ -207,12 +207,12 @@ class DeviceLists:
         rows = await transaction.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(transaction, [row["user_id"] for row in rows])
 
-    async def owe_all_again(self, transaction: Transaction) -> None:
+    async def resend_all_keys(self, transaction: Transaction) -> None:
         """After a rollback of the homeserver: query all device lists again, and send every live key, or its refusal, again.
 
         The homeserver has lost to-device messages that were not fetched, and does not know devices made since.
         """
-        await outbound_table.owe_everything(transaction)
+        await outbound_table.queue_resend_to_all(transaction)
         await self.mark_all_dirty(transaction)
 
     async def refresh_stale(self, users: Iterable[str]) -> None:
@@ -354,7 +354,7 @@ class DeviceLists:
         for device_id in had - good:
             await outbound_table.retire_sessions_sent_to(transaction, user_id, device_id)
 
-    async def owe_keys_again(self, transaction: Transaction, device: Device, sender: str) -> None:
+    async def resend_keys_on_request(self, transaction: Transaction, device: Device, sender: str) -> None:
         """At a device's request, mark every live key of one identity as due to it once more; each at most once an hour.
 
         Only of that identity: if the device lost its session with the other one as well, it asks there too. It stays noted
@@ -362,7 +362,7 @@ class DeviceLists:
         written in the same commit, so that a failed commit can be repeated. Keys that it got after the request are not due.
         """
         now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
-        if await outbound_table.owe_as_asked(transaction, *whose, now_ms=now, interval_ms=RESEND_INTERVAL_MS):
+        if await outbound_table.queue_requested_resend(transaction, *whose, now_ms=now, interval_ms=RESEND_INTERVAL_MS):
             await self.mark(transaction, [device.user_id], stale=False)
 
 

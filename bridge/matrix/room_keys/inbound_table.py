@@ -184,7 +184,7 @@ async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) ->
     await transaction.execute(query, latest_ms, by_ms)
 
 
-async def sealed_under(reader: Reader, room_id: str) -> list[Row]:
+async def sessions_in_room(reader: Reader, room_id: str) -> list[Row]:
     """Return `session_id`, `sender`, `learned_ms` of each session of a room; `under`: the first bytes of its ratchet."""
     query = f"SELECT session_id, sender, learned_ms, {_UNDER} AS under FROM matrix_inbound WHERE room_id = $1"  # noqa: S608
     return await reader.fetch(query, room_id)

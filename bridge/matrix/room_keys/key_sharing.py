@@ -60,15 +60,15 @@ class RoomKeySharing:
             return []
         without_key: list[Device] = []
         for sender, to_device in self._senders.items():
-            payloads = await self._payloads(await self._owed(sender, users, room_id, again=again))
+            payloads = await self._payloads(await self._owed_keys(sender, users, room_id, again=again))
             without_key += await to_device.send(payloads, on_sent=self._note_sent)
-            await self._say_withheld(sender, to_device, users)
+            await self._send_withheld(sender, to_device, users)
         if without_key:
             late = {device.user_id for device in without_key}
             await self._database.commit(lambda transaction: self._devices.mark(transaction, late, stale=False, seconds=60))
         return without_key
 
-    async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
+    async def _owed_keys(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
         rows = await outbound_table.owed_keys(self._database, sender, users, room_id, again=again)
         return [row for row in rows if self._devices.trust_mac.is_trusted(row)]
 
@@ -98,7 +98,7 @@ class RoomKeySharing:
         except CannotOpen:  # the key was destroyed meanwhile: nothing is left to read with it
             return None
 
-    async def _say_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:
+    async def _send_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:
         """Tell untrusted devices, once for each session, why they get no key (`m.room_key.withheld`).
 
         It is sent in the clear, because such a device can read nothing else from us; its client shows it for the message.

@@ -56,7 +56,7 @@ class _Session:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class _Retired(Exception):  # noqa: N818 - an answer, not a failure
+class _SessionRetired(Exception):  # noqa: N818 - an answer, not a failure
     """The session was retired, or used elsewhere, between its load from memory and the commit."""
 
 
@@ -82,7 +82,7 @@ class OutboundSessions:
             session = await self._session(identity.user_id, room_id)
             try:
                 ciphertext = await self._encrypt(session, payload)
-            except _Retired:
+            except _SessionRetired:
                 self._drop(identity.user_id, room_id, session)
                 continue
             encrypted: dict[str, Any] = {
@@ -172,7 +172,7 @@ class OutboundSessions:
             if index >= session.reserved:
                 session.reserved = await self._database.commit(partial(self._reserve, session, index))
             elif not await outbound_table.is_active(self._database, session.ratchet.id):
-                raise _Retired
+                raise _SessionRetired
             return session.ratchet.encrypt(payload)
 
     async def _reserve(self, session: _Session, index: int, transaction: Transaction) -> int:
@@ -184,7 +184,7 @@ class OutboundSessions:
             index=index,
         )
         if stored is None:
-            raise _Retired
+            raise _SessionRetired
         return stored
 
     async def _ratchet_ahead(self, session: _Session) -> bytes:

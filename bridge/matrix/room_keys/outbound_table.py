@@ -237,13 +237,13 @@ async def devices_with_keys(reader: Reader, user_id: str) -> set[str]:
     return {row["device_id"] for row in rows}
 
 
-async def owe_once_more(transaction: Transaction, user_id: str, device_id: str, sender: str) -> None:
+async def queue_resend(transaction: Transaction, user_id: str, device_id: str, sender: str) -> None:
     """Mark every key of an identity that a device has as due once more, without a request of the device."""
     query = f"UPDATE matrix_sent SET owed=$4 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
     await transaction.execute(query, user_id, device_id, sender, True)
 
 
-async def owe_as_asked(
+async def queue_requested_resend(
     transaction: Transaction, user_id: str, device_id: str, sender: str, *, now_ms: int, interval_ms: int
 ) -> bool:
     """Mark each key of an identity that a device has as due, except those it asked for within that time.
@@ -255,7 +255,7 @@ async def owe_as_asked(
     return bool(await transaction.fetch(query, user_id, device_id, sender, True, now_ms, now_ms - interval_ms))
 
 
-async def owe_everything(transaction: Transaction) -> None:
+async def queue_resend_to_all(transaction: Transaction) -> None:
     """Mark every key as due once more to each device that has it; devices that get none are told again."""
     await transaction.execute("UPDATE matrix_sent SET owed=$1", True)
     await transaction.execute("DELETE FROM matrix_withheld")
@@ -269,7 +269,7 @@ async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) ->
     await transaction.execute(query, latest_ms, by_ms)
 
 
-async def sealed_in(reader: Reader, room_id: str) -> list[Row]:
+async def sessions_in_room(reader: Reader, room_id: str) -> list[Row]:
     """Return `session_id`, `begun_ms`, `first_key` and `ratchet` of the sessions of our identities in a room."""
     query = "SELECT session_id, begun_ms, first_key, ratchet FROM matrix_session WHERE room_id = $1"
     return await reader.fetch(query, room_id)

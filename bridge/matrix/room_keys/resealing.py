@@ -44,7 +44,7 @@ async def reseal_sessions(database: Database, vault: Vault, *, now_ms: int) -> N
     """Seal again the sessions that are sealed under a retired key, or their room's. May be repeated."""
     with_key = await vault.owners()
     for room in await rooms_of_ours(database):
-        if not room.lives_on:
+        if not room.is_permanent:
             continue
         for use, session_ids in (await _stale_inbound(database, vault, room, now_ms)).items():
             for begin in range(0, len(session_ids), BATCH):
@@ -53,7 +53,7 @@ async def reseal_sessions(database: Database, vault: Vault, *, now_ms: int) -> N
                 await asyncio.sleep(0)
         if await _has_stale_outbound(database, vault, room):
             await database.commit(partial(_reseal_outbound, vault, room, now_ms, database.history))
-        if room.key_owner in with_key and not await _stands_under_room_key(database, room):
+        if room.key_owner in with_key and not await _has_session_under_room_key(database, room):
             await vault.destroy(room.key_owner)
         await asyncio.sleep(0)
 
@@ -67,8 +67,8 @@ async def forget_lost(database: Database, vault: Vault, policy: str) -> None:
     lost = [
         (room.room_id, row["session_id"], row["sender"])
         for room in await rooms_of_ours(database)
-        if room.lives_on
-        for row in await inbound_table.sealed_under(database, room.room_id)
+        if room.is_permanent
+        for row in await inbound_table.sessions_in_room(database, room.room_id)
         if (passing_owner_of(bytes(row["under"])) or room.key_owner) not in keys
     ]
     await _forget(database, lost, policy)
@@ -76,7 +76,7 @@ async def forget_lost(database: Database, vault: Vault, policy: str) -> None:
 
 async def forget_sessions_in(database: Database, room_id: str, policy: str) -> None:
     """Delete the sessions of a thread's room whose key is gone, in the same way, before the room gets another key."""
-    rows = await inbound_table.sealed_under(database, room_id)
+    rows = await inbound_table.sessions_in_room(database, room_id)
     await _forget(database, [(room_id, row["session_id"], row["sender"]) for row in rows], policy)
 
 
@@ -95,7 +95,7 @@ async def _forget(database: Database, lost: Sequence[tuple[str, str, str]], poli
 
 async def _stale_inbound(database: Database, vault: Vault, room: Room, now_ms: int) -> dict[Passing, list[str]]:
     sessions: dict[Passing, dict[str, None]] = {Passing.SESSIONS: {}, Passing.SETTLED: {}}
-    for row in await inbound_table.sealed_under(database, room.room_id):
+    for row in await inbound_table.sessions_in_room(database, room.room_id):
         if _is_stale(vault, row["under"]):
             sessions[_use_of(row["learned_ms"], now_ms)][row["session_id"]] = None
     return {use: [*session_ids] for use, session_ids in sessions.items()}
@@ -104,7 +104,7 @@ async def _stale_inbound(database: Database, vault: Vault, room: Room, now_ms: i
 async def _reseal_inbound(vault: Vault, room: Room, use: Passing, session_ids: list[str], transaction: Transaction) -> None:
     for row in await inbound_table.ratchets(transaction, room.room_id, session_ids):
         where = (room.room_id, row["session_id"], row["sender"])
-        sealed = await _sealed_again(vault, room, use, inbound_seal_context(row["session_id"]), row["ratchet"])
+        sealed = await _reseal(vault, room, use, inbound_seal_context(row["session_id"]), row["ratchet"])
         if sealed is not None:
             await inbound_table.set_ratchet(transaction, *where, sealed)
         elif await vault.has_key(passing_owner_of(bytes(row["ratchet"])) or room.key_owner):
@@ -113,26 +113,26 @@ async def _reseal_inbound(vault: Vault, room: Room, use: Passing, session_ids: l
 
 
 async def _has_stale_outbound(database: Database, vault: Vault, room: Room) -> bool:
-    rows = await outbound_table.sealed_in(database, room.room_id)
+    rows = await outbound_table.sessions_in_room(database, room.room_id)
     return any(_is_stale(vault, part) for row in rows for part in (row["first_key"], row["ratchet"]))
 
 
 async def _reseal_outbound(vault: Vault, room: Room, now_ms: int, history: str, transaction: Transaction) -> None:
-    for row in await outbound_table.sealed_in(transaction, room.room_id):
+    for row in await outbound_table.sessions_in_room(transaction, room.room_id):
         session_id, use = row["session_id"], _use_of(row["begun_ms"], now_ms)
         if _is_stale(vault, row["first_key"]):
-            first_key = await _sealed_again(vault, room, use, first_key_seal_context(session_id), row["first_key"])
+            first_key = await _reseal(vault, room, use, first_key_seal_context(session_id), row["first_key"])
             if first_key is None:
                 await outbound_table.set_ratchet(transaction, session_id, None)  # newcomers could not read its messages
                 continue
             await outbound_table.set_first_key(transaction, session_id, first_key)
         if _is_stale(vault, row["ratchet"]):
             context = ratchet_seal_context(session_id, history)
-            ratchet = await _sealed_again(vault, room, use, context, row["ratchet"])
+            ratchet = await _reseal(vault, room, use, context, row["ratchet"])
             await outbound_table.set_ratchet(transaction, session_id, ratchet)
 
 
-async def _sealed_again(vault: Vault, room: Room, use: Passing, context: str, sealed: bytes) -> bytes | None:
+async def _reseal(vault: Vault, room: Room, use: Passing, context: str, sealed: bytes) -> bytes | None:
     try:
         plain = await vault.open_either(room.key_owner, context, bytes(sealed))
     except CannotOpen:
@@ -152,8 +152,8 @@ def _is_stale(vault: Vault, sealed: bytes | None) -> bool:
     return not under or vault.is_retired(under)
 
 
-async def _stands_under_room_key(database: Database, room: Room) -> bool:
-    rows = await inbound_table.sealed_under(database, room.room_id)
-    ours = await outbound_table.sealed_in(database, room.room_id)
+async def _has_session_under_room_key(database: Database, room: Room) -> bool:
+    rows = await inbound_table.sessions_in_room(database, room.room_id)
+    ours = await outbound_table.sessions_in_room(database, room.room_id)
     parts = [row["under"] for row in rows] + [row[name] for row in ours for name in ("first_key", "ratchet")]
     return any(part is not None and not passing_owner_of(bytes(part)) for part in parts)

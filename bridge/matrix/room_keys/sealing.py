@@ -17,7 +17,7 @@ async def seal_session(vault: Vault, room: Room, context: str, data: bytes, *, u
 
     Raises `CannotOpen` where a thread's room has no key.
     """
-    if room.lives_on:
+    if room.is_permanent:
         return await vault.seal_passing(use, context, data)
     return await vault.seal(room.key_owner, context, data)
 

@@ -51,7 +51,7 @@ class Room:
     key_owner: str
 
     @property
-    def lives_on(self) -> bool:
+    def is_permanent(self) -> bool:
         """Whether the room outlives conversations: the desk, or an office."""
         return self.kind != "thread"
 
@@ -108,7 +108,7 @@ async def delete_unassigned_rooms(transaction: Transaction) -> None:
     )
 
 
-async def people_of_lost(reader: Reader, thread: str, room_id: str) -> list[str]:
+async def members_of_lost_rooms(reader: Reader, thread: str, room_id: str) -> list[str]:
     """Return the members of the lost rooms of a thread that has this room now, our identities included."""
     rows = await reader.fetch(
         f"""SELECT DISTINCT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
@@ -120,7 +120,7 @@ async def people_of_lost(reader: Reader, thread: str, room_id: str) -> list[str]
     return [row["user_id"] for row in rows]
 
 
-async def settle_lost(transaction: Transaction, thread: str, room_id: str) -> None:
+async def delete_lost_rooms(transaction: Transaction, thread: str, room_id: str) -> None:
     """Delete the rows of lost rooms of a thread, after all their members were invited to this one."""
     query = "DELETE FROM matrix_room WHERE kind = 'thread' AND owner = $1 AND room_id <> $2"
     await transaction.execute(query, thread, room_id)
@@ -216,7 +216,7 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
     return str(before or "")
 
 
-async def note_put_back(transaction: Transaction, heard_until: int, *, again: bool) -> None:
+async def record_rollback(transaction: Transaction, heard_until: int, *, again: bool) -> None:
     """Note with every membership a rollback of the homeserver to before that time (ms).
 
     `again`: the same rollback was noted before, and no sync was committed since, so people found to be back stay noted. The
@@ -225,27 +225,27 @@ async def note_put_back(transaction: Transaction, heard_until: int, *, again: bo
     await transaction.execute("UPDATE matrix_member SET back = (back AND $2), gone_ms = $1", heard_until, again)
 
 
-async def put_back_at(reader: Reader, room_id: str, user_id: str) -> int | None:
+async def rollback_time(reader: Reader, room_id: str, user_id: str) -> int | None:
     """Return the time (ms) to which a rollback was noted since we noted this membership; else None."""
     query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2"
     at: int | None = await reader.fetchval(query, room_id, user_id)
     return at
 
 
-async def gone_until(reader: Reader, room_id: str, user_id: str) -> int | None:
+async def rollback_time_of_leaver(reader: Reader, room_id: str, user_id: str) -> int | None:
     """Return the same if the person had left before the rollback; else None."""
     query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN ('leave', 'ban')"
     at: int | None = await reader.fetchval(query, room_id, user_id)
     return at
 
 
-async def note_lost(transaction: Transaction, room_id: str, user_id: str) -> None:
+async def record_lost_member(transaction: Transaction, room_id: str, user_id: str) -> None:
     """Note that a person whom the homeserver has lost counts as invited; the noted rollback stays."""
     query = "UPDATE matrix_member SET membership='invite' WHERE room_id=$1 AND user_id=$2"
     await transaction.execute(query, room_id, user_id)
 
 
-async def note_back(transaction: Transaction, room_id: str, user_id: str) -> bool:
+async def record_return(transaction: Transaction, room_id: str, user_id: str) -> bool:
     """Note that a person who had left is in the room again; False if that was noted before."""
     query = "UPDATE matrix_member SET back=$3 WHERE room_id=$1 AND user_id=$2 AND NOT back RETURNING user_id"
     return await transaction.fetchval(query, room_id, user_id, True) is not None

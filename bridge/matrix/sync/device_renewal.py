@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bridge.matrix.api.http_client import Permanent, ReplacedByAnother, TokenRefused, UnknownDevice
+from bridge.matrix.api.http_client import IdentityTakenOver, Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json, objects_in
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import IN_USE_MS, Identity
@@ -51,7 +51,7 @@ class DeviceRenewal:
     async def renew(self) -> None:
         """Check whether the homeserver has the device, and make another if not.
 
-        Raises `ReplacedByAnother`, `UnknownDevice` when it is too early for another, and what `HomeserverClient` raises.
+        Raises `IdentityTakenOver`, `UnknownDevice` when it is too early for another, and what `HomeserverClient` raises.
         """
         async with self._lock:
             if not self._identity.client.suspended:
@@ -92,21 +92,21 @@ class DeviceRenewal:
             if isinstance(device_id := device.get("device_id"), str) and device_id not in ours
         ]
         await self._identity.database.commit(
-            lambda transaction: self._note_met(transaction, [name for name, _ in strange], now)
+            lambda transaction: self._record_foreign_devices(transaction, [name for name, _ in strange], now)
         )
         for device_id, last_seen in strange:
             used: float = met.get(device_id, now)
             if isinstance(last_seen, int) and not isinstance(last_seen, bool):
                 used = to_bridge_time(self._clock, last_seen / 1000) * 1000
             if now - used < IN_USE_MS:
-                raise ReplacedByAnother(self._identity.user_id)
+                raise IdentityTakenOver(self._identity.user_id)
         last = max((int(row["at_ms"]) for row in rows if row["ours"]), default=None)
         if last is not None and 0 <= now - last < MIN_INTERVAL_MS:
             raise UnknownDevice(0, "QUIETLINE_DEVICE_TOO_SOON", RETRY_SECONDS)
 
-    async def _note_met(self, transaction: Transaction, devices: list[str], now: int) -> None:
+    async def _record_foreign_devices(self, transaction: Transaction, devices: list[str], now: int) -> None:
         for device_id in devices:
-            await identity_table.record_met(transaction, self._identity.user_id, device_id, now_ms=now)
+            await identity_table.record_foreign_device(transaction, self._identity.user_id, device_id, now_ms=now)
 
     async def _replace(self) -> None:
         user_id, now = self._identity.user_id, int(self._clock.now() * 1000)

@@ -76,7 +76,7 @@ class DeviceListUpdates:
 
     async def run_once(self) -> None:
         """Do everything that is due now."""
-        await self._unwedging.owe_keys()
+        await self._unwedging.queue_key_resends()
         if marks := await dirty_table.due(self._database, self._now(), BATCH_SIZE):
             await self._refresh(marks)
         # only while the homeserver answers: otherwise the key may still be on its way

@@ -39,7 +39,7 @@ from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transie
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.identity_table import Heard
+from bridge.matrix.olm.identity_table import NewestEvent
 from bridge.matrix.rooms.room_state import GONE
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime import log
@@ -61,17 +61,17 @@ def fresh_timeout() -> str:
     return str(1 + secrets.randbelow(1 << 30))
 
 
-def newest(response: Json, now: float) -> Heard | None:
+def newest(response: Json, now: float) -> NewestEvent | None:
     """Return the newest event of a sync response by its time, if there is one.
 
     `now`: our machine's clock, which limits the time, even if the homeserver's clock is hours ahead.
     """
     ours = int(now * 1000)
-    latest: Heard | None = None
+    latest: NewestEvent | None = None
     for room_id, raw_room in object_at(response, "rooms", "join").items():
         for event in objects_in(object_at(raw_room if isinstance(raw_room, dict) else {}, "timeline").get("events")):
             try:
-                heard = Heard(
+                heard = NewestEvent(
                     room_id, string_field(event, "event_id", longest=MAX_ID_LENGTH), int_field(event, "origin_server_ts")
                 )
                 string_field({"room_id": room_id}, "room_id", longest=MAX_ID_LENGTH)
@@ -109,12 +109,12 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
         return None
     if not reached.cursor:
         await _position_now(identity, no_rooms)  # to learn the homeserver's clock
-        heard_until = _by_its_clock(heard.at, identity.client.server_time, now())
-        return Rollback(heard_until, counts_less=False, noted=await _is_marked(identity, heard))
-    counts_less = await _has_gone_back(identity, reached.cursor, no_rooms)
+        heard_until = _homeserver_time(heard.at, identity.client.server_time, now())
+        return Rollback(heard_until, counts_less=False, noted=await _still_has_mark(identity, heard))
+    counts_less = await _is_rolled_back(identity, reached.cursor, no_rooms)
     if counts_less or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
-        return Rollback(_by_its_clock(heard.at, identity.client.server_time, now()), counts_less)
+        return Rollback(_homeserver_time(heard.at, identity.client.server_time, now()), counts_less)
     return None
 
 
@@ -137,7 +137,7 @@ async def mark(identity: Identity) -> bool:
     return True
 
 
-async def _is_marked(identity: Identity, heard: Heard) -> bool:
+async def _still_has_mark(identity: Identity, heard: NewestEvent) -> bool:
     """Whether the homeserver still has the mark; checked twice, because a worker may lag for a moment."""
     if await _has_mark(identity, heard):
         return True
@@ -148,7 +148,7 @@ async def _is_marked(identity: Identity, heard: Heard) -> bool:
     return False
 
 
-async def _has_mark(identity: Identity, heard: Heard) -> bool:
+async def _has_mark(identity: Identity, heard: NewestEvent) -> bool:
     try:
         answer = await identity.client.request("GET", "user", identity.user_id, "account_data", MARK)
     except HomeserverError as error:
@@ -165,7 +165,7 @@ def _raise_unless_refused(error: HomeserverError) -> None:
         raise error
 
 
-def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
+def _homeserver_time(at: int, server_time: float | None, now: float) -> int:
     """Convert a time to the homeserver's present clock: its time now, minus the time that has passed by our clock.
 
     If the two clocks agree, or the homeserver's was behind all the time, the time stays as it is.
@@ -176,7 +176,7 @@ def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
     return at + ahead if ahead > SKEW_MS or server_time * 1000 < at - SKEW_MS else at
 
 
-def without_heard(response: Json, until: int) -> Json:
+def without_known_events(response: Json, until: int) -> Json:
     """Return a response without the events up to that time.
 
     The current state stays, except old power levels, and old memberships by which a person is out of the room: roles and
@@ -185,11 +185,7 @@ def without_heard(response: Json, until: int) -> Json:
     rooms = {
         room_id: {
             **raw_room,
-            **{
-                name: _without_what_is_made_again(object_at(raw_room, name), until)
-                for name in STATE_AFTER
-                if name in raw_room
-            },
+            **{name: _without_restored_state(object_at(raw_room, name), until) for name in STATE_AFTER if name in raw_room},
             "timeline": {
                 **object_at(raw_room, "timeline"),
                 "events": newer(list(objects_in(object_at(raw_room, "timeline").get("events"))), until),
@@ -201,12 +197,12 @@ def without_heard(response: Json, until: int) -> Json:
     return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
 
 
-def _without_what_is_made_again(state: Json, until: int) -> Json:
+def _without_restored_state(state: Json, until: int) -> Json:
     events = objects_in(state.get("events"))
-    return {"events": [each for each in events if _at(each) > until or not _is_made_again(each)]}
+    return {"events": [each for each in events if _at(each) > until or not _is_restored_state(each)]}
 
 
-def _is_made_again(event: Json) -> bool:
+def _is_restored_state(event: Json) -> bool:
     kind = event.get("type")
     return kind == "m.room.power_levels" or (
         kind == "m.room.member" and object_at(event, "content").get("membership") in GONE
@@ -230,16 +226,16 @@ def _at(event: Json) -> int:
         return -1
 
 
-async def _has_gone_back(identity: Identity, cursor: str, no_rooms: Json) -> bool:
+async def _is_rolled_back(identity: Identity, cursor: str, no_rooms: Json) -> bool:
     """Whether the homeserver's count is lower than before. A sync without a cursor acknowledges nothing."""
     before = _position(cursor)
-    if before is None or not await _counts_less(identity, before, no_rooms):
+    if before is None or not await _is_position_lower(identity, before, no_rooms):
         return False
     await wait(SECOND_LOOK_SECONDS)
-    return await _counts_less(identity, before, no_rooms)
+    return await _is_position_lower(identity, before, no_rooms)
 
 
-async def _counts_less(identity: Identity, before: int, no_rooms: Json) -> bool:
+async def _is_position_lower(identity: Identity, before: int, no_rooms: Json) -> bool:
     now = await _position_now(identity, no_rooms)
     return now is not None and now < before
 
@@ -249,7 +245,7 @@ async def _position_now(identity: Identity, no_rooms: Json) -> int | None:
     return _position((await identity.client.request("GET", "sync", query=query)).get("next_batch"))
 
 
-async def _has_event(identity: Identity, heard: Heard) -> bool:
+async def _has_event(identity: Identity, heard: NewestEvent) -> bool:
     if not heard.event_id:  # its room was erased: only the count can show a rollback
         return True
     refused: str | int = ""

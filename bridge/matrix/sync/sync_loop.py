@@ -93,7 +93,7 @@ async def no_urgent_timers() -> bool:
 class SyncLoop:
     """The loop of one identity.
 
-    `run` until cancelled; of the network's errors it raises `TokenRefused` and `ReplacedByAnother`.
+    `run` until cancelled; of the network's errors it raises `TokenRefused` and `IdentityTakenOver`.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ class SyncLoop:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
         newest = homeserver_rollback.newest(response, self._now())
         if self._heard_until is not None:
-            response = homeserver_rollback.without_heard(response, self._heard_until)
+            response = homeserver_rollback.without_known_events(response, self._heard_until)
         batch = ToDeviceBatch()
         failed = await attempt(transaction, partial(self._write_part, response=response, gaps=gaps, whole=batch))
         if failed is not None:
@@ -236,7 +236,7 @@ class SyncLoop:
                 )
                 if failed is not None:
                     log.failure("matrix.sync_event_failed", failed)
-                    if (failed := await attempt(transaction, partial(self._put_aside, part.unhandled))) is not None:
+                    if (failed := await attempt(transaction, partial(self._record_unhandled, part.unhandled))) is not None:
                         log.failure("matrix.sync_event_not_kept", failed)
         await identity_table.set_cursor(transaction, self._identity.user_id, next_batch, newest)
         return batch, next_batch
@@ -249,7 +249,7 @@ class SyncLoop:
         await self._take(transaction, response, batch, gaps)
         whole.add(batch)
 
-    async def _put_aside(self, unhandled: UnhandledEvent, transaction: Transaction) -> None:
+    async def _record_unhandled(self, unhandled: UnhandledEvent, transaction: Transaction) -> None:
         await self._unhandled(transaction, unhandled)
 
 

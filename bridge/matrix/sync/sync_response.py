@@ -45,8 +45,8 @@ from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     GONE,
     Room,
-    gone_until,
-    note_back,
+    record_return,
+    rollback_time_of_leaver,
     room_of,
     set_levels,
     set_membership,
@@ -190,7 +190,7 @@ class SyncResponseParser:
         if message.lost_ours:  # it could not read our last message, which may have been a key
             known = await self._devices.find(transaction, message.sender, message.sender_key)
             if known is not None and known[1]:
-                await self._devices.owe_keys_again(transaction, known[0], self._policy)
+                await self._devices.resend_keys_on_request(transaction, known[0], self._policy)
         if message.type == "m.room_key":
             learned = await self._inbound_sessions.add_room_key(transaction, message)
             return [] if learned is None else await self._inbound_sessions.retry_with_key(transaction, *learned)
@@ -230,10 +230,12 @@ class SyncResponseParser:
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
         if membership not in MEMBERSHIPS:
             raise Malformed("membership")
-        until = None if user_id in self._ours else await gone_until(transaction, room_id, user_id)
-        if until is not None and (membership not in {"invite", *GONE} or await self._is_of_before(transaction, at, until)):
+        until = None if user_id in self._ours else await rollback_time_of_leaver(transaction, room_id, user_id)
+        if until is not None and (
+            membership not in {"invite", *GONE} or await self._predates_rollback(transaction, at, until)
+        ):
             # From before the rollback, or the person's own act: only a new invitation lets a person who had left come back.
-            is_new = membership not in GONE and await note_back(transaction, room_id, user_id)
+            is_new = membership not in GONE and await record_return(transaction, room_id, user_id)
             return MemberReturned(room_id=room_id, user_id=user_id) if is_new else None
         previous = await set_membership(transaction, room_id, user_id, membership)
         if membership == "invite":  # we may have noted it already, and a session may have begun between invitation and note
@@ -257,7 +259,7 @@ class SyncResponseParser:
             at=at,
         )
 
-    async def _is_of_before(self, transaction: Transaction, at: int, until: int) -> bool:
+    async def _predates_rollback(self, transaction: Transaction, at: int, until: int) -> bool:
         """Whether an event, after a rollback of the homeserver, is not newer than the newest event that was known before.
 
         Only the first response, which is read without a cursor, can have such events: those of a later cursor are newer,

@@ -39,20 +39,20 @@ class Unwedging:
                 query = "INSERT INTO matrix_unwedging (user_id, sender_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
                 await transaction.execute(query, message.sender, message.sender_key)
 
-    async def owe_keys(self) -> None:
+    async def queue_key_resends(self) -> None:
         """Mark every live key of the texter puppet as due again for each of them."""
         rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_unwedging")
         if not rows:
             return
-        await self._database.commit(lambda transaction: self._owe_keys(transaction, rows))
+        await self._database.commit(lambda transaction: self._queue_key_resends(transaction, rows))
         self._crash(CrashPoint.KEYS_OWED)
         await self._identity.database.commit(lambda transaction: _delete_rows(transaction, rows))
 
-    async def _owe_keys(self, transaction: Transaction, rows: Sequence[Any]) -> None:
+    async def _queue_key_resends(self, transaction: Transaction, rows: Sequence[Any]) -> None:
         for row in rows:
             known = await self._devices.find(transaction, row["user_id"], row["sender_key"])
             if known is not None and known[1]:
-                await self._devices.owe_keys_again(transaction, known[0], self._identity.user_id)
+                await self._devices.resend_keys_on_request(transaction, known[0], self._identity.user_id)
 
 
 async def _delete_rows(transaction: Transaction, rows: Sequence[Any]) -> None:

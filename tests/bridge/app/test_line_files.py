@@ -17,7 +17,7 @@ from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, stale_keys
 from bridge.carriers.adapter import InboundText
 from bridge.config.load import load
-from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
+from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
@@ -266,7 +266,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (CannotStart(["/keys.db: missing"]), "keys.db: missing", pager.MESSAGE),
         (ExceptionGroup("", [CannotStart(["/as_token: refused"])]), "as_token: refused", pager.MESSAGE),
         (
-            ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]),
+            ExceptionGroup("", [ExceptionGroup("", [IdentityTakenOver("@policy:x")])]),
             "@policy:x: replaced by another",
             pager.MESSAGE,
         ),

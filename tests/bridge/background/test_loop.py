@@ -10,7 +10,7 @@ import pytest
 from bridge.background import corruption
 from bridge.background.corruption import CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.api.http_client import ReplacedByAnother, TokenRefused, Transient
+from bridge.matrix.api.http_client import IdentityTakenOver, TokenRefused, Transient
 from bridge.storage.errors import Corrupt, Unavailable
 from tests.fakes.bridge_harness import ManualClock
 
@@ -101,7 +101,7 @@ async def test_what_passes_is_tried_again(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [TokenRefused(401, "M_UNKNOWN_TOKEN"), ReplacedByAnother("@line:q.test"), Corrupt("SQLITE_CORRUPT"), ValueError()],
+    [TokenRefused(401, "M_UNKNOWN_TOKEN"), IdentityTakenOver("@line:q.test"), Corrupt("SQLITE_CORRUPT"), ValueError()],
 )
 async def test_what_no_waiting_heals_ends_it(error: Exception) -> None:
     """A refused token, a bridge in our place and a bug end the loop; so does a damaged page without a policy for it."""

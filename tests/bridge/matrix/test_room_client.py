@@ -276,8 +276,8 @@ async def test_transactions_are_relied_on_for_less_than_a_day(rig: Rig) -> None:
     """What was to be said longer ago the homeserver may have forgotten."""
     rig.matrix.policy.since_ms = 0
     now = rig.clock.now()
-    assert rig.room_client.remembers(Speaker.POLICY, now - TXN_ID_LIFETIME + 60)
-    assert not rig.room_client.remembers(Speaker.POLICY, now - TXN_ID_LIFETIME - 1)
+    assert rig.room_client.knows_transactions_since(Speaker.POLICY, now - TXN_ID_LIFETIME + 60)
+    assert not rig.room_client.knows_transactions_since(Speaker.POLICY, now - TXN_ID_LIFETIME - 1)
 
 
 MADE = {

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.matrix.api.events import MemberNamed, MemberReturned, Membership
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.rooms.room_state import members_of, note_put_back, set_membership
+from bridge.matrix.rooms.room_state import members_of, record_rollback, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -95,7 +95,7 @@ async def test_who_had_gone_and_came_again_is_invited(
     """A homeserver that was put back to between the two says that they are out; who has gone since, the sync tells."""
     await record_our_room(rig, people=["@ada:x"])
     server.members = told(ada="leave")
-    await rig.database.commit(lambda transaction: note_put_back(transaction, until, again=False))
+    await rig.database.commit(lambda transaction: record_rollback(transaction, until, again=False))
     for changed in (int(found), 0):
         assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"] if found else [])
     assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if found else "join")
@@ -125,7 +125,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
     server.members = told(ada=membership, bea="leave")
     back = MemberReturned(room_id=ROOM, user_id="@ada:x")
     for until, again, times in ((5, False, 1), (6, True, 1), (7, False, 2)):
-        await rig.database.commit(partial(note_put_back, heard_until=until, again=again))
+        await rig.database.commit(partial(record_rollback, heard_until=until, again=again))
         for _ in range(2):
             assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
         assert rig.events == [back] * times
@@ -135,7 +135,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
 async def test_who_was_invited_since_is_left_to_the_sync(rig: Rig, server: ScriptedHomeserver) -> None:
     """A membership that is newer than what it had told before it was put back may be an invitation by a colleague."""
     await gone(rig)
-    await rig.database.commit(lambda transaction: note_put_back(transaction, 0, again=False))
+    await rig.database.commit(lambda transaction: record_rollback(transaction, 0, again=False))
     server.members = told(ada="join")
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     assert rig.events == []

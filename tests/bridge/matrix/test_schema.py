@@ -42,7 +42,7 @@ class Devices:
     async def find(self, _reader: object, user_id: str, key: str) -> tuple[Any, bool]:
         return (user_id, key), user_id != BEA
 
-    async def owe_keys_again(self, _transaction: object, device: Any, _sender: str) -> None:
+    async def resend_keys_on_request(self, _transaction: object, device: Any, _sender: str) -> None:
         self.owed.append(device)
 
 
@@ -56,8 +56,8 @@ async def test_whose_session_began_again_is_owed_keys(tmp_path: Path) -> None:
     devices, services = Devices(), cast("Any", SimpleNamespace(database=cast("Database", main), crash=never_crash))
     identity = cast("Any", SimpleNamespace(database=puppet, user_id=PUPPET))
     unwedging = Unwedging(services, identity=identity, devices=cast("DeviceLists", devices))
-    await unwedging.owe_keys()
-    await unwedging.owe_keys()
+    await unwedging.queue_key_resends()
+    await unwedging.queue_key_resends()
     assert devices.owed == [(ADA, "their key")]
     for database in (puppet, main):
         await database.close()

@@ -274,7 +274,7 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
         return (identity.device_id != old and not identity.client.suspended) or None
 
     await wait_until("there is another device", renewed, within=60)
-    assert not live.rig.room_client.remembers(speaker, created)
+    assert not live.rig.room_client.knows_transactions_since(speaker, created)
     assert await live.rig.room_client.find(room_id, speaker, txn) == unanswered
     said = await live.say(room_id, speaker, "after")
     seen = await ada.find(room_id, "its words", lambda i: i.event_id == said and i.kind == "message")

@@ -13,7 +13,7 @@ from mautrix.crypto.sessions import Session
 
 from bridge.matrix import stored_times
 from bridge.matrix.olm import identity_table
-from bridge.matrix.olm.identity_table import Heard
+from bridge.matrix.olm.identity_table import NewestEvent
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
@@ -74,7 +74,7 @@ async def test_the_session_that_was_used_last_comes_first_again(database: AnyDat
 async def test_what_was_heard_is_not_ahead_of_what_is_said_now(database: AnyDatabase, seconds: int) -> None:
     """After a clock of both was ahead: a homeserver that is put back then would have new words taken for heard ones."""
     user, now = "@line:example.org", RIGHT.timestamp() + 130
-    heard = Heard("!room", "$newest", int((RIGHT.timestamp() + seconds) * 1000))
+    heard = NewestEvent("!room", "$newest", int((RIGHT.timestamp() + seconds) * 1000))
 
     async def note(transaction: Transaction) -> None:
         await identity_table.insert(transaction, user, "DEVICE", now_ms=heard.at)

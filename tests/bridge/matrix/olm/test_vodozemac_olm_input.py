@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.matrix.olm import vodozemac_olm
-from bridge.matrix.olm.pickles import attempt
+from bridge.matrix.olm.pickles import call_or_raise
 from tests.bridge.matrix.olm.test_vodozemac_olm import SECRET, Pair, talk
 
 if TYPE_CHECKING:
@@ -149,9 +149,9 @@ def test_a_panic_of_the_library_is_an_error_like_another() -> None:
     """A key of 33 bytes makes vodozemac 0.10.0 panic, which python sees as something outside `Exception`."""
     key = unpadded(bytes(33))
     with pytest.raises(vodozemac_olm.OlmVerifyError):
-        attempt(vodozemac_olm.OlmVerifyError, "No key", lambda: vodozemac.Ed25519PublicKey.from_base64(key))
+        call_or_raise(vodozemac_olm.OlmVerifyError, "No key", lambda: vodozemac.Ed25519PublicKey.from_base64(key))
     with pytest.raises(KeyboardInterrupt):
-        attempt(vodozemac_olm.OlmVerifyError, "No key", interrupted)
+        call_or_raise(vodozemac_olm.OlmVerifyError, "No key", interrupted)
     with pytest.raises(vodozemac_olm.OlmVerifyError, match="ValueError"):
         vodozemac_olm.ed25519_verify(key, "m", unpadded(bytes(64)))
 

@@ -141,7 +141,7 @@ async def trusts(rig: Rig, user: str) -> bool:
     asked = [
         bool(await rig.matrix.devices.trusted(user)),
         await has_trusted_device(rig.database, user, rig.matrix.devices.trust_mac),
-        bool(await rig.matrix.key_sharing._owed(rig.matrix.policy.user_id, [user], ROOM, again=True)),
+        bool(await rig.matrix.key_sharing._owed_keys(rig.matrix.policy.user_id, [user], ROOM, again=True)),
     ]
     assert len(set(asked)) == 1
     return asked[0]

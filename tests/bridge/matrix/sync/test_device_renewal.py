@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bot.model.actions import Speaker
-from bridge.matrix.api.http_client import HomeserverError, Permanent, ReplacedByAnother, Transient, UnknownDevice
+from bridge.matrix.api.http_client import HomeserverError, IdentityTakenOver, Permanent, Transient, UnknownDevice
 from bridge.matrix.olm.identity import Identity, master_key
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -38,7 +38,7 @@ async def sync_once(rig: Rig, mxid: str) -> None:
     loop = rig.matrix.sync if mxid == POLICY else rig.matrix.puppet_sync
     try:
         await loop._run_once_or_renew()
-    except ReplacedByAnother:
+    except IdentityTakenOver:
         raise
     except HomeserverError:
         pass
@@ -84,7 +84,7 @@ async def sent_by_the_old_device(rig: Rig, server: ScriptedHomeserver, mxid: str
     speaker = Speaker.POLICY if mxid == POLICY else Speaker.TEXTER
     identity_of(rig, mxid).since_ms = 0
     created = int(rig.clock.now())
-    assert rig.room_client.remembers(speaker, created)
+    assert rig.room_client.knows_transactions_since(speaker, created)
     await rig.room_client.send(ROOM, speaker, "unanswered", "m.room.message", FIRST_TEXT)
     [request] = [asked for asked in server.requests if asked.path.endswith("/unanswered")]
     server.messages[ROOM] = {"chunk": [{"event_id": "$old", "sender": mxid, "content": request.body, "unsigned": {}}]}
@@ -102,9 +102,9 @@ async def test_what_the_old_device_said_is_found(rig: Rig, server: ScriptedHomes
     if restart:
         await rig.stop()
         await rig.start(run=False)
-    assert not rig.room_client.remembers(speaker, created)
+    assert not rig.room_client.knows_transactions_since(speaker, created)
     assert await rig.room_client.find(ROOM, speaker, "unanswered") == "$old"
-    assert rig.room_client.remembers(speaker, identity_of(rig, mxid).since_ms / 1000 + 1)
+    assert rig.room_client.knows_transactions_since(speaker, identity_of(rig, mxid).since_ms / 1000 + 1)
 
 
 @pytest.mark.sqlite_only
@@ -117,7 +117,7 @@ async def test_what_was_said_before_the_puppets_file_was_lost_is_found(rig: Rig,
         file.unlink()
     for _ in range(2):
         await rig.start(run=False)
-        assert not rig.room_client.remembers(speaker, created)
+        assert not rig.room_client.knows_transactions_since(speaker, created)
         assert await rig.room_client.find(ROOM, speaker, "unanswered") == "$old"
         await rig.stop()
     await rig.start(run=False)
@@ -156,7 +156,7 @@ async def test_another_bridge_is_not_fought(rig: Rig, server: ScriptedHomeserver
     last = int(time.time() * 1000) if used == "just now" else None
     server.device_table[POLICY] = {"QLPOLICYOTHER": last}
     for _ in range(2):
-        with pytest.raises(ReplacedByAnother):
+        with pytest.raises(IdentityTakenOver):
             await sync_once(rig, POLICY)
     assert set(server.device_table[POLICY]) == {"QLPOLICYOTHER"}
 
@@ -167,7 +167,7 @@ async def test_another_bridge_is_known_by_the_homeservers_time(rig: Rig, server:
     await with_room(rig, server)
     rig.clock._start += years * 365 * 86_400
     server.device_table[POLICY] = {"QLPOLICYOTHER": int(time.time() * 1000)}
-    with pytest.raises(ReplacedByAnother):
+    with pytest.raises(IdentityTakenOver):
         await sync_once(rig, POLICY)
     server.device_table[POLICY] = {"QLPOLICYOTHER": int(time.time() * 1000) - 960_000}
     await sync_once(rig, POLICY)
@@ -181,7 +181,7 @@ async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedH
     last = int(time.time() * 1000) - 960_000 if used == "long ago" else None
     server.device_table[POLICY] = {"QLPOLICYOTHER": last}
     if last is None:
-        with pytest.raises(ReplacedByAnother):
+        with pytest.raises(IdentityTakenOver):
             await sync_once(rig, POLICY)
         await rig.database.commit(
             lambda transaction: transaction.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 900001")
