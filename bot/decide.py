@@ -18,7 +18,7 @@ from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import absent_supervisor, desk_board, queue_cards, reading_language, ringing, thread_card
 from bot.display.readers import put_into_words
 from bot.drills import running, thread_report
-from bot.language.codeword_forms import readings_kept
+from bot.language.codeword_forms import reading_cache
 from bot.lifecycle import audit_trail, corrected_times, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
@@ -145,14 +145,14 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
         # Whatever the assignee says, a command too, shows that they are there: before a command gives the thread away.
         auto_assign.note_presence_in_thread,
         # A command that only stops is accepted in any form: before the edits, and before the dispatch, which refuses some.
-        unsafe_phone.stop_by_other_ways,
+        unsafe_phone.stop_by_thread_or_edit,
         # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
         # before the assignee's edits, which end the walk for every other edit.
         reply_after_stop.edit,
         # Waiting words likewise, because an edit of `!say` and the like is a command too: before the dispatch.
         undo_window.edit,
         # A word for "not that!" holds what waits: before the dispatch, which says that it is no command and ends the walk.
-        hasty_stop.hold_in_haste,
+        hasty_stop.hold_on_stop_word,
         # A command is done or refused here, and is not relayed.
         dispatch.in_thread(THREAD_COMMANDS),
         # Last: what is left is words for the phone, or a note.
@@ -223,7 +223,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TimerDue): (
         legal_hold.postpone_removal,
         remove_answer,
-        auto_assign.take_back,
+        auto_assign.withdraw_assignment,
         transfer.end_offer,
         blocking.end_block,
         silence_reminders.remind,
@@ -249,7 +249,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, ThreadCreated): (cold_outreach.begin_thread,),
     (Thread, EnrolmentFinished): (codeword_commands.keep_digests,),
     (Thread, UnreadClosed): (retention.close_unread,),
-    (Thread, TimesAhead): (corrected_times.put_thread_right,),
+    (Thread, TimesAhead): (corrected_times.correct_thread,),
     (Thread, DrillEnded): (thread_report.close_thread,),
     (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction, first_times.next_step),
     (Desk, MessageRedacted): (desk_board.restore_board, queue_cards.restore_card),
@@ -276,7 +276,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         running.timer_due,
         enrolment.end_enrolment,
         cold_outreach.end_outreach,
-        flood.look_again,
+        flood.review_flood,
         close_rest.close_due,
         claim_queue.call_again,
     ),
@@ -300,7 +300,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmTestRequested): (incidents.alarm_test,),
     (Desk, LineChecked): (incidents.line_checked,),
     (Desk, ClockJumped): (incidents.clock_jumped,),
-    (Desk, TimesAhead): (corrected_times.put_desk_right,),
+    (Desk, TimesAhead): (corrected_times.correct_desk,),
     (Desk, InviteFailed): (incidents.invite_failed,),
     (Desk, SyncStalled): (incidents.sync_stalled,),
     (Desk, HomeserverIncident): (incidents.homeserver_incident,),
@@ -323,7 +323,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
 
 def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Decide an event: return the new aggregate and the actions, guarded."""
-    with readings_kept():
+    with reading_cache():
         return _decide(pack, facts, aggregate, event)
 
 
@@ -348,7 +348,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         aggregate, shift_actions = shifts.follow_calendar(pack, facts, aggregate, event)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)
         actions = ringing.ring(aggregate.roster, actions + assign_actions + call_actions + debrief_actions + shift_actions)
-        actions = absent_supervisor.say_so(aggregate.roster, actions)
+        actions = absent_supervisor.add_absence_notice(aggregate.roster, actions)
         shown = put_into_words(pack, facts, aggregate, event, actions + shown)
         return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
@@ -357,10 +357,10 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if aggregate.sending.held != before.sending.held:
             actions += held_texts.expiry_timer(pack, aggregate)
         actions = _guarded(pack, facts, aggregate, actions)
-        actions = retention.possible_when_parked(
+        actions = retention.actions_without_room(
             aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
         )
-        actions = absent_supervisor.say_so(facts.roster, ringing.ring(facts.roster, actions))
+        actions = absent_supervisor.add_absence_notice(facts.roster, ringing.ring(facts.roster, actions))
         actions = put_into_words(pack, facts, aggregate, event, actions)
         actions += audit_trail.audit_records(before, aggregate, actions)
         actions += thread_report.report(pack, facts, before, aggregate, event, actions)

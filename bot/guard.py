@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bot.commands.parser import BLANKS
-from bot.commands.stray_commands import asked_command, inner_command
+from bot.commands.stray_commands import inner_command, likely_command
 from bot.language import colleague_talk, time_windows
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
@@ -21,7 +21,7 @@ from bot.model.hold_signs import Doubt
 from bot.model.text_order import is_ahead, seconds_since
 from bot.model.thread import ThreadState
 from bot.wording.durations import describe_minutes
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.agency_words import find_leak
 from policies.confusables import find_name, skeleton
 from policies.pack import Pack, TextName
@@ -134,7 +134,7 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         return UNANSWERABLE
     if thread.lifecycle.state is ThreadState.PARKED:
         return PARKED
-    if (why := blocked(thread, now)) is not None:
+    if (why := block_reason(thread, now)) is not None:
         return why
     if thread.flags.unsafe and not (
         (thread.flags.unsafe_line_ref and text.ref == thread.flags.unsafe_line_ref)
@@ -170,21 +170,21 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
             and seconds_since(thread.codeword.last_text_at, now) > pack.settings.challenge_window
         ):
             return NOT_NOW
-        if (why := locked(pack, thread, text.body)) is not None:
+        if (why := lock_reason(pack, thread, text.body)) is not None:
             return why
-    if text.origin in FROM_PEOPLE and (why := leaks(pack, text.body, designations)) is not None:
+    if text.origin in FROM_PEOPLE and (why := leak_reason(pack, text.body, designations)) is not None:
         return why
     if seconds_since(text.since, now) > pack.settings.late_after_seconds:
         return LATE
     return None
 
 
-def blocked(thread: Thread, now: float) -> str | None:
+def block_reason(thread: Thread, now: float) -> str | None:
     """Say that a supervisor's block stands, or None."""
     return BLOCKED if now < thread.consent.blocked_until else None
 
 
-def locked(pack: Pack, thread: Thread, body: str) -> str | None:
+def lock_reason(pack: Pack, thread: Thread, body: str) -> str | None:
     """Say why words of a person may not leave for a phone under duress, or unverified, or None.
 
     Automatic answers still leave: they would after the right word, so their absence would reveal the lock (practice 10).
@@ -193,7 +193,7 @@ def locked(pack: Pack, thread: Thread, body: str) -> str | None:
     return None if lock is SendLock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
 
 
-def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
+def leak_reason(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     """Say what in an advocate's words must not reach a phone, or None (the leak firewall, design.md, "Who is heard")."""
     plain = skeleton(body)
     if MATRIX_WORDS.search(plain):
@@ -205,7 +205,7 @@ def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     return None
 
 
-def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) -> str | None:
+def refusal_reason(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) -> str | None:
     """Say why an advocate's words are not even taken into the undo window, or None."""
     if not thread.answerable:
         return UNANSWERABLE
@@ -213,7 +213,7 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return BLOCKED
     if thread.consent.stopped:
         return STOPPED
-    if (why := locked(pack, thread, body)) is not None:
+    if (why := lock_reason(pack, thread, body)) is not None:
         return why
     if thread.flags.unsafe and not _is_one_of(pack, body, COVER):
         return UNSAFE
@@ -221,7 +221,7 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return EMPTY
     if _is_one_of(pack, body, (TextName.CHALLENGE,)):
         return NOT_ASKED
-    return leaks(pack, body, designations)
+    return leak_reason(pack, body, designations)
 
 
 def too_long(pack: Pack, body: str) -> str | None:
@@ -232,7 +232,7 @@ def too_long(pack: Pack, body: str) -> str | None:
     return notice_of("guard.it_is_texts_long_more", count=count, most=most)
 
 
-def warns(body: str, *, differs: bool = False) -> str | None:
+def warning(body: str, *, differs: bool = False) -> str | None:
     """Say what in words could identify a person on a phone that others may hold (practice 24), or None.
 
     `differs`: they are what their author's client shows, and not what was typed; then it is said what would leave.
@@ -297,7 +297,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
                 or colleague_talk.speaks_about_texter(body, pack.about_texter.values())
                 or _is_named(body, thread.designation)
             ),
-            Doubt.BARE_COMMAND: asked_command(body) is not None,
+            Doubt.BARE_COMMAND: likely_command(body) is not None,
             Doubt.INNER_COMMAND: inner_command(body) is not None,
         }
     return tuple(doubt for doubt, there_is in conditions.items() if there_is and doubt not in signs.answered)
@@ -320,7 +320,7 @@ def describe_doubts(facts: Facts, thread: Thread, reasons: Iterable[Doubt], body
     about = {
         "times": time_windows.describe(thread.flags),
         "hands": _age(facts, thread.flags.other_hands_at),
-        "command": asked_command(body) or "",
+        "command": likely_command(body) or "",
         "inner": inner_command(body) or "",
     }
     why = [notice_of(_DOUBTS[doubt], **about) for doubt in reasons if doubt is not Doubt.SILENCE]
@@ -329,7 +329,7 @@ def describe_doubts(facts: Facts, thread: Thread, reasons: Iterable[Doubt], body
         age = _age(facts, last)
         known = notice_of("guard.their_last_text_is_old" if came else "guard.no_text_came_in_the", age=age)
         why.append(notice_of("guard.nobody_knows_how_old") if is_ahead(last, facts.now) else known)
-    return notice_of("guard.if_you_are_sure", said=joined("; ", why), command=command)
+    return notice_of("guard.if_you_are_sure", said=join_notices("; ", why), command=command)
 
 
 _DOUBTS: Final = {

@@ -21,34 +21,34 @@ ANY_WORD = "x"
 def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
     """Yield path, fault and remedy for each flaw of the lists."""
     for language, matcher in pack.signs.items():
-        yield from _of_signs(language, matcher)
+        yield from _sign_flaws(language, matcher)
     for language, about in pack.about_texter.items():
-        yield from _of_talk(language, about.matcher)
+        yield from _talk_flaws(language, about.matcher)
 
 
 @lru_cache(maxsize=32)
-def _of_signs(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
+def _sign_flaws(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
     complaints: list[tuple[str, str, str]] = []
     for each in matcher.lists:
         path = f"words.{language}.signs.{each.label}"
-        complaints += _flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
+        complaints += _list_flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
     return tuple(complaints)
 
 
 @lru_cache(maxsize=32)
-def _of_talk(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
+def _talk_flaws(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
     complaints: list[tuple[str, str, str]] = []
     path = f"words.{language}.about_texter"
     for each in matcher.lists:
         within = each.label.rpartition(".")[0]
-        complaints += _flaws(matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
+        complaints += _list_flaws(matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
     return tuple(complaints)
 
 
-def _flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:
+def _list_flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:
     """Yield the same for one list; `phrases` and `unless` are the paths of its two parts."""
     for path, part in ((phrases, listed.phrases), (unless, listed.unless)):
-        yield from ((path, f"“{written}” is there twice", "Take one out.") for written in _twice(part))
+        yield from ((path, f"“{written}” is there twice", "Take one out.") for written in _duplicates(part))
     both = {p.elements for p in listed.phrases} & {p.elements for p in listed.unless}
     yield from (
         (unless, f"“{phrase.source}” is a phrase as well", "Take one of them out.")
@@ -62,7 +62,7 @@ def _flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> I
     )
 
 
-def _twice(phrases: tuple[Phrase, ...]) -> list[str]:
+def _duplicates(phrases: tuple[Phrase, ...]) -> list[str]:
     count = Counter((p.elements, p.begins, p.ends) for p in phrases)
     first: dict[object, str] = {}
     for phrase in phrases:

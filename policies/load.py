@@ -41,7 +41,7 @@ from policies.pack import (
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
 from policies.word_lists import function_words, matchers
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 PACKS = Path(__file__).parent / "packs"
 PACK_FILE = "pack.yaml"
@@ -104,7 +104,7 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
                 where = f"{name}: {WORDS}/{file.name}"
                 raw[WORDS][file.stem] = parse_yaml(file)
     except UNREADABLE as error:
-        problems.append(f"{where}: {why_unreadable(error, path)}")
+        problems.append(f"{where}: {unreadable_reason(error, path)}")
         return None
     try:
         pack_file = PackFile.model_validate(raw)
@@ -264,8 +264,8 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
     wordings = {
         language: Wording(
             text=merged[language].text,
-            reviewed_by=merged[language].reviewed_by if _is_as_reviewed(merged[language]) else None,
-            reviewed_on=merged[language].reviewed_on if _is_as_reviewed(merged[language]) else None,
+            reviewed_by=merged[language].reviewed_by if _matches_review(merged[language]) else None,
+            reviewed_on=merged[language].reviewed_on if _matches_review(merged[language]) else None,
             sample=merged[language].sample,
         )
         for language in languages
@@ -284,7 +284,7 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
     )
 
 
-def _is_as_reviewed(part: WordingPart) -> bool:
+def _matches_review(part: WordingPart) -> bool:
     """Whether the words are the reviewed ones, if a digest of those was stored."""
     return part.reviewed_digest is None or part.reviewed_digest == text_digest(part.text)
 

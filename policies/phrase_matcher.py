@@ -33,7 +33,7 @@ class _Entry:
     first: frozenset[str]
     prefixes: tuple[str, ...]
 
-    def stands(self, words: list[str]) -> Iterator[tuple[int, int]]:
+    def occurrences(self, words: list[str]) -> Iterator[tuple[int, int]]:
         """Yield where in a sentence the phrase begins and ends, each way in which it stands there."""
         for start in (0,) if self.phrase.begins else range(len(words)):
             if words[start] in self.first or (self.prefixes and words[start].startswith(self.prefixes)):
@@ -69,17 +69,17 @@ class Matcher:
         return frozenset(labels)
 
     def _find_in_sentence(self, words: list[str]) -> set[str]:
-        entries = [self._entries[number] for number in self._worth_trying(words)]
-        hits = [(each.label, *place) for each in entries if not each.excludes for place in each.stands(words)]
+        entries = [self._entries[number] for number in self._candidates(words)]
+        hits = [(each.label, *place) for each in entries if not each.excludes for place in each.occurrences(words)]
         hit = {label for label, *_ in hits}
         excluded: dict[str, set[int]] = {}
         for each in entries:
             if each.excludes and each.label in hit:
-                for start, end in each.stands(words):
+                for start, end in each.occurrences(words):
                     excluded.setdefault(each.label, set()).update(range(start, end))
         return {label for label, start, end in hits if excluded.get(label, set()).isdisjoint(range(start, end))}
 
-    def _worth_trying(self, words: list[str]) -> set[int]:
+    def _candidates(self, words: list[str]) -> set[int]:
         numbers: set[int] = set()
         for word in words:
             if word in self._by_word:
@@ -106,7 +106,7 @@ def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, 
     by_word: dict[str, list[int]] = {}
     by_prefix: dict[str, list[tuple[str, int]]] = {}
     for number, entry in enumerate(entries):
-        for word in _needed(entry.phrase, used):
+        for word in _required_words(entry.phrase, used):
             if word.endswith("*"):
                 by_prefix.setdefault(word[:SHORTEST_PREFIX], []).append((word[:-1], number))
             else:
@@ -120,7 +120,7 @@ def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, 
     )
 
 
-def _needed(phrase: Phrase, used: Mapping[str, int]) -> frozenset[str]:
+def _required_words(phrase: Phrase, used: Mapping[str, int]) -> frozenset[str]:
     """Return words of which one is wherever the phrase is: the set that is least used in all phrases."""
     sets = (
         frozenset(row[0] if len(row) == 1 else min(row, key=lambda word: (used[word], word)) for row in element.options)

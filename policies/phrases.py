@@ -73,9 +73,9 @@ class Element:
         word = words[place]
         ends = [place + 1] if word in self._single else []
         if word in self._rows:
-            ends += [place + len(row) for row in self._rows[word] if _stands(row, words, place)]
+            ends += [place + len(row) for row in self._rows[word] if _is_at(row, words, place)]
         if self._prefixes:
-            ends += [place + 1 for row in self._prefixes if _stands(row, words, place)]
+            ends += [place + 1 for row in self._prefixes if _is_at(row, words, place)]
         return ends
 
 
@@ -117,15 +117,15 @@ class Phrase:
 
 def spelled(sentence: str, spelling: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Return the words of a sentence in the form in which they are compared."""
-    return spell(_typed(sentence), spelling)
+    return spell(_typed_words(sentence), spelling)
 
 
 def typed_sentences(text: str) -> list[list[str]]:
     """Return the words of each sentence of a text, before any language's spelling is looked up."""
-    return [_typed(sentence) for sentence in _SENTENCE.split(text)]
+    return [_typed_words(sentence) for sentence in _SENTENCE.split(text)]
 
 
-def _typed(sentence: str) -> list[str]:
+def _typed_words(sentence: str) -> list[str]:
     apart = _APOSTROPHES.sub("'", sentence)
     if not apart.isascii():
         letters = unicodedata.normalize("NFKD", apart)
@@ -136,10 +136,10 @@ def _typed(sentence: str) -> list[str]:
 
 def spell(typed: Iterable[str], spelling: Mapping[str, tuple[str, ...]], most: int = MAX_WORDS) -> list[str]:
     """Return words in the form in which they are compared; at most so many."""
-    return list(islice((said for word in typed for said in _taken_for(word, spelling)), max(most, 0)))
+    return list(islice((said for word in typed for said in _readings(word, spelling)), max(most, 0)))
 
 
-def _taken_for(word: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _readings(word: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return the words that a typed word stands for. A spelling with an apostrophe counts for itself alone ("he'll")."""
     bare = word.replace("'", "")
     return spelling.get(word) or spelling.get(bare) or (bare,)
@@ -192,19 +192,19 @@ def read_phrase(
 def examples(phrase: Phrase) -> Iterator[str]:
     """Yield texts that hold the phrase: one for each option of each element, with the first options of the others."""
     usual = [element.options[0] if element.options else () for element in phrase.elements]
-    yield _said(usual)
+    yield _text_of(usual)
     for place, element in enumerate(phrase.elements):
         for option in element.options[1:]:
-            yield _said([*usual[:place], option, *usual[place + 1 :]])
+            yield _text_of([*usual[:place], option, *usual[place + 1 :]])
         if element.optional:
-            yield _said([*usual[:place], *usual[place + 1 :]])
+            yield _text_of([*usual[:place], *usual[place + 1 :]])
 
 
-def _said(options: Iterable[tuple[str, ...]]) -> str:
+def _text_of(options: Iterable[tuple[str, ...]]) -> str:
     return " ".join(word.removesuffix("*") for option in options for word in option)
 
 
-def _stands(option: tuple[str, ...], words: list[str], place: int) -> bool:
+def _is_at(option: tuple[str, ...], words: list[str], place: int) -> bool:
     if place + len(option) > len(words):
         return False
     return all(
@@ -244,7 +244,7 @@ def _read_element(
 def _row(written: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return words, the last of which may be a prefix, in the form in which they are compared."""
     if _PLAIN.fullmatch(written):  # nearly every one is: it is in the form already
-        return _taken_for(written, spelling)
+        return _readings(written, spelling)
     prefix = written.endswith("*")
     words = spelled(written, {} if prefix else spelling)
     if not words or _NO_WORDS.search(written) or "*" in written[:-1] or _SENTENCE.search(written):

@@ -29,7 +29,7 @@ def parse_yaml(path: Path) -> Any:
     return yaml.load(read_text(path), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
 
 
-def why_unreadable(error: Exception, path: Path) -> str:
+def unreadable_reason(error: Exception, path: Path) -> str:
     """Say why a file could not be read, without any of its values."""
     match error:
         case OSError():

@@ -13,7 +13,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands.parser import ParsedCommand, names_a_word
-from bot.display.ringing import nobody_decides
+from bot.display.ringing import no_supervisor_notice
 from bot.language.codeword_forms import count_words, meaning
 from bot.lifecycle import retention
 from bot.lifecycle.recap import REMOVE_RECAP
@@ -28,7 +28,7 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChang
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
 from bot.sending.undo_window import cancel
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, TextName
 
@@ -149,9 +149,11 @@ def _word_texted(
         addressees = (
             notice_of("check.the_desk_and_the_supervisors")
             if facts.supervisors
-            else notice_of("check.the_desk_is_told", nobody_decides=nobody_decides(facts))
+            else notice_of("check.the_desk_is_told", nobody_decides=no_supervisor_notice(facts))
         )
-        notice = SendMessage(place=THREAD, body=joined(" ", (DURESS, addressees)), mentions=thread.assignment.mentions)
+        notice = SendMessage(
+            place=THREAD, body=join_notices(" ", (DURESS, addressees)), mentions=thread.assignment.mentions
+        )
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))
         return thread, (*common, notice, mark, _alarm(thread, AlarmKind.DURESS))
     if again:
@@ -193,7 +195,7 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
         locked=guard.LOCKED[SendLock.UNVERIFIED],
     )
     if not facts.supervisors:
-        body = joined(" ", (body, nobody_decides(facts)))
+        body = join_notices(" ", (body, no_supervisor_notice(facts)))
     notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
 

@@ -123,7 +123,7 @@ def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 def _cannot_send(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
     """Say why one of the agency's texts may not even wait, or None: the guard's reasons that hold for agency texts too."""
-    why = guard.refuses(pack, thread, body, facts.designations)
+    why = guard.refusal_reason(pack, thread, body, facts.designations)
     return None if why == guard.NOT_ASKED else why
 
 

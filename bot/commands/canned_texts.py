@@ -67,13 +67,13 @@ class CannedText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class CannedTextRefusal:
     """A command for a text that sends nothing. `why` tells a person what to say instead."""
 
     why: str
 
 
-def stands_on_card(thread: Thread, text: CannedText) -> bool:
+def is_shown_on_card(thread: Thread, text: CannedText) -> bool:
     """Tell whether the card, which is in the room, shows these words by their command: the limits, until they are told."""
     return text.name == TextName.LIMITS and not text.own and bool(thread.assignment.epoch) and not thread.flags.limits
 
@@ -83,7 +83,9 @@ def known_names(pack: Pack) -> tuple[str, ...]:
     return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)
 
 
-def read(pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, edit: bool = False) -> CannedText | Refused:
+def read(
+    pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, edit: bool = False
+) -> CannedText | CannedTextRefusal:
     """Return the text of one of these commands (its name is in `COMMANDS`). `edit`: it changes an earlier message."""
     name, said = command.name, command.words.strip()
     if name == "say":
@@ -95,28 +97,34 @@ def read(pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, ed
     if said and edit and command.colon and name in EDITED:
         return _of(pack, facts, thread, ALSO[name], said)
     if name == "different":
-        return Refused(why=ALONE)
-    return Refused(why=notice_of("canned_texts.no_words_are_taken_behind", name=name))
+        return CannedTextRefusal(why=ALONE)
+    return CannedTextRefusal(why=notice_of("canned_texts.no_words_are_taken_behind", name=name))
 
 
-def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Refused:
+def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | CannedTextRefusal:
     """Return the text of `!say`: a name alone, or a name, a colon and own words."""
     head, colon, own = said.partition(":")
     word = (said.split(maxsplit=1) or [""])[0]
-    name = _meant(pack, head.strip()) if colon else _meant(pack, said)
-    if name is None and (loose := _meant(pack, word.partition(":")[0])) is None:
-        return Refused(why=notice_of("canned_texts.no_text_has_that_name", known_names=", ".join(known_names(pack))))
+    name = _name_or_synonym(pack, head.strip()) if colon else _name_or_synonym(pack, said)
+    if name is None and (loose := _name_or_synonym(pack, word.partition(":")[0])) is None:
+        return CannedTextRefusal(
+            why=notice_of("canned_texts.no_text_has_that_name", known_names=", ".join(known_names(pack)))
+        )
     if name is None:
         why = notice_of("canned_texts.say_takes_words_of_your", loose=loose)
-        return Refused(why=ALONE if loose == TextName.DIFFERENT else why)
+        return CannedTextRefusal(why=ALONE if loose == TextName.DIFFERENT else why)
     if not colon and name == TextName.AFTER_HOURS and open_at(pack.hours, facts.wall_clock):
-        return Refused(why=OPEN_NOW)
+        return CannedTextRefusal(why=OPEN_NOW)
     if not colon:
         return _of(pack, facts, thread, name)
     if name == TextName.DIFFERENT:
-        return Refused(why=ALONE)
+        return CannedTextRefusal(why=ALONE)
     own = own.strip()
-    return _of(pack, facts, thread, name, own) if own else Refused(why=notice_of("canned_texts.no_words_stand_behind_the"))
+    return (
+        _of(pack, facts, thread, name, own)
+        if own
+        else CannedTextRefusal(why=notice_of("canned_texts.no_words_stand_behind_the"))
+    )
 
 
 def _of(pack: Pack, facts: Facts, thread: Thread, name: str, own: str = "") -> CannedText:
@@ -124,11 +132,11 @@ def _of(pack: Pack, facts: Facts, thread: Thread, name: str, own: str = "") -> C
     return CannedText(name=str(name), body=own or words, own=own not in ("", words))
 
 
-def _meant(pack: Pack, word: str) -> str | None:
-    return named(pack, word) or ALSO.get(word.casefold())
+def _name_or_synonym(pack: Pack, word: str) -> str | None:
+    return name_of(pack, word) or ALSO.get(word.casefold())
 
 
-def named(pack: Pack, word: str) -> str | None:
+def name_of(pack: Pack, word: str) -> str | None:
     """Return the name of the text that a word means, in any case and however it is joined; None if there is none."""
     name = word.casefold().replace("-", "_")
     return next((known for known in known_names(pack) if known.replace("-", "_") == name), None)

@@ -20,7 +20,7 @@ from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import Content, MessageSent, Relation
 from bot.model.feature import Step
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 
 NEAR: Final = 0.72
@@ -117,7 +117,7 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
     if parsed.asks and (command.name in LOOSENS or (command.name == "close" and parsed.arguments)):
         return notice_of("dispatch.a_question_does_nothing", name=f"{command.name} {parsed.arguments}".rstrip())
     if here not in command.places:
-        where = joined(notice_of("word.or"), (name for place, name in PLACES.items() if place in command.places))
+        where = join_notices(notice_of("word.or"), (name for place, name in PLACES.items() if place in command.places))
         return notice_of("dispatch.is_said_here_it_does", name=command.name, where=where)
     if command.about_sender and (
         here != THREAD or parsed.arguments.casefold().split(maxsplit=1)[:1] == [command.about_sender]

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.commands.spec import COMMANDS, Command
 from bot.model.actions import DESK, OFFICE, THREAD
-from bot.wording.notice import written
+from bot.wording.notice import pack_notice
 from bot.wording.spanish import help as spanish
 from policies.pack import Pack
 
@@ -118,14 +118,14 @@ def help_text(pack: Pack, place: str, *, every: bool) -> str:
         other = (
             (spanish.HEADINGS[title], spanish.SHORT[what].replace("{playbooks}", books)) for title, what in SHORT[here]
         )
-        return written(_pairs(short), {"es": _pairs(other)})
+        return pack_notice(_pairs(short), {"es": _pairs(other)})
     headings = by_heading(here)
     lines = (f"{title}:\n{_pairs((usage(c), c.help) for c in commands)}" for title, commands in headings)
     others = (
         f"{spanish.HEADINGS[title]}:\n{_pairs((usage(c, 'es'), help_in(c, 'es')) for c in commands)}"
         for title, commands in headings
     )
-    return written("\n".join(lines).replace("`", ""), {"es": "\n".join(others).replace("`", "")})
+    return pack_notice("\n".join(lines).replace("`", ""), {"es": "\n".join(others).replace("`", "")})
 
 
 def usage(command: Command, language: str = "en") -> str:

@@ -105,7 +105,7 @@ def parse(body: str) -> ParsedCommand | None:
     stripped = WRONG_MARK.sub("!", stripped, count=1) if WRONG_MARK.match(stripped) else stripped
     mark = stripped[:1]
     word, colon, words = _split_command(stripped[1:])
-    command = COMMANDS_BY_NAME.get(_bare(word))
+    command = COMMANDS_BY_NAME.get(_normalized_name(word))
     if command is None and mark in ("!", *OTHER_MARKS) and _is_like_stop(word, words):
         command = COMMANDS_BY_NAME[STOPS]
     # The inverted mark opens a sentence for the texter too: `plain_stop` reads what stands behind that one.
@@ -203,19 +203,19 @@ def _split_command(said: str) -> tuple[str, bool, str]:
     """Return the first word, whether a colon stands behind it, and the rest. Only a command's name loses its colon."""
     word, *rest = said.split(maxsplit=1) or [""]
     head, colon, _ = word.partition(":")
-    if colon and _bare(head) in COMMANDS_BY_NAME:
+    if colon and _normalized_name(head) in COMMANDS_BY_NAME:
         return head, True, said.lstrip().removeprefix(f"{head}:").lstrip()
     return word, False, rest[0] if rest else ""
 
 
-def _bare(word: str) -> str:
+def _normalized_name(word: str) -> str:
     """Return a word in the form of command names: lower case, usual width, without punctuation behind it."""
     return unicodedata.normalize("NFKC", word).casefold().rstrip(FINAL)
 
 
 def _is_like_stop(word: str, words: str) -> bool:
     """Tell whether an unknown command was meant to stop the phone: "!unsfe", "!un safe", "!danger"."""
-    first, second = (re.sub(r"[\W_]+", "", _bare(each)) for each in (word, (words.split(maxsplit=1) or [""])[0]))
+    first, second = (re.sub(r"[\W_]+", "", _normalized_name(each)) for each in (word, (words.split(maxsplit=1) or [""])[0]))
     said = [first, first + second] if first else []
     return any(each in STOP_WORDS or get_close_matches(each, (STOPS,), n=1, cutoff=SIMILARITY) for each in said)
 

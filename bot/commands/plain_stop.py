@@ -74,7 +74,7 @@ MOST_WORDS: Final = 12
 """Words above which a message is no cry."""
 
 
-def surely(plain: str) -> bool:
+def is_certain_stop(plain: str) -> bool:
     """Tell whether words can only mean that the phone is to be stopped. `plain`: in lower case, without accents."""
     said = _words(plain)
     if not said:
@@ -99,8 +99,8 @@ def surely(plain: str) -> bool:
     return meant[0] == "stop" and {*meant} <= THINGS
 
 
-def perhaps(plain: str) -> bool:
-    """Tell whether words may mean that, and may be for the texter as well. `plain`: as for `surely`."""
+def is_possible_stop(plain: str) -> bool:
+    """Tell whether words may mean that, and may be for the texter as well. `plain`: as for `is_certain_stop`."""
     said = _words(plain)
     if len(said) < 2 or "?" in plain:
         return len(said) == 1 and said[0] in {"cancel", "abort", "freeze", "cancela"}

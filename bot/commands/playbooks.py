@@ -15,7 +15,7 @@ from bot.model.actions import Action
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
-from bot.wording.notice import notice_of, written
+from bot.wording.notice import notice_of, pack_notice
 from policies.pack import Pack, Playbook
 
 NAMES_ONE: Final = re.compile(r"!escalate\b|\bsupervis", re.IGNORECASE)
@@ -26,15 +26,15 @@ NEAR: Final = 0.8
 
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!playbook name` shows its steps; alone, or with an unknown name, it lists the playbooks."""
-    return Step(thread, (mark_as_note(event), *_shown(pack, facts, event, command)), consumed=True)
+    return Step(thread, (mark_as_note(event), *_playbook_reply(pack, facts, event, command)), consumed=True)
 
 
 def playbook_elsewhere(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!playbook` at the desk or in an office, for reading before or while a person has a thread."""
-    return Step(desk, _shown(pack, facts, event, command), consumed=True)
+    return Step(desk, _playbook_reply(pack, facts, event, command), consumed=True)
 
 
-def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand) -> tuple[Action, ...]:
+def _playbook_reply(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand) -> tuple[Action, ...]:
     query = command.arguments.casefold().replace("-", "_").replace(" ", "_")
     if not any(name.startswith(query) for name in pack.playbooks):
         near = get_close_matches(query, [*pack.playbooks, *PLAYBOOK_NAMES], n=1, cutoff=NEAR)
@@ -49,9 +49,9 @@ def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand)
 
 def steps_of(book: Playbook) -> str:
     """Return a playbook as text: its title, and its numbered steps, in every language that it has."""
-    steps = written(_listed(book), {language: _listed(other) for language, other in book.translations.items()})
+    steps = pack_notice(_as_text(book), {language: _as_text(other) for language, other in book.translations.items()})
     return notice_of("playbooks.steps_that_name_a_supervisor", steps=steps) if NAMES_ONE.search(steps) else steps
 
 
-def _listed(book: Playbook) -> str:
+def _as_text(book: Playbook) -> str:
     return "\n".join((book.title, *(f"{number}. {step}" for number, step in enumerate(book.steps, start=1))))

@@ -28,7 +28,7 @@ ONLY_WORDS: Final = {
 """Why a message that is no text is a note, also from the assignee."""
 
 
-def for_the_phone(event: MessageSent, command: ParsedCommand | None) -> bool:
+def is_for_phone(event: MessageSent, command: ParsedCommand | None) -> bool:
     """Tell whether a message is meant for the phone, whether or not it may leave. `command`: `parse` of its body."""
     to_phone = command is not None and command.name in TO_THE_PHONE and is_taken(event)
     return to_phone or not is_note(event, command)

@@ -79,7 +79,7 @@ def bare_command(body: str) -> str | None:
     noted = _NOTE.match(plain)
     if (noted is not None and noted[1] in NOTES) or (first in NOTES and _ABOUT_HER.search(plain)) or _ASIDE.match(plain):
         return "note"
-    if first == STOPS or (first not in COMMANDS_BY_NAME and plain_stop.surely(skeleton(plain))):
+    if first == STOPS or (first not in COMMANDS_BY_NAME and plain_stop.is_certain_stop(skeleton(plain))):
         return STOPS
     if (command := COMMANDS_BY_NAME.get(first)) is None:
         alone = "?" not in plain and {*said[1:]} <= POINTED
@@ -99,13 +99,13 @@ def inner_command(body: str) -> str | None:
     return None
 
 
-def asked_command(body: str) -> str | None:
+def likely_command(body: str) -> str | None:
     """Return the command that a message is, or may be, without its mark; None when the words are for the texter."""
     if (command := bare_command(body)) is not None:
         return command
-    return STOPS if plain_stop.perhaps(skeleton(body[:MOST_LOOKED_AT]).casefold()) else None
+    return STOPS if plain_stop.is_possible_stop(skeleton(body[:MOST_LOOKED_AT]).casefold()) else None
 
 
 def may_mean_stop(body: str) -> bool:
     """Tell whether a message may be meant for the command that stops the phone, without its mark or inside other words."""
-    return asked_command(body) == STOPS or inner_command(body) == f"!{STOPS}"
+    return likely_command(body) == STOPS or inner_command(body) == f"!{STOPS}"

@@ -14,7 +14,7 @@ from typing import Final
 from bot.display.ringing import NO_SUPERVISOR
 from bot.model.actions import Action, EditMessage, SendMessage
 from bot.model.desk import DeskMember, Role
-from bot.wording.notice import Notice, joined, loud
+from bot.wording.notice import Notice, join_notices, notice_for_all
 
 SENDS_TO_SUPERVISOR: Final = frozenset(
     {
@@ -44,26 +44,28 @@ ENDS: Final = (".", "!", "?", ":")
 """Characters that end a sentence; a command at the end of one has no arguments."""
 
 
-def say_so(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
+def add_absence_notice(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Return the actions, that sentence added to each notice that needs it; unchanged while a supervisor is on duty."""
     if any(member.on_duty and member.role is Role.SUPERVISOR for member in roster):
         return actions
-    return tuple(_with_it(action) if isinstance(action, SendMessage | EditMessage) else action for action in actions)
+    return tuple(
+        _with_absence_notice(action) if isinstance(action, SendMessage | EditMessage) else action for action in actions
+    )
 
 
-def _with_it(post: SendMessage | EditMessage) -> SendMessage | EditMessage:
-    if not _sends(post.body) or _says_it(post.body):
+def _with_absence_notice(post: SendMessage | EditMessage) -> SendMessage | EditMessage:
+    if not _refers_to_supervisor(post.body) or _has_absence_notice(post.body):
         return post
     between = "\n" if "\n" in post.body else " " if post.body.endswith(ENDS) else ". "
-    body = joined(between, (post.body, NO_SUPERVISOR))
-    return replace(post, body=loud(body) if isinstance(post.body, Notice) and post.body.loud else body)
+    body = join_notices(between, (post.body, NO_SUPERVISOR))
+    return replace(post, body=notice_for_all(body) if isinstance(post.body, Notice) and post.body.loud else body)
 
 
-def _sends(said: object) -> bool:
+def _refers_to_supervisor(said: object) -> bool:
     return any(notice.key in SENDS_TO_SUPERVISOR for notice in _notices(said))
 
 
-def _says_it(said: object) -> bool:
+def _has_absence_notice(said: object) -> bool:
     return any(notice.key in SAID for notice in _notices(said))
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from bot.commands.parser import ParsedCommand, answer, answer_as_note
 from bot.display.glance import asks_for_help, glance, in_danger
 from bot.display.queue_cards import EDIT, marks
-from bot.display.thread_card import localpart, pinned
+from bot.display.thread_card import localpart, pinned_text
 from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent
@@ -23,7 +23,7 @@ from bot.model.feature import Step
 from bot.model.flood import CrowdEntry
 from bot.model.transactional_actions import SetTimer
 from bot.wording.durations import MINUTE, STEP_MINUTES, describe_duration, describe_in_steps
-from bot.wording.notice import in_language, joined, notice_of
+from bot.wording.notice import in_language, join_notices, notice_of
 from policies.pack import Pack
 
 BOARD: Final = "board"
@@ -46,10 +46,10 @@ def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Answer `!status`: assignee, last texts, what is still in the undo window."""
     life = thread.lifecycle
-    body = joined(
+    body = join_notices(
         "\n",
         (
-            pinned(pack, thread),
+            pinned_text(pack, thread),
             notice_of(
                 "desk_board.last_text_in",
                 last_inbound=describe_duration(facts.now - life.last_inbound)
@@ -146,13 +146,13 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
         for entry in opened[:MAX_ROWS]
     ]
     people = [
-        joined(
+        join_notices(
             "",
             (
                 localpart(member.user),
                 notice_of("desk_board.supervisor") if member.role is Role.SUPERVISOR else "",
                 f" {len(desk.assigned_to(member.user))}/{pack.settings.cap}",
-                _spoken(member),
+                _languages(member),
                 _shift(facts, member),
             ),
         )
@@ -169,22 +169,22 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
         (notice_of("desk_board.on_hold"), on_hold),
     )
     over = len(set(desk.on_legal_hold) - {entry.thread for entry in desk.threads})
-    return joined(
+    return join_notices(
         "\n",
         (
             *glance(facts, desk),
             notice_of("desk_board.queue", waiting=count),
-            *_few(waiting, count),
+            *_limit_rows(waiting, count),
             *([notice_of("desk_board.outage_whoever_texts_is_told")] if desk.outage else []),
             notice_of(
                 "desk_board.open",
                 claimed=len(opened),
-                counts=joined("", (joined("", (f" · {many} ", name)) for name, many in counts if many)),
+                counts=join_notices("", (join_notices("", (f" · {many} ", name)) for name, many in counts if many)),
             ),
-            *_few(claimed, len(opened)),
+            *_limit_rows(claimed, len(opened)),
             *([notice_of("desk_board.on_hold_their_conversation_over", over=over)] if over else []),
             *blocked,
-            notice_of("desk_board.here", people=joined(", ", people)),
+            notice_of("desk_board.here", people=join_notices(", ", people)),
         ),
     )
 
@@ -196,7 +196,7 @@ def _marks(facts: Facts, desk: Desk, entry: QueueEntry) -> str:
         else ""
     )
     duress = notice_of("desk_board.duress") if entry.duress else ""
-    return joined(
+    return join_notices(
         "", (marks(entry), hands, duress, notice_of("desk_board.on_hold_2") if entry.thread in desk.on_legal_hold else "")
     )
 
@@ -214,7 +214,7 @@ def _last(facts: Facts, entry: QueueEntry) -> str:
     )
 
 
-def _spoken(member: DeskMember) -> str:
+def _languages(member: DeskMember) -> str:
     """Name the languages that a person speaks."""
     return f" · {' '.join(member.languages)}" if member.languages else ""
 
@@ -241,10 +241,10 @@ def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:
     return notice_of(
         "desk_board.in_crowd",
         designation=entry.designation,
-        marks=joined("", known),
+        marks=join_notices("", known),
         duration=describe_duration(facts.now - entry.since),
     )
 
 
-def _few(rows: list[str], count: int) -> list[str]:
+def _limit_rows(rows: list[str], count: int) -> list[str]:
     return [*rows[:MAX_ROWS], *([notice_of("desk_board.and_more", count=count - MAX_ROWS)] if count > MAX_ROWS else [])]

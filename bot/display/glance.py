@@ -34,7 +34,7 @@ def glance(facts: Facts, desk: Desk) -> list[str]:
             first = notice_of("glance.alone", alone=alone)
         case _:
             first = notice_of("glance.calm")
-    return [first, *_longest(facts, desk)]
+    return [first, *_longest_wait(facts, desk)]
 
 
 def in_danger(entry: QueueEntry) -> bool:
@@ -47,7 +47,7 @@ def asks_for_help(entry: QueueEntry) -> bool:
     return entry.asks and entry.assignee is None and not in_danger(entry)
 
 
-def _longest(facts: Facts, desk: Desk) -> list[str]:
+def _longest_wait(facts: Facts, desk: Desk) -> list[str]:
     waiting: list[QueueEntry | CrowdEntry] = [*desk.waiting, *desk.flood.crowd.values()]
     alone = min(waiting, key=lambda entry: entry.since, default=None)
     unanswered = [entry for entry in desk.threads if entry.assignee and entry.last_was_inbound and entry.last_activity]

@@ -18,7 +18,7 @@ from bot.model.feature import Step
 from bot.model.flood import Flood
 from bot.model.transactional_actions import ExpireMessage
 from bot.wording.durations import describe_minutes
-from bot.wording.notice import joined, loud, notice_of
+from bot.wording.notice import join_notices, notice_for_all, notice_of
 from policies.pack import Pack
 
 FLOOD: Final = "flood:"
@@ -125,14 +125,14 @@ def flood_card(flood: Flood) -> str:
     marks = [f"{danger} ⚠️"] if danger else []
     marks += [notice_of("flood_card.stand_out", more=more)] if more else []
     if not flood.crowd and not flood.active:
-        return loud(notice_of("flood_card.over", came=flood.came))
+        return notice_for_all(notice_of("flood_card.over", came=flood.came))
     card = notice_of(
         "flood_card.many",
         begun=notice_of("flood_card.come") if flood.active else notice_of("flood_card.came"),
         came=flood.came,
         waiting=len(flood.crowd),
-        marks=joined("", (": ", joined(", ", marks))) if marks else "",
+        marks=join_notices("", (": ", join_notices(", ", marks))) if marks else "",
         rest="" if flood.active else notice_of("flood_card.close_rest"),
     )
     # It calls people on duty, so everybody has to understand it.
-    return loud(card)
+    return notice_for_all(card)

@@ -94,7 +94,7 @@ def _target(event: MessageSent | MessageIgnored) -> str:
     return event.target if isinstance(event, MessageSent) else ""
 
 
-def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
+def _request_author(event: Event, action: SendMessage | EditMessage) -> str | None:
     """Return the author of the message or tap that the action answers, if that is the event under decision."""
     if isinstance(event, ReactionAdded):
         return event.sender if isinstance(action, SendMessage) and action.ref == answer_ref(event) else None
@@ -103,7 +103,7 @@ def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
     return event.sender if action.reply_to in (event.event_id, _target(event)) else None
 
 
-def _met(event: Event, action: SendMessage | EditMessage) -> tuple[str, ...]:
+def _addressees(event: Event, action: SendMessage | EditMessage) -> tuple[str, ...]:
     """Return the people whom a message in a thread's room calls, meets when they come, or whose act it reports."""
     if not isinstance(action, SendMessage):
         return ()
@@ -120,10 +120,10 @@ def _languages(
 ) -> tuple[str, ...]:
     if action.place.startswith(OFFICE):
         return (language_of(pack, roster, action.place.removeprefix(OFFICE)),)
-    if (sender := _answered(event, action)) is not None:
+    if (sender := _request_author(event, action)) is not None:
         return (language_of(pack, roster, sender),)
     if action.place == THREAD and (assignee is not None or isinstance(action, EditMessage)):
-        return tuple(language_of(pack, roster, user) for user in (assignee, *_met(event, action)))
+        return tuple(language_of(pack, roster, user) for user in (assignee, *_addressees(event, action)))
     everybody = action.place == THREAD or (isinstance(action.body, Notice) and action.body.loud)
     called = action.mentions if isinstance(action, SendMessage) else ()
     chosen = (member.reads for member in roster if member.reads and (everybody or member.user in called))

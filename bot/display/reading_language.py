@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.commands.synonyms import language_code
-from bot.display.thread_card import pinned
+from bot.display.thread_card import pinned_text
 from bot.model.actions import DESK, THREAD, Action, EditMessage
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageSent
@@ -32,22 +32,22 @@ def is_about_sender(command: ParsedCommand) -> bool:
 
 def choose_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!lang me es` at the desk or in an office."""
-    language = _chosen(command)
+    language = _parse_language(command)
     if language is None:
-        return Step(desk, _how(facts, event), consumed=True)
-    return Step(_with(desk, event.sender, language), _noted(facts, event, language), consumed=True)
+        return Step(desk, _usage(facts, event), consumed=True)
+    return Step(_with(desk, event.sender, language), _confirmation(facts, event, language), consumed=True)
 
 
 def choose_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!lang me es` in a thread's room, by any member: the desk is told, and the assignee's card changes."""
-    language = _chosen(command)
+    language = _parse_language(command)
     if language is None:
-        return Step(thread, (mark_as_note(event), *_how(facts, event)), consumed=True)
+        return Step(thread, (mark_as_note(event), *_usage(facts, event)), consumed=True)
     chosen = SendEvent(owner=DESK, event=ReadingLanguageChosen(user=event.sender, language=language))
     mine = event.sender == thread.assignment.assignee
-    body = in_language(pinned(pack, thread), language)
+    body = in_language(pinned_text(pack, thread), language)
     card: tuple[Action, ...] = (EditMessage(place=THREAD, ref="card", body=body, formatted=True),) if mine else ()
-    return Step(thread, (mark_as_note(event), chosen, *card, *_noted(facts, event, language)), consumed=True)
+    return Step(thread, (mark_as_note(event), chosen, *card, *_confirmation(facts, event, language)), consumed=True)
 
 
 def keep_choice(pack: Pack, facts: Facts, desk: Desk, event: ReadingLanguageChosen) -> Step[Desk]:
@@ -55,7 +55,7 @@ def keep_choice(pack: Pack, facts: Facts, desk: Desk, event: ReadingLanguageChos
     return Step(_with(desk, event.user, event.language))
 
 
-def _chosen(command: ParsedCommand) -> str | None:
+def _parse_language(command: ParsedCommand) -> str | None:
     """Return the named language, if the software can speak it."""
     said = command.arguments.casefold().split()
     named = language_code(said[-1]) if said else ""
@@ -67,9 +67,9 @@ def _with(desk: Desk, user: str, language: str) -> Desk:
     return replace(desk, roster=roster)
 
 
-def _noted(facts: Facts, event: MessageSent, language: str) -> tuple[Action, ...]:
+def _confirmation(facts: Facts, event: MessageSent, language: str) -> tuple[Action, ...]:
     return answer(facts, event, in_language(notice_of("reading_language.noted"), language))
 
 
-def _how(facts: Facts, event: MessageSent) -> tuple[Action, ...]:
+def _usage(facts: Facts, event: MessageSent) -> tuple[Action, ...]:
     return answer(facts, event, notice_of("reading_language.how"))

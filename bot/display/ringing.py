@@ -37,12 +37,12 @@ def on_duty(roster: Iterable[DeskMember]) -> tuple[str, ...]:
     return tuple(member.user for member in roster if member.on_duty)
 
 
-def who_decides(facts: Facts) -> tuple[str, ...]:
+def alarm_recipients(facts: Facts) -> tuple[str, ...]:
     """Return whom an alarm calls: the supervisors on duty, or, if there is none, everybody on duty."""
     return facts.supervisors or on_duty(facts.roster)
 
 
-def nobody_decides(facts: Facts) -> str:
+def no_supervisor_notice(facts: Facts) -> str:
     """Say who is called when no supervisor, or no other one, is on duty: the person on call, or nobody."""
     if facts.on_call:
         nobody = notice_of("ringing.no_other_supervisor_is_on_duty") if facts.supervisors else NO_SUPERVISOR

@@ -15,7 +15,7 @@ from bot.language.time_windows import DAYS
 from bot.model.actions import THREAD, Action, EditMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack, TextName
 from policies.signs import DANGERS
 
@@ -29,13 +29,13 @@ CHANNELS: Final = {
 
 def card(pack: Pack, thread: Thread) -> str:
     """Return the thread's card: short lines, no content, nothing that changes with time alone."""
-    return joined("\n", (*_state(pack, thread), COMMANDS_LINE))
+    return join_notices("\n", (*_state(pack, thread), COMMANDS_LINE))
 
 
-def pinned(pack: Pack, thread: Thread) -> str:
+def pinned_text(pack: Pack, thread: Thread) -> str:
     """Return the card as the room shows it: with the lines that hold for every thread of the line, before the commands."""
     erases = notice_of("thread_card.erases_what_is_said_here", hours=pack.settings.message_ttl // 3600)
-    return joined("\n", (*_state(pack, thread), erases, COMMANDS_LINE))
+    return join_notices("\n", (*_state(pack, thread), erases, COMMANDS_LINE))
 
 
 def _state(pack: Pack, thread: Thread) -> list[str]:
@@ -50,7 +50,7 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
     return [
         *_alarms(pack, thread),
         *_signs(thread),
-        joined(" · ", (thread.designation, notice_of(f"state.{life.state.value}"))),
+        join_notices(" · ", (thread.designation, notice_of(f"state.{life.state.value}"))),
         notice_of("thread_card.with", assignee=assignee, taken=previous_assignee),
         *(
             [notice_of("thread_card.offered_to", to=localpart(offer.to) if offer.to else notice_of("word.everybody"))]
@@ -59,7 +59,7 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
         ),
         _limits(pack, thread),
         notice_of("thread_card.last_text", last=_last(thread)),
-        *answered_alone(thread),
+        *list_auto_replies(thread),
         *([notice_of("thread_card.closing_soon_everything_here_goes")] if life.closes_at else []),
         *([notice_of("thread_card.on_hold_nothing_of_this")] if thread.on_legal_hold else []),
         *([notice_of("thread_card.continuing_number_and_flags_are")] if life.continuing else []),
@@ -72,9 +72,9 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
     ]
 
 
-def edited(pack: Pack, thread: Thread, *, fresh: bool = False) -> EditMessage:
+def edit_card(pack: Pack, thread: Thread, *, fresh: bool = False) -> EditMessage:
     """Bring the card up to date in the room; `fresh`: as a new message in place of the old one."""
-    return EditMessage(place=THREAD, ref="card", body=pinned(pack, thread), formatted=True, fresh=fresh)
+    return EditMessage(place=THREAD, ref="card", body=pinned_text(pack, thread), formatted=True, fresh=fresh)
 
 
 def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
@@ -84,20 +84,20 @@ def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...
     """
     if thread is before or not (thread.assignment.epoch and before.assignment.epoch):
         return ()
-    if comes_late(thread, before):
-        return (edited(pack, thread, fresh=True),)
+    if is_late_joiner(thread, before):
+        return (edit_card(pack, thread, fresh=True),)
     if card(pack, thread) == card(pack, before):
         return ()
-    return (edited(pack, thread, fresh=_matters(pack, thread) != _matters(pack, before)),)
+    return (edit_card(pack, thread, fresh=_critical_facts(pack, thread) != _critical_facts(pack, before)),)
 
 
-def comes_late(thread: Thread, before: Thread) -> bool:
+def is_late_joiner(thread: Thread, before: Thread) -> bool:
     """Tell whether a person has just joined a thread in which others have been before."""
     came = thread.assignment.members - before.assignment.members
     return bool(came) and (thread.assignment.epoch > 1 or bool(before.assignment.members))
 
 
-def _matters(pack: Pack, thread: Thread) -> tuple[object, ...]:
+def _critical_facts(pack: Pack, thread: Thread) -> tuple[object, ...]:
     """Return the facts that must never be outdated on the card: what stops the phone, who is heard, a hold."""
     return (
         _alarms(pack, thread),
@@ -146,13 +146,13 @@ def _last(thread: Thread) -> str:
 def _weekday(moment: str) -> str:
     """Return a day of the week and a time of a stored moment, as a notice that every language can say."""
     day, _, time = moment.partition(" ")
-    return joined(" ", (DAYS[day], time)) if day in DAYS else moment
+    return join_notices(" ", (DAYS[day], time)) if day in DAYS else moment
 
 
 def _signs(thread: Thread) -> list[str]:
     """Name the signs of danger of this conversation, without the texter's words."""
     names = [notice_of(f"sign.{name}") for name, _ in thread.silence.signs if name in DANGERS]
-    return [notice_of("thread_card.signs_of_danger", names=joined(", ", names))] if names else []
+    return [notice_of("thread_card.signs_of_danger", names=join_notices(", ", names))] if names else []
 
 
 def _codeword(pack: Pack, thread: Thread) -> list[str]:
@@ -166,7 +166,7 @@ def _codeword(pack: Pack, thread: Thread) -> list[str]:
     return lines
 
 
-def answered_alone(thread: Thread) -> list[str]:
+def list_auto_replies(thread: Thread) -> list[str]:
     """Return the automatic replies that were sent before the thread had an assignee, a line each."""
     return [notice_of("sending.answered_by_itself", name=name, body=body) for name, body in thread.silence.answered_alone]
 
@@ -181,7 +181,7 @@ def _limits(pack: Pack, thread: Thread) -> str:
         limits=notice_of("thread_card.limits_given")
         if flags.limits
         else notice_of("thread_card.not_given_yet_limits", words=words),
-        told=joined("", (notice_of(f"thread_card.{name}_given") for name in names)),
+        told=join_notices("", (notice_of(f"thread_card.{name}_given") for name in names)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.model.drill import DrillRun, PhoneText
-from bot.wording.notice import joined, notice_of, written
+from bot.wording.notice import join_notices, notice_of, pack_notice
 from policies.drills.script import DISCLOSURE, TAKEN, Check, DrillFact, DrillScript, Words, in_words
 
 STOPS: Final = frozenset({DrillFact.UNSAFE, DrillFact.DIFFERENT, DrillFact.CLOSED, DrillFact.STOPPED, DrillFact.BLOCKED})
@@ -19,8 +19,8 @@ STOPS: Final = frozenset({DrillFact.UNSAFE, DrillFact.DIFFERENT, DrillFact.CLOSE
 def debrief(run: DrillRun, script: DrillScript | None, *, now: float, count: int) -> str:
     """Return the text of the debrief for the office. `count`: drills that this person has played, including this one."""
     title = run.name if script is None else _words(script.title)
-    lines = [notice_of("drills.over", title=title), *_what_left(run)]
-    lines += [*_disclosure(run), *_taken(run)]
+    lines = [notice_of("drills.over", title=title), *_outbound_texts(run)]
+    lines += [*_disclosure(run), *_phone_takeover(run)]
     if script is not None:
         for point in script.points:
             well = is_well(run, point.check, now=now)
@@ -29,7 +29,7 @@ def debrief(run: DrillRun, script: DrillScript | None, *, now: float, count: int
                 words = _words(point.well if well else point.next_time)
                 lines.append(notice_of(key, words=words, practice=point.practice))
     lines.append(notice_of("drills.kept", count=count))
-    return joined("\n", lines)
+    return join_notices("\n", lines)
 
 
 def is_well(run: DrillRun, check: Check, *, now: float) -> bool | None:
@@ -44,8 +44,8 @@ def is_well(run: DrillRun, check: Check, *, now: float) -> bool | None:
     return came is not check.never
 
 
-def _what_left(run: DrillRun) -> list[str]:
-    texts = _reached(run)
+def _outbound_texts(run: DrillRun) -> list[str]:
+    texts = _texts_on_phone(run)
     if not texts:
         return [notice_of("drills.nothing_left")]
     return [notice_of("drills.left", count=len(texts)), *(_line(run, text) for text in texts)]
@@ -62,7 +62,7 @@ def _disclosure(run: DrillRun) -> list[str]:
     return [notice_of(key, time=_duration(abs(told_at - limits)))]
 
 
-def _taken(run: DrillRun) -> list[str]:
+def _phone_takeover(run: DrillRun) -> list[str]:
     """Say how soon everything was stopped, and what the person who took the phone could read."""
     taken_at = run.marked(TAKEN)
     if taken_at is None:
@@ -73,7 +73,7 @@ def _taken(run: DrillRun) -> list[str]:
         if stopped is None
         else notice_of("drills.stopped_after", time=_duration(stopped - taken_at))
     ]
-    before, after = ([t for t in _reached(run) if (t.at >= taken_at) is late] for late in (False, True))
+    before, after = ([t for t in _texts_on_phone(run) if (t.at >= taken_at) is late] for late in (False, True))
     lines.append(notice_of("drills.could_read" if before else "drills.could_read_nothing"))
     lines += [_line(run, text) for text in before]
     if after:
@@ -81,7 +81,7 @@ def _taken(run: DrillRun) -> list[str]:
     return lines
 
 
-def _reached(run: DrillRun) -> list[PhoneText]:
+def _texts_on_phone(run: DrillRun) -> list[PhoneText]:
     return [text for text in run.phone if text.reached]
 
 
@@ -98,4 +98,4 @@ def _duration(seconds: float) -> str:
 
 
 def _words(words: Words) -> str:
-    return written(in_words(words, "en"), words)
+    return pack_notice(in_words(words, "en"), words)

@@ -15,7 +15,7 @@ from bot.drills import running
 from bot.model.desk import Desk, Facts
 from bot.model.events import MessageSent
 from bot.model.feature import Step
-from bot.wording.notice import joined, notice_of, written
+from bot.wording.notice import join_notices, notice_of, pack_notice
 from policies.drills.script import LANGUAGES, in_words
 from policies.pack import Pack
 
@@ -50,7 +50,7 @@ def _begin(facts: Facts, desk: Desk, event: MessageSent, name: str, language: st
         return _say(facts, desk, event, notice_of("drills.one_runs"))
     run_id = hashlib.sha256(event.event_id.encode()).hexdigest()[:ID_LENGTH]
     script = facts.drills[name]
-    title = written(in_words(script.title, "en"), script.title)
+    title = pack_notice(in_words(script.title, "en"), script.title)
     step = running.begin(facts, desk, run_id, script, user=event.sender, language=language)
     said = answer(facts, event, notice_of("drills.begins", title=title))
     return Step(step.aggregate, (*said, *step.actions), consumed=True)
@@ -67,10 +67,10 @@ def _stop(facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
 
 def _list(facts: Facts) -> str:
     rows = [
-        joined(" — ", (f"!drill {name}", written(in_words(script.about, "en"), script.about)))
+        join_notices(" — ", (f"!drill {name}", pack_notice(in_words(script.about, "en"), script.about)))
         for name, script in facts.drills.items()
     ]
-    return joined("\n", [notice_of("drills.there_are"), *rows])
+    return join_notices("\n", [notice_of("drills.there_are"), *rows])
 
 
 def _count(desk: Desk, user: str) -> int:

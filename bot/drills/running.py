@@ -19,7 +19,7 @@ from bot.model.events import TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import DrillEnded, DrillReported
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
-from bot.wording.notice import notice_of, written
+from bot.wording.notice import notice_of, pack_notice
 from policies.drills.script import (
     FIRST_SCENE,
     Branch,
@@ -50,7 +50,7 @@ def begin(facts: Facts, desk: Desk, run_id: str, script: DrillScript, *, user: s
     run = DrillRun(
         id=run_id, name=script.name, language=language, user=user, users=(user,), began=facts.now, scene=FIRST_SCENE
     )
-    return _go_on(facts, replace(desk, drills=(*desk.drills, run)), script, run, move=False)
+    return _play_steps(facts, replace(desk, drills=(*desk.drills, run)), script, run, move=False)
 
 
 def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> Step[Desk]:
@@ -78,9 +78,9 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
     desk = _with(desk, run)
     script = facts.drills.get(run.name)
     step = _step(script, run)
-    if script is None or not isinstance(step, Wait) or not _came_true(run, step):
+    if script is None or not isinstance(step, Wait) or not _is_wait_over(run, step):
         return Step(desk)
-    return _go_on(facts, desk, script, run, move=True)
+    return _play_steps(facts, desk, script, run, move=True)
 
 
 def timer_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
@@ -98,8 +98,8 @@ def timer_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Des
     step = _step(script, run)
     if isinstance(step, Wait) and step.otherwise:
         next_run = replace(run, scene=step.otherwise, step=0)
-        return replace(_go_on(facts, desk, script, next_run, move=False), consumed=True)
-    return replace(_go_on(facts, desk, script, run, move=True), consumed=True)
+        return replace(_play_steps(facts, desk, script, next_run, move=False), consumed=True)
+    return replace(_play_steps(facts, desk, script, run, move=True), consumed=True)
 
 
 def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
@@ -113,7 +113,7 @@ def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
         member = replace(member, drills=member.drills + 1)
         desk = replace(desk, roster=tuple(member if each.user == user else each for each in desk.roster))
         words = debrief.debrief(run, facts.drills.get(run.name), now=facts.now, count=member.drills)
-        debriefs += _in_office(facts, user, f"debrief:{run.id}", words)
+        debriefs += _office_message(facts, user, f"debrief:{run.id}", words)
     closing = []
     for each in run.threads:
         thread, _, tag = each.partition(" ")
@@ -121,7 +121,7 @@ def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
     return Step(desk, (CancelTimer(key=TIMER + run.id), *closing, *debriefs))
 
 
-def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move: bool) -> Step[Desk]:
+def _play_steps(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move: bool) -> Step[Desk]:
     """Play steps until one has to wait. `move`: the current step is done."""
     actions: list[Action] = []
     run = replace(run, step=run.step + 1, until=0.0) if move else replace(run, until=0.0)
@@ -131,8 +131,8 @@ def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move
                 actions.append(_text(run, step))
                 run = replace(run, texts=run.texts + 1, facts_at_text=len(run.facts), on_its_way=True, said=())
             case Brief(words=words):
-                body = notice_of("drills.brief", words=written(in_words(words, "en"), words))
-                actions += _in_office(facts, run.user, f"brief:{run.id}:{run.scene}:{run.step}", body)
+                body = notice_of("drills.brief", words=pack_notice(in_words(words, "en"), words))
+                actions += _office_message(facts, run.user, f"brief:{run.id}:{run.scene}:{run.step}", body)
             case Mark(name=name):
                 run = replace(run, marks=(*run.marks, (name, facts.now)))
             case Go(scene=scene):
@@ -141,7 +141,7 @@ def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move
                 run = replace(run, scene=then if run.times_of(_values(fact_names)) else otherwise, step=-1)
             case Pause(seconds=seconds):
                 return _wait(facts, desk, run, seconds, actions)
-            case Wait(seconds=seconds) if not _came_true(run, step):
+            case Wait(seconds=seconds) if not _is_wait_over(run, step):
                 return _wait(facts, desk, run, seconds, actions)
             case Wait():
                 pass
@@ -180,7 +180,7 @@ def _with_facts(run: DrillRun, drill_facts: tuple[DrillFact, ...], name: str, no
     return replace(run, facts=tuple([*before, *since][:MOST]), facts_at_text=len(before))
 
 
-def _came_true(run: DrillRun, step: Wait) -> bool:
+def _is_wait_over(run: DrillRun, step: Wait) -> bool:
     """Whether the facts of a wait came true since the texter's last text."""
     return any(fact in _values(step.facts) for fact, _ in run.facts[run.facts_at_text :])
 
@@ -189,7 +189,7 @@ def _values(fact_names: frozenset[str]) -> frozenset[str]:
     return frozenset(str(fact) for fact in fact_names)
 
 
-def _in_office(facts: Facts, user: str, ref: str, body: str) -> list[Action]:
+def _office_message(facts: Facts, user: str, ref: str, body: str) -> list[Action]:
     place = OFFICE + user
     fade = SetTimer(key=f"{ANSWER_TIMER}{place}|{ref}", due=facts.now + BRIEF_TTL)
     return [SendMessage(place=place, body=body, ref=ref), fade]

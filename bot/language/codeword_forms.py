@@ -157,14 +157,14 @@ def meaning(body: str, pack: Pack) -> MessageMeaning:
     pictures. Read as it stands, "later" with the codeword would be a silent exit, and "later" with a guess would be
     conversation, so that the holder of the phone could tell one from the other (practice 10).
     """
-    return read_once(_classify, body, pack)
+    return cached_reading(_classify, body, pack)
 
 
 def _classify(body: str, pack: Pack) -> MessageMeaning:
     return classify(unmask(body), pack)
 
 
-def read_once(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
+def cached_reading(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
     """Return the result of `reader` for a text; in one decision it is computed once, however many features ask."""
     cache = _READINGS.kept
     if cache is None:
@@ -188,7 +188,7 @@ _READINGS: Final = _Readings()
 
 
 @contextmanager
-def readings_kept() -> Iterator[None]:
+def reading_cache() -> Iterator[None]:
     """Keep the result for each text for the length of the block: several features ask for its meaning and its signs."""
     _READINGS.kept = {}
     try:

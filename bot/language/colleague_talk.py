@@ -150,12 +150,12 @@ def speaks_about_texter(body: str, lists: Iterable[AboutTexter]) -> bool:
     plain = skeleton(body)
     every = typed_sentences(plain)
     statements = typed_sentences(_QUESTION.sub(". ", plain)) if "?" in plain else every
-    matches = [(each, _found(each, every, statements)) for each in lists]
+    matches = [(each, _find_labels(each, every, statements)) for each in lists]
     address = min((each.reader for each, labels in matches if READER in labels), default=0)
-    return any(PHRASES in labels or _sum(each, labels) + address >= each.enough for each, labels in matches)
+    return any(PHRASES in labels or _score(each, labels) + address >= each.enough for each, labels in matches)
 
 
-def _found(lists: AboutTexter, every: list[list[str]], statements: list[list[str]]) -> frozenset[str]:
+def _find_labels(lists: AboutTexter, every: list[list[str]], statements: list[list[str]]) -> frozenset[str]:
     """Return the labels of the phrases in words that count there: anywhere, only in statements, or only in questions."""
     anywhere = lists.matcher.find_typed(every)
     said = anywhere if statements is every else lists.matcher.find_typed(statements)
@@ -163,7 +163,7 @@ def _found(lists: AboutTexter, every: list[list[str]], statements: list[list[str
     return frozenset(label for label in anywhere | said if label in counted.get(label.rpartition(".")[2], anywhere))
 
 
-def _sum(lists: AboutTexter, labels: frozenset[str]) -> int:
+def _score(lists: AboutTexter, labels: frozenset[str]) -> int:
     cues = {name for label in labels if (name := label.removeprefix("cues.").rpartition(".")[0])}
     return sum(lists.scores[name] for name in cues) + (lists.enough if STATEMENTS in labels else 0)
 

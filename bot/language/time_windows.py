@@ -15,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.model.thread import ConsentFlags
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 
 SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?|24(?::00)?)")
@@ -76,11 +76,11 @@ def describe(flags: ConsentFlags) -> str:
     """Say the safe times."""
     spans = dict.fromkeys((a, b) for _, a, b in flags.safe_days)
     of_days = [
-        joined(" ", (_days([day for day, *span in flags.safe_days if tuple(span) == (a, b)]), _span(a, b)))
+        join_notices(" ", (_days([day for day, *span in flags.safe_days if tuple(span) == (a, b)]), _span(a, b)))
         for a, b in spans
     ]
     said = (*(_span(a, b) for a, b in flags.safe_times), *of_days)
-    return joined(", ", said) if said else notice_of("word.any_time")
+    return join_notices(", ", said) if said else notice_of("word.any_time")
 
 
 def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
@@ -151,7 +151,9 @@ def _span(a: int, b: int) -> str:
 
 def _days(days: list[int]) -> str:
     """Name days of the week; consecutive days as a range."""
-    return joined(" ", (_DAYS[a] if a == b else joined("-", (_DAYS[a], _DAYS[b])) for a, b in _runs(sorted(set(days)))))
+    return join_notices(
+        " ", (_DAYS[a] if a == b else join_notices("-", (_DAYS[a], _DAYS[b])) for a, b in _runs(sorted(set(days))))
+    )
 
 
 def _runs(days: list[int]) -> Iterator[tuple[int, int]]:

@@ -34,42 +34,42 @@ KEPT: Final = frozenset({"said_at"})
 """Times that are never corrected, so that the age of their words stays unknown."""
 
 
-def put_thread_right(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead) -> Step[Thread]:
+def correct_thread(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead) -> Step[Thread]:
     """Hold what waits to leave, and correct the times of a thread; a block ends when it would have ended."""
     step = send_due(pack, facts, thread, TimerDue(key=TIMER))
-    back = _put_right(step.aggregate, facts, event)
+    back = _correct(step.aggregate, facts, event)
     until = back.consent.blocked_until
     changed = until != thread.consent.blocked_until
     block = (Suppress(reason=SuppressionReason.BLOCK, until=until),) if changed else ()
     return Step(back, (*step.actions, *block))
 
 
-def put_desk_right(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Step[Desk]:
+def correct_desk(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Step[Desk]:
     """Correct the times of the desk."""
-    return Step(_put_right(desk, facts, event))
+    return Step(_correct(desk, facts, event))
 
 
-def _put_right(aggregate: A, facts: Facts, event: TimesAhead) -> A:
+def _correct(aggregate: A, facts: Facts, event: TimesAhead) -> A:
     seconds = event.seconds
-    return bring_back(aggregate, facts.now, seconds) if seconds > 0 else bring_forward(aggregate, -seconds)
+    return correct_future_times(aggregate, facts.now, seconds) if seconds > 0 else extend_deadlines(aggregate, -seconds)
 
 
-def bring_forward(aggregate: A, seconds: float) -> A:
+def extend_deadlines(aggregate: A, seconds: float) -> A:
     """Return the aggregate with every time at which something ends so many seconds later; 0 is no time."""
-    later: A = _brought_forward(aggregate, "", seconds)
+    later: A = _with_later_deadlines(aggregate, "", seconds)
     return later
 
 
-def bring_back(aggregate: A, now: float, seconds: float) -> A:
+def correct_future_times(aggregate: A, now: float, seconds: float) -> A:
     """Return the aggregate with every time that is further ahead of `now` than possible earlier by so many seconds.
 
     A time that would still be too far ahead becomes the latest possible one.
     """
-    back: A = _brought_back(aggregate, now + CLOCK_TOLERANCE, now, seconds)
+    back: A = _with_past_times(aggregate, now + CLOCK_TOLERANCE, now, seconds)
     return back
 
 
-def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
+def _with_past_times(value: Any, latest: float, now: float, seconds: float) -> Any:
     """Return a value of an aggregate with its times corrected. `latest`: the greatest possible time."""
     match value:
         case bool() | int():
@@ -77,7 +77,7 @@ def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
         case float():
             return min(latest, value - seconds) if value > latest else value
         case tuple():
-            items = tuple(_brought_back(each, latest, now, seconds) for each in value)
+            items = tuple(_with_past_times(each, latest, now, seconds) for each in value)
             return value if items == value else items
         case _ if is_dataclass(value):
             changes = {}
@@ -85,7 +85,7 @@ def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
                 if each.name in KEPT:
                     continue
                 old = getattr(value, each.name)
-                new = _brought_back(old, now + DUE.get(each.name, CLOCK_TOLERANCE), now, seconds)
+                new = _with_past_times(old, now + DUE.get(each.name, CLOCK_TOLERANCE), now, seconds)
                 if new is not old:
                     changes[each.name] = new
             return replace(value, **changes) if changes else value  # type: ignore[type-var]  # it is one: `is_dataclass`
@@ -93,14 +93,16 @@ def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
             return value
 
 
-def _brought_forward(value: Any, name: str, seconds: float) -> Any:
+def _with_later_deadlines(value: Any, name: str, seconds: float) -> Any:
     match value:
         case float():
             return value + seconds if value and name in ENDS else value
         case tuple():
-            return tuple(_brought_forward(each, name, seconds) for each in value)
+            return tuple(_with_later_deadlines(each, name, seconds) for each in value)
         case _ if is_dataclass(value):
-            changes = {each.name: _brought_forward(getattr(value, each.name), each.name, seconds) for each in fields(value)}
+            changes = {
+                each.name: _with_later_deadlines(getattr(value, each.name), each.name, seconds) for each in fields(value)
+            }
             return replace(value, **changes)  # type: ignore[type-var]  # it is one: `is_dataclass`
         case _:
             return value

@@ -19,7 +19,7 @@ from bot.model.events import MessageSent, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import LegalHoldChanged
 from bot.model.transactional_actions import RecordAudit, SendEvent, SetLegalHold, SetTimer
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 
 HOUR: Final = 3600.0
@@ -83,7 +83,7 @@ def show_hold(pack: Pack, facts: Facts, desk: Desk, event: LegalHoldChanged) -> 
     if (event.thread in desk.on_legal_hold) == event.on_hold:
         return Step(desk)
     name = event.designation or notice_of("legal_hold.a_conversation_that_is_over")
-    notice = joined(
+    notice = join_notices(
         "",
         (
             "⚖️ ",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
-from bot.display.ringing import nobody_decides, on_duty
+from bot.display.ringing import no_supervisor_notice, on_duty
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, THREAD, Action, PageOnCall, RevealNumber, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -23,7 +23,7 @@ from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, RevealConfirmed, RevealRequested
 from bot.model.transactional_actions import RecordAudit, SendEvent
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import BreakGlass, Pack
 
 CONFIRM_WITHIN: Final = 600.0
@@ -48,14 +48,14 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
                 if thread.reveal_request
                 else notice_of("number_reveal.nobody_asked_to_see_the")
             )
-            over = _over(thread) if thread.reveal_request else ()
+            over = _report_end(thread) if thread.reveal_request else ()
             thread = replace(thread, reveal_request=None)
             return Step(thread, (mark_as_note(event), *over, *answer(facts, event, notice)), consumed=True)
     if event.sender != thread.assignment.assignee and facts.role(event.sender) is not Role.SUPERVISOR:
         return answer_as_note(facts, thread, event, notice_of("number_reveal.reveal_is_for_the_advocate"))
     others = _others(facts, event.sender)
     if first.casefold() == ALONE:
-        return _alone(pack, facts, thread, event, reason.strip())
+        return _reveal_alone(pack, facts, thread, event, reason.strip())
     if thread.reveal_request and facts.now < thread.reveal_request.until and thread.reveal_request.by != event.sender:
         return answer_as_note(
             facts,
@@ -67,7 +67,7 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     how = (
         notice_of("number_reveal.another_supervisor_says_reveal_yes")
         if others
-        else notice_of("number_reveal.a_supervisor_who_comes_within", nobody=nobody_decides(facts), ways=_ways(pack))
+        else notice_of("number_reveal.a_supervisor_who_comes_within", nobody=no_supervisor_notice(facts), ways=_ways(pack))
     )
     notice = notice_of("number_reveal.asks_to_see_the_number", sender=localpart(event.sender), how=how)
     desk = RevealRequested(thread=thread.id, designation=thread.designation, by=event.sender)
@@ -93,7 +93,7 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
         return Step(desk)
     others, asks = _others(facts, event.by), localpart(event.by)
     called = others or tuple(user for user in on_duty(desk.roster) if user != event.by)
-    missing = "" if others else joined("", (" ", nobody_decides(facts), _ways(pack)))
+    missing = "" if others else join_notices("", (" ", no_supervisor_notice(facts), _ways(pack)))
     body = notice_of("number_reveal.asks_to_see_the_number_2", designation=event.designation, asks=asks, missing=missing)
     loud = SendMessage(place=DESK, ref=REQUEST + event.thread, body=body, mentions=called)
     return Step(desk, (loud,) if others else (loud, PageOnCall(reason="reveal")))
@@ -151,7 +151,7 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
             notice_of("number_reveal.nobody_asks_to_see_the"),
         )
     supervises = facts.role(second) is Role.SUPERVISOR
-    if not supervises and (why := _no_second(pack, facts, question.by, second)):
+    if not supervises and (why := _confirmation_refusal(pack, facts, question.by, second)):
         return thread, (), why
     if second == question.by:
         return thread, (), notice_of("number_reveal.somebody_else_has_to_say")
@@ -162,17 +162,17 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
             notice_of("number_reveal.whoever_asked_is_not_the"),
         )
     notice = notice_of("number_reveal.the_number_is_shown_for", by=localpart(question.by), second=localpart(second))
-    granted: tuple[Action, ...] = (RecordAudit(kind=AuditKind.REVEAL_GRANTED),) if supervises else _loud(thread)
+    granted: tuple[Action, ...] = (RecordAudit(kind=AuditKind.REVEAL_GRANTED),) if supervises else _audit_and_alarm(thread)
     out = (
         *granted,
         RevealNumber(users=(question.by, second), designation=thread.designation),
-        *_over(thread),
+        *_report_end(thread),
         SendMessage(place=THREAD, body=notice),
     )
     return replace(thread, reveal_request=None), out, ""
 
 
-def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
+def _confirmation_refusal(pack: Pack, facts: Facts, by: str, second: str) -> str:
     """Say why a person who is no supervisor may not confirm; empty when the agency's policy lets them."""
     if pack.settings.break_glass is BreakGlass.NEVER:
         return notice_of("number_reveal.only_a_supervisor_can_say")
@@ -181,7 +181,7 @@ def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
     return "" if second in on_duty(facts.roster) else notice_of("number_reveal.only_somebody_on_duty_can")
 
 
-def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
+def _reveal_alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
     """Show the number to the person who asks, without a second person."""
     if pack.settings.break_glass is not BreakGlass.ALONE:
         return answer_as_note(facts, thread, event, notice_of("number_reveal.it_takes_two_here_reveal"))
@@ -190,19 +190,19 @@ def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason:
     if not reason:
         return answer_as_note(facts, thread, event, notice_of("number_reveal.say_why_reveal_alone_and"))
     notice = notice_of("number_reveal.the_number_is_shown_for_2", sender=localpart(event.sender))
-    over = _over(thread) if thread.reveal_request else ()
+    over = _report_end(thread) if thread.reveal_request else ()
     shown = RevealNumber(users=(event.sender,), designation=thread.designation)
-    out = (mark_as_note(event), *_loud(thread), shown, *over, SendMessage(place=THREAD, body=notice))
+    out = (mark_as_note(event), *_audit_and_alarm(thread), shown, *over, SendMessage(place=THREAD, body=notice))
     return Step(replace(thread, reveal_request=None), out, consumed=True)
 
 
-def _loud(thread: Thread) -> tuple[Action, ...]:
+def _audit_and_alarm(thread: Thread) -> tuple[Action, ...]:
     """Audit and alarm that a number is shown without a supervisor's confirmation."""
     alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.BREAK_GLASS)
     return RecordAudit(kind=AuditKind.REVEAL_BREAK_GLASS), SendEvent(owner=DESK, event=alarm)
 
 
-def _over(thread: Thread) -> tuple[Action, ...]:
+def _report_end(thread: Thread) -> tuple[Action, ...]:
     """Tell the desk that the request is over."""
     event = RevealRequested(thread=thread.id, designation=thread.designation, by="", over=True)
     return (SendEvent(owner=DESK, event=event),)

@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
-from bot.commands.room_notes import for_the_phone
+from bot.commands.room_notes import is_for_phone
 from bot.lifecycle import tally
 from bot.lifecycle.recap import REMOVE_RECAP
 from bot.lifecycle.thanks import only_thanks
@@ -106,7 +106,7 @@ def note_assignee_message(
         return Step(thread)
     thread, closing = _note_seen(pack, facts, thread)
     again: tuple[Action, ...] = ()
-    if for_the_phone(event, command):
+    if is_for_phone(event, command):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, last_said=facts.now))
         again = (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),) if thread.codeword.ever_texted else ()
     return Step(thread, (MarkSeen(event_id=event.event_id, by_message=True), *again, *closing))
@@ -186,22 +186,22 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
         case "close" if life.closes_at and life.state is not ThreadState.PARKED:
             if life.closes_at > facts.now:
                 return _wait(thread, CLOSE, life.closes_at)
-            return _unless_busy(facts, thread, CLOSE) or _park(pack, facts, thread)
+            return _postpone_if_busy(facts, thread, CLOSE) or _park(pack, facts, thread)
         case "idle" if (
-            life.state is ThreadState.OPEN and not life.closes_at and _last_answered(thread) >= life.last_inbound
+            life.state is ThreadState.OPEN and not life.closes_at and _last_answer_time(thread) >= life.last_inbound
         ):
-            quiet = max(_last_answered(thread), life.since) + pack.settings.idle
+            quiet = max(_last_answer_time(thread), life.since) + pack.settings.idle
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
-            return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
+            return _postpone_if_busy(facts, thread, IDLE) or _park(pack, facts, thread)
         case "idle" if life.closes_at or life.state is ThreadState.WAITING:
             # When the closing is taken back, or a person takes the thread, this is checked again.
             return _wait(thread, IDLE, facts.now + pack.settings.idle)
         case "end" if life.state is ThreadState.PARKED:
-            kept_until = life.since + _kept_seconds(pack, thread)
+            kept_until = life.since + _retention_seconds(pack, thread)
             if kept_until > facts.now:
                 return _wait(thread, END, kept_until)
-            return _unless_busy(facts, thread, END) or Step(thread, (EraseTexter(),), consumed=True)
+            return _postpone_if_busy(facts, thread, END) or Step(thread, (EraseTexter(),), consumed=True)
     return Step(thread)
 
 
@@ -256,7 +256,7 @@ def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:
     return parked and not isinstance(event, TextArrived | TimerDue | EnrolmentFinished | TimesAhead)
 
 
-def possible_when_parked(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+def actions_without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Return the actions that are still possible: a parked thread has no room to show anything in."""
     if thread.lifecycle.state is not ThreadState.PARKED:
         return actions
@@ -290,7 +290,7 @@ def _close_now(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, *, 
 
 def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
     parked, actions = _parked(facts, thread, grace=pack.settings.client_grace)
-    end = SetTimer(key=END, due=facts.now + _kept_seconds(pack, parked))
+    end = SetTimer(key=END, due=facts.now + _retention_seconds(pack, parked))
     return Step(parked, (*actions, end), consumed=True)
 
 
@@ -301,10 +301,10 @@ def _parked(facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = F
     values["consent"] = replace(thread.consent, reply=None, reply_ref="", text_after_stop="", confirmation_ref="")
     life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=thread.lifecycle.continuing)
     goes = (ParkThread(grace=grace, drop_unsent=drop_unsent), SendEvent(owner=DESK, event=ThreadParked(thread=thread.id)))
-    return Thread(**values, designation="", lifecycle=life), (*tally.count_gone(facts, thread), *goes)
+    return Thread(**values, designation="", lifecycle=life), (*tally.count_abandoned(facts, thread), *goes)
 
 
-def _last_answered(thread: Thread) -> float:
+def _last_answer_time(thread: Thread) -> float:
     """Return when a person last answered the texter.
 
     It is when the words left; once a codeword was texted, when they were said (practice 10). An automatic reply is no
@@ -322,11 +322,11 @@ def _note_seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     return park_soon(pack, facts, thread, LEFT_SILENTLY) if leaving else (thread, ())
 
 
-def _kept_seconds(pack: Pack, thread: Thread) -> int:
+def _retention_seconds(pack: Pack, thread: Thread) -> int:
     return pack.settings.continuing if thread.lifecycle.continuing else pack.settings.grace
 
 
-def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
+def _postpone_if_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
     """Postpone what cannot be undone while a text is on its way or was never shown, or the thread is on legal hold."""
     if facts.on_legal_hold or facts.has_dead_letters:
         return _wait(thread, key, facts.now + HOUR)

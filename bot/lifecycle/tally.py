@@ -18,7 +18,7 @@ from bot.model.events import MessageSent, ReactionAdded
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import IncrementCounter
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 
 QUESTION: Final = "tally"
@@ -53,7 +53,7 @@ def ask_kind(thread: Thread, closing: str) -> SendMessage:
         return SendMessage(place=THREAD, body=closing)
     taps = " · ".join(f"{tap} {kind}" for kind, tap in KINDS.items())
     question = notice_of("tally.what_was_it_about_tap")
-    return SendMessage(place=THREAD, ref=QUESTION, body=joined("\n", (closing, question, taps)))
+    return SendMessage(place=THREAD, ref=QUESTION, body=join_notices("\n", (closing, question, taps)))
 
 
 def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -61,11 +61,11 @@ def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     said = command.arguments
     kind, _, rest = said.casefold().partition(" ")
     if kind == "unmet" and LANGUAGE.fullmatch(rest):
-        thread, actions = _once(
+        thread, actions = _count_once(
             thread, UNMET_LANGUAGE, IncrementCounter(month=month_of(facts.now), language=rest, kind=UNMET_LANGUAGE)
         )
     elif kind in KINDS and not rest:
-        thread, actions = _once(thread, kind, count(facts, thread, kind))
+        thread, actions = _count_once(thread, kind, count(facts, thread, kind))
     else:
         how = notice_of("tally.say_tally_and_one_of", kinds=", ".join(KINDS))
         return answer_as_note(facts, thread, event, how)
@@ -80,7 +80,7 @@ def count_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdde
     kind = next((kind for kind, tap in KINDS.items() if key == tap.translate(NO_VARIATION)), None)
     if event.target != QUESTION or kind is None or facts.role(event.sender) is None:
         return Step(thread)
-    return Step(*_once(thread, kind, count(facts, thread, kind)))
+    return Step(*_count_once(thread, kind, count(facts, thread, kind)))
 
 
 def count_wait(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
@@ -93,7 +93,7 @@ def count_wait(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Ste
     )
 
 
-def count_gone(facts: Facts, thread: Thread) -> tuple[Action, ...]:
+def count_abandoned(facts: Facts, thread: Thread) -> tuple[Action, ...]:
     """Count a conversation, when it is over, in which no text came after our first words: the texter had gone."""
     silence = thread.silence
     silent = silence.heard_at and silence.spoke_at >= silence.heard_at and not silence.exchanges
@@ -110,7 +110,7 @@ def month_of(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
 
 
-def _once(thread: Thread, kind: str, one: IncrementCounter) -> tuple[Thread, tuple[Action, ...]]:
+def _count_once(thread: Thread, kind: str, one: IncrementCounter) -> tuple[Thread, tuple[Action, ...]]:
     if kind in thread.tallied:
         return thread, ()
     return replace(thread, tallied=thread.tallied | {kind}), (one,)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note
-from bot.guard import blocked
+from bot.guard import block_reason
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageSent, TextArrived, TimerDue
@@ -66,7 +66,7 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 def drop_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Drop what a blocked phone sends; the desk counts it."""
-    if blocked(thread, facts.now) is None:
+    if block_reason(thread, facts.now) is None:
         return Step(thread)
     return Step(thread, (SendEvent(owner=DESK, event=TextDropped()),), consumed=True)
 
@@ -77,7 +77,7 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
         return Step(thread)
     if not thread.consent.blocked_until:
         return Step(thread, consumed=True)
-    if blocked(thread, facts.now) is not None:
+    if block_reason(thread, facts.now) is not None:
         return Step(thread, (SetTimer(key=TIMER, due=thread.consent.blocked_until),), consumed=True)
     return Step(*_end_block(thread, notice_of("blocking.the_blocks_time_is_over")), consumed=True)
 

@@ -25,7 +25,7 @@ from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, SentText
 from bot.model.transactional_actions import RecordAudit
 from bot.sending.auto_replies import PICTURE_ANSWERED
-from bot.sending.delivery_receipts import delivered_after_all, first_accepted, given_up
+from bot.sending.delivery_receipts import first_accepted, late_delivery, late_failure
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
@@ -63,7 +63,7 @@ KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextNa
 def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!agreed`: when texting is safe, whether we may text first, another channel, and the text for `!unsafe`."""
     what, _, value = command.arguments.casefold().partition(" ")
-    flags = _with(pack, thread.flags, what, value.strip())
+    flags = _with_agreement(pack, thread.flags, what, value.strip())
     if flags is None:
         why = notice_of("consent_flags.say_agreed_times_or_weekdays", channels=", ".join(CHANNELS))
         return answer_as_note(facts, thread, event, why)
@@ -112,9 +112,9 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
 
     A text that it took and gave up later does not count as told: the flag is as it was before, and the audit says so.
     """
-    if (failed := given_up(thread, event)) is not None:
+    if (failed := late_failure(thread, event)) is not None:
         return _without_told_flag(pack, facts, thread, failed)
-    words = first_accepted(thread, event) or delivered_after_all(thread, event)
+    words = first_accepted(thread, event) or late_delivery(thread, event)
     if words is None or not words.name:
         return Step(thread)
     audit: tuple[Action, ...] = (RecordAudit(kind=KINDS[words.name]),) if words.name in KINDS else ()
@@ -161,7 +161,7 @@ def _minute(pack: Pack, facts: Facts, at: float) -> str:
     return f"{time_windows.local(pack, at + facts.clock_ahead):%Y-%m-%d %H:%M}"
 
 
-def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlags | None:
+def _with_agreement(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlags | None:
     """Return the flags with an agreement added; None when it cannot be read."""
     if what == "times":
         any_time = replace(flags, safe_times=(), safe_days=())
@@ -174,12 +174,12 @@ def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlag
         return replace(flags, channel=IN_WORDS)
     if what == "unsafe" and value == "nothing":
         return replace(flags, unsafe_line="")
-    if what == "unsafe" and (name := _chosen(pack, value)) is not None:
+    if what == "unsafe" and (name := _parse_unsafe_text(pack, value)) is not None:
         return replace(flags, unsafe_line=name)
     return None
 
 
-def _chosen(pack: Pack, value: str) -> str | None:
+def _parse_unsafe_text(pack: Pack, value: str) -> str | None:
     """Return the text that a texter chose for `!unsafe`: a text of the agency, or words that reveal nothing."""
     cover = next((name.value for name in COVERS if name.value == "_".join(value.split())), None)
-    return cover or canned_texts.named(pack, value)
+    return cover or canned_texts.name_of(pack, value)

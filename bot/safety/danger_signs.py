@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.language.codeword_forms import meaning, read_once, unmask
+from bot.language.codeword_forms import cached_reading, meaning, unmask
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
 from bot.safety.inbound_cues import TALK
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 from policies.signs import DANGERS, Sign, find_signs
 
@@ -56,7 +56,7 @@ def cue_signs(
     signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
     called = thread.assignment.mentions
     posts = tuple(
-        SendMessage(place=THREAD, body=joined("", ("⚠️ " if sign in DANGERS else "", CUES[sign])), mentions=called)
+        SendMessage(place=THREAD, body=join_notices("", ("⚠️ " if sign in DANGERS else "", CUES[sign])), mentions=called)
         for sign in due
     )
     return replace(thread, silence=replace(thread.silence, danger=danger, signs=signs)), posts
@@ -66,7 +66,7 @@ def signs_of(pack: Pack, event: TextArrived) -> frozenset[Sign]:
     """Return the signs in words of a person. A codeword in them reads like any other word."""
     if meaning(event.body, pack).meaning not in TALK:
         return frozenset()
-    return read_once(_read_signs, event.body, pack)
+    return cached_reading(_read_signs, event.body, pack)
 
 
 def _read_signs(body: str, pack: Pack) -> frozenset[Sign]:

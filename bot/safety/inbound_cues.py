@@ -92,17 +92,17 @@ def find_cues(
     conditions = {
         "minor": MINOR.search(body) is not None,
         "disclosure": not thread.flags.limits and DISCLOSURE.search(body) is not None,
-        "forwarded": _forwarded(body),
+        "forwarded": _is_forwarded(body),
         "picture": event.media > 0,
     }
     new = [name for name, there in conditions.items() if there and name not in thread.silence.cues_shown]
     posts = tuple(SendMessage(place=THREAD, body=CUES[name]) for name in new)
-    if (why := what_changed(pack, facts, thread)) is not None:
+    if (why := unusual_time(pack, facts, thread)) is not None:
         return frozenset({*new, ASK}), (safe_check_cue(why), *posts)
     return frozenset(new), posts
 
 
-def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
+def unusual_time(pack: Pack, facts: Facts, thread: Thread) -> str | None:
     """Say what is unusual about the time of a text, so that a person asks again whether it is safe; None if nothing is."""
     silence, settings = thread.silence, pack.settings
     if not silence.spoke_at and thread.lifecycle.state is not ThreadState.OPEN:
@@ -128,6 +128,6 @@ def safe_check_cue(why: str) -> SendMessage:
     return SendMessage(place=THREAD, body=notice_of("inbound_cues.before_anything_else_ask_whether", why=why))
 
 
-def _forwarded(body: str) -> bool:
+def _is_forwarded(body: str) -> bool:
     speakers, quoted = len(_SPEAKER.findall(body)), len(_QUOTED.findall(body))
     return FORWARDED.search(body) is not None or speakers >= 3 or quoted >= 3

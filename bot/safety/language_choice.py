@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.language.codeword_forms import meaning, read_once, unmask
+from bot.language.codeword_forms import cached_reading, meaning, unmask
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
@@ -34,7 +34,7 @@ def choose_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived
         not consent.language_chosen
         and means.from_a_person
         and thread.lifecycle.state is not ThreadState.OPEN
-        and (written := _written_in(pack, event)) is not None
+        and (written := _guess_language(pack, event)) is not None
     ):
         consent = replace(consent, language=written)
     return Step(replace(thread, consent=consent) if consent != thread.consent else thread)
@@ -47,7 +47,7 @@ def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
         body = notice_of("language_choice.language_the_agencys_texts_for", name=_name(now))
         return Step(replace(thread, silence=replace(silence, told_language=now)), (SendMessage(place=THREAD, body=body),))
     means = meaning(event.body, pack)
-    written = _written_in(pack, event) if means.from_a_person and not means.language else None
+    written = _guess_language(pack, event) if means.from_a_person and not means.language else None
     if written in (None, now) or HINT in silence.cues_shown:
         return Step(thread)
     body = notice_of("language_choice.this_seems_to_be_the", name=_name(written or ""), leaves=_name(now), written=written)
@@ -55,9 +55,9 @@ def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     return Step(replace(thread, silence=silence), (SendMessage(place=THREAD, body=body),))
 
 
-def _written_in(pack: Pack, event: TextArrived) -> str | None:
+def _guess_language(pack: Pack, event: TextArrived) -> str | None:
     """Return the language of the line in which a text is clearly written, or None."""
-    return read_once(_read_language, event.body, pack)
+    return cached_reading(_read_language, event.body, pack)
 
 
 def _read_language(body: str, pack: Pack) -> str | None:

@@ -69,19 +69,19 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
             # A person can take back what a person took for a STOP, unless the texter said STOP too, and no START since.
             slip = compare(moment(event), thread.consent.last_start) is not TextOrder.AFTER
             consent = replace(thread.consent, may_resume=thread.consent.may_resume and slip)
-            return _came_late(replace(thread, consent=consent))
+            return _report_late_keyword(replace(thread, consent=consent))
         return _stop(pack, facts, thread, event)
     if means is Meaning.START:
         return _start(pack, facts, thread, event)
     if thread.consent.stopped:
-        return _after_stop(pack, facts, thread, event, means)
+        return _report_text_after_stop(pack, facts, thread, event, means)
     if means in SILENT_WORDS:
         alarm, words = SILENT_WORDS[means]
         dropped: tuple[Action, ...] = ()
         if means in (Meaning.HELP, Meaning.INFO):
             thread, dropped = answer_help(pack, facts, thread, event)
         if means in EXITS:
-            dropped = _count_given_up(facts, thread)
+            dropped = _count_abandoned(facts, thread)
             # Nor does what waits for its turn at the carrier, be it a person's words or an answer to an earlier text.
             thread = replace(thread, silence=replace(thread.silence, left_at=max(thread.silence.left_at, event.at)))
             thread, waiting = drop_pending(
@@ -159,7 +159,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     consent, said = thread.consent, moment(event)
     again = consent.stopped
     live = thread.assignment.assignee is not None and facts.now - thread.lifecycle.last_outbound < LIVE_SECONDS
-    unheard = () if again else _count_given_up(facts, thread)
+    unheard = () if again else _count_abandoned(facts, thread)
     ref = consent.confirmation_ref if again else f"stop:{event.id}"
     # A START that was texted after this STOP, or with it, may have come before it.
     asks = compare(said, consent.last_start) is not TextOrder.AFTER
@@ -175,7 +175,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     if asks:
         actions += _ask_resume(thread)
     elif _is_older(thread, event) and not again:
-        thread, since = _texted_since(pack, facts, thread, event)
+        thread, since = _report_texts_since(pack, facts, thread, event)
         actions += since
     if again:
         return Step(thread, actions, consumed=True)
@@ -197,7 +197,7 @@ def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step
         # The STOP was said in an earlier thread, and what comes late may have been texted before it.
         stands = TextOrder.UNSURE
     if stands is TextOrder.BEFORE:
-        return _came_late(thread) if consent.stopped else Step(thread)
+        return _report_late_keyword(thread) if consent.stopped else Step(thread)
     consent = replace(consent, last_start=newest(said, consent.last_start))
     if stands is TextOrder.AFTER:
         consent = replace(consent, carrier_block=False)
@@ -220,7 +220,7 @@ def _ask_resume(thread: Thread) -> tuple[Action, ...]:
     return notice, raise_alarm(thread, AlarmKind.START_ASKS)
 
 
-def _came_late(thread: Thread) -> Step[Thread]:
+def _report_late_keyword(thread: Thread) -> Step[Thread]:
     """Alarm the desk about a STOP or START that came late, and change nothing: the other one was texted after it."""
     stopped = thread.consent.stopped
     body = notice_of("opt_out.this_was_texted_before_the") if stopped else notice_of("opt_out.this_stop_was_texted_before")
@@ -228,7 +228,7 @@ def _came_late(thread: Thread) -> Step[Thread]:
     return Step(thread, (notice, raise_alarm(thread, AlarmKind.CAME_LATE)), consumed=True)
 
 
-def _texted_since(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+def _report_texts_since(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
     """Alarm the desk, at a late STOP, about texts shown before it that were texted after it."""
     thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
@@ -244,7 +244,7 @@ def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     return thread, notice_of("opt_out.a_supervisor_may_send_one")
 
 
-def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
+def _report_text_after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
     """Alarm the desk, whatever the text says: who texts after their STOP may be in trouble, or may be another person."""
     how, alarm = "", AlarmKind.TEXT_AFTER_STOP
     if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
@@ -297,7 +297,7 @@ def _suppress(pack: Pack, facts: Facts) -> Suppress:
     return Suppress(reason=SuppressionReason.STOP, until=facts.now + pack.settings.suppression_ttl)
 
 
-def _count_given_up(facts: Facts, thread: Thread) -> tuple[Action, ...]:
+def _count_abandoned(facts: Facts, thread: Thread) -> tuple[Action, ...]:
     """Count a texter who gave up before anybody answered; a STOP as the first text does not count."""
     waited = (
         thread.lifecycle.state is ThreadState.WAITING

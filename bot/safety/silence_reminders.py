@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand
-from bot.commands.room_notes import for_the_phone
+from bot.commands.room_notes import is_for_phone
 from bot.language import time_windows
 from bot.language.codeword_forms import meaning
 from bot.model.actions import THREAD, Action, SendMessage
@@ -77,7 +77,7 @@ def note_message(
     silence = thread.silence
     if (
         event.sender != thread.assignment.assignee
-        or not for_the_phone(event, command)
+        or not is_for_phone(event, command)
         or not (silence.auto_replied or silence.auto_replied_before)
     ):
         return Step(thread)

@@ -40,10 +40,10 @@ ALREADY: Final = notice_of("unsafe_phone.it_is_marked_unsafe_already")
 def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!unsafe`: nothing leaves for this phone any more, except the text that the texter chose, if they did."""
     thread, actions = stop_phone(pack, facts, thread)
-    return _with_line(pack, facts, thread, event, actions)
+    return _send_chosen_text(pack, facts, thread, event, actions)
 
 
-def stop_by_other_ways(
+def stop_by_thread_or_edit(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
     """`!unsafe` in a Matrix thread or by an edit: no other command is accepted this way, but this one only stops."""
@@ -119,13 +119,15 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     return thread, actions
 
 
-def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, actions: tuple[Action, ...]) -> Step[Thread]:
+def _send_chosen_text(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, actions: tuple[Action, ...]
+) -> Step[Thread]:
     """Send the text that the texter chose for this, if they did."""
     text_name = thread.flags.unsafe_line
     if text_name and not canned_texts.exists(pack, text_name):
         notice = SendMessage(place=THREAD, body=notice_of("unsafe_phone.the_line_that_they_chose"))
         return Step(thread, (mark_as_note(event), *actions, notice), consumed=True)
-    if not text_name or _line_is_out(thread):
+    if not text_name or _is_chosen_text_out(thread):
         already = () if actions else answer(facts, event, ALREADY)
         return Step(thread, (mark_as_note(event), *actions, *already), consumed=True)
     words = canned_texts.wording(pack, facts, thread, text_name)
@@ -228,7 +230,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     return thread, (notice, *notices, CancelTimer(key=TIMER), *closing)
 
 
-def _line_is_out(thread: Thread) -> bool:
+def _is_chosen_text_out(thread: Thread) -> bool:
     """Tell whether the chosen text left, or is about to; one that was taken back, or is an earlier assignee's, is not."""
     pending = [words.event_id for words in thread.sending.pending]
     sent_ids = [words.event_id for words in thread.sending.sent if not words.retracted]

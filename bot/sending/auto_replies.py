@@ -53,11 +53,11 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     if (
         thread.lifecycle.state is ThreadState.WAITING
         and _is_news(pack, facts, thread, name, means.language)
-        and not _greeted(pack, facts, thread, name, means.language)
+        and not _was_greeted(pack, facts, thread, name, means.language)
     ):
         new, actions = _answer(pack, facts, thread, event, name)
         if actions:
-            new = _note_greeted(facts, new, name)
+            new = _record_greeting(facts, new, name)
         return Step(new, actions)
     silence = thread.silence
     alone = not (silence.auto_replied_before or silence.auto_replied or PICTURE_ANSWERED in silence.cues_shown)
@@ -100,13 +100,13 @@ def answer_help(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) ->
         not name
         or normalize_keyword(event.body) not in HELP_WORDS
         or event.rate_limited
-        or _greeted(pack, facts, thread, HELP, "")
+        or _was_greeted(pack, facts, thread, HELP, "")
     ):
         return thread, ()
     answer = _auto_reply(pack, facts, thread, event, name, kind=HELP)
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
-    thread, shown = _show(_note_greeted(facts, thread, HELP), name, answer)
+    thread, shown = _show(_record_greeting(facts, thread, HELP), name, answer)
     return thread, (answer, *shown)
 
 
@@ -139,7 +139,7 @@ def _show(thread: Thread, name: str, answer: SendSms) -> tuple[Thread, tuple[Act
     return replace(thread, silence=replace(thread.silence, answered_alone=alone)), ()
 
 
-def _note_greeted(facts: Facts, thread: Thread, name: str) -> Thread:
+def _record_greeting(facts: Facts, thread: Thread, name: str) -> Thread:
     greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
     return replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
 
@@ -148,7 +148,7 @@ def _key(language: str, name: str) -> str:
     return language if name in SAME_PROMISE else f"{language} {name}"
 
 
-def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked_language: str) -> bool:
+def _was_greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked_language: str) -> bool:
     """Tell whether the texter got this within the time; if asked for by its word, whether in that language."""
     languages = (asked_language,) if asked_language else {*pack.languages, thread.consent.language}
     greeted = dict(thread.consent.greeted)

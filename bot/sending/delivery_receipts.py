@@ -81,21 +81,21 @@ def first_report(thread: Thread, event: TextOutcome) -> SentText | None:
     )
 
 
-def given_up(thread: Thread, event: TextOutcome) -> SentText | None:
+def late_failure(thread: Thread, event: TextOutcome) -> SentText | None:
     """Return the assignee's words that the carrier had taken and gives up with this report; else None."""
-    words = _sent(thread, event)
+    words = _sent_text(thread, event)
     is_sent = words is not None and DeliveryReceipt[words.receipt] is DeliveryReceipt.SENT
     return words if is_sent and RECEIPTS[event.outcome] is DeliveryReceipt.NOT_SENT else None
 
 
-def delivered_after_all(thread: Thread, event: TextOutcome) -> SentText | None:
+def late_delivery(thread: Thread, event: TextOutcome) -> SentText | None:
     """Return the assignee's words that the carrier had given up, and that this report calls delivered; else None."""
-    words = _sent(thread, event)
+    words = _sent_text(thread, event)
     gave_up = words is not None and DeliveryReceipt[words.receipt] is DeliveryReceipt.NOT_SENT
     return words if gave_up and event.outcome is Outcome.DELIVERED else None
 
 
-def _sent(thread: Thread, event: TextOutcome) -> SentText | None:
+def _sent_text(thread: Thread, event: TextOutcome) -> SentText | None:
     event_id = event_id_of(event.ref)
     return next((words for words in thread.sending.sent if event_id and words.event_id == event_id), None)
 

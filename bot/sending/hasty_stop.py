@@ -26,7 +26,7 @@ HASTY: Final = frozenset(
 """None of them is a command. A person who says one may not know how to take words back, and has eight seconds."""
 
 
-def hold_in_haste(
+def hold_on_stop_word(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
     """Hold the words that have not left when a member says a word of `HASTY` as a command."""

@@ -20,7 +20,7 @@ TIMER: Final = "held"
 MAX_HELD: Final = 20
 
 
-def to_held(facts: Facts, words: PendingText, reason: HeldReason) -> HeldText:
+def held_text_of(facts: Facts, words: PendingText, reason: HeldReason) -> HeldText:
     """Return words of the undo window as held words, for a reason."""
     return HeldText(
         event_id=words.event_id,

@@ -23,7 +23,7 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import SendEvent
 from bot.sending.held_texts import hold_text
 from bot.sending.undo_window import needs_confirmation, start_undo, take_text
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack, TextName
 
 RELEASES: Final = {
@@ -58,7 +58,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
         thread, more, notice = _release(pack, facts, thread, words, name)
         actions += more
         said += [notice] if notice else []
-    answers = answer(facts, event, joined("\n", dict.fromkeys(said))) if said else ()
+    answers = answer(facts, event, join_notices("\n", dict.fromkeys(said))) if said else ()
     return Step(thread, (mark_as_note(event), *actions, *answers), consumed=True)
 
 
@@ -66,7 +66,7 @@ def _release(
     pack: Pack, facts: Facts, thread: Thread, words: HeldText, name: str
 ) -> tuple[Thread, tuple[Action, ...], str]:
     """Let held words leave, or keep them held; return what their author is told, if anything."""
-    if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
+    if (why := guard.refusal_reason(pack, thread, words.body, facts.designations)) is not None:
         return thread, (), notice_of("sending.not_sent", why=why)
     pending = _pending(facts, words)
     ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
@@ -106,7 +106,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     The text that asks texters to call also tells the desk that they may.
     """
     text = canned_texts.read(pack, facts, thread, command)
-    if isinstance(text, canned_texts.Refused):
+    if isinstance(text, canned_texts.CannedTextRefusal):
         return answer_as_note(facts, thread, event, notice_of("release_held.nothing_was_sent", why=text.why))
     alarm: tuple[Action, ...] = ()
     if text.name == TextName.URGENT:
@@ -134,9 +134,9 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
         changes=changes,
         own=UNNOTED.get(text.name, "") if text.own else "",
     )
-    if (locked := guard.locked(pack, thread, text.body)) is not None:
+    if (locked := guard.lock_reason(pack, thread, text.body)) is not None:
         notice = notice_of("release_held.nothing_leaves_the_conversation_is", locked=locked)
-    elif canned_texts.stands_on_card(thread, text):
+    elif canned_texts.is_shown_on_card(thread, text):
         # The mark says that they leave.
         return Step(thread, (*alarm, *actions), consumed=True)
     shown = SendMessage(place=THREAD, body=notice, reply_to=event.event_id)

@@ -31,8 +31,10 @@ CARRIER_BLOCK: Final = notice_of("reply_after_stop.the_carrier_keeps_this_opt")
 
 def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!reply words` of a supervisor, as one answer to the last text after the STOP."""
-    body, sure = _read(command)
-    if (why := _cannot_reply(pack, facts, thread, body) or _unfit(pack, facts, thread, event, body, sure)) is not None:
+    body, sure = _parse_reply(command)
+    if (
+        why := _cannot_reply(pack, facts, thread, body) or _refusal_reason(pack, facts, thread, event, body, sure)
+    ) is not None:
         return answer_as_note(facts, thread, event, why)
     words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
     consent = replace(thread.consent, text_after_stop="", reply=words, reply_ref="")
@@ -54,8 +56,12 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     mine = words is not None and (words.event_id, words.author) == (event.target, event.sender)
     if event.relation is not Relation.EDIT or not mine or words is None:
         return Step(thread)
-    body, sure = _read(command)
-    why = _unfit(pack, facts, thread, event, body, sure) if body else notice_of("reply_after_stop.not_sent_it_is_not")
+    body, sure = _parse_reply(command)
+    why = (
+        _refusal_reason(pack, facts, thread, event, body, sure)
+        if body
+        else notice_of("reply_after_stop.not_sent_it_is_not")
+    )
     if why is not None:
         thread, actions = drop_reply(thread, why, again=True)
         return Step(thread, actions, consumed=True)
@@ -147,11 +153,11 @@ def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | 
         return notice_of("reply_after_stop.say_reply_and_the_words")
     if consent.carrier_block:
         return notice_of("sending.not_sent", why=CARRIER_BLOCK)
-    why = guard.blocked(thread, facts.now)
+    why = guard.block_reason(thread, facts.now)
     return notice_of("sending.not_sent", why=why) if why else None
 
 
-def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
+def _parse_reply(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
     """Return the words of a `!reply`, and the second commands before them; no words when it is none."""
     if command is None or command.name != "reply":
         return "", frozenset()
@@ -162,12 +168,14 @@ def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
     return body, frozenset(sure)
 
 
-def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: str, sure: frozenset[str]) -> str | None:
+def _refusal_reason(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: str, sure: frozenset[str]
+) -> str | None:
     """Say why these words are not for a phone: the rules for the assignee's words apply.
 
     Rule: design.md, "Who is heard".
     """
-    if (why := guard.leaks(pack, body, facts.designations)) is not None:
+    if (why := guard.leak_reason(pack, body, facts.designations)) is not None:
         return why
     if would_be_note(event, body):
         return notice_of("reply_after_stop.not_sent_words_that_are")
@@ -175,7 +183,7 @@ def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: s
     moment = guard.describe_doubts(facts, thread, reasons, body, command="reply !anyway") if reasons else None
     doubts = (
         ("!long", guard.too_long(pack, body)),
-        ("!anyway", guard.warns(body, differs=event.differs)),
+        ("!anyway", guard.warning(body, differs=event.differs)),
         ("!anyway", moment),
     )
     doubt = next(((word, why) for word, why in doubts if why is not None and word not in sure), None)

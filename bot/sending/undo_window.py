@@ -23,7 +23,7 @@ from bot.model.text_order import is_ahead
 from bot.model.thread import HeldReason, HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, AssigneeSpoke
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
-from bot.sending.held_texts import hold_text, to_held
+from bot.sending.held_texts import held_text_of, hold_text
 from bot.sending.retraction import ALREADY_SENT, retract_sent
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
@@ -73,9 +73,9 @@ def take_text(
     `looked_at`: their author has confirmed the content; whether now is the moment is asked all the same. `quotes`: quoted
     words are left out.
     """
-    why = guard.refuses(pack, thread, words.body, facts.designations)
+    why = guard.refusal_reason(pack, thread, words.body, facts.designations)
     if why is not None and why in guard.LOCKED.values():
-        return _locked(pack, facts, thread, words, why, looked_at=looked_at)
+        return _hold_for_lock(pack, facts, thread, words, why, looked_at=looked_at)
     if why is None and not looked_at and bare_command(words.body) == STOPS:
         why = MEANS_STOP
     if why is not None:
@@ -123,12 +123,12 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         # Waiting words of a person who is not heard are a challenge or a cover line: nothing else may replace them.
         thread = replace(thread, codeword=_without_challenge(thread, event.target))
         why = notice_of("undo_window.a_command_for_a_check")
-        return _stops(thread, event.target, notice_of("sending.not_sent", why=why))
+        return _refuse(thread, event.target, notice_of("sending.not_sent", why=why))
     thread = replace(thread, codeword=_without_challenge(thread, event.target))
     says_text = command is not None and command.name in canned_texts.COMMANDS
     text = canned_texts.read(pack, facts, thread, command, edit=True) if command is not None and says_text else None
-    if (no := _not_this(old, text)) is not None:
-        return _stops(thread, event.target, notice_of("undo_window.nothing_was_sent_and_what", no=no))
+    if (no := _edit_refusal(old, text)) is not None:
+        return _refuse(thread, event.target, notice_of("undo_window.nothing_was_sent_and_what", no=no))
     body, name = (text.body, text.stands_for) if isinstance(text, canned_texts.CannedText) else (event.body, "")
     words = PendingText(
         event_id=event.target,
@@ -141,7 +141,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         differs=event.differs,
     )
     if would_be_note(event, body):
-        return _stops(thread, event.target, notice_of("undo_window.not_sent_it_has_become"))
+        return _refuse(thread, event.target, notice_of("undo_window.not_sent_it_has_become"))
     looked_at = isinstance(text, canned_texts.CannedText) and not text.own
     shown: tuple[Action, ...] = (
         (_explain(event.target, notice_of("undo_window.leaving_in_a_moment", body=body)),) if looked_at else ()
@@ -208,7 +208,7 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
             continue
         reason = HeldReason.LATE if why is guard.LATE else HeldReason.LOCKED if why in guard.LOCKED.values() else None
         if reason is not None:
-            held_texts.append(to_held(facts, words, reason))
+            held_texts.append(held_text_of(facts, words, reason))
         mark = DeliveryReceipt.NOT_SENT if reason is None else DeliveryReceipt.HELD
         actions += [
             ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark),
@@ -259,7 +259,7 @@ def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Th
         actions.append(ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark))
         thread = replace(thread, codeword=_without_challenge(thread, words.event_id))
         doubts = frozenset(guard.doubts(pack, facts, thread, words.body, words.author, own=True))
-        held_text = replace(to_held(facts, words, HeldReason.UNPROMPTED), told=doubts)
+        held_text = replace(held_text_of(facts, words, HeldReason.UNPROMPTED), told=doubts)
         thread = thread if over else hold_text(thread, held_text)
         end = (
             notice_of("undo_window.not_sent_say_it_again", why=why)
@@ -274,11 +274,11 @@ def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Actio
     """Cancel one message in its undo window, and say why."""
     if not any(pending.event_id == event_id for pending in thread.sending.pending):
         return thread, ()
-    step = _stops(thread, event_id, notice_of("sending.not_sent", why=why))
+    step = _refuse(thread, event_id, notice_of("sending.not_sent", why=why))
     return step.aggregate, step.actions
 
 
-def _locked(
+def _hold_for_lock(
     pack: Pack, facts: Facts, thread: Thread, words: PendingText, why: str, *, looked_at: bool
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Hold words for a phone that is locked.
@@ -294,7 +294,7 @@ def _locked(
         free, actions = take_text(pack, facts, free, words, looked_at=looked_at)
         return replace(free, codeword=replace(free.codeword, lock=lock)), actions
     notice = _explain(words.event_id, notice_of("sending.held", why=why))
-    return hold_text(thread, to_held(facts, words, HeldReason.LOCKED)), (
+    return hold_text(thread, held_text_of(facts, words, HeldReason.LOCKED)), (
         ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD),
         notice,
     )
@@ -322,29 +322,31 @@ def needs_confirmation(
     `own`: they are the author's, not the agency's. `long`: their length was mentioned already.
     """
     if own and not long and (why := guard.too_long(pack, words.body)) is not None:
-        return to_held(facts, words, HeldReason.LONG), why
-    warning = guard.warns(words.body, differs=words.differs) if own else None
+        return held_text_of(facts, words, HeldReason.LONG), why
+    warning = guard.warning(words.body, differs=words.differs) if own else None
     doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=own)
     if warning is None and not doubts:
         return None
     doubt = guard.describe_doubts(facts, thread, doubts, words.body) if doubts else ""
     reason = HeldReason.UNPROMPTED if warning is None else HeldReason.WARNED
     why = doubt if warning is None else notice_of("undo_window.and", warning=warning, asked=doubt) if doubt else warning
-    return replace(to_held(facts, words, reason), told=frozenset(doubts)), why
+    return replace(held_text_of(facts, words, reason), told=frozenset(doubts)), why
 
 
-def _stops(thread: Thread, event_id: str, notice: str) -> Step[Thread]:
+def _refuse(thread: Thread, event_id: str, notice: str) -> Step[Thread]:
     thread = _without(thread, event_id)
     refused = ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT)
     return Step(thread, (refused, _explain(event_id, notice), *_timer(thread)), consumed=True)
 
 
-def _not_this(old: PendingText | HeldText, text: canned_texts.CannedText | canned_texts.Refused | None) -> str | None:
+def _edit_refusal(
+    old: PendingText | HeldText, text: canned_texts.CannedText | canned_texts.CannedTextRefusal | None
+) -> str | None:
     """Say why an edit may not replace these words, or None.
 
     Nothing replaces the text that steps back before another person: that person may be reading now.
     """
-    if isinstance(text, canned_texts.Refused):
+    if isinstance(text, canned_texts.CannedTextRefusal):
         return text.why
     if old.name == TextName.DIFFERENT and (text is None or text.name != TextName.DIFFERENT):
         return canned_texts.ALONE

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.display.ringing import on_duty, who_decides
+from bot.display.ringing import alarm_recipients, on_duty
 from bot.model.actions import DESK, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, ShownAlarm
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
-from bot.wording.notice import joined, loud, notice_of
+from bot.wording.notice import join_notices, notice_for_all, notice_of
 from policies.pack import Pack
 
 ALARMS: Final = {
@@ -73,24 +73,24 @@ CALLS_ALL: Final = (AlarmKind.URGENT,)
 def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Show a thread's alarm to everybody at the desk."""
     sign = "" if event.alarm is AlarmKind.INFO else "⚠️ "
-    body: str = joined("", (sign, event.designation, ": ", ALARMS[event.alarm]))
+    body: str = join_notices("", (sign, event.designation, ": ", ALARMS[event.alarm]))
     fresh = tuple(shown for shown in desk.alarms if 0 <= facts.now - shown.at < SAME_ALARM)
     old = next((shown for shown in fresh if (shown.designation, shown.alarm) == (event.designation, event.alarm)), None)
     if old is not None and event.alarm not in ALWAYS_NEW:
         again = replace(old, times=old.times + 1)
         desk = replace(desk, alarms=tuple(again if shown is old else shown for shown in fresh))
-        body = _said(event.alarm, notice_of("alerts.times", body=body, times=again.times))
+        body = _in_reader_languages(event.alarm, notice_of("alerts.times", body=body, times=again.times))
         return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=body),))
     new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
     desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
     called = (
-        who_decides(facts)
+        alarm_recipients(facts)
         if event.alarm in CALLS_SUPERVISORS
         else on_duty(facts.roster)
         if event.alarm in CALLS_ALL
         else ()
     )
-    alarm = SendMessage(place=DESK, ref=_ref(new), body=_said(event.alarm, body), mentions=called)
+    alarm = SendMessage(place=DESK, ref=_ref(new), body=_in_reader_languages(event.alarm, body), mentions=called)
     # Nobody who could come is here: the person on call is told that they are needed, and nothing else.
     # For duress, and a number shown without a supervisor, they are called in any case.
     alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not facts.supervisors
@@ -98,9 +98,9 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     return Step(desk, (alarm, PageOnCall(reason="escalated")) if paged else (alarm,))
 
 
-def _said(alarm: AlarmKind, body: str) -> str:
+def _in_reader_languages(alarm: AlarmKind, body: str) -> str:
     """Return an alarm that calls people in the languages of everybody at the desk."""
-    return loud(body) if alarm in CALLS_SUPERVISORS + CALLS_ALL else body
+    return notice_for_all(body) if alarm in CALLS_SUPERVISORS + CALLS_ALL else body
 
 
 def _ref(shown: ShownAlarm) -> str:

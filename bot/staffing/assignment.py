@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.commands.parser import ParsedCommand
-from bot.display.thread_card import answered_alone, comes_late, localpart, pinned
+from bot.display.thread_card import is_late_joiner, list_auto_replies, localpart, pinned_text
 from bot.model.actions import (
     DESK,
     THREAD,
@@ -52,7 +52,7 @@ from bot.model.transactional_actions import CancelTimer, SendEvent
 from bot.sending.undo_window import drop_pending
 from bot.staffing.thread_marks import marks
 from bot.wording.durations import describe_minutes
-from bot.wording.notice import joined as joined_notices
+from bot.wording.notice import join_notices as joined_notices
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -93,7 +93,7 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         posts.append(SendMessage(place=THREAD, body=notice_of("assignment.picture_s_or_file_s", media=event.media)))
     elif not pieces:
         posts.append(SendMessage(place=THREAD, body=notice_of("assignment.a_text_without_words_arrived")))
-    if (late := _late(pack, facts, thread, event)) is not None:
+    if (late := _late_notice(pack, facts, thread, event)) is not None:
         posts.append(SendMessage(place=THREAD, body=late))
     # A thread that we began is with its assignee already.
     if thread.lifecycle.last_inbound == 0.0 and thread.assignment.epoch == 0:
@@ -145,7 +145,7 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
     shown: tuple[Action, ...]
     if first:
         shown = (
-            SendMessage(place=THREAD, ref="card", body=pinned(pack, thread), formatted=True),
+            SendMessage(place=THREAD, ref="card", body=pinned_text(pack, thread), formatted=True),
             PinMessage(place=THREAD, ref="card"),
         )
     else:
@@ -176,8 +176,8 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
         assignment = replace(assignment, long_undo_until=facts.now + pack.settings.undo_after_join_window)
     joined = replace(thread, assignment=assignment)
     what = notice_of("assignment.may_not_show", user=localpart(event.user))
-    notices = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
-    if not thread.assignment.epoch and (alone := answered_alone(thread)):
+    notices = (SendMessage(place=THREAD, body=what),) if is_late_joiner(joined, thread) else ()
+    if not thread.assignment.epoch and (alone := list_auto_replies(thread)):
         # Who listens before anybody has it finds no card.
         notices = (*notices, SendMessage(place=THREAD, body=joined_notices("\n", alone)))
     return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *notices))
@@ -256,7 +256,7 @@ def withdraw(facts: Facts, thread: Thread, how: str) -> tuple[Thread, tuple[Acti
     return thread, (notice, CancelTimer(key=OFFER), *closed)
 
 
-def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
+def _late_notice(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
     """Say that a text came late, so that nobody takes it for the texter's last word, or for news; None when it did not."""
     when = notice_of("assignment.ago", duration=describe_minutes(round((facts.now - event.at) / 60)))
     if compare(moment(event), thread.lifecycle.newest_text) is TextOrder.BEFORE:

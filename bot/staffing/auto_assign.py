@@ -78,8 +78,8 @@ def note_presence(pack: Pack, facts: Facts, desk: Desk, event: AssigneePresent) 
 def start_answer_timer(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
     """Wait for a sign of a person who got a thread unasked; a person who asked for it needs none."""
     if event.answer_by <= 0 or thread.assignment.assignee != event.assignee:
-        return Step(_answer_until(thread, 0.0), (CancelTimer(key=ANSWER),) if thread.assignment.answer_by else ())
-    return Step(_answer_until(thread, event.answer_by), (SetTimer(key=ANSWER, due=event.answer_by),))
+        return Step(_with_answer_deadline(thread, 0.0), (CancelTimer(key=ANSWER),) if thread.assignment.answer_by else ())
+    return Step(_with_answer_deadline(thread, event.answer_by), (SetTimer(key=ANSWER, due=event.answer_by),))
 
 
 def note_presence_in_thread(
@@ -99,10 +99,10 @@ def note_presence_in_thread(
         if isinstance(event, AssigneePresent)
         else (SendEvent(owner=DESK, event=AssigneePresent(thread=thread.id, user=user)),)
     )
-    return Step(_answer_until(thread, 0.0), (CancelTimer(key=ANSWER), *notice))
+    return Step(_with_answer_deadline(thread, 0.0), (CancelTimer(key=ANSWER), *notice))
 
 
-def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def withdraw_assignment(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Take a thread back from a person who has shown no sign."""
     if event.key != ANSWER:
         return Step(thread)
@@ -111,7 +111,7 @@ def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
     if thread.assignment.answer_by > facts.now:
         return Step(thread, (SetTimer(key=ANSWER, due=thread.assignment.answer_by),), consumed=True)
     thread, actions = release_to_queue(
-        _answer_until(thread, 0.0), facts, notice_of("auto_assign.the_advocate_did_not_answer")
+        _with_answer_deadline(thread, 0.0), facts, notice_of("auto_assign.the_advocate_did_not_answer")
     )
     return Step(thread, actions, consumed=True)
 
@@ -125,12 +125,12 @@ def _choose(pack: Pack, facts: Facts, desk: Desk, entry: QueueEntry) -> DeskMemb
         if member.role is Role.ADVOCATE and not member.away and member.user not in entry.tried_users
         if cannot_claim(pack, desk, member.user) is None
     ]
-    on_shift = shifts.present(pack, facts, can)
+    on_shift = shifts.on_duty_and_shift(pack, facts, can)
     can = [member for member in can if member.user in on_shift] or can
     if pack.settings.assignment is AssignmentMode.LEAST_LOADED:
         return min(can, key=lambda member: len(desk.assigned_to(member.user)), default=None)
     return next(iter(can), None)
 
 
-def _answer_until(thread: Thread, until: float) -> Thread:
+def _with_answer_deadline(thread: Thread, until: float) -> Thread:
     return replace(thread, assignment=replace(thread.assignment, answer_by=until))

@@ -240,7 +240,7 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
         SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
     # With a calendar the person on call is needed at once when nobody who is on shift is on duty.
-    absent = not shifts.present(pack, facts, desk.roster)
+    absent = not shifts.on_duty_and_shift(pack, facts, desk.roster)
     if (step == len(due) - 1 or absent) and desk.flood.may_page(facts.now):
         actions.append(PageOnCall(reason="waiting"))
         desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))
@@ -264,7 +264,7 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
         if entry.thread in free or (standing and not entry.danger):
             continue
         everybody = entry.danger or entry.offered
-        on_shift = () if everybody else shifts.present(pack, facts, desk.roster)
+        on_shift = () if everybody else shifts.on_duty_and_shift(pack, facts, desk.roster)
         people = tuple(user for user in on_shift if cannot_claim(pack, desk, user) is None)
         called = tuple(user for user in people or on_duty(desk.roster) if user != entry.assignee)
         if not called:

@@ -37,7 +37,7 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
     if word not in {"", "yes", "no"}:
         return Step(desk, answer(facts, event, notice_of("close_rest.how")), consumed=True)
     if word == "no":
-        return _take_back(facts, desk, event)
+        return _cancel(facts, desk, event)
     if closing is not None and closing.due:
         return Step(desk, answer(facts, event, notice_of("close_rest.being_closed")), consumed=True)
     if word == "yes" and closing is not None and facts.now <= closing.until:
@@ -51,7 +51,7 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
         return Step(replace(desk, flood=replace(flood, closing=None)), answer(facts, event, why), consumed=True)
     question = RestClosing(before=facts.now, until=facts.now + QUESTION_STANDS)
     stay = len(flood.crowd) - count
-    body = notice_of("close_rest.asked", count=count, stay=stay, after=_after(pack))
+    body = notice_of("close_rest.asked", count=count, stay=stay, after=_undo_time(pack))
     return Step(replace(desk, flood=replace(flood, closing=question)), answer(facts, event, body), consumed=True)
 
 
@@ -80,11 +80,11 @@ def _confirm(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, closing: 
     due = facts.now + pack.settings.close_undo
     count = len(rest_of(desk.flood, closing.before))
     desk = replace(desk, flood=replace(desk.flood, closing=replace(closing, due=due)))
-    body = notice_of("close_rest.confirmed", user=localpart(event.sender), count=count, after=_after(pack))
+    body = notice_of("close_rest.confirmed", user=localpart(event.sender), count=count, after=_undo_time(pack))
     return Step(desk, (*answer(facts, event, body), SetTimer(key=TIMER, due=due)), consumed=True)
 
 
-def _take_back(facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def _cancel(facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     closing = desk.flood.closing
     desk = replace(desk, flood=replace(desk.flood, closing=None))
     body = (
@@ -97,5 +97,5 @@ def _close(entry: CrowdEntry) -> SendEvent:
     return SendEvent(owner=entry.thread, event=UnreadClosed(designation=entry.designation))
 
 
-def _after(pack: Pack) -> str:
+def _undo_time(pack: Pack) -> str:
     return spell_duration(pack.settings.close_undo)

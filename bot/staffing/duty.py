@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, find_member
 from bot.commands.synonyms import language_code
-from bot.display.ringing import who_decides
+from bot.display.ringing import alarm_recipients
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
 from bot.model.desk import Desk, DeskMember, Facts
@@ -126,9 +126,9 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         "duty.it_receives_nothing_until_a",
         user=localpart(event.user),
         new=new,
-        fingerprint=" ".join(fours(event.master_key)),
+        fingerprint=" ".join(groups_of_four(event.master_key)),
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
@@ -146,7 +146,7 @@ def _forget_report(desk: Desk, user: str) -> Desk:
     )
 
 
-def fours(key: str) -> list[str]:
+def groups_of_four(key: str) -> list[str]:
     """Cut a key into pieces that people can read to each other."""
     return [key[n : n + 4] for n in range(0, len(key), 4)]
 

@@ -38,7 +38,7 @@ SENTENCES: Final = {
 
 def report(facts: Facts, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Return the events that tell the desk which situations a person meets here for the first time."""
-    met = _met(before, thread, event, actions)
+    met = _new_situations(before, thread, event, actions)
     return tuple(
         SendEvent(owner=DESK, event=SituationMet(user=user, situation=situation))
         for user, situation in met
@@ -68,17 +68,17 @@ def next_step(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded) -> Ste
 
 def quiet_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!quiet [no]` at the desk or in an office."""
-    quiet = _wanted(command)
+    quiet = _parse_choice(command)
     if quiet is not None:
         desk = keep_quiet(pack, facts, desk, QuietChosen(user=event.sender, quiet=quiet)).aggregate
-    return Step(desk, answer(facts, event, _noted(quiet=quiet)), consumed=True)
+    return Step(desk, answer(facts, event, _reply(quiet=quiet)), consumed=True)
 
 
 def quiet_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!quiet [no]` in a thread's room: the desk is told."""
-    quiet = _wanted(command)
+    quiet = _parse_choice(command)
     chosen = () if quiet is None else (SendEvent(owner=DESK, event=QuietChosen(user=event.sender, quiet=quiet)),)
-    return Step(thread, (mark_as_note(event), *chosen, *answer(facts, event, _noted(quiet=quiet))), consumed=True)
+    return Step(thread, (mark_as_note(event), *chosen, *answer(facts, event, _reply(quiet=quiet))), consumed=True)
 
 
 def keep_quiet(pack: Pack, facts: Facts, desk: Desk, event: QuietChosen) -> Step[Desk]:
@@ -87,7 +87,9 @@ def keep_quiet(pack: Pack, facts: Facts, desk: Desk, event: QuietChosen) -> Step
     return Step(desk if member is None else _with(desk, replace(member, quiet=event.quiet, met=())))
 
 
-def _met(before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> list[tuple[str, Situation]]:
+def _new_situations(
+    before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]
+) -> list[tuple[str, Situation]]:
     assignee = thread.assignment.assignee
     met: list[tuple[str, Situation]] = []
     if assignee is not None and assignee != before.assignment.assignee:
@@ -120,12 +122,12 @@ def _say(facts: Facts, user: str, ref: str, words: str, *, reactions: tuple[str,
     return SendMessage(place=place, body=words, ref=ref, reactions=reactions), fade
 
 
-def _wanted(command: ParsedCommand) -> bool | None:
+def _parse_choice(command: ParsedCommand) -> bool | None:
     """Return whether the sentences should end; None when it cannot be read."""
     return {"": True, AGAIN: False}.get(command.arguments.casefold())
 
 
-def _noted(*, quiet: bool | None) -> str:
+def _reply(*, quiet: bool | None) -> str:
     if quiet is None:
         return notice_of("first_times.how")
     return notice_of("first_times.quiet" if quiet else "first_times.again")

@@ -30,7 +30,7 @@ from bot.model.thread_desk_events import (
 )
 from bot.model.transactional_actions import SetTimer
 from bot.staffing import shifts
-from bot.wording.notice import loud, notice_of
+from bot.wording.notice import notice_for_all, notice_of
 from policies.pack import Pack
 
 TIMER: Final = "flood"
@@ -64,7 +64,7 @@ def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) ->
     """Queue a new texter without a card, while many come or when too many came; the first one opens the incident."""
     if event.requeued:
         return Step(desk)
-    flood = _counted(pack, facts, desk.flood)
+    flood = _count_thread(pack, facts, desk.flood)
     if not (event.rate_limited or flood.active):
         return Step(replace(desk, flood=flood))
     entry = CrowdEntry(
@@ -81,18 +81,18 @@ def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) ->
     return Step(desk, consumed=True) if flood.card else Step(*_open(pack, facts, desk), consumed=True)
 
 
-def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+def review_flood(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     """Once a minute: check whether the flood is over, give cards to the first, remind or call once, and update the card."""
     if event.key != TIMER:
         return Step(desk)
-    desk = _adopt(desk)
+    desk = _move_to_crowd(desk)
     if not desk.flood.card:
         return Step(*(_open(pack, facts, desk) if desk.flood.crowd else (desk, ())), consumed=True)
     flood, settings = desk.flood, pack.settings
     calm = calm_since(flood.calm_since, facts.now, came=flood.came - flood.came_before, ends=settings.flood_ends)
     lasts = flood.active and not (calm and facts.now - calm >= settings.flood_calm)
     desk = replace(desk, flood=replace(flood, active=lasts, calm_since=calm, came_before=flood.came))
-    desk, cards = _show_first(pack, facts, desk)
+    desk, cards = _give_cards(pack, facts, desk)
     flood, called = _call(pack, facts, desk)
     body = flood_card(flood)
     ref = flood_ref(flood)
@@ -165,13 +165,13 @@ def _open(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...
     is_reported = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
     called = () if is_reported else on_duty(desk.roster)
     card = SendMessage(place=DESK, ref=flood_ref(flood), body=body, mentions=called, reactions=(CLAIM_REACTION,))
-    flood, paged = (flood, ()) if shifts.present(pack, facts, desk.roster) else _page(facts, flood)
+    flood, paged = (flood, ()) if shifts.on_duty_and_shift(pack, facts, desk.roster) else _page(facts, flood)
     reported = desk.rate_limit_reported_at if is_reported else facts.now
     desk = replace(desk, flood=flood, rate_limit_reported_at=reported)
     return desk, (card, *paged, SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL))
 
 
-def _counted(pack: Pack, facts: Facts, flood: Flood) -> Flood:
+def _count_thread(pack: Pack, facts: Facts, flood: Flood) -> Flood:
     """Count a new thread, and say whether that begins a flood."""
     if flood.active:
         return flood
@@ -180,7 +180,7 @@ def _counted(pack: Pack, facts: Facts, flood: Flood) -> Flood:
     return replace(flood, active=begins, arrivals=() if begins else arrivals, calm_since=0.0)
 
 
-def _show_first(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+def _give_cards(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """Give cards to the first of the crowd, as long as few threads with a card wait."""
     free = pack.settings.flood_cards - sum(entry.has_card for entry in desk.waiting)
     first = desk.flood.first(min(CARDS_PER_LOOK, max(free, 0)))
@@ -202,10 +202,10 @@ def _call(pack: Pack, facts: Facts, desk: Desk) -> tuple[Flood, tuple[Action, ..
         return flood, ()
     if lasted >= settings.unclaimed_on_duty and not flood.reminded:
         flood = replace(flood, reminded=True)
-        body = loud(notice_of("flood_card.still", waiting=len(flood.crowd)))
+        body = notice_for_all(notice_of("flood_card.still", waiting=len(flood.crowd)))
         actions = (SendMessage(place=DESK, ref=f"{flood_ref(flood)}:again", body=body, mentions=on_duty(desk.roster)),)
     paged = flood.paged_at >= flood.begun_at
-    absent = not shifts.present(pack, facts, desk.roster)
+    absent = not shifts.on_duty_and_shift(pack, facts, desk.roster)
     if (lasted >= settings.unclaimed_on_call or absent) and (flood.active or not paged):
         flood, page = _page(facts, flood)
         actions += page
@@ -218,7 +218,7 @@ def _page(facts: Facts, flood: Flood) -> tuple[Flood, tuple[Action, ...]]:
     return replace(flood, paged_at=facts.now), (PageOnCall(reason="waiting"),)
 
 
-def _adopt(desk: Desk) -> Desk:
+def _move_to_crowd(desk: Desk) -> Desk:
     """Move threads that waited without a card before there was a crowd into the crowd."""
     stray = [entry for entry in desk.threads if entry.assignee is None and not entry.has_card]
     if not stray:

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer
-from bot.display.ringing import on_duty, who_decides
+from bot.display.ringing import alarm_recipients, on_duty
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, PageOnCall, RestorePowerLevels, RetryDeadLetter, SendMessage
 from bot.model.desk import Desk, Facts
@@ -44,7 +44,7 @@ from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
 from bot.staffing.roster import SUPERVISOR_LEVEL
 from bot.wording.durations import describe_minutes
-from bot.wording.notice import joined, loud, notice_of
+from bot.wording.notice import join_notices, notice_for_all, notice_of
 from bot.wording.tables import ENGLISH
 from policies.pack import Pack
 
@@ -112,7 +112,7 @@ def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetter
             designation=event.designation or notice_of("alerts.a_conversation"),
             short_id=event.short_id,
         )
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
     if event.designation or event.new_texter:
         whose = (
             notice_of("alerts.words_of_the_texter", designation=event.designation)
@@ -120,7 +120,7 @@ def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetter
             else notice_of("alerts.words_of_somebody_new")
         )
         body = notice_of("alerts.could_not_be_shown_nobody", whose=whose, short_id=event.short_id)
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
     body = notice_of("alerts.something_could_not_be_handled", short_id=event.short_id)
     return Step(desk, (SendMessage(place=DESK, body=body),))
 
@@ -134,7 +134,7 @@ def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step
 
 def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) -> Step[Desk]:
     """Ring at the desk and call the person on call, both marked as a test."""
-    body = loud(notice_of("alerts.alarm_test"))
+    body = notice_for_all(notice_of("alerts.alarm_test"))
     notice = SendMessage(place=DESK, ref=f"{ALARM_TEST}{event.test}", body=body, mentions=on_duty(desk.roster))
     return Step(desk, (notice, PageOnCall(reason="test", test=event.test)))
 
@@ -143,20 +143,20 @@ def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> 
     """Say that the homeserver refused to invite a person; a person has to find out why."""
     where = notice_of("alerts.the_desk") if event.place == DESK else notice_of("alerts.their_office_where_numbers_and")
     body = notice_of("alerts.could_not_be_invited_to", user=localpart(event.user), where=where)
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 
 def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
     """Say that nobody was heard for a while, and call the person on call: this message may not get through either."""
     body = notice_of("alerts.for_minutes_or_more_the", minutes=event.minutes)
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="unheard")))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="unheard")))
 
 
 def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverIncident) -> Step[Desk]:
     """Say what happened at the homeserver, and what that means for those who write in its rooms."""
     where = event.designation or notice_of("alerts.the_desk_or_in_an")
-    body = joined("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
-    alert = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
+    body = join_notices("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
+    alert = SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts))
     if event.kind is HomeserverIncidentKind.ROOMS_LOST and desk.power_levels:
         # The older database has former supervisors as supervisors again, and lacks new ones.
         supervisors = tuple(user for user, level in desk.power_levels if level >= SUPERVISOR_LEVEL)
@@ -167,7 +167,7 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
 def canary_failed(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> Step[Desk]:
     """Say that the line's own test text did not come through, and call the person on call: nobody else would notice."""
     body = notice_of("alerts.canary_failed", step=notice_of(CANARY_STEPS[event.step]))
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="canary")))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="canary")))
 
 
 def canary_recovered(pack: Pack, facts: Facts, desk: Desk, event: CanaryRecovered) -> Step[Desk]:
@@ -180,14 +180,14 @@ def line_checked(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> St
     if not event.rows:
         return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.line_is_well")),))
     body = notice_of("alerts.line_is_not_well", rows=", ".join(event.rows))
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="check")))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="check")))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
     """Say that the machine's clock was set: from now on nothing expires until a person confirms the clock."""
     way = notice_of("alerts.forward") if event.seconds > 0 else notice_of("alerts.back")
     body = notice_of("alerts.the_machines_clock_was_set", way=way, seconds=abs(event.seconds))
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 
 def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
@@ -208,14 +208,14 @@ def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> St
     """Say which facts are older than they were, what is safe until a person has looked, and what to do."""
     if event.designation:
         body = notice_of("alerts.facts_of_a_phone", designation=event.designation)
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
     if event.accepted:
         body = notice_of("alerts.facts_accepted", facts=MARKED_FACTS[event.kind])
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
     body = notice_of(
         "alerts.facts_behind", facts=MARKED_FACTS[event.kind], until_then=BEHIND[event.kind], kind=event.kind.value
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="facts")))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="facts")))
 
 
 def keys_missing(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> Step[Desk]:
@@ -226,7 +226,7 @@ def keys_missing(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> St
         else notice_of("alerts.conversations_have", count=event.conversations)
     )
     body = notice_of("alerts.no_key_on_this_machine", conversations=conversations)
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="keys")))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="keys")))
 
 
 def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
@@ -250,11 +250,11 @@ def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comman
 def erasure_failed(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:
     """Say that something still exists which should be erased. Nothing is called erased before it is."""
     since = notice_of("alerts.for_h", hours=event.hours) if event.hours else ""
-    body = notice_of("alerts.not_erased_yet_it_is", since=since, what=_remains(event.what))
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+    body = notice_of("alerts.not_erased_yet_it_is", since=since, what=_remainder(event.what))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 
-def _remains(code: str) -> str:
+def _remainder(code: str) -> str:
     """Say what is not erased; the words of an older version stay as they are."""
     words = [notice_of(f"remains.{name}") for name in code.split() if f"remains.{name}" in ENGLISH]
     match len(words), len(code.split()):
@@ -268,7 +268,7 @@ def _remains(code: str) -> str:
 def stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:
     """Say that something came which cannot be shown or answered here."""
     notice = notice_of("alerts.it_was_not_kept_and", strays=STRAYS[event.kind])
-    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=who_decides(facts)),))
+    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts)),))
 
 
 def texts_missing(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> Step[Desk]:
@@ -279,4 +279,4 @@ def texts_missing(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> 
         else ""
     )
     notice = notice_of("alerts.this_is_said_once_an", since=since, gaps=GAPS[event.kind])
-    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=who_decides(facts)),))
+    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts)),))

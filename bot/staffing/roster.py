@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.commands.parser import ParsedCommand
-from bot.display.ringing import on_duty, who_decides
+from bot.display.ringing import alarm_recipients, on_duty
 from bot.display.thread_card import localpart
 from bot.language.colleague_talk import names_in
 from bot.model.actions import (
@@ -97,13 +97,13 @@ def remove_returned(pack: Pack, facts: Facts, desk: Desk, event: MemberReturned)
     if event.place != DESK:
         return Step(desk, (out,))
     body = notice_of("roster.is_removed_once_more", user=localpart(event.user))
-    return Step(desk, (out, SendMessage(place=DESK, body=body, notice=False, mentions=who_decides(facts))))
+    return Step(desk, (out, SendMessage(place=DESK, body=body, notice=False, mentions=alarm_recipients(facts))))
 
 
 def devices_returned(pack: Pack, facts: Facts, desk: Desk, event: DevicesReturned) -> Step[Desk]:
     """Say whose signed-out devices exist again, and what to do about it."""
     body = notice_of("roster.devices_are_there_again", users=", ".join(localpart(user) for user in event.users))
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=who_decides(facts)),))
+    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=alarm_recipients(facts)),))
 
 
 def name_member(pack: Pack, facts: Facts, desk: Desk, event: MemberNamed) -> Step[Desk]:
@@ -128,7 +128,7 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
     if not event.tampered:
         return Step(desk)
     body = notice_of("roster.somebody_changed_what_people_may")
-    notice = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
+    notice = SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts))
     return Step(desk, (RestorePowerLevels(place=DESK), notice))
 
 

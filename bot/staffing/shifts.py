@@ -29,22 +29,22 @@ MOST_GAPS: Final = 10
 """How many gaps are named in one message; the others are counted."""
 
 
-def in_force(pack: Pack, facts: Facts) -> Shifts | None:
+def current_calendar(pack: Pack, facts: Facts) -> Shifts | None:
     """Return the calendar in force; None: the agency has none, or its calendar has ended."""
     copy = facts.calendar
     return copy if copy is not None and facts.wall_clock < copy.until else pack.shifts
 
 
-def present(pack: Pack, facts: Facts, roster: Iterable[DeskMember]) -> tuple[str, ...]:
+def on_duty_and_shift(pack: Pack, facts: Facts, roster: Iterable[DeskMember]) -> tuple[str, ...]:
     """Return the people on duty who are on shift; without a calendar, all who are on duty."""
-    shifts = in_force(pack, facts)
+    shifts = current_calendar(pack, facts)
     on = None if shifts is None else on_shift(shifts, facts.wall_clock)
     return tuple(member.user for member in roster if member.on_duty and (on is None or member.user in on))
 
 
 def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple[Desk, tuple[Action, ...]]:
     """After any event: ask people on shift who are not on duty, report gaps once a day, wait for the next change."""
-    shifts = in_force(pack, facts)
+    shifts = current_calendar(pack, facts)
     if shifts is None:
         return desk, ()
     desk, questions = _ask(shifts, facts, desk)

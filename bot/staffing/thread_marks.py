@@ -15,7 +15,7 @@ from bot.model.feature import Step
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadMarked
 from bot.model.transactional_actions import SendEvent
-from bot.wording.notice import loud, notice_of
+from bot.wording.notice import notice_for_all, notice_of
 from policies.pack import Pack
 
 
@@ -49,7 +49,9 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
         body = notice_of("thread_marks.waiting_and_what_they_texted", tap=CLAIM_REACTION, designation=marked.designation)
         called = tuple(member.user for member in desk.roster if member.on_duty)
         ref = f"{WAIT}{marked.thread}:danger"
-        actions += (SendMessage(place=DESK, ref=ref, body=loud(body), mentions=called, reactions=(CLAIM_REACTION,)),)
+        actions += (
+            SendMessage(place=DESK, ref=ref, body=notice_for_all(body), mentions=called, reactions=(CLAIM_REACTION,)),
+        )
     return Step(desk, actions)
 
 

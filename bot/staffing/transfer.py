@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_as_note, find_member, mark_as_note
-from bot.display.ringing import nobody_decides
+from bot.display.ringing import no_supervisor_notice
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage
 from bot.model.desk import Facts, Role, Thread
@@ -31,7 +31,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing.assignment import OFFER, note_offer_end, release_to_queue, withdraw
 from bot.staffing.wellbeing import TALK, TALK_LATER
-from bot.wording.notice import READ, Notice, in_language, joined, notice_of, written
+from bot.wording.notice import READ, Notice, in_language, join_notices, notice_of, pack_notice
 from policies.pack import Pack, TextName
 
 INTERPRETER_TIMER: Final = "seat:"
@@ -46,7 +46,7 @@ TO: Final = frozenset({"to", "a", "al"})
 
 def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!transfer`: offers the thread to one person or to all, or takes an offer back."""
-    first, _, note = _whom(command.arguments)
+    first, _, note = _split_person(command.arguments)
     assignee = thread.assignment.assignee
     if assignee is None:
         return answer_as_note(facts, thread, event, notice_of("transfer.it_is_with_nobody_it"))
@@ -77,7 +77,7 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     body = notice_of(
         "transfer.offers_this_thread_to_until",
         sender=localpart(event.sender),
-        whom=joined("", (whom, said)),
+        whom=join_notices("", (whom, said)),
         how=how,
         heard=heard,
     )
@@ -107,7 +107,7 @@ def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: Reaction
     if facts.role(event.sender) is None:
         return Step(thread)
     if (why := _cannot_answer(facts, thread, event.sender)) is not None:
-        return Step(thread, answer(facts, event, joined(": ", (localpart(event.sender), _lower(why)))))
+        return Step(thread, answer(facts, event, join_notices(": ", (localpart(event.sender), _lower_first_letter(why)))))
     if not event.trusted:
         return Step(
             thread,
@@ -142,7 +142,7 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
 
 def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!with @who [interpreter]`: invites a person."""
-    who, _, rest = _whom(command.arguments)
+    who, _, rest = _split_person(command.arguments)
     user = find_member(facts, event, who)
     if user is None or user == event.sender:
         return answer_as_note(
@@ -175,10 +175,10 @@ def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
         if called
         else notice_of("transfer.you_are_the_only_supervisor")
         if facts.supervisors
-        else notice_of("transfer.the_desk_was_told", nobody_decides=nobody_decides(facts))
+        else notice_of("transfer.the_desk_was_told", nobody_decides=no_supervisor_notice(facts))
     )
     if why := command.arguments.strip():
-        body = joined(" ", (body, notice_of("transfer.says_why", sender=localpart(event.sender), why=why)))
+        body = join_notices(" ", (body, notice_of("transfer.says_why", sender=localpart(event.sender), why=why)))
     invited = tuple(Invite(user=user) for user in called)
     return Step(thread, (mark_as_note(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
 
@@ -316,11 +316,14 @@ def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tupl
     return thread, (SendEvent(owner=DESK, event=request), CancelTimer(key=OFFER))
 
 
-def _lower(why: str) -> str:
+def _lower_first_letter(why: str) -> str:
     """Return words that follow a name, with a lower-case first letter."""
     said = why[0].lower() + why[1:]
-    return written(
-        said, {language: _lower(in_language(why, language)) for language in READ[1:]} if isinstance(why, Notice) else {}
+    return pack_notice(
+        said,
+        {language: _lower_first_letter(in_language(why, language)) for language in READ[1:]}
+        if isinstance(why, Notice)
+        else {},
     )
 
 
@@ -329,7 +332,7 @@ def _is_on_duty(facts: Facts, user: str) -> bool:
     return member is not None and member.on_duty
 
 
-def _whom(arguments: str) -> tuple[str, str, str]:
+def _split_person(arguments: str) -> tuple[str, str, str]:
     """Split the person whom a command names from the words behind: "to ben she is tired"."""
     first, space, rest = arguments.partition(" ")
     return rest.partition(" ") if rest and first.casefold() in TO else (first, space, rest)

@@ -35,7 +35,7 @@ STEPS: Final = (5, 10, 15, 20, 30, 45, 60)
 def begin(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
     """Start to measure a new thread, if the answer to its first text promised a person."""
     promised = facts.staffed and not facts.outage and open_at(pack.hours, facts.wall_clock)
-    return Step(_measured_from(desk, event.thread, event.since) if promised and not event.requeued else desk)
+    return Step(_start_measurement(desk, event.thread, event.since) if promised and not event.requeued else desk)
 
 
 def end(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Desk]:
@@ -44,10 +44,10 @@ def end(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Des
     if event.inbound or entry is None or not entry.measured_from:
         return Step(desk)
     wait = (int(event.at // DAY), max(0, math.ceil((event.at - entry.measured_from) / MINUTE)))
-    return Step(replace(_measured_from(desk, event.thread, 0.0), waits=(*desk.waits, wait)[-KEPT:]))
+    return Step(replace(_start_measurement(desk, event.thread, 0.0), waits=(*desk.waits, wait)[-KEPT:]))
 
 
-def usual(desk: Desk, now: float) -> int:
+def usual_minutes(desk: Desk, now: float) -> int:
     """Return the minutes within which people are usually answered here, as the greeting may name them; 0: unknown."""
     lately = sorted(minutes for day, minutes in desk.waits if 0 <= now // DAY - day <= LATELY)
     if len(lately) < LEAST or desk.flood.active or desk.flood.crowd:
@@ -63,6 +63,6 @@ def _waits(entry: QueueEntry) -> bool:
     return entry.assignee is None or (entry.auto_assigned and entry.measured_from > 0)
 
 
-def _measured_from(desk: Desk, thread: str, since: float) -> Desk:
+def _start_measurement(desk: Desk, thread: str, since: float) -> Desk:
     threads = tuple(replace(entry, measured_from=since) if entry.thread == thread else entry for entry in desk.threads)
     return replace(desk, threads=threads)

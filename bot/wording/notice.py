@@ -2,8 +2,8 @@
 
 Rules of this module: a feature decides what is said (a key and its values). At the end of the decision
 `bot.display.readers` decides who reads it, and so in which language. A notice is a string, its English words, so code that
-joins notices uses :func:`joined`: an f-string, `+` or `str.join` would keep the English alone. Texts for a phone are no
-notices.
+joins notices uses :func:`join_notices`: an f-string, `+` or `str.join` would keep the English alone. Texts for a phone are
+no notices.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class Notice(str):
 
     def __add__(self, other: str) -> str:
         """Return both, one after the other."""
-        return joined("", (self, other))
+        return join_notices("", (self, other))
 
     def __radd__(self, other: str) -> str:
         """Return both, one after the other."""
-        return joined("", (other, self))
+        return join_notices("", (other, self))
 
     def said(self, language: str) -> str:
         """Return the words in a language; the English ones if there are none in that language."""
@@ -81,7 +81,7 @@ def _bare_notice(key: str) -> str:
     return Notice(ENGLISH[key].format_map({}), key=key)
 
 
-def joined(between: str, parts: Iterable[str]) -> str:
+def join_notices(between: str, parts: Iterable[str]) -> str:
     """Return several notices, or other words, as one notice, with `between` them."""
     said = tuple(parts)
     row = [between] * (2 * len(said) - 1)
@@ -89,12 +89,12 @@ def joined(between: str, parts: Iterable[str]) -> str:
     return Notice(between.join(said), parts=tuple(row))
 
 
-def written(words: str, others: Mapping[str, str]) -> str:
+def pack_notice(words: str, others: Mapping[str, str]) -> str:
     """Return the notice of a pack's words for staff: the words, and the same in other languages, by code."""
     return Notice(words, others=others)
 
 
-def loud(said: str) -> str:
+def notice_for_all(said: str) -> str:
     """Return the notice as one that everybody at the desk has to understand, each in their language."""
     return Notice(str(said), parts=(said,), loud=True)
 

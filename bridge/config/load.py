@@ -27,7 +27,7 @@ from bridge.runtime.settings import (
     secret_place,
 )
 from policies import ProblemsError
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
@@ -57,7 +57,7 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UNREADABLE as error:
-        raise ConfigError([f"{path}: {why_unreadable(error, path)}"]) from None
+        raise ConfigError([f"{path}: {unreadable_reason(error, path)}"]) from None
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

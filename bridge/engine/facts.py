@@ -72,7 +72,7 @@ class FactsLookup:
             designations=frozenset(line.designation for line in desk.threads if line.thread != owner),
             load=Counter(line.assignee for line in desk.threads if line.assignee is not None),
             outage=desk.outage,
-            usual_wait=waiting_time.usual(desk, now),
+            usual_wait=waiting_time.usual_minutes(desk, now),
             on_call=self._on_call,
             codeword_match=matched.word,
             partly_compared=matched.partly,

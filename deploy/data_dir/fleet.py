@@ -26,7 +26,7 @@ from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from policies import read_text
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,7 +127,7 @@ def _entries(path: Path) -> list[Any]:
     except OSError as error:
         raise SetupError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UNREADABLE as error:
-        raise SetupError([f"{path}: {why_unreadable(error, path)}"]) from None
+        raise SetupError([f"{path}: {unreadable_reason(error, path)}"]) from None
     entries = raw.get("lines") if isinstance(raw, dict) else None
     if not isinstance(entries, list) or not entries or raw.keys() != {"lines"}:
         raise SetupError([f"{path}: must be `lines:` with a list, and no other key"])

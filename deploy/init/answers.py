@@ -27,7 +27,7 @@ from deploy.init.worker_routes import MAX_WORKERS
 from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
 from policies.schema import Language
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 COMPOSE_DATABASE: Final = "database"
 """The host in the URL of a PostgreSQL that Compose runs."""
@@ -314,7 +314,7 @@ def read_answers(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SetupError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UNREADABLE as error:
-        raise SetupError([f"{path}: {why_unreadable(error, path)}"]) from None
+        raise SetupError([f"{path}: {unreadable_reason(error, path)}"]) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SetupError([f"{path}: holds secrets and must be readable by its owner only (chmod 600)"])
     if not isinstance(raw, dict):

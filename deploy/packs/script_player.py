@@ -45,7 +45,7 @@ from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies import ProblemsError
 from policies.pack import Pack
 from policies.schema import seconds
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 ADVOCATE: Final = "@ana:line.example"
 SUPERVISOR: Final = "@sue:line.example"
@@ -98,7 +98,7 @@ def read_script(path: Path) -> Script:
     except OSError as error:
         raise ProblemsError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UNREADABLE as error:
-        raise ProblemsError([f"{path}: {why_unreadable(error, path)}"]) from None
+        raise ProblemsError([f"{path}: {unreadable_reason(error, path)}"]) from None
     try:
         return Script.model_validate({"steps": raw} if isinstance(raw, list) else raw)
     except ValidationError as error:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from bridge.runtime.settings import Section, problem_sentence
 from deploy.data_dir.secret_files import SetupError
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +121,7 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
     except OSError as error:
         problems.append(f"{file}: cannot be read ({error.strerror})")
     except UNREADABLE as error:
-        problems.append(f"{file}: {why_unreadable(error, file)}")
+        problems.append(f"{file}: {unreadable_reason(error, file)}")
     else:
         try:
             return OwnSettings.model_validate({} if raw is None else raw).model_dump(exclude_none=True)

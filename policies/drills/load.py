@@ -17,7 +17,7 @@ from policies.drills.flaws import flaws
 from policies.drills.schema import DrillFile
 from policies.drills.script import DrillScript
 from policies.load import PackError
-from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 
@@ -44,7 +44,7 @@ def read_drill(path: Path, problems: list[str]) -> DrillScript | None:
     try:
         raw = parse_yaml(path)
     except UNREADABLE as error:
-        problems.append(f"{where}: {why_unreadable(error, path)}")
+        problems.append(f"{where}: {unreadable_reason(error, path)}")
         return None
     try:
         script = DrillFile.model_validate(raw).script

@@ -55,12 +55,12 @@ def _fact(value: Any) -> DrillFact:
         raise ValueError(f"unknown fact (there are {', '.join(DrillFact)})") from None
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
 FactName = Annotated[DrillFact, BeforeValidator(_fact)]
-FactNames = Annotated[list[FactName], Field(min_length=1), BeforeValidator(_listed)]
+FactNames = Annotated[list[FactName], Field(min_length=1), BeforeValidator(_as_list)]
 
 
 class WaitPart(Part):

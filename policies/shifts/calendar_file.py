@@ -136,7 +136,7 @@ def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
     people = tuple(
         PersonShifts(who=who, week=((),) * 7, dates=MappingProxyType({}), spans=joined)
         for who, occurrences in sorted(spans.items())
-        if (joined := _joined(occurrences))
+        if (joined := _merge_spans(occurrences))
     )
     if not any(over > now for person in people for _, over in person.spans):
         raise CalendarError(CalendarProblem.EMPTY)
@@ -285,7 +285,7 @@ def _time(text: str, zone: ZoneInfo) -> _When:
     return _When(local, ZoneInfo("UTC") if match[7] else zone, whole_day=match[4] is None)
 
 
-def _joined(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+def _merge_spans(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """Return the spans in order; those that overlap or meet are merged."""
     joined: list[tuple[float, float]] = []
     for begin, end in sorted(spans):

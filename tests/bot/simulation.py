@@ -136,7 +136,7 @@ class Simulation(BridgeStandIn):
             designations=names,
             load=load,
             outage=self.desk.outage,
-            usual_wait=waiting_time.usual(self.desk, self.now),
+            usual_wait=waiting_time.usual_minutes(self.desk, self.now),
             on_legal_hold=owner in self.frozen,
             inbound_pending=any(isinstance(later, TextArrived) for later in self.inbox[owner]),
             new_designation=f"fresh {self.new_id()}",

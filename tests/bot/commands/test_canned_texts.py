@@ -10,7 +10,7 @@ import pytest
 from bot.commands import canned_texts
 from bot.commands.spec import COMMANDS, Command
 from bot.decide import decide
-from bot.display.thread_card import pinned
+from bot.display.thread_card import pinned_text
 from bot.model.actions import THREAD, DeliveryReceipt
 from bot.model.events import MessageRedacted, Relation
 from policies.pack import PackText, TextName, Wording
@@ -49,7 +49,7 @@ def test_each_command_says_its_text(command: str, name: TextName, language: str)
     assert marks(step) == {"$m1": DeliveryReceipt.LEAVING}
     on_card = name is TextName.LIMITS
     assert (PACK.say(name, language) in words(step)) != on_card
-    assert (PACK.say(name, language) in pinned(PACK, thread)) == on_card
+    assert (PACK.say(name, language) in pinned_text(PACK, thread)) == on_card
     told = then(replace(thread, flags=replace(thread.flags, limits=1.0)), said(command))
     assert PACK.say(name, language) in words(told)
     assert texts(due(step.aggregate, UNDO - 0.1)) == []

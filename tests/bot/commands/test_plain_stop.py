@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from bot.commands.stray_commands import asked_command, bare_command, may_mean_stop
+from bot.commands.stray_commands import bare_command, likely_command, may_mean_stop
 from bot.model.actions import DeliveryReceipt
 from tests.bot.examples import due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import BEN, UNDO
@@ -316,7 +316,7 @@ def test_what_may_mean_stop_is_held_with_the_question(body: str) -> None:
     step = then(held(), said(body))
     assert marks(step) == {"$m1": DeliveryReceipt.HELD}
     assert texts(due(step.aggregate, UNDO)) == []
-    if asked_command(body) == "unsafe":
+    if likely_command(body) == "unsafe":
         assert "!unsafe, if you meant that" in words(step)
     sure = then(step.aggregate, said("!anyway", event_id="$s"))
     assert texts(due(sure.aggregate, UNDO)) == [body]
@@ -335,5 +335,5 @@ def test_what_waits_stops_whoever_says_it(body: str, sender: str) -> None:
 @pytest.mark.parametrize("body", LEAVE)
 def test_what_is_said_to_the_texter_is_none(body: str) -> None:
     """A question, advice and what names whom it is for hold nothing and stop nothing."""
-    assert asked_command(body) is None
+    assert likely_command(body) is None
     assert not may_mean_stop(body)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.display.thread_card import card, pinned
+from bot.display.thread_card import card, pinned_text
 from bot.model.actions import THREAD, EditMessage, SendMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
@@ -54,15 +54,15 @@ def blocked(thread: Thread) -> Thread:
 )
 def test_what_stops_the_phone_comes_first(state: Callable[[Thread], Thread], first: str) -> None:
     """A banner shows the first line of the pinned card: it is what stops or endangers the phone, and not who it is with."""
-    assert pinned(PACK, state(held())).startswith(first)
-    assert pinned(PACK, held()).startswith(held().designation)
+    assert pinned_text(PACK, state(held())).startswith(first)
+    assert pinned_text(PACK, held()).startswith(held().designation)
 
 
 def test_the_first_five_lines_are_what_a_person_acts_by() -> None:
     """A banner shows five lines at most: danger, the two words, who has it, limits given or not, whose turn it is."""
     thread = then(held(), arrived("he has a knife")).aggregate
     heads = ("⚠️ signs of danger: weapon", "amber heron", "with ana", "limits: NOT GIVEN YET", "last text: theirs")
-    lines = pinned(PACK, thread).splitlines()[: len(heads)]
+    lines = pinned_text(PACK, thread).splitlines()[: len(heads)]
     assert [line[: len(head)] for line, head in zip(lines, heads, strict=True)] == [*heads]
 
 

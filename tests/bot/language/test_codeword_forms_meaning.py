@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.language import codeword_forms
-from bot.language.codeword_forms import MASK, meaning, readings_kept
+from bot.language.codeword_forms import MASK, meaning, reading_cache
 from policies.keywords import Meaning, MessageMeaning, classify
 from policies.pack import Pack
 from tests.bot.strategies import PACK
@@ -48,7 +48,7 @@ def test_a_text_is_read_once_in_a_decision_and_not_kept(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(codeword_forms, "classify", classified)
     other = replace(PACK)
-    with readings_kept():
+    with reading_cache():
         assert [meaning("STOP", pack).meaning for pack in (PACK, PACK, other, other)] == [Meaning.STOP] * 4
         assert [meaning(words, PACK).meaning for words in ("hello", "hello")] == [Meaning.CONVERSATION] * 2
         assert read == ["STOP", "STOP", "hello"]

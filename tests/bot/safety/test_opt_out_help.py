@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.display.thread_card import answered_alone
+from bot.display.thread_card import list_auto_replies
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
@@ -36,7 +36,7 @@ def test_help_is_answered_only_where_a_carrier_forces_it(thread: Thread, body: s
     step = forced(thread, arrived(body, id="h"))
     (text,) = of(SendSms, step)
     assert (text.body, text.origin, text.ref, text.since) == (LINE, Origin.AUTO_REPLY, "help_answer:h", NOW)
-    shown = words(step) if thread.assignment.epoch else "\n".join(answered_alone(step.aggregate))
+    shown = words(step) if thread.assignment.epoch else "\n".join(list_auto_replies(step.aggregate))
     assert f"Answered by itself (neutral): {LINE}" in shown
     assert alarms(step) == ["info" if body == "Info" else "help"]
     taken = forced(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), 1)

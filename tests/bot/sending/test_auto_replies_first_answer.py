@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.display.thread_card import answered_alone
+from bot.display.thread_card import list_auto_replies
 from bot.model.desk import Facts, Thread
 from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
@@ -58,7 +58,7 @@ def test_a_person_is_promised_only_when_hours_and_duty_say_so(
     language = "es" if word == "ES" else "en"
     opens = "8:00 AM" if seconds == 0 else "8:00 AM on Jan 18" if language == "en" else "8:00 AM del 18 de ene"
     assert texts(step) == [OFFICE_HOURS.say(name, language, opens=opens)]
-    assert any(line.startswith(f"Answered by itself ({name})") for line in answered_alone(step.aggregate))
+    assert any(line.startswith(f"Answered by itself ({name})") for line in list_auto_replies(step.aggregate))
 
 
 @pytest.mark.practice(29)

@@ -19,7 +19,7 @@ from bot.model.feature import Step
 from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bot.model.thread_desk_events import ThreadQueued
 from bot.model.transactional_actions import SetTimer
-from bot.staffing.shifts import DAY, in_force
+from bot.staffing.shifts import DAY, current_calendar
 from policies.pack import AssignmentMode, PersonShifts, Shifts, TextName
 from policies.shifts.content_lines import CalendarProblem
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts
@@ -215,9 +215,9 @@ def offices(step: Step[Any]) -> dict[str, str]:
 def test_the_copy_counts_then_the_pack_then_nobody() -> None:
     """A copy of the calendar file comes before the pack's shifts, which count when it says nothing any more."""
     pack, copy = calendar(), copied(until=NOW + 100)
-    assert in_force(pack, with_copy(0, copy)) is copy
-    assert in_force(pack, with_copy(100, copy)) is pack.shifts
-    assert in_force(PACK, with_copy(100, copy)) is None
+    assert current_calendar(pack, with_copy(0, copy)) is copy
+    assert current_calendar(pack, with_copy(100, copy)) is pack.shifts
+    assert current_calendar(PACK, with_copy(100, copy)) is None
     for facts, people in ((with_copy(1, copy), [(BEN,)]), (with_copy(200, copy), [(ANA,)])):
         desk = decide(pack, facts, staffed_desk(), LOOK).aggregate
         assert called(decide(pack, facts, desk, replace(WAITS, since=facts.now))) == people

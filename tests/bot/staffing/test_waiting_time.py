@@ -67,21 +67,21 @@ def test_a_greeting_names_the_measured_time_or_none(minutes: int, named: bool, l
 )
 def test_it_is_a_time_within_which_most_were_answered(waits: tuple[int, ...], minutes: int) -> None:
     """Four of five were answered by then; of few or long waits nothing is said."""
-    assert waiting_time.usual(measured(*waits), NOW) == minutes
+    assert waiting_time.usual_minutes(measured(*waits), NOW) == minutes
 
 
 def test_long_ago_is_not_usual() -> None:
     """What was measured more than four weeks ago, or by a clock that was ahead, says nothing."""
     for days in (-29, 1):
-        assert waiting_time.usual(measured(*([1] * 9), day=TODAY + days), NOW) == 0
-    assert waiting_time.usual(measured(*([1] * 9), day=TODAY - 28), NOW) == 5
+        assert waiting_time.usual_minutes(measured(*([1] * 9), day=TODAY + days), NOW) == 0
+    assert waiting_time.usual_minutes(measured(*([1] * 9), day=TODAY - 28), NOW) == 5
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(60, 5), (301, 10), (1_700, 30), (3_601, 0)])
 def test_whoever_waits_longer_now_is_counted(seconds: int, minutes: int) -> None:
     """Nobody is promised five minutes while another person has waited for half an hour."""
     desk = then(measured(*([1] * 9)), QUEUED).aggregate
-    assert waiting_time.usual(desk, NOW + seconds) == minutes
+    assert waiting_time.usual_minutes(desk, NOW + seconds) == minutes
 
 
 def test_whoever_was_promised_nobody_or_waits_in_a_crowd_is_counted_too() -> None:
@@ -90,10 +90,10 @@ def test_whoever_was_promised_nobody_or_waits_in_a_crowd_is_counted_too() -> Non
     given = replace(night, assignee=ANA, auto_assigned=True, measured_from=NOW - 7_200)
     answered = replace(night, assignee=ANA)
     for entry, minutes in ((night, 0), (given, 0), (answered, 5)):
-        assert waiting_time.usual(replace(measured(*([1] * 9)), threads=(entry,)), NOW) == minutes
+        assert waiting_time.usual_minutes(replace(measured(*([1] * 9)), threads=(entry,)), NOW) == minutes
     crowd = {"t1": CrowdEntry(thread="t1", designation="x", since=NOW)}
     for flood in (Flood(active=True), Flood(crowd=crowd)):
-        assert waiting_time.usual(replace(measured(*([1] * 9)), flood=flood), NOW) == 0
+        assert waiting_time.usual_minutes(replace(measured(*([1] * 9)), flood=flood), NOW) == 0
 
 
 def test_a_wait_ends_with_the_first_words_of_a_person_and_counts_once() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bot.wording.notice import Notice, in_language, in_languages, joined, loud, notice_of, written
+from bot.wording.notice import Notice, in_language, in_languages, join_notices, notice_for_all, notice_of, pack_notice
 from bot.wording.tables import ENGLISH
 from tests.every_row import try_every_row
 
@@ -30,11 +30,11 @@ def test_notices_within_notices_and_side_by_side() -> None:
     """What is filled in, joined, added or written by a pack is put into words with the whole."""
     inner = notice_of("sending.held", why=notice_of("guard.it_is_empty"))
     assert in_language(inner, "es") == "En pausa: está vacío."
-    row = joined("; ", (inner, "ana", notice_of("word.yes")))
+    row = join_notices("; ", (inner, "ana", notice_of("word.yes")))
     assert (row, in_language(row, "es")) == ("Held: it is empty.; ana; yes", "En pausa: está vacío.; ana; sí")
     assert in_language("- " + inner + "!", "es") == "- En pausa: está vacío.!"
-    book = written("Steps", {"es": "Pasos"})
-    assert [in_language(joined("\n", (book, inner)), code) for code in ("en", "es", "fr")] == [
+    book = pack_notice("Steps", {"es": "Pasos"})
+    assert [in_language(join_notices("\n", (book, inner)), code) for code in ("en", "es", "fr")] == [
         "Steps\nHeld: it is empty.",
         "Pasos\nEn pausa: está vacío.",
         "Steps\nHeld: it is empty.",
@@ -49,7 +49,7 @@ def test_values_are_not_read_as_templates() -> None:
 
 def test_what_is_loud_is_said_in_each_language_once() -> None:
     """A line for each language; readers of one language get one line."""
-    said = loud(notice_of("word.yes"))
+    said = notice_for_all(notice_of("word.yes"))
     assert isinstance(said, Notice)
     assert said.loud
     assert in_languages(said, ("en", "es", "en")) == "yes\nsí"

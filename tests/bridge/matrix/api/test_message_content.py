@@ -9,14 +9,14 @@ import pytest
 
 from bot.commands.help_text import help_text
 from bot.display.desk_board import board_text
-from bot.display.thread_card import pinned
+from bot.display.thread_card import pinned_text
 from bot.model.actions import DESK, OFFICE, THREAD, EditMessage, SendMessage
 from bridge.matrix.api.message_content import edit_content, message_content
 from tests.bot.examples import FACTS, held, staffed_desk
 from tests.bot.strategies import PACK
 
 SHOWN = {
-    "card": pinned(PACK, held()),
+    "card": pinned_text(PACK, held()),
     "board": board_text(PACK, FACTS, staffed_desk()),
     **{f"help {place}": help_text(PACK, place, every=False) for place in (THREAD, DESK, OFFICE)},
     **{f"more {place}": help_text(PACK, place, every=True) for place in (THREAD, DESK, OFFICE)},
