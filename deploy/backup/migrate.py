@@ -26,7 +26,7 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
-from deploy.data_dir.atomic_files import file_problem, give_to_owner, opened, sync_directory
+from deploy.data_dir.atomic_files import file_problem, give_to_owner, open_descriptor, sync_directory
 from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
 
@@ -56,11 +56,13 @@ class CannotMigrate(Exception):  # noqa: N818 - a sentence for the operator
     """The line cannot be moved, and nothing was removed. The text says why."""
 
 
-def _nothing(_step: str) -> None:
+def _no_progress(_step: str) -> None:
     """Do nothing."""
 
 
-async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after: Callable[[str], None] = _nothing) -> int:
+async def migrate(
+    config: Config, to: Literal["postgresql", "sqlite"], *, after: Callable[[str], None] = _no_progress
+) -> int:
     """Move the line, and return its number of rows, also when everything was moved already.
 
     `after` is called after each step that is durable.
@@ -190,7 +192,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
         after(f"written {name}")
     for name in DATABASES:
         if (half := data / (name + UNDONE)).is_file():
-            with opened(half) as descriptor:
+            with open_descriptor(half) as descriptor:
                 give_to_owner(descriptor, half)
                 os.fsync(descriptor)
             _remove(data / name)  # a log that an incomplete removal left would be applied to the new file

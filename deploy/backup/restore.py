@@ -101,18 +101,18 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
     names = {each.old: str(each.new) for each in files}
     # A pack's name is that of the configuration, which may be relative or a folder.
     names |= {name: names[path] for name, path in backup.packs.items() if not Path(path).is_relative_to(backup.root)}
-    text = _renamed(backup.config, names, root=backup.root, data=str(layout.data))
+    text = _replace_paths(backup.config, names, root=backup.root, data=str(layout.data))
     for each in files:
-        path = _staged(staging, layout, each.new)
+        path = _staging_path(staging, layout, each.new)
         make_private_directory(path.parent)
         write_new_file(path, each.data)
-    write_atomically(_staged(staging, layout, layout.config), text)
+    write_atomically(_staging_path(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
-    bridge = make_private_directory(_staged(staging, layout, layout.bridge))
+    bridge = make_private_directory(_staging_path(staging, layout, layout.bridge))
     await write_database(bridge / "main.db", backup)
 
 
-def _renamed(text: str, names: Mapping[str, str], *, root: str, data: str) -> str:
+def _replace_paths(text: str, names: Mapping[str, str], *, root: str, data: str) -> str:
     """Replace the old paths by the new ones in one pass: a new one may be within the old directory."""
     old = [rf"{re.escape(name)}(?![\w./-])" for name in sorted(names, key=len, reverse=True)]
     pattern = "|".join([*old, rf"{re.escape(root)}(?![\w.-])"])
@@ -160,8 +160,8 @@ def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
     for name in ("vault_key_file", "index_key_file"):
         path = Path(str(named["keys"][name]))
         if path.is_relative_to(layout.data):
-            make_private_directory(_staged(staging, layout, path).parent)
-            write_atomically(_staged(staging, layout, path), new_secrets.token_hex(32) + "\n")
+            make_private_directory(_staging_path(staging, layout, path).parent)
+            write_atomically(_staging_path(staging, layout, path), new_secrets.token_hex(32) + "\n")
 
 
 def destinations(backup: Backup, layout: Layout) -> list[RestoredFile]:
@@ -187,5 +187,5 @@ async def _insert_rows(transaction: Transaction, backup: Backup) -> None:
         await line_state.put(transaction, name, json.dumps(value))
 
 
-def _staged(staging: Path, layout: Layout, path: Path) -> Path:
+def _staging_path(staging: Path, layout: Layout, path: Path) -> Path:
     return staging / path.relative_to(layout.data)

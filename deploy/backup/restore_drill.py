@@ -88,17 +88,20 @@ async def _rows(drill: Drill) -> list[CheckResult]:
         return [CheckResult(name="opened", ok=False, what="; ".join(error.problems), do=OLDER)]
     days = (time.time() - backup.made) / DAY
     rows = [CheckResult(name="opened", ok=True, what=f"{drill.file.name}, {days:.1f} days old: every byte is as written")]
-    with throwaway() as directory:
+    with temporary_directory() as directory:
         layout = Layout(directory / "line")
         try:
             await restore(backup, layout)
         except SetupError as error:
-            return [*rows, CheckResult(name="restored", ok=False, what=_away(error.problems, directory), do=OLDER)]
-        rows += _look(backup, layout, drill.config)
+            return [
+                *rows,
+                CheckResult(name="restored", ok=False, what=_without_directory(error.problems, directory), do=OLDER),
+            ]
+        rows += _compare(backup, layout, drill.config)
     return rows
 
 
-def _look(backup: Backup, layout: Layout, line: Config | None) -> Iterator[CheckResult]:
+def _compare(backup: Backup, layout: Layout, line: Config | None) -> Iterator[CheckResult]:
     """Compare the restored line with the backup's content, and with the present line."""
     files = destinations(backup, layout)
     wrong = [each for each in files if each.new.read_bytes() != each.data or each.new.stat().st_mode & 0o077]
@@ -109,7 +112,7 @@ def _look(backup: Backup, layout: Layout, line: Config | None) -> Iterator[Check
     yield CheckResult(name="configuration", ok=True, what="can be used, with its secrets and new vault keys")
     yield _words(config, layout)
     yield _database(backup, config)
-    yield _stops(backup, config, line)
+    yield _check_suppression_key(backup, config, line)
 
 
 def _words(config: Config, layout: Layout) -> CheckResult:
@@ -139,7 +142,7 @@ def _database(backup: Backup, config: Config) -> CheckResult:
     return CheckResult(name=name, ok=True, what=f"is sound and has every row: {listing or 'none'}")
 
 
-def _stops(backup: Backup, config: Config, line: Config | None) -> CheckResult:
+def _check_suppression_key(backup: Backup, config: Config, line: Config | None) -> CheckResult:
     """Whether a restored line would recognise phones that said STOP: its key must be that of the entries."""
     count, name = len(backup.tables.get("suppression", ())), "stops"
     if line is None:
@@ -160,7 +163,7 @@ def _stops(backup: Backup, config: Config, line: Config | None) -> CheckResult:
 
 
 @contextlib.contextmanager
-def throwaway() -> Iterator[Path]:
+def temporary_directory() -> Iterator[Path]:
     """Make a private directory, in memory where that is possible, and delete it whatever happens.
 
     The next drill deletes the remains of a drill that was killed: a directory without a lock's holder.
@@ -194,6 +197,6 @@ def _locked(directory: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _away(problems: list[str], directory: Path) -> str:
+def _without_directory(problems: list[str], directory: Path) -> str:
     """Return problems as a sentence, without the name of a directory that is deleted."""
     return "; ".join(problem.replace(str(directory), "…") for problem in problems)

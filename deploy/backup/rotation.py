@@ -29,7 +29,7 @@ HALF_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class RotatedBackup:
     """A new backup in a directory. `removed`: deleted older ones of the line; `foreign`: files that were not recognised."""
 
     file: Path
@@ -43,7 +43,7 @@ def plan_of(value: int | str) -> KeepPlan:
     return KeepPlan.parse(str(value))
 
 
-async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: KeepPlan | None = None) -> Kept:
+async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: KeepPlan | None = None) -> RotatedBackup:
     """Write a backup into a directory; keep the line's backups by the plan `keep` and the times in their names; None: all.
 
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
@@ -51,7 +51,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     file = directory / new_file_name(now := time.time())
     new_backup = await backup(layout, file, passphrase)
     if keep is None:
-        return Kept(file=file, backup=new_backup)
+        return RotatedBackup(file=file, backup=new_backup)
     if read_backup(file, passphrase) != new_backup:
         raise SetupError([f"{file}: does not hold what was written into it; is the disk well? No older file was deleted"])
     ours, foreign = backups_of(directory, new_backup.line, passphrase)
@@ -63,7 +63,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     removed = [path for path, at in others.items() if at not in stay]
     for path in [*removed, *_stale_halves(directory)]:
         path.unlink(missing_ok=True)
-    return Kept(file=file, backup=new_backup, removed=tuple(removed), foreign=tuple(foreign))
+    return RotatedBackup(file=file, backup=new_backup, removed=tuple(removed), foreign=tuple(foreign))
 
 
 def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tuple[list[Path], list[Path]]:

@@ -55,7 +55,7 @@ class StoredVersion:
         return self.migrations.latest
 
 
-def standings(config: Config) -> list[StoredVersion]:
+def read_versions(config: Config) -> list[StoredVersion]:
     """Return the version of each set of tables; none for a missing or empty file. Raises `DatabaseError`."""
     versions: list[StoredVersion] = []
     for name, sets in FILES:
@@ -73,7 +73,7 @@ def require_current(config: Config, layout: Layout) -> None:
     if config.line.rehearsal:
         return
     try:
-        older = [each for each in standings(config) if each.number < each.known]
+        older = [each for each in read_versions(config) if each.number < each.known]
     except DatabaseError:
         return  # the bridge reports what is wrong with it
     if older:
@@ -88,7 +88,7 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
     `backed_up`: a place for the backup is configured.
     """
     try:
-        versions = standings(config)
+        versions = read_versions(config)
     except DatabaseError as error:
         what = "cannot be read: the disk is full" if error.is_full else f"cannot be read ({error.code})"
         do = "Make room first." if error.is_full else "Is the disk well? `quietline doctor` says more."
@@ -109,7 +109,7 @@ def _rows(versions: list[StoredVersion], config: Config, *, backed_up: bool) -> 
     else:
         what = f"{steps} steps are to be taken" if steps else f"is of this version, {own_version()}; nothing is to be done"
         yield CheckResult(name="database", ok=True, what=what)
-    if running(config):
+    if is_bridge_running(config):
         yield CheckResult(name="line", ok=not steps, what="runs", do="Stop it first." if steps else "")
     else:
         yield CheckResult(name="line", ok=True, what="is stopped")
@@ -152,8 +152,8 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
 
     `backup`: its directory and passphrase; None: a person declined it. Raises :class:`SetupError`, `OSError`.
     """
-    with stopped(config):
-        versions = standings(config)
+    with bridge_lock(config):
+        versions = read_versions(config)
         if newer := [each for each in versions if each.number > each.known]:
             raise SetupError([f"{newer[0].file}: is of a newer version than {own_version()}; nothing was changed"])
         steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in versions)
@@ -185,15 +185,15 @@ async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...])
         await database.close()
 
 
-def running(config: Config) -> bool:
+def is_bridge_running(config: Config) -> bool:
     """Whether a bridge runs on that directory."""
     try:
-        with stopped(config):
+        with bridge_lock(config):
             return False
     except LineRuns:
         return True
 
 
-def stopped(config: Config) -> contextlib.AbstractContextManager[None]:
+def bridge_lock(config: Config) -> contextlib.AbstractContextManager[None]:
     """Prevent a bridge from starting during the block, when the directory exists. Raises `LineRuns`."""
     return line_stopped(config.data_dir) if config.data_dir.is_dir() else contextlib.nullcontext()

@@ -45,7 +45,7 @@ class Account:
     def __init__(self, client: nio.AsyncClient, *, bot: str, puppet: str) -> None:
         self._client, self._bot, self._puppet = client, bot, puppet
         self._events: dict[str, nio.Event] = {}
-        client.add_event_callback(self._keep, nio.Event)
+        client.add_event_callback(self._store_event, nio.Event)
 
     async def invitation(self) -> str:
         """Wait for an invitation of the policy bot and accept it; return the room. Raises `Unreachable`."""
@@ -56,11 +56,11 @@ class Account:
 
     async def read(self, words: str) -> None:
         """Wait for these words of the texter puppet, encrypted and decrypted here."""
-        await wait_until(partial(self._was_said, words))
+        await wait_until(partial(self._has_message, words))
 
     async def say(self, room_id: str, words: str) -> None:
         """Send words to that room, encrypted, when the room's state is known. Raises `Unreachable`."""
-        await wait_until(partial(self._knows, room_id))
+        await wait_until(partial(self._is_encrypted_room, room_id))
         content = {"msgtype": "m.text", "body": words}
         sending = self._client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
         await _ask(sending, nio.RoomSendResponse)
@@ -88,10 +88,10 @@ class Account:
     async def _is_invited(self) -> bool:
         return any(self._invitations())
 
-    async def _was_said(self, words: str) -> bool:
-        return any(self._is_said(event_id, words) for event_id in list(self._events))
+    async def _has_message(self, words: str) -> bool:
+        return any(self._is_message(event_id, words) for event_id in list(self._events))
 
-    async def _knows(self, room_id: str) -> bool:
+    async def _is_encrypted_room(self, room_id: str) -> bool:
         return room_id in self._client.rooms and self._client.rooms[room_id].encrypted
 
     async def _is_outside(self, room_id: str) -> bool:
@@ -100,7 +100,7 @@ class Account:
     async def _joined(self) -> list[str]:
         return list((await _ask(self._client.joined_rooms(), nio.JoinedRoomsResponse)).rooms)
 
-    def _is_said(self, event_id: str, words: str) -> bool:
+    def _is_message(self, event_id: str, words: str) -> bool:
         event = self._events[event_id]
         if isinstance(event, nio.MegolmEvent):
             # Its key may have arrived later; nio does not decrypt again by itself.
@@ -113,7 +113,7 @@ class Account:
             and event.body == words
         )
 
-    async def _keep(self, _room: nio.MatrixRoom, event: nio.Event) -> None:
+    async def _store_event(self, _room: nio.MatrixRoom, event: nio.Event) -> None:
         if event.sender == self._puppet:
             self._events[event.event_id] = event
 

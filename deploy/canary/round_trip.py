@@ -44,7 +44,7 @@ class Trip:
     room: str = ""
 
 
-async def travel(handset: Handset, reader: RoomReader, *, slow: float, limit: float) -> Trip:
+async def make_trip(handset: Handset, reader: RoomReader, *, slow: float, limit: float) -> Trip:
     """Make one trip; `slow` and `limit` in seconds."""
     loop = asyncio.get_running_loop()
     start, words, answer = loop.time(), secrets.token_hex(WORDS_BYTES), secrets.token_hex(WORDS_BYTES)
@@ -58,12 +58,12 @@ async def travel(handset: Handset, reader: RoomReader, *, slow: float, limit: fl
             await reader.read(words)
             step = CanaryStep.ANSWER
             await reader.say(room, answer)
-            await wait_until(partial(_has_come, handset, answer))
+            await wait_until(partial(_has_arrived, handset, answer))
     except (TimeoutError, Unreachable):
         return Trip(step=step, seconds=loop.time() - start, room=room)
     seconds = loop.time() - start
     return Trip(step=CanaryStep.SLOW if seconds > slow else None, seconds=seconds, room=room)
 
 
-async def _has_come(handset: Handset, answer: str) -> bool:
+async def _has_arrived(handset: Handset, answer: str) -> bool:
     return answer in await handset.received()

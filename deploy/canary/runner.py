@@ -28,7 +28,7 @@ from bridge.runtime.settings import read_secret
 from deploy.canary.account import signed_in
 from deploy.canary.handsets import CanaryRouteClient, RehearsalHandset, Unreachable
 from deploy.canary.polling import wait_until
-from deploy.canary.round_trip import Trip, travel
+from deploy.canary.round_trip import Trip, make_trip
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 
 if TYPE_CHECKING:
@@ -77,17 +77,17 @@ class Runner:
                     signed_in(self._config, self._keys) as account,
                 ):
                     signing_in.reschedule(None)
-                    await self._travel_with(account)
+                    await self._make_trips(account)
             except (Unreachable, TimeoutError):
                 await self._tell(Trip(step=CanaryStep.ACCOUNT, seconds=0.0))
                 await self._pause(well=False)
 
-    async def _travel_with(self, account: Account) -> None:
+    async def _make_trips(self, account: Account) -> None:
         """Make trips with one device, until one fails or the device is a day old."""
         end = time.monotonic() + SESSION_SECONDS
         well = True
         while well and time.monotonic() < end:
-            trip = await travel(self._handset, account, slow=self._canary.slow, limit=self._canary.limit)
+            trip = await make_trip(self._handset, account, slow=self._canary.slow, limit=self._canary.limit)
             if trip.step is not None:
                 await self._tell(trip)
             if trip.step in {None, CanaryStep.SLOW}:

@@ -73,7 +73,7 @@ def is_refused(login: CheckResult) -> bool:
     return REFUSES in login.what
 
 
-async def tell_login(config: Config) -> CheckResult:
+async def login_status(config: Config) -> CheckResult:
     """Return the same row for `quietline status`. Without an answer of the agency's own gateway it is only a warning.
 
     A refused login is a fault: no text leaves until a person corrects it.

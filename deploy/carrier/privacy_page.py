@@ -50,7 +50,7 @@ def privacy_page(config: Config, pack: Pack, language: str = "en") -> str:
     words = _Words(language)
     parts = [
         *(words(key) for key in ("for_counsel", "title", "not_private", "kept")),
-        _items(_kept(config, pack.settings, words)),
+        _items(_retention(config, pack.settings, words)),
         words("readers"),
         _items(_readers(config, pack.settings, words)),
         words("cannot"),
@@ -67,7 +67,7 @@ def _items(lines: Iterator[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _kept(config: Config, settings: Settings, words: _Words) -> Iterator[str]:
+def _retention(config: Config, settings: Settings, words: _Words) -> Iterator[str]:
     yield words("kept_words", time=settings.message_ttl)
     yield words("kept_idle", time=settings.idle)
     yield words("kept_number", time=settings.grace, longer=settings.continuing)

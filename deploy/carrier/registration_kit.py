@@ -99,7 +99,7 @@ def render_kit(pack: Pack, config: Config | None = None) -> str:
     """Return the kit as Markdown. Without a configuration the line's numbers and carrier are left open for the agency."""
     parts = (
         _head(config),
-        _unfinished(pack),
+        _open_points(pack),
         _conflict(),
         _brand(),
         _campaign(pack),
@@ -120,7 +120,7 @@ def _head(config: Config | None) -> Iterator[str]:
     yield from _table((("Numbers", numbers), ("Carrier", carrier)))
 
 
-def _unfinished(pack: Pack) -> Iterator[str]:
+def _open_points(pack: Pack) -> Iterator[str]:
     unread, sample = unreviewed(pack), examples(pack)
     if not (unread or sample):
         return

@@ -48,7 +48,7 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
 
     from bridge.config.load import load
     from deploy.backup import backup as backup_file
-    from deploy.backup.rotation import Kept, backup_into, plan_of
+    from deploy.backup.rotation import RotatedBackup, backup_into, plan_of
     from deploy.data_dir.secret_files import SetupError
 
     try:
@@ -66,7 +66,7 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
             raise SetupError([f"{layout.config}: {problem}"])
         passphrase = backup_file.read_passphrase(phrase)
         if to is not None:
-            result = Kept(file=to, backup=asyncio.run(backup_file.backup(layout, to, passphrase)))
+            result = RotatedBackup(file=to, backup=asyncio.run(backup_file.backup(layout, to, passphrase)))
         elif directory is not None:
             if plan is None and section is not None and section.keep is not None and to_dir is None:
                 plan = plan_of(section.keep)

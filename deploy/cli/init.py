@@ -62,7 +62,7 @@ def _ask_on_terminal() -> dict[str, Any]:
     from rich.console import Console
     from rich.prompt import Prompt
 
-    from deploy.init.prompts import asked_answers
+    from deploy.init.prompts import ask_answers
 
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: give --answers FILE.")
@@ -83,4 +83,4 @@ def _ask_on_terminal() -> dict[str, Any]:
                 return answer
             console.print(f"  {problem}")
 
-    return asked_answers(ask)
+    return ask_answers(ask)

@@ -152,11 +152,11 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
 
     async def of_real_line(each: Layout) -> list[CheckResult]:
         from bridge.config.load import load
-        from deploy.carrier.carrier_check import tell_login
+        from deploy.carrier.carrier_check import login_status
         from deploy.inspect.trust import tell_first_supervisor
 
         config = load(each.config)
-        return [await tell_login(config), *tell_first_supervisor(config)]
+        return [await login_status(config), *tell_first_supervisor(config)]
 
     async def facts(each: Layout) -> list[CheckResult]:
         from deploy.doctor.line_facts import status_rows
@@ -177,11 +177,11 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
         say_fleet(fleet, look_at, "status", as_json=as_json)
     usable = has_line(layout)
     if watch and usable:
-        from deploy.cli.watch import remembered, watch_line
+        from deploy.cli.watch import cached_probe, watch_line
 
         line_questions, line_facts = functools.partial(of_real_line, layout), functools.partial(facts, layout)
         with exit_on_errors():
-            well = watch_line(functools.partial(look, layout, of_real_line=remembered(line_questions), facts=line_facts))
+            well = watch_line(functools.partial(look, layout, of_real_line=cached_probe(line_questions), facts=line_facts))
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
         report, code = asyncio.run(look_at(layout))

@@ -42,7 +42,7 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_jso
     with exit_on_errors():
         loaded = load(layout.config)
         if mxid is None:
-            people = trusted.read_seen(loaded)
+            people = trusted.read_people(loaded)
             print_lines([trusted.as_json(people)] if as_json else trusted.as_text(people))
             return
         confirmed = asyncio.run(trusted.confirm_identity(loaded, mxid, "".join(fingerprint)))

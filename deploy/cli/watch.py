@@ -47,7 +47,7 @@ def watch_line(look: Look, *, console: Console | None = None, interval: float = 
     return bool(last) and last[0].ok
 
 
-def remembered(ask: Ask) -> Ask:
+def cached_probe(ask: Ask) -> Ask:
     """Return a probe that is run at most once a minute and otherwise returns its last answer."""
     asked_at, answer = -math.inf, list[CheckResult]()
 

@@ -41,7 +41,7 @@ def make_private_directory(path: Path) -> Path:
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     for each in reversed(missing):
-        with opened(each) as descriptor:
+        with open_descriptor(each) as descriptor:
             give_to_owner(descriptor, each)
     return path
 
@@ -85,7 +85,7 @@ def give_to_owner(descriptor: int, path: Path, *, replaces: str = "") -> None:
     """
     if os.geteuid() != 0:
         return
-    with contextlib.suppress(OSError), opened(path.parent) as directory:
+    with contextlib.suppress(OSError), open_descriptor(path.parent) as directory:
         status, owner = os.fstat(descriptor), os.fstat(directory)
         if not os.path.samestat(status, os.stat(path.name, dir_fd=directory, follow_symlinks=False)):
             return
@@ -112,7 +112,7 @@ def _keep_mode(descriptor: int, path: Path) -> None:
         os.fchmod(descriptor, before.st_mode & mode)
 
 
-def unfinished(path: Path) -> Iterator[Path]:
+def unfinished_files(path: Path) -> Iterator[Path]:
     """Yield incomplete files that killed writers of a file left. Not to be called while one may be writing."""
     return path.parent.glob(f".{path.name}.*")
 
@@ -126,12 +126,12 @@ def file_problem(error: OSError, place: Path | None = None) -> str:
 
 def sync_directory(path: Path) -> None:
     """Sync the names in a directory to the disk."""
-    with opened(path) as descriptor:
+    with open_descriptor(path) as descriptor:
         os.fsync(descriptor)
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[int]:
+def open_descriptor(path: Path) -> Iterator[int]:
     """Yield a read-only descriptor of a file or directory."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -154,7 +154,7 @@ def read_pages() -> dict[str, Page]:
         f"{page.source}: {file}"
         for page in pages.values()
         for file, words in page.pictures
-        if not (words and _shown(page, file))
+        if not (words and _is_on_site(page, file))
     ]
     if broken:
         raise BrokenLinks("\n".join(broken))
@@ -211,7 +211,7 @@ def _place(page: Page, link: str) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else "/"
 
 
-def _shown(page: Page, file: str) -> bool:
+def _is_on_site(page: Page, file: str) -> bool:
     """Whether a picture is one of the documentation's own."""
     url = urlsplit(file)
     place = (ROOT / page.source).parent / url.path

@@ -133,7 +133,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
     held_after = HELD_SECONDS if pack is None else float(pack.settings.late_after_seconds)
     async with aiohttp.ClientSession() as http:
         probes = [
-            Probe(names=("secure_delete",), ask=of_thread(lambda: _settled(config, pack)), do="Ask again."),
+            Probe(names=("secure_delete",), ask=of_thread(lambda: _static_rows(config, pack)), do="Ask again."),
             *machine_probes(layout, config, http, seconds=seconds),
             *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
             texts_probe(config, http, seconds=seconds),
@@ -149,15 +149,15 @@ def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """Return a row for each name, in the order of `ROWS`: the worst result. A row that cannot be judged says why."""
     worst: dict[str, CheckResult] = {}
     for row in rows:
-        if row.name not in worst or _badness(row) > _badness(worst[row.name]):
+        if row.name not in worst or _severity(row) > _severity(worst[row.name]):
             worst[row.name] = row
     for cause, consequences in CONSEQUENCES:
         if cause in worst and not worst[cause].ok:
             for name in consequences:
-                row = worst.get(name) or _not_there(name)
+                row = worst.get(name) or _unchecked_row(name)
                 if not (row.ok and row.asked):
-                    worst[name] = _unanswerable(name, cause)
-    return tuple(worst.get(name, _not_there(name)) for name in ROWS)
+                    worst[name] = _blocked_row(name, cause)
+    return tuple(worst.get(name, _unchecked_row(name)) for name in ROWS)
 
 
 def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport:
@@ -167,7 +167,7 @@ def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport
     return CheckReport(checks=(*first, *merge(rows)[1:]))
 
 
-def _settled(config: Config, pack: Pack | None) -> list[CheckResult]:
+def _static_rows(config: Config, pack: Pack | None) -> list[CheckResult]:
     """Return the rows that need no answer of another part."""
     rows = [shared_checks.check_on_call(config), shared_checks.check_carrier(config), shared_checks.check_secure_delete()]
     return [*rows, shared_checks.check_packs(config, pack)] if pack is not None else rows
@@ -196,12 +196,12 @@ def _broken_pack(problems: Sequence[str]) -> CheckResult:
     return CheckResult(name="packs", ok=False, what=f"cannot be used: {'; '.join(problems)}", do=do)
 
 
-def _badness(row: CheckResult) -> int:
+def _severity(row: CheckResult) -> int:
     """Return the sort key of a row's results: a fault, a warning, well, not checked."""
     return 3 if not row.ok else 2 if row.warning else 1 if row.asked else 0
 
 
-def _unanswerable(name: str, cause: str) -> CheckResult:
+def _blocked_row(name: str, cause: str) -> CheckResult:
     what, do = f"cannot be judged now: see the row `{cause}`", f"Put `{cause}` right, and ask again."
     return CheckResult(name=name, ok=True, asked=False, what=what, do=do)
 
@@ -220,7 +220,7 @@ NOT_THERE: Final = {
 """The rows to show when no probe returned them."""
 
 
-def _not_there(name: str) -> CheckResult:
+def _unchecked_row(name: str) -> CheckResult:
     unasked = CheckResult(
         name=name, ok=True, asked=False, what="was not asked", do="Put the other rows right, and ask again."
     )

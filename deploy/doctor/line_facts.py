@@ -122,7 +122,7 @@ def _status_rows(layout: Layout, config: Config) -> list[CheckResult]:
             backup = doctor_database.check_backup(db, config, now, 0.0)
             rows = [
                 check_waiting(*_read(db)),
-                _warned(check_desk(db, config)),
+                _as_warning(check_desk(db, config)),
                 replace(backup, ok=True, warning=bool(backup.do) and not config.line.rehearsal),
             ]
     except DatabaseError as error:
@@ -132,10 +132,10 @@ def _status_rows(layout: Layout, config: Config) -> list[CheckResult]:
         rows.append(lock)
     deaths = check_restarts(layout, config)
     # A restart hides a death; in a rehearsal people may kill parts on purpose.
-    return [*check_disks(layout, config), *leader_rows(config), *rows, _warned(deaths, quiet=config.line.rehearsal)]
+    return [*check_disks(layout, config), *leader_rows(config), *rows, _as_warning(deaths, quiet=config.line.rehearsal)]
 
 
-def _warned(row: CheckResult, *, quiet: bool = False) -> CheckResult:
+def _as_warning(row: CheckResult, *, quiet: bool = False) -> CheckResult:
     return row if row.ok else replace(row, ok=True, warning=not quiet)
 
 
@@ -145,14 +145,14 @@ async def _ask_not_kept(config: Config, http: aiohttp.ClientSession) -> int | No
         return None
     host, port = config.metrics.address
     try:
-        async with http.get(f"http://{_reached(host)}:{port}/metrics", timeout=aiohttp.ClientTimeout(total=1)) as answer:
+        async with http.get(f"http://{_url_host(host)}:{port}/metrics", timeout=aiohttp.ClientTimeout(total=1)) as answer:
             match = NOT_KEPT.search(await answer.read())
             return None if match is None else int(float(match[1]))
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return None
 
 
-def _reached(host: str) -> str:
+def _url_host(host: str) -> str:
     shown = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)
     return f"[{shown}]" if ":" in shown else shown
 

@@ -60,11 +60,11 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
         return []
 
     async def lock() -> Sequence[CheckResult]:
-        async with asked(config, wait_ms) as connection:
+        async with probe_connection(config, wait_ms) as connection:
             return [await check_lock(connection, wait_ms=wait_ms)]
 
     async def health() -> Sequence[CheckResult]:
-        async with asked(config, wait_ms) as connection:
+        async with probe_connection(config, wait_ms) as connection:
             server = await ask_health(connection, SCHEMAS)
         rows = check_server(server, config, now=time.time()), check_vacuum(server), check_log(server)
         return [*rows, check_copies(server, config)]
@@ -99,7 +99,7 @@ def server_problem(error: DatabaseError) -> str:
 
 
 @contextlib.asynccontextmanager
-async def asked(config: Config, wait_ms: int) -> AsyncIterator[PostgresConnection]:
+async def probe_connection(config: Config, wait_ms: int) -> AsyncIterator[PostgresConnection]:
     """Yield a connection for probes. Raises `NoAnswer`."""
     try:
         async with asyncio.timeout(wait_ms / 1000):

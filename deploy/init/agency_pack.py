@@ -42,7 +42,7 @@ def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None, *, always: bo
     Raises `policies.load.PackError` when the packs that it is based on cannot be used.
     """
     before = load([*agency.packs])
-    number = _as_texts_write(agency.voice_number, agency.country)
+    number = _national_format(agency.voice_number, agency.country)
     texts: dict[str, Any] = {}
     for text, language, wording in before.wordings:
         if language in agency.languages and (text.legal or wording.sample):
@@ -81,7 +81,7 @@ def legal_wordings(pack: Pack) -> list[str]:
     return lines
 
 
-def _as_texts_write(number: str, country: str) -> str:
+def _national_format(number: str, country: str) -> str:
     """Format a number as is usual in its country; a number that is not in E.164 is returned unchanged."""
     if not number.startswith("+"):
         return number

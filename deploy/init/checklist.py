@@ -218,7 +218,7 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
         "or newer; the README there says more)."
     )
     yield f"Copy `{files / place.registration}` to `{copied}` there, owned by Synapse's user, mode 0600."
-    for line in place.joined_before(answers.name):
+    for line in place.lines_on_homeserver(answers.name):
         if claims_every_puppet(line):
             yield (
                 f"The registration of the line {line.name} claims `@line-.*`, the texter puppet of every line: on the "

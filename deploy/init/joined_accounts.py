@@ -38,14 +38,14 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeAccounts:
+class FirstAccounts:
     """User ids: `made`, accounts made by this run or an earlier one; `kept`, accounts that existed before."""
 
     made: tuple[str, ...]
     kept: tuple[str, ...]
 
 
-async def make_accounts(layout: Layout, config: Config, admin_token: str) -> MadeAccounts:
+async def make_accounts(layout: Layout, config: Config, admin_token: str) -> FirstAccounts:
     """Make an account for each hand-out of the line's staff. After :class:`SetupError` a second call continues."""
     note = layout.data / FOLDER / NOTE
     noted = note.read_text(encoding="utf-8").split() if note.is_file() else []
@@ -72,10 +72,10 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Mad
                         [f"{config.homeserver.url}: does not make accounts; its administrator does it by hand"]
                     )
             new_users.append(member.mxid)
-    return MadeAccounts(made=tuple(new_users), kept=tuple(old_users))
+    return FirstAccounts(made=tuple(new_users), kept=tuple(old_users))
 
 
-async def make_accounts_at_host(layout: Layout, config: Config, host: Config) -> MadeAccounts:
+async def make_accounts_at_host(layout: Layout, config: Config, host: Config) -> FirstAccounts:
     """Make them with the token of the line that runs the homeserver. After :class:`SetupError` a second call continues.
 
     An account with the hand-out's password was made here; any other account existed before.
@@ -100,7 +100,7 @@ async def make_accounts_at_host(layout: Layout, config: Config, host: Config) ->
             raise SetupError([f"{url}: the homeserver does not answer; start the line that runs it"]) from None
         except ModuleRequestRejected as error:
             raise SetupError([f"{url}: the homeserver refuses it ({error.status} {error.errcode})"]) from None
-    return MadeAccounts(made=tuple(new_users), kept=tuple(old_users))
+    return FirstAccounts(made=tuple(new_users), kept=tuple(old_users))
 
 
 async def _is_made(client: ModuleClient, mxid: str, password: str) -> bool:

@@ -56,14 +56,14 @@ PACK_FILE = "agency.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class LineDirectory:
     """The directory that was written, and its texts for counsel to review."""
 
     answers: Answers
     pack: Pack
 
 
-def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> Written:
+def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> LineDirectory:
     """Make the directory from answers. Raises :class:`SetupError` with all problems, after which nothing is left.
 
     `dry_run`: everything is made, checked and deleted. `fleet`: the fleet file to whose lines this one is added.
@@ -113,7 +113,7 @@ def _staging(data: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> Written:
+def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> LineDirectory:
     problems: list[str] = []
     free_place = place_by(fleet)
     secrets = Secrets(directory=staged.secrets)
@@ -141,7 +141,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
     for name in compose_directories(answers):
         make_private_directory(staged.data / name)
     text = config_text(_config(staged, answers, place, carrier, on_call))
-    config, merged = _looked_at(staged, text)
+    config, merged = _check_start(staged, text)
     named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]
     write_atomically(staged.config, text.replace(str(staged.data), str(layout.data)))
     _write_people(staged, answers, place, secrets)
@@ -157,7 +157,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
     for name, content in files.items():
         make_private_directory((staged.data / name).parent)
         write_atomically(staged.data / name, content)
-    return Written(answers=answers, pack=merged)
+    return LineDirectory(answers=answers, pack=merged)
 
 
 def _carrier(raw: dict[str, Any], secrets: Secrets, ports: Ports, problems: list[str]) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _config(
     }
 
 
-def _looked_at(staged: Layout, text: str) -> tuple[list[Path], Pack]:
+def _check_start(staged: Layout, text: str) -> tuple[list[Path], Pack]:
     """Read configuration and packs as a start does; return the files of secrets, and the merged pack.
 
     Raises :class:`SetupError` with everything that would prevent a start. A legal wording without a review is accepted:

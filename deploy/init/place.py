@@ -66,7 +66,7 @@ class Place:
         """Return the name of a unit of this line: for a line of a fleet, the instance of a template."""
         return f"{name}.{kind}" if self.slug is None else f"{name}@{self.slug}.{kind}"
 
-    def joined_before(self, server_name: str) -> Iterator[FleetLine]:
+    def lines_on_homeserver(self, server_name: str) -> Iterator[FleetLine]:
         """Yield the other lines on the agency's own homeserver with this name."""
         for line in self.others:
             if (

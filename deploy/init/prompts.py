@@ -105,7 +105,7 @@ BACKUP: Final = Question(
 )
 
 
-def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
+def ask_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
     """Ask the questions; return answers in the form of the answers file. `ask` shows a question and returns the input."""
     mode = ask(MODE)
     answers: dict[str, Any] = {"mode": "embedded" if mode == "postgresql" else mode}

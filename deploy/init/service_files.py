@@ -215,7 +215,7 @@ def _canary_unit(layout: Layout, own: str) -> str:
 # Written by `quietline init`. Start it when config.yaml has a `canary` section; without one it ends with exit code 2.
 [Unit]
 Description=Test texts of Quietline
-After={_named("quietline", layout)}.service
+After={_unit_reference("quietline", layout)}.service
 
 [Service]
 ExecStart={ROOT}/quietline canary --data {layout.data}
@@ -235,7 +235,7 @@ def _doctor_unit(layout: Layout) -> str:
 # as well, until the next look: see `systemctl --failed` and the journal.
 [Unit]
 Description=A look at Quietline
-After={_named("quietline", layout)}.service
+After={_unit_reference("quietline", layout)}.service
 
 [Service]
 Type=oneshot
@@ -245,10 +245,10 @@ ExecStart={ROOT}/quietline doctor --data {layout.data} --alarm
 
 def _on_failure(layout: Layout) -> str:
     """Return the unit that starts when a unit fails, with the slug when the unit is a template."""
-    return f"OnFailure={_named('quietline-failed', layout)}.service\n"
+    return f"OnFailure={_unit_reference('quietline-failed', layout)}.service\n"
 
 
-def _named(unit: str, layout: Layout) -> str:
+def _unit_reference(unit: str, layout: Layout) -> str:
     """Return a unit's name as other units of the line refer to it: in a template, the instance of the same line."""
     return f"{unit}@{INSTANCE}" if layout.data.name == INSTANCE else unit
 
@@ -265,7 +265,7 @@ ExecStart={ROOT}/quietline alarm failed --data {layout.data}
 {_sandbox(layout, [layout.bridge, layout.run], reached=[ROOT, layout.data])}"""
 
 
-def _closed(closed: bool) -> str:
+def _network_lines(closed: bool) -> str:
     """Deny a unit the network: it reads only local or mounted files, unless the bridge's database is on a server."""
     return "PrivateNetwork=yes\n" if closed else ""
 
@@ -283,7 +283,7 @@ Description=Backup of Quietline
 [Service]
 Type=oneshot
 {own}ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
-{_closed(closed)}{_sandbox(layout, [layout.bridge, *kept_at], reached=[ROOT, layout.data, *kept_at])}"""
+{_network_lines(closed)}{_sandbox(layout, [layout.bridge, *kept_at], reached=[ROOT, layout.data, *kept_at])}"""
 
 
 def _drill_unit(layout: Layout, own: str, closed: bool, kept_at: Sequence[Path]) -> str:
@@ -295,7 +295,7 @@ Description=Trial of Quietline's newest backup
 [Service]
 Type=oneshot
 {own}ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase
-{_closed(closed)}{_sandbox(layout, [layout.bridge], reached=[ROOT, layout.data, *kept_at])}"""
+{_network_lines(closed)}{_sandbox(layout, [layout.bridge], reached=[ROOT, layout.data, *kept_at])}"""
 
 
 def _timer(description: str, calendar: str) -> str:

@@ -79,7 +79,7 @@ def _registration(answers: Answers, place: Place, secrets: Secrets) -> str:
 
 def _settings(answers: Answers, place: Place) -> str:
     own = {"registration": str(registration_place(answers, place)), "policy": f"@{place.policy}:{answers.name}"}
-    before = [each for line in place.joined_before(answers.name) for each in module_lines(line)]
+    before = [each for line in place.lines_on_homeserver(answers.name) for each in module_lines(line)]
     lines = list({each["policy"]: each for each in (*before, own)}.values())
     settings = {
         "app_service_config_files": [each["registration"] for each in lines],

@@ -42,7 +42,7 @@ async def hand_over(
     leader has to release the lease. `wait`: seconds in which a second bridge may still become a standby.
     """
     if (server := config.database_url) is None:
-        return _said("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
+        return _failure("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
     until = time.monotonic() + wait
     while True:
         leadership = await asyncio.to_thread(read_leadership, server)
@@ -52,11 +52,13 @@ async def hand_over(
             break
         await asyncio.sleep(LOOK_SECONDS)
     if not leadership.leads or leadership.lease is None:
-        return _said("no bridge leads", "Start one.")
+        return _failure("no bridge leads", "Start one.")
     if not leadership.standbys and leadership.keyless:
-        return _said("the bridge that waits does not see keys.db", f"Nothing was changed. {MOVE}")
+        return _failure("the bridge that waits does not see keys.db", f"Nothing was changed. {MOVE}")
     if not leadership.standbys:
-        return _said("no bridge waits", "Start a second one, on this database and directory of keys; nothing was changed.")
+        return _failure(
+            "no bridge waits", "Start a second one, on this database and directory of keys; nothing was changed."
+        )
     began, before = time.monotonic(), leadership.lease.epoch
     connection = await connect(place_of_lease(PostgresPlace(server, MAIN)))
     try:
@@ -65,7 +67,7 @@ async def hand_over(
             lease = await lease_table.read(connection)
             if lease is not None and lease.epoch > before:
                 if lease.holder == leadership.lease.holder:
-                    return _said(f"the same bridge leads again, on {lease.host}", f"No other could. {MOVE}")
+                    return _failure(f"the same bridge leads again, on {lease.host}", f"No other could. {MOVE}")
                 seconds = time.monotonic() - began
                 what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"
                 return CheckReport(checks=(CheckResult(name=NAME, ok=True, what=what),))
@@ -76,10 +78,10 @@ async def hand_over(
         with contextlib.suppress(DatabaseError):
             await lease_table.ask_handover(connection, wanted=False)
         await connection.close()
-    return _said(
+    return _failure(
         f"the leader has not let go within {timeout_seconds:.0f} s", "The wish is taken back. See the logs of both bridges."
     )
 
 
-def _said(what: str, do: str) -> CheckReport:
+def _failure(what: str, do: str) -> CheckReport:
     return CheckReport(checks=(CheckResult(name=NAME, ok=False, what=what, do=do),))

@@ -176,7 +176,7 @@ async def check_homeserver_database(config: Config, layout: Layout, *, running: 
         return CheckResult(name=name, ok=True, what="is that of the agency's own homeserver, whose owner backs it up")
     try:
         homeserver_database.check_engine(config, layout)
-        problems = await homeserver_database.look(config, layout, running=running)
+        problems = await homeserver_database.find_problems(config, layout, running=running)
     except SetupError as error:
         return CheckResult(name=name, ok=False, what="; ".join(error.problems), do="Put it right; the line does not start.")
     if config.homeserver.database_url_file is None:

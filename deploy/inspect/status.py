@@ -52,8 +52,8 @@ async def check_status(
     if not has_line(layout):
         do = f"Name its directory with --data, or make one: ./quietline up --data {layout.data}, or `quietline init`."
         return CheckReport(checks=(CheckResult(name="line", ok=False, what=f"{layout.config}: there is no line", do=do),))
-    by_up = _started_by_up(layout)
-    urls = by_up or _bridge_alone(layout)
+    by_up = _urls_of_up(layout)
+    urls = by_up or _urls_of_bridge(layout)
     if urls is None:
         check = CheckResult(
             name="line",
@@ -90,7 +90,7 @@ def has_line(layout: Layout) -> bool:
     return layout.has_config or layout.lock.exists()
 
 
-def _started_by_up(layout: Layout) -> dict[str, str] | None:
+def _urls_of_up(layout: Layout) -> dict[str, str] | None:
     """Return the URLs of the parts that `up` runs (`ready.json`), by name; None when it runs none."""
     try:
         ready: dict[str, Any] = json.loads(read_text(layout.ready))
@@ -102,7 +102,7 @@ def _started_by_up(layout: Layout) -> dict[str, str] | None:
     return urls
 
 
-def _bridge_alone(layout: Layout) -> dict[str, str] | None:
+def _urls_of_bridge(layout: Layout) -> dict[str, str] | None:
     """Return the URLs of homeserver and bridge for a bridge without `up`, running or not; None for a line of `up`."""
     if not layout.bridge_file.is_file() and (layout.homeserver.is_dir() or layout.handout.is_dir()):
         return None

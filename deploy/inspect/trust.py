@@ -46,7 +46,7 @@ SET_UP: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenPeople:
+class KnownPeople:
     """People who were seen. `identities`: theirs; `without`: user ids of people whose clients have made none yet.
 
     `left_over`: the people among them who are neither on the staff nor at the desk: user id -> number of their rooms.
@@ -57,7 +57,7 @@ class SeenPeople:
     left_over: Mapping[str, int]
 
 
-def read_seen(config: Config) -> SeenPeople:
+def read_people(config: Config) -> KnownPeople:
     """Return the people of the staff and in rooms who were seen, confirmed or not. Raises `DatabaseError`.
 
     A person who was removed and is in no room is left out: their identity need not be confirmed any more.
@@ -68,7 +68,7 @@ def read_seen(config: Config) -> SeenPeople:
         identities = [each for each in seen_identities(db, trust_mac_of(config)) if each.user_id in people | rooms.keys()]
         without = [user for user in without_identity(db) if user in people | rooms.keys()]
     listed = {each.user_id for each in identities} | set(without)
-    return SeenPeople(
+    return KnownPeople(
         identities=tuple(identities),
         without=tuple(without),
         left_over={user: rooms[user] for user in sorted(listed - people)},
@@ -82,7 +82,7 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     that is confirmed already is not changed. Raises `DatabaseError`.
     """
     entered = "".join(fingerprint.split())
-    known = (each for each in read_seen(config).identities if each.user_id == mxid and each.is_named_by(entered))
+    known = (each for each in read_people(config).identities if each.user_id == mxid and each.is_named_by(entered))
     if any(each.confirmed for each in known):
         return True
 
@@ -96,21 +96,21 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     return True
 
 
-def as_json(people: SeenPeople) -> str:
+def as_json(people: KnownPeople) -> str:
     """Return them for a program; keys are in groups of four. `removed` is included only when it applies."""
     return json.dumps({"identities": [_as_object(each, people.left_over) for each in people.identities]})
 
 
-def as_text(people: SeenPeople) -> list[str]:
+def as_text(people: KnownPeople) -> list[str]:
     """Return them for a person, those who wait for a confirmation first."""
     lines: list[str] = []
     for each in sorted(people.identities, key=lambda each: each.confirmed):
         lines.append(f"{each.user_id}  {'confirmed' if each.confirmed else 'NOT CONFIRMED'}")
-        lines += _left_over(each.user_id, people)
+        lines += _removed_member_rows(each.user_id, people)
         lines.append(f"    identity         {format_key(each.master_key)}")
         lines += [f"    device {device:<10}{format_key(key)}" for device, key in each.devices]
     for user in people.without:
-        lines += [f"{user}  has NO identity yet: no device of theirs is verified", *_left_over(user, people)]
+        lines += [f"{user}  has NO identity yet: no device of theirs is verified", *_removed_member_rows(user, people)]
     if not people.identities:
         lines.append(NOBODY)
     if people.without or not people.identities:
@@ -120,7 +120,7 @@ def as_text(people: SeenPeople) -> list[str]:
     return lines
 
 
-def _left_over(user: str, people: SeenPeople) -> list[str]:
+def _removed_member_rows(user: str, people: KnownPeople) -> list[str]:
     rooms = people.left_over.get(user)
     return [] if rooms is None else [f"    NOT on the staff any more, and still in {rooms} of the line's rooms. {REMOVE}"]
 

@@ -28,14 +28,14 @@ def drill_pages() -> list[dict[str, Any]]:
             "title": dict(script.title),
             "about": dict(script.about),
             "scenes": [
-                {"name": name, "steps": [_described(step) for step in steps]} for name, steps in script.scenes.items()
+                {"name": name, "steps": [_drill_json(step) for step in steps]} for name, steps in script.scenes.items()
             ],
         }
         for script in load_drills().values()
     ]
 
 
-def _described(step: Step) -> dict[str, Any]:
+def _drill_json(step: Step) -> dict[str, Any]:
     what, words = _in_english(step)
     return {"what": what, "words": dict(words) if words else None}
 
@@ -50,9 +50,9 @@ def _in_english(step: Step) -> tuple[str, Words | None]:
             return f"Pauses for {_time(seconds)}", None
         case Wait(facts=facts, seconds=seconds, otherwise=otherwise):
             after = f"otherwise goes to {otherwise}" if otherwise else "otherwise goes on"
-            return f"Waits up to {_time(seconds)} for: {_listed(facts)}; {after}", None
+            return f"Waits up to {_time(seconds)} for: {_fact_list(facts)}; {after}", None
         case Branch(facts=facts, then=then, otherwise=otherwise):
-            return f"Goes to {then} if there was: {_listed(facts)}; otherwise to {otherwise}", None
+            return f"Goes to {then} if there was: {_fact_list(facts)}; otherwise to {otherwise}", None
         case Mark(name=name):
             return f"Marks the moment “{name}” for the debrief", None
         case Go(scene=scene):
@@ -61,7 +61,7 @@ def _in_english(step: Step) -> tuple[str, Words | None]:
             return "The drill is over", None
 
 
-def _listed(facts: AbstractSet[DrillFact]) -> str:
+def _fact_list(facts: AbstractSet[DrillFact]) -> str:
     return " or ".join(sorted(fact.replace("_", " ") for fact in facts))
 
 

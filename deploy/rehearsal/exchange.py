@@ -105,7 +105,7 @@ class Exchange:
         self._last = datetime.fromtimestamp(0, UTC)
         self._sequence = 0
         for record in records:
-            self._file(record)
+            self._insert(record)
 
     def owed(self) -> tuple[SmsRecord, ...]:
         """Texts with webhooks that the line has not acknowledged, oldest first."""
@@ -177,10 +177,10 @@ class Exchange:
             drill=drill,
         )
         self._put(record)
-        self._file(record)
+        self._insert(record)
         return record
 
-    def _file(self, record: SmsRecord) -> None:
+    def _insert(self, record: SmsRecord) -> None:
         self._last, self._sequence = max(self._last, record.at), max(self._sequence, record.sequence)
         self._handsets.setdefault(record.sender if record.direction == "in" else record.recipient, []).append(record)
         if record.copy_held:

@@ -35,7 +35,7 @@ def build_image(archive: bytes, *, folder: str, version: str, commit_time: int, 
         words = ("--timestamp", str(commit_time), "--build-arg", f"BASE={base}", "--tag", name, "--file", CONTAINERFILE)
         _run((buildah, "build", "--no-cache", *words, "."), Path(work) / folder)
         _run((buildah, "push", name, f"oci:{layout}:{version}"), Path(work))
-        return _packed(layout, commit_time)
+        return _pack(layout, commit_time)
 
 
 def _run(words: tuple[str, ...], place: Path) -> None:
@@ -50,7 +50,7 @@ def _run(words: tuple[str, ...], place: Path) -> None:
         raise SetupError([f"the image cannot be built: {said}"])
 
 
-def _packed(layout: Path, commit_time: int) -> bytes:
+def _pack(layout: Path, commit_time: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for file in sorted(path for path in layout.rglob("*") if path.is_file()):

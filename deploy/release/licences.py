@@ -121,7 +121,7 @@ def licence_of(name: str) -> str:
     raise UnknownLicence(name)
 
 
-def goes_together(expression: str) -> bool:
+def is_compatible(expression: str) -> bool:
     """Whether a work under this licence may be combined with ours. OR needs one compatible licence, AND needs all."""
     return _allowed(_SPDX.parse(expression))
 

@@ -17,7 +17,7 @@ from typing import Final
 from deploy.data_dir.program import ROOT, own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.release.image import build_image
-from deploy.release.licences import UnknownLicence, goes_together, licence_of
+from deploy.release.licences import UnknownLicence, is_compatible, licence_of
 from deploy.release.lock_file import LOCKS, read_lock
 from deploy.release.sbom import make_sbom
 from deploy.release.source_archive import NoSource, commit_of, compress, tar_of, unpack
@@ -67,7 +67,7 @@ def licence_problems(names: list[str]) -> list[str]:
             do = "read it, and note it in deploy/release/licences.py"
             problems.append(f"{name}: declares no licence in SPDX's words; {do}")
         else:
-            if not goes_together(licence):
+            if not is_compatible(licence):
                 problems.append(f"{name}: {licence} does not go together with AGPL-3.0-or-later")
     return problems
 

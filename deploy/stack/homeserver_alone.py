@@ -49,7 +49,7 @@ async def run_homeserver_alone(
             raise SetupError([f"{layout.pid(NAME)}: a process of an earlier run holds this and cannot be ended"])
         require_free_ports(ports, [NAME])
         config = write_line_files(layout, ports, listen=listen)
-        await homeserver_database.take(config, layout, take_over=take_over)
+        await homeserver_database.claim_database(config, layout, take_over=take_over)
         if not await run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
         supervisor = Supervisor(

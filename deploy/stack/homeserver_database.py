@@ -96,7 +96,9 @@ def check_engine(config: Config, layout: Layout) -> None:
         )
 
 
-async def look(config: Config, layout: Layout, *, running: bool, end_sessions: bool = False) -> list[DatabaseProblem]:
+async def find_problems(
+    config: Config, layout: Layout, *, running: bool, end_sessions: bool = False
+) -> list[DatabaseProblem]:
     """Return the problems of the configured database; none with SQLite. Raises :class:`SetupError` as `url_of` does.
 
     `running`: the homeserver of this directory may be connected now. `end_sessions`: end another homeserver's connections.
@@ -111,10 +113,10 @@ async def look(config: Config, layout: Layout, *, running: bool, end_sessions: b
         code = f" ({refused.code})" if refused.reason is Refusal.OTHER else ""
         may_pass = refused.reason in {Refusal.UNREACHABLE, Refusal.BUSY}
         return [DatabaseProblem(f"{what}{code}", do.format(file=file), may_pass=may_pass)]
-    return [*_of_its_kind(facts), *_of_its_content(facts, layout, file, running=running)]
+    return [*_engine_problems(facts), *_content_problems(facts, layout, file, running=running)]
 
 
-async def take(config: Config, layout: Layout, *, take_over: bool = False) -> None:
+async def claim_database(config: Config, layout: Layout, *, take_over: bool = False) -> None:
     """Check that the homeserver can start on its database, and note that the database belongs to this directory.
 
     Raises :class:`SetupError` with everything that is wrong.
@@ -124,7 +126,9 @@ async def take(config: Config, layout: Layout, *, take_over: bool = False) -> No
         return
     deadline = asyncio.get_running_loop().time() + LEAVING_SECONDS
     while True:
-        problems = [each for each in await look(config, layout, running=False, end_sessions=take_over) if not each.warning]
+        problems = [
+            each for each in await find_problems(config, layout, running=False, end_sessions=take_over) if not each.warning
+        ]
         if not problems:
             break
         if problems != [_in_use(file)] or asyncio.get_running_loop().time() > deadline:
@@ -134,7 +138,7 @@ async def take(config: Config, layout: Layout, *, take_over: bool = False) -> No
     layout.postgres_begun.touch(mode=0o600)
 
 
-def _of_its_kind(facts: PostgresFacts) -> Iterator[DatabaseProblem]:
+def _engine_problems(facts: PostgresFacts) -> Iterator[DatabaseProblem]:
     if facts.version < OLDEST:
         yield DatabaseProblem(f"is version {facts.version}", f"Update it: Synapse needs {OLDEST} or newer.")
     wrong = [f"encoding is {facts.encoding}, not UTF8"] if facts.encoding != "UTF8" else []
@@ -157,7 +161,7 @@ def _locales(facts: PostgresFacts) -> tuple[tuple[str, str], ...]:
     return ("collation", facts.collation), ("ctype", facts.ctype)
 
 
-def _of_its_content(facts: PostgresFacts, layout: Layout, file: Path, *, running: bool) -> Iterator[DatabaseProblem]:
+def _content_problems(facts: PostgresFacts, layout: Layout, file: Path, *, running: bool) -> Iterator[DatabaseProblem]:
     if facts.tables and not layout.postgres_begun.is_file():
         do = f"Name an empty database in {file}; where nothing in this one is needed, `dropdb` it. {MAKE}."
         yield DatabaseProblem("holds tables that are not of this directory: another line's, or of before a restore", do)

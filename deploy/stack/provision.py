@@ -93,7 +93,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             make_private_directory(directory)
         exclude_from_backups(layout.bridge)
-        progress = {"provisioned": _provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
+        progress = {"provisioned": _is_provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
         secrets.make(**progress, accounts=rehearsal)
         _write_config(layout, ports, secrets, listen)
         config = load(layout.config)
@@ -101,7 +101,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
         site = synapse_config.Site.of(config)
         synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config), listen=listen)
         exclude_from_backups(layout.homeserver)
-        complete(layout.handout, site.client_url(ports), _handed_out(layout, config))
+        complete(layout.handout, site.client_url(ports), _handout_users(layout, config))
         if config.line.rehearsal:
             write_atomically(
                 layout.carrier, json.dumps(_carrier_settings(config.line, ports, layout, secrets), indent=2) + "\n"
@@ -132,7 +132,7 @@ async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], 
     later start has one. Raises :class:`SetupError` when an account is refused, or the homeserver dies repeatedly.
     """
     secrets = open_secrets(layout)
-    if not _provisioned(layout):
+    if not _is_provisioned(layout):
         progress("making the homeserver's database and the first accounts (once)")
         write_atomically(secrets.registration, random.token_urlsafe(48) + "\n")
         first = {"registration_shared_secret_path": str(secrets.registration)}
@@ -181,7 +181,7 @@ async def run_homeserver(layout: Layout, ports: Ports, *, first: bool = False) -
         async with ReadinessProbe() as probe:
             while not await probe.homeserver(ports.url("homeserver")):
                 if supervisor.deaths["homeserver"] >= MAX_DEATHS:
-                    raise SetupError([_why_it_does_not_start(layout)])
+                    raise SetupError([_start_failure(layout)])
                 await asyncio.sleep(POLL_SECONDS)
         yield supervisor
     finally:
@@ -198,14 +198,14 @@ def child_paths(layout: Layout) -> ChildPaths:
     return ChildPaths(directory=layout.data, pid=layout.pid, log=layout.log)
 
 
-def _why_it_does_not_start(layout: Layout) -> str:
+def _start_failure(layout: Layout) -> str:
     """Name the log that has the reason; or name a full disk, on which no log can be written."""
     if shutil.disk_usage(layout.data).free < ROOM_BYTES:
         return f"{layout.data}: the homeserver does not start, and the disk is full; make room, and start again"
     return f"{layout.log('homeserver')}: {_START_FAILED}"
 
 
-def _provisioned(layout: Layout) -> bool:
+def _is_provisioned(layout: Layout) -> bool:
     has_database = (layout.homeserver / "homeserver.db").is_file() or layout.postgres_begun.is_file()
     return layout.provisioned.is_file() and has_database
 
@@ -218,7 +218,7 @@ async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, 
             deadline = time.monotonic() + REGISTER_TIMEOUT_SECONDS
             while not await _register_account(session, ports.url("homeserver"), secrets, account):
                 if deaths["homeserver"] >= MAX_DEATHS or time.monotonic() > deadline:
-                    raise SetupError([_why_it_does_not_start(layout)])
+                    raise SetupError([_start_failure(layout)])
                 await asyncio.sleep(POLL_SECONDS)
 
 
@@ -297,10 +297,10 @@ def _carrier_settings(line: PhoneLine, ports: Ports, layout: Layout, secrets: Se
     }
 
 
-def _handed_out(layout: Layout, config: Config) -> list[str]:
+def _handout_users(layout: Layout, config: Config) -> list[str]:
     """Return who has a hand-out: before the first start all of a real line's staff, afterwards those whose file exists."""
     people = [staff.mxid for staff in config.line.staff]
-    if not _provisioned(layout) and not open_secrets(layout).accounts.is_file():
+    if not _is_provisioned(layout) and not open_secrets(layout).accounts.is_file():
         return people
     return [mxid for mxid in people if handout_file(layout.handout, mxid).is_file()]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
-from deploy.data_dir.atomic_files import unfinished, write_atomically
+from deploy.data_dir.atomic_files import unfinished_files, write_atomically
 from deploy.data_dir.layout import CHILDREN, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
@@ -115,7 +115,7 @@ async def up(
     """
     require_own_homeserver(layout)
     with exclusive_lock(layout), stop_signals() as stop:
-        for stale in (layout.ready, *unfinished(layout.ready), layout.bridge_file, layout.canary_file):
+        for stale in (layout.ready, *unfinished_files(layout.ready), layout.bridge_file, layout.canary_file):
             stale.unlink(missing_ok=True)  # an incomplete one may contain passwords
         if stale_names := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
             raise SetupError(
@@ -124,7 +124,7 @@ async def up(
         names = children_of(layout)
         require_free_ports(ports, names)
         config = write_line_files(layout, ports)
-        await homeserver_database.take(config, layout, take_over=take_over)
+        await homeserver_database.claim_database(config, layout, take_over=take_over)
         if not await run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
         stack = LocalStack(layout=layout, ports=ports, config=config)
@@ -201,7 +201,7 @@ class LocalStack:
         answers = await asyncio.gather(*(asking[name](self._ports.url(name)) for name in self.names))
         return dict(zip(self.names, answers, strict=True))
 
-    def bridge_says(self) -> BridgeReady | None:
+    def read_bridge_file(self) -> BridgeReady | None:
         """Read `bridge.json` of the present bridge; None while there is none, or only an earlier bridge's."""
         bridge = BridgeReady.read(self._layout.bridge_file)
         return bridge if bridge is not None and bridge.pid == self._pids.get("bridge") else None
@@ -285,13 +285,13 @@ async def _report_start(stack: LocalStack, supervisor: Supervisor, output: Statu
     notifier = ServiceNotifier.of()
     notifier.tell(ServiceState.READY)
     async with asyncio.TaskGroup() as group, ReadinessProbe() as probe:
-        group.create_task(_tell_while_bridge_lives(stack, notifier, probe))
+        group.create_task(_notify_watchdog(stack, notifier, probe))
         while True:
             await asyncio.sleep(REWRITE_SECONDS)
             stack.write()
 
 
-async def _tell_while_bridge_lives(stack: LocalStack, notifier: ServiceNotifier, probe: ReadinessProbe) -> None:
+async def _notify_watchdog(stack: LocalStack, notifier: ServiceNotifier, probe: ReadinessProbe) -> None:
     """Notify systemd's watchdog while the bridge answers: when it hangs, systemd restarts the whole line."""
     while notifier.listens:
         if await stack.bridge_lives(probe):
@@ -307,7 +307,7 @@ async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: S
         while True:
             answers = await stack.ask_all(probe)
             waiting = [name for name in stack.names if not answers[name]]
-            bridge = stack.bridge_says()
+            bridge = stack.read_bridge_file()
             if bridge is None and "bridge" not in waiting:
                 waiting.append("bridge")
             if not waiting and bridge is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from bot.display.queue_cards import CLAIM_REACTION
 from bot.safety.unsafe_phone import STOP_REACTION
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.markdown import GENERATED_NOTICE, page
 from policies.load import load
 
@@ -56,7 +56,7 @@ HEAD: Final = {
 
 def card_page(language: str) -> str:
     """Return the card, in a language of the pages."""
-    undo = said(load(["base"]).settings.undo_seconds, language)
+    undo = duration_text(load(["base"]).settings.undo_seconds, language)
     lines = [
         f"{number}. **{moment}** {words.format(claim=CLAIM_REACTION, stop=STOP_REACTION, undo=undo)}"
         for number, (moment, words) in enumerate(LINES[language], 1)

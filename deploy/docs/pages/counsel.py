@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.lifecycle.legal_hold import SUBPOENA
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.markdown import GENERATED_NOTICE, page, table
 from policies.load import load
 from policies.pack import Pack, TextName
@@ -248,7 +248,7 @@ def counsel_page(language: str) -> str:
         "receipts": settings.receipt_retention,
         "client_grace": settings.client_grace,
     }
-    values = {name: said(seconds, language) for name, seconds in lengths.items()}
+    values = {name: duration_text(seconds, language) for name, seconds in lengths.items()}
     rows = ["| " + " | ".join(row).format_map(values) + " |" for row in EXISTS[language]]
     return page(
         [

@@ -27,7 +27,7 @@ HOURS_TO: Final = 96 * 3_600
 """Below it, hours are written and not days: the rest of the documentation says 72 hours."""
 
 
-def said(seconds: float, language: str) -> str:
+def duration_text(seconds: float, language: str) -> str:
     """Return a duration in a language of the pages: `8 seconds`, `72 horas`, `90 days`."""
     whole = round(seconds)
     size, unit = next(

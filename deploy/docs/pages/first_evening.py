@@ -12,7 +12,7 @@ from enum import Enum, unique
 from typing import Final
 
 from bot.wording.notice import words_of
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.markdown import GENERATED_NOTICE, page
 from deploy.docs.pages.pictures import picture
 from policies.drills.load import load_drills
@@ -67,15 +67,15 @@ class Scene:
     picture: tuple[str, str] | None = None
 
 
-def both(english: str, spanish: str) -> dict[str, str]:
+def by_language(english: str, spanish: str) -> dict[str, str]:
     """Return words by language."""
     return {"en": english, "es": spanish}
 
 
 SCENES: Final = (
     Scene(
-        heading=both("Before it begins", "Antes de empezar"),
-        told=both(
+        heading=by_language("Before it begins", "Antes de empezar"),
+        told=by_language(
             (
                 "Ana is new. A supervisor gave her a rehearsal line: it runs on one machine, its phones are pictures in a"
                 " browser, and nobody real is at the other end. She logged in, verified her device, and accepted two"
@@ -93,8 +93,8 @@ SCENES: Final = (
         picture=("handsets", "desktop"),
     ),
     Scene(
-        heading=both("Someone waits", "Alguien espera"),
-        told=both(
+        heading=by_language("Someone waits", "Alguien espera"),
+        told=by_language(
             "At the desk Ana asks for a drill. A card comes up with two words, such as *amber heron*: that is what the"
             " texter"
             " is called, and it says nothing about them. She takes it, and a room of that name opens. The pictures are of"
@@ -107,18 +107,18 @@ SCENES: Final = (
             " muestra un mensaje que cambió en su mismo lugar, no otra vez con un asterisco.",
         ),
         lines=(
-            (Line.TYPE, both(f"!drill {DRILL}", f"!drill {DRILL} es")),
+            (Line.TYPE, by_language(f"!drill {DRILL}", f"!drill {DRILL} es")),
             (Line.SEE, "drills.begins"),
             (Line.TEXT, ""),
             (Line.PHONE, TextName.GREETING.value),
-            (Line.TYPE, both("!claim", "!claim")),
+            (Line.TYPE, by_language("!claim", "!claim")),
             (Line.SEE, "first_times.step_1"),
         ),
         picture=("client-desk", "desktop"),
     ),
     Scene(
-        heading=both("The first words", "Las primeras palabras"),
-        told=both(
+        heading=by_language("The first words", "Las primeras palabras"),
+        told=by_language(
             "A short sentence first, so that they know that a person is there. Then the limits, early: once something"
             " is told"
             " that must be reported, it cannot be taken back.",
@@ -127,15 +127,15 @@ SCENES: Final = (
             " que hay que reportar, ya no se puede retirar.",
         ),
         lines=(
-            (Line.TYPE, both("Yes, of course. I am here.", "Sí, claro. Estoy aquí.")),
-            (Line.TYPE, both("!limits", "!limits")),
+            (Line.TYPE, by_language("Yes, of course. I am here.", "Sí, claro. Estoy aquí.")),
+            (Line.TYPE, by_language("!limits", "!limits")),
             (Line.PHONE, TextName.LIMITS.value),
         ),
         picture=("client-thread", "phone"),
     ),
     Scene(
-        heading=both("A slip, taken back", "Un error, retirado a tiempo"),
-        told=both(
+        heading=by_language("A slip, taken back", "Un error, retirado a tiempo"),
+        told=by_language(
             "Ana types too fast, and sees it. A message waits {undo} before it leaves. What she wants to tell a colleague"
             " begins with two strokes and stays in the room.",
             "Ana escribe demasiado rápido, y lo ve. Un mensaje espera {undo} antes de salir. Lo que quiere decirle a"
@@ -144,18 +144,18 @@ SCENES: Final = (
         ),
         lines=(
             (Line.TEXT, ""),
-            (Line.TYPE, both("Does he hit the kids as well?", "¿También les pega a los niños?")),
+            (Line.TYPE, by_language("Does he hit the kids as well?", "¿También les pega a los niños?")),
             (Line.DELETE, ""),
-            (Line.TYPE, both("// two children, ten minutes", "// dos niños, diez minutos")),
-            (Line.TYPE, both("!safecheck", "!safecheck")),
+            (Line.TYPE, by_language("// two children, ten minutes", "// dos niños, diez minutos")),
+            (Line.TYPE, by_language("!safecheck", "!safecheck")),
             (Line.PHONE, TextName.SAFE_CHECK.value),
-            (Line.TYPE, both("There is a house with rooms for three.", "Hay una casa con lugar para tres.")),
+            (Line.TYPE, by_language("There is a house with rooms for three.", "Hay una casa con lugar para tres.")),
         ),
         picture=("handsets", "phone"),
     ),
     Scene(
-        heading=both("Someone else has the phone", "Otra persona tiene el teléfono"),
-        told=both(
+        heading=by_language("Someone else has the phone", "Otra persona tiene el teléfono"),
+        told=by_language(
             "The tone is another one. Ana does not answer, does not ask, does not explain. She stops everything first and"
             " thinks afterwards: it can be lifted, and a text cannot.",
             "El tono es otro. Ana no responde, no pregunta, no explica. Primero lo detiene todo y después piensa: eso"
@@ -165,13 +165,13 @@ SCENES: Final = (
         lines=(
             (Line.TEXT, ""),
             (Line.SEE, "danger_signs.this_may_be_somebody_else"),
-            (Line.TYPE, both("!unsafe", "!unsafe")),
+            (Line.TYPE, by_language("!unsafe", "!unsafe")),
             (Line.TEXT, ""),
         ),
     ),
     Scene(
-        heading=both("How it went", "Cómo fue"),
-        told=both(
+        heading=by_language("How it went", "Cómo fue"),
+        told=by_language(
             "The debrief is in her office, and only there. It says what had left, what another person could have read, and"
             " which practice each point is. It goes after an hour. Nobody is compared with anybody. On a line in"
             " service she"
@@ -185,8 +185,8 @@ SCENES: Final = (
         picture=("client-debrief", "phone"),
     ),
     Scene(
-        heading=both("The next evening", "La noche siguiente"),
-        told=both(
+        heading=by_language("The next evening", "La noche siguiente"),
+        told=by_language(
             "Eight lines are enough to begin ([card.md](card.md)). The others are there when they are needed"
             " ([advocate.md](advocate.md)); more drills are in [drills.md](drills.md).",
             "Para empezar bastan ocho líneas ([card.es.md](card.es.md)). Las demás están para cuando hagan falta"
@@ -202,12 +202,12 @@ HEAD: Final = {
 
 def first_evening_page(language: str) -> str:
     """Return the story, in a language of the pages."""
-    undo = said(_pack().settings.undo_seconds, language)
+    undo = duration_text(_pack().settings.undo_seconds, language)
     lines = iter(first_evening_lines(language))
     parts = [GENERATED_NOTICE, HEAD[language]]
     for scene in SCENES:
         parts += [f"## {scene.heading[language]}", scene.told[language].replace("{undo}", undo)]
-        rows = [_printed(*next(lines), language) for _ in scene.lines]
+        rows = [_format_line(*next(lines), language) for _ in scene.lines]
         parts += ["\n".join(rows)] if rows else []
         parts += [picture(*scene.picture, language)] if scene.picture else []
     return page(parts)
@@ -242,6 +242,6 @@ def _pack() -> Pack:
     return load(["base", "rehearsal"])
 
 
-def _printed(line: Line, words: str, language: str) -> str:
+def _format_line(line: Line, words: str, language: str) -> str:
     mark = MARKS[language][line]
     return f"- {mark} `{words}`" if line is Line.TYPE else f"- {mark} {words}".rstrip()

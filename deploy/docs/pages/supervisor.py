@@ -11,7 +11,7 @@ from typing import Final
 from bot.commands.help_text import help_in, usage
 from bot.commands.spec import COMMANDS, Who
 from bot.safety.blocking import DEFAULT_SECONDS
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, page, table
 from deploy.docs.pages.pictures import picture
 from policies.load import load
@@ -173,10 +173,10 @@ def supervisor_page(language: str) -> str:
     """Return the page, in a language of the pages."""
     settings, words = load(["base"]).settings, TEXT[language]
     values = {
-        "on_duty": said(settings.unclaimed_on_duty, language),
-        "supervisors": said(settings.unclaimed_supervisors, language),
-        "on_call": said(settings.unclaimed_on_call, language),
-        "block": said(DEFAULT_SECONDS, language),
+        "on_duty": duration_text(settings.unclaimed_on_duty, language),
+        "supervisors": duration_text(settings.unclaimed_supervisors, language),
+        "on_call": duration_text(settings.unclaimed_on_call, language),
+        "block": duration_text(DEFAULT_SECONDS, language),
         "flood": settings.flood_begins,
     }
     rows = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.markdown import GENERATED_NOTICE, page
 from policies.load import load
 
@@ -154,5 +154,5 @@ def survivor_page(language: str) -> str:
         "suppression": settings.suppression_ttl,
         "silence": settings.hold_after_silence,
     }
-    values = {name: said(seconds, language) for name, seconds in lengths.items()} | WORDS[language]
+    values = {name: duration_text(seconds, language) for name, seconds in lengths.items()} | WORDS[language]
     return page([GENERATED_NOTICE, *(part.format_map(values) for part in PARTS[language])])

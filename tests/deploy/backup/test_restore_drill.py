@@ -25,7 +25,7 @@ from deploy.backup import restore_drill as module
 from deploy.backup.backup import Backup
 from deploy.backup.restore import restore
 from deploy.backup.restore_check import check_restore
-from deploy.backup.restore_drill import Drill, find_newest, run_drill, throwaway
+from deploy.backup.restore_drill import Drill, find_newest, run_drill, temporary_directory
 from deploy.backup.rotation import backup_into
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
@@ -179,7 +179,7 @@ def test_what_a_killed_drill_left_goes(place: Path) -> None:
     (place / f"{module.PREFIX}left").mkdir()
     (place / f"{module.PREFIX}left" / "token").touch()
     (place / "other").mkdir()
-    with throwaway() as one, throwaway() as two:
+    with temporary_directory() as one, temporary_directory() as two:
         assert one != two
         assert {path.name for path in place.iterdir()} == {one.name, two.name, "other"}
         assert one.stat().st_mode & 0o077 == 0

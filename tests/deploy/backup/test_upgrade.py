@@ -24,7 +24,7 @@ from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.backup import backup as made
 from deploy.backup.release_notes import last_version
-from deploy.backup.upgrade import FILES, check_upgrade, require_current, standings, upgrade
+from deploy.backup.upgrade import FILES, check_upgrade, read_versions, require_current, upgrade
 from deploy.cli.main import cli
 from deploy.cli.outcome import database_problem
 from deploy.data_dir.layout import Layout
@@ -88,7 +88,7 @@ def config_of(layout: Layout) -> Config:
 
 
 def older(layout: Layout) -> list[str]:
-    return [each.migrations.version_table for each in standings(config_of(layout)) if each.number < each.known]
+    return [each.migrations.version_table for each in read_versions(config_of(layout)) if each.number < each.known]
 
 
 async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path) -> None:

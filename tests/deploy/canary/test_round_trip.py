@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.line_incidents import CanaryStep
 from deploy.canary.handsets import Unreachable
-from deploy.canary.round_trip import travel
+from deploy.canary.round_trip import make_trip
 
 ROOM = "!room"
 LIMIT = 0.2
@@ -62,7 +62,7 @@ async def test_a_trip_that_is_well() -> None:
     """Text, room, words and answer: no step failed; what is texted and answered is another each time."""
     line = Line()
     for _ in range(2):
-        trip = await travel(line, line, slow=60, limit=60)
+        trip = await make_trip(line, line, slow=60, limit=60)
         assert (trip.step, trip.room) == (None, ROOM)
     assert len({*line.texts, *line.answers}) == 4
 
@@ -81,11 +81,11 @@ async def test_a_trip_that_is_well() -> None:
 async def test_a_trip_says_where_it_ended(how: str, at: str, step: CanaryStep) -> None:
     """Whatever does not answer, or refuses, is the step that is told."""
     line = Line(hangs=at) if how == "hangs" else Line(refuses=at)
-    trip = await travel(line, line, slow=LIMIT, limit=LIMIT)
+    trip = await make_trip(line, line, slow=LIMIT, limit=LIMIT)
     assert trip.step is step
 
 
 async def test_a_slow_trip_is_none_that_is_well() -> None:
     """A trip that came back later than it should is called slow."""
     line = Line()
-    assert (await travel(line, line, slow=0.0, limit=60)).step is CanaryStep.SLOW
+    assert (await make_trip(line, line, slow=0.0, limit=60)).step is CanaryStep.SLOW

@@ -16,7 +16,7 @@ from bridge.carriers.client_credentials import basic_auth
 from bridge.config.load import load
 from bridge.config.sections import Config
 from deploy.carrier import vendor_probes
-from deploy.carrier.carrier_check import check_carrier, check_login, is_refused, tell_login
+from deploy.carrier.carrier_check import check_carrier, check_login, is_refused, login_status
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.sample_lines import NAMES, SECRET, adapter_of, sample
@@ -208,7 +208,7 @@ async def test_what_asks_jasmin_by_itself_leaves_no_password_there(tmp_path: Pat
     """`status` and `doctor` see that Jasmin answers, and that another program does not answer as it would."""
     async with running_jasmin() as fake:
         config = at(tmp_path, "jasmin", port, fake.base)
-        found, told = await check_login(config), await tell_login(config)
+        found, told = await check_login(config), await login_status(config)
         assert (found.ok, told.ok, told.warning) == (True, True, False)
         assert "`quietline carrier check`" in told.what
         assert fake.addresses == ["/ping"] * 2
@@ -232,7 +232,7 @@ async def test_kannel_says_whether_it_takes_our_login(
     async with vendor(say) as base:
         config = at(tmp_path, "kannel", port, base)
         found = await check_login(config)
-        told = await tell_login(config)
+        told = await login_status(config)
     assert (found.ok, told.ok, told.warning) == (takes, takes, False)
     assert ("refuses the login (403)" in told.what) is not takes
     assert SECRET not in repr(found)
@@ -244,7 +244,7 @@ async def test_kannel_says_whether_it_takes_our_login(
 async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int) -> None:
     """It is told, as a warning in `status`: the line's own parts run."""
     config = at(tmp_path, name, port, f"http://127.0.0.1:{port}")
-    away, told = await check_login(config), await tell_login(config)
+    away, told = await check_login(config), await login_status(config)
     assert (away.ok, told.ok, told.warning) == (False, True, True)
     assert "cannot be reached" in told.what
     assert told.do

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from deploy.cli import watch as watch_module
-from deploy.cli.watch import remembered, watch_line
+from deploy.cli.watch import cached_probe, watch_line
 from deploy.inspect.check_report import CheckReport, CheckResult
 from tests.deploy.processes import ROOT
 
@@ -72,7 +72,7 @@ async def test_a_carrier_is_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch)
         asked.append(1)
         return [CARRIER]
 
-    again = remembered(ask)
+    again = cached_probe(ask)
     assert [await again() for _ in range(3)] == [[CARRIER]] * 3
     assert len(asked) == 1
     monkeypatch.setattr(watch_module, "ASK_INTERVAL", 0.0)

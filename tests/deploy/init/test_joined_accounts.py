@@ -19,7 +19,7 @@ from deploy.cli.main import cli
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
-from deploy.init.joined_accounts import MadeAccounts, make_accounts, make_accounts_at_host
+from deploy.init.joined_accounts import FirstAccounts, make_accounts, make_accounts_at_host
 from tests.deploy.init.answers import answers, joined, run_init
 
 ADMIN = "syt_admin_token"
@@ -59,7 +59,7 @@ class FakeSynapse:
             yield Layout(directory / "line")
 
 
-async def make(layout: Layout, token: str = ADMIN) -> MadeAccounts:
+async def make(layout: Layout, token: str = ADMIN) -> FirstAccounts:
     return await make_accounts(layout, load(layout.config), token)
 
 
@@ -148,7 +148,7 @@ async def test_the_line_that_runs_the_homeserver_makes_the_accounts_of_another(t
     async with hosted(tmp_path, passwords) as (layout, north):
         for kept in ((NOOR,), ()):
             found = await make_accounts_at_host(layout, load(layout.config), load(north.config))
-            assert found == MadeAccounts(made=(MIRA,), kept=kept)
+            assert found == FirstAccounts(made=(MIRA,), kept=kept)
             assert passwords == {NOOR: "of the first line", MIRA: Handout.read(layout.handout / "mira.txt").password}
             assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
         (north.secrets / "as_token").write_text("x" * 43)

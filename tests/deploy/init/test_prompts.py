@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from deploy.cli.main import cli
 from deploy.init.answers import check_answers
-from deploy.init.prompts import Question, asked_answers
+from deploy.init.prompts import Question, ask_answers
 from tests.deploy.processes import ROOT, eventually
 
 TYPED = {
@@ -52,7 +52,7 @@ def person(asked: list[Question], **typed: str) -> Callable[[Question], str]:
 def test_twelve_questions_at_most_lead_to_whole_answers(mode: str) -> None:
     """Each says why it is asked, and what was typed will do as a file of answers would."""
     asked: list[Question] = []
-    answers = check_answers(asked_answers(person(asked, **{"Which homeserver": mode})))
+    answers = check_answers(ask_answers(person(asked, **{"Which homeserver": mode})))
     assert len(asked) <= 12
     assert [question.text for question in asked if not question.why] == []
     assert [staff.role for staff in answers.staff] == ["supervisor", "advocate", "advocate"]
@@ -66,7 +66,7 @@ def test_twelve_questions_at_most_lead_to_whole_answers(mode: str) -> None:
 
 def test_a_zone_alone_is_always_and_another_country_is_no_state() -> None:
     """What was not said takes the widest meaning, and only English is spoken where only English is written."""
-    told = asked_answers(person([], **{"Time zone and hours": "Europe/London", "Country or state": "uk", "Backups": ""}))
+    told = ask_answers(person([], **{"Time zone and hours": "Europe/London", "Country or state": "uk", "Backups": ""}))
     answers = check_answers(told)
     assert (answers.agency.hours, answers.agency.country, answers.agency.languages) == ("always", "uk", ["en"])
     assert answers.backup is None
@@ -75,7 +75,7 @@ def test_a_zone_alone_is_always_and_another_country_is_no_state() -> None:
 def test_a_wrong_answer_is_said_at_once() -> None:
     """An address, capitals, a port, nothing at all: each with a sentence, and without what was typed."""
     asked: list[Question] = []
-    asked_answers(person(asked))
+    ask_answers(person(asked))
     by_text = {question.text: question for question in asked}
     for text, typed in (
         ("Server name", "192.0.2.7"),

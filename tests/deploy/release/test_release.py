@@ -17,7 +17,7 @@ import pytest
 from referencing import Registry, Resource
 
 from deploy.data_dir.secret_files import SetupError
-from deploy.release.licences import COMPATIBLE, READ, goes_together, licence_of
+from deploy.release.licences import COMPATIBLE, READ, is_compatible, licence_of
 from deploy.release.lock_file import LOCKS, read_lock
 from deploy.release.release import CHECKSUMS, licence_problems, make_release
 from deploy.release.sbom import make_sbom
@@ -183,8 +183,8 @@ def test_every_licence_goes_together_with_ours() -> None:
 )
 def test_which_licences_go_together(expression: str, well: bool) -> None:
     """A choice needs one that does, a sum all; what nobody knows does not."""
-    assert goes_together(expression) == well
-    assert all(goes_together(each) for each in COMPATIBLE)
+    assert is_compatible(expression) == well
+    assert all(is_compatible(each) for each in COMPATIBLE)
 
 
 def test_a_licence_that_does_not_is_told_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

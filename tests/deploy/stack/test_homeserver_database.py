@@ -37,7 +37,7 @@ def line(tmp_path: Path, url: str) -> tuple[Config, Layout]:
 
 
 async def said(config: Config, layout: Layout, *, running: bool = False) -> list[str]:
-    found = await homeserver_database.look(config, layout, running=running)
+    found = await homeserver_database.find_problems(config, layout, running=running)
     assert all(each.do for each in found)
     assert not [each for each in found if PASSWORD in f"{each.what}{each.do}"]
     return [f"{each.what} → {each.do}" for each in found if not each.warning]
@@ -54,13 +54,13 @@ async def test_a_database_made_as_it_should_be_is_taken_once(tmp_path: Path, ser
         return
     config, layout = line(tmp_path, server.make_database("taken"))
     assert await said(config, layout) == []
-    await homeserver_database.take(config, layout)
+    await homeserver_database.claim_database(config, layout)
     server.execute("taken", "CREATE TABLE events (event_id TEXT)")
-    await homeserver_database.take(config, layout)
+    await homeserver_database.claim_database(config, layout)
     (other := tmp_path / "other").mkdir()
     config, layout = line(other, server.url("taken"))
     with pytest.raises(SetupError, match=r"holds tables that are not of this directory.*Name an empty database"):
-        await homeserver_database.take(config, layout)
+        await homeserver_database.claim_database(config, layout)
     assert not layout.postgres_begun.exists()
 
 
@@ -71,7 +71,7 @@ async def test_a_provisioned_line_does_not_begin_again_on_an_empty_one(
     if server is None:
         return
     config, layout = line(tmp_path, server.make_database("lost"))
-    await homeserver_database.take(config, layout)
+    await homeserver_database.claim_database(config, layout)
     layout.provisioned.touch()
     (found,) = await said(config, layout)
     assert "empty database" in found
@@ -112,7 +112,7 @@ async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server
     (found,) = await said(config, layout)
     assert "does not let the role in with this password" in found
     with pytest.raises(SetupError) as refused:
-        await homeserver_database.take(config, layout)
+        await homeserver_database.claim_database(config, layout)
     assert not refused.value.may_pass
     name_url(config, server.url("nowhere"))
     (found,) = await said(config, layout)
@@ -122,7 +122,7 @@ async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server
     assert "does not answer" in found
     assert str(config.homeserver.database_url_file) in found
     with pytest.raises(SetupError) as away:
-        await homeserver_database.take(config, layout)
+        await homeserver_database.claim_database(config, layout)
     assert away.value.may_pass
     name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@no-such-host.invalid:9/x?nonsense=1")
     with pytest.raises(SetupError, match="nonsense: not known here"):
@@ -142,9 +142,9 @@ async def test_a_second_machine_is_not_started_beside_the_first(
     other = psycopg2.connect(**url.for_libpq(), application_name=homeserver_database.APPLICATION_NAME)
     try:
         with pytest.raises(SetupError, match=r"has a homeserver connected already.*--take-over"):
-            await homeserver_database.take(config, layout)
+            await homeserver_database.claim_database(config, layout)
         assert await said(config, layout, running=True) == []
-        await homeserver_database.take(config, layout, take_over=True)
+        await homeserver_database.claim_database(config, layout, take_over=True)
         with pytest.raises(psycopg2.OperationalError), other.cursor() as cursor:
             cursor.execute("SELECT 1")
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.docs.pages.counsel import LEGAL_TEXTS, counsel_page
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from tests.packs import shipped
 
 PACK = shipped("base")
@@ -38,4 +38,4 @@ def test_the_times_are_those_of_the_pack(language: str) -> None:
         *(settings.message_ttl, settings.close_undo, settings.grace, settings.continuing, settings.suppression_ttl),
         *(settings.audit_retention, settings.receipt_retention, settings.client_grace),
     ):
-        assert said(seconds, language) in page
+        assert duration_text(seconds, language) in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from deploy.docs.pages.durations import said
 )
 def test_a_length_is_said_whole(seconds: int, english: str, spanish: str) -> None:
     """In the largest unit of which it is a whole number, and in days only from four of them on."""
-    assert (said(seconds, "en"), said(float(seconds), "es")) == (english, spanish)
+    assert (duration_text(seconds, "en"), duration_text(float(seconds), "es")) == (english, spanish)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bot.commands.spec import COMMANDS, Who
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.supervisor import supervisor_page
 from tests.packs import shipped
 
@@ -24,5 +24,5 @@ def test_the_reminders_are_those_of_the_pack(language: str) -> None:
     """When people on duty, supervisors and the person on call are called for a thread that waits."""
     settings, page = shipped("base").settings, supervisor_page(language)
     for seconds in (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call):
-        assert said(seconds, language) in page
+        assert duration_text(seconds, language) in page
     assert f" {settings.flood_begins} " in page

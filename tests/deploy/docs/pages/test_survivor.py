@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deploy.docs.pages.durations import said
+from deploy.docs.pages.durations import duration_text
 from deploy.docs.pages.survivor import WORDS, survivor_page
 from policies.keywords import Meaning, classify
 from policies.readability import grade
@@ -55,7 +55,7 @@ def test_every_time_is_of_the_pack(language: str) -> None:
     settings = shipped("base").settings
     page = survivor_page(language)
     told = {
-        said(seconds, language)
+        duration_text(seconds, language)
         for seconds in (
             *(settings.message_ttl, settings.idle, settings.grace, settings.continuing),
             *(settings.suppression_ttl, settings.hold_after_silence),
