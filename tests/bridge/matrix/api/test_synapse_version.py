@@ -30,4 +30,4 @@ def test_versions_are_read(told: str, version: synapse_version.Version | None) -
 def test_the_page_of_the_module_says_the_same() -> None:
     """An administrator reads there what is needed and what was tried."""
     oldest, tested = map(synapse_version.dotted, (synapse_version.OLDEST, synapse_version.TESTED))
-    assert f"Made for Synapse {tested}, and needs {oldest} or newer." in PAGE.read_text(encoding="utf-8")
+    assert f"The module is made for Synapse {tested}, and needs {oldest} or newer." in PAGE.read_text(encoding="utf-8")
