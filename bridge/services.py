@@ -18,7 +18,7 @@ from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 
 
-def _nothing(*_arguments: object) -> None:
+def _do_nothing(*_arguments: object) -> None:
     """Wake nobody."""
 
 
@@ -26,25 +26,25 @@ def _nothing(*_arguments: object) -> None:
 class WakeUps:
     """The calls that wake a part, by part."""
 
-    engine: Callable[[str], None] = _nothing
+    engine: Callable[[str], None] = _do_nothing
     """An owner's inbox has rows."""
-    screening: Callable[[str], None] = _nothing
+    screening: Callable[[str], None] = _do_nothing
     """A new thread's phone is to be looked up."""
-    outbox: Callable[[int, str, str, str], None] = _nothing
+    outbox: Callable[[int, str, str, str], None] = _do_nothing
     """A row of the outbox was committed: its number, owner, lane and transport."""
-    waiting_outbox: Callable[[str], None] = _nothing
+    waiting_outbox: Callable[[str], None] = _do_nothing
     """An owner's outbox rows that waited may be tried: its room is there, or it is no longer held."""
-    rooms: Callable[[], None] = _nothing
+    rooms: Callable[[], None] = _do_nothing
     """A room or a member may be missing."""
-    timers: Callable[[], None] = _nothing
+    timers: Callable[[], None] = _do_nothing
     """A timer was set."""
-    carrier_copies: Callable[[], None] = _nothing
+    carrier_copies: Callable[[], None] = _do_nothing
     """A carrier's copy may be due."""
-    shown_text: Callable[[str, str], None] = _nothing
+    shown_text: Callable[[str, str], None] = _do_nothing
     """A texter's words are in their room, which is committed: the thread, and our name of the message."""
-    erasure_jobs: Callable[[], None] = _nothing
+    erasure_jobs: Callable[[], None] = _do_nothing
     """An erasure job may be due."""
-    device_lists: Callable[[], None] = _nothing
+    device_lists: Callable[[], None] = _do_nothing
     """A user's devices may have changed, or are confirmed."""
 
     def erasure(self) -> None:

@@ -21,7 +21,7 @@ from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.port import listen_patiently
 from bridge.app.resources import Resources
 from bridge.app.service_watchdog import ServiceWatchdog
-from bridge.app.standby import Front
+from bridge.app.standby import StartupListener
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config.sections import Config
 from bridge.engine import startup_notices
@@ -67,7 +67,7 @@ TAKEN: Final = "End the program that listens there, or set listen.port and publi
 """What the operator can do when the port cannot be opened."""
 
 
-class HandedOver(Exception):  # noqa: N818 - the name states a fact
+class HandoverRequested(Exception):  # noqa: N818 - the name states a fact
     """A person asked for a handover to another bridge: this one closes everything and becomes a standby."""
 
 
@@ -203,7 +203,7 @@ class Bridge:
         run_directory: Path | None = None,
         take_over: bool = False,
         lead: Lead | None = None,
-        front: Front | None = None,
+        front: StartupListener | None = None,
     ) -> Self:
         """Open the files, recover from a crash, and listen. The stack closes everything in reverse order.
 
@@ -244,7 +244,7 @@ class Bridge:
         )
         await (calendar_follower.forget(services) if self.calendar is None else self.calendar.load())
         if self._resources.pack.shifts is not None or self.calendar is not None:
-            await startup_notices.look_at_shifts(services.database, services.clock)
+            await startup_notices.request_shift_check(services.database, services.clock)
         await self.outbox.load()
         # Before the timers, which note that the line is back.
         await self.carrier_backfill.report_absence()
@@ -295,7 +295,7 @@ class Bridge:
                 group.create_task(self.metrics.run())
             group.create_task(self._watchdog().run())
             if self._resources.lead is not None:
-                group.create_task(self._hand_over(self._resources.lead))
+                group.create_task(self._wait_for_handover_request(self._resources.lead))
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 
@@ -312,13 +312,13 @@ class Bridge:
             await self._resources.lead.wait_for_former_requests()
         await self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform))
 
-    async def _hand_over(self, lead: Lead) -> None:
-        """Wait for the request to hand over. Raises `HandedOver`; texts that arrive until then are accepted."""
+    async def _wait_for_handover_request(self, lead: Lead) -> None:
+        """Wait for the request to hand over. Raises `HandoverRequested`; texts that arrive until then are accepted."""
         await lead.handover.wait()
         self._hands_over = True
         log.event("bridge.handing_over")
         await asyncio.sleep(DRAIN_SECONDS)
-        raise HandedOver
+        raise HandoverRequested
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()

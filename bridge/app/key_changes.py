@@ -62,30 +62,30 @@ def _number(noted: str | None) -> int:
     return int(noted or 0)
 
 
-async def read_noted(reader: Reader) -> int:
+async def read_change_count(reader: Reader) -> int:
     """Return the number of changes that the database has noted. Raises `DatabaseError` and `CannotStart`."""
     return _number(await line_state.get(reader, line_state.KEY_CHANGES))
 
 
-async def read_noted_beside(connection: PostgresConnection, schema: str) -> int:
+async def read_change_count_in_schema(connection: PostgresConnection, schema: str) -> int:
     """Return the same over a connection other than the database's own. `schema`: of the main database."""
     if not await connection.has_table(f'"{schema}".line'):
         return 0
     return _number(await line_state.get_at(connection, schema, line_state.KEY_CHANGES))
 
 
-def peek_noted(snapshot: Snapshot) -> int:
+def peek_change_count(snapshot: Snapshot) -> int:
     """Return the same to a verb that reads beside the bridge."""
     return _number(line_state.peek(snapshot, line_state.KEY_CHANGES))
 
 
-async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bool) -> None:
+async def check_change_count(database: Database, keys: KeyFile, path: Path, *, take_over: bool) -> None:
     """Compare the file with the noted number, and let each later commit note it. At the start, before a key is used.
 
     `take_over`: a person says that this file is to be used. Raises `CannotStart` for an older copy, and `DatabaseError`.
     """
     try:
-        known = await read_noted(database)
+        known = await read_change_count(database)
     except CannotStart:
         if not take_over:
             raise
@@ -103,15 +103,15 @@ class KeyChanges:
 
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys
-        self._noted: int | None = None
+        self._last_count: int | None = None
 
     async def add(self, transaction: Transaction) -> int | None:
         """Note the number if it differs from the last committed one, and return it; else None."""
-        if (changes := self._keys.changes) == self._noted:
+        if (changes := self._keys.changes) == self._last_count:
             return None
         await line_state.put(transaction, line_state.KEY_CHANGES, str(changes))
         return changes
 
-    def made(self, number: int) -> None:
+    def record_commit(self, number: int) -> None:
         """Record that the commit which notes this number has succeeded."""
-        self._noted = number
+        self._last_count = number

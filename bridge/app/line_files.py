@@ -69,7 +69,7 @@ class CannotStart(ProblemsError):  # noqa: N818 - the name states a fact
     """The line cannot start, and a restart does not help."""
 
 
-class ServerAway(Exception):  # noqa: N818 - the name states a fact
+class CannotStartYet(Exception):  # noqa: N818 - the name states a fact
     """The line cannot start at the moment: PostgreSQL does not answer, or `keys.db` is locked. The next try may succeed."""
 
 
@@ -106,7 +106,7 @@ def other_server_name(before: str) -> str:
 def check_presence(data: Path) -> None:
     """Raise `CannotStart` when one of the two files is missing: neither is of use without the other."""
     main, keys = data / MAIN, data / KEYS
-    if main.exists() and not keys.exists() and _asks(main, desk_state.peek_exists):
+    if main.exists() and not keys.exists() and _query_file(main, desk_state.peek_exists):
         raise CannotStart([f"{keys}: missing: it has the keys of what {main} holds. Put it back. {RESTORE}."])
     if keys.exists() and not main.exists() and _has_keys(keys):
         raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
@@ -118,7 +118,7 @@ async def check_server(data: Path, server: str) -> None:
     if main.exists():
         moves = "move it with `quietline migrate --to postgresql`, or take `database` out of the configuration"
         raise CannotStart([f"{main}: stands beside {SERVER}, and what it holds would be left out: {moves}."])
-    with opening(main, server=server):
+    with startup_errors(main, server=server):
         connection = await connect(PostgresPlace(server, main.stem), read_only=True)
         try:
             await require_suitable(connection)
@@ -132,11 +132,11 @@ async def check_server(data: Path, server: str) -> None:
 
 
 @contextlib.contextmanager
-def opening(path: Path, *, server: str | None = None, may_wait: bool = False) -> Iterator[None]:
+def startup_errors(path: Path, *, server: str | None = None, may_wait: bool = False) -> Iterator[None]:
     """Name a file that is damaged or was written by a newer program. Raises `CannotStart`.
 
     `server`: the URL of the PostgreSQL server, when `path` stands for a schema there. `may_wait`: another bridge may be
-    changing the file; then `ServerAway` is raised as well.
+    changing the file; then `CannotStartYet` is raised as well.
     """
     try:
         yield
@@ -144,10 +144,10 @@ def opening(path: Path, *, server: str | None = None, may_wait: bool = False) ->
         raise CannotStart([unsuitable_server(error)]) from None
     except Unavailable as error:
         if server is None and may_wait and isinstance(error, Busy):
-            raise ServerAway(f"{path}: {LOCKED}") from None
+            raise CannotStartYet(f"{path}: {LOCKED}") from None
         if server is None:
             raise
-        raise ServerAway(f"{SERVER} does not answer, or takes nothing just now: {error.code}") from None
+        raise CannotStartYet(f"{SERVER} does not answer, or takes nothing just now: {error.code}") from None
     except InUse:
         raise CannotStart([f"{SERVER}: another bridge, or a command, works on it"]) from None
     except (Corrupt, UnsupportedSchema) as error:
@@ -215,17 +215,17 @@ async def check_desk(database: Database, vault: Vault, data: Path) -> None:
 def _has_keys(path: Path) -> bool:
     """Whether the file has keys; a file of another kind has none.
 
-    Raises `ServerAway` when it cannot be read at the moment.
+    Raises `CannotStartYet` when it cannot be read at the moment.
     """
     try:
         return peek_keys(path)
     except Busy:
-        raise ServerAway(f"{path}: {LOCKED}") from None
+        raise CannotStartYet(f"{path}: {LOCKED}") from None
     except DatabaseError:
         return False
 
 
-def _asks(path: Path, question: Callable[[SqliteConnection], bool]) -> bool:
+def _query_file(path: Path, question: Callable[[SqliteConnection], bool]) -> bool:
     """Query a file; return False when it lacks the table or is not a database."""
     try:
         with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:

@@ -24,12 +24,12 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import aiohttp
 
-from bridge.app.bridge import Bridge, HandedOver
-from bridge.app.line_files import CannotStart, ServerAway
+from bridge.app.bridge import Bridge, HandoverRequested
+from bridge.app.line_files import CannotStart, CannotStartYet
 from bridge.app.standby import wait_for_lead
 from bridge.config.load import ConfigError, line_directory, load
 from bridge.config.sections import Config
-from bridge.engine.timers import ClockSetRight
+from bridge.engine.timers import SystemClockCorrected
 from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
 from bridge.outbound import pager
 from bridge.runtime import log
@@ -110,7 +110,7 @@ def main(
                 take_over = False
         except CannotStart as error:
             return _refuse(config, error.problems)
-        except ServerAway as error:
+        except CannotStartYet as error:
             sys.stderr.write(f"{error}\n")
             return EXIT_PROBLEMS
         except BaseExceptionGroup as group:
@@ -153,7 +153,7 @@ async def _run_until_stopped(
     async with AsyncExitStack() as stack:
         lead = front = None
         if (server := config.database_url) is not None:
-            led = await _unless_stopped(
+            led = await _result_or_stop(
                 wait_for_lead(config, server, stack=stack, end=_end_at_once, handed_over=handed_over, any_keys=take_over),
                 stop,
             )
@@ -180,17 +180,17 @@ async def _run_until_stopped(
                 group.create_task(_raise_when_stopped(stop))
         except* _StopRequested:
             log.event("bridge.stopping")
-        except* HandedOver:
+        except* HandoverRequested:
             log.event("bridge.handed_over")
             end_reason = _EndReason.HANDED_OVER
-        except* ClockSetRight:
+        except* SystemClockCorrected:
             log.event("bridge.clock_set_right")
             end_reason = _EndReason.CLOCK_SET_RIGHT
     gc.unfreeze()
     return end_reason
 
 
-async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+async def _result_or_stop(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
     """Return the result of the work; None when the stop came first."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:

@@ -89,10 +89,10 @@ class MatrixWorkers:
         try:
             await self._run_workers()
         except* TokenRefused:
-            await self._see_whether_token_is_refused()
+            await self._check_token()
             raise
 
-    async def _see_whether_token_is_refused(self) -> None:
+    async def _check_token(self) -> None:
         config, loop = self._resources.config, asyncio.get_running_loop()
         deadline = loop.time() + TOKEN_WAIT_SECONDS
         while await self._is_token_refused():

@@ -44,7 +44,7 @@ class ModuleCheck:
             health = await self._module_client.health()
         except ModuleNotLoaded:
             log.event("module.not_loaded")
-            await self._tell_missing()
+            await self._notify_module_missing()
         else:
             if await line_state.get(self._services.database, line_state.MODULE_MISSING) is not None:
                 await self._services.database.commit(
@@ -53,7 +53,7 @@ class ModuleCheck:
             return await self._compare(frozenset() if isinstance(self._module_client, AdminClient) else _problems(health))
         return LOOK_SECONDS
 
-    async def _tell_missing(self) -> None:
+    async def _notify_module_missing(self) -> None:
         services, now = self._services, self._services.clock.now()
         row = await inbox.seal(services.vault, DESK, LineChecked(rows=(ROW,)))
 

@@ -32,7 +32,7 @@ from bridge.services import Services
 from bridge.storage.database import Database
 from bridge.storage.errors import Busy
 from bridge.storage.key_file import KeyFile
-from bridge.storage.marked_sets import Found, Marks, SetName
+from bridge.storage.marked_sets import Marks, SetMatch, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
 from bridge.tables import line_state, schema, threads
@@ -52,7 +52,7 @@ class Resources:
     puppet_database: Database
     carrier: Carrier
     suppression: Suppression
-    marks_found: Mapping[SetName, Found]
+    marks_found: Mapping[SetName, SetMatch]
     """The result of this start's check of each marked set."""
     take_over: bool = False
     """A person said that this bridge takes over the line's identities from another one (`bridge/matrix/olm/identity.py`),
@@ -87,11 +87,11 @@ class Resources:
         else:
             guard(http, lead.confirm)
             keys = KeyFile(path=data / line_files.KEYS, epoch=lead.epoch, lost=lead.lose)
-        with line_files.opening(data / line_files.KEYS, may_wait=lead is not None):
+        with line_files.startup_errors(data / line_files.KEYS, may_wait=lead is not None):
             await _open_keys(keys, lead)
         stack.push_async_callback(keys.close)
         if lead is not None:
-            with line_files.opening(data / line_files.MAIN, server=server):
+            with line_files.startup_errors(data / line_files.MAIN, server=server):
                 await lead.note_keys()
         vault = Vault(
             keys=keys,
@@ -106,12 +106,12 @@ class Resources:
         puppet_database = database_of(puppet, server, migrations=PUPPET_MIGRATIONS, fence=fence)
         for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
             stack.push_async_callback(each.close)
-            with line_files.opening(data / name, server=server):
+            with line_files.startup_errors(data / name, server=server):
                 await each.open()
         await line_files.check_desk(database, vault, data)
-        if count := await database.commit(line_state.drop_damaged):
+        if count := await database.commit(line_state.delete_unreadable):
             log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)
-        await key_changes.settle(database, keys, data / line_files.KEYS, take_over=take_over)
+        await key_changes.check_change_count(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_server_name(database, config.homeserver.server_name)
         await confirmed_identities.sign_earlier(database, vault)

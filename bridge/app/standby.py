@@ -23,7 +23,7 @@ from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config.sections import Config
 from bridge.inbound.webhook import make_runner
-from bridge.lease.key_file_look import KeysNotRead
+from bridge.lease.key_file_look import KeyFileUnreadable
 from bridge.lease.lead import End, Lead
 from bridge.lease.waiting import REFUSED_SECONDS, Waiting
 from bridge.outbound import pager
@@ -49,7 +49,7 @@ ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, whe
 """What the operator can do when the port cannot be opened."""
 
 
-class UselessKeys:
+class UnusableKeysAlert:
     """Called at each try at which only `keys.db` prevents the lead: reports that and calls the person on call, once each.
 
     The call waits: the bridge that has the newer file may be restarting, or the file or its volume may still arrive.
@@ -59,8 +59,8 @@ class UselessKeys:
     def __init__(self, config: Config, problem: str) -> None:
         self._config, self._problem = config, problem
         self._since = self._last = -STALE_SECONDS
-        self._said = False
-        self._calling: asyncio.Task[None] | None = None
+        self._is_reported = False
+        self._call_task: asyncio.Task[None] | None = None
 
     def __call__(self) -> None:
         """Report the problem the first time; call when it has lasted for `STALE_SECONDS`."""
@@ -68,18 +68,18 @@ class UselessKeys:
         if now - self._last > STALE_SECONDS / 4:
             self._since = now
         self._last = now
-        if not self._said:
-            self._said = True
+        if not self._is_reported:
+            self._is_reported = True
             sys.stderr.write(f"{self._problem}\n")
             sys.stderr.flush()
-        if self._calling is None and now - self._since >= STALE_SECONDS:
-            self._calling = asyncio.create_task(self._call())
+        if self._call_task is None and now - self._since >= STALE_SECONDS:
+            self._call_task = asyncio.create_task(self._call())
 
     async def close(self) -> None:
         """Cancel the call."""
-        if self._calling is not None:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
+        if self._call_task is not None:
+            self._call_task.cancel()
+            await asyncio.gather(self._call_task, return_exceptions=True)
 
     async def _call(self) -> None:
         async with aiohttp.ClientSession() as http:
@@ -87,7 +87,7 @@ class UselessKeys:
 
 
 @dataclass(slots=True)
-class Front:
+class StartupListener:
     """The HTTP listener of this bridge while it waits, and while it starts to lead."""
 
     config: Config
@@ -104,10 +104,10 @@ class Front:
             web.route("*", "/{path:carriers/.*}", self._refuse),
         ]
         where = self.config.listen
-        webhooks = await self._made(make_runner(routes, largest=LARGEST))
+        webhooks = await self._set_up(make_runner(routes, largest=LARGEST))
         await listen_patiently(webhooks, where.host, where.port, remedy=ANOTHER_PORT)
         if self.config.metrics is not None:
-            metrics = await self._made(make_runner([web.get("/metrics", self._answer_metrics)], largest=1024))
+            metrics = await self._set_up(make_runner([web.get("/metrics", self._answer_metrics)], largest=1024))
             if await try_to_listen(metrics, *self.config.metrics.address) is not None:
                 log.event("metrics.port_taken", port=self.config.metrics.address[1])
         log.event("bridge.waiting", port=where.port)
@@ -118,7 +118,7 @@ class Front:
         for runner in runners:
             await runner.cleanup()
 
-    async def _made(self, runner: web.AppRunner) -> web.AppRunner:
+    async def _set_up(self, runner: web.AppRunner) -> web.AppRunner:
         await runner.setup()
         self._runners.append(runner)
         return runner
@@ -138,39 +138,39 @@ class Front:
 
 async def wait_for_lead(
     config: Config, server: str, *, stack: AsyncExitStack, end: End, handed_over: bool = False, any_keys: bool = False
-) -> tuple[Lead, Front]:
+) -> tuple[Lead, StartupListener]:
     """Wait until this bridge leads; the stack gives the lease up last. `server`: the URL of the database.
 
     `handed_over`: this bridge has just led, and another should lead now. `any_keys`: a person says that this `keys.db` is
     to be used, even if the last leader had a newer one.
 
-    Raises `CannotStart` and `ServerAway`; once it waits, it also waits for a server that does not answer.
+    Raises `CannotStart` and `CannotStartYet`; once it waits, it also waits for a server that does not answer.
     """
     main = config.data_dir / line_files.MAIN
     place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
-    front = Front(config)
+    front = StartupListener(config)
     sentences = (line_files.missing_keys, line_files.stale_keys, line_files.damaged_file)
-    missing, stale, damaged = (UselessKeys(config, say(keys)) for say in sentences)
+    missing, stale, damaged = (UnusableKeysAlert(config, say(keys)) for say in sentences)
     waiting = Waiting(
         place,
         keys,
         end=end,
         any_keys=any_keys,
-        noted=partial(key_changes.read_noted_beside, schema=place.schema),
+        noted=partial(key_changes.read_change_count_in_schema, schema=place.schema),
         missing=missing,
         stale=stale,
         damaged=damaged,
-        find_again=partial(_place_by_now, config),
+        find_again=partial(_current_place, config),
     )
     for each in (missing, stale, damaged, waiting, front):
         stack.push_async_callback(each.close)
     try:
-        with line_files.opening(main, server=server):
+        with line_files.startup_errors(main, server=server):
             lead = None if handed_over else await _try_first(waiting)
             if lead is None:
                 lead = await _wait(waiting, front, handed_over=handed_over)
-    except KeysNotRead as error:
-        with line_files.opening(keys, may_wait=True):
+    except KeyFileUnreadable as error:
+        with line_files.startup_errors(keys, may_wait=True):
             raise error.why from None
         raise
     front.role = "starting"
@@ -179,7 +179,7 @@ async def wait_for_lead(
     return lead, front
 
 
-def _place_by_now(config: Config, before: PostgresPlace) -> PostgresPlace:
+def _current_place(config: Config, before: PostgresPlace) -> PostgresPlace:
     """Return the database's place from the file with its URL: the password there may have changed."""
     try:
         url = config.database_url
@@ -193,14 +193,14 @@ async def _try_first(waiting: Waiting) -> Lead | None:
     try:
         return await waiting.try_once()
     except UnsuitableServer as error:
-        if not waiting.may_heal(error):
+        if not waiting.may_succeed_later(error):
             raise
         sys.stderr.write(f"{line_files.unsuitable_server(error)}. It is asked again for {REFUSED_SECONDS:.0f} seconds.\n")
         sys.stderr.flush()
         return None
 
 
-async def _wait(waiting: Waiting, front: Front, *, handed_over: bool) -> Lead:
+async def _wait(waiting: Waiting, front: StartupListener, *, handed_over: bool) -> Lead:
     """Listen and wait for the lead at the same time: a taken port must not keep the bridge from leading."""
     leading = asyncio.create_task(_run_after_another(waiting) if handed_over else waiting.run())
     answering = asyncio.create_task(_answer(front))
@@ -216,11 +216,11 @@ async def _wait(waiting: Waiting, front: Front, *, handed_over: bool) -> Lead:
 
 
 async def _run_after_another(waiting: Waiting) -> Lead:
-    await waiting.leave_to_others(YIELD_SECONDS)
+    await waiting.wait_for_new_leader(YIELD_SECONDS)
     return await waiting.run()
 
 
-async def _answer(front: Front) -> NoReturn:
+async def _answer(front: StartupListener) -> NoReturn:
     """Listen, and then report to systemd that the service is ready: a standby is of use."""
     await front.open()
     notifier = ServiceNotifier.of()

@@ -75,12 +75,12 @@ class OwnerQueue:
                 self._woken_at_work.add(owner)
             finally:
                 self._working.discard(owner)
-            self._leave(owner)
+            self._finish(owner)
 
     def _put(self, owner: str) -> None:
         self._ready.put_nowait((self._rank(owner), next(self._order), owner))
 
-    def _leave(self, owner: str) -> None:
+    def _finish(self, owner: str) -> None:
         if owner in self._woken_at_work:
             self._woken_at_work.discard(owner)
             self._put(owner)

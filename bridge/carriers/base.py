@@ -87,6 +87,6 @@ class BaseCarrier:
         return DeletionUnconfirmed(self.delete_retry_seconds)
 
 
-def copy_shown(outcome: RequestOutcome) -> bool | None:
+def classify_copy_answer(outcome: RequestOutcome) -> bool | None:
     """Classify the answer to a request for a copy: 200 is True, 404 is False, any other is None."""
     return {200: True, 404: False}.get(outcome.status) if isinstance(outcome, HttpResponse) else None

@@ -48,7 +48,7 @@ class TokenClient:
     def __init__(self, http: CarrierHttp, *, url: str, login: tuple[str, str], clock: Callable[[], float]) -> None:
         self._http, self._url, self._clock = http, url, clock
         self._login = basic_auth(*login)
-        self._token, self._until = "", 0.0
+        self._token, self._expires_at = "", 0.0
         self._lock = asyncio.Lock()
         self._failed: tuple[float, RequestOutcome] | None = None
 
@@ -78,7 +78,7 @@ class TokenClient:
         loop = asyncio.get_running_loop()
         came = loop.time()
         async with self._lock:
-            if self._token and self._clock() < self._until:
+            if self._token and self._clock() < self._expires_at:
                 return self._token
             if self._failed is not None and self._failed[0] >= came:
                 return self._failed[1]
@@ -100,5 +100,5 @@ class TokenClient:
         if token is None:
             return got.try_later(RETRY_SECONDS)
         lasts = min(lasts, MAX_LIFETIME) if type(lasts) is int and lasts > 0 else DEFAULT_LIFETIME
-        self._token, self._until = token, self._clock() + lasts - min(RENEWAL_MARGIN, lasts / 2)
+        self._token, self._expires_at = token, self._clock() + lasts - min(RENEWAL_MARGIN, lasts / 2)
         return token

@@ -74,11 +74,11 @@ class DeskStore:
             crowd[entry.thread] = entry
             self._numbers[entry.thread] = number
         if self._damaged:
-            crowd |= await self._unread({*crowd, *(entry.thread for entry in desk.threads)})
+            crowd |= await self._missing_entries({*crowd, *(entry.thread for entry in desk.threads)})
             log.event("desk.crowd_rows_unreadable", count=len(self._damaged))
         return replace(desk, flood=replace(desk.flood, crowd=crowd))
 
-    async def _unread(self, known: Container[str]) -> dict[str, CrowdEntry]:
+    async def _missing_entries(self, known: Container[str]) -> dict[str, CrowdEntry]:
         """Return entries for threads of a flood that the desk does not know: their texts may be urgent."""
         now = self._clock.now()
         return {
@@ -94,11 +94,11 @@ class DeskStore:
         old, new, last = before.flood.crowd, after.flood.crowd, self._last
         if new is old and len(new) == len(self._numbers) and not self._damaged:
             return SealedDesk(aggregate=aggregate)
-        removed_threads = [entry.thread for entry in _moved(old, new) if entry.thread not in new]
+        removed_threads = [entry.thread for entry in _changed_entries(old, new) if entry.thread not in new]
         numbers: dict[str, int | None] = {thread: None for thread in removed_threads if thread in self._numbers}
         crowd: dict[int, bytes | None] = {self._numbers[thread]: None for thread in numbers}
         crowd |= dict.fromkeys(self._damaged)
-        for entry in _moved(new, old) if len(old) == len(self._numbers) else new.values():
+        for entry in _changed_entries(new, old) if len(old) == len(self._numbers) else new.values():
             number = self._numbers.get(entry.thread)
             if number is None:
                 number = numbers[entry.thread] = last = last + 1
@@ -117,7 +117,7 @@ class DeskStore:
                 self._numbers[thread] = self._last = number
 
 
-def _moved(crowd: Mapping[str, CrowdEntry], other: Mapping[str, CrowdEntry]) -> Iterable[CrowdEntry]:
+def _changed_entries(crowd: Mapping[str, CrowdEntry], other: Mapping[str, CrowdEntry]) -> Iterable[CrowdEntry]:
     """Yield the entries of a crowd that the other crowd does not have at the same position: all that it may lack.
 
     Each commit compares the whole crowd, so no Python runs for each entry: 1 ms instead of 5 with 30,000.

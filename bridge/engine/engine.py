@@ -330,7 +330,7 @@ class Engine:
         has_effects: bool,
     ) -> None:
         for appended, item in placed:
-            self._outbox.placed(appended, owner, item)
+            self._outbox.enqueue(appended, owner, item)
         for to in dict.fromkeys(inbox_row.owner for inbox_row in notices):
             self._wake.engine(to)
         if has_timers:

@@ -19,7 +19,7 @@ from bridge.config.sections import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
-from bridge.storage.marked_sets import Found, SetName
+from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, line_state, threads, timers
 from bridge.tables.audit_log import AuditLog
@@ -48,14 +48,14 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
     log.event("bridge.restored")
 
 
-async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName, Found]) -> None:
+async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName, SetMatch]) -> None:
     """Tell the desk of each marked set that is older or newer than its mark. At the start."""
-    differences = {name: each for name, each in marks.items() if each is not Found.AS_WRITTEN}
+    differences = {name: each for name, each in marks.items() if each is not SetMatch.AS_WRITTEN}
     inbox_rows = [
-        await inbox.seal(vault, DESK, FactsBehind(kind=MarkedFacts(name.value), accepted=each is Found.AHEAD))
+        await inbox.seal(vault, DESK, FactsBehind(kind=MarkedFacts(name.value), accepted=each is SetMatch.AHEAD))
         for name, each in differences.items()
     ]
-    behind = json.dumps([name.value for name, each in differences.items() if each is Found.BEHIND])
+    behind = json.dumps([name.value for name, each in differences.items() if each is SetMatch.BEHIND])
     if not differences and await line_state.get(database, line_state.FACTS_BEHIND) in {None, behind}:
         return
 
@@ -66,7 +66,7 @@ async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName,
 
     await database.commit(commit)
     for name, each in differences.items():
-        log.event("bridge.facts_behind" if each is Found.BEHIND else "bridge.mark_behind", kind=name.value)
+        log.event("bridge.facts_behind" if each is SetMatch.BEHIND else "bridge.mark_behind", kind=name.value)
 
 
 async def report_missing_keys(database: Database, vault: Vault, owners: Collection[str]) -> None:
@@ -93,7 +93,7 @@ async def report_missing_keys(database: Database, vault: Vault, owners: Collecti
         log.event("bridge.keys_missing", count=count)
 
 
-async def look_at_shifts(database: Database, clock: Clock) -> None:
+async def request_shift_check(database: Database, clock: Clock) -> None:
     """Make the desk check its calendar of shifts at once: it may have changed since the last start."""
     timer = Timer(DESK, SHIFTS_TIMER, clock.now())
     await database.commit(lambda transaction: timers.put(transaction, timer, destroys=False))

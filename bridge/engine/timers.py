@@ -3,8 +3,8 @@
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Elapsed time is measured by a clock that does not jump. When the machine's clock was set by more than a
 minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the clock is right,
-the bridge starts again with that clock (`ClockSetRight`), and stored times that are too late, or too early, are corrected
-before anything is deleted by its age.
+the bridge starts again with that clock (`SystemClockCorrected`), and stored times that are too late, or too early, are
+corrected before anything is deleted by its age.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is postponed if its owner has no key."""
 
 
-class ClockSetRight(Exception):  # noqa: N818 - not an error: a person's statement
+class SystemClockCorrected(Exception):  # noqa: N818 - not an error: a person's statement
     """The machine's clock is right, and this process uses another time: it ends, and the next process uses the clock."""
 
 
@@ -90,7 +90,8 @@ class Timers:
     async def run_once(self) -> float:
         """Check the clock, and fire what is due; return the seconds until the next timer is due.
 
-        Raises `ClockSetRight` when a person said that the clock is right, and the bridge or stored times use another time.
+        Raises `SystemClockCorrected` when a person said that the clock is right, and the bridge or stored times use
+        another time.
         """
         await self._check_clock()
         await self._clock_check.record_sample()
@@ -139,7 +140,7 @@ class Timers:
             self._offset += jump
         wrong = abs(self._offset) >= MAX_SKEW or self._seconds_ahead
         if wrong and await clock_trust.is_trusted_from_next_start(self._database):
-            raise ClockSetRight
+            raise SystemClockCorrected
 
     async def _record_jump(self, seconds: int) -> None:
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))

@@ -207,7 +207,7 @@ class CarrierCopies:
         """Commit the results for copies. After a crash before it the carrier is asked again, with the same answer."""
 
         async def commit(transaction: Transaction) -> None:
-            await carrier_copies.settle(transaction, {copy.n: result for copy, result in results})
+            await carrier_copies.delete_with_results(transaction, {copy.n: result for copy, result in results})
 
         await self._database.commit(commit, sync=Sync.DEFER)
         self._wake.erasure()

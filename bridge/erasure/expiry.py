@@ -94,7 +94,7 @@ class ExpiryWorker:
 
     async def _expire_due(self, now: float) -> float:
         """Expire a batch of events; return the seconds until more is due."""
-        due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
+        due = await room_events.due(self._database, now, BATCH, without=self._backoff.rooms_in_backoff(now))
         rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
         for event in due:
             rooms[event.room_id].append(event)
@@ -218,7 +218,7 @@ class RoomBackoff:
     def __init__(self) -> None:
         self._rooms: dict[str, _RoomFailures] = {}
 
-    def backing_off(self, now: float) -> list[str]:
+    def rooms_in_backoff(self, now: float) -> list[str]:
         """Return the rooms that must not be tried yet, and delete the counts of rooms that work again."""
         self._rooms = {room_id: each for room_id, each in self._rooms.items() if now - each.last < FORGET_AFTER}
         return [room_id for room_id, each in self._rooms.items() if each.until > now]

@@ -69,18 +69,18 @@ class NightlyMaintenance:
             self._audit_expired_at = now
         if not self.is_quiet(self._clock.system_time()):
             return CHECK_INTERVAL
-        if await self._due(line_state.REWRITTEN, now):
+        if await self._is_due(line_state.REWRITTEN, now):
             await self._wait_for_pause(MAX_PAUSE_WAIT)
             rewritten = [await ours.vacuum() for ours in (self._database, self._puppet_database)]
             if all(rewritten):
                 await self._database.commit(lambda transaction: line_state.put(transaction, line_state.REWRITTEN, str(now)))
-        if await self._due(line_state.VACUUMED, now):
+        if await self._is_due(line_state.VACUUMED, now):
             await self._vacuum_homeserver(now)
         return CHECK_INTERVAL
 
     async def _vacuum_homeserver(self, now: float) -> None:
         """Request a vacuum of the homeserver's database; not within a day of a try with an unknown result."""
-        if not await self._due(line_state.VACUUM_BEGUN, now):
+        if not await self._is_due(line_state.VACUUM_BEGUN, now):
             return
         await self._wait_for_pause(MAX_PAUSE_WAIT)
         await self._database.commit(lambda transaction: line_state.put(transaction, line_state.VACUUM_BEGUN, str(now)))
@@ -100,7 +100,7 @@ class NightlyMaintenance:
 
         await self._database.commit(commit)
 
-    async def _due(self, name: str, now: float) -> bool:
+    async def _is_due(self, name: str, now: float) -> bool:
         last = await line_state.get_time(self._database, name)
         return abs(now - last) >= MIN_INTERVAL
 

@@ -49,14 +49,14 @@ class ReturnedEvents:
         count = 0
         for room in await rooms_of_ours(self._database):
             async with self._priority_gate.background():
-                count += await self._look_at(room.room_id, int(noted))
+                count += await self._index_readable_events(room.room_id, int(noted))
         await self._database.commit(
             lambda transaction: line_state.delete_value(transaction, line_state.EVENTS_RETURNED, noted)
         )
         log.event("returned_events.looked", count=count)
         return 0.0
 
-    async def _look_at(self, room_id: str, until: int) -> int:
+    async def _index_readable_events(self, room_id: str, until: int) -> int:
         """Put a room's events that had been redacted on the deletion index; return how many there are."""
         try:
             events = await self._probe.readable(room_id)

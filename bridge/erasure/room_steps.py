@@ -105,13 +105,13 @@ class RoomSteps:
         on legal hold by now.
         """
 
-        async def one(event: IndexedEvent) -> bool:
+        async def redact_event(event: IndexedEvent) -> bool:
             if not await room_events.may_expire(self._database, event.n):
                 return False
             await self._room_client.redact(room_id, event.event_id, f"x{event.n}.{again}")
             return True
 
-        return await self._for_each(one, events)
+        return await self._for_each(redact_event, events)
 
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact events and check each; return those that were found gone. For events that expire."""
@@ -129,11 +129,11 @@ class RoomSteps:
         Return the events for which it was true.
         """
 
-        async def in_turn(event: T) -> bool:
+        async def in_background(event: T) -> bool:
             async with self._priority_gate.background():
                 return await one(event)
 
-        results = await asyncio.gather(*(in_turn(event) for event in events), return_exceptions=True)
+        results = await asyncio.gather(*(in_background(event) for event in events), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result

@@ -87,6 +87,6 @@ class Arrivals:
         after = ArrivalHistory(last=hour, gaps={hour // WEEK_HOURS: 0}) if before is None else before.with_text(hour)
         await line_state.put(transaction, line_state.ARRIVALS, after.text())
 
-    def note_committed(self, now: float) -> None:
+    def record_commit(self, now: float) -> None:
         """Remember that the commit of a text of that time was made."""
         self._noted = int(now // HOUR)

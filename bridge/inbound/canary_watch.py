@@ -34,22 +34,22 @@ class CanaryWatch:
     def __init__(self, services: Services, *, silence: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake
         self._silence, self._monotonic = silence, monotonic
-        self._heard = monotonic()
+        self._last_report_at = monotonic()
         self.loop = BackgroundLoop("canary_watch", self.run_once, max_sleep=CHECK_INTERVAL)
 
     async def report(self, step: CanaryStep | None, seconds: float) -> None:
         """Process one report. `step`: where it failed; None: success, after `seconds`. Raises what the database raises."""
         log.event("canary.reported", kind="ok" if step is None else step.value, seconds=round(seconds, 1))
-        await self._note(step)
-        self._heard = self._monotonic()
+        await self._record_step(step)
+        self._last_report_at = self._monotonic()
 
     async def run_once(self) -> float:
         """Check once; return the seconds until the next check."""
-        if self._monotonic() - self._heard >= self._silence:
-            await self._note(CanaryStep.SILENT)
+        if self._monotonic() - self._last_report_at >= self._silence:
+            await self._record_step(CanaryStep.SILENT)
         return CHECK_INTERVAL
 
-    async def _note(self, step: CanaryStep | None) -> None:
+    async def _record_step(self, step: CanaryStep | None) -> None:
         """Record the state, and tell the desk when it has changed."""
         event = CanaryRecovered() if step is None else CanaryFailed(step=step)
         inbox_row = await inbox.seal(self._vault, DESK, event)

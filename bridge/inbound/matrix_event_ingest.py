@@ -309,7 +309,7 @@ class MatrixEventIngest:
             relation=relation,
             target=target,
             mentions=self._is_mention(shown, relation),
-            mentioned_users=tuple(u for u in self._named(shown, relation) if u not in self._ours),
+            mentioned_users=tuple(u for u in self._mentions(shown, relation) if u not in self._ours),
             ref=ref,
             quotes=plain.quotes and (relation in (Relation.NONE, Relation.EDIT) or not plain.words),
             differs=plain.differs,
@@ -351,7 +351,7 @@ class MatrixEventIngest:
         here = self._puppet.partition(":")[2]
         return {address for address in addresses if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
 
-    def _named(self, content: Mapping[str, Any], relation: Relation) -> list[str]:
+    def _mentions(self, content: Mapping[str, Any], relation: Relation) -> list[str]:
         """Return the users whom the author mentions.
 
         In a reply, or an edit of one, a client also mentions the original's author and the people it mentions. A texter's
@@ -366,7 +366,7 @@ class MatrixEventIngest:
     def _is_mention(self, content: Mapping[str, Any], relation: Relation) -> bool:
         """Whether the message calls a person."""
         everybody = object_at(content, "m.mentions").get("room") is True
-        return everybody or bool(self._named(content, relation)) or mentions_user(_string(content, "formatted_body"))
+        return everybody or bool(self._mentions(content, relation)) or mentions_user(_string(content, "formatted_body"))
 
 
 def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:

@@ -316,7 +316,7 @@ class Webhook:
             await self._database.synced()
             return
         if not canary:
-            self._arrivals.note_committed(now)
+            self._arrivals.record_commit(now)
         self._crash(CrashPoint.INBOUND_COMMITTED)
         if not canary:
             self._measurements.text_arrived(event.id)
@@ -354,7 +354,7 @@ class Webhook:
 
         async def commit(transaction: Transaction) -> str | None:
             if outcome is not Outcome.ACCEPTED:
-                await carrier_copies.release_reported(transaction, digest, now)
+                await carrier_copies.release_after_report(transaction, digest, now)
             # Looked up inside the commit, because the text's result may be written at the same time.
             known = await sent_texts.find(transaction, digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:

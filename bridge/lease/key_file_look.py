@@ -23,7 +23,7 @@ BUSY_MS: Final = 500
 """Milliseconds for which a look waits for a writer: the process is blocked meanwhile, and looks again."""
 
 
-class KeysNotRead(DatabaseError):  # noqa: N818 - it says what is so
+class KeyFileUnreadable(DatabaseError):  # noqa: N818 - it says what is so
     """The file cannot be read, for a local reason, not the server's. `why`: the error."""
 
     def __init__(self, why: DatabaseError) -> None:
@@ -41,7 +41,7 @@ class KeyFileAge:
 
 def peek_age(path: Path, *, recovers: bool = True) -> KeyFileAge:
     """Return how old the file is. Raises `DatabaseError`, soon `Busy`; without `recovers` `Unavailable` after a crash."""
-    return _look(path, _age_of, recovers=recovers) if path.exists() else KeyFileAge()
+    return _query(path, _age_of, recovers=recovers) if path.exists() else KeyFileAge()
 
 
 def _age_of(file: SqliteConnection) -> KeyFileAge:
@@ -55,10 +55,10 @@ def _age_of(file: SqliteConnection) -> KeyFileAge:
 
 def peek_keys(path: Path) -> bool:
     """Whether a key is kept in this file. Raises `DatabaseError`, also for a file of another kind."""
-    return _look(path, lambda file: file.fetchval(ANY_KEY) is not None)
+    return _query(path, lambda file: file.fetchval(ANY_KEY) is not None)
 
 
-def _look(path: Path, question: Callable[[SqliteConnection], T], *, recovers: bool = True) -> T:
+def _query(path: Path, question: Callable[[SqliteConnection], T], *, recovers: bool = True) -> T:
     try:
         with contextlib.closing(SqliteConnection(path, read_only=True, busy_ms=BUSY_MS)) as connection:
             return question(connection)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.lease.key_file_look import KeyFileAge, KeysNotRead, peek_age
+from bridge.lease.key_file_look import KeyFileAge, KeyFileUnreadable, peek_age
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log
@@ -41,7 +41,7 @@ def host_name() -> str:
     return socket.gethostname()[:100]
 
 
-async def _none_noted(_connection: PostgresConnection) -> int:
+async def _no_changes(_connection: PostgresConnection) -> int:
     """Know of no change."""
     return 0
 
@@ -51,7 +51,7 @@ def _same_place(place: PostgresPlace) -> PostgresPlace:
     return place
 
 
-def _tell_nobody() -> None:
+def _do_nothing() -> None:
     """Say nothing."""
 
 
@@ -65,11 +65,11 @@ class Waiting:
         *,
         end: End,
         any_keys: bool = False,
-        noted: Callable[[PostgresConnection], Awaitable[int]] = _none_noted,
-        missing: Callable[[], None] = _tell_nobody,
-        stale: Callable[[], None] = _tell_nobody,
+        noted: Callable[[PostgresConnection], Awaitable[int]] = _no_changes,
+        missing: Callable[[], None] = _do_nothing,
+        stale: Callable[[], None] = _do_nothing,
         find_again: Callable[[PostgresPlace], PostgresPlace] = _same_place,
-        damaged: Callable[[], None] = _tell_nobody,
+        damaged: Callable[[], None] = _do_nothing,
     ) -> None:
         """`place`: of the main database; `keys`: `keys.db`; `any_keys`: accept also an older one.
 
@@ -85,8 +85,8 @@ class Waiting:
         self._seen: Lease | None = None
         self._seen_first = 0.0
         self._refused_since: float | None = None
-        self._said: dict[str, float] = {}
-        self._called = ""
+        self._logged_at: dict[str, float] = {}
+        self._published_name = ""
 
     async def run(self) -> Lead:
         """Wait until the lease is ours. Raises `UnsuitableServer` only."""
@@ -95,33 +95,33 @@ class Waiting:
                 if (lead := await self.try_once()) is not None:
                     return lead
             except UnsuitableServer as error:
-                if not self.may_heal(error):
+                if not self.may_succeed_later(error):
                     raise
                 await asyncio.sleep(REFUSED_LOOK_SECONDS)
                 self._place = self._find_again(self._place)
                 continue
-            except KeysNotRead as error:
-                self._say("lease.keys_not_read", error.why)
+            except KeyFileUnreadable as error:
+                self._log_at_intervals("lease.keys_not_read", error.why)
                 if isinstance(error.why, Corrupt):
                     self._damaged()
             except DatabaseError as error:
-                self._say("lease.not_read", error)
+                self._log_at_intervals("lease.not_read", error)
             soon = self._seen is not None and self._seen.handover
             await asyncio.sleep(HANDOVER_LOOK_SECONDS if soon else LOOK_SECONDS)
 
-    def may_heal(self, error: UnsuitableServer) -> bool:
+    def may_succeed_later(self, error: UnsuitableServer) -> bool:
         """Whether another try may succeed. To be called after each failure; it writes the failure to the log."""
         if not error.is_refusal:
             return False
         now = seconds_since_boot()
         if self._refused_since is None:
             self._refused_since = now
-        self._say("lease.server_refused", error)
+        self._log_at_intervals("lease.server_refused", error)
         return now - self._refused_since < REFUSED_SECONDS
 
     async def try_once(self) -> Lead | None:
-        """Look once, and take the lease if it is free. Raises `DatabaseError`: of `keys.db` it is `KeysNotRead`."""
-        connection = await self._connected()
+        """Look once, and take the lease if it is free. Raises `DatabaseError`: of `keys.db` it is `KeyFileUnreadable`."""
+        connection = await self._connection_or_none()
         if connection is None:
             return None
         lease = await self._read(connection)
@@ -134,10 +134,10 @@ class Waiting:
         dead = bool(lease.holder) and is_dead(lease.holder, own_words=self._identity)
         stood_still = lease.run_out and now - self._seen_first >= LEASE_SECONDS
         if not (lease.released or dead or stood_still):
-            await self._call(connection)
+            await self._publish_key_presence(connection)
             return None
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
-            self._say("lease.no_keys", FileNotFoundError())
+            self._log_at_intervals("lease.no_keys", FileNotFoundError())
             self._missing()
             return None
         age = await self._keys_age(lease.holder if stood_still else "")
@@ -170,7 +170,7 @@ class Waiting:
         """Whether `keys.db` is older than the last leader's, or than the database knows of; if so, it is reported."""
         if self._any_keys or (age.epoch >= lease.keys and age.changes >= await self._noted(connection)):
             return False
-        self._say("lease.keys_stale", FileNotFoundError())
+        self._log_at_intervals("lease.keys_stale", FileNotFoundError())
         self._stale()
         return True
 
@@ -185,14 +185,14 @@ class Waiting:
             log.event("lease.former_leader_ended")
             return peek_age(self._keys)
         except DatabaseError as error:
-            raise KeysNotRead(error) from None
+            raise KeyFileUnreadable(error) from None
 
-    async def leave_to_others(self, seconds: float) -> None:
+    async def wait_for_new_leader(self, seconds: float) -> None:
         """Wait, for that time at most, until another bridge has taken a lease that was released."""
         until = seconds_since_boot() + seconds
         while seconds_since_boot() < until:
             with contextlib.suppress(DatabaseError):
-                connection = await self._connected()
+                connection = await self._connection_or_none()
                 if connection is not None and (lease := await self._read(connection)) is not None and not lease.released:
                     return
             await asyncio.sleep(HANDOVER_LOOK_SECONDS)
@@ -203,15 +203,15 @@ class Waiting:
             await self._connection.close()
             self._connection = None
 
-    async def _connected(self) -> PostgresConnection | None:
+    async def _connection_or_none(self) -> PostgresConnection | None:
         """Return our connection; None while a command has the line for itself."""
         if self._connection is not None and not self._connection.is_closed:
             return self._connection
         try:
             self._connection = await connect_to_lease(self._place, name=STANDBY_NAME)
-            self._called, self._refused_since = STANDBY_NAME, None
+            self._published_name, self._refused_since = STANDBY_NAME, None
         except LeadLost as error:
-            self._say("lease.line_taken", error)
+            self._log_at_intervals("lease.line_taken", error)
             return None
         return self._connection
 
@@ -226,15 +226,15 @@ class Waiting:
             lease = await lease_table.read(connection)
         return lease
 
-    async def _call(self, connection: PostgresConnection) -> None:
+    async def _publish_key_presence(self, connection: PostgresConnection) -> None:
         """Show at the server whether we see `keys.db`: no leader need hand over to a bridge without it."""
         name = STANDBY_NAME if self._keys.exists() else KEYLESS_NAME
-        if name != self._called:
+        if name != self._published_name:
             await lease_table.call(connection, name)
-            self._called = name
+            self._published_name = name
 
-    def _say(self, what: str, error: Exception) -> None:
+    def _log_at_intervals(self, what: str, error: Exception) -> None:
         now = seconds_since_boot()
-        if now - self._said.get(what, -SAY_SECONDS) >= SAY_SECONDS:
-            self._said[what] = now
+        if now - self._logged_at.get(what, -SAY_SECONDS) >= SAY_SECONDS:
+            self._logged_at[what] = now
             log.failure(what, error)

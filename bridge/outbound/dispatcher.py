@@ -127,7 +127,7 @@ class OutboxDispatcher:
             await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
 
-    def placed(self, appended: list[Row], owner: str, item: OutboxRow) -> None:
+    def enqueue(self, appended: list[Row], owner: str, item: OutboxRow) -> None:
         """Queue a committed row; `appended`: what `put` returned."""
         number = outbox.number_of(appended)
         if item.edited:

@@ -38,7 +38,7 @@ class MessageRedaction:
     async def erase(self, task: OutboxTask, erase: EraseMessage) -> list[str]:
         """Redact a message with all events about it: its edits have the same words, and its receipt loses its message."""
         room = await room_lookup.require_room(self._database, task, erase.place, now=self._clock.now())
-        event_ids = await room_events.with_what_is_about_it(self._database, room, erase.event_id)
+        event_ids = await room_events.ids_with_edits_and_reactions(self._database, room, erase.event_id)
         if await self._wait_for_hold(task, event_ids):
             return []
         # Also when the message itself was erased before: the events about it have its words, and are in this room.

@@ -40,7 +40,7 @@ class NumberReveals:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._room_client, self._lifetime, self._crash = room_client, lifetime, services.crash
         self._first = True
-        self.loop = BackgroundLoop("number_reveal", self._look, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
+        self.loop = BackgroundLoop("number_reveal", self._poll, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
         """Perform one grant. Raises :class:`RetryLater` while there is no office, and what `RoomClient` raises."""
@@ -80,7 +80,7 @@ class NumberReveals:
             if every or shown.until <= self._clock.now():
                 await self._retract(shown)
 
-    async def _look(self) -> float:
+    async def _poll(self) -> float:
         # The first time: everything that an earlier run left.
         await self.run_once(every=self._first)
         self._first = False

@@ -115,12 +115,12 @@ class Pager:
             ways, taken_count = ways + 1, taken_count + is_taken
             if is_taken and taken_count == 1:
                 self._crash(CrashPoint.PAGED)
-                await self._note_taken(task)
+                await self._delete_row(task)
         if not ways:
-            await self._note_taken(task)
+            await self._delete_row(task)
         return bool(taken_count) or not ways
 
-    async def _note_taken(self, task: OutboxTask) -> None:
+    async def _delete_row(self, task: OutboxTask) -> None:
         note = partial(self._database.commit, lambda transaction: outbox.delete(transaction, task.number))
         await retry_until_done("pager", note)
 
@@ -139,7 +139,7 @@ class Pager:
     async def _alert_desk(self, task: OutboxTask, *, given_up: bool) -> None:
         """Tell the desk once that a page fails, and once that it is given up; the row records what was told."""
         inbox_row = await inbox.seal(self._vault, DESK, PageFailed(given_up=given_up))
-        write = outbox.delete if given_up else outbox.mark_told
+        write = outbox.delete if given_up else outbox.mark_reported
 
         async def commit(transaction: Transaction) -> bool:
             if fresh := await write(transaction, task.number):
@@ -213,14 +213,14 @@ async def _call_webhook(file: Path, http: aiohttp.ClientSession, text: str) -> b
 
 def _ask_from_thread(loop: asyncio.AbstractEventLoop, question: Question | None) -> None:
     if question is not None:
-        asyncio.run_coroutine_threadsafe(_asked(question), loop).result()
+        asyncio.run_coroutine_threadsafe(_await_question(question), loop).result()
 
 
-async def _asked(question: Question) -> None:
+async def _await_question(question: Question) -> None:
     await question()
 
 
-class _AskingSmtp(smtplib.SMTP):
+class _CheckingSmtp(smtplib.SMTP):
     """A client that checks before each part that it sends, including the mail's own words: a server is slow at times."""
 
     def __init__(self, email: Email, ask: Callable[[], None]) -> None:
@@ -239,7 +239,7 @@ def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
     message.set_content(text)
     is_taken = False
     try:
-        with _AskingSmtp(email, ask) as server:
+        with _CheckingSmtp(email, ask) as server:
             if email.starttls:
                 # Without a context the server's certificate would not be verified, and the password is sent next.
                 server.starttls(context=ssl.create_default_context())

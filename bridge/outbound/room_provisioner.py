@@ -118,7 +118,7 @@ class RoomProvisioner:
         self._database, self._wake, self._crash = services.database, services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
-        self._tell_lost_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
+        self._notify_rollback_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
         self.desk_room = ""
         """The desk room's id, once the room exists and everybody is invited."""
         # If the database fails, each try may make a room that cannot be noted: so up to a minute between two tries.
@@ -149,7 +149,7 @@ class RoomProvisioner:
         self.loop.wake()
         # If the comparison has reported it already, it is not reported again; two rollbacks are reported twice.
         if self._monotonic() >= self._found_lost_until:
-            await self._tell_lost()
+            await self._notify_rollback()
         self._found_lost_until = 0.0
 
     async def _provision_one(self) -> bool:
@@ -202,9 +202,9 @@ class RoomProvisioner:
             self._designations.release(name)
         if lost:
             log.event("room_provisioner.rooms_lost", count=len(lost))
-            if self._monotonic() >= self._tell_lost_at:
-                await self._tell_lost()
-                self._found_lost_until = self._tell_lost_at
+            if self._monotonic() >= self._notify_rollback_at:
+                await self._notify_rollback()
+                self._found_lost_until = self._notify_rollback_at
         for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
 
@@ -215,10 +215,10 @@ class RoomProvisioner:
             await self._notify_desk(RoomLost(place=DESK, how=RoomLoss.REMOVED))
         self._is_desk_lost = is_lost
 
-    async def _tell_lost(self) -> None:
+    async def _notify_rollback(self) -> None:
         """Tell the desk of the rollback; the desk then restores its supervisors."""
         await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
-        self._tell_lost_at = self._monotonic() + TELL_LOST_INTERVAL
+        self._notify_rollback_at = self._monotonic() + TELL_LOST_INTERVAL
 
     async def _leave_unknown_rooms(self) -> None:
         # Only here, where no room is being made: a room that is not noted now never will be. Set first: a rollback that is

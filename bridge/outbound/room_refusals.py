@@ -43,7 +43,7 @@ class RoomRefusals:
         self._database, self._is_outside, self._compare_rooms = services.database, is_outside, compare_rooms
         self._notify_desk, self._monotonic, self._told_at = notify_desk, monotonic, -TELL_SECONDS
 
-    async def may_heal(self, task: OutboxTask, error: Permanent) -> bool:
+    async def must_retry(self, task: OutboxTask, error: Permanent) -> bool:
         """Whether this row must be tried again, although the homeserver refused it."""
         if error.errcode != "M_FORBIDDEN":
             return False

@@ -102,7 +102,7 @@ class RoomSender:
             # The row is not the cause; the sync ends the program.
             raise RetryLater(1.0) from None
         except Permanent as error:
-            if await self._room_refusals.may_heal(task, error):
+            if await self._room_refusals.must_retry(task, error):
                 raise RetryLater(FORBIDDEN_RETRY) from None
             await self._room_refusals.report_final(task)
             raise PermanentFailure(error.errcode) from None

@@ -246,7 +246,7 @@ class SmsSender:
                 early = await sent_texts.take_early_report(transaction, digest)
                 if early is not None:
                     if early.outcome is not Outcome.ACCEPTED:
-                        await carrier_copies.release_reported(transaction, digest, now)
+                        await carrier_copies.release_after_report(transaction, digest, now)
                     report = TextOutcome(ref=result.ref, outcome=early.outcome, code=early.code)
                     await inbox.append(transaction, await inbox.seal(self._vault, owner, report))
 

@@ -51,12 +51,12 @@ class StartupHold:
     def wrap(self, perform: Perform) -> Perform:
         """Return a performer that postpones the rows of those owners until the release."""
 
-        async def held(task: OutboxTask) -> None:
+        async def perform_unless_held(task: OutboxTask) -> None:
             if task.owner in self._held_owners:
                 raise RetryLater(None)
             await perform(task)
 
-        return held
+        return perform_unless_held
 
     async def _wait_until_decided(self) -> None:
         """Wait until the rows of the inbox are decided.

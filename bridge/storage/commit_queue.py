@@ -60,7 +60,7 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiter:
     """A caller that waits until the first `number` commits are on the disk, and the answer that it gets."""
 
     number: int
@@ -78,7 +78,7 @@ class GroupSync:
         """
         self._log, self._gather_seconds, self._is_idle = log, gather_seconds, is_idle
         self._written = self._synced = 0
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiter] = deque()
         self._unsynced, self._gathered = asyncio.Event(), asyncio.Event()
         self._deferred: asyncio.TimerHandle | None = None
         self._commits, self._usual_commits = 0, 1.0
@@ -102,7 +102,7 @@ class GroupSync:
     def answer(self, done: asyncio.Future[Any], value: Any, number: int | None = None) -> None:
         """Answer with a value once the first `number` commits are on the disk; None: everything that was written by now."""
         if self._synced < (number := self._written if number is None else number):
-            self._waiting.append(_Waiting(number, value, done))
+            self._waiting.append(_Waiter(number, value, done))
             self._unsynced.set()
         else:
             answer(done, value)
@@ -179,17 +179,17 @@ def disk_failure() -> Unavailable:
     return Unavailable("the disk did not keep what was written")
 
 
-async def _nothing() -> None:
+async def _do_nothing() -> None:
     """Do nothing."""
 
 
 class CommitOutcome(Protocol):
     """Receives the outcome of a commit, once, in the order of the commits."""
 
-    def made(self, value: Any) -> None:
+    def report_commit(self, value: Any) -> None:
         """Say that it is made, and what its work returned."""
 
-    def failed(self, error: BaseException) -> None:
+    def report_failure(self, error: BaseException) -> None:
         """Report why the commit is not kept."""
 
 
@@ -208,13 +208,13 @@ class _Outcome:
             self.noted = await self.queue.note.add(transaction)
         return value
 
-    def made(self, value: Any) -> None:
+    def report_commit(self, value: Any) -> None:
         """Say that the log has it, and answer as the caller wished."""
         if self.queue.note is not None and self.noted is not None:
-            self.queue.note.made(self.noted)
+            self.queue.note.record_commit(self.noted)
         self.queue.record(self.request, value)
 
-    def failed(self, error: BaseException) -> None:
+    def report_failure(self, error: BaseException) -> None:
         """Tell the caller."""
         fail(self.request.done, error)
 
@@ -233,7 +233,7 @@ class CommitQueue:
         *,
         transact: Callable[[Work[Any], CommitOutcome], Awaitable[None]],
         after_commit: Callable[[], Awaitable[None]],
-        settle: Callable[[], Awaitable[None]] = _nothing,
+        settle: Callable[[], Awaitable[None]] = _do_nothing,
         gather_seconds: float = 0.0,
     ) -> None:
         self._transact = transact

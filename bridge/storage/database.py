@@ -155,7 +155,7 @@ class Note(Protocol):
     async def add(self, transaction: Transaction) -> int | None:
         """Write the number at the end of a commit, and return it; None, without a statement, if it is unchanged."""
 
-    def made(self, number: int) -> None:
+    def record_commit(self, number: int) -> None:
         """Note that the number is committed."""
 
 

@@ -100,7 +100,7 @@ class _Slots:
     free: list[int]
 
 
-def _nothing(_why: str) -> None:
+def _do_nothing(_why: str) -> None:
     """Do nothing."""
 
 
@@ -114,7 +114,7 @@ class KeyFile:
     epoch, every writing method calls `lost` and raises `LeadLost`.
     """
 
-    def __init__(self, *, path: Path, epoch: int | None = None, lost: Callable[[str], None] = _nothing) -> None:
+    def __init__(self, *, path: Path, epoch: int | None = None, lost: Callable[[str], None] = _do_nothing) -> None:
         self._path = path
         self._epoch, self._lost = epoch, lost
         self._journal = path.with_name(path.name + "-journal")

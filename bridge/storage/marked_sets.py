@@ -50,7 +50,7 @@ PUT: Final = """
 """
 
 
-async def _first(transaction: Transaction) -> None:
+async def _create_marked_set_table(transaction: Transaction) -> None:
     # The version of each set, and the code over it and all its entries.
     blob = transaction.dialect.blob
     await transaction.execute(
@@ -58,11 +58,13 @@ async def _first(transaction: Transaction) -> None:
     )
 
 
-async def _second(transaction: Transaction) -> None:
+async def _exclude_older_programs(transaction: Transaction) -> None:
     """Change nothing: a program that does not know the set of aggregates would write them and leave the set behind."""
 
 
-MIGRATIONS: Final = Migrations(version_table="marked_set_version", steps=(_first, _second))
+MIGRATIONS: Final = Migrations(
+    version_table="marked_set_version", steps=(_create_marked_set_table, _exclude_older_programs)
+)
 
 
 @unique
@@ -80,7 +82,7 @@ MARKED_AT_START: Final = frozenset({SetName.AGGREGATES})
 
 
 @unique
-class Found(Enum):
+class SetMatch(Enum):
     """The result of the check at a start. `AHEAD`: the mark is older than the set; accepted. `BEHIND`: the set is not."""
 
     AS_WRITTEN = "as written"
@@ -154,7 +156,7 @@ class MarkedSet:
             return pending.changes[key]
         return self._entries.get(key)
 
-    async def load(self, entries: Mapping[bytes, bytes]) -> Found:
+    async def load(self, entries: Mapping[bytes, bytes]) -> SetMatch:
         """Compare the entries of the table with the mark; a set without a mark gets one. Raises `DatabaseError`."""
         self._entries = dict(entries)
         self._total = self._digest(self._entries.items())
@@ -167,7 +169,7 @@ class MarkedSet:
         mark = None if raw is None else _Mark.decode(raw)
         if mark is None or not mark.settled:
             await self._adopt(max(version, mark.intended if mark else 0) + 1)
-            return Found.AHEAD if mark is None and row is not None else Found.AS_WRITTEN
+            return SetMatch.AHEAD if mark is None and row is not None else SetMatch.AS_WRITTEN
         self._mark = mark
         if version < mark.settled or not hmac.compare_digest(bytes(row["mac"]), self._mac(version, self._total)):
             return self._behind()
@@ -177,7 +179,7 @@ class MarkedSet:
                 await self._put(version)
             self._mark = replace(mark, settled=version, intended=max(version, mark.intended))
             await self._write(self._mark)
-        return Found.AHEAD if version > mark.intended and self._marks_changes else Found.AS_WRITTEN
+        return SetMatch.AHEAD if version > mark.intended and self._marks_changes else SetMatch.AS_WRITTEN
 
     async def change(self, transaction: Transaction, changes: Mapping[bytes, bytes | None]) -> None:
         """Change entries within a commit that changes the table in the same way; None deletes one.
@@ -260,9 +262,9 @@ class MarkedSet:
         mac = self._mac(version, self._total)
         await self._database.commit(lambda transaction: transaction.execute(PUT, self.name.value, version, mac))
 
-    def _behind(self) -> Found:
+    def _behind(self) -> SetMatch:
         self._intact = False
-        return Found.BEHIND
+        return SetMatch.BEHIND
 
     async def _write(self, mark: _Mark) -> None:
         await self._vault.write_mark(self.name.value, mark.encode())

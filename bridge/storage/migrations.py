@@ -35,7 +35,7 @@ class Migrations:
         """The number that the last step leads to."""
         return self.base_version + len(self.steps)
 
-    def until(self, number: int) -> Migrations:
+    def up_to(self, number: int) -> Migrations:
         """Return these steps without those behind a number."""
         return replace(self, steps=self.steps[: max(0, number - self.base_version)])
 

@@ -167,7 +167,7 @@ class PostgresConnection:
         self._connection.terminate()
 
     async def _ask(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        with _translated():
+        with _translate_errors():
             try:
                 return await method(*arguments)
             except asyncpg.InterfaceError as error:
@@ -202,7 +202,7 @@ async def connect(
 
     Raises `UnsuitableServer` when another try cannot help, and otherwise `DatabaseError`.
     """
-    with _translated():
+    with _translate_errors():
         connection = await asyncpg.connect(
             place.url,
             timeout=CONNECT_SECONDS,
@@ -245,7 +245,7 @@ async def require_suitable(connection: PostgresConnection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Make every error one of ours."""
     try:
         yield

@@ -51,7 +51,7 @@ from bridge.storage.errors import (
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_pipeline import PostgresPipeline
-from bridge.storage.postgres_transaction import Fence, Performed, Writer, perform, transact
+from bridge.storage.postgres_transaction import Fence, SentCommit, Writer, perform, transact
 from bridge.storage.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
@@ -88,17 +88,19 @@ class ServerLog:
         await self.connection.fetch(SYNC)
 
 
-class _Underway:
+class _OutcomeReport:
     """A commit whose COMMIT was sent: its outcome is reported as soon as the server has answered."""
 
-    def __init__(self, performed: Performed[Any], outcome: CommitOutcome, judge: Callable[[BaseException], None]) -> None:
-        self._performed, self._outcome, self._judge = performed, outcome, judge
+    def __init__(
+        self, performed: SentCommit[Any], outcome: CommitOutcome, on_error: Callable[[BaseException], None]
+    ) -> None:
+        self._sent_commit, self._outcome, self._on_error = performed, outcome, on_error
         self._is_told = False
         performed.flight.done.add_done_callback(self._tell)
 
     async def wait(self) -> None:
         """Return when the outcome is reported."""
-        await self._performed.answered()
+        await self._sent_commit.wait_for_answer()
         self._tell()
 
     def _tell(self, _answered: object = None) -> None:
@@ -106,15 +108,15 @@ class _Underway:
             return
         self._is_told = True
         try:
-            value = self._performed.conclude()
+            value = self._sent_commit.conclude()
         except DatabaseError as error:
-            self._judge(error)
-            self._outcome.failed(error)
+            self._on_error(error)
+            self._outcome.report_failure(error)
         except BaseException as error:  # a call after the commit, which must not raise
-            self._outcome.failed(error)
+            self._outcome.report_failure(error)
             raise
         else:
-            self._outcome.made(value)
+            self._outcome.report_commit(value)
 
 
 class PostgresDatabase:
@@ -148,7 +150,7 @@ class PostgresDatabase:
             settle=self._settle,
             gather_seconds=GATHER_SECONDS,
         )
-        self._underway: _Underway | None = None
+        self._outcome_report: _OutcomeReport | None = None
         self._writer: PostgresPipeline | None = None
         self._connections: list[PostgresPipeline] = []
         self._readers: list[PostgresPipeline] = []
@@ -160,17 +162,19 @@ class PostgresDatabase:
         try:
             beside: dict[str, Any] = {"idle_in_transaction_session_timeout": str(IDLE_MS)} if self._is_beside else {}
             writer = await connect(self._place, synchronous_commit="off", **beside)
-            self._writer = self._note(writer.pipelined())
+            self._writer = self._add_connection(writer.pipelined())
             if self._leads:
                 await self._take_lead(self._writer)
             await self._migrate()
             with contextlib.suppress(InvalidStatement, UnsuitableServer):  # a service may have no such function for us
                 self.history = str(await self._writer.fetchval(TIMELINE))[:8]
-            syncer = self._log.connection = self._note((await connect(self._place)).pipelined())
+            syncer = self._log.connection = self._add_connection((await connect(self._place)).pipelined())
             await syncer.run(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
             )
-            readers = [self._note((await connect(self._place, read_only=True)).pipelined()) for _ in range(READERS)]
+            readers = [
+                self._add_connection((await connect(self._place, read_only=True)).pipelined()) for _ in range(READERS)
+            ]
             await self._log.sync()
         except BaseException:
             await self.close()
@@ -250,12 +254,12 @@ class PostgresDatabase:
         row = await self.fetchrow(statement, *values)
         return None if row is None else row[0]
 
-    def _note(self, connection: PostgresPipeline) -> PostgresPipeline:
+    def _add_connection(self, connection: PostgresPipeline) -> PostgresPipeline:
         self._connections.append(connection)
-        connection.when_lost(partial(self._lost, connection))
+        connection.when_lost(partial(self._fail_on_loss, connection))
         return connection
 
-    def _lost(self, connection: PostgresPipeline) -> None:
+    def _fail_on_loss(self, connection: PostgresPipeline) -> None:
         if connection in self._connections:
             self._queue.fail_all(OSError("the connection to the database is lost"))
 
@@ -291,10 +295,13 @@ class PostgresDatabase:
         try:
             performed = await perform(self._writer, self._lock, work, fence=self._fence, alone=self._is_idle)
         except BaseException as error:
-            self._judge(error)
+            self._fail_all_if_unwritable(error)
             await self._settle()
             raise
-        before, self._underway = self._underway, _Underway(performed, outcome, self._judge)
+        before, self._outcome_report = (
+            self._outcome_report,
+            _OutcomeReport(performed, outcome, self._fail_all_if_unwritable),
+        )
         if before is not None:
             await before.wait()
         if performed.transaction.has_calls:
@@ -309,11 +316,11 @@ class PostgresDatabase:
 
     async def _settle(self) -> None:
         """Wait until the outcome of every commit is reported."""
-        if self._underway is not None:
-            await self._underway.wait()
-            self._underway = None
+        if self._outcome_report is not None:
+            await self._outcome_report.wait()
+            self._outcome_report = None
 
-    def _judge(self, error: BaseException) -> None:
+    def _fail_all_if_unwritable(self, error: BaseException) -> None:
         """End everything on an error after which nothing can be written."""
         if isinstance(error, LeadLost):
             self._queue.fail_all(error)

@@ -95,16 +95,16 @@ class Flight:
         return self.turn.failed
 
 
-def framed(kind: bytes, body: bytes) -> bytes:
+def frame_message(kind: bytes, body: bytes) -> bytes:
     """Return a message of that kind."""
     return kind + (len(body) + 4).to_bytes(4) + body
 
 
 HEADER: Final = struct.Struct("!BI")
 """The header of each server message: its kind, and its length without the kind."""
-SYNC: Final = framed(b"S", b"")
-ROLLBACK: Final = framed(b"Q", b"ROLLBACK\0")
-_EXECUTE: Final = framed(b"E", b"\0\0\0\0\0")
+SYNC: Final = frame_message(b"S", b"")
+ROLLBACK: Final = frame_message(b"Q", b"ROLLBACK\0")
+_EXECUTE: Final = frame_message(b"E", b"\0\0\0\0\0")
 _NULL: Final = (-1).to_bytes(4, signed=True)
 
 
@@ -120,7 +120,7 @@ def bind_and_execute(prepared: Prepared, values: tuple[Value, ...]) -> bytes:
             encoded = _encode(value, oid)
             parts += (len(encoded).to_bytes(4), encoded)
     parts.append(prepared.formats)
-    return framed(b"B", b"".join(parts)) + _EXECUTE
+    return frame_message(b"B", b"".join(parts)) + _EXECUTE
 
 
 def _encode(value: str | bytes | float, oid: int) -> bytes:

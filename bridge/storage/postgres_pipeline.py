@@ -35,7 +35,7 @@ from bridge.storage.postgres_messages import (
     describe_columns,
     describe_parameters,
     error_code,
-    framed,
+    frame_message,
     row_of,
 )
 
@@ -71,7 +71,7 @@ class PostgresPipeline(asyncio.Protocol):
         return self._closed.done()
 
     @property
-    def asked(self) -> int:
+    def unanswered_count(self) -> int:
         """The number of messages without an answer."""
         return len(self._flights)
 
@@ -171,7 +171,7 @@ class PostgresPipeline(asyncio.Protocol):
         """Run one or more statements without values; queued statements that were not sent are dropped."""
         self._queued.clear()
         self._turn.failed = None
-        return (await self._ask(self._write([], framed(b"Q", statements.encode() + b"\0")))).tag
+        return (await self._ask(self._write([], frame_message(b"Q", statements.encode() + b"\0")))).tag
 
     async def _flush(self) -> None:
         """Send the queued statements, and wait for the answer."""
@@ -197,11 +197,11 @@ class PostgresPipeline(asyncio.Protocol):
     async def _prepare(self, statement: str) -> Prepared:
         self._number += 1
         prepared = Prepared(b"s%d" % self._number, statement)
-        message = framed(b"P", prepared.name + b"\0" + statement.encode() + b"\0\0\0")
-        message += framed(b"D", b"S" + prepared.name + b"\0")
+        message = frame_message(b"P", prepared.name + b"\0" + statement.encode() + b"\0\0\0")
+        message += frame_message(b"D", b"S" + prepared.name + b"\0")
         if len(self._prepared) >= self._most:
             oldest = self._prepared.pop(next(iter(self._prepared)))
-            message += framed(b"C", b"S" + oldest.name + b"\0")
+            message += frame_message(b"C", b"S" + oldest.name + b"\0")
         await self._ask(self._write([], message + SYNC, preparing=prepared))
         self._prepared[statement] = prepared
         return prepared
@@ -227,7 +227,7 @@ class PostgresPipeline(asyncio.Protocol):
         else:
             self._write_held()
         if self._watch is None:
-            self._watch = self._loop.call_later(self._seconds, self._look)
+            self._watch = self._loop.call_later(self._seconds, self._check_timeout)
         return flight
 
     def _write_held(self) -> None:
@@ -247,14 +247,14 @@ class PostgresPipeline(asyncio.Protocol):
 
     # What ends it.
 
-    def _look(self) -> None:
+    def _check_timeout(self) -> None:
         """Give up when the oldest message has no answer after its time."""
         self._watch = None
         if self.is_closed or not self._flights:
             return
         seconds = self._flights[0].sent + self._seconds - self._loop.time()
         if seconds > 0:
-            self._watch = self._loop.call_later(seconds, self._look)
+            self._watch = self._loop.call_later(seconds, self._check_timeout)
             return
         self._flights[0].error = Unavailable("TimeoutError")
         self.abort()  # the outcome is unknown, and so is whether the next one gets an answer
@@ -268,7 +268,7 @@ class PostgresPipeline(asyncio.Protocol):
     async def close(self) -> None:
         """Disconnect, and wait until the server has released the session's locks. A second call does nothing."""
         if self._transport is not None and not self.is_closed:
-            self._held += framed(b"X", b"")
+            self._held += frame_message(b"X", b"")
             self._write_held()
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -319,9 +319,9 @@ class PostgresPipeline(asyncio.Protocol):
                 self._flights[0].sent = self._loop.time()  # its turn begins: it has waited for this one's answer
             self._finish(flight, failed=body == b"E")
         elif not flight.again:
-            self._note(flight, kind, body)
+            self._record_answer(flight, kind, body)
 
-    def _note(self, flight: Flight, kind: int, body: bytes) -> None:
+    def _record_answer(self, flight: Flight, kind: int, body: bytes) -> None:
         match kind:
             case 0x44:  # DataRow
                 if flight.requests:

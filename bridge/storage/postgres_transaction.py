@@ -131,7 +131,7 @@ class PostgresTransaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Performed(Generic[T]):
+class SentCommit(Generic[T]):
     """A commit whose work is done and whose COMMIT was sent. `value`: what the work returned."""
 
     value: T
@@ -139,7 +139,7 @@ class Performed(Generic[T]):
     flight: Flight
     fence: Fence | None
 
-    async def answered(self) -> None:
+    async def wait_for_answer(self) -> None:
         """Return when the server has answered, whatever it said."""
         if not self.flight.done.done():
             await asyncio.shield(self.flight.done)
@@ -162,7 +162,7 @@ async def perform(
     *,
     fence: Fence | None = None,
     alone: Callable[[], bool] = lambda: True,
-) -> Performed[T]:
+) -> SentCommit[T]:
     """Begin a transaction, run the work, and send the remaining statements with COMMIT; on an exception nothing is kept.
 
     `lock`: the advisory lock, which one writer has at a time. `alone`: whether no transaction follows that the COMMIT could
@@ -177,7 +177,7 @@ async def perform(
             await connection.defer(statement)
         value = await work(transaction)
         transaction.end()
-        return Performed(value, transaction, await connection.finish("COMMIT", hold=not alone()), fence)
+        return SentCommit(value, transaction, await connection.finish("COMMIT", hold=not alone()), fence)
     except BaseException:
         transaction.end()
         failed = connection.failed
@@ -203,5 +203,5 @@ def _lead_lost(fence: Fence | None, failed: Failure | None) -> LeadLost | None:
 async def transact(connection: Writer, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
     """Run the work in one transaction and return its value when that is made: `perform`."""
     performed = await perform(connection, lock, work, fence=fence)
-    await performed.answered()
+    await performed.wait_for_answer()
     return performed.conclude()

@@ -199,7 +199,7 @@ class SqliteDatabase:
         return True
 
     async def _transact(self, work: Work[Any], outcome: CommitOutcome) -> None:
-        outcome.made(await transact(self._open_writer(), self._statements, work))
+        outcome.report_commit(await transact(self._open_writer(), self._statements, work))
 
     async def _checkpoint_if_due(self) -> None:
         """Make a checkpoint from time to time, when no commit waits, or when it is long overdue."""

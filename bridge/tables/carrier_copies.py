@@ -94,7 +94,7 @@ async def postpone(transaction: Transaction, n: int, *, tries: int, due: float) 
     await transaction.execute("UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1", n, tries, due)
 
 
-async def settle(transaction: Transaction, results: Mapping[int, str]) -> None:
+async def delete_with_results(transaction: Transaction, results: Mapping[int, str]) -> None:
     """Delete the rows of copies, and count the result of each for its owner, which may have changed during the request."""
     numbers, query = [*results], f"DELETE FROM carrier_copy WHERE n IN ({placeholders(TOGETHER)}) RETURNING n, owner"  # noqa: S608
     counts: Counter[tuple[str, str]] = Counter()
@@ -153,7 +153,7 @@ def _text_of(ref: str) -> str:
     return ref.rpartition(":")[0]
 
 
-async def release_reported(transaction: Transaction, hash_: bytes, now: float) -> None:
+async def release_after_report(transaction: Transaction, hash_: bytes, now: float) -> None:
     """Let the copy of a text go of which the carrier has said its last."""
     query = "UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0"
     await transaction.execute(query, hash_, now)

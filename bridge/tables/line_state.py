@@ -167,7 +167,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     }
 
 
-async def drop_damaged(transaction: Transaction) -> int:
+async def delete_unreadable(transaction: Transaction) -> int:
     """Delete unreadable values, so that none of them ends a start or a part of the line; return how many.
 
     The carrier's list is then read again as far back as texts may still be new.
@@ -202,18 +202,18 @@ async def bring_back(transaction: Transaction, *, now: float, seconds: int) -> N
     """Bring the times that lie ahead of `now` back by so many seconds; when texts came is forgotten where it does."""
     for row in await transaction.fetch("SELECT name, value FROM line"):
         if row["name"].startswith(TIMES):
-            value = json.dumps(_brought_back(json.loads(row["value"]), now, seconds))
+            value = json.dumps(_bring_value_back(json.loads(row["value"]), now, seconds))
             await put(transaction, row["name"], value)
         elif row["name"] == ARRIVALS and json.loads(row["value"])["last"] * 3600 > now:
             await delete(transaction, ARRIVALS)
 
 
-def _brought_back(value: Any, now: float, seconds: int) -> Any:
+def _bring_value_back(value: Any, now: float, seconds: int) -> Any:
     match value:
         case dict():
-            return {name: _brought_back(each, now, seconds) for name, each in value.items()}
+            return {name: _bring_value_back(each, now, seconds) for name, each in value.items()}
         case list():
-            return [_brought_back(each, now, seconds) for each in value]
+            return [_bring_value_back(each, now, seconds) for each in value]
         case bool() | str() | None:
             return value
         case _:

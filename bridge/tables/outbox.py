@@ -143,7 +143,7 @@ async def set_state(transaction: Transaction, number: int, state: RowState) -> N
     await transaction.execute("UPDATE outbox SET state = $2 WHERE id = $1", number, state.value)
 
 
-async def mark_told(transaction: Transaction, number: int) -> bool:
+async def mark_reported(transaction: Transaction, number: int) -> bool:
     """Note that the desk was told of a row; return False when it was told before, or the row no longer exists."""
     query = "UPDATE outbox SET state = $2 WHERE id = $1 AND state <> $2 RETURNING id"
     return await transaction.fetchval(query, number, RowState.TOLD.value) is not None

@@ -15,7 +15,7 @@ from bot.model.actions import DESK
 from bot.model.codeword_state import SendLock
 from bot.model.phone_locks import DOUBTED, UNLOCKED, PhoneLocks, locks_of
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.storage.marked_sets import Found, MarkedSet
+from bridge.storage.marked_sets import MarkedSet, SetMatch
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import threads
 
@@ -29,7 +29,7 @@ class LockedPhones:
     def __init__(self, *, marked: MarkedSet, vault: Vault) -> None:
         self._marked, self._vault = marked, vault
 
-    async def load(self, database: Database) -> Found:
+    async def load(self, database: Database) -> SetMatch:
         """Read the table, at the start. While it is behind its mark, every existing thread is locked.
 
         Before the table, or its mark, exists, locks are read from the aggregates.
@@ -42,7 +42,7 @@ class LockedPhones:
             pass  # the set is behind, then
         entries = await self._read(database)
         state = await self._marked.load(entries)
-        if state is Found.BEHIND:
+        if state is SetMatch.BEHIND:
             rows = await database.fetch("SELECT id, phone_hash FROM thread")
             hashes = {row["id"]: bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)) for row in rows}
             values = {id_: _lock_value(hash_, self.of(id_).joined(DOUBTED)) for id_, hash_ in hashes.items()}

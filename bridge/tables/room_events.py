@@ -264,7 +264,7 @@ async def standing_until(reader: Reader, room_id: str, until: int) -> set[str]:
     return {row["event_id"] for row in await reader.fetch(query, room_id, until)}
 
 
-async def with_what_is_about_it(reader: Reader, room_id: str, event_id: str) -> list[str]:
+async def ids_with_edits_and_reactions(reader: Reader, room_id: str, event_id: str) -> list[str]:
     """Return the ids of a message, of its edits, which have the same words, and of the reactions to it."""
     query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
     return [row["event_id"] for row in await reader.fetch(query, room_id, event_id)]

@@ -20,7 +20,7 @@ from typing import Final
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Database, Row, Snapshot, Transaction, Value, insertion
-from bridge.storage.marked_sets import Found, MarkedSet
+from bridge.storage.marked_sets import MarkedSet, SetMatch
 from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
 from bridge.tables import clock_trust
 
@@ -49,7 +49,7 @@ class Suppression:
         """Whether the entries are those that were written; otherwise a phone without an entry may have sent STOP."""
         return self._marked.is_intact
 
-    async def load(self, database: Database) -> Found:
+    async def load(self, database: Database) -> SetMatch:
         """Read the entries, at the start."""
         rows = await database.fetch("SELECT hash, muted, until FROM suppression")
         return await self._marked.load({_entry_key(bytes(row["hash"]), row["muted"]): _time(row["until"]) for row in rows})

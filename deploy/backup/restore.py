@@ -151,7 +151,7 @@ async def try_rows(backup: Backup) -> dict[str, int]:
 
 def _tables_of(backup: Backup) -> list[Migrations]:
     """Return the tables of the backup's version; the present ones when the backup has no version."""
-    return [each.until(backup.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
+    return [each.up_to(backup.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:

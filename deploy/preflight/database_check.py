@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from bridge.app.line_files import SERVER, SERVER_REMEDIES, CannotStart, ServerAway, check_server
+from bridge.app.line_files import SERVER, SERVER_REMEDIES, CannotStart, CannotStartYet, check_server
 from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_probe import may_make_schema
@@ -34,8 +34,8 @@ async def check_server_database(config: Config) -> CheckResult | None:
             may_be_used = await _may_be_used(server)
     except CannotStart as error:
         return CheckResult(name=NAME, ok=False, what="; ".join(error.problems), do=DO)
-    except (ServerAway, DatabaseError, TimeoutError) as error:
-        what = str(error) if isinstance(error, ServerAway) else f"{SERVER} does not answer"
+    except (CannotStartYet, DatabaseError, TimeoutError) as error:
+        what = str(error) if isinstance(error, CannotStartYet) else f"{SERVER} does not answer"
         return CheckResult(
             name=NAME, ok=False, what=what, do="Start it, and ask again; `doctor` says more of one that runs."
         )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.app.key_changes import peek_noted
-from bridge.app.line_files import KEYS, CannotStart, ServerAway, check_presence, other_server_name, stale_keys
+from bridge.app.key_changes import peek_change_count
+from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, check_presence, other_server_name, stale_keys
 from bridge.lease.key_file_look import peek_age
 from bridge.storage.errors import Corrupt, DatabaseError
 from bridge.tables import line_state, schema
@@ -31,7 +31,7 @@ def check_files(config: Config) -> CheckResult | None:
         return None
     try:
         check_presence(config.data_dir)
-    except (CannotStart, ServerAway) as error:
+    except (CannotStart, CannotStartYet) as error:
         return CheckResult(name="files", ok=False, what=str(error), do=NO_START)
     return None
 
@@ -52,7 +52,7 @@ def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[C
 def _check_key_file(db: Snapshot, config: Config) -> CheckResult:
     name, path = "key file", config.data_dir / KEYS
     try:
-        noted = peek_noted(db)
+        noted = peek_change_count(db)
     except CannotStart as error:
         return CheckResult(name=name, ok=False, what=str(error), do=NO_START)
     try:

@@ -167,7 +167,7 @@ class BandwidthCarrier(BaseCarrier):
         self.rate = rate
         self._messages = f"{api_base}/users/{path_segment(account_id)}/messages"
         self._application_id, self._path_secret, self._validity, self._clock = application_id, path_secret, validity, clock
-        self._right = basic_auth(*callback_login)
+        self._callback_auth = basic_auth(*callback_login)
         self._http = CarrierHttp(timeout=timeout)
         self._api = TokenClient(self._http, url=token_url, login=login, clock=clock)
 
@@ -190,7 +190,7 @@ class BandwidthCarrier(BaseCarrier):
     def verify(self, request: WebhookRequest) -> bool:
         """Check the credentials and the path. Source: docs/account/applications, `InboundCallbackCreds`."""
         path = has_path_secret(request.raw_path, self._path_secret)
-        return constant_time_equal(self._right, request.headers.get("Authorization", "")) and path
+        return constant_time_equal(self._callback_auth, request.headers.get("Authorization", "")) and path
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read an array of events; a malformed event does not affect the others. Source: docs/messaging/webhooks."""

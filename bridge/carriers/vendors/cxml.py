@@ -38,7 +38,7 @@ from bridge.carriers.adapter import (
     Status,
     WebhookRequest,
 )
-from bridge.carriers.base import BaseCarrier, copy_shown
+from bridge.carriers.base import BaseCarrier, classify_copy_answer
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.http_request import CarrierHttp, HttpResponse, Timeout, path_segment, send_request
@@ -200,7 +200,7 @@ class CxmlCarrier(BaseCarrier):
 
     async def copy_exists(self, message_id: str) -> bool | None:
         """`GET …/Messages/SID.json` → 200, or 404 when there is none."""
-        return copy_shown(await send_request(self._http, "GET", self._message_url(message_id)))
+        return classify_copy_answer(await send_request(self._http, "GET", self._message_url(message_id)))
 
     async def _media(self, message_id: str) -> list[Any] | None:
         """Return the ids of a message's media; None if the vendor does not list them."""

@@ -51,10 +51,10 @@ from bridge.carriers.parsing import error_code, form_fields, id_field, replace_u
 from bridge.carriers.vendors.smpp_gateway import (
     SmppGateway,
     SmppGatewaySettings,
-    cuts_a_letter,
     decode_gsm7,
     decode_text,
     form_bytes,
+    splits_character,
 )
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl
@@ -211,14 +211,14 @@ class JasminCarrier(SmppGateway):
         if not to.answerable:
             return Rejected("not-answerable")
         text, cut = replace_unencodable(text), segments(replace_unencodable(text))
-        as_gsm7 = cut.encoding == "gsm7" and not cuts_a_letter(cut)
+        as_gsm7 = cut.encoding == "gsm7" and not splits_character(cut)
         parts = cut.count
         if not as_gsm7:
             units = len(text.encode("utf-16-be")) // 2
             parts = 1 if units <= UCS2_SINGLE else -(-units // UCS2_PART)
         if parts > self._max_parts:
             return Rejected("too-many-parts")
-        if cut.encoding == "ucs2" and cuts_a_letter(cut):
+        if cut.encoding == "ucs2" and splits_character(cut):
             return Rejected("emoji-at-a-border")
         if as_gsm7:
             words = {"coding": "0", "content": text}

@@ -50,7 +50,7 @@ from bridge.carriers.error_codes import ErrorCodes
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, send_request
 from bridge.carriers.parsing import error_code, form_fields, id_field, parse_iso_time, replace_unencodable, string_field
-from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, cuts_a_letter, decode_text, form_bytes
+from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_text, form_bytes, splits_character
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl
 from policies.segments import segments
@@ -169,7 +169,7 @@ class KannelCarrier(SmppGateway):
             "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
             "Content-Type": "text/plain; charset=UTF-8",
         }
-        if cut.encoding == "gsm7" or not cuts_a_letter(cut):
+        if cut.encoding == "gsm7" or not splits_character(cut):
             # If Kannel cuts the text into several parts, other parts may have been accepted.
             return await self._send(text, headers, message_id, alone=cut.count == 1)
         reference = secrets.randbelow(256)

@@ -34,7 +34,7 @@ from bridge.carriers.adapter import (
     SendOutcome,
     WebhookRequest,
 )
-from bridge.carriers.base import BaseCarrier, copy_shown
+from bridge.carriers.base import BaseCarrier, classify_copy_answer
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment, send_request
@@ -187,7 +187,7 @@ class RehearsalCarrier(BaseCarrier):
 
     async def copy_exists(self, message_id: str) -> bool | None:
         """`GET /v1/messages/ID` → 200, or 404 when there is no copy."""
-        return copy_shown(await send_request(self._http, "GET", self._message_url(message_id)))
+        return classify_copy_answer(await send_request(self._http, "GET", self._message_url(message_id)))
 
     async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.

@@ -154,7 +154,7 @@ def form_bytes(value: str) -> bytes:
         return value.encode("utf-8", "replace")
 
 
-def cuts_a_letter(cut: Segmentation) -> bool:
+def splits_character(cut: Segmentation) -> bool:
     """Whether a gateway that cuts a long text at every 153rd septet or 67th unit would cut within a letter.
 
     A letter is an escape pair in GSM-7, a surrogate pair in UCS-2. Handsets decode each part by itself.

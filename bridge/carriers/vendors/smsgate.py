@@ -299,7 +299,7 @@ class SmsGateCarrier(BaseCarrier):
         body = {
             "id": message_id,
             "deviceId": self._device_id,
-            **await self._words_and_number(text, to.reveal()),
+            **await self._private_fields(text, to.reveal()),
             "ttl": self._validity,
             "withDeliveryReport": True,
             **self._sim,
@@ -316,7 +316,7 @@ class SmsGateCarrier(BaseCarrier):
             outcome = second if isinstance(second, Accepted) else outcome
         return outcome
 
-    async def _words_and_number(self, text: str, number: str) -> dict[str, Any]:
+    async def _private_fields(self, text: str, number: str) -> dict[str, Any]:
         """Return the part of a request that only the phone may read.
 
         With a passphrase each value is encrypted by itself.

@@ -21,7 +21,7 @@ from typing import Any, Final
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.room_keys import dirty_table
 from bridge.storage.database import Database, Reader, Snapshot, Transaction
-from bridge.storage.marked_sets import Found, MarkedSet
+from bridge.storage.marked_sets import MarkedSet, SetMatch
 from bridge.storage.vault import Vault
 
 VERSION: Final = "COALESCE((SELECT version FROM marked_set WHERE name = 'confirmed'), 0)"
@@ -170,13 +170,13 @@ async def sign_earlier(database: Database, vault: Vault) -> None:
     await vault.create(SIGNED)
 
 
-async def load(database: Database, vault: Vault, confirmed: MarkedSet) -> Found:
+async def load(database: Database, vault: Vault, confirmed: MarkedSet) -> SetMatch:
     """Load the set, at the start, after `sign_earlier`. While it is behind its mark nobody is confirmed."""
     trust_mac = TrustMac(vault, None)
     rows = await database.fetch("SELECT user_id, master_key, mac FROM matrix_confirmed")
     signed = [row for row in rows if trust_mac.is_signed(row["user_id"], row["master_key"], row["mac"])]
     state = await confirmed.load({row["user_id"].encode(): row["master_key"].encode() for row in signed})
-    if state is Found.BEHIND:
+    if state is SetMatch.BEHIND:
         confirmed.assume({})
     return state
 

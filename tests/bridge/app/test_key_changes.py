@@ -32,7 +32,7 @@ class Line:
     is_open: bool = True
 
     async def settle(self, *, take_over: bool = False) -> None:
-        await key_changes.settle(self.database, self.keys, self.keys_path, take_over=take_over)
+        await key_changes.check_change_count(self.database, self.keys, self.keys_path, take_over=take_over)
 
     @property
     def keys_path(self) -> Path:
@@ -43,7 +43,7 @@ class Line:
         await self.database.commit(lambda transaction: line_state.put(transaction, "of a test", "x"))
 
     async def noted(self) -> int:
-        return await key_changes.read_noted(self.database)
+        return await key_changes.read_change_count(self.database)
 
 
 async def opened(directory: Path) -> Line:
@@ -119,7 +119,7 @@ async def test_what_a_failed_commit_would_have_noted_the_next_one_notes(line: Li
             await note.add(transaction)
             raise ZeroDivisionError
 
-        def made(self, number: int) -> None:
+        def record_commit(self, number: int) -> None:
             raise AssertionError(number)
 
     await line.keys.insert("t1", WRAPPED)

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.app import main
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import CannotStart, ServerAway
+from bridge.app.line_files import CannotStart, CannotStartYet
 from bridge.config.load import ConfigError, load
 from bridge.runtime.crash_points import never_crash
 from bridge.storage import postgres_database
@@ -106,7 +106,7 @@ async def test_a_server_that_cannot_be_used_is_told(line: Line) -> None:
         line.write("database_url", url)
         assert says in await line.refusal()
     line.write("database_url", "postgresql://quietline:no%20secret@127.0.0.1:1/line")
-    with pytest.raises(ServerAway, match="does not answer"):
+    with pytest.raises(CannotStartYet, match="does not answer"):
         await line.start()
     line.write("database_url", line.server.url(line.database))
     await line.ask("UPDATE quietline_version SET version = 999 RETURNING version")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bridge.app import main
-from bridge.app.bridge import Bridge, HandedOver
+from bridge.app.bridge import Bridge, HandoverRequested
 from bridge.config.load import ConfigError
-from bridge.engine.timers import ClockSetRight
+from bridge.engine.timers import SystemClockCorrected
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from policies.load import load
@@ -20,7 +20,8 @@ from policies.pack import unreviewed
 
 
 @pytest.mark.parametrize(
-    ("raised", "ended"), [(ClockSetRight, main._EndReason.CLOCK_SET_RIGHT), (HandedOver, main._EndReason.HANDED_OVER)]
+    ("raised", "ended"),
+    [(SystemClockCorrected, main._EndReason.CLOCK_SET_RIGHT), (HandoverRequested, main._EndReason.HANDED_OVER)],
 )
 async def test_a_run_says_why_it_ended(
     raised: type[Exception], ended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

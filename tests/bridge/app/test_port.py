@@ -16,7 +16,7 @@ from bridge.app import matrix_workers
 from bridge.app import port as port_module
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
-from bridge.app.standby import Front
+from bridge.app.standby import StartupListener
 from bridge.config.load import load
 from bridge.config.sections import Config
 from bridge.runtime.crash_points import never_crash
@@ -34,7 +34,7 @@ async def lead(config: Config, stack: AsyncExitStack) -> None:
 
 
 async def wait(config: Config, stack: AsyncExitStack) -> None:
-    front = Front(config)
+    front = StartupListener(config)
     stack.push_async_callback(front.close)
     await front.open()
 

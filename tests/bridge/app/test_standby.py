@@ -20,7 +20,7 @@ import pytest
 
 from bridge.app import main, port
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import KEYS, CannotStart, ServerAway, missing_keys
+from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, missing_keys
 from bridge.config.load import ConfigError, load
 from bridge.config.sections import Config
 from bridge.lease import waiting as waiting_module
@@ -254,7 +254,7 @@ async def test_a_line_is_led_whatever_port_the_waiting_bridge_has(
 async def test_a_server_that_is_away_is_told_at_the_start(line: SharedLine) -> None:
     line.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_ports()}/line")
     async with AsyncExitStack() as stack:
-        with pytest.raises(ServerAway):
+        with pytest.raises(CannotStartYet):
             await line.wait(line.config(), stack)
 
 

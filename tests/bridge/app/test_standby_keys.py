@@ -18,7 +18,7 @@ from bot.model.thread_desk_events import ThreadParked
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.app import key_changes, standby
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import KEYS, CannotStart, ServerAway, damaged_file, stale_keys
+from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, damaged_file, stale_keys
 from bridge.carriers.adapter import InboundText
 from bridge.inbound.webhook import NotStored
 from bridge.lease.key_file_look import peek_age
@@ -28,7 +28,7 @@ from bridge.outbound import pager
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import Found, SetName
+from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import inbox, line_state, threads, warm_rooms
 from bridge.tables.warm_rooms import WarmRoom
@@ -91,7 +91,7 @@ async def may_lead(line: SharedLine, bridge: Bridge, keys: Path) -> bool:
         line.place(server),
         keys,
         end=line.ends.append,
-        noted=partial(key_changes.read_noted_beside, schema="main"),
+        noted=partial(key_changes.read_change_count_in_schema, schema="main"),
         stale=lambda: stale.append(True),
     )
 
@@ -131,7 +131,7 @@ async def test_a_copy_of_the_last_leader_s_own_time_is_not_led_with(line: Shared
             two = await line.lead(at_two, stack, take_over=True)
         assert peek_age(of_two).epoch == 2
         marks = two._resources.marks_found
-        assert marks[SetName.SUPPRESSION] is (Found.AHEAD if stopped else Found.AS_WRITTEN)
+        assert marks[SetName.SUPPRESSION] is (SetMatch.AHEAD if stopped else SetMatch.AS_WRITTEN)
         assert await events_told(two, FactsBehind) == (
             [FactsBehind(kind=MarkedFacts.SUPPRESSION, accepted=True)] if stopped else []
         )
@@ -231,7 +231,7 @@ async def test_who_is_on_call_is_called_when_nobody_leads_for_an_older_file(
 
     monkeypatch.setattr(pager, "call", call)
     at = line.config()
-    stale, times = standby.UselessKeys(at, "a problem"), [1000.0, 1010.0, 1055.0, *range(1100, 1160, 10)]
+    stale, times = standby.UnusableKeysAlert(at, "a problem"), [1000.0, 1010.0, 1055.0, *range(1100, 1160, 10)]
     try:
         for now, expected in [*((each, 0) for each in times), (1160.0, 1), (1170.0, 1)]:
             monkeypatch.setattr(standby, "seconds_since_boot", lambda now=now: now)
@@ -260,7 +260,7 @@ async def test_a_file_that_cannot_be_looked_at_is_not_held_against_the_server(li
     with contextlib.closing(SqliteConnection(keys)) as other:
         other.execute("BEGIN EXCLUSIVE")
         async with AsyncExitStack() as stack:
-            with pytest.raises(ServerAway) as away:
+            with pytest.raises(CannotStartYet) as away:
                 await line.wait(at, stack)
     assert str(away.value).startswith(f"{keys}: another process keeps it locked")
 

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.vendors.jasmin import JasminCarrier
 from bridge.carriers.vendors.kannel import KannelCarrier
-from bridge.carriers.vendors.smpp_gateway import cuts_a_letter
+from bridge.carriers.vendors.smpp_gateway import splits_character
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
 from policies.segments import segments
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Fault, Trait
@@ -124,7 +124,7 @@ class KannelHarness(VendorHarness):
 
     def requests_for(self, text: str) -> int:
         cut = segments(text)
-        return cut.count if cut.encoding == "ucs2" and cuts_a_letter(cut) else 1
+        return cut.count if cut.encoding == "ucs2" and splits_character(cut) else 1
 
     def make_vendor(self) -> kannel.FakeKannel:
         return kannel.FakeKannel(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.model.actions import DESK
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import Found, MarkedSet, SetName
+from bridge.storage.marked_sets import MarkedSet, SetMatch, SetName
 from bridge.tables import desk_state, line_state, threads
 from bridge.tables.threads import AGGREGATE
 from tests.bridge.engine.test_marked_facts import OTHER, PUT_BACK, again, aggregate, beside, hears, say, talk, told
@@ -38,7 +38,7 @@ async def is_right(harness: BridgeHarness) -> bool:
     aggregates = harness.marks.aggregates
     rows = await threads.aggregate_versions(harness.database)
     fresh = MarkedSet(SetName.AGGREGATES, database=harness.database, vault=harness.vault, crash=lambda _point: None)
-    return aggregates.is_intact and dict(aggregates.entries) == rows and await fresh.load(rows) is Found.AS_WRITTEN
+    return aggregates.is_intact and dict(aggregates.entries) == rows and await fresh.load(rows) is SetMatch.AS_WRITTEN
 
 
 async def test_a_row_that_is_put_back_while_the_line_runs_is_told_once(harness: BridgeHarness, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ async def test_a_row_that_is_put_back_while_the_line_runs_is_told_once(harness: 
     await say(harness, owner, "three", pages=1)
     assert len(told(harness, TOLD)) == 1
     harness = await again(harness, tmp_path, pages=2)
-    assert harness.marks_found[SetName.AGGREGATES] is Found.BEHIND
+    assert harness.marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
     await harness.close()
 
 
@@ -83,7 +83,7 @@ async def test_a_row_that_is_put_back_while_the_line_is_stopped_is_found(
     else:
         await beside(harness, PUT_BACK, owner, old)
     harness = await again(harness, tmp_path, pages=1)
-    assert harness.marks_found[SetName.AGGREGATES] is Found.BEHIND
+    assert harness.marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
     await hears(harness, TOLD)
     assert await behind(harness) == ["aggregates"]
     await harness.receive_text("still here", message_id="later")
@@ -96,7 +96,7 @@ async def test_a_row_that_is_deleted_while_the_line_is_stopped_is_found(harness:
     owner = await talk(harness)
     await beside(harness, "DELETE FROM thread WHERE id = $1", owner)
     harness = await again(harness, tmp_path, pages=1)
-    assert harness.marks_found[SetName.AGGREGATES] is Found.BEHIND
+    assert harness.marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
     await harness.close()
 
 
@@ -116,7 +116,7 @@ async def test_all_rows_put_back_together_are_found(harness: BridgeHarness, tmp_
         query = "UPDATE marked_set SET version = $1, mac = $2 WHERE name = 'aggregates'"
         await beside(harness, query, code["version"], code["mac"])
     harness = await again(harness, tmp_path, pages=1)
-    assert harness.marks_found[SetName.AGGREGATES] is Found.BEHIND
+    assert harness.marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
     await harness.close()
 
 
@@ -130,7 +130,7 @@ async def test_two_threads_whose_rows_change_places_are_found(harness: BridgeHar
     await beside(harness, PUT_BACK, other["id"], one["aggregate"])
     versions = await threads.aggregate_versions(harness.database)
     fresh = MarkedSet(SetName.AGGREGATES, database=harness.database, vault=harness.vault, crash=lambda _point: None)
-    assert await fresh.load(versions) is Found.BEHIND
+    assert await fresh.load(versions) is SetMatch.BEHIND
 
 
 async def test_a_line_of_an_earlier_version_begins_its_set_without_a_word(harness: BridgeHarness, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_line_of_an_earlier_version_begins_its_set_without_a_word(harnes
     await harness.vault.forget_mark("aggregates")
     for _ in range(2):
         harness = await again(harness, tmp_path)
-        assert harness.marks_found[SetName.AGGREGATES] is Found.AS_WRITTEN
+        assert harness.marks_found[SetName.AGGREGATES] is SetMatch.AS_WRITTEN
         await say(harness, owner, f"after {secrets.token_hex(4)}")
         assert await is_right(harness)
     assert told(harness, TOLD) == []
@@ -152,7 +152,7 @@ async def test_a_version_that_is_deleted_is_found(harness: BridgeHarness, tmp_pa
     await talk(harness)
     await beside(harness, "DELETE FROM marked_set WHERE name = 'aggregates'")
     harness = await again(harness, tmp_path, pages=1)
-    assert harness.marks_found[SetName.AGGREGATES] is Found.BEHIND
+    assert harness.marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
     await harness.close()
 
 

@@ -18,7 +18,7 @@ from bridge.runtime.phone_number import Phone
 from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import Found
+from bridge.storage.marked_sets import SetMatch
 from bridge.tables import clock_trust, line_state
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness, ManualClock
 
@@ -215,7 +215,7 @@ async def test_by_a_clock_that_was_behind_nothing_is_over_a_year_early(harness: 
         assert await harness.database.fetchval(f"SELECT {column}") == until
     assert [event.seconds for event in await told(harness, TimesAhead)] == [-YEAR]
     again = await harness.marks.suppression.load(dict(harness.marks.suppression.entries))
-    assert again is Found.AS_WRITTEN
+    assert again is SetMatch.AS_WRITTEN
 
 
 async def told(harness: BridgeHarness, kind: type) -> list[Any]:
@@ -245,7 +245,7 @@ async def test_a_line_that_was_begun_a_year_ahead_goes_on_by_the_right_clock(tmp
     assert [event.seconds for event in await told(again, ClockJumped)] == [-YEAR]
     assert await told(again, TimesAhead) == [], "not while a person has not said that the clock is right"
     await again.database.commit(clock_trust.trust)
-    with pytest.raises(module.ClockSetRight):
+    with pytest.raises(module.SystemClockCorrected):
         await timers.run_once()
     assert await clock_trust.is_distrusted(again.database), "nothing goes by its age before the times are right"
     again.clock.at += 10

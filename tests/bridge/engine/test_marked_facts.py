@@ -14,7 +14,7 @@ from bot.model.phone_locks import PhoneLocks, locked, locks_of
 from bot.model.thread_desk_events import Assigned
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import Found, SetName
+from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.tables import threads
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.threads import AGGREGATE
@@ -159,7 +159,7 @@ async def test_an_older_database_locks_what_it_has_and_says_how_to_go_on(harness
     await beside(harness, PUT_BACK, owner, before)
     await beside(harness, "DELETE FROM phone_lock")
     harness = await again(harness, tmp_path, pages=2)
-    assert harness.marks_found[SetName.LOCKS] is Found.BEHIND
+    assert harness.marks_found[SetName.LOCKS] is SetMatch.BEHIND
     message = await hears(harness, "Every conversation of before is locked")
     assert "quietline accept-facts locks" in message
     await say(harness, owner, "here I am", pages=2)
@@ -205,7 +205,7 @@ async def test_locks_of_before_there_was_a_mark_are_taken_from_the_threads(harne
     for name in SetName:
         await harness.vault.forget_mark(name.value)
     harness = await again(harness, tmp_path)
-    assert set(harness.marks_found.values()) == {Found.AS_WRITTEN}
+    assert set(harness.marks_found.values()) == {SetMatch.AS_WRITTEN}
     assert LockedPhones(marked=harness.marks.locks, vault=harness.vault).of(owner) == PhoneLocks(stopped=True)
     assert harness.marks.locks.is_intact
     assert harness.suppression.is_known

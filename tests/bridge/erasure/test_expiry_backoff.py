@@ -118,15 +118,15 @@ def test_a_room_waits_longer_each_time_and_is_told_of_at_growing_counts() -> Non
         if stuck.record_failure("!a", now, 0.0) is not None:
             told.append(number)
         wait = min(FIRST_WAIT * 2 ** min(number - 1, 16), MAX_WAIT)
-        assert stuck.backing_off(now + wait - 1) == ["!a"]
-        assert stuck.backing_off(now + wait) == []
+        assert stuck.rooms_in_backoff(now + wait - 1) == ["!a"]
+        assert stuck.rooms_in_backoff(now + wait) == []
         now += wait
     assert told == [count for count in ALERT_AT_FAILURES if count <= 100]
     stuck.record_answer("!a")
     assert stuck.record_failure("!a", now, 0.0) is None
-    assert stuck.backing_off(now + FIRST_WAIT) == []
+    assert stuck.rooms_in_backoff(now + FIRST_WAIT) == []
     stuck.record_failure("!b", now, 60.0)
-    assert stuck.backing_off(now + 59) == ["!b"]
+    assert stuck.rooms_in_backoff(now + 59) == ["!b"]
 
 
 def test_what_is_refused_is_not_put_off_with_its_room_and_ends_by_itself() -> None:
@@ -136,7 +136,7 @@ def test_what_is_refused_is_not_put_off_with_its_room_and_ends_by_itself() -> No
     for number in range(1, 101):
         told += [number] if stuck.record_refusal("!a", 1000.0 + number) is not None else []
         stuck.record_answer("!a")
-        assert stuck.backing_off(1000.0 + number) == []
+        assert stuck.rooms_in_backoff(1000.0 + number) == []
     assert told == [count for count in ALERT_AT_REFUSALS if count <= 100]
-    assert stuck.backing_off(1100.0 + FORGET_AFTER) == []
+    assert stuck.rooms_in_backoff(1100.0 + FORGET_AFTER) == []
     assert stuck.record_refusal("!a", 1101.0 + FORGET_AFTER) == 1101.0 + FORGET_AFTER

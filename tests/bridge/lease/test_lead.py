@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
-from bridge.lease.key_file_look import KeysNotRead, peek_age
+from bridge.lease.key_file_look import KeyFileUnreadable, peek_age
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
@@ -441,14 +441,14 @@ async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lea
         """Know of no change at first, and of one once no commit can be made; or fail then."""
         asked.append(1)
         if len(asked) % 4 == 0:
-            raise KeysNotRead(Busy("SQLITE_BUSY"))
+            raise KeyFileUnreadable(Busy("SQLITE_BUSY"))
         return 1 - len(asked) % 2
 
     copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes)
     stack.push_async_callback(copy.close)
 
     async def looked() -> bool | None:
-        with contextlib.suppress(KeysNotRead):
+        with contextlib.suppress(KeyFileUnreadable):
             assert await copy.try_once() is None
         return len(asked) >= 4 or None
 
@@ -509,14 +509,14 @@ async def test_who_let_go_leaves_it_to_others(
         return len(looks) > 1 or None
 
     monkeypatch.setattr(again, "_read", counted)
-    leaving = asyncio.create_task(again.leave_to_others(3600.0))
+    leaving = asyncio.create_task(again.wait_for_new_leader(3600.0))
     await wait_until("it has looked twice", looked_twice, every=0.02)
     assert not leaving.done()
     later = await other.try_once()
     assert later is not None
     await leaving
     await later.close()
-    await again.leave_to_others(0.1)
+    await again.wait_for_new_leader(0.1)
     last = await again.try_once()
     assert last is not None
     await last.close()

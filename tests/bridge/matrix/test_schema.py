@@ -49,7 +49,7 @@ class Devices:
 async def test_whose_session_began_again_is_owed_keys(tmp_path: Path) -> None:
     """The texter puppet's own database had noted two before the update: who is trusted still is owed keys, and both go."""
     row = "INSERT INTO matrix_anew (user_id, sender_key) VALUES ('{}', 'their key')"
-    before = (OLM, IDENTITY.until(4))
+    before = (OLM, IDENTITY.up_to(4))
     puppet = await migrated(tmp_path / "voice.db", (OLM, IDENTITY), before, row.format(ADA), row.format(BEA))
     main = make_database(tmp_path / "main.db")
     await main.open()
@@ -67,7 +67,7 @@ async def test_when_a_device_was_seen_last(tmp_path: Path) -> None:
     """The day that was noted before the update is the day that is told after it."""
     heard = "INSERT INTO matrix_heard (user_id, device_id, at_ms, spoke) VALUES ('{}', '{}', {}, TRUE)"
     rows = (heard.format(ADA, "A", DAY_MS), heard.format(ADA, "B", 2 * DAY_MS), heard.format(BEA, "C", DAY_MS))
-    database = await migrated(tmp_path / "main.db", (ROOMS,), (ROOMS.until(7),), *rows)
+    database = await migrated(tmp_path / "main.db", (ROOMS,), (ROOMS.up_to(7),), *rows)
     with beside(tmp_path / "main.db") as db:
         assert last_seen(db) == {ADA: 2 * DAY_MS, BEA: DAY_MS}
     await database.close()

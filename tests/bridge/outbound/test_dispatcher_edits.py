@@ -31,7 +31,7 @@ async def put(harness: BridgeHarness, name: str, ref: str, *, commits: bool = Tr
         return
     finally:
         harness.database.full = False
-    harness.outbox.placed(appended, DESK, item)
+    harness.outbox.enqueue(appended, DESK, item)
 
 
 async def texts_of_outbox(harness: BridgeHarness) -> list[str]:

@@ -69,7 +69,7 @@ async def test_a_homeserver_that_does_not_say_buries_nothing(harness: BridgeHarn
         compare_rooms=lambda: asked.append("compared"),
         notify_desk=AsyncMock(),
     )
-    assert await refusals.may_heal(task, Permanent(403, "M_FORBIDDEN"))
+    assert await refusals.must_retry(task, Permanent(403, "M_FORBIDDEN"))
     assert asked == ["compared"]
 
 

@@ -89,7 +89,7 @@ def by_todays_names(rows: Contents) -> Contents:
 async def dump(name: str, number: int) -> str:
     """Write a version as statements of SQL, with a row in every table."""
     with contextlib.closing(SqliteConnection(MEMORY)) as connection:
-        await migrate(connection, SETS[name].until(number))
+        await migrate(connection, SETS[name].up_to(number))
         master = connection.fetch("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
         lines = [" ".join(row["sql"].split()) for row in master]
         for table in contents(connection):

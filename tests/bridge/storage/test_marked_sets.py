@@ -18,7 +18,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import marked_sets
 from bridge.storage.database import Transaction, Value, Work, placeholders
 from bridge.storage.key_file import KeyFile
-from bridge.storage.marked_sets import Found, MarkedSet, Marks, SetName
+from bridge.storage.marked_sets import MarkedSet, Marks, SetMatch, SetName
 from bridge.storage.migrations import Migrations
 from bridge.storage.vault import Vault
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
@@ -51,7 +51,7 @@ class Files:
         self.dies_at: CrashPoint | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[MarkedSet, Found]]:
+    async def running(self) -> AsyncIterator[tuple[MarkedSet, SetMatch]]:
         """Start, and stop when the block ends."""
         keys = KeyFile(path=self.keys)
         await keys.open()
@@ -81,7 +81,7 @@ class Files:
         await self.database.commit(commit)
         await marked.close()
 
-    async def once(self, changes: Mapping[bytes, bytes | None] | None = None) -> tuple[Found, dict[bytes, bytes] | None]:
+    async def once(self, changes: Mapping[bytes, bytes | None] | None = None) -> tuple[SetMatch, dict[bytes, bytes] | None]:
         """Run once, with a change or none; return what was found, and the entries, None where they do not count."""
         async with self.running() as (marked, found):
             with contextlib.suppress(_Killed):
@@ -136,8 +136,8 @@ class Files:
 async def files(tmp_path: Path) -> Files:
     """Return a set with two entries, whose mark is settled; nothing runs."""
     made = Files(tmp_path)
-    assert await made.once({b"a": b"1"}) == (Found.AS_WRITTEN, {b"a": b"1"})
-    assert await made.once({b"b": b"2"}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
+    assert await made.once({b"a": b"1"}) == (SetMatch.AS_WRITTEN, {b"a": b"1"})
+    assert await made.once({b"b": b"2"}) == (SetMatch.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
     return made
 
 
@@ -156,17 +156,17 @@ async def files(tmp_path: Path) -> Files:
 async def test_what_is_written_beside_the_program_is_found(files: Files, statement: str, values: tuple[bytes, ...]) -> None:
     """A row or a version that was not written with the vault key: the set counts for nothing, at every start."""
     await files.beside(statement, *values)
-    assert await files.once() == (Found.BEHIND, None)
-    assert await files.once({b"c": b"4"}) == (Found.BEHIND, None), "nothing that is committed makes it whole"
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
+    assert await files.once({b"c": b"4"}) == (SetMatch.BEHIND, None), "nothing that is committed makes it whole"
+    assert await files.once() == (SetMatch.BEHIND, None)
 
 
 async def test_an_old_row_with_its_old_version_is_found(files: Files) -> None:
     """The whole of the main database as it was before one change: its version and code are right, and too old."""
     old = files.copy()
-    assert await files.once({b"b": None}) == (Found.AS_WRITTEN, {b"a": b"1"})
+    assert await files.once({b"b": None}) == (SetMatch.AS_WRITTEN, {b"a": b"1"})
     await files.put_back(old)
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
 
 
 async def test_a_running_line_does_not_read_what_was_written_beside_it(files: Files) -> None:
@@ -176,20 +176,20 @@ async def test_a_running_line_does_not_read_what_was_written_beside_it(files: Fi
         assert marked.get(b"a") == b"1"
         await files.change(marked, {b"c": b"3"})
         assert marked.get(b"a") == b"1"
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
 
 
 async def test_an_older_key_file_is_accepted_and_told(files: Files) -> None:
     """The database is ahead of its mark: it counts, once told, and the mark follows."""
     old = files.copy_keys()
-    assert await files.once({b"c": b"3"}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2", b"c": b"3"})
+    assert await files.once({b"c": b"3"}) == (SetMatch.AS_WRITTEN, {b"a": b"1", b"b": b"2", b"c": b"3"})
     newer = files.copy()
     files.put_keys_back(old)
     whole = {b"a": b"1", b"b": b"2", b"c": b"3"}
-    assert await files.once() == (Found.AHEAD, whole)
-    assert await files.once({b"c": None}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
+    assert await files.once() == (SetMatch.AHEAD, whole)
+    assert await files.once({b"c": None}) == (SetMatch.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
     await files.put_back(newer)
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
 
 
 async def test_a_key_file_without_marks_is_accepted_and_told(files: Files) -> None:
@@ -197,19 +197,19 @@ async def test_a_key_file_without_marks_is_accepted_and_told(files: Files) -> No
     old = files.copy()
     async with files.running():
         await files.vault.forget_mark(SetName.SUPPRESSION.value)
-    assert await files.once({b"b": None}) == (Found.AHEAD, {b"a": b"1"})
+    assert await files.once({b"b": None}) == (SetMatch.AHEAD, {b"a": b"1"})
     await files.put_back(old)
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
 
 
 async def test_a_person_accepts_a_set_as_it_stands(files: Files) -> None:
     """After `forget` and without its mark it is adopted, without a word; and so is a restored line's, which has neither."""
     await files.beside("DELETE FROM fact WHERE key = $1", b"b")
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
     async with files.running():
         await files.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.SUPPRESSION))
         await files.vault.forget_mark(SetName.SUPPRESSION.value)
-    assert await files.once() == (Found.AS_WRITTEN, {b"a": b"1"})
+    assert await files.once() == (SetMatch.AS_WRITTEN, {b"a": b"1"})
 
 
 @pytest.mark.parametrize("point", SYNCED)
@@ -220,10 +220,10 @@ async def test_a_death_between_the_two_files_is_no_attack(files: Files, point: C
     await files.once({b"b": None})
     files.dies_at = None
     stands = {b"a": b"1", b"b": b"2"} if point is CrashPoint.MARK_WRITTEN else {b"a": b"1"}
-    assert await files.once() == (Found.AS_WRITTEN, stands)
-    assert await files.once({b"c": b"3"}) == (Found.AS_WRITTEN, stands | {b"c": b"3"})
+    assert await files.once() == (SetMatch.AS_WRITTEN, stands)
+    assert await files.once({b"c": b"3"}) == (SetMatch.AS_WRITTEN, stands | {b"c": b"3"})
     await files.put_back(old)
-    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once() == (SetMatch.BEHIND, None)
 
 
 async def test_what_changes_nothing_costs_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +258,7 @@ async def test_a_commit_sees_its_own_change_and_others_do_not(files: Files) -> N
             await files.database.commit(fails)
         assert dict(marked.entries) == {b"a": b"1", b"b": b"2"}
         await files.change(marked, {b"a": None})
-    assert await files.once() == (Found.AS_WRITTEN, {b"b": b"2"})
+    assert await files.once() == (SetMatch.AS_WRITTEN, {b"b": b"2"})
 
 
 moves = st.lists(
@@ -284,7 +284,7 @@ def test_whatever_happened_before_what_stands_counts_and_what_is_older_does_not(
 async def _walk(directory: Path, moves: list[tuple[dict[bytes, bytes | None], CrashPoint | None]], back: int) -> None:
     files = Files(directory)
     stands: dict[bytes, bytes] = {}
-    assert await files.once() == (Found.AS_WRITTEN, stands)
+    assert await files.once() == (SetMatch.AS_WRITTEN, stands)
     copies = [(files.copy(), 0)]
     settled = 0
     for changes, dies_at in moves:
@@ -292,14 +292,14 @@ async def _walk(directory: Path, moves: list[tuple[dict[bytes, bytes | None], Cr
         after = {key: value for key, value in (stands | changes).items() if value is not None}
         changed = after != stands
         found, _ = await files.once(changes)
-        assert found is Found.AS_WRITTEN
+        assert found is SetMatch.AS_WRITTEN
         if not (changed and dies_at is CrashPoint.MARK_WRITTEN):
             stands = after
             settled += changed
         files.dies_at = None
-        assert await files.once() == (Found.AS_WRITTEN, stands)
+        assert await files.once() == (SetMatch.AS_WRITTEN, stands)
         copies.append((files.copy(), settled))
     copy, version = copies[min(back, len(copies) - 1)]
     await files.put_back(copy)
-    expected = (Found.AS_WRITTEN, stands) if version == settled else (Found.BEHIND, None)
+    expected = (SetMatch.AS_WRITTEN, stands) if version == settled else (SetMatch.BEHIND, None)
     assert await files.once() == expected

@@ -93,14 +93,14 @@ async def test_every_stored_version_is_brought_to_todays(place: PostgresPlace, n
     """Cut off before each statement of the next step nothing of it is kept; then all steps, every row is where it was."""
     known, fresh = SETS[name], PostgresPlace(place.url, f"{place.schema}_new")
     async with opened(place) as old, opened(fresh) as new:
-        await migrate(old, place, known.until(number))
+        await migrate(old, place, known.up_to(number))
         await fill(old)
         before, at = by_todays_names(await rows(old)), 0
         while number < known.latest:
             at += 1
             async with opened(place) as connection:
                 try:
-                    await migrate(Cut(connection, at=at), place, known.until(number + 1))
+                    await migrate(Cut(connection, at=at), place, known.up_to(number + 1))
                 except Unavailable:
                     assert await old.fetchval(f"SELECT version FROM {name}") == number  # noqa: S608 - a name of ours
                 else:

@@ -210,8 +210,8 @@ async def test_the_next_commit_begins_before_this_one_is_answered(database: Post
 
     def asks(number: int, *, fails: bool = False, calls: bool = False) -> Work[None]:
         async def work(transaction: Transaction) -> None:
-            before = database._underway
-            told.append(f"{number} begins" + (" early" if before and not before._performed.flight.done.done() else ""))
+            before = database._outcome_report
+            told.append(f"{number} begins" + (" early" if before and not before._sent_commit.flight.done.done() else ""))
             told.append((number, await transaction.fetchval("SELECT COUNT(*) FROM parent")))
             for _ in range(1 + fails):
                 await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
@@ -348,11 +348,11 @@ async def test_what_is_asked_at_one_moment_is_asked_together(database: PostgresD
         await reader.ask(query, 0)  # from here on each knows it
     first = [asyncio.create_task(database.fetchval(query, n)) for n in range(4)]
     await asyncio.sleep(0)
-    assert sorted(reader.asked for reader in database._readers) == [0, 0, 4]
+    assert sorted(reader.unanswered_count for reader in database._readers) == [0, 0, 4]
     await asyncio.sleep(0)
     later = asyncio.create_task(database.fetchval(query, 4))
     await asyncio.sleep(0)
-    assert sorted(reader.asked for reader in database._readers) == [0, 1, 4]
+    assert sorted(reader.unanswered_count for reader in database._readers) == [0, 1, 4]
     assert await asyncio.gather(*first, later) == list(range(5))
 
 

@@ -155,10 +155,14 @@ async def test_many_ask_at_once_and_each_has_its_own_answer(pipeline: PostgresPi
     assert isinstance(given_up, asyncio.CancelledError)
     again = [asyncio.create_task(pipeline.ask(divide, number)) for number in (2, 10)]
     await asyncio.sleep(0)
-    assert pipeline.asked == 2
+    assert pipeline.unanswered_count == 2
     again[0].cancel()
     assert [row[0] for row in await again[1]] == [10]
-    assert (await pipeline.ask("SELECT $1::TEXT WHERE FALSE", "x"), pipeline.asked, pipeline.is_closed) == ([], 0, False)
+    assert (await pipeline.ask("SELECT $1::TEXT WHERE FALSE", "x"), pipeline.unanswered_count, pipeline.is_closed) == (
+        [],
+        0,
+        False,
+    )
 
 
 async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipeline) -> None:

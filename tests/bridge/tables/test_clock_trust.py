@@ -163,7 +163,7 @@ async def test_the_doubt_ends_with_the_start_that_goes_by_the_right_clock(harnes
     machine.wall, machine.passed = machine.wall + 10, machine.passed + 10
     await harness.database.commit(lambda transaction: clock_trust.trust(transaction, offset=-YEAR))
     assert await clock_trust.is_distrusted(harness.database)
-    with pytest.raises(module.ClockSetRight):
+    with pytest.raises(module.SystemClockCorrected):
         await timers.run_once()
     assert await fired(harness) == []
     harness.clock.at, harness.clock.offset = machine.wall, 0.0

@@ -23,7 +23,7 @@ from bridge.tables.cross_table import inspection
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import beside, is_postgres, make_database
 
-BEFORE: Final = (schema.MIGRATIONS.until(7), OLM, IDENTITY.until(4), ROOMS.until(7), marked_sets.MIGRATIONS)
+BEFORE: Final = (schema.MIGRATIONS.up_to(7), OLM, IDENTITY.up_to(4), ROOMS.up_to(7), marked_sets.MIGRATIONS)
 HELD, FLOOD, ROOM, ADA = "held-thread", "flood-thread", "!held:example.org", "@ada:example.org"
 BODY: Final = json.dumps({"receipt": "c1", "what": "person"}, sort_keys=True, separators=(",", ":"))
 REACTION: Final = {"place": "thread", "sender": ADA, "event_id": "$tap", "key": "✅", "target": "", "trusted": True}

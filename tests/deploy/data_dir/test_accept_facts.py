@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.model.actions import DESK
-from bridge.storage.marked_sets import Found, SetName
+from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.tables import lease_table, line_state
 from deploy.backup.migrate import migrate
@@ -59,11 +59,11 @@ async def starts(line: LineDirectory) -> BridgeHarness:
 async def test_a_set_is_taken_as_it_stands(line: LineDirectory) -> None:
     """Behind at each start until the command; whole at the next. The other sets keep their marks."""
     for _ in range(2):
-        assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
+        assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
     told = await accept(line, "suppression")
     assert (told.exit_code, "the next start takes it as it stands" in told.stdout) == (0, True)
     for _ in range(2):
-        assert set((await starts(line)).marks_found.values()) == {Found.AS_WRITTEN}
+        assert set((await starts(line)).marks_found.values()) == {SetMatch.AS_WRITTEN}
 
 
 async def test_confirmed_identities_are_forgotten(line: LineDirectory) -> None:
@@ -82,7 +82,7 @@ def facts_row(line: LineDirectory) -> CheckResult:
         return check_marked_facts(db)
 
 
-async def run_once(line: LineDirectory, texts: list[str], *, pages: int = 0) -> Found:
+async def run_once(line: LineDirectory, texts: list[str], *, pages: int = 0) -> SetMatch:
     """Start, have the phone text, stop; returns how the aggregates were found. `pages`: calls to who is on call."""
     harness = BridgeHarness(line.layout.bridge)
     await harness.open()
@@ -112,17 +112,17 @@ async def test_aggregates_are_taken_as_they_stand(tmp_path: Path, what: str) -> 
         await line.execute(PUT_BACK if what == "thread" else PUT_BACK_DESK, owner if what == "thread" else DESK, old)
         await line.harness.close()
 
-        assert await run_once(line, [], pages=1) is Found.BEHIND
+        assert await run_once(line, [], pages=1) is SetMatch.BEHIND
         row = facts_row(line)
         assert (row.ok, "aggregates" in row.what, "accept-facts" in row.do) == (False, True, True)
-        assert (await starts(line)).marks_found[SetName.AGGREGATES] is Found.BEHIND
+        assert (await starts(line)).marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
         told = await accept(line, "aggregates")
         assert (told.exit_code, told.stdout) == (0, "aggregates: the next start takes it as it stands.\n")
         for number in range(2):
-            assert await run_once(line, [f"after {number}"], pages=1) is Found.AS_WRITTEN
+            assert await run_once(line, [f"after {number}"], pages=1) is SetMatch.AS_WRITTEN
             assert facts_row(line).ok
         harness = await starts(line)
-        assert set(harness.marks_found.values()) == {Found.AS_WRITTEN}
+        assert set(harness.marks_found.values()) == {SetMatch.AS_WRITTEN}
         with offline.read_transaction(line.config) as db:
             assert db.fetchval("SELECT COUNT(*) FROM audit WHERE kind = 'accept_facts'") == 1
 
@@ -133,7 +133,7 @@ async def test_the_line_must_be_stopped(line: LineDirectory) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         told = await accept(line, "suppression")
     assert (told.exit_code, "stop it first" in told.stderr) == (2, True)
-    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
+    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
 
 
 @pytest.mark.parametrize("facts", ["suppression", "keys"])
@@ -144,7 +144,7 @@ async def test_a_missing_file_of_keys_is_not_made(line: LineDirectory, facts: st
     told = await accept(line, facts)
     assert (told.exit_code, f"{keys}: missing" in told.stderr, keys.exists()) == (2, True, False)
     kept.rename(keys)
-    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
+    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
     with offline.read_transaction(line.config) as db:
         assert line_state.peek(db, line_state.KEYS_LOST) is None
 
@@ -180,9 +180,9 @@ async def test_a_command_that_was_interrupted_is_done_again(line: LineDirectory,
     with monkeypatch.context() as patched:
         patched.setattr("bridge.storage.vault.Vault.forget_mark", forgets)
         assert (await accept(line, "suppression")).exit_code != 0
-    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
+    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
     assert (await accept(line, "suppression")).exit_code == 0
-    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.AS_WRITTEN
+    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.AS_WRITTEN
 
 
 async def test_lost_keys_are_noted_for_the_next_start(line: LineDirectory) -> None:

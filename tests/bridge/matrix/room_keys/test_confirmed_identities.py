@@ -20,7 +20,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.storage.database import Transaction, placeholders
-from bridge.storage.marked_sets import Found
+from bridge.storage.marked_sets import SetMatch
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -245,7 +245,7 @@ async def test_a_confirmation_of_before_that_is_put_back_is_none(
     await rig.stop()
     await rig.start(run=False)
     rig.matrix.devices._trust_on_first_use = False
-    assert rig.confirmed_found is Found.BEHIND
+    assert rig.confirmed_found is SetMatch.BEHIND
     assert not await trusts(rig, ada.mxid)
     for beside in (False, True):  # the homeserver says which identity is the newest; then the technician confirms it
         if beside:
