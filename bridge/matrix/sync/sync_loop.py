@@ -52,6 +52,9 @@ MAX_PAUSE: Final = 1.0
 """The most seconds between two syncs: see `_pause_after`."""
 MAX_PAUSE_WHEN_URGENT: Final = 0.25
 """The same while an undo window is open: a redaction that waits here must not come too late."""
+MOST_ROLLBACKS: Final = 3
+"""Rollbacks in a row before the homeserver is synced: one that stores the mark of a rollback and does not return it would
+otherwise never be synced."""
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 500
 
@@ -166,7 +169,9 @@ class SyncLoop:
     async def _look_for_rollback(self) -> None:
         rollback = await self._find_rollback()
         # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
-        while rollback is not None and (self._heard_until is None or (self._is_marked and not rollback.noted)):
+        for _ in range(MOST_ROLLBACKS):
+            if rollback is None or (self._heard_until is not None and (rollback.noted or not self._is_marked)):
+                break
             self._heard_until = None
             self._is_marked = await self._rolled_back(rollback)
             self._heard_until = rollback.heard_until

@@ -73,6 +73,7 @@ class ScriptedHomeserver:
     ahead: float = 0.0
     date: str | None = None
     account_data: dict[str, Any] = field(default_factory=dict)
+    forgets_account_data: bool = False
     requests: list[RecordedRequest] = field(default_factory=list)
     _answered: dict[str, str] = field(default_factory=dict)
     _one_time_keys: dict[str, str] = field(default_factory=dict)
@@ -204,7 +205,8 @@ class ScriptedHomeserver:
 
     def _account_data(self, asked: RecordedRequest, name: str) -> web.Response:
         if asked.method == "PUT":
-            self.account_data[name] = asked.body
+            if not self.forgets_account_data:
+                self.account_data[name] = asked.body
             return web.json_response({})
         kept = self.account_data.get(name)
         return _refusal(404, "M_NOT_FOUND") if kept is None else web.json_response(kept)

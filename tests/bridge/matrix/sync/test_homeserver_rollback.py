@@ -14,6 +14,7 @@ from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
+from bridge.matrix.sync.sync_loop import MOST_ROLLBACKS
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -326,6 +327,16 @@ async def test_one_that_takes_no_mark_is_heard(rig: Rig, server: ScriptedHomeser
     server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, ada.room_message(ROOM, "new"))})
     await one_turn(rig)
     assert (bodies(rig.events), rig.rollbacks) == (["new"], 1)
+
+
+async def test_a_homeserver_that_never_returns_the_mark_is_heard(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Nothing tells it from one that is put back again and again: the work is done three times, and then it is heard."""
+    ada, one, two = await heard(rig, server)
+    server.forgets_account_data = True
+    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
+    server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, ada.room_message(ROOM, "new"))})
+    await one_turn(rig)
+    assert (bodies(rig.events), rig.rollbacks) == (["new"], MOST_ROLLBACKS)
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
