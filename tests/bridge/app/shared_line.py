@@ -57,14 +57,14 @@ class BridgeProcess:
         """Wait until it says that it takes webhooks."""
         await self._answers("/accepting", (200, ""))
 
-    async def _answers(self, path: str, wanted: tuple[int, str]) -> None:
+    async def _answers(self, path: str, expected: tuple[int, str]) -> None:
         async def answered() -> bool | None:
             assert self.process.returncode is None, self.words
             with contextlib.suppress(aiohttp.ClientError):
-                return (await ask(self.port, path)) == wanted or None
+                return (await ask(self.port, path)) == expected or None
             return None
 
-        await wait_until(f"{path} is {wanted[0]}", answered, every=0.05)
+        await wait_until(f"{path} is {expected[0]}", answered, every=0.05)
 
 
 async def ask(at: int, path: str, method: str = "GET") -> tuple[int, str]:
@@ -104,16 +104,16 @@ class SharedLine(Papers):
     @contextlib.asynccontextmanager
     async def process(self, *options: str, data_dir: Path | None = None) -> AsyncIterator[BridgeProcess]:
         """Run another bridge of it as a process, by the command; it is told to stop when the block ends."""
-        kept, config = self.raw["data_dir"], self.path.with_name(f"config-{secrets.token_hex(4)}.yaml")
-        self.raw["data_dir"] = str(data_dir or kept)
-        made = self.config()
+        previous, config = self.raw["data_dir"], self.path.with_name(f"config-{secrets.token_hex(4)}.yaml")
+        self.raw["data_dir"] = str(data_dir or previous)
+        bridge_config = self.config()
         shutil.copyfile(self.path, config)
-        self.raw["data_dir"] = kept
+        self.raw["data_dir"] = previous
         said = config.with_suffix(".log")
         words = (sys.executable, "-P", "-m", "deploy", "bridge", "--config", str(config), *options)
         with said.open("wb") as output:
             process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=output, stderr=output)
-        running = BridgeProcess(process, made.listen.port, said)
+        running = BridgeProcess(process, bridge_config.listen.port, said)
         try:
             yield running
             if process.returncode is None:
@@ -150,13 +150,13 @@ class SharedLine(Papers):
 
 async def shared_line(directory: Path, postgres_server: PostgresServer) -> SharedLine:
     """Make one, with a database of its own on the server."""
-    made = SharedLine(directory)
-    made.ends = []
+    line = SharedLine(directory)
+    line.ends = []
     server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
-    made.write("database_url", server)
-    made.raw["database"] = {"url_file": made.file("database_url")}
+    line.write("database_url", server)
+    line.raw["database"] = {"url_file": line.file("database_url")}
     (directory / "bridge").mkdir()
-    return made
+    return line
 
 
 def shorten_leases(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,9 +67,9 @@ async def test_whatever_ends_the_syncing_of_a_database_ends_the_bridge(
         monkeypatch.setattr(database._wal, "sync", fails)
         with contextlib.suppress(Unavailable):
             await database.commit(nothing)
-        with pytest.raises(ExceptionGroup) as ended:
+        with pytest.raises(ExceptionGroup) as failure:
             await running
-        assert ended.group_contains(RuntimeError, match="new thread")
+        assert failure.group_contains(RuntimeError, match="new thread")
 
 
 async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,14 +124,14 @@ async def test_a_running_bridge_fetches_its_calendar_from_the_public_network_alo
     async with server(tmp_path, answer) as there:
         address.write_text(there.url, encoding="utf-8")
         address.chmod(0o600)
-        found = partial(fetch, resolver=Resolver("127.0.0.1"), tls=there.tls)
-        found = partial(found, allowed="127.0.0.1".__eq__) if public else found
+        fetcher = partial(fetch, resolver=Resolver("127.0.0.1"), tls=there.tls)
+        fetcher = partial(fetcher, allowed="127.0.0.1".__eq__) if public else fetcher
 
         def named(settings: ShiftCalendar) -> AddressSource:
             source = source_of(settings)
             assert isinstance(source, AddressSource)
             assert source.fetch is fetch
-            return AddressSource(source.file, fetch=found, every=0.01, again=0.01, alert_after=0.0)
+            return AddressSource(source.file, fetch=fetcher, every=0.01, again=0.01, alert_after=0.0)
 
         monkeypatch.setattr(module, "source_of", named)
 
@@ -186,10 +186,10 @@ async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     async with AsyncExitStack() as stack:
         papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
         bridge = await start(papers, stack)
-        with pytest.raises(ExceptionGroup) as ended:
+        with pytest.raises(ExceptionGroup) as failure:
             await bridge.run()
-    assert ended.group_contains(TokenRefused) == heals
-    assert ended.group_contains(CannotStart, match=r"as_token: the homeserver refuses") != heals
+    assert failure.group_contains(TokenRefused) == heals
+    assert failure.group_contains(CannotStart, match=r"as_token: the homeserver refuses") != heals
 
 
 @pytest.mark.parametrize(
@@ -209,27 +209,27 @@ async def test_a_synapse_that_is_too_old_ends_the_start(
     caplog.set_level(logging.INFO)
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = free_ports()
-    asked = asyncio.Event()
+    was_asked = asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:
         if not request.path.endswith("/versions"):
-            asked.set()
+            was_asked.set()
         return web.json_response({"errcode": "M_UNKNOWN"}, status=500, headers={"Server": server})
 
     async with AsyncExitStack() as stack:
         url = papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
         bridge = await start(papers, stack)
         running = asyncio.create_task(bridge.run())
-        waiting = asyncio.create_task(asked.wait())
+        waiting = asyncio.create_task(was_asked.wait())
         await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
         assert running.done() == too_old
         running.cancel()
         waiting.cancel()
-        (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
+        (failure, _) = await asyncio.gather(running, waiting, return_exceptions=True)
     assert ("homeserver.newer_than_tested" in caplog.text) == (server == "Synapse/9.0")
     if too_old:
-        assert isinstance(ended, ExceptionGroup)
-        (problem,) = _problems(ended)
+        assert isinstance(failure, ExceptionGroup)
+        (problem,) = _problems(failure)
         assert f"{url}: Synapse {server[8:].rpartition('.')[0]} is too old" in problem
         assert "1.155" in problem
 
@@ -276,9 +276,9 @@ async def test_an_ordered_stop_is_no_death(tmp_path: Path) -> None:
 
     def told() -> RunHistory:
         with snapshot(load(papers.path).data_dir / "main.db") as db:
-            found = RunHistory.parse(line_state.peek(db, line_state.RUNS))
-        assert found is not None
-        return found
+            history = RunHistory.parse(line_state.peek(db, line_state.RUNS))
+        assert history is not None
+        return history
 
     await run()
     assert (told().running, told().deaths) == (False, ())

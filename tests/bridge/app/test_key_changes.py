@@ -65,9 +65,9 @@ async def closed(line: Line) -> None:
 
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    made = await opened(tmp_path)
-    yield made
-    await closed(made)
+    running = await opened(tmp_path)
+    yield running
+    await closed(running)
 
 
 async def test_whatever_is_committed_notes_what_it_may_rest_on(line: Line) -> None:
@@ -146,8 +146,8 @@ async def test_many_at_once(line: Line) -> None:
 
         await line.database.commit(work)
 
-    ended = await asyncio.gather(*(begin(n) for n in range(40)), return_exceptions=True)
-    assert [type(each) for each in ended if each is not None] == [ValueError]
+    results = await asyncio.gather(*(begin(n) for n in range(40)), return_exceptions=True)
+    assert [type(each) for each in results if each is not None] == [ValueError]
     assert await line.noted() == line.keys.changes == 40
 
 

@@ -43,11 +43,11 @@ async def start(papers: Papers, *, take_over: bool = False) -> None:
 @pytest.fixture
 async def papers(tmp_path: Path) -> Papers:
     """Make a line that was started once."""
-    made = Papers(tmp_path)
-    made.raw["listen"]["port"] = free_ports()
+    line_papers = Papers(tmp_path)
+    line_papers.raw["listen"]["port"] = free_ports()
     (tmp_path / "bridge").mkdir()
-    await start(made)
-    return made
+    await start(line_papers)
+    return line_papers
 
 
 async def begin(papers: Papers, owner: str) -> None:
@@ -81,7 +81,7 @@ async def test_a_damaged_fact_of_the_line_ends_no_start(papers: Papers, value: s
     await start(papers)
     with contextlib.closing(SqliteConnection(main_file)) as connection:
         stands = {name: line_state.peek(connection, name) for name in names}
-    assert [name for name, found in stands.items() if found == value] == []
+    assert [name for name, fact in stands.items() if fact == value] == []
     assert stands[line_state.CARRIER_WATERMARK] == "1"
 
 
@@ -108,7 +108,7 @@ async def test_what_is_whole_is_left(papers: Papers) -> None:
 async def test_a_lost_file_is_named_and_not_made_anew(papers: Papers, lost: str, other: str) -> None:
     """It says which is missing and what `restore` does; no empty one stands where the right one is to be put back."""
     path = papers.directory / "bridge" / lost
-    kept = (papers.directory / "bridge" / other).read_bytes()
+    content = (papers.directory / "bridge" / other).read_bytes()
     delete(path)
     with pytest.raises(CannotStart) as refused:
         await start(papers)
@@ -117,7 +117,7 @@ async def test_a_lost_file_is_named_and_not_made_anew(papers: Papers, lost: str,
     assert "quietline restore" in problem
     assert not path.exists()
     if other == "keys.db":
-        assert (papers.directory / "bridge" / other).read_bytes() == kept
+        assert (papers.directory / "bridge" / other).read_bytes() == content
 
 
 @pytest.mark.parametrize("emptied", [True, False], ids=["a file without keys", "keys of another line"])
@@ -247,21 +247,21 @@ async def test_a_newer_program_wrote_it(papers: Papers) -> None:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what the person on call was told."""
-    made: list[str] = []
+    messages: list[str] = []
 
     async def call(
         _on_call: object, _http: object, *, message: str, before_bytes: object
     ) -> AsyncIterator[tuple[str, bool]]:
         assert before_bytes is None
-        made.append(message)
+        messages.append(message)
         yield "webhook", True
 
     monkeypatch.setattr(pager, "_calls", call)
-    return made
+    return messages
 
 
 @pytest.mark.parametrize(
-    ("error", "said", "told"),
+    ("error", "said", "message"),
     [
         (CannotStart(["/keys.db: missing"]), "keys.db: missing", pager.MESSAGE),
         (ExceptionGroup("", [CannotStart(["/as_token: refused"])]), "as_token: refused", pager.MESSAGE),
@@ -280,20 +280,20 @@ def test_the_process_says_it_and_ends_with_2(
     calls: list[str],
     error: Exception,
     said: str,
-    told: str,
+    message: str,
 ) -> None:
     """The code says that another start cannot help; who is on call is called, once an hour where it is started again."""
-    made = Papers(tmp_path)
+    line_papers = Papers(tmp_path)
 
     async def refuse(**_options: object) -> None:
         raise error
 
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
-    assert main.main(made.save()) == main.EXIT_USAGE
-    assert main.main(made.save()) == main.EXIT_USAGE
+    assert main.main(line_papers.save()) == main.EXIT_USAGE
+    assert main.main(line_papers.save()) == main.EXIT_USAGE
     assert said in capfd.readouterr().err
-    assert calls == [told]
+    assert calls == [message]
 
 
 @pytest.mark.parametrize("rehearsal", [False, True], ids=["real", "rehearsal"])
@@ -306,8 +306,8 @@ def test_a_second_bridge_tells_once_that_it_was_refused(
     rehearsal: bool,
 ) -> None:
     """However often it is started, and whoever watches its unit, none is called to the desk. A rehearsal tells nobody."""
-    made = Papers(tmp_path)
-    config = load(made.save())
+    line_papers = Papers(tmp_path)
+    config = load(line_papers.save())
     line = config.line.model_copy(update={"rehearsal": rehearsal})
     monkeypatch.setattr(main, "load", lambda _path: config.model_copy(update={"lines": (line,)}))
     now = time.time()
@@ -318,11 +318,11 @@ def test_a_second_bridge_tells_once_that_it_was_refused(
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
     monkeypatch.setattr(main, "_load_pack", lambda _config, **_options: None)  # an agency's own words are reviewed
-    called = made.directory / "bridge" / pager.LAST_CALL
+    called = line_papers.directory / "bridge" / pager.LAST_CALL
     for hours in range(0, 48, 6):
         monkeypatch.setattr(time, "time", lambda at=now + hours * 3600: at)
         called.unlink(missing_ok=True)
-        assert main.main(made.path) == main.EXIT_USAGE
+        assert main.main(line_papers.path) == main.EXIT_USAGE
         assert called.exists(), "`quietline alarm failed` would call somebody to the desk"
     assert "start this one with --take-over" in capfd.readouterr().err
     assert calls == ([] if rehearsal else [pager.SECOND_MESSAGE])

@@ -56,14 +56,14 @@ class Line(Papers):
 
 @pytest.fixture
 async def line(tmp_path: Path, postgres_server: PostgresServer) -> Line:
-    made = Line(tmp_path)
-    made.server, made.database = postgres_server, f"line_{secrets.token_hex(6)}"
-    made.write("database_url", await make_line_database(made.database, postgres_server.url("postgres")))
-    made.raw["database"] = {"url_file": made.file("database_url")}
-    made.raw["listen"]["port"] = free_ports()
+    postgres_line = Line(tmp_path)
+    postgres_line.server, postgres_line.database = postgres_server, f"line_{secrets.token_hex(6)}"
+    postgres_line.write("database_url", await make_line_database(postgres_line.database, postgres_server.url("postgres")))
+    postgres_line.raw["database"] = {"url_file": postgres_line.file("database_url")}
+    postgres_line.raw["listen"]["port"] = free_ports()
     (tmp_path / "bridge").mkdir()
-    await made.start()
-    return made
+    await postgres_line.start()
+    return postgres_line
 
 
 async def test_a_line_starts_again_and_has_no_file_but_its_keys(line: Line) -> None:
@@ -84,11 +84,11 @@ async def test_a_second_bridge_does_not_start(line: Line, monkeypatch: pytest.Mo
 
 async def test_keys_and_database_belong_together(line: Line) -> None:
     """A lost `keys.db` is not made again, keys without their database make none, a file not moved is not left out."""
-    keys, kept = line.directory / "bridge" / "keys.db", line.directory / "kept.db"
-    keys.rename(kept)
+    keys, backup = line.directory / "bridge" / "keys.db", line.directory / "kept.db"
+    keys.rename(backup)
     assert (await line.refusal()).startswith(f"{keys}: missing")
     assert not keys.exists()
-    kept.rename(keys)
+    backup.rename(keys)
     line.write("database_url", await make_line_database(f"{line.database}_empty", line.server.url("postgres")))
     assert "has nothing of this line" in await line.refusal()
     (line.directory / "bridge" / "main.db").touch()
@@ -117,12 +117,12 @@ def test_what_the_process_ends_with(
     tmp_path: Path, postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """2 where starting again cannot help, 1 where it may."""
-    made = Papers(tmp_path)
-    made.raw["database"] = {"url_file": made.file("database_url")}
-    made.write("database_url", postgres_server.url("nowhere"))
-    assert main.main(made.save()) == main.EXIT_USAGE
-    made.write("database_url", "postgresql://quietline:no%20secret@127.0.0.1:1/line")
-    assert main.main(made.save()) == main.EXIT_PROBLEMS
+    papers = Papers(tmp_path)
+    papers.raw["database"] = {"url_file": papers.file("database_url")}
+    papers.write("database_url", postgres_server.url("nowhere"))
+    assert main.main(papers.save()) == main.EXIT_USAGE
+    papers.write("database_url", "postgresql://quietline:no%20secret@127.0.0.1:1/line")
+    assert main.main(papers.save()) == main.EXIT_PROBLEMS
     said = capsys.readouterr().err
     assert "no database of that name" in said
     assert "does not answer" in said
@@ -144,13 +144,13 @@ def test_what_the_process_ends_with(
 )
 def test_a_url_is_checked_and_not_shown(tmp_path: Path, url: str, says: str) -> None:
     """Over networks of others only with a server that proves who it is; the password is in no sentence."""
-    made = Papers(tmp_path)
-    made.raw["database"] = {"url_file": made.file("database_url")}
-    made.write("database_url", url)
+    papers = Papers(tmp_path)
+    papers.raw["database"] = {"url_file": papers.file("database_url")}
+    papers.write("database_url", url)
     with pytest.raises(ConfigError) as refused:
-        load(made.save())
+        load(papers.save())
     [problem] = refused.value.problems
     assert says in problem
     assert "secret@" not in problem.replace("USER:PASSWORD@", "")
-    made.write("database_url", "postgresql://quietline:secret@db.example.net/line?sslmode=verify-full")
-    assert load(made.save()).database is not None
+    papers.write("database_url", "postgresql://quietline:secret@db.example.net/line?sslmode=verify-full")
+    assert load(papers.save()).database is not None

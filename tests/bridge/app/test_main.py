@@ -20,11 +20,11 @@ from policies.pack import unreviewed
 
 
 @pytest.mark.parametrize(
-    ("raised", "ended"),
+    ("raised", "reason"),
     [(SystemClockCorrected, main._EndReason.CLOCK_SET_RIGHT), (HandoverRequested, main._EndReason.HANDED_OVER)],
 )
 async def test_a_run_says_why_it_ended(
-    raised: type[Exception], ended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raised: type[Exception], reason: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that is right now ends a run in order, like a wish that another lead; neither is a failure."""
 
@@ -37,7 +37,7 @@ async def test_a_run_says_why_it_ended(
     monkeypatch.setattr(Bridge, "open", opened)
     config: Any = SimpleNamespace(database_url=None)
     pack: Any = None
-    assert await main._run_until_stopped(config, pack, never_crash, tmp_path, take_over=False, handed_over=False) is ended
+    assert await main._run_until_stopped(config, pack, never_crash, tmp_path, take_over=False, handed_over=False) is reason
 
 
 def test_a_real_line_needs_reviewed_words(tmp_path: Path) -> None:
@@ -54,11 +54,11 @@ def test_a_real_line_needs_reviewed_words(tmp_path: Path) -> None:
 def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not leave the lead to another for that, and what a person said once (`--take-over`) is not said again."""
     ends = [main._EndReason.CLOCK_SET_RIGHT, main._EndReason.HANDED_OVER, main._EndReason.STOPPED]
-    asked: list[tuple[bool, bool]] = []
+    options: list[tuple[bool, bool]] = []
 
     async def run(*_parts: Any, take_over: bool, handed_over: bool) -> Any:
-        asked.append((take_over, handed_over))
-        return ends[len(asked) - 1]
+        options.append((take_over, handed_over))
+        return ends[len(options) - 1]
 
     config = SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None)
     monkeypatch.setattr(main, "load", lambda _path: config)
@@ -69,4 +69,4 @@ def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
     monkeypatch.setattr(main, "_run_until_stopped", run)
     assert main.main(tmp_path / "config.yaml", take_over=True) == main.EXIT_OK
-    assert asked == [(True, False), (False, False), (False, True)]
+    assert options == [(True, False), (False, False), (False, True)]

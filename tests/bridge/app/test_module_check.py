@@ -35,13 +35,13 @@ async def test_a_missing_module_is_told_once_a_day_while_it_lasts(
     harness: BridgeHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At the first look, not at each; a day later once more; not of a homeserver that is away; at once when lost again."""
-    module, told = FakeModule(), []
+    module, counts = FakeModule(), []
     check = ModuleCheck(harness.services, module_client=cast("ModuleClient", module))
 
     async def look(fails: Exception | None) -> None:
         module.fails = fails
         assert await check.run_once() == LOOK_SECONDS
-        told.append(await harness.count("inbox"))
+        counts.append(await harness.count("inbox"))
 
     with caplog.at_level(logging.INFO, logger="quietline"):
         await look(None)
@@ -55,7 +55,7 @@ async def test_a_missing_module_is_told_once_a_day_while_it_lasts(
     harness.clock.at += TELL_SECONDS + 1
     for fails in (NOT_LOADED, None, NOT_LOADED):
         await look(fails)
-    assert told == [0, 1, 1, 2, 2, 3]
+    assert counts == [0, 1, 1, 2, 2, 3]
 
 
 async def test_the_desk_is_told_where_to_look_and_somebody_is_called(harness: BridgeHarness) -> None:
@@ -76,13 +76,13 @@ async def test_what_the_module_cannot_vouch_for_is_told_once(
     harness: BridgeHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The desk hears of what is new and lasts a minute, the log has each look; what is put right is over."""
-    module, told = FakeModule(), []
+    module, counts = FakeModule(), []
     check = ModuleCheck(harness.services, module_client=cast("ModuleClient", module))
 
     async def look(*problems: str, again: bool = False) -> None:
         module.problems = problems
         assert await check.run_once() == (AGAIN_SECONDS if again else LOOK_SECONDS)
-        told.append(await harness.count("inbox"))
+        counts.append(await harness.count("inbox"))
 
     with caplog.at_level(logging.INFO, logger="quietline"):
         await look(SETTING, again=True)
@@ -101,7 +101,7 @@ async def test_what_the_module_cannot_vouch_for_is_told_once(
     # A damaged note ends nothing: it is told once more.
     await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.MODULE_PROBLEMS, "{"))
     await look()
-    assert told == [0, 1, 1, 1, 2, 2, 2, 2, 2, 3, 4]
+    assert counts == [0, 1, 1, 1, 2, 2, 2, 2, 2, 3, 4]
 
 
 async def test_the_desk_is_told_of_it_and_nobody_is_called(harness: BridgeHarness) -> None:

@@ -42,8 +42,8 @@ async def wait(config: Config, stack: AsyncExitStack) -> None:
 @pytest.fixture(params=[lead, wait], ids=["leader", "standby"])
 def start(request: pytest.FixtureRequest) -> Start:
     """Return what listens."""
-    found: Start = request.param
-    return found
+    starter: Start = request.param
+    return starter
 
 
 @pytest.fixture

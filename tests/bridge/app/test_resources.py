@@ -61,21 +61,21 @@ class Listener:
 
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
-    async with Listener().listening() as made:
-        yield made
+    async with Listener().listening() as server:
+        yield server
 
 
 @pytest.fixture
 async def mail() -> AsyncIterator[MailServer]:
-    async with MailServer() as made:
-        yield made
+    async with MailServer() as server:
+        yield server
 
 
 @pytest.fixture
 async def line(tmp_path: Path, postgres_server: PostgresServer, listener: Listener, mail: MailServer) -> SharedLine:
-    made = await shared_line(tmp_path, postgres_server)
-    made.line["carrier"]["api_base"] = listener.url
-    made.line["on_call"] = {
+    shared = await shared_line(tmp_path, postgres_server)
+    shared.line["carrier"]["api_base"] = listener.url
+    shared.line["on_call"] = {
         "email": {
             "host": "127.0.0.1",
             "port": mail.port,
@@ -84,7 +84,7 @@ async def line(tmp_path: Path, postgres_server: PostgresServer, listener: Listen
             "to": ["one@agency.example"],
         }
     }
-    return made
+    return shared
 
 
 def ways_out(bridge: Bridge, listener: Listener) -> dict[str, Callable[[], Awaitable[object]]]:
@@ -150,20 +150,20 @@ async def test_a_new_leader_sends_no_text_before_that(line: SharedLine, monkeypa
     """The bridge itself waits for it, and takes no text from the outbox meanwhile."""
     async with AsyncExitStack() as stack:
         bridge = await line.lead(line.config(), stack)
-        lead, ended, asked, begun = bridge._resources.lead, asyncio.Event(), asyncio.Event(), list[str]()
+        lead, may_send, is_waiting, transports = bridge._resources.lead, asyncio.Event(), asyncio.Event(), list[str]()
 
         async def wait() -> None:
-            asked.set()
-            await ended.wait()
+            is_waiting.set()
+            await may_send.wait()
 
         async def run(transport: str, _perform: object) -> None:
-            begun.append(transport)
+            transports.append(transport)
 
         monkeypatch.setattr(lead, "wait_for_former_requests", wait)
         monkeypatch.setattr(bridge.outbox, "run", run)
         sending = asyncio.create_task(bridge._send_texts())
-        await asyncio.wait((sending, asyncio.create_task(asked.wait())), return_when=asyncio.FIRST_COMPLETED)
-        assert (asked.is_set(), begun) == (True, [])
-        ended.set()
+        await asyncio.wait((sending, asyncio.create_task(is_waiting.wait())), return_when=asyncio.FIRST_COMPLETED)
+        assert (is_waiting.is_set(), transports) == (True, [])
+        may_send.set()
         await sending
-        assert begun == ["carrier"]
+        assert transports == ["carrier"]

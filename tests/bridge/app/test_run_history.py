@@ -26,14 +26,14 @@ async def test_a_start_that_follows_no_stop_is_a_death(tmp_path: Path) -> None:
     assert await told() == RunHistory(first=100.0)
     await record_start(harness.database, 300.0)
     await record_start(harness.database, 400.0)
-    found = await told()
+    history = await told()
     harness.database.full = True
     await record_start(harness.database, 500.0)
     await record_stop(harness.database)
     harness.database.full = False
-    assert await told() == found == RunHistory(first=100.0, deaths=(300.0, 400.0))
-    assert found is not None
-    assert (found.deaths_since(299.0), found.deaths_since(300.0), found.deaths_since(400.0)) == (2, 1, 0)
+    assert await told() == history == RunHistory(first=100.0, deaths=(300.0, 400.0))
+    assert history is not None
+    assert (history.deaths_since(299.0), history.deaths_since(300.0), history.deaths_since(400.0)) == (2, 1, 0)
     await harness.close()
 
 
@@ -55,6 +55,6 @@ async def test_a_damaged_note_ends_no_start(tmp_path: Path, value: str) -> None:
     await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.RUNS, value))
     await record_stop(harness.database)
     await record_start(harness.database, 100.0)
-    told = RunHistory.parse(await line_state.get(harness.database, line_state.RUNS))
+    history = RunHistory.parse(await line_state.get(harness.database, line_state.RUNS))
     await harness.close()
-    assert told == RunHistory(first=100.0)
+    assert history == RunHistory(first=100.0)

@@ -49,18 +49,18 @@ class Systemd:
 
     def heard(self) -> list[str]:
         """Take what came since the last call."""
-        found = []
+        messages = []
         with suppress(BlockingIOError):
             while True:
-                found.append(self.socket.recv(1000).decode())
-        return found
+                messages.append(self.socket.recv(1000).decode())
+        return messages
 
 
 @contextmanager
 def systemd(directory: Path) -> Iterator[Systemd]:
-    found = Systemd(directory / "notify")
-    with found.socket:
-        yield found
+    receiver = Systemd(directory / "notify")
+    with receiver.socket:
+        yield receiver
 
 
 def watchdog(database: Any, notifier: ServiceNotifier, ready: list[bool]) -> ServiceWatchdog:

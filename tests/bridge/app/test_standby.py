@@ -40,9 +40,9 @@ from tests.outside_programs import OutsidePrograms
 
 @pytest.fixture
 async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[SharedLine]:
-    made = await shared_line(tmp_path, postgres_server)
-    yield made
-    assert made.ends == []
+    shared = await shared_line(tmp_path, postgres_server)
+    yield shared
+    assert shared.ends == []
 
 
 async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(line: SharedLine) -> None:
@@ -136,11 +136,11 @@ async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
     shorten_leases(monkeypatch)
     first, second = line.config(), line.machine("other machine")
     async with AsyncExitStack() as beside, AsyncExitStack() as stack:
-        gone = await line.lead(first, stack)
+        leader = await line.lead(first, stack)
         following = asyncio.create_task(line.lead(second, beside))
         await wait_until("it waits", partial(waits, second), every=0.02)
         assert not await said_no_keys(caplog)
-        lose_machine(gone)
+        lose_machine(leader)
         await wait_until("the lease has run out", partial(said_no_keys, caplog), every=0.02)
         assert await line.execute("SELECT released FROM lease") is False
         await assert_never("it leads without keys", partial(is_done, following), during=1.5)
@@ -276,9 +276,9 @@ async def test_a_server_that_is_away_is_waited_for_by_one_that_waits(
             return until() > before or None
 
         def until() -> datetime:
-            [(found,)] = server.execute(database, "SELECT until FROM main_lease.lease")
-            assert isinstance(found, datetime)
-            return found
+            [(expiry,)] = server.execute(database, "SELECT until FROM main_lease.lease")
+            assert isinstance(expiry, datetime)
+            return expiry
 
         async with AsyncExitStack() as beside:
             async with AsyncExitStack() as stack:

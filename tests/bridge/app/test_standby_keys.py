@@ -56,8 +56,8 @@ async def stop(bridge: Bridge, phone: Phone) -> None:
     """Have the line remember that a phone said STOP."""
     suppression, services = bridge._resources.suppression, bridge._resources.services
     digest, now = await suppression.digest(phone), services.clock.now()
-    told = Suppress(reason=SuppressionReason.STOP, until=now + 3600)
-    await services.database.commit(lambda transaction: suppression.write(transaction, digest, told, now=now))
+    change = Suppress(reason=SuppressionReason.STOP, until=now + 3600)
+    await services.database.commit(lambda transaction: suppression.write(transaction, digest, change, now=now))
     await services.marks.close()
 
 
@@ -152,17 +152,17 @@ async def test_a_copy_of_the_last_leader_s_own_time_is_not_led_with(line: Shared
 async def test_a_key_that_was_destroyed_since_is_enough(line: SharedLine) -> None:
     """Nothing was made since the copy: it is told from the file by what has gone, as soon as that is committed."""
     at = line.config()
-    keys, kept = at.data_dir / KEYS, line.directory / "kept.db"
+    keys, backup = at.data_dir / KEYS, line.directory / "kept.db"
     async with AsyncExitStack() as stack:
         bridge = await line.lead(at, stack)
         services = bridge._resources.services
         await services.vault.create(ENDED)
         await services.database.commit(lambda transaction: line_state.put(transaction, "of a test", "made"))
-        shutil.copyfile(keys, kept)
+        shutil.copyfile(keys, backup)
         await services.vault.destroy(ENDED)
         await services.database.commit(lambda transaction: line_state.put(transaction, "of a test", "destroyed"))
     assert await may_lead(line, bridge, keys)
-    assert not await may_lead(line, bridge, kept)
+    assert not await may_lead(line, bridge, backup)
 
 
 async def test_after_the_lease_s_table_is_gone_a_copy_is_told_by_its_count(line: SharedLine) -> None:
@@ -191,32 +191,32 @@ async def test_after_the_lease_s_table_is_gone_a_copy_is_told_by_its_count(line:
 @pytest.mark.parametrize("led", [False, True], ids=["before the last leader led", "while it led"])
 async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine, led: bool) -> None:
     """A bridge that is a process says which file, and what to do. One start with `--take-over` takes it, and no other."""
-    at, kept = line.config(), line.directory / "kept.db"
+    at, older = line.config(), line.directory / "kept.db"
     async with AsyncExitStack() as stack:
         bridge = await line.lead(at, stack)
         if led:
-            shutil.copyfile(at.data_dir / KEYS, kept)
+            shutil.copyfile(at.data_dir / KEYS, older)
             await take(bridge, SINCE, "id1")
     if not led:
-        shutil.copyfile(at.data_dir / KEYS, kept)
+        shutil.copyfile(at.data_dir / KEYS, older)
         async with AsyncExitStack() as stack:
             await line.lead(at, stack)
     newest = line.directory / "newest.db"
     shutil.copyfile(at.data_dir / KEYS, newest)
-    shutil.copyfile(kept, at.data_dir / KEYS)
+    shutil.copyfile(older, at.data_dir / KEYS)
     async with line.process() as refused:
         await refused.waits()
         await wait_until("it says so", partial(has_said, refused, stale_keys(at.data_dir / KEYS)), every=0.05)
         assert peek_age(at.data_dir / KEYS).epoch == 1
-    async with line.process("--take-over") as taken:
-        await taken.takes_webhooks()
+    async with line.process("--take-over") as leader:
+        await leader.takes_webhooks()
         assert peek_age(at.data_dir / KEYS).epoch == 2 + (not led)
     async with line.process() as again:
         await again.takes_webhooks()
     shutil.copyfile(newest, at.data_dir / KEYS)
     async with line.process() as older_now:
         await older_now.waits()
-    assert (refused.ended, taken.ended, again.ended, older_now.ended) == (0, 0, 0, 0)
+    assert (refused.ended, leader.ended, again.ended, older_now.ended) == (0, 0, 0, 0)
 
 
 async def test_who_is_on_call_is_called_when_nobody_leads_for_an_older_file(
@@ -268,17 +268,17 @@ async def test_a_file_that_cannot_be_looked_at_is_not_held_against_the_server(li
 @pytest.mark.parametrize("harm", ["damaged", "missing"])
 async def test_a_file_that_is_of_no_use_is_said_by_who_waits(line: SharedLine, harm: str) -> None:
     """It goes on waiting, for the file or the rest of it may be on its way, and leads as soon as that is there."""
-    at, other, told = line.config(), line.machine("other"), list[bool]()
+    at, other, reports = line.config(), line.machine("other"), list[bool]()
     assert at.database_url is not None
     keys = other.data_dir / KEYS
     if harm == "damaged":
         keys.write_bytes(b"no database at all" * 500)
-    says: dict[str, Any] = {harm: lambda: told.append(True)}
+    says: dict[str, Any] = {harm: lambda: reports.append(True)}
     waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, **says)
     async with AsyncExitStack() as stack:
         await line.lead(at, stack)
         leading = asyncio.create_task(waiting.run())
-    await wait_until("it says so", partial(any_of, told), every=0.05)
+    await wait_until("it says so", partial(any_of, reports), every=0.05)
     assert not leading.done()
     shutil.copyfile(at.data_dir / KEYS, keys)
     lead = await leading
@@ -357,8 +357,8 @@ async def test_a_person_says_that_keys_are_lost(line: SharedLine, on_hold: bool)
         assert await events_told(again, ThreadParked) == ([] if on_hold else [ThreadParked(thread=since)])
         assert await keyless(again) == (2 if on_hold else 1), "the room's own goes with its job"
         jobs = await services.database.fetch("SELECT kind, subject, thread FROM erasure ORDER BY kind")
-        wanted = [] if on_hold else [("person", since, ""), ("room", "!since", "")]
-        assert [(row["kind"], row["subject"], row["thread"]) for row in jobs] == wanted
+        expected = [] if on_hold else [("person", since, ""), ("room", "!since", "")]
+        assert [(row["kind"], row["subject"], row["thread"]) for row in jobs] == expected
         if on_hold:
             with pytest.raises(NotStored):
                 await take(again, SINCE, "id4")
@@ -392,13 +392,13 @@ async def test_a_damaged_key_is_lost_as_well(line: SharedLine) -> None:
 async def thread_of(bridge: Bridge, phone: Phone) -> str:
     """Return the thread of a phone."""
     services = bridge._resources.services
-    found = await threads.find_by_phone(services.database, services.vault.phone_hash("main", phone))
-    assert found is not None
-    return found
+    thread = await threads.find_by_phone(services.database, services.vault.phone_hash("main", phone))
+    assert thread is not None
+    return thread
 
 
-async def any_of(told: list[bool]) -> bool | None:
-    return bool(told) or None
+async def any_of(flags: list[bool]) -> bool | None:
+    return bool(flags) or None
 
 
 async def has_said(bridge: BridgeProcess, words: str) -> bool | None:

@@ -91,15 +91,15 @@ async def test_one_cases_damage_keeps_no_other(erasure: ErasureHarness, monkeypa
 
 async def test_the_night_goes_on(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit's page is damaged: the night's loop waits, and is there for the next night."""
-    made: Any = None
+    unused: Any = None
     night = NightlyMaintenance(
         harness.services,
         puppet_database=harness.database,
-        module_client=made,
+        module_client=unused,
         hours=(3, 5),
         zone="UTC",
         retention=1,
-        wait_for_pause=made,
+        wait_for_pause=unused,
     )
     tried = 0
 

@@ -67,12 +67,12 @@ async def test_a_wake_up_ends_the_sleep() -> None:
 
 async def test_a_wake_up_during_work_is_not_lost() -> None:
     """What was committed while the loop worked is looked at in one more turn."""
-    begun, go_on, again, turns = asyncio.Event(), asyncio.Event(), asyncio.Event(), 0
+    has_started, go_on, again, turns = asyncio.Event(), asyncio.Event(), asyncio.Event(), 0
 
     async def run_once() -> float:
         nonlocal turns
         turns += 1
-        begun.set()
+        has_started.set()
         if turns == 1:
             await go_on.wait()
         else:
@@ -82,7 +82,7 @@ async def test_a_wake_up_during_work_is_not_lost() -> None:
     loop = BackgroundLoop("test", run_once, max_sleep=LONG)
 
     async def during() -> None:
-        await begun.wait()
+        await has_started.wait()
         loop.wake()
         go_on.set()
         await again.wait()
@@ -111,13 +111,13 @@ async def test_what_no_waiting_heals_ends_it(error: Exception) -> None:
 
 async def test_a_damaged_page_is_reported_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a policy the desk hears of it and the loop goes on."""
-    told: list[str] = []
+    alerts: list[str] = []
 
     async def alert(what: str, _since: float) -> None:
-        told.append(what)
+        alerts.append(what)
 
     monkeypatch.setattr(corruption, "RETRY_SECONDS", 0.0)
     turns = Turns(Corrupt("SQLITE_CORRUPT"), LONG)
     policy = CorruptionPolicy(clock=ManualClock(), alert=alert)
     await _while_running(BackgroundLoop("test", turns.run_once, max_sleep=LONG, corruption=policy), turns.done.wait)
-    assert told == [corruption.ALERT_SUBJECT]
+    assert alerts == [corruption.ALERT_SUBJECT]

@@ -19,11 +19,11 @@ async def delete_copies(harness: Harness) -> None:
     """Copies of both directions are deleted, confirmed where one can look; what is gone, or never was, is gone (404)."""
     done = Deleted() if Trait.SHOWS_COPIES in harness.traits else DeletionUnconfirmed()
     inbound = parse_text(harness, await receive_text(harness)).message_id
-    outbound, kept = await send_text(harness), await send_text(harness)
-    assert {inbound, outbound, kept} == await harness.copies()
+    outbound, other = await send_text(harness), await send_text(harness)
+    assert {inbound, outbound, other} == await harness.copies()
     for message_id, expected in ((inbound, done), (outbound, done), (inbound, Deleted()), ("never-was", Deleted())):
         assert await harness.carrier.delete_copy(message_id) == expected
-    assert await harness.copies() == {kept}
+    assert await harness.copies() == {other}
 
 
 async def delete_later(harness: Harness) -> None:

@@ -35,11 +35,11 @@ async def wrong_signature(harness: Harness) -> None:
     request = await receive_text(harness)
     assert harness.signature_headers
     for name in harness.signature_headers:
-        kept = CIMultiDict(request.headers)
-        value = kept.pop(name)
-        assert not harness.carrier.verify(replace(request, headers=kept))
+        headers = CIMultiDict(request.headers)
+        value = headers.pop(name)
+        assert not harness.carrier.verify(replace(request, headers=headers))
         for wrong in ("", value[:-1], value + "0", value[:-1] + chr(ord(value[-1]) ^ 1), "\udcff", "é" * len(value)):
-            assert not harness.carrier.verify(replace(request, headers=CIMultiDict(kept, **{name: wrong})))
+            assert not harness.carrier.verify(replace(request, headers=CIMultiDict(headers, **{name: wrong})))
 
 
 async def secret_path(harness: Harness) -> None:
@@ -178,8 +178,8 @@ async def malformed(harness: Harness) -> None:
         try:
             items = harness.carrier.parse(request)
         except Malformed as error:
-            told = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__)
-            assert CANARY not in told
+            message = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__)
+            assert CANARY not in message
             return
         for item in items:
             assert CANARY not in repr(item)

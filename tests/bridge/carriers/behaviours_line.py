@@ -29,8 +29,8 @@ MANY = 30
 @asynccontextmanager
 async def opened(harness: Harness) -> AsyncIterator[CarrierLine]:
     with tempfile.TemporaryDirectory() as directory:
-        async with carrier_line(Path(directory), harness.carrier, clock=harness.clock) as made:
-            yield made
+        async with carrier_line(Path(directory), harness.carrier, clock=harness.clock) as line:
+            yield line
 
 
 async def texter(line: CarrierLine, number: str) -> str:
@@ -54,8 +54,8 @@ async def any_order(harness: Harness) -> None:
     async with opened(harness) as line:
         owner = await texter(line, harness.number)
         await line.texts.perform(await line.queue(owner, "words"))
-        sent, delivered = await harness.receiver.come(2)
-        for report in (delivered, sent, delivered, sent):
+        sent_report, delivered = await harness.receiver.come(2)
+        for report in (delivered, sent_report, delivered, sent_report):
             status, _, _ = await line.call(report, method="POST" if report.body else "GET")
             assert status == 200
         assert [event.outcome for event in await line.outcomes()] == [Outcome.ACCEPTED, Outcome.DELIVERED]

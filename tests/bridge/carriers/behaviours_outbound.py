@@ -49,10 +49,10 @@ async def parts(harness: Harness) -> None:
     for text, expected in (("word " * 80, ["sent", "sent"]), ("word", ["sent", "delivered"])):
         message_id = await send_text(harness, text)
         reports = [item for request in await harness.receiver.come(2) for item in harness.carrier.parse(request)]
-        told = [
+        statuses = [
             report.status for report in reports if isinstance(report, DeliveryReport) and report.message_id == message_id
         ]
-        assert told == expected
+        assert statuses == expected
         harness.receiver.requests.clear()
 
 
@@ -62,8 +62,8 @@ async def validity(harness: Harness) -> None:
         harness.validity = seconds
         async with other_adapter(harness, harness.base) as carrier:
             assert isinstance(await carrier.send(Phone(HANDSET), "word", number=harness.number), Accepted)
-        told = harness.validities()[-1]
-        assert max(seconds - 60, 0) < told <= max(seconds, 60)
+        period = harness.validities()[-1]
+        assert max(seconds - 60, 0) < period <= max(seconds, 60)
 
 
 async def what_cannot_be_sent(harness: Harness) -> None:

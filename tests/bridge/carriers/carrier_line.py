@@ -200,13 +200,13 @@ async def carrier_line(
             "CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)"
         )
     )
-    made = CarrierLine(database=database, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
-    runner = make_runner(made.webhook.routes(), largest=made.webhook.largest, shutdown_timeout=0.1)
+    line = CarrierLine(database=database, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
+    runner = make_runner(line.webhook.routes(), largest=line.webhook.largest, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    line.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield made
+        yield line
     finally:
         await runner.cleanup()
         await database.close()

@@ -95,9 +95,9 @@ def _against() -> Iterator[str]:
     yield _row("adapter", "requests", "webhooks", "by which right parts of it are kept")
     yield _row("---", "---", "---", "---")
     for row in ROWS:
-        told = published(row.name)
-        requests = f"[{told['requests_from']}]({told['document']})" if told["document"] else told["requests_from"]
-        yield _row(f"`{row.name}`", requests, told["webhooks_from"], told["licence"])
+        entry = published(row.name)
+        requests = f"[{entry['requests_from']}]({entry['document']})" if entry["document"] else entry["requests_from"]
+        yield _row(f"`{row.name}`", requests, entry["webhooks_from"], entry["licence"])
 
 
 def _data() -> Iterator[str]:

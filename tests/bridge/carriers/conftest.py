@@ -19,8 +19,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if getattr(item, "originalname", None) == "test_adapter":
-        given: dict[str, Any] = dict(item.callspec.params)
-        cell = (given["row"].name, given["behaviour"].promise.__name__)
+        parameters: dict[str, Any] = dict(item.callspec.params)
+        cell = (parameters["row"].name, parameters["behaviour"].promise.__name__)
         outcomes = item.config.stash.setdefault(OUTCOMES, {})
         # What went wrong before or after the test itself counts as well.
         if outcomes.get(cell, "passed") == "passed":
@@ -32,10 +32,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     outcomes = session.config.stash.get(OUTCOMES, {})
     if not conformance_table.whole(outcomes):
         return
-    found = conformance_table.drawn(outcomes)
+    table = conformance_table.drawn(outcomes)
     if os.environ.get(conformance_table.REWRITE) == "1":
-        conformance_table.FILE.write_text(found, encoding="utf-8")
-    elif not conformance_table.FILE.is_file() or found != conformance_table.FILE.read_text(encoding="utf-8"):
+        conformance_table.FILE.write_text(table, encoding="utf-8")
+    elif not conformance_table.FILE.is_file() or table != conformance_table.FILE.read_text(encoding="utf-8"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:

@@ -33,26 +33,28 @@ class MadeRequest:
 
 def published(kind: str) -> dict[str, Any]:
     """Return the file of an adapter."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
-    return found
+    document: dict[str, Any] = json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
+    return document
 
 
-def faults(made: MadeRequest, document: Mapping[str, Any]) -> list[str]:
+def faults(request: MadeRequest, document: Mapping[str, Any]) -> list[str]:
     """Say what the document has against a request; nothing where it is as documented."""
-    parts = urlsplit(made.target)
+    parts = urlsplit(request.target)
     path = parts.path.removeprefix(document["prefix"]).removesuffix(document.get("suffix", ""))
-    known = [each for each in document["requests"] if each["method"] == made.method and _matches(each["path"], path)]
+    known = [each for each in document["requests"] if each["method"] == request.method and _matches(each["path"], path)]
     if not known:
-        return [f"{made.method} {path} is not documented"]
-    (told,) = known
-    found = [f"?{name}" for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name not in told.get("query", ())]
-    if "schema" not in told:
-        return found + (["a body"] if made.body else [])
-    if made.content_type.partition(";")[0] != told["content_type"]:
-        found.append(made.content_type)
-    schema = told["schema"] | {"additionalProperties": False}
-    value = json.loads(made.body) if told["content_type"] == "application/json" else _form(made.body, schema)
-    return found + [error.message for error in Draft202012Validator(schema).iter_errors(value)]
+        return [f"{request.method} {path} is not documented"]
+    (entry,) = known
+    problems = [
+        f"?{name}" for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name not in entry.get("query", ())
+    ]
+    if "schema" not in entry:
+        return problems + (["a body"] if request.body else [])
+    if request.content_type.partition(";")[0] != entry["content_type"]:
+        problems.append(request.content_type)
+    schema = entry["schema"] | {"additionalProperties": False}
+    value = json.loads(request.body) if entry["content_type"] == "application/json" else _form(request.body, schema)
+    return problems + [error.message for error in Draft202012Validator(schema).iter_errors(value)]
 
 
 def _matches(template: str, path: str) -> bool:

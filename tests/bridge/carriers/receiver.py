@@ -109,11 +109,11 @@ class ScriptedServer:
 
 @asynccontextmanager
 async def scripted_server(answer: bytes) -> AsyncIterator[ScriptedServer]:
-    made = ScriptedServer(answer)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    endpoint = ScriptedServer(answer)
+    server = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
+    endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield made
+        yield endpoint
     finally:
         server.close()
 

@@ -87,26 +87,26 @@ def is_outcome_unknown(harness: Harness, outcome: SendOutcome) -> bool:
 
 async def list_all(carrier: Carrier, since: datetime) -> tuple[list[Listed], bool]:
     """List; return what was given, and whether the listing came to its end."""
-    found: list[Listed] = []
+    items: list[Listed] = []
     try:
         async for item in carrier.list_since(since):
-            found.append(item)  # noqa: PERF401 - what came before it broke off counts
+            items.append(item)  # noqa: PERF401 - what came before it broke off counts
     except ConnectionError:
-        return found, False
-    return found, True
+        return items, False
+    return items, True
 
 
 async def listing(carrier: Carrier, since: datetime) -> tuple[list[InboundText], bool]:
     """List; return the texts that were given, and whether the listing came to its end."""
-    found, whole = await list_all(carrier, since)
-    return [item for item in found if isinstance(item, InboundText)], whole
+    items, whole = await list_all(carrier, since)
+    return [item for item in items if isinstance(item, InboundText)], whole
 
 
 async def listed_texts(carrier: Carrier, since: datetime) -> list[InboundText]:
     """List to the end; return the texts."""
-    found, whole = await listing(carrier, since)
+    texts, whole = await listing(carrier, since)
     assert whole
-    return found
+    return texts
 
 
 async def listing_fails(carrier: Carrier) -> None:

@@ -18,12 +18,12 @@ ERROR_CODES = ErrorCodes(
 )
 
 
-def answer(status: int, retry_after: str | None = None, **told: object) -> HttpResponse:
-    return HttpResponse(status=status, body=json.dumps(told).encode(), retry_after=retry_after)
+def answer(status: int, retry_after: str | None = None, **fields: object) -> HttpResponse:
+    return HttpResponse(status=status, body=json.dumps(fields).encode(), retry_after=retry_after)
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("outcome", "expected"),
     [
         (answer(200, id="a"), Accepted("a")),
         (answer(200, id="a b"), UnknownOutcome()),
@@ -42,15 +42,15 @@ def answer(status: int, retry_after: str | None = None, **told: object) -> HttpR
         (UnknownOutcome(), UnknownOutcome()),
     ],
 )
-def test_what_an_answer_means(asked: RequestOutcome, expected: SendOutcome) -> None:
+def test_what_an_answer_means(outcome: RequestOutcome, expected: SendOutcome) -> None:
     """Taken, never, opted out, for now, or unknown; a code that nobody knows is final, and no answer is a guess."""
-    assert ERROR_CODES.send_outcome(asked) == expected
+    assert ERROR_CODES.send_outcome(outcome) == expected
 
 
-@pytest.mark.parametrize("asked", [answer(500), answer(302), answer(400, code="3"), UnknownOutcome()])
-def test_an_id_of_ours_is_told_with_a_doubt(asked: RequestOutcome) -> None:
+@pytest.mark.parametrize("outcome", [answer(500), answer(302), answer(400, code="3"), UnknownOutcome()])
+def test_an_id_of_ours_is_told_with_a_doubt(outcome: RequestOutcome) -> None:
     """Where ids are ours a doubt bears it, whatever the doubt comes from; a yes is under it as well."""
-    assert ERROR_CODES.send_outcome(asked, ours="x") == UnknownOutcome("x")
+    assert ERROR_CODES.send_outcome(outcome, ours="x") == UnknownOutcome("x")
     assert ERROR_CODES.send_outcome(answer(200), ours="x") == Accepted("x")
 
 

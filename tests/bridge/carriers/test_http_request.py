@@ -40,12 +40,12 @@ async def test_an_address_that_is_none(base: str, query: dict[str, str] | None, 
 
 async def test_nobody_answers_in_time() -> None:
     """A carrier that takes the request and says nothing, or breaks off in the middle, may have done it: nobody knows."""
-    asked = asyncio.Event()
+    was_asked = asyncio.Event()
     over = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        asked.set()
+        was_asked.set()
         await over.wait()
         writer.close()
 
@@ -54,9 +54,9 @@ async def test_nobody_answers_in_time() -> None:
         async with CarrierHttp(timeout=Timeout(total=0.2)) as http:
             assert await send_request(http, "POST", url, form=b"words") == UnknownOutcome()
         async with CarrierHttp() as http:
-            asked.clear()
+            was_asked.clear()
             sending = asyncio.create_task(send_request(http, "POST", url, form=b"words"))
-            await asked.wait()
+            await was_asked.wait()
             over.set()
             assert await sending == UnknownOutcome()
 
@@ -96,13 +96,13 @@ async def test_a_certificate_that_is_over_while_it_runs(tmp_path: Path, monkeypa
     authority = certificate_authority()
     (tmp_path / "authority.pem").write_bytes(authority.certificate_pem)
     context = ssl.create_default_context(cafile=tmp_path / "authority.pem")
-    asked = 0
+    requests = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
+        nonlocal requests
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0))
-        asked += 1
+        requests += 1
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
         )
@@ -110,18 +110,18 @@ async def test_a_certificate_that_is_over_while_it_runs(tmp_path: Path, monkeypa
         writer.close()
 
     shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    seen: list[tuple[type, object, int]] = []
+    results: list[tuple[type, object, int]] = []
     async with (
         await asyncio.start_server(answer, "127.0.0.1", 0, ssl=shown) as server,
         CarrierHttp() as http,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, force_close=True)) as session,
     ):
-        for kept in http.sessions:
-            monkeypatch.setattr(kept.connector, "_ssl", context)
+        for client_session in http.sessions:
+            monkeypatch.setattr(client_session.connector, "_ssl", context)
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
         homeserver = HomeserverClient(session=session, url=url, token="token", user_id="@bot:x")
         for days in (30, -1, 30):
-            file = tmp_path / f"{len(seen)}.pem"
+            file = tmp_path / f"{len(results)}.pem"
             file.write_bytes(authority.issue("localhost", days=days))
             shown.load_cert_chain(file)
             carrier = await send_request(http, "POST", url, form=b"words")
@@ -129,5 +129,5 @@ async def test_a_certificate_that_is_over_while_it_runs(tmp_path: Path, monkeypa
                 matrix: object = await homeserver.request("PUT", "rooms", body={"a": 1})
             except Transient as failed:
                 matrix = failed.status
-            seen.append((type(carrier), matrix, asked))
-    assert seen == [(HttpResponse, {}, 2), (TryLater, 0, 2), (HttpResponse, {}, 4)]
+            results.append((type(carrier), matrix, requests))
+    assert results == [(HttpResponse, {}, 2), (TryLater, 0, 2), (HttpResponse, {}, 4)]

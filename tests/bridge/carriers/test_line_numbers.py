@@ -139,9 +139,9 @@ async def test_one_number_is_written_once(tmp_path: Path, carrier: Writing) -> N
     """
     async with carrier_line(tmp_path, carrier, numbers=(MAIN,), clock=Clock()) as line:
         owner = await arrive(line, "1", to=MAIN)
-        made = await sealed_number(line, owner)
+        number = await sealed_number(line, owner)
         await arrive(line, "2", to=MAIN)
-        assert await sealed_number(line, owner) == made
+        assert await sealed_number(line, owner) == number
         for message_id, old in (("3", await line.vault.seal(owner, "number", SECOND.encode())), ("4", b"\x01" + bytes(40))):
             await line.database.commit(lambda transaction: threads.set_number(transaction, owner, old))  # noqa: B023
             await arrive(line, message_id, to=MAIN)

@@ -33,28 +33,28 @@ MESSAGE_ID = "SM0123456789abcdef0123456789abcdef"
 @asynccontextmanager
 async def recorder() -> AsyncIterator[tuple[str, list[MadeRequest]]]:
     """Serve anything with a yes, and write down how it was asked for."""
-    made: list[MadeRequest] = []
+    requests: list[MadeRequest] = []
 
     async def answer(request: web.Request) -> web.Response:
-        told = MadeRequest(
+        made_request = MadeRequest(
             method=request.method,
             target=request.raw_path,
             content_type=request.headers.get("Content-Type", ""),
             body=await request.read(),
             headers={name.lower(): value for name, value in request.headers.items()},
         )
-        made.append(told)
+        requests.append(made_request)
         if request.method == "DELETE":
             return web.Response(status=204)
         return web.json_response({"sid": MESSAGE_ID}, status=202 if request.method == "POST" else 200)
 
     async with served(answering(answer)) as url:
-        yield url, made
+        yield url, requests
 
 
 async def requests_of(harness: Harness, prefix: str) -> list[MadeRequest]:
     """Have an adapter make every request that it makes."""
-    async with recorder() as (base, made):
+    async with recorder() as (base, requests):
         carrier = harness.elsewhere(f"{base}{prefix}")
         for text in TEXTS:
             await carrier.send(Phone(HANDSET), text, number=harness.number)
@@ -63,7 +63,7 @@ async def requests_of(harness: Harness, prefix: str) -> list[MadeRequest]:
         await carrier.delete_copy(MESSAGE_ID)
         await listing(carrier, datetime(2026, 1, 1, tzinfo=UTC))
         await carrier.close()
-    return made
+    return requests
 
 
 @pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
@@ -71,9 +71,9 @@ async def test_requests_are_as_published(row: AdapterRow) -> None:
     """Method, path, type, every field and its bounds are in the vendor's document, and nothing else is asked."""
     document = published(row.name)
     async with row.harness() as harness:
-        made = await requests_of(harness, document["prefix"])
-    assert len([request for request in made if request.method == "POST"]) >= len(TEXTS)
-    assert [(request.method, found) for request in made if (found := faults(request, document))] == []
+        requests = await requests_of(harness, document["prefix"])
+    assert len([request for request in requests if request.method == "POST"]) >= len(TEXTS)
+    assert [(request.method, problems) for request in requests if (problems := faults(request, document))] == []
 
 
 @pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
@@ -81,25 +81,25 @@ async def test_a_wrong_request_is_seen(row: AdapterRow) -> None:
     """A path, a field or a query that the document does not have is told: the check can fail."""
     document = published(row.name)
     async with row.harness() as harness:
-        sent = (await requests_of(harness, document["prefix"]))[0]
+        request = (await requests_of(harness, document["prefix"]))[0]
     more = (
         b"&NoSuchField=1"
-        if sent.content_type.startswith("application/x-www")
-        else json.dumps(json.loads(sent.body) | {"no_such_field": 1}).encode()
+        if request.content_type.startswith("application/x-www")
+        else json.dumps(json.loads(request.body) | {"no_such_field": 1}).encode()
     )
-    body = sent.body + more if more.startswith(b"&") else more
-    for method, target, told in (
-        (sent.method, sent.target, body),
-        (sent.method, f"{sent.target}{'&' if '?' in sent.target else '?'}no_such_query=1", sent.body),
-        (sent.method, f"/elsewhere{sent.target}", sent.body),
-        ("PATCH", sent.target, sent.body),
+    body = request.body + more if more.startswith(b"&") else more
+    for method, target, payload in (
+        (request.method, request.target, body),
+        (request.method, f"{request.target}{'&' if '?' in request.target else '?'}no_such_query=1", request.body),
+        (request.method, f"/elsewhere{request.target}", request.body),
+        ("PATCH", request.target, request.body),
     ):
-        assert faults(MadeRequest(method=method, target=target, content_type=sent.content_type, body=told), document)
+        assert faults(MadeRequest(method=method, target=target, content_type=request.content_type, body=payload), document)
 
 
 async def test_what_smsgate_has_beyond_the_others() -> None:
     """Encrypted texts and the question for what was missed are as published too."""
-    async with recorder() as (base, made):
+    async with recorder() as (base, requests):
         carrier = SmsGateCarrier(
             api_base=f"{base}/3rdparty/v1",
             login=smsgate.LOGIN,
@@ -115,8 +115,8 @@ async def test_what_smsgate_has_beyond_the_others() -> None:
         await carrier.send(Phone(HANDSET), "word", number="+15555550100")
         assert await listing(carrier, datetime(2026, 1, 1, tzinfo=UTC)) == ([], True)
         await carrier.close()
-    assert [faults(request, published("smsgate")) for request in made] == [[], []]
-    assert json.loads(made[0].body)["isEncrypted"] is True
+    assert [faults(request, published("smsgate")) for request in requests] == [[], []]
+    assert json.loads(requests[0].body)["isEncrypted"] is True
 
 
 async def test_telnyx_asks_as_its_sdk_does() -> None:
@@ -128,14 +128,14 @@ async def test_telnyx_asks_as_its_sdk_does() -> None:
     names = {_alias(hint) or name: name for name, hint in hints.items()}
     (row,) = (row for row in ROWS if row.name == "telnyx")
     async with row.harness() as harness:
-        made = await requests_of(harness, "")
-    sends = [request for request in made if request.method == "POST"]
+        requests = await requests_of(harness, "")
+    sends = [request for request in requests if request.method == "POST"]
     assert len(sends) == len(TEXTS)
     for ours in sends:
-        told = {names[name]: value for name, value in json.loads(ours.body).items()}
-        async with recorder() as (base, asked), AsyncTelnyx(api_key=API_KEY, base_url=base, max_retries=0) as sdk:
-            await sdk.messages.send(**told, idempotency_key=ours.headers["idempotency-key"])
-        (theirs,) = asked
+        arguments = {names[name]: value for name, value in json.loads(ours.body).items()}
+        async with recorder() as (base, sdk_requests), AsyncTelnyx(api_key=API_KEY, base_url=base, max_retries=0) as sdk:
+            await sdk.messages.send(**arguments, idempotency_key=ours.headers["idempotency-key"])
+        (theirs,) = sdk_requests
         assert (ours.method, ours.target) == (theirs.method, theirs.target)
         assert ours.content_type.partition(";")[0] == theirs.content_type
         assert json.loads(ours.body) == json.loads(theirs.body)
@@ -161,9 +161,9 @@ async def test_telnyx_events_are_those_of_its_models() -> None:
     events = [example["body"]["data"] for example in published("telnyx")["webhooks"]]
     events += [{"event_type": "message.received", "payload": each} for each in (TEXT, said[0])]
     events += [{"event_type": "message.finalized", "payload": each} for each in (REPORT, said[1])]
-    for told in events:
-        model = MessagingInboundMessage if told["event_type"] == "message.received" else OutboundMessage
-        assert _strange(model.model_validate_json(json.dumps(told), strict=True)) == []
+    for event in events:
+        model = MessagingInboundMessage if event["event_type"] == "message.received" else OutboundMessage
+        assert _strange(model.model_validate_json(json.dumps(event), strict=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_a_strange_event_is_seen(change: dict[str, Any]) -> None:
     """A name that is not the vendor's, at the top or below, and a value of another form: the check can fail."""
     from telnyx.types.messaging_inbound_message import MessagingInboundMessage
 
-    told = json.dumps({"event_type": "message.received", "payload": TEXT | change})
+    event = json.dumps({"event_type": "message.received", "payload": TEXT | change})
     try:
-        found = _strange(MessagingInboundMessage.model_validate_json(told, strict=True))
+        fields = _strange(MessagingInboundMessage.model_validate_json(event, strict=True))
     except ValidationError:
         return
-    assert found
+    assert fields
 
 
 def _strange(value: Any) -> list[str]:
@@ -194,12 +194,12 @@ def _strange(value: Any) -> list[str]:
 
 
 def _alias(hint: Any) -> str | None:
-    found = [
+    aliases = [
         getattr(note, "alias", None)
         for part in (hint, *typing.get_args(hint))
         for note in getattr(part, "__metadata__", ())
     ]
-    return next((name for name in found if name), None)
+    return next((name for name in aliases if name), None)
 
 
 def test_twilios_own_listing_is_read() -> None:
@@ -213,5 +213,5 @@ def test_twilios_own_listing_is_read() -> None:
 def test_every_adapter_says_what_it_was_checked_against() -> None:
     """Each has its file, which names document, licence and source; no file is nobody's."""
     for row in ROWS:
-        told = published(row.name)
-        assert all(isinstance(told[name], str) for name in ("requests_from", "webhooks_from", "document", "licence"))
+        document = published(row.name)
+        assert all(isinstance(document[name], str) for name in ("requests_from", "webhooks_from", "document", "licence"))

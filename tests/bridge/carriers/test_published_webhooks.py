@@ -229,8 +229,8 @@ async def test_what_jasmin_posted_is_what_its_fake_posts() -> None:
 
 @pytest.fixture
 async def of_signalwire() -> AsyncIterator[CxmlHarness]:
-    async with signalwire_harness() as made:
-        yield made
+    async with signalwire_harness() as harness:
+        yield harness
 
 
 @pytest.mark.parametrize("vector", published("signalwire")["signed"], ids=lambda vector: vector["url"].partition(":")[0])

@@ -113,7 +113,7 @@ def test_never_faster_never_out_of_order(per_second: float, costs: list[int]) ->
     """Whoever asks when: all leave, in order, and never more in any span than the rate and one bucket allow."""
     hand = Hand()
     limiter = RateLimiter(Rate(per_second=per_second), clock=hand)
-    start, left, waiting = hand.now, [], dict(enumerate(costs))
+    start, departures, waiting = hand.now, [], dict(enumerate(costs))
     due = dict.fromkeys(waiting, start)
     while waiting:
         ticket = min(waiting, key=lambda n: (due[n], n))
@@ -122,10 +122,10 @@ def test_never_faster_never_out_of_order(per_second: float, costs: list[int]) ->
         if wait:
             due[ticket] = hand.now + wait
             continue
-        left.append((ticket, hand.now - start, waiting.pop(ticket)))
-    assert [ticket for ticket, _, _ in left] == sorted(dict(enumerate(costs)))
+        departures.append((ticket, hand.now - start, waiting.pop(ticket)))
+    assert [ticket for ticket, _, _ in departures] == sorted(dict(enumerate(costs)))
     spent = 0.0
-    for _, at, cost in left:
+    for _, at, cost in departures:
         # A text larger than the bucket leaves when it is full and is paid for afterwards.
         assert spent + 1.0 <= 1.0 + at * per_second + 1e-3
         spent += cost

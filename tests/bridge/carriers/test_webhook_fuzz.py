@@ -105,8 +105,8 @@ async def test_strangers(row: AdapterRow, tmp_path: Path, caplog: pytest.LogCapt
             attempt,
         )
         assert await opened.count_rows() == 0
-        told = await opened.events()
-        assert {event.kind for event in told if isinstance(event, TextsMissing)} <= {GapKind.REFUSED, GapKind.REPORTS}
+        events = await opened.events()
+        assert {event.kind for event in events if isinstance(event, TextsMissing)} <= {GapKind.REFUSED, GapKind.REPORTS}
         # Once each, whatever number of them came.
-        assert len(told) == len(set(told)) <= 2
+        assert len(events) == len(set(events)) <= 2
     assert CANARY not in caplog.text

@@ -35,8 +35,8 @@ from tests.fakes import bandwidth
 
 @pytest.fixture
 async def harness() -> AsyncIterator[BandwidthHarness]:
-    async with running_harness(BandwidthHarness) as made:
-        yield made
+    async with running_harness(BandwidthHarness) as vendor_harness:
+        yield vendor_harness
 
 
 def read(harness: BandwidthHarness, *events: Any) -> Any:
@@ -109,7 +109,7 @@ async def test_an_answer_over_rcs_is_told(harness: BandwidthHarness, kind: str) 
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "told"),
+    ("code", "status", "reason"),
     [
         (4775, "opted_out", "4775"),
         (4720, "failed", "4720"),
@@ -121,9 +121,9 @@ async def test_an_answer_over_rcs_is_told(harness: BandwidthHarness, kind: str) 
         (None, "failed", ""),
     ],
 )
-async def test_failures(harness: BandwidthHarness, code: Any, status: Status, told: str) -> None:
+async def test_failures(harness: BandwidthHarness, code: Any, status: Status, reason: str) -> None:
     """A failure is told with its code; one that says nothing of what became of the text is no failure."""
-    report = DeliveryReport(message_id="00ff", status=status, code=told)
+    report = DeliveryReport(message_id="00ff", status=status, code=reason)
     assert read(harness, FAILED | {"errorCode": code}) == (report,)
 
 
@@ -270,12 +270,12 @@ async def test_no_token_no_text(harness: BandwidthHarness, answer: bytes, expect
 
 async def test_those_who_wait_for_a_token_share_a_failure(harness: BandwidthHarness) -> None:
     """Texts that wait behind a token that never comes are given up with it, and none leaves by a try of its own, late."""
-    asked = 0
+    requests = 0
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
+        nonlocal requests
         await reader.readuntil(b"\r\n\r\n")
-        asked += 1
+        requests += 1
         writer.close()
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
@@ -283,7 +283,7 @@ async def test_those_who_wait_for_a_token_share_a_failure(harness: BandwidthHarn
         right, carrier._api._url = carrier._api._url, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         sending = (harness.carrier.send(Phone(HANDSET), "word", number=harness.number) for _ in range(5))
         assert await asyncio.gather(*sending) == [TryLater(5.0)] * 5
-        assert asked == 1
+        assert requests == 1
     carrier._api._url = right
     await send_text(harness, "afterwards")
     assert await harness.texts_at_handset(HANDSET) == ["afterwards"]
@@ -308,10 +308,10 @@ async def test_a_token_of_any_length(harness: BandwidthHarness) -> None:
         carrier: Any = harness.carrier
         carrier._api._url = line.url
         harness.vendor.tokens.add("abc")
-        for ahead, asked in ((0, 1), (86_000, 1), (86_400, 2)):
+        for ahead, requests in ((0, 1), (86_000, 1), (86_400, 2)):
             harness.clock.ahead = ahead
             assert await harness.carrier.status("never-was") is None
-            assert line.requests == asked
+            assert line.requests == requests
 
 
 async def test_a_token_of_unknown_length(harness: BandwidthHarness) -> None:
@@ -320,7 +320,7 @@ async def test_a_token_of_unknown_length(harness: BandwidthHarness) -> None:
         carrier: Any = harness.carrier
         carrier._api._url = line.url
         harness.vendor.tokens.add("abc")
-        for ahead, asked in ((0, 1), (200, 1), (300, 2)):
+        for ahead, requests in ((0, 1), (200, 1), (300, 2)):
             harness.clock.ahead = ahead
             assert await harness.carrier.status("never-was") is None
-            assert line.requests == asked
+            assert line.requests == requests

@@ -34,14 +34,14 @@ from tests.fakes.cxml import SENDER_PLACE
 
 @pytest.fixture
 async def harness() -> AsyncIterator[CxmlHarness]:
-    async with twilio_harness() as made:
-        yield made
+    async with twilio_harness() as vendor_harness:
+        yield vendor_harness
 
 
 @pytest.fixture(params=[twilio_harness, signalwire_harness])
 async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlHarness]:
-    async with request.param() as made:
-        yield made
+    async with request.param() as vendor_harness:
+        yield vendor_harness
 
 
 async def test_where_she_is_is_not_read(either: CxmlHarness) -> None:

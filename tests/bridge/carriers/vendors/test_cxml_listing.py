@@ -22,8 +22,8 @@ from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 
 @pytest.fixture(params=[twilio_harness, signalwire_harness])
 async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlHarness]:
-    async with request.param() as made:
-        yield made
+    async with request.param() as vendor_harness:
+        yield vendor_harness
 
 
 async def test_lists_every_number(either: CxmlHarness) -> None:
@@ -97,9 +97,9 @@ async def test_a_listed_time_of_another_form(either: CxmlHarness, value: Any, mi
         told("SM1", date_sent="Wed, 25 Nov 2026 09:59:59 +0000"),
         told("SM0", date_sent=value if minute == 2 else None),
     ]
-    found, whole = await listed(either, items, SINCE)
+    texts, whole = await listed(either, items, SINCE)
     assert whole
-    assert [(text.message_id, text.at) for text in found] == [
+    assert [(text.message_id, text.at) for text in texts] == [
         ("SM2", SINCE.replace(minute=2)),
         ("SM3", SINCE.replace(minute=minute)),
     ]
@@ -107,9 +107,9 @@ async def test_a_listed_time_of_another_form(either: CxmlHarness, value: Any, mi
 
 async def test_times_that_nobody_tells(either: CxmlHarness) -> None:
     """With no time at all texts come in the vendor's order, as of the time that was asked for."""
-    found, whole = await listed(either, [told("SM2"), told("SM1")], SINCE)
+    texts, whole = await listed(either, [told("SM2"), told("SM1")], SINCE)
     assert whole
-    assert [(text.message_id, text.at) for text in found] == [("SM1", SINCE), ("SM2", SINCE)]
+    assert [(text.message_id, text.at) for text in texts] == [("SM1", SINCE), ("SM2", SINCE)]
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ async def test_times_that_nobody_tells(either: CxmlHarness) -> None:
 )
 async def test_a_listed_text_that_cannot_be_read(either: CxmlHarness, item: Any) -> None:
     """What cannot be read takes no other text with it, and the listing says that it is not whole: it is asked for again."""
-    found, whole = await listed(either, [told("SM3"), item, told("SM1")], SINCE)
+    texts, whole = await listed(either, [told("SM3"), item, told("SM1")], SINCE)
     assert not whole
-    assert [text.message_id for text in found] == ["SM1", "SM3"]
+    assert [text.message_id for text in texts] == ["SM1", "SM3"]
 
 
 async def test_what_is_too_old_is_no_reason(either: CxmlHarness) -> None:
     """What cannot be read and is of before the time that was asked for does not let every listing after it break off."""
     old = "Wed, 25 Nov 2026 09:00:00 +0000"
     items = [told("SM3"), told("a b", date_sent=old), told("c d")]
-    found, whole = await listed(either, items, SINCE)
-    assert ([text.message_id for text in found], whole) == (["SM3"], True)
+    texts, whole = await listed(either, items, SINCE)
+    assert ([text.message_id for text in texts], whole) == (["SM3"], True)
 
 
 async def test_what_is_no_text_to_us(either: CxmlHarness) -> None:
@@ -135,9 +135,9 @@ async def test_what_is_no_text_to_us(either: CxmlHarness) -> None:
     items = [told("SM4", direction="outbound-api"), told("SM1")]
     items[1:1] = [told("SM3", **{"from": "rcs:+15555550101"}), told("SM2", **{"from": "whatsapp:+15555550101"})]
     async with shown(either, items) as carrier:
-        found, whole = await list_all(carrier, SINCE)
+        results, whole = await list_all(carrier, SINCE)
     assert whole
-    assert [(type(item), item.message_id) for item in found] == [(InboundText, "SM1"), (Ignored, "SM2"), (Ignored, "SM3")]
+    assert [(type(item), item.message_id) for item in results] == [(InboundText, "SM1"), (Ignored, "SM2"), (Ignored, "SM3")]
 
 
 @pytest.mark.parametrize("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])
@@ -213,6 +213,6 @@ async def test_an_rcs_sender_that_is_not_listed_holds_up_no_text(
         start = datetime.now(UTC) - timedelta(seconds=1)
         await harness.text_from_handset(HANDSET, "by text")
         monkeypatch.setattr(cxml, "send_request", answer)
-        texts, ended = await listing(carrier, start)
-    assert ended is whole
+        texts, is_whole = await listing(carrier, start)
+    assert is_whole is whole
     assert [text.text for text in texts] == (["by text"] if whole else [])

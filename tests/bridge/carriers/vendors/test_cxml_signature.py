@@ -34,8 +34,8 @@ ALGORITHMS = (None, "HMAC_SHA1", "HMAC_SHA256")
 
 @pytest.fixture
 async def harness() -> AsyncIterator[CxmlHarness]:
-    async with twilio_harness() as made:
-        yield made
+    async with twilio_harness() as vendor_harness:
+        yield vendor_harness
 
 
 def at(harness: CxmlHarness, base: str, shared_key: str | None = None) -> twilio.TwilioCarrier:
@@ -105,8 +105,8 @@ async def test_like_the_official_validator(harness: CxmlHarness) -> None:
             case "signature":
                 signature = signature[:-2] + "A="
         body = urlencode(fields).encode()
-        read = MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
-        right = RequestValidator(KEY).validate(base + path, read, signature, algorithm)
+        parameters = MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
+        right = RequestValidator(KEY).validate(base + path, parameters, signature, algorithm)
         headers = CIMultiDict({"X-Twilio-Signature": signature} | proxy)
         if algorithm is not None:
             headers[twilio.SETTINGS_HEADER] = f"key=1, algorithm={algorithm}"
@@ -169,9 +169,9 @@ async def test_vectors(harness: CxmlHarness) -> None:
         request = WebhookRequest(raw_path="/myapp.php?foo=1&bar=2", headers=headers, body=body)
         assert carrier.verify(request) is expected
         assert plain.verify(request) is without_key
-        told = get_signature_algorithm(more.get("X-Twilio-Webhooks-Signature-Settings"))
+        algorithm = get_signature_algorithm(more.get("X-Twilio-Webhooks-Signature-Settings"))
         url = "https://mycompany.com/myapp.php?foo=1&bar=2"
-        assert RequestValidator("12345").validate(url, fields, signature, told) is expected
+        assert RequestValidator("12345").validate(url, fields, signature, algorithm) is expected
     await carrier.close()
     await plain.close()
 
@@ -189,9 +189,11 @@ async def test_no_work_for_strangers(make: Any) -> None:
             assert harness.carrier.verify(request) is right
         assert harness.carrier.max_webhook_bytes == 64 * 1024
         flood = (b"a&" * harness.carrier.max_webhook_bytes)[: harness.carrier.max_webhook_bytes]
-        for told in ("", "x", "A" * 28, "A" * 27 + "="):
+        for signature in ("", "x", "A" * 28, "A" * 27 + "="):
             began = time.process_time()
-            assert not harness.carrier.verify(WebhookRequest(raw_path=path, headers=CIMultiDict({name: told}), body=flood))
+            assert not harness.carrier.verify(
+                WebhookRequest(raw_path=path, headers=CIMultiDict({name: signature}), body=flood)
+            )
             assert time.process_time() - began < 0.05
 
 
@@ -202,6 +204,6 @@ async def test_unsigned_is_not_read(harness: CxmlHarness, monkeypatch: pytest.Mo
         raise AssertionError("a stranger's body was read")
 
     monkeypatch.setattr("bridge.carriers.vendors.cxml.form_fields", read)
-    for told in ("", "x" * 28, "é" * 27 + "=", "\udcff", "A" * 27 + "=\n"):
-        request = WebhookRequest(raw_path="/", headers=CIMultiDict({"X-Twilio-Signature": told}), body=b"a=b")
+    for signature in ("", "x" * 28, "é" * 27 + "=", "\udcff", "A" * 27 + "=\n"):
+        request = WebhookRequest(raw_path="/", headers=CIMultiDict({"X-Twilio-Signature": signature}), body=b"a=b")
         assert not harness.carrier.verify(request)

@@ -37,8 +37,8 @@ from tests.fakes import jasmin
 
 @pytest.fixture
 async def harness() -> AsyncIterator[JasminHarness]:
-    async with running_harness(JasminHarness) as made:
-        yield made
+    async with running_harness(JasminHarness) as vendor_harness:
+        yield vendor_harness
 
 
 def read(harness: JasminHarness, fields: dict[str, Any], query: str = "") -> Inbound:
@@ -56,8 +56,8 @@ async def test_a_text_without_its_time_is_said_to_be_one(harness: JasminHarness)
     """Nobody can tell how long the gateway held a text: whoever reads what it keeps is told, and what to leave as it is."""
     text = parse_text(harness, await receive_text(harness, "held"))
     assert text.at is None
-    (held,) = [sentence for sentence in harness.carrier.exposure.keeps if "just arrived" in sentence]
-    assert "`max_retries = 3`" in held
+    (warning,) = [sentence for sentence in harness.carrier.exposure.keeps if "just arrived" in sentence]
+    assert "`max_retries = 3`" in warning
 
 
 async def test_secret_segment(harness: JasminHarness) -> None:
@@ -176,7 +176,7 @@ def test_alphabet_is_total(coded: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("status", "expected"),
     [
         ("ESME_ROK", DeliveryReport(message_id="00ff", status="sent")),
         ("ESME_RINVDSTADR", DeliveryReport(message_id="00ff", status="failed", code="ESME_RINVDSTADR")),
@@ -189,16 +189,16 @@ def test_alphabet_is_total(coded: bytes) -> None:
         ("something new", Ignored("event")),
     ],
 )
-async def test_reports(harness: JasminHarness, told: str, expected: object) -> None:
+async def test_reports(harness: JasminHarness, status: str, expected: object) -> None:
     """Each status has its meaning; what does not say what became of the text is no failure."""
-    assert read(harness, {"id": "00ff", "message_status": told}, "?parts=1") == expected
+    assert read(harness, {"id": "00ff", "message_status": status}, "?parts=1") == expected
 
 
 @pytest.mark.parametrize("query", ["?parts=2", "?parts=", ""])
 async def test_the_last_part_is_not_the_text(harness: JasminHarness, query: str) -> None:
     """That the last part of several arrived, or of an unknown number, is no more than that the text was sent."""
-    told = {"id": "00ff", "message_status": "DELIVRD"}
-    assert read(harness, told, query) == DeliveryReport(message_id="00ff", status="sent")
+    fields = {"id": "00ff", "message_status": "DELIVRD"}
+    assert read(harness, fields, query) == DeliveryReport(message_id="00ff", status="sent")
     assert read(harness, DLR, query) == DeliveryReport(message_id="00ff", status="failed", code="001")
 
 

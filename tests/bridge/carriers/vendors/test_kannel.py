@@ -38,8 +38,8 @@ from tests.fakes import kannel
 
 @pytest.fixture
 async def harness() -> AsyncIterator[KannelHarness]:
-    async with running_harness(KannelHarness) as made:
-        yield made
+    async with running_harness(KannelHarness) as vendor_harness:
+        yield vendor_harness
 
 
 def get(query: str, way: str = "inbound") -> WebhookRequest:
@@ -47,8 +47,8 @@ def get(query: str, way: str = "inbound") -> WebhookRequest:
 
 
 def post(body: bytes, **headers: str) -> WebhookRequest:
-    told = {"X-Kannel-From": HANDSET} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}?id=ab", headers=CIMultiDict(told), body=body)
+    all_headers = {"X-Kannel-From": HANDSET} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}?id=ab", headers=CIMultiDict(all_headers), body=body)
 
 
 async def test_secret_segment(harness: KannelHarness) -> None:
@@ -219,7 +219,7 @@ async def test_a_login_that_stays_refused_is_refused_for_good(harness: KannelHar
 
     Any other answer, none at all, and a pause as long begin it anew: it may have been started again meanwhile.
     """
-    refused, taken = (
+    refused, accepted = (
         http_response(403, b"Authorization failed for sendsms"),
         http_response(202, b"0: Accepted for delivery"),
     )
@@ -227,7 +227,7 @@ async def test_a_login_that_stays_refused_is_refused_for_good(harness: KannelHar
     later, never, clock = TryLater(1.0), Rejected("login-refused"), [0.0]
     scripts: tuple[tuple[tuple[float, bytes, SendOutcome | type[Accepted]], ...], ...] = (
         ((0, refused, later), (19, refused, later), (20, refused, never), (39, refused, never), (60, refused, later)),
-        ((0, refused, later), (10, taken, Accepted), (12, refused, later), (25, refused, later), (33, refused, never)),
+        ((0, refused, later), (10, accepted, Accepted), (12, refused, later), (25, refused, later), (33, refused, never)),
         ((0, refused, later), (10, busy, later), (12, refused, later), (25, refused, later)),
     )
     for script in scripts:
@@ -303,7 +303,7 @@ async def test_nothing_to_text_back(harness: KannelHarness) -> None:
 def test_path_secret(tmp_path: Path) -> None:
     """A secret that is short, or no segment of a path, is no configuration, and is not shown."""
     file = tmp_path / "secret"
-    told: dict[str, Any] = {
+    section: dict[str, Any] = {
         "kind": "kannel",
         "username": "a user",
         "password_file": str(file),
@@ -314,13 +314,13 @@ def test_path_secret(tmp_path: Path) -> None:
     for bad in ("s3cret", "x" * 31, "x" * 32 + "/y", "x" * 32 + "%20", "é" * 32):
         file.write_text(bad)
         with pytest.raises(ValidationError, match=r"32 to 200 letters") as caught:
-            Settings.model_validate(told)
+            Settings.model_validate(section)
         assert bad not in str(caught.value)
     file.write_text("x" * 32 + "\n")
-    settings = Settings.model_validate(told)
+    settings = Settings.model_validate(section)
     assert settings.api_base == "http://127.0.0.1:13013"
     with pytest.raises(ValidationError):
-        Settings.model_validate({k: v for k, v in told.items() if k != "plain_numbers"})
+        Settings.model_validate({k: v for k, v in section.items() if k != "plain_numbers"})
 
 
 async def test_status_url(harness: KannelHarness, tmp_path: Path) -> None:

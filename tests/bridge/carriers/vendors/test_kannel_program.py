@@ -141,18 +141,18 @@ async def test_reports(gateway: Gateway | None) -> None:
         return
     for fate, final in (("DELIVRD", "delivered"), ("UNDELIV", "failed"), ("REJECTD", "failed"), ("EXPIRED", "failed")):
         gateway.centre.fate = fate
-        told = await gateway.send(f"This one is {fate}.")
-        await until(lambda told=told: len(gateway.statuses(told)) == 2)  # type: ignore[misc]
-        assert gateway.statuses(told) == ["sent", final]
+        message_id = await gateway.send(f"This one is {fate}.")
+        await until(lambda message_id=message_id: len(gateway.statuses(message_id)) == 2)  # type: ignore[misc]
+        assert gateway.statuses(message_id) == ["sent", final]
     gateway.centre.fate = "DELIVRD"
     for long, _ in TEXTS[-3:-1]:
-        told = await gateway.send(long)
-        await until(lambda told=told: len(gateway.statuses(told)) >= 2)  # type: ignore[misc]
-        assert set(gateway.statuses(told)) == {"sent"}
+        message_id = await gateway.send(long)
+        await until(lambda message_id=message_id: len(gateway.statuses(message_id)) >= 2)  # type: ignore[misc]
+        assert set(gateway.statuses(message_id)) == {"sent"}
     gateway.centre.refuse, gateway.centre.refuse_with = 1, INVALID_DESTINATION
-    told = await gateway.send("This number is none.")
-    await until(lambda: bool(gateway.statuses(told)))
-    assert gateway.statuses(told) == ["failed"]
+    message_id = await gateway.send("This number is none.")
+    await until(lambda: bool(gateway.statuses(message_id)))
+    assert gateway.statuses(message_id) == ["failed"]
 
 
 async def test_too_fast_and_away(gateway: Gateway | None) -> None:
@@ -166,7 +166,7 @@ async def test_too_fast_and_away(gateway: Gateway | None) -> None:
     await gateway.centre.stop()
     await until(lambda: not gateway.centre.is_bound)
     await gateway.send("while it was away")
-    sent = time.monotonic()
+    sent_at = time.monotonic()
     # Its store is what a text that Kannel took outlives Kannel in.
     await gateway.program.kill("bearerbox")
     # Kannel says nothing that could be told from a text that was lost in it; nothing at all is certain not to have left.
@@ -177,7 +177,7 @@ async def test_too_fast_and_away(gateway: Gateway | None) -> None:
     await gateway.program.start()
     await until(lambda: "while it was away" in gateway.centre.texts())
     (part,) = (part for part in gateway.centre.parts if part.octets == b"while it was away")
-    assert validity_in_seconds(part) <= VALIDITY - (time.monotonic() - sent) + 2, "counted from when it was sent"
+    assert validity_in_seconds(part) <= VALIDITY - (time.monotonic() - sent_at) + 2, "counted from when it was sent"
     after = await send_until_accepted(gateway, "after all")
     await until(lambda: after in gateway.centre.texts())
     assert [gateway.centre.texts().count(text) for text in ("too fast", "while it was away", after)] == [1, 1, 1]
@@ -204,9 +204,9 @@ async def test_what_it_says_of_a_login(gateway: Gateway | None, tmp_path: Path, 
     (probe,) = LOGIN_PROBES["kannel"](settings)
     is_right = word == kannel.LOGIN[1]
     async with CarrierHttp() as http:
-        found = await carrier_check._ask_login(http, probe)
-    told = "the carrier takes the login" if is_right else "the carrier refuses the login (403)"
-    assert (found.ok, found.what) == (is_right, told)
+        result = await carrier_check._ask_login(http, probe)
+    sentence = "the carrier takes the login" if is_right else "the carrier refuses the login (403)"
+    assert (result.ok, result.what) == (is_right, sentence)
     await gateway.send("Only this.")
     await until(lambda: gateway.centre.texts() == ["Only this."])
 
@@ -217,16 +217,16 @@ async def send_until_accepted(gateway: Gateway, text: str) -> str:
     While Kannel starts it may take a request and answer nothing: that text is in doubt, and another one is sent.
     """
     texts = (f"{text} {number}" for number in itertools.count())
-    sent = next(texts)
+    candidate = next(texts)
 
     async def accepted() -> str | None:
-        nonlocal sent
-        outcome = await gateway.carrier.send(Phone(HANDSET), sent, number=NUMBER)
+        nonlocal candidate
+        outcome = await gateway.carrier.send(Phone(HANDSET), candidate, number=NUMBER)
         assert isinstance(outcome, (Accepted, TryLater, UnknownOutcome))
-        taken = sent
+        attempt = candidate
         if isinstance(outcome, UnknownOutcome):
-            sent = next(texts)
-        return taken if isinstance(outcome, Accepted) else None
+            candidate = next(texts)
+        return attempt if isinstance(outcome, Accepted) else None
 
     return await wait_until("Kannel takes a text again", accepted, every=0.2)
 
@@ -250,7 +250,7 @@ async def test_the_bridge_away(gateway: Gateway | None, tmp_path: Path) -> None:
         await until(lambda: gateway.centre.texts() == ["Here I am."])
 
         async def delivered() -> bool:
-            return Outcome.DELIVERED in {told.outcome for told in await line.outcomes()}
+            return Outcome.DELIVERED in {row.outcome for row in await line.outcomes()}
 
         await wait_until("the report arrived", delivered)
         assert await line.bodies() == ["while you slept 🙂"]

@@ -68,9 +68,9 @@ def write(directory: Path, secrets: dict[str, str]) -> dict[str, str]:
     return {name: str(directory / name) for name in secrets}
 
 
-@pytest.mark.parametrize(("kind", "told", "secrets"), MADE, ids=[told["kind"] for _, told, _ in MADE])
+@pytest.mark.parametrize(("kind", "section", "secrets"), MADE, ids=[section["kind"] for _, section, _ in MADE])
 async def test_made_from_settings(
-    kind: type[VendorHarness], told: dict[str, Any], secrets: dict[str, str], tmp_path: Path
+    kind: type[VendorHarness], section: dict[str, Any], secrets: dict[str, str], tmp_path: Path
 ) -> None:
     """Made from its section of the configuration, an adapter knows its vendor's webhooks and its vendor knows its sends."""
     async with running_harness(kind) as harness:
@@ -78,7 +78,7 @@ async def test_made_from_settings(
         if isinstance(harness, BandwidthHarness):
             where["token_url"] = harness.vendor.token_url
         settings: CarrierSettings = TypeAdapter(registry.AnyCarrierSettings).validate_python(
-            told | write(tmp_path, secrets) | where
+            section | write(tmp_path, secrets) | where
         )
         assert {name for name, _ in secret_files(settings)} == set(secrets)
         carrier = registry.make_carrier(
@@ -91,7 +91,7 @@ async def test_made_from_settings(
                 clock=harness.clock,
             ),
         )
-        assert carrier.rate.shared == harness.carrier.rate.shared == (told["kind"] != "smsgate")
+        assert carrier.rate.shared == harness.carrier.rate.shared == (section["kind"] != "smsgate")
         request = await receive_text(harness)
         assert carrier.verify(request)
         assert carrier.parse(request) == harness.carrier.parse(request)
@@ -101,11 +101,13 @@ async def test_made_from_settings(
         await carrier.close()
 
 
-@pytest.mark.parametrize(("kind", "told", "secrets"), MADE, ids=[told["kind"] for _, told, _ in MADE])
-def test_nothing_to_spare(kind: type[VendorHarness], told: dict[str, Any], secrets: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "section", "secrets"), MADE, ids=[section["kind"] for _, section, _ in MADE])
+def test_nothing_to_spare(
+    kind: type[VendorHarness], section: dict[str, Any], secrets: dict[str, str], tmp_path: Path
+) -> None:
     """A secret that is not named stops the start, as does an unknown key; the vendor's address need not be told."""
     check = TypeAdapter(registry.AnyCarrierSettings).validate_python
-    right = told | write(tmp_path, secrets)
+    right = section | write(tmp_path, secrets)
     assert check(right).api_base.startswith("http")
     for name in secrets:
         with pytest.raises(ValidationError, match=name):

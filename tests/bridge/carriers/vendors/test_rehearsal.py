@@ -30,8 +30,8 @@ REPORT: dict[str, Any] = {"type": "report", "id": "ab", "status": "failed", "cod
 
 @pytest.fixture
 async def harness() -> AsyncIterator[RehearsalHarness]:
-    async with rehearsal_harness() as made:
-        yield made
+    async with rehearsal_harness() as vendor_harness:
+        yield vendor_harness
 
 
 async def test_reads(harness: RehearsalHarness) -> None:
@@ -82,8 +82,8 @@ async def test_listing_passes_over(harness: RehearsalHarness) -> None:
     page = {"messages": [TEXT, {}, 7, TEXT | {"from": "whatsapp:+1"}, TEXT | {"id": "cd"}], "next": None}
     async with scripted_server(http_response(200, json.dumps(page).encode())) as line:
         carrier = harness.elsewhere(line.url)
-        found, whole = await listing(carrier, datetime.now(UTC))
-        assert ([item.message_id for item in found], whole) == (["ab", "cd"], False)
+        items, whole = await listing(carrier, datetime.now(UTC))
+        assert ([item.message_id for item in items], whole) == (["ab", "cd"], False)
         await carrier.close()
 
 

@@ -44,8 +44,8 @@ PARTS = segments(LONG).count
 
 @pytest.fixture
 async def harness() -> AsyncIterator[SmsGateHarness]:
-    async with running_harness(SmsGateHarness) as made:
-        yield made
+    async with running_harness(SmsGateHarness) as vendor_harness:
+        yield vendor_harness
 
 
 def read(harness: SmsGateHarness, event: str, payload: dict[str, Any], envelope: str = "e1") -> Any:
@@ -107,7 +107,7 @@ async def test_short_key_refused(tmp_path: Path) -> None:
     """The app's default key of eight letters is no key; the error names the file's fault and not its content."""
     password, key = tmp_path / "password", tmp_path / "key"
     password.write_text("a password")
-    told: dict[str, Any] = {
+    section: dict[str, Any] = {
         "kind": "smsgate",
         "username": "sms",
         "password_file": str(password),
@@ -118,10 +118,10 @@ async def test_short_key_refused(tmp_path: Path) -> None:
     for short in ("s3cret12", "x" * 31):
         key.write_text(short + "\n")
         with pytest.raises(ValidationError, match=r"32 characters") as caught:
-            Settings.model_validate(told)
+            Settings.model_validate(section)
         assert short not in str(caught.value)
     key.write_text("x" * 32)
-    assert Settings.model_validate(told).api_base == "https://api.sms-gate.app/3rdparty/v1"
+    assert Settings.model_validate(section).api_base == "https://api.sms-gate.app/3rdparty/v1"
 
 
 async def test_lost_answer_is_settled(harness: SmsGateHarness) -> None:
@@ -191,8 +191,8 @@ async def test_delivered_when_every_part_is(harness: SmsGateHarness) -> None:
 async def test_repeated_part_counts_once(harness: SmsGateHarness) -> None:
     """A report that comes again under its envelope is not the next part."""
     read(harness, "sms:sent", {"messageId": "m", "partsCount": 2})
-    told: tuple[tuple[str, Status], ...] = (("a", "sent"), ("a", "sent"), ("b", "delivered"), ("a", "delivered"))
-    for envelope, status in told:
+    reports: tuple[tuple[str, Status], ...] = (("a", "sent"), ("a", "sent"), ("b", "delivered"), ("a", "delivered"))
+    for envelope, status in reports:
         (report,) = read(harness, "sms:delivered", {"messageId": "m"}, envelope)
         assert report == DeliveryReport(message_id="m", status=status)
 
@@ -287,7 +287,7 @@ async def test_says_what_it_keeps(harness: SmsGateHarness) -> None:
     assert "phone keeps" in outcome.reason
 
 
-def made(harness: SmsGateHarness, directory: Path, **told: Any) -> SmsGateCarrier:
+def made(harness: SmsGateHarness, directory: Path, **fields: Any) -> SmsGateCarrier:
     """Make an adapter from settings, beside the harness's phone."""
     secrets = {
         "password_file": smsgate.LOGIN[1],
@@ -296,9 +296,9 @@ def made(harness: SmsGateHarness, directory: Path, **told: Any) -> SmsGateCarrie
     }
     for name, secret in secrets.items():
         (directory / name).write_text(secret)
-    told = {name: str(directory / name) for name in secrets} | told
+    fields = {name: str(directory / name) for name in secrets} | fields
     settings = Settings(
-        kind="smsgate", api_base=harness.base, username=smsgate.LOGIN[0], device_id=smsgate.DEVICE, region="US", **told
+        kind="smsgate", api_base=harness.base, username=smsgate.LOGIN[0], device_id=smsgate.DEVICE, region="US", **fields
     )
     return SmsGateCarrier.make(
         settings,
@@ -330,8 +330,8 @@ async def test_asks_for_what_the_app_missed(harness: SmsGateHarness, tmp_path: P
     harness.vendor.missed = [(HANDSET, "while it slept")]
     since = datetime(2026, 1, 1, 12, 0, 0, 5000, tzinfo=UTC)
     assert await listing(carrier, since) == ([], True)
-    asked = harness.vendor.bodies[-1]
-    assert (asked["since"], asked["deviceId"]) == ("2026-01-01T12:00:00.005Z", smsgate.DEVICE)
+    request = harness.vendor.bodies[-1]
+    assert (request["since"], request["deviceId"]) == ("2026-01-01T12:00:00.005Z", smsgate.DEVICE)
     assert parse_text(harness, (await harness.receiver.come(1))[0]).text == "while it slept"
     assert await listing(carrier, datetime.now(UTC) + timedelta(days=1)) == ([], True)
     harness.vendor.refreshes = False

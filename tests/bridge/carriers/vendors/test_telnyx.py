@@ -40,8 +40,8 @@ from tests.fakes.telnyx import SENDER_CARRIER
 
 @pytest.fixture
 async def harness() -> AsyncIterator[TelnyxHarness]:
-    async with telnyx_harness() as made:
-        yield made
+    async with telnyx_harness() as vendor_harness:
+        yield vendor_harness
 
 
 async def test_like_the_official_verification(harness: TelnyxHarness) -> None:
@@ -147,8 +147,8 @@ async def test_reads(harness: TelnyxHarness) -> None:
 async def test_status(harness: TelnyxHarness, status: str, expected: Status | None) -> None:
     """Each status of the SDK's list is ours or of no concern; an unconfirmed delivery is told neither done nor failed."""
     payload = REPORT | {"to": [{"status": status}], "errors": []}
-    told = DeliveryReport(message_id=REPORT["id"], status=expected) if expected else Ignored("event")
-    assert harness.carrier.parse(harness.sign(event("message.finalized", payload))) == (told,)
+    report = DeliveryReport(message_id=REPORT["id"], status=expected) if expected else Ignored("event")
+    assert harness.carrier.parse(harness.sign(event("message.finalized", payload))) == (report,)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ async def test_slower_abroad(
     harness: TelnyxHarness, numbers: tuple[str, ...], more: dict[str, float], expected: float
 ) -> None:
     """Outside the US a number sends a text every ten seconds, unless a person says that theirs sends more."""
-    told = {"kind": "telnyx", "public_key": harness.vendor.public_key, "api_key_file": harness.secrets / "api_key"}
+    section = {"kind": "telnyx", "public_key": harness.vendor.public_key, "api_key_file": harness.secrets / "api_key"}
     carrier = telnyx.TelnyxCarrier.make(
-        telnyx.Settings.model_validate(told | more),
+        telnyx.Settings.model_validate(section | more),
         AdapterContext(
             public_base_url="https://text.example.org", slug="demo", numbers=numbers, validity=900, clock=harness.clock
         ),
@@ -262,15 +262,15 @@ async def test_no_answer_is_asked_for_once_more(harness: TelnyxHarness) -> None:
 
 async def test_what_may_still_be_under_way_is_not_repeated(harness: TelnyxHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time-out the first request may still run, and nobody says what the key does then."""
-    sent: list[str] = []
+    methods: list[str] = []
 
     async def timed_out(_http: object, method: str, *_target: object, **_more: object) -> UnknownOutcome:
-        sent.append(method)
+        methods.append(method)
         return UnknownOutcome(timed_out=True)
 
     monkeypatch.setattr(telnyx, "send_request", timed_out)
     assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
-    assert sent == ["POST"]
+    assert methods == ["POST"]
 
 
 async def test_a_refused_repetition_settles_nothing(harness: TelnyxHarness) -> None:

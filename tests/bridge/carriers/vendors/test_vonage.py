@@ -34,8 +34,8 @@ from tests.fakes import vonage
 
 @pytest.fixture
 async def harness() -> AsyncIterator[VonageHarness]:
-    async with running_harness(VonageHarness) as made:
-        yield made
+    async with running_harness(VonageHarness) as vendor_harness:
+        yield vendor_harness
 
 
 def read(harness: VonageHarness, body: dict[str, Any]) -> Any:
@@ -78,8 +78,8 @@ async def test_picture(harness: VonageHarness) -> None:
 @pytest.mark.parametrize("shared", [{"caption": None}, {"caption": "", "url": None}, {}, {"url": 7}])
 async def test_what_comes_without_words_or_address(harness: VonageHarness, shared: dict[str, Any]) -> None:
     """Something shared without words, or without an address, is still a sign of life: it is shown as such, and not lost."""
-    told = {k: v for k, v in INBOUND.items() if k != "text"} | {"channel": "mms", "message_type": "vcard", "vcard": shared}
-    (item,) = read(harness, told)
+    body = {k: v for k, v in INBOUND.items() if k != "text"} | {"channel": "mms", "message_type": "vcard", "vcard": shared}
+    (item,) = read(harness, body)
     assert (item.text, item.media) == ("", (Media(url="", content_type="vcard"),))
 
 
@@ -182,8 +182,8 @@ async def test_not_provisioned(harness: VonageHarness) -> None:
 )
 async def test_what_somebody_may_put_right_is_not_for_good(harness: VonageHarness, status: int, kind: str) -> None:
     """A refused login, an empty account or an answer that says nothing: asked again later, and not called kept."""
-    told = json.dumps({"type": f"https://developer.vonage.com/api-errors#{kind}"}).encode()
-    async with scripted_server(http_response(status, told)) as line:
+    problem = json.dumps({"type": f"https://developer.vonage.com/api-errors#{kind}"}).encode()
+    async with scripted_server(http_response(status, problem)) as line:
         carrier = harness.elsewhere(line.url)
         assert await carrier.delete_copy("ab") == DeleteLater(3600.0)
         await carrier.close()

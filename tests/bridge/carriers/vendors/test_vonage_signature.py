@@ -28,8 +28,8 @@ from tests.fakes import vonage
 
 @pytest.fixture
 async def harness() -> AsyncIterator[VonageHarness]:
-    async with running_harness(VonageHarness) as made:
-        yield made
+    async with running_harness(VonageHarness) as vendor_harness:
+        yield vendor_harness
 
 
 def read(harness: VonageHarness, body: dict[str, Any]) -> Any:
@@ -105,14 +105,14 @@ async def test_generated_like_vonages_own(harness: VonageHarness) -> None:
         proxy: dict[str, str],
         scheme: str,
     ) -> None:
-        told: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "api_key": vonage.API_KEY,
             "payload_hash": hashlib.sha256(body).hexdigest(),
             "age": 0,
         } | changed
-        age: int = told.pop("age")
-        told["iat"] = int(harness.clock()) - age
-        parts = ({"alg": "HS256", "typ": "JWT"} | head, told)
+        age: int = payload.pop("age")
+        payload["iat"] = int(harness.clock()) - age
+        parts = ({"alg": "HS256", "typ": "JWT"} | head, payload)
         signed = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
         digest = hmac.new(secret.encode(), signed, "sha256").digest()
         token = (signed + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
@@ -120,8 +120,8 @@ async def test_generated_like_vonages_own(harness: VonageHarness) -> None:
         request = WebhookRequest(raw_path=path, headers=headers, body=body)
         ours, theirs = harness.carrier.verify(request), oracle(token)
         documented = (
-            told["api_key"] == vonage.API_KEY
-            and told["payload_hash"] == hashlib.sha256(body).hexdigest()
+            payload["api_key"] == vonage.API_KEY
+            and payload["payload_hash"] == hashlib.sha256(body).hexdigest()
             and age < 26 * 3600
         )
         assert ours is (theirs and documented)
@@ -203,7 +203,7 @@ def test_the_token_of_vonages_own_test() -> None:
         ("eyJpc3MiOiJPbmxpbmUgSldUIEJ1aWxkZXIiLCJpYXQiOjE2OTc2MzQ2ODAsImV4cCI6MzMyNTQ1NDA4MjgsImF1ZCI6IiIsInN1YiI6IiJ9"),
     )
     token = f"{head}.{claims}.88vJc3I2HhuqEDixHXVhc9R30tA6U_HQHZTC29y6CGM"
-    found = verified_hs256_claims(f"Bearer {token}", b"qwertyuiopasdfghjklzxcvbnm123456")
-    assert found == {"iss": "Online JWT Builder", "iat": 1697634680, "exp": 33254540828, "aud": "", "sub": ""}
+    payload = verified_hs256_claims(f"Bearer {token}", b"qwertyuiopasdfghjklzxcvbnm123456")
+    assert payload == {"iss": "Online JWT Builder", "iat": 1697634680, "exp": 33254540828, "aud": "", "sub": ""}
     assert verified_hs256_claims(f"Bearer {token}", b"asdf") is None
     assert verified_hs256_claims(f"Bearer {token[:-1]}A", b"qwertyuiopasdfghjklzxcvbnm123456") is None
