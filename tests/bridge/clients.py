@@ -118,8 +118,8 @@ def screen(html: str) -> str:
             shown += "" if unsaid else f"{numbers[-1]}. "
             numbers[-1] += 1
         elif name == "a" and ends and links:
-            address, begun = links.pop()
-            shown += "" if unsaid or address.removeprefix("mailto:") == shown[begun:] else f" ({address})"
+            address, start = links.pop()
+            shown += "" if unsaid or address.removeprefix("mailto:") == shown[start:] else f" ({address})"
         elif name == "a" and not ends:
             links.append((attributes.get("href", ""), len(shown)))
     return shown + ("" if unsaid else unescape(html[at:]))
@@ -127,5 +127,5 @@ def screen(html: str) -> str:
 
 def _without_paragraph(html: str) -> str | None:
     """Return HTML without the one paragraph around it; None where it is more, or something else."""
-    found = re.fullmatch(r"<p>((?:(?!<p>).)*)</p>\n?", html, re.DOTALL)
-    return found and found[1]
+    match = re.fullmatch(r"<p>((?:(?!<p>).)*)</p>\n?", html, re.DOTALL)
+    return match and match[1]

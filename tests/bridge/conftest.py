@@ -32,19 +32,19 @@ def cheap_hash(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
     """Open every part between carrier and homeserver; nothing runs yet."""
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    yield made
-    await made.close()
+    bridge_harness = BridgeHarness(tmp_path)
+    await bridge_harness.open()
+    yield bridge_harness
+    await bridge_harness.close()
 
 
 @pytest.fixture
 async def ingest(harness: BridgeHarness) -> IngestHarness:
     """Put up the way in from the homeserver, with its rooms."""
     await harness.engine.load()
-    made = IngestHarness(harness)
-    await made.create_rooms()
-    return made
+    ingest_harness = IngestHarness(harness)
+    await ingest_harness.create_rooms()
+    return ingest_harness
 
 
 @pytest.fixture

@@ -68,9 +68,9 @@ class Papers:
 
     def problems(self) -> list[str]:
         """Return what is wrong, without the file's own path. No secret and no value may be in it."""
-        with pytest.raises(ConfigError) as told:
+        with pytest.raises(ConfigError) as failure:
             load(self.save())
-        for problem in told.value.problems:
+        for problem in failure.value.problems:
             assert problem.startswith(f"{self.path}: ")
             assert not any(secret in problem for secret in self.secrets.values())
-        return [problem.removeprefix(f"{self.path}: ") for problem in told.value.problems]
+        return [problem.removeprefix(f"{self.path}: ") for problem in failure.value.problems]

@@ -290,9 +290,9 @@ def test_there_is_exactly_one_line(papers: Papers, lines: Any) -> None:
 def test_a_file_that_is_no_configuration_is_one_sentence(papers: Papers, content: bytes) -> None:
     """Whatever stands in the file, the answer names the file and shows nothing of it."""
     papers.path.write_bytes(content)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as failure:
         load(papers.path)
-    assert all(problem.startswith(f"{papers.path}: ") for problem in told.value.problems)
+    assert all(problem.startswith(f"{papers.path}: ") for problem in failure.value.problems)
 
 
 @pytest.mark.parametrize(("more", "key"), [("lines: []", "lines"), ("log: a\nlog: b", "log")])
@@ -300,10 +300,10 @@ def test_a_key_that_stands_twice_is_refused(papers: Papers, more: str, key: str)
     """The second one won in silence: of two `staff` the people of the first were on no line, and no check said so."""
     text = papers.save().read_text(encoding="utf-8").rstrip()
     papers.path.write_text(f"{text}\n{more}\n", encoding="utf-8")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as failure:
         load(papers.path)
     line = len(f"{text}\n{more}".splitlines())
-    assert told.value.problems == [f"{papers.path}: line {line}: the key {key} is there twice; take one out"]
+    assert failure.value.problems == [f"{papers.path}: line {line}: the key {key} is there twice; take one out"]
 
 
 def test_what_an_editor_of_windows_writes_is_read(papers: Papers) -> None:
@@ -388,10 +388,10 @@ class TestTheProgram:
     ) -> None:
         """What would break the line once it runs is told at the start: one sentence that names the file, exit code 2."""
         spoil(papers)
-        code, told = self.ends(papers, capsys)
+        code, sentence = self.ends(papers, capsys)
         assert code == 2
-        assert told.startswith(f"{papers.path}: ")
-        assert len(told.splitlines()) == 1
+        assert sentence.startswith(f"{papers.path}: ")
+        assert len(sentence.splitlines()) == 1
 
     def test_a_bad_pack(self, papers: Papers, capsys: pytest.CaptureFixture[str]) -> None:
         """A pack beside the configuration is found by its relative path, and its errors end the start as well."""

@@ -29,8 +29,8 @@ class _Failed(Exception):  # noqa: N818 - what happens to a commit
 
 async def behind(harness: BridgeHarness) -> list[str]:
     """Return what `doctor` reads."""
-    found: list[str] = json.loads(await line_state.get(harness.database, line_state.FACTS_BEHIND) or "[]")
-    return found
+    owners: list[str] = json.loads(await line_state.get(harness.database, line_state.FACTS_BEHIND) or "[]")
+    return owners
 
 
 async def is_right(harness: BridgeHarness) -> bool:

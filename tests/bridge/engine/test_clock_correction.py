@@ -95,16 +95,16 @@ def moment(at: float) -> str:
 async def tables(harness: BridgeHarness) -> dict[str, list[tuple[str, str]]]:
     """Return name and type of every column of every table, rooms first."""
     rows = await harness.database.fetch("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
-    found = {}
+    by_table = {}
     for name in sorted((row["name"] for row in rows), key=lambda each: (each != "matrix_room", each != "matrix_session")):
         columns = await harness.database.fetch(f"SELECT name, type FROM pragma_table_info('{name}')")  # noqa: S608 - see above
-        found[name] = [(row["name"], row["type"].upper()) for row in columns]
-    return found
+        by_table[name] = [(row["name"], row["type"].upper()) for row in columns]
+    return by_table
 
 
 async def too_late(harness: BridgeHarness, now: float) -> set[tuple[str, str]]:
     """Return table and column of every stored time that is further ahead than any can be."""
-    found = set()
+    late_columns = set()
     for table, columns in (await tables(harness)).items():
         for name, kind in columns:
             if kind in {"BLOB", "BYTEA"} or name in NO_TIMES:
@@ -117,8 +117,8 @@ async def too_late(harness: BridgeHarness, now: float) -> set[tuple[str, str]]:
                 limit = moment(now + DAYS)
             query = f"SELECT COUNT(*) FROM {table} WHERE {name} > $1"  # noqa: S608 - of the schema
             if await harness.database.fetchval(query, limit):
-                found.add((table, name))
-    return found
+                late_columns.add((table, name))
+    return late_columns
 
 
 @pytest.mark.sqlite_only
@@ -234,7 +234,7 @@ async def test_a_line_that_was_begun_a_year_ahead_goes_on_by_the_right_clock(tmp
     owner = await first.receive_text("hello", message_id="m1")
     await first.wait_until_drained()
     await timers_of(first, sample)._clock_check.record_sample()
-    sent = len(first.carrier.sent)
+    texts_before = len(first.carrier.sent)
     await first.close()
 
     again = BridgeHarness(tmp_path, clock=ManualClock(right + 100))
@@ -258,7 +258,7 @@ async def test_a_line_that_was_begun_a_year_ahead_goes_on_by_the_right_clock(tmp
     life = (await again.thread(owner)).lifecycle
     assert (life.last_inbound, life.since) == (right, right)
     assert await again.database.fetchval("SELECT COUNT(*) FROM timer WHERE due > $1", right + DAYS) == 0
-    assert len(again.carrier.sent) == 0, f"the greeting left before: {sent}"
+    assert len(again.carrier.sent) == 0, f"the greeting left before: {texts_before}"
     await again.close()
 
 

@@ -51,15 +51,15 @@ def arrived(body: str) -> TextArrived:
 
 async def enrolled(words: CodewordMatcher, safe: str = SAFE, duress: str = DURESS) -> Thread:
     await words.match(desk(), in_office(safe))
-    found = await words.match(desk(second=True), in_office(duress))
-    assert found.taken is not None
-    assert found.taken.digests is not None
-    return Thread(id="t1", designation="amber heron", codeword=CodewordState(digests=found.taken.digests))
+    match = await words.match(desk(second=True), in_office(duress))
+    assert match.taken is not None
+    assert match.taken.digests is not None
+    return Thread(id="t1", designation="amber heron", codeword=CodewordState(digests=match.taken.digests))
 
 
 async def look(words: CodewordMatcher, thread: Thread, body: str) -> tuple[CodewordMatch, str]:
-    found = await words.match(thread, arrived(body))
-    return found.word, getattr(found.event, "body", "")
+    match = await words.match(thread, arrived(body))
+    return match.word, getattr(match.event, "body", "")
 
 
 @pytest.mark.usefixtures("cheap_hash")
@@ -106,8 +106,8 @@ async def test_words_of_other_scripts(words: CodewordMatcher, safe: str, duress:
 async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> None:
     """What is said in the room of a thread with a word is compared and masked like a text."""
     said = MessageSent(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan gnome", at=1.0)
-    found = await words.match(await enrolled(words), said)
-    assert (found.word, getattr(found.event, "body", "")) == (CodewordMatch.SAFE, f"your word is {MASK}")
+    match = await words.match(await enrolled(words), said)
+    assert (match.word, getattr(match.event, "body", "")) == (CodewordMatch.SAFE, f"your word is {MASK}")
 
 
 async def test_without_a_word_nothing_is_computed(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +151,9 @@ async def test_the_work_does_not_tell_what_was_found(words: CodewordMatcher, mon
         (DIGEST_COUNTS[2] + 1, DIGEST_COUNTS[2]),
     ):
         computed.clear()
-        found = await words.match(thread, arrived(" ".join(f"{n:0{lengths[0]}}" for n in range(many))))
+        match = await words.match(thread, arrived(" ".join(f"{n:0{lengths[0]}}" for n in range(many))))
         assert len(computed) == step
-        assert found.partly == (many > DIGEST_COUNTS[2])
+        assert match.partly == (many > DIGEST_COUNTS[2])
 
 
 @pytest.mark.usefixtures("cheap_hash")
@@ -168,21 +168,21 @@ async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: Codewor
 
 async def test_the_parameters_are_those_of_the_design(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id, 19 MiB, two passes, one lane, a salt of its own for each enrolment, and the vault's pepper."""
-    asked: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
     real = argon2.low_level.hash_secret_raw
 
     def noted(secret: bytes, salt: bytes, **parameters: Any) -> bytes:
-        asked.append({"secret": secret, "salt": salt, **parameters})
+        calls.append({"secret": secret, "salt": salt, **parameters})
         return real(secret, salt, **parameters)
 
     monkeypatch.setattr(slow_hash, "hash_secret_raw", noted)
     first, second = await enrolled(words), await enrolled(words)
-    assert {(a["memory_cost"], a["time_cost"], a["parallelism"], a["hash_len"]) for a in asked} == {(19 * 1024, 2, 1, 32)}
-    assert {a["type"].name for a in asked} == {"ID"}
-    assert len({a["salt"] for a in asked}) == 2
-    assert {len(a["salt"]) for a in asked} == {16}
+    assert {(a["memory_cost"], a["time_cost"], a["parallelism"], a["hash_len"]) for a in calls} == {(19 * 1024, 2, 1, 32)}
+    assert {a["type"].name for a in calls} == {"ID"}
+    assert len({a["salt"] for a in calls}) == 2
+    assert {len(a["salt"]) for a in calls} == {16}
     assert first.codeword.digests != second.codeword.digests
-    assert not [a for a in asked if b"marzipan" in a["secret"]], "a digest without the pepper"
+    assert not [a for a in calls if b"marzipan" in a["secret"]], "a digest without the pepper"
 
 
 async def test_few_are_computed_at_once_and_none_on_the_event_loop(
@@ -216,12 +216,12 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(
 @pytest.mark.usefixtures("cheap_hash")
 async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> None:
     """The word, then the duress word or "-"; the event that is decided holds nothing of either."""
-    found = await words.match(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))
-    assert (getattr(found.event, "body", None), found.taken and found.taken.flaw) == ("", None)
-    found = await words.match(desk(second=True), in_office("-"))
-    assert found.taken is not None
-    assert found.taken.digests is not None
-    thread = Thread(id="t1", designation="d", codeword=CodewordState(digests=found.taken.digests))
+    match = await words.match(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))
+    assert (getattr(match.event, "body", None), match.taken and match.taken.flaw) == ("", None)
+    match = await words.match(desk(second=True), in_office("-"))
+    assert match.taken is not None
+    assert match.taken.digests is not None
+    thread = Thread(id="t1", designation="d", codeword=CodewordState(digests=match.taken.digests))
     assert await look(words, thread, SAFE) == (CodewordMatch.SAFE, MASK)
     assert (await look(words, thread, "-"))[0] is CodewordMatch.NONE
 
@@ -240,9 +240,9 @@ async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> N
 )
 async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: CodewordMatcher, event: MessageSent, flaw: Flaw) -> None:
     """A refused first word is not remembered: what comes as the second finds none."""
-    found = await words.match(desk(), event)
-    assert found.taken is not None
-    assert found.taken.flaw is flaw
+    match = await words.match(desk(), event)
+    assert match.taken is not None
+    assert match.taken.flaw is flaw
     lost = await words.match(desk(second=True), in_office(DURESS))
     assert lost.taken is not None
     assert lost.taken.flaw is Flaw.LOST
@@ -264,9 +264,9 @@ async def test_the_second_word_must_be_unlike_the_first(words: CodewordMatcher) 
     """Equal or too near: refused, and the first still stands."""
     await words.match(desk(), in_office(SAFE))
     for body, flaw in (("marzipan-GNOME", Flaw.SAME), ("marzipan gnomes", Flaw.NEAR), (DURESS, None)):
-        found = await words.match(desk(second=True), in_office(body))
-        assert found.taken is not None
-        assert found.taken.flaw is flaw
+        match = await words.match(desk(second=True), in_office(body))
+        assert match.taken is not None
+        assert match.taken.flaw is flaw
 
 
 @pytest.mark.parametrize("error", [HashingError("marzipan"), MemoryError(), RuntimeError("can't start new thread")])
@@ -280,10 +280,10 @@ async def test_without_memory_or_threads_the_text_waits(
         raise error
 
     monkeypatch.setattr(slow_hash, "hash_secret_raw", no_memory)
-    with pytest.raises(OSError, match="no memory") as told:
+    with pytest.raises(OSError, match="no memory") as failure:
         await look(words, thread, SAFE)
-    assert "marzipan" not in str(told.value)
-    assert told.value.__suppress_context__
+    assert "marzipan" not in str(failure.value)
+    assert failure.value.__suppress_context__
 
 
 def test_digests_and_words_are_not_printed() -> None:
@@ -297,11 +297,11 @@ async def test_a_busy_database_does_not_lose_the_first_word(words: CodewordMatch
     """A commit that failed is tried again: the same message in the office is taken the same way again."""
     await words.match(desk(), in_office(SAFE))
     await words.match(desk(), in_office(SAFE))
-    found = await words.match(desk(second=True), in_office(DURESS))
+    match = await words.match(desk(second=True), in_office(DURESS))
     again = await words.match(desk(second=True), in_office(DURESS))
-    assert found.taken is not None
+    assert match.taken is not None
     assert again.taken is not None
-    assert found.taken.digests is not None
+    assert match.taken.digests is not None
     assert again.taken.digests is not None
 
 

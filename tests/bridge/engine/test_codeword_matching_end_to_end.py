@@ -79,8 +79,8 @@ async def test_through_the_engine_no_word_is_anywhere(
     if buggy:
         await _until_dead_letters(harness, owner, 2)
         inbox_rows = await harness.database.fetch("SELECT owner, body FROM dead_letter WHERE owner = $1", owner)
-        kept = b"".join([await harness.vault.open(row["owner"], "inbox", row["body"]) for row in inbox_rows])
-        assert kept.count(MASK.encode()) == 2
+        stored_bytes = b"".join([await harness.vault.open(row["owner"], "inbox", row["body"]) for row in inbox_rows])
+        assert stored_bytes.count(MASK.encode()) == 2
     else:
         await harness.wait_until_drained(standing=1)  # the call to the person on call, whom nobody plays here
         thread = await harness.thread(owner)
@@ -88,10 +88,10 @@ async def test_through_the_engine_no_word_is_anywhere(
         assert f"I am fine. {MASK}!" in harness.messages_shown(owner)
         assert f"so {MASK} it is" in harness.messages_shown(owner)
         await wait_until("the desk is told", partial(_told_at_the_desk, harness), every=0.05)
-        kept = await harness.vault.open(
+        stored_bytes = await harness.vault.open(
             owner, "aggregate", await harness.database.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
         )
-    places = _everything(harness, tmp_path, caplog) | {"kept": kept}
+    places = _everything(harness, tmp_path, caplog) | {"kept": stored_bytes}
     for place, raw in places.items():
         assert not [word for word in SPELLED if word.encode() in raw.lower()], place
 
@@ -131,7 +131,7 @@ async def _until_dead_letters(harness: BridgeHarness, owner: str, count: int) ->
 async def test_success_and_duress_leave_at_the_same_moment(harness: BridgeHarness) -> None:
     """Through engine, outbox and carrier: nothing before the delay is over, and then the same bytes for both phones."""
     await harness.run()
-    sent: list[list[str]] = []
+    answers: list[list[str]] = []
     # Two advocates, so that nobody has just written in the other thread.
     for n, (word, user) in enumerate(((SAFE, ANA), (DURESS, BEN))):
         handset = f"+1206555010{n}"
@@ -149,8 +149,8 @@ async def test_success_and_duress_leave_at_the_same_moment(harness: BridgeHarnes
         assert len(harness.carrier.sent) == before, "an answer before the delay is over"
         harness.clock.at += 0.2
         await harness.wait_until_drained(standing=n)
-        sent.append([text for _, text in harness.carrier.sent[before:]])
-    assert sent[0] == sent[1] != []
+        answers.append([text for _, text in harness.carrier.sent[before:]])
+    assert answers[0] == answers[1] != []
 
 
 async def _asked(harness: BridgeHarness) -> str:

@@ -29,14 +29,14 @@ async def free(_phone: Phone) -> bool:
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    made.pack = replace(made.pack, settings=replace(made.pack.settings, cold_outbound=True))
-    await made.open()
-    allow(made)
-    await made.run()
-    await made.deliver(DESK, MemberJoined(place=DESK, user=ANA))
-    yield made
-    await made.close()
+    bridge_harness = BridgeHarness(tmp_path)
+    bridge_harness.pack = replace(bridge_harness.pack, settings=replace(bridge_harness.pack.settings, cold_outbound=True))
+    await bridge_harness.open()
+    allow(bridge_harness)
+    await bridge_harness.run()
+    await bridge_harness.deliver(DESK, MemberJoined(place=DESK, user=ANA))
+    yield bridge_harness
+    await bridge_harness.close()
 
 
 async def everybody(_phone: Phone) -> bool:
@@ -91,8 +91,8 @@ async def test_the_number_is_in_no_byte_but_sealed_ones(harness: BridgeHarness) 
     await types(harness, "!text", "she asked", TYPED, TYPED)
     shown = " ".join(a.body for _, a in harness.shown if isinstance(a, SendMessage)).encode()
     files = [path for path in harness.directory.rglob("*") if path.is_file()]
-    for found in (shown, *(path.read_bytes() for path in files)):
-        assert not [digits for digits in DIGITS if digits in found]
+    for content in (shown, *(path.read_bytes() for path in files)):
+        assert not [digits for digits in DIGITS if digits in content]
     assert "2065550199" not in str(harness.engine.desk)
     owner = await harness.thread_id(HANDSET)
     sealed = await harness.database.fetchval("SELECT phone FROM thread WHERE id = $1", owner)

@@ -107,9 +107,9 @@ async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
 async def test_a_desk_of_a_version_without_rows_keeps_its_crowd(harness: BridgeHarness) -> None:
     """They stood in the desk as a list: they are read, and have rows with the next commit of whatever it is."""
     await harness.vault.create(DESK)
-    told = json.loads(serialization.encode(desk_with()))
-    told["flood"]["crowd"] = [json.loads(serialization.encode(entry(f"t{n}", danger=n == 1))) for n in range(3)]
-    old = await harness.vault.seal(DESK, AGGREGATE, json.dumps(told, separators=(",", ":")).encode())
+    body = json.loads(serialization.encode(desk_with()))
+    body["flood"]["crowd"] = [json.loads(serialization.encode(entry(f"t{n}", danger=n == 1))) for n in range(3)]
+    old = await harness.vault.seal(DESK, AGGREGATE, json.dumps(body, separators=(",", ":")).encode())
     await harness.database.commit(lambda transaction: desk_state.insert(transaction, harness.marks.aggregates, old))
     store = DeskStore(harness.services)
     desk = await store.load()
@@ -139,8 +139,8 @@ async def test_a_row_that_cannot_be_opened_loses_nobody(harness: BridgeHarness, 
     desk = await store.load()
     assert desk.flood.crowd["t1"] == crowd.flood.crowd["t1"]
     if waits:
-        made = desk.flood.crowd["t2"]
-        assert (made.designation, made.asks, made.since) == ("word t2", True, harness.clock.now())
+        member = desk.flood.crowd["t2"]
+        assert (member.designation, member.asks, member.since) == ("word t2", True, harness.clock.now())
     after = replace(desk, board="the board")
     await write(harness, store, desk, after)
     assert await loaded(harness) == after

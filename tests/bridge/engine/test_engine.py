@@ -71,11 +71,11 @@ async def test_no_two_starts_make_the_same_transaction_id(
     harness: BridgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that has lost its last rows gives out their numbers again, and the homeserver must not know the ids."""
-    made: list[str] = []
+    txns: list[str] = []
     seal = OutboxDispatcher.seal
 
     async def noting(self: OutboxDispatcher, owner: str, txn: str, action: Action) -> OutboxRow:
-        made.append(txn)
+        txns.append(txn)
         return await seal(self, owner, txn, action)
 
     monkeypatch.setattr(OutboxDispatcher, "seal", noting)
@@ -87,8 +87,8 @@ async def test_no_two_starts_make_the_same_transaction_id(
         await each.receive_text("the first of all", message_id="1")
         await each.wait_until_drained()
     await other.close()
-    assert len(made) == len(set(made))
-    assert len({txn.partition(".")[2] for txn in made}) < len(made), "nothing was numbered alike"
+    assert len(txns) == len(set(txns))
+    assert len({txn.partition(".")[2] for txn in txns}) < len(txns), "nothing was numbered alike"
 
 
 async def test_a_full_disk_is_waited_for(harness: BridgeHarness) -> None:
@@ -138,8 +138,8 @@ async def test_what_fails_behind_the_commit_makes_no_dead_letter(
     """The event is decided, and its words are shown: a person who tries its dead letter again would show them twice."""
     failed, wake = list[str](), engine.Engine._wake_parts
 
-    def wake_parts(self: engine.Engine, owner: str, *told: Any, **more: Any) -> None:
-        wake(self, owner, *told, **more)
+    def wake_parts(self: engine.Engine, owner: str, *parts: Any, **more: Any) -> None:
+        wake(self, owner, *parts, **more)
         if owner != DESK and not failed:
             failed.append(owner)
             raise RuntimeError("behind the commit")

@@ -59,7 +59,7 @@ def commits_of_the_desk(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch)
 
     Counted within the commit: beside it, what another commit took out meanwhile would count a second time.
     """
-    taken: list[int] = []
+    counts: list[int] = []
     real = harness.database.commit
 
     async def commit(work: Work[Any], *, sync: Sync = Sync.AWAIT) -> Any:
@@ -70,11 +70,11 @@ def commits_of_the_desk(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch)
 
         result, less = await real(counted, sync=sync)
         if less > 0:
-            taken.append(less)
+            counts.append(less)
         return result
 
     monkeypatch.setattr(harness.database, "commit", commit)
-    return taken
+    return counts
 
 
 async def test_a_command_is_decided_before_all_news_that_stand_before_it(
@@ -96,10 +96,10 @@ async def test_news_of_the_desk_are_committed_together(harness: BridgeHarness, m
     """Of a hundred news no single one has a commit of its own, and each is decided on what the one before it left."""
     await harness.engine.load()
     await harness.deliver(DESK, *(queued(n) for n in range(100)))
-    taken = commits_of_the_desk(harness, monkeypatch)
+    counts = commits_of_the_desk(harness, monkeypatch)
     await harness.run()
     await harness.wait_until_drained()
-    assert taken == [engine.MAX_TOGETHER] * 2
+    assert counts == [engine.MAX_TOGETHER] * 2
     desk = harness.engine.desk
     assert len(desk.threads) == 100
 
@@ -116,20 +116,20 @@ async def test_in_a_crowd_the_desk_pauses_after_news_alone(harness: BridgeHarnes
 
     monkeypatch.setattr(engine, "CROWD", 3)
     monkeypatch.setattr(engine, "asyncio", SimpleNamespace(sleep=sleep))
-    taken = commits_of_the_desk(harness, monkeypatch)
+    counts = commits_of_the_desk(harness, monkeypatch)
     for n in range(2):
         await harness.deliver(DESK, crowded(n))
     await harness.run()
     await harness.wait_until_drained(standing=CALL)
-    assert (taken, pauses) == ([2], [])
+    assert (counts, pauses) == ([2], [])
     await harness.deliver(DESK, crowded(2))
     await harness.wait_until_drained(standing=CALL)
-    assert (taken, pauses) == ([2, 1], [3 * engine.PAUSE_PER_WAITING])
+    assert (counts, pauses) == ([2, 1], [3 * engine.PAUSE_PER_WAITING])
     for n in range(3, 8):
         await harness.deliver(DESK, crowded(n))
     first_is_over.set()
     await harness.wait_until_drained(standing=CALL)
-    assert taken == [2, 1, 5]
+    assert counts == [2, 1, 5]
     assert pauses == [3 * engine.PAUSE_PER_WAITING, 8 * engine.PAUSE_PER_WAITING]
     await harness.deliver(DESK, MemberJoined(place=DESK, user=ANA), said("!help", 1))
     await harness.wait_until_drained(standing=CALL)
@@ -208,4 +208,4 @@ async def test_rows_from_before_this_version_are_news(harness: BridgeHarness) ->
         await transaction.execute(query, row.owner, row.kind, row.body)
 
     await harness.database.commit(as_before)
-    assert [found.inbox_row for found in await inbox.next_at_desk(harness.database, 5)] == [row]
+    assert [desk_event.inbox_row for desk_event in await inbox.next_at_desk(harness.database, 5)] == [row]

@@ -71,11 +71,11 @@ async def beside(harness: BridgeHarness, statement: str, *values: str | bytes) -
 async def again(harness: BridgeHarness, directory: Path, *, pages: int = 0) -> BridgeHarness:
     """End the process and begin again on its files. `pages`: how often the person on call is called."""
     await harness.close()
-    made = BridgeHarness(directory)
-    await made.open()
-    await made.run()
-    await made.wait_until_drained(standing=pages)
-    return made
+    next_harness = BridgeHarness(directory)
+    await next_harness.open()
+    await next_harness.run()
+    await next_harness.wait_until_drained(standing=pages)
+    return next_harness
 
 
 async def hears(harness: BridgeHarness, words: str) -> str:
@@ -128,11 +128,11 @@ async def test_a_lock_is_for_the_phone_whose_thread_was_deleted(harness: BridgeH
     owner = await talk(harness)
     await lock(harness, owner, DURESS)
     await beside(harness, "DELETE FROM thread WHERE id = $1", owner)
-    begun = await harness.receive_text("hello again", message_id="again")
+    new_owner = await harness.receive_text("hello again", message_id="again")
     stranger = await harness.receive_text("hello", message_id="other", sender=OTHER)
     await harness.wait_until_drained(standing=1)  # the call about a phone under duress
-    assert begun != owner
-    assert locks_of(await harness.thread(begun)) == DURESS
+    assert new_owner != owner
+    assert locks_of(await harness.thread(new_owner)) == DURESS
     assert locks_of(await harness.thread(stranger)) == PhoneLocks()
     assert await harness.count("phone_lock") == 1
 

@@ -28,8 +28,8 @@ async def test_changes_reach_the_desk_in_their_order_and_once(tmp_path: Path) ->
     try:
         changes = StaffChanges(harness.services)
         assert await changes.run_once() == LOOK_INTERVAL
-        left = json.dumps([{"user": DAN, "role": "supervisor"}, {"user": EVE, "role": "removed"}])
-        await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, left))
+        pending = json.dumps([{"user": DAN, "role": "supervisor"}, {"user": EVE, "role": "removed"}])
+        await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, pending))
         assert await changes.run_once() == 0.0
         expected = [StaffAdded(user=DAN, supervisor=True), StaffRemoved(user=EVE)]
         assert await told() == expected

@@ -23,8 +23,8 @@ async def test_a_start_has_the_desk_look_at_its_calendar_at_once(tmp_path: Path)
     later = Timer(DESK, SHIFTS_TIMER, harness.clock.at + 3600)
     await harness.database.commit(lambda transaction: timers.put(transaction, later, destroys=False))
     await startup_notices.request_shift_check(harness.database, harness.clock)
-    found = await timers.earliest(harness.database, destroys=False, most=9)
-    assert [timer for timer in found if timer.key == SHIFTS_TIMER] == [Timer(DESK, SHIFTS_TIMER, harness.clock.at)]
+    due_timers = await timers.earliest(harness.database, destroys=False, most=9)
+    assert [timer for timer in due_timers if timer.key == SHIFTS_TIMER] == [Timer(DESK, SHIFTS_TIMER, harness.clock.at)]
     await harness.close()
 
 

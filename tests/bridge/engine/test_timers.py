@@ -72,13 +72,13 @@ class TimersHarness:
     async def fired(self) -> list[tuple[str, str]]:
         """Owner and key of every fired timer that is in an inbox, in order."""
         rows = await self.harness.database.fetch("SELECT owner, kind, body FROM inbox WHERE kind = 'TimerDue' ORDER BY seq")
-        told = []
+        pairs = []
         for row in rows:
             event: TimerDue = serialization.decode(
                 row["kind"], await self.harness.vault.open(row["owner"], "inbox", row["body"])
             )
-            told.append((row["owner"], event.key))
-        return told
+            pairs.append((row["owner"], event.key))
+        return pairs
 
     async def jumps(self) -> list[int]:
         """Return the jumps that the desk was told of, in seconds."""
@@ -93,9 +93,9 @@ async def timers_harness(tmp_path: Path) -> AsyncIterator[TimersHarness]:
     harness = BridgeHarness(tmp_path)
     await harness.open()
     await harness.engine.load()
-    made = TimersHarness(harness)
-    running = asyncio.create_task(made.timers.loop.run())
-    yield made
+    wrapper = TimersHarness(harness)
+    running = asyncio.create_task(wrapper.timers.loop.run())
+    yield wrapper
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await harness.close()
@@ -105,10 +105,10 @@ async def test_timers_without_a_key_keep_nobody_waiting(timers_harness: TimersHa
     """As many timers as fit into a batch, of an owner whose key is gone, are put off; others fire."""
     due = timers_harness.harness.clock.at - 10
     await timers_harness.harness.vault.create("gone")
-    gone = [SetTimer(key=f"key{n}", due=due) for n in range(BATCH)]
+    due_timers = [SetTimer(key=f"key{n}", due=due) for n in range(BATCH)]
 
     async def commit(transaction: Any) -> None:
-        for timer in gone:
+        for timer in due_timers:
             await timers.write(transaction, "gone", timer)
 
     await timers_harness.harness.vault.destroy("gone")

@@ -166,9 +166,9 @@ async def test_what_is_too_much_to_remember_is_asked_of_the_index(
     assert archive.asked == [ID]
 
 
-@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("is_held", [False, True])
 async def test_a_copy_gives_way_to_words_and_not_for_long(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, held: bool
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, is_held: bool
 ) -> None:
     """While a person talks it waits for a pause, and no longer than that; who holds the thread meanwhile keeps the copy."""
     archive = FakeArchive(harness)
@@ -186,14 +186,14 @@ async def test_a_copy_gives_way_to_words_and_not_for_long(
         going = asyncio.create_task(harness.carrier_copies.run_once())
         await yields.wait()
         assert archive.asked == []
-        if held:
+        if is_held:
             await harness.database.commit(
                 lambda transaction: transaction.execute("UPDATE thread SET legal_hold = TRUE WHERE id = $1", owner)
             )
         goes_on.set()
         async with asyncio.timeout(STEP_TIMEOUT):
             await going
-    assert archive.asked == ([] if held else [ID])
+    assert archive.asked == ([] if is_held else [ID])
 
 
 async def test_an_outbound_copy_goes_after_its_last_report(harness: BridgeHarness) -> None:

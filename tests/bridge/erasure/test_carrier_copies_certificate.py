@@ -53,10 +53,10 @@ async def test_nobody_is_called_erased_whose_copy_is_not_settled(erasure: Erasur
         await erasure.runner.run_once()
         await harness.carrier_copies.run_once()
         harness.clock.at += 1
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation"]
     harness.clock.at += 7200
     await erasure.run_to_end()
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 async def test_a_copy_of_a_text_that_was_under_way_is_not_forgotten(erasure: ErasureHarness) -> None:

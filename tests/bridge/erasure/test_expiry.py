@@ -140,7 +140,7 @@ async def test_what_is_remembered_until_a_time_is_forgotten_after_it(erasure: Er
     query = "INSERT INTO erasure_certificate (id, body, signature, until) VALUES ($1, '', $2, $3)"
     await database.commit(lambda transaction: transaction.execute(query, "old", b"", now + ID_RETENTION + 1))
     tables = ("seen", "erasure_certificate")
-    for later, kept in ((ID_RETENTION, True), (ID_RETENTION + 2, False)):
+    for later, is_kept in ((ID_RETENTION, True), (ID_RETENTION + 2, False)):
         erasure.harness.clock.at = now + later
         await database.commit(clock_trust.distrust)
         await erasure.expiry.run_once()
@@ -148,7 +148,7 @@ async def test_what_is_remembered_until_a_time_is_forgotten_after_it(erasure: Er
         await database.commit(clock_trust.trust)
         await erasure.expiry.run_once()
         erasure.expiry._pruned = 0.0
-        assert all([await erasure.harness.count(table) for table in tables]) is kept
+        assert all([await erasure.harness.count(table) for table in tables]) is is_kept
 
 
 async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarness) -> None:
@@ -181,11 +181,11 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
 async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows there are of which none is due, looking reads none of them."""
     database = erasure.harness.database
-    with noted(database, monkeypatch) as asked:
+    with noted(database, monkeypatch) as queries:
         await room_events.due(database, 0, 48)
         await erasure.harness.timers.fire_due()
-    assert len(asked) >= 3
-    for query, args in asked:
+    assert len(queries) >= 3
+    for query, args in queries:
         assert await scanned(database, query, args) == set(), query
 
 
@@ -193,12 +193,12 @@ async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeyp
 async def test_copies_are_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies of a flood are due in a day: looking for others, and at one of them, goes through no copy and no thread."""
     database = erasure.harness.database
-    with noted(database, monkeypatch) as asked:
+    with noted(database, monkeypatch) as queries:
         for distrusted in (False, True):
             await carrier_copies.due_copies(database, 0, 48, clock_distrusted=distrusted)
         await carrier_copies.may_delete(database, 1)
-    assert len(asked) == 3
-    for query, args in asked:
+    assert len(queries) == 3
+    for query, args in queries:
         # What is left: ends that wait, and results of copies whose owner nobody knows, once for all of those.
         assert await scanned(database, query, args) <= {"x", "r"}, query
 
@@ -206,16 +206,16 @@ async def test_copies_are_found_by_an_index(erasure: ErasureHarness, monkeypatch
 @contextmanager
 def noted(database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
     """Note what a database is asked."""
-    asked = list[tuple[str, tuple[Any, ...]]]()
+    queries = list[tuple[str, tuple[Any, ...]]]()
 
     async def noting(ask: Callable[..., Awaitable[Any]], query: str, *args: Any) -> Any:
-        asked.append((query, args))
+        queries.append((query, args))
         return await ask(query, *args)
 
     with monkeypatch.context() as patched:
         for name in ("fetch", "fetchrow", "fetchval"):
             patched.setattr(database, name, partial(noting, getattr(database, name)))
-        yield asked
+        yield queries
 
 
 async def scanned(database: Any, query: str, args: tuple[Any, ...]) -> set[str]:
@@ -292,9 +292,9 @@ async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> Non
     erasure.rooms.on_redact = lambda: erasure.harness.set_legal_hold(owner, on=True)
     await erasure.expiry.run_once()
     erasure.rooms.on_redact = None
-    kept = sum(bool(says) for says in erasure.rooms.events.values())
-    assert kept >= 20 - MAX_BACKGROUND, "no more than the requests under way"
-    assert await erasure.harness.count("event") == kept
+    remaining = sum(bool(says) for says in erasure.rooms.events.values())
+    assert remaining >= 20 - MAX_BACKGROUND, "no more than the requests under way"
+    assert await erasure.harness.count("event") == remaining
     assert erasure.harness.alerts == []
     assert await erasure.expiry.run_once() > 0
     await erasure.harness.set_legal_hold(owner, on=False)
@@ -376,9 +376,9 @@ async def test_a_room_that_cannot_be_reached_keeps_no_other(erasure: ErasureHarn
     erasure.rooms.faults.append(Transient(503, "M_UNKNOWN"))
     assert await erasure.expiry.run_once() > 0
     assert await erasure.harness.count("event") == 3
-    asked = len(erasure.rooms.requests)
+    request_count = len(erasure.rooms.requests)
     await erasure.expiry.run_once()
-    assert len(erasure.rooms.requests) == asked, "not before its time"
+    assert len(erasure.rooms.requests) == request_count, "not before its time"
     erasure.harness.clock.at += 5
     await erasure.expiry.run_once()
     assert await erasure.harness.count("event") == 0

@@ -113,15 +113,15 @@ async def test_the_desk_hears_of_a_room_and_not_of_each_message(erasure: Erasure
 def test_a_room_waits_longer_each_time_and_is_told_of_at_growing_counts() -> None:
     """Twice as long each time and an hour at most, or as long as the homeserver asks; an answer begins again."""
     stuck, now = RoomBackoff(), 1000.0
-    told = []
+    alerts = []
     for number in range(1, 101):
         if stuck.record_failure("!a", now, 0.0) is not None:
-            told.append(number)
+            alerts.append(number)
         wait = min(FIRST_WAIT * 2 ** min(number - 1, 16), MAX_WAIT)
         assert stuck.rooms_in_backoff(now + wait - 1) == ["!a"]
         assert stuck.rooms_in_backoff(now + wait) == []
         now += wait
-    assert told == [count for count in ALERT_AT_FAILURES if count <= 100]
+    assert alerts == [count for count in ALERT_AT_FAILURES if count <= 100]
     stuck.record_answer("!a")
     assert stuck.record_failure("!a", now, 0.0) is None
     assert stuck.rooms_in_backoff(now + FIRST_WAIT) == []
@@ -132,11 +132,11 @@ def test_a_room_waits_longer_each_time_and_is_told_of_at_growing_counts() -> Non
 def test_what_is_refused_is_not_put_off_with_its_room_and_ends_by_itself() -> None:
     """Refusals are counted over answers in between; after a day without any the room is as if nothing had been."""
     stuck = RoomBackoff()
-    told = []
+    alerts = []
     for number in range(1, 101):
-        told += [number] if stuck.record_refusal("!a", 1000.0 + number) is not None else []
+        alerts += [number] if stuck.record_refusal("!a", 1000.0 + number) is not None else []
         stuck.record_answer("!a")
         assert stuck.rooms_in_backoff(1000.0 + number) == []
-    assert told == [count for count in ALERT_AT_REFUSALS if count <= 100]
+    assert alerts == [count for count in ALERT_AT_REFUSALS if count <= 100]
     assert stuck.rooms_in_backoff(1100.0 + FORGET_AFTER) == []
     assert stuck.record_refusal("!a", 1101.0 + FORGET_AFTER) == 1101.0 + FORGET_AFTER

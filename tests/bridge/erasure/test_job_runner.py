@@ -40,7 +40,7 @@ async def test_closed_now_everything_goes_and_the_receipts_say_so(erasure: Erasu
     rooms = erasure.rooms
     assert (rooms.present, rooms.members, rooms.media) == (False, set(), set())
     assert not any(rooms.events.values())
-    assert rooms.requests.index("empty") > max(n for n, asked in enumerate(rooms.requests) if asked == "redact")
+    assert rooms.requests.index("empty") > max(n for n, request in enumerate(rooms.requests) if request == "redact")
     assert rooms.requests.index("purge") > rooms.requests.index("censor") > rooms.requests.index("empty")
     assert erasure.on_keys_destroyed == [ROOM]
     assert await erasure.harness.vault.owners() == {"desk", "copies"}
@@ -74,11 +74,11 @@ async def test_a_close_leaves_number_and_flags_for_the_grace_and_the_room_for_it
     assert await erasure.harness.database.fetchval("SELECT COUNT(*) FROM thread") == 0
     assert await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE thread <> ''") == 0
     await erasure.run_until_grace()
-    assert [told["what"] for told in await erasure.certificates()] == ["person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["person"]
     assert erasure.rooms.present
     erasure.harness.clock.at += CLIENTS
     await erasure.run_to_end()
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_whatever_the_homeserver_answers_it_is_tried_again(erasure: Erasur
         await erasure.harness.carrier_copies.run_once()
         await erasure.runner.run_once()
         erasure.harness.clock.at += 31
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
     assert not erasure.rooms.present
 
 
@@ -119,12 +119,12 @@ async def test_what_stays_is_told_to_the_desk_and_nothing_is_signed(erasure: Era
         await erasure.runner.run_once()
         await erasure.harness.carrier_copies.run_once()
         erasure.harness.clock.at += 300
-    assert [told["what"] for told in await erasure.certificates()] == ["person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["person"]
     assert "empty" not in erasure.rooms.requests
     assert any("readable" in what for what in erasure.harness.alerts)
     erasure.rooms.unredactable.clear()
     await erasure.run_to_end()
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 async def test_an_upload_that_stays_is_told_as_one(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +142,9 @@ async def test_an_upload_that_stays_is_told_as_one(erasure: ErasureHarness, monk
             await erasure.harness.carrier_copies.run_once()
             erasure.harness.clock.at += 300
     assert erasure.harness.alerts == ["room upload"]
-    assert [told["what"] for told in await erasure.certificates()] == ["person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["person"]
     await erasure.run_to_end()
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 async def test_what_is_not_on_the_index_is_found_before_people_are_removed(erasure: ErasureHarness) -> None:
@@ -158,8 +158,8 @@ async def test_what_is_not_on_the_index_is_found_before_people_are_removed(erasu
     erasure.rooms.events["$late"] = "words"
     await erasure.run_to_end()
     assert not any(erasure.rooms.events.values())
-    told = (await erasure.certificates())[0]
-    assert told["gone"]["events"] == 5
+    certificate = (await erasure.certificates())[0]
+    assert certificate["gone"]["events"] == 5
 
 
 @pytest.mark.practice(16)
@@ -195,11 +195,11 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
     await _pass(erasure, owner, 600, "close")
     await erasure.runner.run_once()
     assert await erasure.harness.set_legal_hold(owner, on=True)
-    asked = len(erasure.rooms.requests)
+    request_count = len(erasure.rooms.requests)
     for _ in range(20):
         await erasure.runner.run_once()
         erasure.harness.clock.at += CLIENTS
-    assert len(erasure.rooms.requests) == asked
+    assert len(erasure.rooms.requests) == request_count
     await _pass(erasure, owner, GRACE, "end")
     assert await erasure.harness.vault.has_key(owner), "a hold keeps what still exists"
     assert await erasure.harness.set_legal_hold(owner, on=False)
@@ -249,11 +249,11 @@ async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarnes
     """A texter whose thread ends between look-up and commit is taken in as a stranger, with every word."""
     owner = await erasure.create_thread_room()
     keep = erasure.harness.webhook._store_text
-    ended: list[str] = []
+    threads: list[str] = []
 
     async def ends_first(text: object, digest: bytes, known: KnownTexter | None, phone_hash: bytes, **how: Any) -> None:
-        if known is not None and not ended:
-            ended.append(known.thread)
+        if known is not None and not threads:
+            threads.append(known.thread)
             await erasure.send_message(owner, "!close now")
             while await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE step = 'key'"):
                 await erasure.runner.run_once()
@@ -276,8 +276,8 @@ async def test_a_receipt_cannot_be_altered(erasure: ErasureHarness) -> None:
     )
     assert ROOM not in row["body"]
     assert owner not in row["body"]
-    told = json.loads(row["body"])
-    assert [len(told["began"]), len(told["done"])] == [14, 14]
+    fields = json.loads(row["body"])
+    assert [len(fields["began"]), len(fields["done"])] == [14, 14]
     good = ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"])
     assert erasure.signer.verify(good)
     assert not erasure.signer.verify(ErasureCertificate(id="0" * 16, body=good.body, signature=good.signature))

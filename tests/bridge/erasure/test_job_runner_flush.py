@@ -45,11 +45,11 @@ async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) ->
 async def test_what_a_tree_left_behind_goes_too(erasure: ErasureHarness) -> None:
     """Bytes that `secure_delete` does not reach are gone as well when a conversation is."""
     owner = await erasure.create_thread_room()
-    gone = await fill_and_delete(erasure.harness.database)
+    texts = await fill_and_delete(erasure.harness.database)
     await erasure.send_message(owner, "!close now")
     await erasure.run_to_end()
     raw = all_bytes(erasure.harness.directory)
-    assert found_in(raw, gone) == []
+    assert found_in(raw, texts) == []
 
 
 async def test_while_it_cannot_be_done_it_waits_and_is_told(
@@ -75,8 +75,8 @@ async def test_while_it_cannot_be_done_it_waits_and_is_told(
         harness.clock.at += await erasure.runner.run_once()
     while await harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE step <> 'flush'"):
         harness.clock.at += await erasure.runner.run_once()
-    told = "database_in_use"
-    assert set(harness.alerts) <= {f"room {told}", f"texter {told}"}
+    cause = "database_in_use"
+    assert set(harness.alerts) <= {f"room {cause}", f"texter {cause}"}
     monkeypatch.setattr(harness.database, "vacuum", counted)
     await erasure.run_to_end()
     assert runs == 1
@@ -103,16 +103,18 @@ async def test_one_run_serves_all_that_end_together(erasure: ErasureHarness, mon
 
 
 @pytest.mark.parametrize(
-    ("database", "left"), [("sqlite", False), ("postgres", True), ("postgres-full", True), ("", False)]
+    ("database", "has_pages"), [("sqlite", False), ("postgres", True), ("postgres-full", True), ("", False)]
 )
-async def test_what_postgresql_keeps_stands_in_the_certificate(erasure: ErasureHarness, database: str, left: int) -> None:
+async def test_what_postgresql_keeps_stands_in_the_certificate(
+    erasure: ErasureHarness, database: str, has_pages: int
+) -> None:
     """Pages, write-ahead log and backups of an agency's own database, and for how long; it is not called gone."""
     erasure.rooms.database = database
     await erasure.send_message(await erasure.create_thread_room(), "!close now")
     await erasure.run_to_end()
     conversation, _ = await erasure.certificates()
     ours = {OWN_PAGES: 1} if is_postgres() else {}
-    assert conversation["left"] == ({KEPT_PAGES[database]: 1} if left else {}) | ours
+    assert conversation["left"] == ({KEPT_PAGES[database]: 1} if has_pages else {}) | ours
     assert set(conversation["gone"]) == {"events", "keys", "rooms", "uploads"}
 
 

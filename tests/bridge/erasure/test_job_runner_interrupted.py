@@ -26,7 +26,7 @@ async def test_a_room_half_purged_is_purged_to_its_end(erasure: ErasureHarness) 
     erasure.rooms.is_removed = True
     await erasure.run_to_end()
     assert not erasure.rooms.present
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 async def test_only_after_the_last_look_is_it_enough_that_nobody_can_look(erasure: ErasureHarness) -> None:
@@ -39,7 +39,7 @@ async def test_only_after_the_last_look_is_it_enough_that_nobody_can_look(erasur
         await erasure.harness.carrier_copies.run_once()
         erasure.harness.clock.at += 300
     assert erasure.rooms.present
-    assert [told["what"] for told in await erasure.certificates()] == ["person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["person"]
 
 
 @pytest.mark.parametrize("step", ["redact", "empty", "censor", "uploads", "purge", "look"])
@@ -51,7 +51,7 @@ async def test_a_room_that_the_homeserver_has_lost(erasure: ErasureHarness, step
         erasure.harness.clock.at += await erasure.runner.run_once()
     erasure.rooms.present = False
     await erasure.run_to_end()
-    assert {told["what"] for told in await erasure.certificates()} == {"conversation", "person"}
+    assert {certificate["what"] for certificate in await erasure.certificates()} == {"conversation", "person"}
     assert [what for what in erasure.harness.alerts if what.startswith("room")] == []
 
 
@@ -68,8 +68,8 @@ async def test_a_homeserver_put_back_while_a_room_is_erased(erasure: ErasureHarn
     await erasure.run_until_grace()
     assert (set(rooms.events.values()), rooms.members, rooms.present) == ({""}, set(), True)
     await erasure.run_to_end()
-    (told,) = [each for each in await erasure.certificates() if each["what"] == "conversation"]
-    assert (told["gone"]["events"], rooms.present) == (len(rooms.events), False)
+    (certificate,) = [each for each in await erasure.certificates() if each["what"] == "conversation"]
+    assert (certificate["gone"]["events"], rooms.present) == (len(rooms.events), False)
 
 
 async def test_a_certificate_counts_what_was_found_gone_before(erasure: ErasureHarness) -> None:
@@ -145,8 +145,8 @@ async def test_only_what_is_not_ours_is_left_in_the_media_store(erasure: Erasure
     await erasure.run_to_end()
     conversation = (await erasure.certificates())[0]
     others = errcode == NOT_OURS
-    left = {what: count for what, count in conversation["left"].items() if what != OWN_PAGES}
-    assert (conversation["gone"]["uploads"], left) == ((0, {FOREIGN_UPLOADS: 1}) if others else (1, {}))
+    remaining = {what: count for what, count in conversation["left"].items() if what != OWN_PAGES}
+    assert (conversation["gone"]["uploads"], remaining) == ((0, {FOREIGN_UPLOADS: 1}) if others else (1, {}))
     assert bool(erasure.rooms.media) is others
 
 
@@ -164,7 +164,7 @@ async def test_what_was_wanted_at_once_waits_for_no_clock(erasure: ErasureHarnes
     await erasure.harness.database.commit(clock_trust.distrust)
     await erasure.run_to_end()
     assert erasure.harness.clock.at - began < 60
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 @pytest.mark.parametrize("step", ROOM_STEPS)
@@ -182,15 +182,15 @@ async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> N
     else:
         raise AssertionError("it never came to this step")
     assert await erasure.harness.set_legal_hold(owner, on=True)
-    asked = len(erasure.rooms.requests)
+    request_count = len(erasure.rooms.requests)
     for _ in range(20):
         await erasure.runner.run_once()
         erasure.harness.clock.at += CLIENTS
-    assert (await _step(erasure), len(erasure.rooms.requests)) == (step, asked)
+    assert (await _step(erasure), len(erasure.rooms.requests)) == (step, request_count)
     assert await erasure.certificates() == []
     assert await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.run_to_end()
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation"]
     assert not erasure.rooms.present
 
 
@@ -210,7 +210,7 @@ async def _step(erasure: ErasureHarness) -> object:
 
 
 @pytest.mark.parametrize(
-    ("damage", "signed", "told"),
+    ("damage", "signed", "alerts"),
     [
         ("counts = '{'", ["conversation", "person"], []),
         ("step = 'nothing'", ["person"], ["room program_failed"]),
@@ -219,7 +219,7 @@ async def _step(erasure: ErasureHarness) -> object:
     ids=["what it found", "a step that nobody knows", "a step of another kind"],
 )
 async def test_a_damaged_job_keeps_no_other(
-    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damage: str, signed: list[str], told: list[str]
+    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damage: str, signed: list[str], alerts: list[str]
 ) -> None:
     """A job whose row is damaged, or on which the program fails, ends nothing: others go on, and the desk hears of it."""
 
@@ -237,4 +237,4 @@ async def test_a_damaged_job_keeps_no_other(
         await erasure.harness.carrier_copies.run_once()
         erasure.harness.clock.at += await erasure.runner.run_once()
     assert [certificate["what"] for certificate in await erasure.certificates()] == signed
-    assert erasure.harness.alerts[:1] == told
+    assert erasure.harness.alerts[:1] == alerts

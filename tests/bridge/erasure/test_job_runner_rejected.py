@@ -49,7 +49,7 @@ async def test_a_copy_that_the_carrier_refuses_to_delete(harness: BridgeHarness,
         harness.clock.at = float(await harness.database.fetchval("SELECT due FROM carrier_copy"))
         await harness.carrier_copies.run_once()
         looks.append((bool(harness.alerts), wrong(harness)))
-    assert {named == ({"carrier"} if told else set()) for told, named in looks} == {True}
+    assert {named == ({"carrier"} if has_alerts else set()) for has_alerts, named in looks} == {True}
     assert looks[-1] == (True, {"carrier"})
 
 

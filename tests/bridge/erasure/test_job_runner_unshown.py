@@ -79,7 +79,7 @@ async def test_idle_and_close_wait_for_words_that_nobody_saw(
     await erasure.send_message(owner, "!close now anyway")
     assert (await erasure.harness.count("dead_letter"), await erasure.harness.count("thread")) == (0, 0)
     await erasure.run_to_end()
-    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 @pytest.mark.parametrize("days", [6, 8])

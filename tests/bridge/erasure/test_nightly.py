@@ -58,11 +58,11 @@ def nightly_at(
         if waited is not None:
             waited.append(most)
 
-    made: Any = module_client
+    client: Any = module_client
     return NightlyMaintenance(
         harness.services,
         puppet_database=puppet_database or harness.database,
-        module_client=made,
+        module_client=client,
         hours=hours,
         zone=ZONE,
         retention=30 * 86_400,
@@ -85,11 +85,11 @@ async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_p
     """What was deleted is in no byte of them after the night: rows, and Olm sessions as they were."""
     puppet = make_database(tmp_path / "voice.db")
     await puppet.open()
-    gone = [*await fill_and_delete(harness.database), *await fill_and_delete(puppet)]
+    texts = [*await fill_and_delete(harness.database), *await fill_and_delete(puppet)]
     harness.clock.at = at(1, 3)
     await nightly_at(harness, FakeModuleClient(), puppet_database=puppet).run_once()
     raw = all_bytes(harness.directory) + all_bytes(tmp_path)
-    assert found_in(raw, gone) == []
+    assert found_in(raw, texts) == []
     await puppet.close()
 
 
@@ -171,8 +171,8 @@ async def test_what_was_vacuumed_and_for_how_long_is_kept(harness: BridgeHarness
     """For `doctor`."""
     harness.clock.at = at(1, 3)
     await nightly_at(harness, FakeModuleClient()).run_once()
-    kept = await line_state.get(harness.database, line_state.VACUUM_RESULT)
-    assert json.loads(kept or "") == {"database": "postgres-full", "seconds": 1.5}
+    result = await line_state.get(harness.database, line_state.VACUUM_RESULT)
+    assert json.loads(result or "") == {"database": "postgres-full", "seconds": 1.5}
 
 
 async def test_a_doubted_clock_stops_both(harness: BridgeHarness) -> None:

@@ -37,22 +37,22 @@ async def note(erasure: ErasureHarness, until: int) -> None:
 
 async def test_what_had_gone_goes_again(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
     """What is not on the index and no newer than what was heard is erased; the rest stays; then it is over."""
-    kept = dict(erasure.rooms.events)
+    before = dict(erasure.rooms.events)
     erasure.rooms.events |= {"$gone": "erased before", "$new": "not told yet"}
     erasure.rooms.times |= {"$gone": HEARD, "$new": HEARD + 1}
     assert await returned.run_once() == 0.0
     assert await returned.run_once() == INTERVAL
     await erasure.expiry.run_once()
-    assert erasure.rooms.events == {**kept, "$gone": "", "$new": "not told yet"}
+    assert erasure.rooms.events == {**before, "$gone": "", "$new": "not told yet"}
     assert "$gone" not in {row["event_id"] for row in await erasure.harness.database.fetch("SELECT event_id FROM event")}
 
 
 async def test_nothing_is_asked_where_nothing_was_put_back(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
     """It reads all of every room, so it does so once."""
     await returned.run_once()
-    asked = len(erasure.rooms.requests)
+    request_count = len(erasure.rooms.requests)
     await returned.run_once()
-    assert len(erasure.rooms.requests) == asked
+    assert len(erasure.rooms.requests) == request_count
 
 
 async def test_where_all_is_known_nothing_is_written(
@@ -81,13 +81,13 @@ async def test_a_crash_between_two_rooms_leaves_none_out(
     erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was put on the index before stays there, and the next look takes up the rest."""
-    database, asked = erasure.harness.database, list[str]()
+    database, rooms = erasure.harness.database, list[str]()
     other = Room(room_id="!other", kind="office", owner="@ada:x", key_owner="room:!other")
     await database.commit(lambda transaction: record_room(transaction, other, members={}, levels={}))
 
     async def readable(_self: FakeRooms, room_id: str) -> list[tuple[str, int]]:
-        asked.append(room_id)
-        if len(asked) == 2:
+        rooms.append(room_id)
+        if len(rooms) == 2:
             raise Transient(0, "")
         return [(f"$gone in {room_id}", HEARD)]
 
@@ -98,7 +98,7 @@ async def test_a_crash_between_two_rooms_leaves_none_out(
     monkeypatch.setattr(FakeRooms, "readable", readable)
     with pytest.raises(Transient):
         await returned.run_once()
-    assert await indexed() == {asked[0]}
+    assert await indexed() == {rooms[0]}
     assert await line_state.get(database, line_state.EVENTS_RETURNED) == str(HEARD)
     await returned.run_once()
     assert await indexed() == {ROOM, "!other"}

@@ -21,15 +21,15 @@ def history(*gaps: int) -> ArrivalHistory:
 def test_the_longest_time_of_each_week_is_kept() -> None:
     """Of eight weeks; an hour before the newest changes nothing."""
     start = WEEK * WEEK_HOURS
-    told = ArrivalHistory(last=start, gaps={WEEK: 0})
+    arrival_history = ArrivalHistory(last=start, gaps={WEEK: 0})
     for hour in (start + 2, start + 12, start + 15):
-        told = told.with_text(hour)
-    assert told == ArrivalHistory(last=start + 15, gaps={WEEK: 10})
-    assert told.with_text(start + 3) == told
+        arrival_history = arrival_history.with_text(hour)
+    assert arrival_history == ArrivalHistory(last=start + 15, gaps={WEEK: 10})
+    assert arrival_history.with_text(start + 3) == arrival_history
     for week in range(1, 20):
-        told = told.with_text(start + week * WEEK_HOURS)
-    assert len(told.gaps) == WEEKS
-    assert ArrivalHistory.parse(told.text()) == told
+        arrival_history = arrival_history.with_text(start + week * WEEK_HOURS)
+    assert len(arrival_history.gaps) == WEEKS
+    assert ArrivalHistory.parse(arrival_history.text()) == arrival_history
     assert ArrivalHistory.parse(None) is None
 
 
@@ -50,26 +50,26 @@ async def test_a_damaged_note_refuses_no_text(tmp_path: Path, value: str) -> Non
     await harness.open()
     await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.ARRIVALS, value))
     await harness.receive_text("hello", message_id="1")
-    told = ArrivalHistory.parse(await line_state.get(harness.database, line_state.ARRIVALS))
-    begun = harness.clock.at
+    arrival_history = ArrivalHistory.parse(await line_state.get(harness.database, line_state.ARRIVALS))
+    started_at = harness.clock.at
     await harness.close()
-    assert told is not None
-    assert told.last == int(begun // HOUR)
+    assert arrival_history is not None
+    assert arrival_history.last == int(started_at // HOUR)
 
 
 async def test_texts_leave_an_hour_and_no_more(tmp_path: Path) -> None:
     """Two texts of an hour are one note; one of a later hour takes its place; a repeated one changes nothing."""
     harness = BridgeHarness(tmp_path)
     await harness.open()
-    begun = harness.clock.at
+    started_at = harness.clock.at
 
     async def stored() -> dict[str, object]:
-        told: dict[str, object] = json.loads(await line_state.get(harness.database, line_state.ARRIVALS) or "{}")
-        return told
+        note: dict[str, object] = json.loads(await line_state.get(harness.database, line_state.ARRIVALS) or "{}")
+        return note
 
     await harness.receive_text("hello", message_id="1")
     first = await stored()
-    assert first == {"last": int(begun // HOUR), "gaps": {str(int(begun // HOUR) // WEEK_HOURS): 0}}
+    assert first == {"last": int(started_at // HOUR), "gaps": {str(int(started_at // HOUR) // WEEK_HOURS): 0}}
     await harness.receive_text("again", message_id="2", sender="+12065550198")
     assert await stored() == first
     harness.clock.at += 3 * HOUR
@@ -78,5 +78,5 @@ async def test_texts_leave_an_hour_and_no_more(tmp_path: Path) -> None:
     await harness.receive_text("later", message_id="3")
     later = await stored()
     await harness.close()
-    assert later["last"] == int(begun // HOUR) + 3
+    assert later["last"] == int(started_at // HOUR) + 3
     assert later.keys() == {"last", "gaps"}

@@ -48,8 +48,8 @@ class CanaryClient:
             aiohttp.ClientSession() as http,
             http.request(method, self.url + path, headers=headers, data=body) as answer,
         ):
-            told = {name: value for name, value in answer.headers.items() if name != "Date"}
-            return answer.status, told, await answer.read()
+            answer_headers = {name: value for name, value in answer.headers.items() if name != "Date"}
+            return answer.status, answer_headers, await answer.read()
 
     async def text(self, words: str, *, message_id: str = "1") -> int:
         """Send a text by the route; returns the status."""
@@ -77,18 +77,23 @@ async def client(harness: BridgeHarness) -> AsyncIterator[CanaryClient]:
         carrier_copies=harness.carrier_copies,
         canary=exchange.send,
     )
-    made = CanaryClient(harness=harness, exchange=exchange)
+    canary_client = CanaryClient(harness=harness, exchange=exchange)
 
     async def accept(text: InboundText) -> None:
         await harness.webhook.accept_canary(text, CANARY)
 
     route = CanaryRoute(
-        token=TOKEN, line=LINE, database=harness.database, exchange=exchange, accept_text=accept, report=made.report
+        token=TOKEN,
+        line=LINE,
+        database=harness.database,
+        exchange=exchange,
+        accept_text=accept,
+        report=canary_client.report,
     )
     application = web.Application()
     application.add_routes([*harness.webhook.routes(), *route.routes()])
-    async with served(application) as made.url:
-        yield made
+    async with served(application) as canary_client.url:
+        yield canary_client
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"])
@@ -134,8 +139,8 @@ async def test_what_the_canary_never_says_is_refused(client: CanaryClient, body:
 
 async def test_reports_are_heard(client: CanaryClient) -> None:
     """A report says how far a trip came; the empty step is one that was well."""
-    for told in ({"report": "", "seconds": 1.5}, {"report": "keys", "seconds": 60}):
-        assert (await client.ask("POST", body=json.dumps(told).encode()))[0] == 200
+    for report in ({"report": "", "seconds": 1.5}, {"report": "keys", "seconds": 60}):
+        assert (await client.ask("POST", body=json.dumps(report).encode()))[0] == 200
     assert client.reports == [(None, 1.5), (CanaryStep.KEYS, 60.0)]
 
 
@@ -156,9 +161,9 @@ async def test_a_trip_goes_by_no_carrier_and_leaves_nothing(client: CanaryClient
 
     await wait_until("the thread has ended", ended)
     status, _, body = await client.ask("GET")
-    told = json.loads(body)
-    assert (status, told["answers"]) == (200, ["and back"])
-    assert told["erasing"] == 1, "its key; a room is none of this harness"
+    fields = json.loads(body)
+    assert (status, fields["answers"]) == (200, ["and back"])
+    assert fields["erasing"] == 1, "its key; a room is none of this harness"
     assert json.loads((await client.ask("GET"))[2])["answers"] == [], "an answer is fetched once"
     assert harness.carrier.sent == []
     assert [of for of, _ in harness.shown if of == DESK] == []

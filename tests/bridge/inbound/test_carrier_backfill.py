@@ -79,8 +79,8 @@ async def test_a_watermark_of_a_wrong_clock_comes_back(harness: BridgeHarness) -
     for later in (3600.0, 7200.0):
         harness.clock.at = right + later
         await reconcile.run_once()
-    asked = datetime.fromtimestamp(right + 3600, UTC) - timedelta(minutes=10)
-    assert harness.carrier.list_requests == [asked, asked]
+    since = datetime.fromtimestamp(right + 3600, UTC) - timedelta(minutes=10)
+    assert harness.carrier.list_requests == [since, since]
 
 
 @pytest.mark.parametrize(("by_webhook", "by_listing"), [("STOP", "START"), ("START", "STOP")])
@@ -94,12 +94,12 @@ async def test_an_older_word_of_the_listing_changes_nothing(
     await harness.run()
     owner = await harness.receive_text(by_webhook, message_id="id1")
     await harness.wait_until_drained()
-    sent, remembered = len(harness.carrier.sent), await harness.count("suppression")
+    text_count, remembered = len(harness.carrier.sent), await harness.count("suppression")
     harness.carrier.listed = [replace(listed(harness, 2, age=600), text=by_listing)]
     await reconcile.run_once()
     await harness.wait_until_drained()
     assert (await harness.thread(owner)).consent.stopped is (by_webhook == "STOP")
-    assert (len(harness.carrier.sent), await harness.count("suppression")) == (sent, remembered)
+    assert (len(harness.carrier.sent), await harness.count("suppression")) == (text_count, remembered)
     assert harness.messages_shown(owner) == [by_webhook, by_listing]
     assert any("came late" in body for body in harness.messages_shown(owner, notices=True))
     assert any("came late and out of its order" in body for body in harness.messages_shown("desk", notices=True))
@@ -163,9 +163,9 @@ async def test_after_a_long_time_away_people_look_for_themselves(
     assert not [body for body in harness.messages_shown("desk", notices=True) if "away" in body and not words]
 
 
-@pytest.mark.parametrize(("refreshes", "asked"), [(True, 1), (False, 0)])
+@pytest.mark.parametrize(("refreshes", "request_count"), [(True, 1), (False, 0)])
 async def test_a_carrier_that_brings_what_was_missed_is_asked(
-    harness: BridgeHarness, refreshes: bool, asked: int, monkeypatch: pytest.MonkeyPatch
+    harness: BridgeHarness, refreshes: bool, request_count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that lists nothing and can have it brought is asked all the same; one that offers neither never is."""
     monkeypatch.setattr(harness.carrier, "can_list", False)
@@ -174,7 +174,7 @@ async def test_a_carrier_that_brings_what_was_missed_is_asked(
     reconcile = reconciling(harness)
     running = asyncio.create_task(reconcile.run())
     await asyncio.wait_for(reconcile.caught_up.wait(), 30)
-    assert len(harness.carrier.list_requests) == asked
+    assert len(harness.carrier.list_requests) == request_count
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -262,8 +262,8 @@ async def test_what_is_listed_of_another_channel_is_told_once(harness: BridgeHar
         harness.clock.at += 7200
         await reconcile.run_once()
         await harness.wait_until_drained()
-        told = harness.messages_shown("desk", notices=True)
-        said.append(len([body for body in told if "another channel" in body]))
+        notices = harness.messages_shown("desk", notices=True)
+        said.append(len([body for body in notices if "another channel" in body]))
     assert said == [2, 2, 2, 2]
     assert await harness.count("thread") == 0
 

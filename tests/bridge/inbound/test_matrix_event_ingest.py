@@ -57,9 +57,9 @@ async def test_words_reach_the_inbox_of_their_place(ingest: IngestHarness) -> No
         (DESK_ROOM, DESK, DESK),
         (OFFICE_ROOM, DESK, OFFICE + ADA),
     ):
-        told = await ingest.take(message(text_content("hi"), room=room, event_id=f"${room}"))
+        inbox_events = await ingest.take(message(text_content("hi"), room=room, event_id=f"${room}"))
         expected = MessageSent(place=place, sender=ADA, event_id=f"${room}", body="hi", at=1_799_999_999.5)
-        assert told == [(owner, expected)]
+        assert inbox_events == [(owner, expected)]
 
 
 @pytest.mark.parametrize("offset", [-3600.0, 0.0, 3600.0])
@@ -97,8 +97,8 @@ async def test_two_events_with_one_id_are_taken_once(ingest: IngestHarness) -> N
     """In one response and in the next, whatever the second says: the first counts, and what is behind it comes."""
     first, other = (message({"msgtype": "m.text", "body": words}, event_id="$one") for words in ("first", "other"))
     behind = message({"msgtype": "m.text", "body": "behind"}, event_id="$two")
-    taken = [event for _, event in await ingest.take(first, other, first, behind)]
-    assert [event.body for event in taken if isinstance(event, MessageSent)] == ["first", "behind"]
+    inbox_events = [event for _, event in await ingest.take(first, other, first, behind)]
+    assert [event.body for event in inbox_events if isinstance(event, MessageSent)] == ["first", "behind"]
     assert await ingest.take(other, behind) == []
 
 
@@ -176,7 +176,7 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
             room_id=room, users={"@b:x": 0, "@a:x": 50}, sender=ADA, event_id=event_id, at=0, tampered=True
         )
 
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         moved("join", "invite", "$1"),
         moved("join", "join", "$2"),
         moved("invite", "", "$3"),
@@ -188,7 +188,7 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         events.IdentityConfirmed(user_id=ADA),
         events.DevicesReturned(users=(ADA,)),
     )
-    assert told == [
+    assert inbox_events == [
         (DESK, PowerLevelsChanged(users=())),
         (DESK, MemberJoined(place=DESK, user=ADA)),
         (DESK, MemberLeft(place=DESK, user=ADA)),
@@ -203,8 +203,8 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
 async def test_who_is_there_again_is_told_to_whose_room_it_is(ingest: IngestHarness) -> None:
     """To the desk of desk and offices, to a thread of its own room, to nobody of a room that is nobody's."""
     rooms = (DESK_ROOM, THREAD_ROOM, "!elsewhere")
-    told = await ingest.take(*(events.MemberReturned(room_id=room, user_id=ADA) for room in rooms))
-    assert told == [
+    inbox_events = await ingest.take(*(events.MemberReturned(room_id=room, user_id=ADA) for room in rooms))
+    assert inbox_events == [
         (DESK, MemberReturned(place=DESK, user=ADA)),
         (ingest.thread, MemberReturned(place=THREAD, user=ADA)),
     ]
@@ -226,23 +226,23 @@ async def test_a_name_of_the_desk_is_told_sealed(ingest: IngestHarness) -> None:
 
 async def test_a_redaction_is_unsaying(ingest: IngestHarness) -> None:
     """Who redacts unsays; a redaction of nothing is passed over."""
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         unencrypted("m.room.redaction", {}, room=THREAD_ROOM, redacts="$said"),
         dataclasses.replace(unencrypted("m.room.redaction", {}, room=THREAD_ROOM), event_id="$other"),
     )
-    assert told == [(ingest.thread, MessageRedacted(place=THREAD, sender=ADA, target="$said"))]
+    assert inbox_events == [(ingest.thread, MessageRedacted(place=THREAD, sender=ADA, target="$said"))]
     await ingest.record_own_event("$card", "card:1")
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         dataclasses.replace(unencrypted("m.room.redaction", {}, room=DESK_ROOM, redacts="$card"), event_id="$r")
     )
-    assert told == [(DESK, MessageRedacted(place=DESK, sender=ADA, target="$card", ref="card:1"))]
+    assert inbox_events == [(DESK, MessageRedacted(place=DESK, sender=ADA, target="$card", ref="card:1"))]
 
 
 @pytest.mark.parametrize("relation", [None, "x", {}, {"event_id": 7, "key": "✋"}, {"event_id": "$x", "key": ["✋"]}])
 async def test_a_malformed_reaction_is_passed_over(ingest: IngestHarness, relation: Any) -> None:
     """A reaction that is none changes nothing and hinders nothing."""
-    told = await ingest.take(unencrypted("m.reaction", {"m.relates_to": relation}), message(text_content("hi")))
-    assert len(told) == 1
+    inbox_events = await ingest.take(unencrypted("m.reaction", {"m.relates_to": relation}), message(text_content("hi")))
+    assert len(inbox_events) == 1
 
 
 async def test_no_content_can_kill_the_sync(ingest: IngestHarness) -> None:
@@ -290,14 +290,14 @@ async def take_anything(ingest: IngestHarness) -> int:
         return {key: anything(3) for key in keys if chance.random() < 0.7}
 
     await ingest.record_own_event("$texter", "in:1:0")
-    seen: list[events.MatrixEvent] = []
+    matrix_events: list[events.MatrixEvent] = []
     for n in range(400):
         clear = anything(2)
-        seen.append(message(content(), event_id=f"$said{n}", clear=clear if isinstance(clear, dict) else None))
+        matrix_events.append(message(content(), event_id=f"$said{n}", clear=clear if isinstance(clear, dict) else None))
         kind = chance.choice(["m.reaction", "m.room.message", "m.room.redaction", "m.unheard.of"])
-        seen.append(dataclasses.replace(unencrypted(kind, content(), room=THREAD_ROOM), event_id=f"$plain{n}"))
-    told = await ingest.take(*seen)
-    return len([event for _, event in told if isinstance(event, MessageSent)])
+        matrix_events.append(dataclasses.replace(unencrypted(kind, content(), room=THREAD_ROOM), event_id=f"$plain{n}"))
+    inbox_events = await ingest.take(*matrix_events)
+    return len([event for _, event in inbox_events if isinstance(event, MessageSent)])
 
 
 @pytest.mark.parametrize("bad", [{"id": ADA}, {}, [], [ADA], None, 7, 0.5, True])
@@ -330,16 +330,16 @@ class Unforeseen(dict[str, Any]):
 async def test_what_cannot_be_read_costs_itself_alone(ingest: IngestHarness, error: type[Exception]) -> None:
     """Content that nobody thought of: its author hears that it was not heard, it is noted for deletion, the rest comes."""
     bad = Unforeseen(error)
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         message(bad, event_id="$bad"),
         message(bad, room=WARM_ROOM, event_id="$warm"),
         unencrypted("m.reaction", bad),
         message(text_content("hi"), event_id="$good"),
     )
     unread = MessageIgnored(place=THREAD, sender=ADA, event_id="$bad", reason=IgnoreReason.UNREADABLE)
-    assert told[0] == (ingest.thread, unread)
-    assert [event.body for _, event in told[1:] if isinstance(event, MessageSent)] == ["hi"]
-    assert len(told) == 2
+    assert inbox_events[0] == (ingest.thread, unread)
+    assert [event.body for _, event in inbox_events[1:] if isinstance(event, MessageSent)] == ["hi"]
+    assert len(inbox_events) == 2
     noted = {row["event_id"] for row in await ingest.harness.database.fetch("SELECT event_id FROM event")}
     assert noted == {"$bad", "$warm", "$plain", "$good"}
 
@@ -367,9 +367,9 @@ async def test_an_encrypted_tap_is_a_tap(ingest: IngestHarness) -> None:
     await ingest.record_own_event("$card", "card:1")
     for n, (key, target, ref) in enumerate((("✋", "$card", "card:1"), ("🛑", "$card", "card:1"), ("✋", "$later", ""))):
         relation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
-        told = await ingest.take(message(relation, event_id=f"$r{n}", kind="m.reaction"))
+        inbox_events = await ingest.take(message(relation, event_id=f"$r{n}", kind="m.reaction"))
         tap = ReactionAdded(place=THREAD, sender=ADA, event_id=f"$r{n}", key=key, target=ref, trusted=False)
-        assert told == [(ingest.thread, tap)]
+        assert inbox_events == [(ingest.thread, tap)]
     assert await ingest.take(message({"m.relates_to": {"key": 7}}, event_id="$bad", kind="m.reaction")) == []
 
 

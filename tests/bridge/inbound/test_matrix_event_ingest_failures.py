@@ -29,8 +29,8 @@ async def letters(ingest: IngestHarness) -> list[tuple[str, str, bytes]]:
     return [(row["owner"], row["kind"], bytes(row["body"])) for row in rows]
 
 
-def incidents(told: list[tuple[str, Event]]) -> list[DeadLetterRecorded]:
-    return [event for _, event in told if isinstance(event, DeadLetterRecorded)]
+def incidents(inbox_events: list[tuple[str, Event]]) -> list[DeadLetterRecorded]:
+    return [event for _, event in inbox_events if isinstance(event, DeadLetterRecorded)]
 
 
 async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarness) -> None:
@@ -39,14 +39,14 @@ async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarne
     query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
     await ingest.harness.database.commit(lambda transaction: transaction.execute(query, ingest.thread))
     receipt = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         receipt,
         message(text_content("lost"), event_id="$a"),
         message(text_content("here"), room=DESK_ROOM, event_id="$b"),
         message(text_content("lost too"), event_id="$c"),
     )
-    assert [event.body for _, event in told if isinstance(event, MessageSent)] == ["here"]
-    [incident] = incidents(told)
+    assert [event.body for _, event in inbox_events if isinstance(event, MessageSent)] == ["here"]
+    [incident] = incidents(inbox_events)
     assert (incident.designation, incident.keyless) == ("amber heron", True)
     assert await letters(ingest) == [(ingest.thread, WITHOUT_KEY, b"")] * 2
     assert ingest.woken == [DESK]
@@ -55,8 +55,8 @@ async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarne
 async def test_a_tap_in_a_thread_without_its_key(ingest: IngestHarness) -> None:
     """A reaction on an event that may be ours is not kept for later, and ends nothing."""
     await ingest.harness.vault.destroy(ingest.thread)
-    told = await ingest.take(reaction("$unknown", room=THREAD_ROOM))
-    assert [type(event) for _, event in told] == [DeadLetterRecorded]
+    inbox_events = await ingest.take(reaction("$unknown", room=THREAD_ROOM))
+    assert [type(event) for _, event in inbox_events] == [DeadLetterRecorded]
     assert await ingest.harness.count("early_reaction") == 0
 
 
@@ -70,18 +70,18 @@ async def test_what_the_program_fails_on_costs_itself(ingest: IngestHarness, mon
         return await original(transaction, place, item)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ingest.ingest, "_from_message", fails)
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         message(text_content("one"), event_id="$a"),
         message(text_content("bad"), event_id="$b"),
         message(text_content("two"), event_id="$c"),
     )
-    said = [event for owner, event in told if owner == ingest.thread]
+    said = [event for owner, event in inbox_events if owner == ingest.thread]
     assert [event.body if isinstance(event, MessageSent) else event for event in said] == [
         "one",
         MessageIgnored(place="thread", sender=ADA, event_id="$b", reason=IgnoreReason.UNREADABLE),
         "two",
     ]
-    assert len(incidents(told)) == 1
+    assert len(incidents(inbox_events)) == 1
     assert await letters(ingest) == [(ingest.thread, UNHANDLED, b"")]
     indexed = await ingest.harness.database.fetch("SELECT event_id FROM event ORDER BY n")
     assert [row["event_id"] for row in indexed] == ["$a", "$b", "$c"]
@@ -115,9 +115,9 @@ async def test_a_series_is_told_once_and_bounded(ingest: IngestHarness) -> None:
     assert await record(now + 3 * SERIES_SECONDS) is True
     for _ in range(MAX_UNHANDLED):
         await record(now + 3 * SERIES_SECONDS)
-    kept = await letters(ingest)
-    assert len(kept) == MAX_UNHANDLED
-    assert await vault.open(DESK, inbox.CONTEXT, kept[0][2]) == b'{"type":"x"}'
+    rows = await letters(ingest)
+    assert len(rows) == MAX_UNHANDLED
+    assert await vault.open(DESK, inbox.CONTEXT, rows[0][2]) == b'{"type":"x"}'
 
 
 async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
@@ -132,12 +132,12 @@ async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "told"), [(THREAD_ROOM, "amber heron"), (DESK_ROOM, ""), (WARM_ROOM, None), ("!unknown", None)]
+    ("room", "designation"), [(THREAD_ROOM, "amber heron"), (DESK_ROOM, ""), (WARM_ROOM, None), ("!unknown", None)]
 )
-async def test_a_gap_that_was_cut_is_told_at_the_desk(ingest: IngestHarness, room: str, told: str | None) -> None:
+async def test_a_gap_that_was_cut_is_told_at_the_desk(ingest: IngestHarness, room: str, designation: str | None) -> None:
     """The desk hears in which room words may not have been taken; a room in which nobody writes is nobody's concern."""
     query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
     await ingest.harness.database.commit(lambda transaction: transaction.execute(query, ingest.thread))
     incidents_told = await ingest.take(events.GapTruncated(room_id=room))
-    expected = [] if told is None else [HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=told)]
+    expected = [] if designation is None else [HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=designation)]
     assert incidents_told == [(DESK, incident) for incident in expected]

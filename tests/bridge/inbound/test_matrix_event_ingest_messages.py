@@ -134,7 +134,7 @@ async def test_an_answer_to_us_mentions_nobody(ingest: IngestHarness, relation: 
 
 @pytest.mark.practice(36)
 @pytest.mark.parametrize(
-    ("body", "left"),
+    ("body", "remainder"),
     [
         ("> <@line-a:line.example> I am scared\n> of him\n\nI hear you.", "I hear you."),
         ("> <@ana:line.example> one\n> \n> two\n\n!redact", "!redact"),
@@ -145,21 +145,21 @@ async def test_an_answer_to_us_mentions_nobody(ingest: IngestHarness, relation: 
         (">:( not a quote\n\nx", ">:( not a quote\n\nx"),
     ],
 )
-async def test_quoted_lines_come_off_every_message(ingest: IngestHarness, body: str, left: str) -> None:
+async def test_quoted_lines_come_off_every_message(ingest: IngestHarness, body: str, remainder: str) -> None:
     """Earlier words do not go back onto a phone (practice 36), in a reply or not; a command is one behind a quote too."""
     await ingest.record_own_event("$texter", "in:1:0")
     for number, target in enumerate(("$texter", "$other")):
         reply = text_content(body, **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
         ((_, said),) = await ingest.take(message(reply, event_id=f"$reply{number}"))
         assert isinstance(said, MessageSent)
-        assert said.body == left
+        assert said.body == remainder
     ((_, alone),) = await ingest.take(message(text_content(body), event_id="$alone"))
     assert isinstance(alone, MessageSent)
-    assert alone.body == left
+    assert alone.body == remainder
 
 
 @pytest.mark.parametrize(
-    ("body", "shown", "left", "quotes", "differs"),
+    ("body", "shown", "remainder", "quotes", "differs"),
     [
         ("24. December", '<ol start="24">\n<li>December</li>\n</ol>', "24. December", False, False),
         ("3. a\n5. b", '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>', "3. a\n4. b", False, True),
@@ -167,7 +167,7 @@ async def test_quoted_lines_come_off_every_message(ingest: IngestHarness, body: 
     ],
 )
 async def test_what_is_shown_is_what_is_said(
-    ingest: IngestHarness, body: str, shown: str, left: str, quotes: bool, differs: bool
+    ingest: IngestHarness, body: str, shown: str, remainder: str, quotes: bool, differs: bool
 ) -> None:
     """The words are those that the client shows, and whether they are those that were typed stands beside them."""
     content = text_content(body, format="org.matrix.custom.html", formatted_body=shown)
@@ -180,7 +180,7 @@ async def test_what_is_shown_is_what_is_said(
     for number, relation in enumerate(relations):
         ((_, said),) = await ingest.take(message({**content, **relation}, event_id=f"$said{number}"))
         assert isinstance(said, MessageSent)
-        assert (said.body, said.quotes, said.differs) == (left, quotes, differs)
+        assert (said.body, said.quotes, said.differs) == (remainder, quotes, differs)
 
 
 async def test_who_answers_a_notice_means_what_it_is_about(ingest: IngestHarness) -> None:
@@ -219,7 +219,7 @@ async def test_what_looks_like_a_message_is_heard_as_one(ingest: IngestHarness, 
 
     A vote commands nothing, however often it comes, whoever's it is, and after the end as before.
     """
-    told = await ingest.take(message({"msgtype": "m.text", "body": "x"}, kind=kind))
-    assert [(event.content, event.body) for _, event in told if isinstance(event, MessageSent)] == (
+    inbox_events = await ingest.take(message({"msgtype": "m.text", "body": "x"}, kind=kind))
+    assert [(event.content, event.body) for _, event in inbox_events if isinstance(event, MessageSent)] == (
         [(Content.OTHER, "x")] if heard else []
     )

@@ -29,9 +29,9 @@ async def ingest(
     try:
         await harness.open()
         await harness.engine.load()
-        made = IngestHarness(harness)
-        await made.create_rooms()
-        yield made
+        ingest_harness = IngestHarness(harness)
+        await ingest_harness.create_rooms()
+        yield ingest_harness
     finally:
         await harness.close()
 
@@ -49,7 +49,7 @@ async def test_nul_wherever_an_id_is_read(ingest: IngestHarness) -> None:
         {"rel_type": "m.replace", "event_id": "$a\0b"},
         {"rel_type": "m.thread", "event_id": "\0"},
     )
-    told = await ingest.take(
+    inbox_events = await ingest.take(
         *(
             message(text_content("a\0b", **{"m.relates_to": relation}), event_id=f"$said{n}")
             for n, relation in enumerate(relations)
@@ -57,10 +57,10 @@ async def test_nul_wherever_an_id_is_read(ingest: IngestHarness) -> None:
         reaction("$a\0b"),
         message(text_content("words"), room=THREAD_ROOM, event_id="$words"),
     )
-    assert [event.event_id for _, event in told if isinstance(event, MessageSent)] == [
+    assert [event.event_id for _, event in inbox_events if isinstance(event, MessageSent)] == [
         "$said0",
         "$said1",
         "$said2",
         "$words",
     ]
-    assert len(told) == 4
+    assert len(inbox_events) == 4

@@ -53,10 +53,10 @@ class ProcessDied(BaseException):
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDigests]:
-    made = SlowDigests()
-    monkeypatch.setattr(Suppression, "_slow_digest", lambda _self, number: made.hash(number))
-    yield made
-    made.gate.set()
+    digests = SlowDigests()
+    monkeypatch.setattr(Suppression, "_slow_digest", lambda _self, number: digests.hash(number))
+    yield digests
+    digests.gate.set()
 
 
 async def comes(harness: BridgeHarness, body: str, message_id: str, sender: str = HANDSET) -> str:
@@ -68,19 +68,19 @@ async def comes(harness: BridgeHarness, body: str, message_id: str, sender: str 
 async def remembered(harness: BridgeHarness, muted: SuppressionReason, sender: str = HANDSET) -> None:
     """Remember something of a phone, as an earlier thread of it would have."""
     digest = await harness.suppression.digest(Phone(sender))
-    told = Suppress(reason=muted, until=harness.clock.at + DAY)
+    change = Suppress(reason=muted, until=harness.clock.at + DAY)
     await harness.database.commit(
-        lambda transaction: harness.suppression.write(transaction, digest, told, now=harness.clock.at)
+        lambda transaction: harness.suppression.write(transaction, digest, change, now=harness.clock.at)
     )
 
 
 async def again(harness: BridgeHarness, directory: Path) -> BridgeHarness:
     """End the process and begin again on its files."""
     await harness.close()
-    made = BridgeHarness(directory)
-    await made.open()
-    await made.run()
-    return made
+    next_harness = BridgeHarness(directory)
+    await next_harness.open()
+    await next_harness.run()
+    return next_harness
 
 
 def dies_at(harness: BridgeHarness, point: CrashPoint) -> None:
@@ -181,17 +181,17 @@ async def test_a_stop_waits_for_one_look_up_at_most(
     for n in range(60):
         await comes(harness, "hello", f"m{n}", f"+1206556{n:04}")
     await wait_until("look-ups are under way", lambda: _under_way(slow), every=0.01)
-    asked, digest = list[str](), Suppression.digest
+    phones, digest = list[str](), Suppression.digest
 
     async def noted(suppression: Suppression, phone: Phone) -> bytes:
-        asked.append(phone.reveal())
+        phones.append(phone.reveal())
         return await digest(suppression, phone)
 
     monkeypatch.setattr(Suppression, "digest", noted)
     await comes(harness, "STOP", "k2")
 
     async def waits() -> bool | None:
-        return HANDSET in asked or None
+        return HANDSET in phones or None
 
     await wait_until("the STOP waits to be remembered", waits, every=0.01)
     slow.gate.set()

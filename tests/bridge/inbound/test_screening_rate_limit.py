@@ -70,12 +70,12 @@ def test_in_a_flood_all_are_looked_through_once_a_minute(monkeypatch: pytest.Mon
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    made.rate_limit = NewThreadRateLimit(per_number_per_hour=5, per_minute=3)
-    await made.open()
-    await made.run()
-    yield made
-    await made.close()
+    bridge_harness = BridgeHarness(tmp_path)
+    bridge_harness.rate_limit = NewThreadRateLimit(per_number_per_hour=5, per_minute=3)
+    await bridge_harness.open()
+    await bridge_harness.run()
+    yield bridge_harness
+    await bridge_harness.close()
 
 
 async def test_a_flood_is_kept_and_not_answered(harness: BridgeHarness) -> None:
@@ -103,7 +103,7 @@ async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(
         words = "he has a knife" if n == 7 else f"hello {n}"
         await harness.receive_text(words, message_id=f"m{n}", sender=f"+1206555{n:04}")
     await harness.wait_until_drained()
-    danger, sent = await harness.thread_id("+12065550007"), len(harness.carrier.sent)
+    danger, text_count = await harness.thread_id("+12065550007"), len(harness.carrier.sent)
     for n, words in enumerate(("!close-rest", "!close-rest yes")):
         await harness.deliver(DESK, MessageSent(place=DESK, sender=SUE, event_id=f"$c{n}", body=words, at=harness.clock.at))
     await harness.wait_until_drained()
@@ -115,7 +115,7 @@ async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(
     assert danger not in {row["id"] for row in parked}
     assert [entry.thread for entry in harness.engine.desk.waiting if entry.danger] == [danger]
     assert harness.messages_shown(danger) == ["he has a knife"]
-    assert len(harness.carrier.sent) == sent
+    assert len(harness.carrier.sent) == text_count
     pages.cancel()
     await asyncio.gather(pages, return_exceptions=True)
 

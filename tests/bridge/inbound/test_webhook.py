@@ -71,8 +71,8 @@ class WebhookClient:
 def text(words: str, *, message_id: str = "id1", sender: str = HANDSET) -> bytes:
     """Write a text as the rehearsal carrier does."""
     at = datetime.now(UTC).isoformat()
-    told = {"type": "text", "id": message_id, "from": sender, "to": NUMBER, "text": words, "media": [], "at": at}
-    return json.dumps(told).encode()
+    fields = {"type": "text", "id": message_id, "from": sender, "to": NUMBER, "text": words, "media": [], "at": at}
+    return json.dumps(fields).encode()
 
 
 def adapter(api_base: str = "http://127.0.0.1:9", public_base_url: str = PUBLIC) -> RehearsalCarrier:
@@ -113,10 +113,10 @@ async def test_nobody_is_answered_before_it_is_on_the_disk(
 
     came, accept_text = 0, webhook.harness.webhook.accept_text
 
-    async def counted(told: InboundText) -> None:
+    async def counted(inbound: InboundText) -> None:
         nonlocal came
         came += 1
-        await accept_text(told)
+        await accept_text(inbound)
 
     async def written() -> bool | None:
         return (came == 2 and await webhook.harness.count("inbox") == 1) or None
@@ -215,9 +215,9 @@ async def test_the_desk_hears_of_reports_that_do_not_come_in(
 
 async def test_the_desk_hears_of_what_is_too_large_again_and_again(webhook: WebhookClient) -> None:
     """A picture that is larger than what is taken comes again and again: the desk hears of it, once an hour."""
-    for told in ([], [], [TextsMissing(kind=GapKind.LARGE)], [TextsMissing(kind=GapKind.LARGE)]):
+    for expected in ([], [], [TextsMissing(kind=GapKind.LARGE)], [TextsMissing(kind=GapKind.LARGE)]):
         assert await webhook.post(b"x" * (MAX_WEBHOOK_BYTES + 1)) == 413
-        assert await webhook.told() == told
+        assert await webhook.told() == expected
 
 
 async def test_a_full_disk_says_nothing_of_strangers(webhook: WebhookClient) -> None:
@@ -265,8 +265,8 @@ async def test_a_text_that_is_kept_after_it_was_looked_for_is_one(
     look = inbox.known_texter
 
     async def before(*what: Any) -> KnownTexter | None:
-        found = await look(*what)
-        return found and replace(found, is_seen=False)
+        texter = await look(*what)
+        return texter and replace(texter, is_seen=False)
 
     monkeypatch.setattr(inbox, "known_texter", before)
     assert await webhook.post(text("words")) == 200
@@ -281,10 +281,10 @@ async def test_a_text_of_a_thread_that_ended_since_it_was_looked_for_begins_anot
     """While its key is still there: nothing is kept for a thread that has no row."""
     vault, look = webhook.harness.vault, inbox.known_texter
     await vault.create("ended")
-    found = [KnownTexter("ended", None, screened=True, is_seen=False)]
+    texters = [KnownTexter("ended", None, screened=True, is_seen=False)]
 
     async def before(*what: Any) -> KnownTexter | None:
-        return found.pop() if found else await look(*what)
+        return texters.pop() if texters else await look(*what)
 
     monkeypatch.setattr(inbox, "known_texter", before)
     assert await webhook.post(text("words")) == 200

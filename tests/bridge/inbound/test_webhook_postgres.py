@@ -44,12 +44,12 @@ ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/tables/lease_table.
 @pytest.fixture
 def server(outside_programs: OutsidePrograms, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
     """Start a server that a test may break, and have databases be made on it."""
-    with running_postgres(outside_programs) as found:
-        made = bridge_server(found)
-        made.stop()
-        made.start(*SETTINGS)
-        monkeypatch.setenv(VARIABLE, made.url("postgres"))
-        yield made
+    with running_postgres(outside_programs) as base_server:
+        own_server = bridge_server(base_server)
+        own_server.stop()
+        own_server.start(*SETTINGS)
+        monkeypatch.setenv(VARIABLE, own_server.url("postgres"))
+        yield own_server
 
 
 @contextlib.asynccontextmanager
@@ -254,14 +254,14 @@ async def test_a_server_that_is_set_to_read_only(server: PostgresServer, tmp_pat
 
 def test_the_servers_clock_is_asked_nowhere() -> None:
     """A server whose clock is behind changes nothing: no statement of the line takes a time from it, nor does a default."""
-    found = {
+    violations = {
         (file, said)
         for file, tree in source().items()
         if file.startswith("bridge/") and not file.startswith(ASKS_THE_TIME)
         for said in strings(tree)
         if SERVER_TIME.search(said)
     }
-    assert found == set()
+    assert violations == set()
 
 
 @pytest.mark.parametrize(

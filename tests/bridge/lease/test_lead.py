@@ -68,8 +68,8 @@ async def line(postgres_server: PostgresServer, tmp_path: Path) -> LeasedLine:
 
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as made:
-        yield made
+    async with AsyncExitStack() as exit_stack:
+        yield exit_stack
 
 
 async def first(line: LeasedLine, stack: AsyncExitStack) -> Lead:
@@ -270,9 +270,9 @@ async def test_a_server_s_clock_that_is_behind_keeps_the_next_one_waiting(
     line.execute("UPDATE lease SET until = clock_timestamp() - interval '1 second'")
     assert await other.try_once() is None, "what has changed is seen for the first time"
     monkeypatch.setattr(waiting, "seconds_since_boot", lambda: later + 1800.0)
-    taken = await other.try_once()
-    assert taken is not None
-    await taken.close()
+    next_lead = await other.try_once()
+    assert next_lead is not None
+    await next_lead.close()
 
 
 async def test_a_server_whose_clock_is_an_hour_behind_gives_leases(
@@ -395,10 +395,10 @@ async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: 
     await lead.close()
     with contextlib.closing(SqliteConnection(line.keys)) as file:
         file.execute("UPDATE epoch SET number = 0")
-    other, told = line.bridge(), Waiting(line.place, line.keys, end=line.ends.append, any_keys=True)
+    other, override = line.bridge(), Waiting(line.place, line.keys, end=line.ends.append, any_keys=True)
     stack.push_async_callback(other.close)
     assert await other.try_once() is None
-    later = await told.try_once()
+    later = await override.try_once()
     assert later is not None
     await later.close()
 
@@ -411,15 +411,15 @@ async def test_what_the_former_leader_committed_last_is_known(line: LeasedLine, 
     lead = await first(line, stack)
     await with_keys(line, lead)
     await lead.close()
-    noted, told = [0], list[bool]()
+    noted, calls = [0], list[bool]()
 
     async def changes(_connection: object) -> int:
         return noted.pop() if noted else 1
 
-    copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes, stale=lambda: told.append(True))
+    copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes, stale=lambda: calls.append(True))
     stack.push_async_callback(copy.close)
     assert [await copy.try_once() for _ in range(2)] == [None, None]
-    assert told == [True, True]
+    assert calls == [True, True]
     later = await successor(line, stack)
     assert later.epoch == lead.epoch + 1
     assert line.ends == []
@@ -435,14 +435,14 @@ async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lea
     lead = await first(line, stack)
     await with_keys(line, lead)
     database = await opened(line, lead, stack)
-    asked = list[int]()
+    calls = list[int]()
 
     async def changes(_connection: object) -> int:
         """Know of no change at first, and of one once no commit can be made; or fail then."""
-        asked.append(1)
-        if len(asked) % 4 == 0:
+        calls.append(1)
+        if len(calls) % 4 == 0:
             raise KeyFileUnreadable(Busy("SQLITE_BUSY"))
-        return 1 - len(asked) % 2
+        return 1 - len(calls) % 2
 
     copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes)
     stack.push_async_callback(copy.close)
@@ -450,7 +450,7 @@ async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lea
     async def looked() -> bool | None:
         with contextlib.suppress(KeyFileUnreadable):
             assert await copy.try_once() is None
-        return len(asked) >= 4 or None
+        return len(calls) >= 4 or None
 
     await wait_until("it was about to take it, twice", looked, every=0.05)
     await database.commit(say("by the slow one"))
@@ -499,11 +499,11 @@ async def test_who_let_go_leaves_it_to_others(
     await lead.close()
     other, again = line.bridge(), line.bridge()
     stack.push_async_callback(again.close)
-    read, looks = again._read, list[object]()
+    original, looks = again._read, list[object]()
 
     async def counted(connection: PostgresConnection) -> object:
-        looks.append(seen := await read(connection))
-        return seen
+        looks.append(look := await original(connection))
+        return look
 
     async def looked_twice() -> bool | None:
         return len(looks) > 1 or None
