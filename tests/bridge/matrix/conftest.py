@@ -22,22 +22,22 @@ async def server() -> AsyncIterator[ScriptedHomeserver]:
 @pytest.fixture
 async def new_rig(server: ScriptedHomeserver, tmp_path: Path) -> AsyncIterator[Callable[[str], Rig]]:
     """Make rigs, by the name of a directory; all are stopped, because an open database keeps a process from ending."""
-    made: list[Rig] = []
+    rigs: list[Rig] = []
 
     def make(name: str) -> Rig:
         directory = tmp_path / name
         directory.mkdir()
-        made.append(Rig(directory=directory, url=server.url, token="t"))
-        return made[-1]
+        rigs.append(Rig(directory=directory, url=server.url, token="t"))
+        return rigs[-1]
 
     yield make
-    for each in made:
+    for each in rigs:
         await each.stop()
 
 
 @pytest.fixture
 async def rig(new_rig: Callable[[str], Rig]) -> Rig:
     """Open a rig that does nothing by itself: the test takes each turn."""
-    made = new_rig("first")
-    await made.start(run=False)
-    return made
+    first_rig = new_rig("first")
+    await first_rig.start(run=False)
+    return first_rig

@@ -109,11 +109,11 @@ class Rig:
                 await running
         await self._open.aclose()
 
-    async def wait_for(self, kind: type[T], wanted: Callable[[T], bool] = lambda _item: True) -> T:
+    async def wait_for(self, kind: type[T], matches: Callable[[T], bool] = lambda _item: True) -> T:
         """Wait for an item."""
 
         async def probe() -> T | None:
-            return next((i for i in self.events if isinstance(i, kind) and wanted(i)), None)
+            return next((i for i in self.events if isinstance(i, kind) and matches(i)), None)
 
         async def seen() -> str:
             return ", ".join(type(item).__name__ for item in self.events)
@@ -129,8 +129,8 @@ class Rig:
     async def _device_gone(self) -> None:
         self.device_losses += 1
 
-    async def _note_rollback(self, _transaction: Transaction, found: Rollback) -> None:
-        self.counts_less.append(found.counts_less)
+    async def _note_rollback(self, _transaction: Transaction, rollback: Rollback) -> None:
+        self.counts_less.append(rollback.counts_less)
 
     async def _rolled_back(self) -> None:
         self.rollbacks += 1

@@ -110,34 +110,34 @@ class ScriptedHomeserver:
 
     def sent_to(self, person: ClientDevice) -> list[dict[str, Any]]:
         """Return what was sent to-device to this person's device, still encrypted, with the sender's id."""
-        return [sent for sent in self._to_device(person) if sent["type"] != WITHHELD]
+        return [message for message in self._to_device(person) if message["type"] != WITHHELD]
 
     def withheld_from(self, person: ClientDevice) -> list[dict[str, Any]]:
         """Return what this person's device was told of keys that it does not get, by whom."""
-        return [sent for sent in self._to_device(person) if sent["type"] == WITHHELD]
+        return [message for message in self._to_device(person) if message["type"] == WITHHELD]
 
     def _to_device(self, person: ClientDevice) -> list[dict[str, Any]]:
-        found = []
-        for asked in self.requests:
-            if "/sendToDevice/" in asked.path:
-                content = asked.body["messages"].get(person.mxid, {}).get(person.device_id)
+        messages = []
+        for request in self.requests:
+            if "/sendToDevice/" in request.path:
+                content = request.body["messages"].get(person.mxid, {}).get(person.device_id)
                 if content is not None:
-                    kind = asked.path.split("/sendToDevice/")[1].split("/")[0]
-                    found.append({"sender": asked.query["user_id"], "type": kind, "content": content})
-        return found
+                    kind = request.path.split("/sendToDevice/")[1].split("/")[0]
+                    messages.append({"sender": request.query["user_id"], "type": kind, "content": content})
+        return messages
 
     async def _answer(self, request: web.Request) -> web.Response:
         raw = await request.read()
         written = raw and request.content_type == "application/json"
-        asked = RecordedRequest(request.method, request.path, dict(request.query), json.loads(raw) if written else None)
-        self.requests.append(asked)
+        recorded = RecordedRequest(request.method, request.path, dict(request.query), json.loads(raw) if written else None)
+        self.requests.append(recorded)
         if self.fail_at == len(self.requests) - 1:
             return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
         if self.faults:
             return self.faults.popleft()
-        user_id, device_id = asked.query.get("user_id", ""), asked.query.get("device_id")
-        made = self.device_table.setdefault(user_id, {})
-        if self.knows_devices and device_id is not None and device_id not in made:
+        user_id, device_id = recorded.query.get("user_id", ""), recorded.query.get("device_id")
+        own_devices = self.device_table.setdefault(user_id, {})
+        if self.knows_devices and device_id is not None and device_id not in own_devices:
             return web.json_response({"errcode": "M_UNKNOWN_DEVICE"}, status=400)
         if self.refuse is not None and self.refuse[0] in request.path:
             return web.json_response({"errcode": self.refuse_errcode}, status=self.refuse[1])
@@ -145,25 +145,25 @@ class ScriptedHomeserver:
             return web.json_response({"content_uri": f"mxc://x/media{len(self.requests)}"})
         match request.path.removeprefix("/_matrix/client/v3/").split("/"):
             case ["sync"]:
-                return await self._sync(asked)
+                return await self._sync(recorded)
             case ["register"] if user_id in self.masters:
                 return web.json_response({"errcode": "M_USER_IN_USE"}, status=400)
             case ["register"]:
                 self.masters[user_id] = {}
             case ["keys", "device_signing", "upload"]:
-                self.masters[user_id] = asked.body["master_key"]
-            case ["keys", "upload"] if not self._keeps(asked):
+                self.masters[user_id] = recorded.body["master_key"]
+            case ["keys", "upload"] if not self._keeps(recorded):
                 return web.json_response({"errcode": "M_UNKNOWN"}, status=400)
             case ["keys", "upload"]:
-                self._uploaded(asked)
+                self._uploaded(recorded)
             case ["keys", "query"]:
-                users = asked.body["device_keys"]
+                users = recorded.body["device_keys"]
                 answer = _merge(self.people[u].keys_query_response() for u in users if u in self.people)
                 answer["master_keys"] |= {u: self.masters[u] for u in users if self.masters.get(u)}
                 return web.json_response(answer)
             case ["keys", "claim"]:
                 claimed: dict[str, Any] = {}
-                for user, devices in asked.body["one_time_keys"].items():
+                for user, devices in recorded.body["one_time_keys"].items():
                     person, own = self.people.get(user), self.ours.get(user)
                     for device in devices:
                         if own is not None and (key := own.claim()) is not None:
@@ -172,22 +172,22 @@ class ScriptedHomeserver:
                             claimed.setdefault(user, {})[device] = person.one_time_key()
                 return web.json_response({"one_time_keys": claimed})
             case ["devices", name]:
-                if asked.method == "PUT":
-                    made[name] = None
+                if recorded.method == "PUT":
+                    own_devices[name] = None
                 else:
-                    made.pop(name, None)
+                    own_devices.pop(name, None)
             case ["devices"] if self.knows_devices:
-                listed = [{"device_id": name, "last_seen_ts": used} for name, used in made.items()]
+                listed = [{"device_id": name, "last_seen_ts": used} for name, used in own_devices.items()]
                 return web.json_response({"devices": listed})
             case ["devices"]:
                 return web.json_response({"devices": [{"device_id": device_id} for device_id in self.devices]})
             case ["user", user, "account_data", kind]:
-                return self._account_data(asked, f"{user} {kind}")
+                return self._account_data(recorded, f"{user} {kind}")
             case ["joined_rooms"]:
                 return web.json_response({"joined_rooms": self.joined})
             case ["rooms", room_id, "state", "m.room.create"]:
                 return web.json_response(self.created[room_id]) if room_id in self.created else _refusal(403, "M_FORBIDDEN")
-            case ["rooms", _, "state", "m.room.member", _] if asked.method == "GET":
+            case ["rooms", _, "state", "m.room.member", _] if recorded.method == "GET":
                 return web.json_response({"membership": self.membership} if self.membership else {})
             case ["rooms", _, "members"]:
                 return web.json_response(self.members)
@@ -195,31 +195,31 @@ class ScriptedHomeserver:
                 return _refusal(*self.refusals.popleft())
             case ["rooms", _, "event", event_id] if event_id in self.lost:
                 return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
-            case ["rooms", _, "messages"] if asked.query.get("from", "") in self.message_pages:
-                return web.json_response(self.message_pages[asked.query["from"]])
+            case ["rooms", _, "messages"] if recorded.query.get("from", "") in self.message_pages:
+                return web.json_response(self.message_pages[recorded.query["from"]])
             case ["rooms", room_id, "messages"]:
                 return web.json_response(self.messages.get(room_id, {"chunk": []}))
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
                 return web.json_response({"event_id": f"$sent{len(self.requests)}"})
         return web.json_response({})
 
-    def _account_data(self, asked: RecordedRequest, name: str) -> web.Response:
-        if asked.method == "PUT":
+    def _account_data(self, request: RecordedRequest, name: str) -> web.Response:
+        if request.method == "PUT":
             if not self.forgets_account_data:
-                self.account_data[name] = asked.body
+                self.account_data[name] = request.body
             return web.json_response({})
-        kept = self.account_data.get(name)
-        return _refusal(404, "M_NOT_FOUND") if kept is None else web.json_response(kept)
+        stored = self.account_data.get(name)
+        return _refusal(404, "M_NOT_FOUND") if stored is None else web.json_response(stored)
 
-    def _keeps(self, asked: RecordedRequest) -> bool:
+    def _keeps(self, request: RecordedRequest) -> bool:
         """Keep one-time keys by their ids; False when there is another of that id, which Synapse refuses."""
-        given = {
-            f"{asked.query['user_id']} {asked.query.get('device_id')} {name}": key["key"]
-            for name, key in asked.body.get("one_time_keys", {}).items()
+        new_keys = {
+            f"{request.query['user_id']} {request.query.get('device_id')} {name}": key["key"]
+            for name, key in request.body.get("one_time_keys", {}).items()
         }
-        if any(self._one_time_keys.get(name, key) != key for name, key in given.items()):
+        if any(self._one_time_keys.get(name, key) != key for name, key in new_keys.items()):
             return False
-        self._one_time_keys |= given
+        self._one_time_keys |= new_keys
         return True
 
     def _uploaded(self, requests: RecordedRequest) -> None:

@@ -94,11 +94,11 @@ async def test_after_the_join_the_devices_of_then_are_given_it(rig: Rig, server:
     await rig.room_client.share_room_keys(ROOM, sol.mxid)
     await rig.room_client.share_key_bundle(ROOM, sol.mxid)
     assert server.sent_to(sol) == []
-    told = [younger.decrypt_to_device(event) for event in server.sent_to(younger)]
+    bundles = [younger.decrypt_to_device(event) for event in server.sent_to(younger)]
     # Clients of 2025 know only the name from before the specification had one.
-    assert [each["type"] for each in told] == ["m.room_key_bundle", "io.element.msc4268.room_key_bundle"]
-    assert told[0]["content"] == told[1]["content"]
-    assert {each["content"]["file"]["url"] for each in told} == uploaded(server)
+    assert [each["type"] for each in bundles] == ["m.room_key_bundle", "io.element.msc4268.room_key_bundle"]
+    assert bundles[0]["content"] == bundles[1]["content"]
+    assert {each["content"]["file"]["url"] for each in bundles} == uploaded(server)
 
 
 async def test_who_was_removed_reads_no_further(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -148,9 +148,9 @@ async def test_the_texter_puppet_is_brought_back(
     await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, PUPPET, before))
     assert await rig.room_client.rooms_without_puppet() == ([] if before == "join" else [ROOM])
     server.membership = before
-    asked = len(server.requests)
+    request_count = len(server.requests)
     await rig.room_client.readd_puppet(ROOM, "amber heron")
-    done = [a for a in server.requests[asked:] if a.method != "GET"]
+    done = [a for a in server.requests[request_count:] if a.method != "GET"]
     assert [next(step for step in ("unban", "invite", "join", "state") if f"/{step}" in a.path) for a in done] == steps
     assert [a.query["user_id"] for a in done] == [PUPPET if "join" in a.path or "state" in a.path else POLICY for a in done]
     assert done[-1].body == {"membership": "join", "displayname": "amber heron"}
@@ -179,8 +179,8 @@ async def test_an_upload_that_fails_keeps_nobody_out(
     server.refuse = ("/media/", status)
     with caplog.at_level(logging.INFO):
         await rig.room_client.invite(ROOM, sue.mxid)
-    asked = [a.path for a in server.requests]
-    assert len([path for path in asked if "/media/" in path]) == 1
+    paths = [a.path for a in server.requests]
+    assert len([path for path in paths if "/media/" in path]) == 1
     assert [a.body["user_id"] for a in server.requests if a.path.endswith("/invite")] == [sue.mxid]
     assert f"room_client.key_bundle_failed status={status}" in caplog.messages
     assert not any(sue.mxid in line or ROOM in line for line in caplog.messages)
@@ -231,7 +231,7 @@ async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server:
 async def test_what_a_homeserver_that_was_put_back_has_again_is_erased(rig: Rig, server: ScriptedHomeserver) -> None:
     """Rooms that we made for conversations and offices are; a desk, others' rooms and those we cannot look at are left."""
     await record_our_room(rig)
-    made = {
+    rooms = {
         "!thread": (POLICY, "thread"),
         "!office": (POLICY, "office"),
         "!desk": (POLICY, "desk"),
@@ -240,9 +240,9 @@ async def test_what_a_homeserver_that_was_put_back_has_again_is_erased(rig: Rig,
     }
     server.created = {
         room_id: {"sender": sender, "content": {} if kind is None else {"quietline.kind": kind}}
-        for room_id, (sender, kind) in made.items()
+        for room_id, (sender, kind) in rooms.items()
     }
-    server.joined = [ROOM, *made, "!closed"]
+    server.joined = [ROOM, *rooms, "!closed"]
     erased: list[str] = []
 
     async def erase(room_id: str) -> None:
@@ -250,8 +250,8 @@ async def test_what_a_homeserver_that_was_put_back_has_again_is_erased(rig: Rig,
 
     await rig.room_client.leave_unknown_rooms(erase)
     assert erased == ["!office", "!thread"]
-    left = {a.path.split("/rooms/")[1].split("/")[0] for a in server.requests if a.path.endswith("/leave")}
-    assert left == {"!desk", "!theirs", "!plain", "!closed"}
+    left_rooms = {a.path.split("/rooms/")[1].split("/")[0] for a in server.requests if a.path.endswith("/leave")}
+    assert left_rooms == {"!desk", "!theirs", "!plain", "!closed"}
 
 
 @pytest.mark.parametrize("by", ["mark", "transaction id"])
@@ -263,9 +263,9 @@ async def test_an_event_is_found_by_its_transaction(rig: Rig, server: ScriptedHo
     await record_our_room(rig)
     await rig.room_client.send(ROOM, Speaker.TEXTER, "t1", "m.room.message", {"body": "x"})
     content = server.requests[-1].body
-    sent = {"content": content} if by == "mark" else {"content": {}, "unsigned": {"transaction_id": "t1"}}
+    event = {"content": content} if by == "mark" else {"content": {}, "unsigned": {"transaction_id": "t1"}}
     server.messages[ROOM] = {
-        "chunk": [{"event_id": "$other", "sender": POLICY, **sent}, {"event_id": "$mine", "sender": PUPPET, **sent}]
+        "chunk": [{"event_id": "$other", "sender": POLICY, **event}, {"event_id": "$mine", "sender": PUPPET, **event}]
     }
     assert "t1" not in content.values(), "the mark tells nobody how many rows there were before"
     assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t1") == "$mine"

@@ -88,17 +88,17 @@ async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHom
     assert rig.events == []
 
 
-@pytest.mark.parametrize(("until", "found"), [(1, True), (0, False)], ids=["of before", "since"])
+@pytest.mark.parametrize(("until", "is_found"), [(1, True), (0, False)], ids=["of before", "since"])
 async def test_who_had_gone_and_came_again_is_invited(
-    rig: Rig, server: ScriptedHomeserver, until: int, found: bool
+    rig: Rig, server: ScriptedHomeserver, until: int, is_found: bool
 ) -> None:
     """A homeserver that was put back to between the two says that they are out; who has gone since, the sync tells."""
     await record_our_room(rig, people=["@ada:x"])
     server.members = told(ada="leave")
     await rig.database.commit(lambda transaction: record_rollback(transaction, until, again=False))
-    for changed in (int(found), 0):
-        assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"] if found else [])
-    assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if found else "join")
+    for changed in (int(is_found), 0):
+        assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"] if is_found else [])
+    assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if is_found else "join")
     assert rig.events == []
 
 

@@ -72,8 +72,8 @@ class LiveHomeserver:
         await self.rig.wait_for(DecryptedMessage, lambda i: i.sender == seat.mxid and i.content["body"] == "hello")
         for speaker in Speaker:
             event_id = await self.say(self.desk, speaker, f"welcome from the {speaker.value}")
-            seen = await seat.find(self.desk, "the greeting", lambda i, e=event_id: i.event_id == e and i.kind == "message")  # type: ignore[misc]
-            assert seen.shield == NO_SHIELD
+            item = await seat.find(self.desk, "the greeting", lambda i, e=event_id: i.event_id == e and i.kind == "message")  # type: ignore[misc]
+            assert item.shield == NO_SHIELD
         return seat
 
 
@@ -82,12 +82,12 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveHo
     directory = tmp_path_factory.mktemp("house")
     layout, ports = Layout(directory / "line"), Ports(free_ports())
     await put_homeserver(layout)
-    made = await provision(layout, ports)
+    staff = await provision(layout, ports)
     secrets = open_secrets(layout)
     async with run_homeserver(layout, ports):
         url = ports.url("homeserver")
         rig = Rig(directory=directory, url=url, token=secrets.read(secrets.as_token))
-        accounts = {a.user: Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made}
+        accounts = {a.user: Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in staff}
         try:
             await rig.start()
             desk = await rig.room_client.create_room("desk", "desk", owner="desk", supervisors=[accounts["sol"].mxid])
@@ -123,10 +123,10 @@ async def shown(seat: StaffClient, room_id: str) -> list[tuple[str, str]]:
 
 async def reads(seat: StaffClient, room_id: str, *bodies: str) -> None:
     """Wait until a person reads exactly this, without a shield."""
-    wanted = [(body, NO_SHIELD) for body in bodies]
+    expected = [(body, NO_SHIELD) for body in bodies]
 
     async def probe() -> bool | None:
-        return await shown(seat, room_id) == wanted or None
+        return await shown(seat, room_id) == expected or None
 
     async def seen() -> str:
         return str(await shown(seat, room_id))
@@ -249,8 +249,8 @@ async def test_the_texter_puppet_is_back_where_a_supervisor_removed_it(live: Liv
                 await edge.readd_puppet(live.desk, "")
             await wait_until("it is in", lambda: _all_in(live))
             event_id = await live.say(live.desk, Speaker.TEXTER, f"back after a {step}")
-            seen = await ada.find(live.desk, "its words", lambda i, e=event_id: i.event_id == e and i.kind == "message")  # type: ignore[misc]
-            assert seen.shield == NO_SHIELD
+            event = await ada.find(live.desk, "its words", lambda i, e=event_id: i.event_id == e and i.kind == "message")  # type: ignore[misc]
+            assert event.shield == NO_SHIELD
     finally:
         await sol.stop()
 
@@ -277,8 +277,8 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
     assert not live.rig.room_client.knows_transactions_since(speaker, created)
     assert await live.rig.room_client.find(room_id, speaker, txn) == unanswered
     said = await live.say(room_id, speaker, "after")
-    seen = await ada.find(room_id, "its words", lambda i: i.event_id == said and i.kind == "message")
-    assert seen.shield == NO_SHIELD
+    item = await ada.find(room_id, "its words", lambda i: i.event_id == said and i.kind == "message")
+    assert item.shield == NO_SHIELD
     # what it hears still comes: keys for its new device, from a client that had a session with the old one
     await ada.say(room_id, f"heard by the {speaker.value}")
     await live.rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == f"heard by the {speaker.value}")
@@ -295,11 +295,11 @@ async def test_an_unsigned_device_is_told_nothing_and_not_heard(live: LiveHomese
     try:
         event_id = await live.say(live.desk, Speaker.POLICY, "for signed devices")
         await bea.find(live.desk, "the signed device reads", lambda i: i.event_id == event_id and i.kind == "message")
-        seen = await unsigned.find(live.desk, "the event is there", lambda i: i.event_id == event_id)
-        assert seen.kind == "undecryptable"
+        item = await unsigned.find(live.desk, "the event is there", lambda i: i.event_id == event_id)
+        assert item.kind == "undecryptable"
         said = await unsigned.say(live.desk, "let me in")
-        told = await live.rig.wait_for(UntrustedMessage, lambda i: i.event_id == said.event_id)
-        assert told.sender == bea.mxid
+        message = await live.rig.wait_for(UntrustedMessage, lambda i: i.event_id == said.event_id)
+        assert message.sender == bea.mxid
     finally:
         await unsigned.log_out()
         await unsigned.stop()
@@ -315,8 +315,8 @@ async def test_another_identity_has_to_be_confirmed(live: LiveHomeserver, bea: N
     said = await bea.say(live.desk, "it is still me")
     await live.rig.wait_for(UntrustedMessage, lambda i: i.event_id == said.event_id)
     unread = await live.say(live.desk, Speaker.POLICY, "not for the new identity")
-    seen = await bea.find(live.desk, "the event is there", lambda i: i.event_id == unread)
-    assert seen.kind == "undecryptable"
+    item = await bea.find(live.desk, "the event is there", lambda i: i.event_id == unread)
+    assert item.kind == "undecryptable"
     devices = live.rig.matrix.devices
     await live.rig.database.commit(lambda transaction: devices.confirm(transaction, bea.mxid, changed.master_key))
     live.rig.matrix.device_updates.wake()

@@ -28,25 +28,27 @@ RIGHT = datetime(2026, 11, 28, 12, 0)  # noqa: DTZ001 - as `Session` has it
 
 @pytest.fixture
 async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
-    async with open_vault(tmp_path) as made:
-        yield made
+    async with open_vault(tmp_path) as own_vault:
+        yield own_vault
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[AnyDatabase]:
-    made = make_database(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
-    await made.open()
-    yield made
-    await made.close()
+    puppet_database = make_database(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
+    await puppet_database.open()
+    yield puppet_database
+    await puppet_database.close()
 
 
 def session(at: datetime) -> Session:
     """Make a session that was begun and used at that time."""
     other = OlmAccount()
     other.generate_one_time_keys(1)
-    made = OlmAccount().new_outbound_session(other.identity_key, next(iter(other.one_time_keys["curve25519"].values())))
-    made.creation_time = made.last_encrypted = made.last_decrypted = at
-    return made
+    olm_session = OlmAccount().new_outbound_session(
+        other.identity_key, next(iter(other.one_time_keys["curve25519"].values()))
+    )
+    olm_session.creation_time = olm_session.last_encrypted = olm_session.last_decrypted = at
+    return olm_session
 
 
 async def test_the_session_that_was_used_last_comes_first_again(database: AnyDatabase, vault: Vault) -> None:

@@ -46,12 +46,14 @@ async def test_what_an_administrator_takes_back_is_not_final(
     assert getattr(raised.value, "retry_after", LIFTED_WAIT) == LIFTED_WAIT
 
 
-@pytest.mark.parametrize(("date", "told"), [(formatdate(86_400, usegmt=True), 86_400.0), ("yesterday", None), ("", None)])
+@pytest.mark.parametrize(
+    ("date", "server_time"), [(formatdate(86_400, usegmt=True), 86_400.0), ("yesterday", None), ("", None)]
+)
 async def test_the_homeservers_clock(
-    client: HomeserverClient, server: ScriptedHomeserver, date: str, told: float | None
+    client: HomeserverClient, server: ScriptedHomeserver, date: str, server_time: float | None
 ) -> None:
     """It is what the last answer said; what is no date says nothing."""
     assert client.server_time is None
     server.date = date
     await client.request("GET", "joined_rooms")
-    assert client.server_time == told
+    assert client.server_time == server_time

@@ -125,7 +125,7 @@ HIS = "<blockquote>\n<p>he said he will kill me</p>\n</blockquote>\n"
 
 @pytest.mark.practice(36)
 @pytest.mark.parametrize(
-    ("formatted", "left"),
+    ("formatted", "remainder"),
     [
         (f"{HIS}<p>Are you safe right now?</p>\n", "Are you safe right now?"),
         (f"<p>one</p>{HIS}<p>two</p>", "one\n\ntwo"),
@@ -146,14 +146,14 @@ HIS = "<blockquote>\n<p>he said he will kill me</p>\n</blockquote>\n"
         ("<blockquote><p>&gt; his</p></blockquote>", ""),
     ],
 )
-def test_no_quote_is_among_the_words(formatted: str, left: str) -> None:
+def test_no_quote_is_among_the_words(formatted: str, remainder: str) -> None:
     """Earlier words never go back onto a phone, whatever is around them; where nothing else is said, nothing is."""
-    assert plain_text(html("> he said he will kill me\n\nmine", formatted)) == left
+    assert plain_text(html("> he said he will kill me\n\nmine", formatted)) == remainder
 
 
 @pytest.mark.practice(36)
 @pytest.mark.parametrize(
-    ("body", "left"),
+    ("body", "remainder"),
     [
         ("> he said\n> and so\n\nAre you safe?", "Are you safe?"),
         ("> he said\nAre you safe?", "Are you safe?"),
@@ -172,15 +172,15 @@ def test_no_quote_is_among_the_words(formatted: str, left: str) -> None:
         ("", ""),
     ],
 )
-def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
+def test_no_quoted_line_is_among_the_words(body: str, remainder: str) -> None:
     """Lines that begin with `>` and a space come off, and what goes on behind them; faces and arrows stay."""
-    assert without_quotes(body) == left
-    assert plain_text({"body": body}) == left
-    assert plain_text(html(body, escape(body))) == left
+    assert without_quotes(body) == remainder
+    assert plain_text({"body": body}) == remainder
+    assert plain_text(html(body, escape(body))) == remainder
 
 
 @pytest.mark.parametrize(
-    ("body", "formatted", "left"),
+    ("body", "formatted", "remainder"),
     [
         (">:(", "<blockquote>\n<p>:(</p>\n</blockquote>\n", ">:("),
         ("oh\n>:-( no\nno", "<p>oh</p>\n<blockquote>\n<p>:-( no<br />\nno</p>\n</blockquote>\n", "oh\n>:-( no\nno"),
@@ -192,9 +192,9 @@ def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
         ("he said :(", "<blockquote>he said :(</blockquote>", ""),
     ],
 )
-def test_a_face_is_no_quote(body: str, formatted: str, left: str) -> None:
+def test_a_face_is_no_quote(body: str, formatted: str, remainder: str) -> None:
     """What a client took for a quote and is a face stays as it was typed; words that it took for one do not."""
-    assert plain_text(html(body, formatted)) == left
+    assert plain_text(html(body, formatted)) == remainder
     assert said(body, formatted).quotes == ("he said" in body)
 
 
@@ -235,7 +235,7 @@ def test_a_message_without_a_body_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "formatted", "left"),
+    ("body", "formatted", "remainder"),
     [
         ("24. December, 6 pm", '<ol start="24">\n<li>December, 6 pm</li>\n</ol>\n', "24. December, 6 pm"),
         ("2) the blue door", '<ol start="2">\n<li>the blue door</li>\n</ol>', "2) the blue door"),
@@ -285,14 +285,14 @@ def test_a_message_without_a_body_says_nothing() -> None:
         ),
     ],
 )
-def test_what_is_shown_is_what_leaves(body: str, formatted: str, left: str) -> None:
+def test_what_is_shown_is_what_leaves(body: str, formatted: str, remainder: str) -> None:
     """Numbers of lists, escapes, entities and breaks leave as the client shows them; a list's own mark, as it was typed."""
     plain = said(body, formatted)
-    assert (plain.words, plain.differs) == (left, False)
+    assert (plain.words, plain.differs) == (remainder, False)
 
 
 @pytest.mark.parametrize(
-    ("body", "formatted", "left"),
+    ("body", "formatted", "remainder"),
     [
         ("3. first\n5. second", '<ol start="3">\n<li>first</li>\n<li>second</li>\n</ol>', "3. first\n4. second"),
         ("09. May", '<ol start="9">\n<li>May</li>\n</ol>', "9. May"),
@@ -315,9 +315,9 @@ def test_what_is_shown_is_what_leaves(body: str, formatted: str, left: str) -> N
         ("he ||knows||", 'he <span data-mx-spoiler="plan">knows</span>', "he knows"),
     ],
 )
-def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, left: str) -> None:
+def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, remainder: str) -> None:
     """A letter or a digit that is lost, added, joined or changed between what was typed and what is shown is noticed."""
-    assert said(body, formatted) == Plain(words=left, differs=True)
+    assert said(body, formatted) == Plain(words=remainder, differs=True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[4] / "deploy" / "synapse_module" / "README.md"
 
 
 @pytest.mark.parametrize(
-    ("told", "version"),
+    ("text", "version"),
     [
         ("Synapse/1.163.2", (1, 163)),
         ("1.155.0rc1", (1, 155)),
@@ -23,8 +23,8 @@ PAGE = Path(__file__).parents[4] / "deploy" / "synapse_module" / "README.md"
         ("Dendrite/0.13.7", None),
     ],
 )
-def test_versions_are_read(told: str, version: synapse_version.Version | None) -> None:
-    assert synapse_version.parse(told) == version
+def test_versions_are_read(text: str, version: synapse_version.Version | None) -> None:
+    assert synapse_version.parse(text) == version
 
 
 def test_the_page_of_the_module_says_the_same() -> None:

@@ -23,8 +23,8 @@ def device(answer: Answer) -> Any:
 def test_a_whole_chain() -> None:
     """The device is found with its keys, and vouched for; who is not in the answer has nothing."""
     answer = ADA.keys_query_response()
-    ((found, vouched),) = devices_of(answer, ADA.mxid)
-    assert (found.device_id, found.curve25519, vouched) == (ADA.device_id, ADA.curve25519, True)
+    ((ada_device, vouched),) = devices_of(answer, ADA.mxid)
+    assert (ada_device.device_id, ada_device.curve25519, vouched) == (ADA.device_id, ADA.curve25519, True)
     assert master_key_of(answer, ADA.mxid) == ADA.master_key
     assert devices_of(answer, EVE.mxid) == []
     assert master_key_of(answer, EVE.mxid) == ""

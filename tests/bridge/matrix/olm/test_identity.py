@@ -31,13 +31,13 @@ async def test_a_new_identity_vouches_for_its_device(rig: Rig, server: ScriptedH
     """Registered, one device, device keys, one-time keys and a fallback key, cross-signed by keys of its own."""
     device_id = rig.matrix.policy.device_id
     assert device_id.startswith("QLPOLICY")
-    asked = steps(server, POLICY)
-    assert asked[0].body == {"type": "m.login.application_service", "username": "policy", "inhibit_login": True}
-    assert [(a.method, a.path) for a in asked if "/devices/" in a.path] == [
+    requests = steps(server, POLICY)
+    assert requests[0].body == {"type": "m.login.application_service", "username": "policy", "inhibit_login": True}
+    assert [(a.method, a.path) for a in requests if "/devices/" in a.path] == [
         ("PUT", f"/_matrix/client/v3/devices/{device_id}")
     ]
-    identity = next(a.body for a in asked if a.path.endswith("/device_signing/upload"))
-    signed = next(a.body for a in asked if a.path.endswith("/signatures/upload"))[POLICY][device_id]
+    identity = next(a.body for a in requests if a.path.endswith("/device_signing/upload"))
+    signed = next(a.body for a in requests if a.path.endswith("/signatures/upload"))[POLICY][device_id]
     master = master_key(rig.matrix.policy)
     assert identity["master_key"]["keys"] == {f"ed25519:{master}": master}
     (signing,) = identity["self_signing_key"]["keys"].values()
@@ -79,9 +79,9 @@ async def test_making_it_may_be_interrupted_anywhere(
         await rig.start(run=False)
     await rig.stop()
     await rig.start(run=False)
-    asked = steps(server, POLICY)
-    assert len({a.path for a in asked if a.method == "PUT" and "/devices/" in a.path}) == 1
-    keys = [a.body for a in asked if a.path.endswith("/keys/upload")]
+    requests = steps(server, POLICY)
+    assert len({a.path for a in requests if a.method == "PUT" and "/devices/" in a.path}) == 1
+    keys = [a.body for a in requests if a.path.endswith("/keys/upload")]
     for name in ("device_keys", "fallback_keys"):
         assert all(body[name] == keys[0][name] for body in keys if name in body)
     by_id: dict[str, Any] = {}
@@ -89,7 +89,7 @@ async def test_making_it_may_be_interrupted_anywhere(
         for key_id, key in body.get("one_time_keys", {}).items():
             assert by_id.setdefault(key_id, key) == key
     assert len(by_id) == 50
-    identities = [a.body for a in asked if a.path.endswith("/device_signing/upload")]
+    identities = [a.body for a in requests if a.path.endswith("/device_signing/upload")]
     assert all(identity == identities[0] for identity in identities)
 
 
@@ -130,7 +130,7 @@ async def test_an_account_that_cannot_be_read_is_replaced(
         assert set(server.device_table[mxid]) == {identity.device_id} != {device}
         assert master_key(identity) == master
         await rig.stop()
-    said = [asked.body["session_id"] for asked in server.requests if asked.path.endswith(("/before", "/after"))]
+    said = [request.body["session_id"] for request in server.requests if request.path.endswith(("/before", "/after"))]
     assert len(set(said)) == 2
     await rig.start(run=False)
 
@@ -171,8 +171,8 @@ async def test_a_second_bridge_changes_nothing(
     await rig.stop()
     server.knows_devices = True
     device = rig.matrix.policy.device_id
-    seen = {"seen now": time.time() * 1000, "with keys of its own": time.time() * 1000 - 900_001}.get(other)
-    server.device_table[POLICY] = {device: None if seen is None else int(seen)}
+    last_seen = {"seen now": time.time() * 1000, "with keys of its own": time.time() * 1000 - 900_001}.get(other)
+    server.device_table[POLICY] = {device: None if last_seen is None else int(last_seen)}
     masters, second = dict(server.masters), new_rig("second")
     server.requests.clear()
     key = bytes(range(2, 34)) if other == "with keys of its own" else bytes(range(32))
@@ -252,8 +252,8 @@ async def test_a_store_that_was_put_back_offers_other_keys(rig: Rig, server: Scr
     await rig.database.commit(lambda transaction: transaction.execute("UPDATE crypto_account SET account = $1", earlier))
     ada = ClientDevice("@ada:x")
     content = {"from_device": ada.device_id, "transaction_id": "t", "methods": []}
-    asked = {"sender": ada.mxid, "type": "m.key.verification.request", "content": content}
-    server.queue_sync({**low, "to_device": {"events": [asked]}})
+    verification = {"sender": ada.mxid, "type": "m.key.verification.request", "content": content}
+    server.queue_sync({**low, "to_device": {"events": [verification]}})
     await rig.matrix.sync.run_once()
     with pytest.raises(Permanent):
         await rig.matrix.key_uploads[POLICY].run_once()

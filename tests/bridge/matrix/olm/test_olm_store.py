@@ -30,18 +30,18 @@ USER = "@line:example.org"
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[AnyDatabase]:
     """Open a database with mautrix's tables."""
-    made = make_database(tmp_path / "voice.db")
-    await made.open()
+    puppet_database = make_database(tmp_path / "voice.db")
+    await puppet_database.open()
     for table in MADE_BY_MAUTRIX:
-        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
-    yield made
-    await made.close()
+        await puppet_database.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
+    yield puppet_database
+    await puppet_database.close()
 
 
 @pytest.fixture
 async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
-    async with open_vault(tmp_path) as made:
-        yield made
+    async with open_vault(tmp_path) as own_vault:
+        yield own_vault
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def session(number: int) -> Session:
     other = OlmAccount()
     other.generate_one_time_keys(1)
     one_time_key = next(iter(other.one_time_keys["curve25519"].values()))
-    made = OlmAccount().new_outbound_session(other.identity_key, one_time_key)
-    made.last_decrypted = datetime(2026, 1, 2, 3, 4, 5, 6) + timedelta(seconds=number)  # noqa: DTZ001 - as mautrix has it
-    return made
+    olm_session = OlmAccount().new_outbound_session(other.identity_key, one_time_key)
+    olm_session.last_decrypted = datetime(2026, 1, 2, 3, 4, 5, 6) + timedelta(seconds=number)  # noqa: DTZ001 - as mautrix has it
+    return olm_session
 
 
 async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, store: OlmStore, vault: Vault) -> None:
@@ -71,9 +71,9 @@ async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, st
         await store.update_account(transaction, account)
 
     await database.commit(work)
-    found = await database.commit(store.account)
-    assert found is not None
-    assert (found.identity_keys, found.shared) == (account.identity_keys, True)
+    restored = await database.commit(store.account)
+    assert restored is not None
+    assert (restored.identity_keys, restored.shared) == (account.identity_keys, True)
     assert await database.commit(OlmStore(user_id="@other:example.org", pickle_key="a key", vault=vault).account) is None
     assert await database.fetchval("SELECT device_id FROM crypto_account") == "QLVOICE1"
 
@@ -83,9 +83,9 @@ async def test_a_new_device_takes_the_place_of_the_old(database: AnyDatabase, st
     old, new = OlmAccount(), OlmAccount()
     await database.commit(lambda transaction: store.add_account(transaction, old, "OLD"))
     await database.commit(lambda transaction: store.add_account(transaction, new, "NEW"))
-    found = await database.commit(store.account)
-    assert found is not None
-    assert found.identity_keys == new.identity_keys
+    restored = await database.commit(store.account)
+    assert restored is not None
+    assert restored.identity_keys == new.identity_keys
     assert await database.fetchval("SELECT device_id FROM crypto_account") == "NEW"
 
 
@@ -101,7 +101,7 @@ async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(datab
         await store.add_session(transaction, "device", newer)
         await store.add_session(transaction, "another", elsewhere)
         assert await store.has_session(transaction, "device")
-        first = [found.id for found in await store.sessions(transaction, "device")]
+        first = [each.id for each in await store.sessions(transaction, "device")]
         older.last_decrypted = elsewhere.last_decrypted
         await store.update_session(transaction, older)
         latest = await store.latest_session(transaction, "device")
@@ -123,7 +123,7 @@ async def test_only_the_latest_sessions_are_kept(database: AnyDatabase, store: O
         await store.add_session(transaction, "another", elsewhere)
         await store.prune(transaction, "device", most=2)
         assert await store.has_session(transaction, "another")
-        return [found.id for found in await store.sessions(transaction, "device")]
+        return [olm_session.id for olm_session in await store.sessions(transaction, "device")]
 
     assert await database.commit(work) == [many[4].id, many[3].id]
 
@@ -132,19 +132,19 @@ async def test_only_the_latest_sessions_are_kept(database: AnyDatabase, store: O
 @pytest.mark.sqlite_only
 async def test_what_mautrix_wrote_is_read(database: AnyDatabase, store: OlmStore, written: str) -> None:
     """Times stand as Python's sqlite3 wrote them, without a fraction when there is none."""
-    made = session(0)
-    await database.commit(lambda transaction: store.add_session(transaction, "device", made))
+    original = session(0)
+    await database.commit(lambda transaction: store.add_session(transaction, "device", original))
     query = "UPDATE crypto_olm_session SET created_at = $1, last_encrypted = $1, last_decrypted = $1"
     await database.commit(lambda transaction: transaction.execute(query, written))
-    found = await database.commit(lambda transaction: store.latest_session(transaction, "device"))
-    assert found is not None
-    assert (found.id, found.last_decrypted) == (made.id, datetime.fromisoformat(written))
+    restored = await database.commit(lambda transaction: store.latest_session(transaction, "device"))
+    assert restored is not None
+    assert (restored.id, restored.last_decrypted) == (original.id, datetime.fromisoformat(written))
 
 
 @pytest.mark.sqlite_only
 async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: OlmStore) -> None:
     """Account and sessions stay as they are; what nothing ever stood in goes; a new file has the same tables."""
-    path, account, made = tmp_path / "voice.db", OlmAccount(), session(0)
+    path, account, original = tmp_path / "voice.db", OlmAccount(), session(0)
 
     async def as_before(transaction: Transaction) -> None:
         for table in (*MADE_BY_MAUTRIX, "CREATE TABLE crypto_device (user_id TEXT, device_id TEXT)"):
@@ -152,7 +152,7 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
         await transaction.execute("CREATE TABLE crypto_version (version INTEGER PRIMARY KEY)")
         await transaction.execute("INSERT INTO crypto_version VALUES (10)")
         await store.add_account(transaction, account, "QLVOICE1")
-        await store.add_session(transaction, "device", made)
+        await store.add_session(transaction, "device", original)
 
     before = make_database(path)
     await before.open()
@@ -164,15 +164,15 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
     await again.open()
     names = [row["name"] for row in await again.fetch(tables)]
     assert names == [row["name"] for row in await new.fetch(tables)]
-    found = await again.commit(store.account)
+    restored = await again.commit(store.account)
     latest = await again.commit(lambda transaction: store.latest_session(transaction, "device"))
     await new.close()
     await again.close()
     crypto = ["crypto_account", "crypto_olm_session", "crypto_version"]
     assert [name for name in names if name.startswith("crypto_")] == crypto
-    assert found is not None
+    assert restored is not None
     assert latest is not None
-    assert (found.identity_keys, latest.id) == (account.identity_keys, made.id)
+    assert (restored.identity_keys, latest.id) == (account.identity_keys, original.id)
 
 
 @pytest.mark.sqlite_only

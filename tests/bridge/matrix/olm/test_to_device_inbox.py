@@ -51,10 +51,10 @@ async def test_who_has_left_is_not_healed(rig: Rig, server: ScriptedHomeserver) 
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_wedged") == 0
 
 
-@pytest.mark.parametrize("told", [{}, {"device_one_time_keys_count": {}}, {"device_one_time_keys_count": {"other": 9}}])
-async def test_no_count_is_a_count_of_zero(rig: Rig, server: ScriptedHomeserver, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("response", [{}, {"device_one_time_keys_count": {}}, {"device_one_time_keys_count": {"other": 9}}])
+async def test_no_count_is_a_count_of_zero(rig: Rig, server: ScriptedHomeserver, response: dict[str, Any]) -> None:
     """A homeserver that has no one-time keys may say so by saying nothing: new ones are made."""
-    server.queue_sync(told)
+    server.queue_sync(response)
     await rig.matrix.sync.run_once()
     before = len(server.ours[POLICY].one_time_keys)
     await rig.matrix.key_uploads[POLICY].run_once()

@@ -34,12 +34,12 @@ def real_libolm() -> ModuleType:
         names = [name for name in sys.modules if name in {"olm", "_libolm"} or name.startswith("olm.")]
         return {name: sys.modules.pop(name) for name in names}
 
-    kept = out()
+    modules = out()
     try:
         real = importlib.import_module("olm")
     finally:
         out()
-        sys.modules.update(kept)
+        sys.modules.update(modules)
     assert real is not vodozemac_olm
     assert hasattr(real.Account(), "_account"), "the oracle is not libolm"
     return real
@@ -139,9 +139,9 @@ def test_megolm_is_understood_in_both_directions(pair: Pair, words: list[str]) -
     out.encrypt("before the key was handed over")
     into = pair.listens.InboundGroupSession(out.session_key)
     assert (into.id, into.first_known_index) == (out.id, 1)
-    sent = [(out.encrypt(word), (word, index)) for index, word in enumerate(words, start=1)]
+    pairs = [(out.encrypt(word), (word, index)) for index, word in enumerate(words, start=1)]
     assert out.message_index == len(words) + 1
-    for ciphertext, expected in [*reversed(sent), *sent]:
+    for ciphertext, expected in [*reversed(pairs), *pairs]:
         assert into.decrypt(ciphertext) == expected
 
 
@@ -150,10 +150,10 @@ def test_an_exported_key_reads_from_its_index_on(pair: Pair, index: int) -> None
     """What one library exports the other imports; earlier messages stay closed to it."""
     out = pair.speaks.OutboundGroupSession()
     whole = pair.speaks.InboundGroupSession(out.session_key)
-    sent = [out.encrypt(f"word {number}") for number in range(5)]
+    ciphertexts = [out.encrypt(f"word {number}") for number in range(5)]
     part = pair.listens.InboundGroupSession.import_session(whole.export_session(index))
     assert (part.id, part.first_known_index) == (whole.id, index)
-    for number, ciphertext in enumerate(sent):
+    for number, ciphertext in enumerate(ciphertexts):
         if number >= index:
             assert part.decrypt(ciphertext) == (f"word {number}", number)
         else:
@@ -268,22 +268,22 @@ def samples() -> dict[str, tuple[Any, Any, Callable[[Any], object]]]:
 @pytest.mark.parametrize("kind", sorted(samples()))
 def test_a_pickle_opens_with_its_passphrase_as_its_kind_and_not_otherwise(kind: str) -> None:
     """Round trip; and a wrong passphrase, another kind, an empty passphrase or pickle is the class's own error."""
-    kept, read, same = samples()[kind]
-    pickle = kept.pickle("right")
-    assert same(read.from_pickle(pickle, "right")) == same(kept)
+    sample, reader, same = samples()[kind]
+    pickle = sample.pickle("right")
+    assert same(reader.from_pickle(pickle, "right")) == same(sample)
     for bad, passphrase in [(pickle, "wrong"), (pickle, ""), (b"", "right"), (None, "right"), (pickle, None)]:
-        with pytest.raises(read._error) as caught:
-            read.from_pickle(bad, passphrase)
+        with pytest.raises(reader._error) as caught:
+            reader.from_pickle(bad, passphrase)
         assert caught.value.__context__ is None
-    with pytest.raises(read._error):
-        kept.pickle("")
+    with pytest.raises(reader._error):
+        sample.pickle("")
     kinds: set[Any] = {
         vodozemac_olm.Account,
         vodozemac_olm.Session,
         vodozemac_olm.InboundGroupSession,
         vodozemac_olm.OutboundGroupSession,
     }
-    for other in kinds - {read}:
+    for other in kinds - {reader}:
         with pytest.raises(other._error):
             other.from_pickle(pickle, "right")
 
@@ -291,8 +291,8 @@ def test_a_pickle_opens_with_its_passphrase_as_its_kind_and_not_otherwise(kind: 
 @pytest.mark.parametrize("kind", sorted(samples()))
 def test_two_pickles_of_one_object_have_nothing_in_common(kind: str) -> None:
     """Vodozemac alone would write the same bytes twice, and the same beginning for what begins alike."""
-    kept, _, _ = samples()[kind]
-    one, other = (kept.pickle("right").split(b".") for _ in range(2))
+    sample, _, _ = samples()[kind]
+    one, other = (sample.pickle("right").split(b".") for _ in range(2))
     assert all(a[:20] != b[:20] for a, b in zip(one[1:], other[1:], strict=True))
 
 

@@ -78,9 +78,9 @@ class Machine(OlmMachine):
 async def machine(database: Any, user: UserID) -> Any:  # Any: mautrix types hardly any of this as it is
     client: Any = Client(user, DeviceID(user[1:4].upper()))
     nothing: Any = None
-    made = Machine(client, database, state_store=nothing)
-    await made.load()
-    return made
+    olm_machine = Machine(client, database, state_store=nothing)
+    await olm_machine.load()
+    return olm_machine
 
 
 def device(of: Any) -> DeviceIdentity:
@@ -176,10 +176,10 @@ async def test_a_room_key_and_a_text_go_from_one_machine_to_the_other(tmp_path: 
         assert [pickle.count(b".") for pickle in await pickles(at_bob)] == [2]
 
         await at_alice.add_outbound_group_session(group)
-        sent = await alice.encrypt_megolm_event(ROOM, EventType.ROOM_MESSAGE, {"msgtype": "m.text", "body": WORDS})
-        read = await bob.decrypt_megolm_event(room_event(group, sent.ciphertext, alice.account.identity_key))
-        assert read.content.body == WORDS
-        assert read["mautrix"]["trust_state"] is TrustState.VERIFIED
+        encrypted = await alice.encrypt_megolm_event(ROOM, EventType.ROOM_MESSAGE, {"msgtype": "m.text", "body": WORDS})
+        event = await bob.decrypt_megolm_event(room_event(group, encrypted.ciphertext, alice.account.identity_key))
+        assert event.content.body == WORDS
+        assert event["mautrix"]["trust_state"] is TrustState.VERIFIED
 
 
 async def test_a_stop_between_making_a_session_and_reading_loses_nothing(tmp_path: Path) -> None:
@@ -234,21 +234,21 @@ async def test_a_malformed_room_message_is_a_decryption_error(tmp_path: Path, bo
 
 def test_sessions_of_mautrix_keep_their_own_fields_over_a_pickle() -> None:
     """The classes that mautrix derives add fields of theirs; a pickle keeps ours, mautrix keeps those."""
-    made = datetime(2026, 1, 2, tzinfo=UTC)
+    created_at = datetime(2026, 1, 2, tzinfo=UTC)
     one, two = OlmAccount(), OlmAccount()
     two.generate_one_time_keys(1)
     session = one.new_outbound_session(two.identity_key, *two.one_time_keys["curve25519"].values())
-    again = Session.from_pickle(session.pickle("key"), "key", creation_time=made)
-    assert (type(again), again.id, again.creation_time) == (Session, session.id, made)
+    again = Session.from_pickle(session.pickle("key"), "key", creation_time=created_at)
+    assert (type(again), again.id, again.creation_time) == (Session, session.id, created_at)
 
 
 def test_cross_signing_secret_storage_and_attachments_work() -> None:
     """Keys from seeds that went through secret storage sign what mautrix verifies; an attachment opens again."""
     seeds, storage = CrossSigningSeeds.generate(), Key.generate()
     sealed = storage.encrypt("m.cross_signing.master", seeds.master_key)
-    kept = seeds._replace(master_key=storage.decrypt("m.cross_signing.master", sealed)).to_keys()
-    assert kept.public_keys == seeds.to_keys().public_keys
-    for key, public in zip(kept, kept.public_keys, strict=True):
+    keys = seeds._replace(master_key=storage.decrypt("m.cross_signing.master", sealed)).to_keys()
+    assert keys.public_keys == seeds.to_keys().public_keys
+    for key, public in zip(keys, keys.public_keys, strict=True):
         signed: Any = {"usage": ["self_signing"]}
         signed["signatures"] = {ALICE: {f"ed25519:{public}": sign_olm(dict(signed), key)}}
         assert verify_signature_json(signed, ALICE, public, public)

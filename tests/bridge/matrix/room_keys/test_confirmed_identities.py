@@ -50,8 +50,8 @@ async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
     with read_beside(rig.directory / "main.db") as connection:
-        found = seen_identities(connection, TrustMac(rig.vault, None))
-    return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in found]
+        identities = seen_identities(connection, TrustMac(rig.vault, None))
+    return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in identities]
 
 
 async def signing_key(rig: Rig, device: ClientDevice) -> str:
@@ -83,11 +83,11 @@ async def test_a_device_is_told_why_it_cannot_read(rig: Rig, server: ScriptedHom
         for _ in range(2):
             await rig.matrix.outbound_sessions.prepare(identity, ROOM)
             await rig.matrix.key_sharing.share(ROOM, [ada.mxid])
-    told = server.withheld_from(ada)
-    assert {each["sender"] for each in told} == {rig.matrix.policy.user_id, rig.matrix.puppet.user_id}
+    notices = server.withheld_from(ada)
+    assert {each["sender"] for each in notices} == {rig.matrix.policy.user_id, rig.matrix.puppet.user_id}
     rows = await rig.database.fetch("SELECT session_id FROM matrix_session WHERE active")
-    assert sorted(each["content"]["session_id"] for each in told) == sorted(row["session_id"] for row in rows)
-    for each in told:
+    assert sorted(each["content"]["session_id"] for each in notices) == sorted(row["session_id"] for row in rows)
+    for each in notices:
         content = each["content"]
         assert (content["code"], content["room_id"], content["algorithm"]) == ("m.unverified", ROOM, MEGOLM)
         assert content["sender_key"] in {rig.matrix.policy.curve25519, rig.matrix.puppet.curve25519}
@@ -97,7 +97,7 @@ async def test_a_device_is_told_why_it_cannot_read(rig: Rig, server: ScriptedHom
     await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
     for identity in (rig.matrix.policy, rig.matrix.puppet):
         await rig.matrix.outbound_sessions.prepare(identity, ROOM)
-    assert server.withheld_from(ada) == told
+    assert server.withheld_from(ada) == notices
 
 
 async def test_what_is_not_the_fingerprint_changes_nothing(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
@@ -138,13 +138,13 @@ async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: Scripte
 
 async def trusts(rig: Rig, user: str) -> bool:
     """Whether the bridge trusts a device of the user, everywhere that it is asked."""
-    asked = [
+    answers = [
         bool(await rig.matrix.devices.trusted(user)),
         await has_trusted_device(rig.database, user, rig.matrix.devices.trust_mac),
         bool(await rig.matrix.key_sharing._owed_keys(rig.matrix.policy.user_id, [user], ROOM, again=True)),
     ]
-    assert len(set(asked)) == 1
-    return asked[0]
+    assert len(set(answers)) == 1
+    return answers[0]
 
 
 @pytest.mark.parametrize("forged", ["without a code", "with the code of another person"])
@@ -164,8 +164,8 @@ async def test_a_confirmation_that_was_written_without_the_key_is_none(
     )
     await rig.database.commit(lambda transaction: transaction.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
     assert not await trusts(rig, ada.mxid)
-    assert [found[0] for found in seen(rig) if found[3]] == [bea.mxid]
-    assert ada.mxid in {found.user_id for found in await rig.matrix.devices.unconfirmed()}
+    assert [each[0] for each in seen(rig) if each[3]] == [bea.mxid]
+    assert ada.mxid in {each.user_id for each in await rig.matrix.devices.unconfirmed()}
     for _ in range(2):
         await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
         await rig.matrix.device_updates.run_once()
@@ -213,11 +213,11 @@ async def rows_of(rig: Rig, user: str) -> dict[str, list[Any]]:
     }
 
 
-async def put_back(rig: Rig, user: str, kept: dict[str, list[Any]]) -> None:
+async def put_back(rig: Rig, user: str, rows_by_table: dict[str, list[Any]]) -> None:
     """Write rows of before as a person does who has the database and no key."""
 
     async def commit(transaction: Transaction) -> None:
-        for table, rows in kept.items():
+        for table, rows in rows_by_table.items():
             await transaction.execute(f"DELETE FROM {table} WHERE user_id = $1", user)  # noqa: S608 - as above
             for row in rows:
                 query = f"INSERT INTO {table} VALUES ({placeholders(len(row))})"  # noqa: S608 - as above
@@ -264,11 +264,11 @@ async def test_a_confirmation_from_beside_counts_once(rig: Rig, server: Scripted
     await confirm(rig, bea.mxid, bea.master_key)
     fresh = await rows_of(rig, ada.mxid)
     await rig.matrix.device_updates.run_once()
-    assert {found[0] for found in seen(rig) if found[3]} == {ada.mxid, bea.mxid}
+    assert {each[0] for each in seen(rig) if each[3]} == {ada.mxid, bea.mxid}
     await rig.database.commit(lambda transaction: rig.matrix.devices._confirmations.remove(transaction, ada.mxid))
     await put_back(rig, ada.mxid, fresh)
     await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
     assert not await rig.matrix.devices.trusted(ada.mxid)
     assert await rig.matrix.devices.trusted(bea.mxid)
-    assert {found[0] for found in seen(rig) if found[3]} == {bea.mxid}
+    assert {each[0] for each in seen(rig) if each[3]} == {bea.mxid}

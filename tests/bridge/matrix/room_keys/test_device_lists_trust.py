@@ -38,10 +38,10 @@ async def test_what_looks_like_a_command_of_such_a_device_is_handed_on(rig: Rig,
     server.queue_sync({"to_device": {"events": [key]}, **timeline(said)})
     await rig.matrix.sync.run_once()
     await rig.matrix.device_updates.run_once()
-    (told,) = [item for item in rig.events if isinstance(item, UntrustedMessage)]
-    assert told.command.startswith("!unsafe he")
-    assert len(told.command) == 40
-    assert "unsafe" not in repr(told)
+    (message,) = [item for item in rig.events if isinstance(item, UntrustedMessage)]
+    assert message.command.startswith("!unsafe he")
+    assert len(message.command) == 40
+    assert "unsafe" not in repr(message)
 
 
 async def test_a_tap_of_such_a_device_is_handed_on(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -74,8 +74,8 @@ async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, s
     server.queue_sync({**changed, **timeline(member_event(ada))})
     await rig.matrix.sync.run_once()
     await rig.matrix.device_updates.run_once()
-    told = [item for item in rig.events if not isinstance(item, Membership)]
-    assert [type(item) for item in told] == [IdentityChanged, UntrustedMessage]
+    items = [item for item in rig.events if not isinstance(item, Membership)]
+    assert [type(item) for item in items] == [IdentityChanged, UntrustedMessage]
     assert await rig.matrix.devices.trusted(ada.mxid) == []
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     assert server.sent_to(ada) == []
@@ -121,10 +121,10 @@ async def test_a_mark_set_during_a_query_survives_it(rig: Rig) -> None:
     """What changed while the answer was under way is asked for again."""
     devices = rig.matrix.devices
     await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
-    asked = await rig.database.fetchval("SELECT mark FROM matrix_dirty")
+    mark = await rig.database.fetchval("SELECT mark FROM matrix_dirty")
     await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
-    await rig.database.commit(lambda transaction: dirty_table.mark_queried(transaction, [("@ada:x", asked)]))
-    await rig.database.commit(lambda transaction: dirty_table.clear(transaction, [("@ada:x", asked)]))
+    await rig.database.commit(lambda transaction: dirty_table.mark_queried(transaction, [("@ada:x", mark)]))
+    await rig.database.commit(lambda transaction: dirty_table.clear(transaction, [("@ada:x", mark)]))
     assert await dirty_table.is_stale(rig.database, "@ada:x")
 
 
@@ -162,12 +162,12 @@ async def test_nothing_waits_for_a_device_list_for_ever(rig: Rig, server: Script
     )
     await rig.matrix.sync.run_once()
     assert await rig.database.fetchval("SELECT needs FROM matrix_waiting") == "device"
-    for deadline, told in ((int(time.time() * 1000) - DEVICE_GRACE_MS + 60_000, 0), (0, 1)):
+    for deadline, expected in ((int(time.time() * 1000) - DEVICE_GRACE_MS + 60_000, 0), (0, 1)):
         await rig.database.commit(
             lambda transaction, at=deadline: transaction.execute("UPDATE matrix_waiting SET deadline_ms = $1", at)  # type: ignore[misc]
         )
         await rig.matrix.device_updates._expire_waiting()
-        assert len([item for item in rig.events if isinstance(item, UntrustedMessage)]) == told
+        assert len([item for item in rig.events if isinstance(item, UntrustedMessage)]) == expected
     assert bodies(rig.events) == []
 
 

@@ -129,9 +129,9 @@ async def test_a_long_room_is_not_read_to_its_beginning(
     await record_our_room(rig)
     server.messages[ROOM] = {"chunk": [], "end": "t"}
     assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=())
-    asked = [asked for asked in server.requests if asked.path.endswith("/messages")]
-    assert [one.query.get("from") for one in asked] == [None, "t"]
-    assert len(asked) < MAX_PAGES
+    requests = [request for request in server.requests if request.path.endswith("/messages")]
+    assert [one.query.get("from") for one in requests] == [None, "t"]
+    assert len(requests) < MAX_PAGES
 
 
 async def test_a_destroyed_key_reads_nothing(rig: Rig, server: ScriptedHomeserver) -> None:

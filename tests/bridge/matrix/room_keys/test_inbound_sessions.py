@@ -94,8 +94,8 @@ async def test_so_many_sessions_of_one_sender(
     await take(rig, server, {"to_device": {"events": keys_of(server, ada, 5)}, **timeline(ada.room_message(ROOM, "new"))})
     assert bodies(rig.events) == ["read", "new"]
     assert len(await learned(rig)) == 3
-    kept = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")}
-    assert {said["content"]["session_id"], ada.group(ROOM).id} <= kept
+    session_ids = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")}
+    assert {said["content"]["session_id"], ada.group(ROOM).id} <= session_ids
 
 
 async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -128,9 +128,9 @@ async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
     for number in range(3):
         own = keys_of(server, ada, 1)
         await take(rig, server, {"to_device": {"events": own}, **timeline(ada.room_message(ROOM, f"later {number}"))})
-    kept = [row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")]
-    assert len(kept) == 3
-    assert group.id not in kept
+    session_ids = [row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")]
+    assert len(session_ids) == 3
+    assert group.id not in session_ids
     replayed, heard = {**said, "event_id": "$replayed"}, len(bodies(rig.events))
     await take(rig, server, {"to_device": {"events": [again]}, **timeline(replayed)})
     assert len(bodies(rig.events)) == heard

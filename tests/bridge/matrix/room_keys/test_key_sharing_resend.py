@@ -153,11 +153,11 @@ async def test_strangers_make_the_texter_puppet_do_nothing(rig: Rig, server: Scr
     server.queue_sync(timeline(member_event(unsigned)))
     await rig.matrix.sync.run_once()
     await rig.matrix.device_updates.run_once()
-    asked = len(server.requests)
+    request_count = len(server.requests)
     await heard(rig, server, *[eve, unsigned] * 40)
     assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
     await rig.matrix.device_updates.run_once()
-    assert [a.path for a in server.requests[asked:] if "/sync" not in a.path] == []
+    assert [a.path for a in server.requests[request_count:] if "/sync" not in a.path] == []
     await heard(rig, server, ada)
     server.register(ada.another_device())
     server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})

@@ -95,9 +95,9 @@ async def test_whoever_is_invited_later_gets_every_first_key(rig: Rig, server: S
     keys = [sol.decrypt_to_device(event)["content"] for event in server.sent_to(sol)]
     by_session = {key["session_id"]: key["session_key"] for key in keys}
     assert [decrypt_room_event(by_session[e["session_id"]], e)["content"] for e in (old, new)] == [TEXT, TEXT]
-    paths = [asked.path for asked in server.requests]
-    sent = [n for n, path in enumerate(paths) if "/sendToDevice/" in path]
-    assert max(sent) < next(n for n, path in enumerate(paths) if path.endswith("/invite"))
+    paths = [request.path for request in server.requests]
+    positions = [n for n, path in enumerate(paths) if "/sendToDevice/" in path]
+    assert max(positions) < next(n for n, path in enumerate(paths) if path.endswith("/invite"))
 
 
 async def test_a_late_device_gets_the_keys(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -280,12 +280,12 @@ async def test_keys_are_sealed_and_die_with_their_owner(rig: Rig, server: Script
 
 async def test_nothing_is_sent_where_we_are_not(rig: Rig, server: ScriptedHomeserver) -> None:
     """A room that is not ours is refused without a request; what has no UTF-8 form likewise."""
-    asked = len(server.requests)
+    request_count = len(server.requests)
     with pytest.raises(Permanent, match="QUIETLINE_NOT_OUR_ROOM"):
         await rig.room_client.send("!strange", Speaker.TEXTER, "t1", "m.room.message", TEXT)
     with pytest.raises(Permanent, match="M_BAD_JSON"):
         await rig.room_client.send("!strange", Speaker.TEXTER, "t1", "m.room.message", {"body": "\ud800"})
-    assert len(server.requests) == asked
+    assert len(server.requests) == request_count
 
 
 async def test_the_relation_is_in_the_clear_and_the_transaction_is_the_callers(
@@ -298,12 +298,12 @@ async def test_the_relation_is_in_the_clear_and_the_transaction_is_the_callers(
     await record_our_room(rig)
     relation = {"rel_type": "m.replace", "event_id": "$x"}
     await rig.room_client.send(ROOM, Speaker.POLICY, "q1.0", "m.room.message", {**TEXT, "m.relates_to": relation})
-    sent = server.requests[-1]
-    assert sent.path.endswith(f"/rooms/{ROOM}/send/m.room.encrypted/q1.0")
-    assert sent.query["device_id"] == rig.matrix.policy.device_id
-    assert sent.body["m.relates_to"] == relation
+    request = server.requests[-1]
+    assert request.path.endswith(f"/rooms/{ROOM}/send/m.room.encrypted/q1.0")
+    assert request.query["device_id"] == rig.matrix.policy.device_id
+    assert request.body["m.relates_to"] == relation
     encrypted = {"algorithm", "ciphertext", "device_id", "m.relates_to", "sender_key", "session_id"}
-    assert set(sent.body) == {*encrypted, TXN_MARK}
+    assert set(request.body) == {*encrypted, TXN_MARK}
 
 
 async def test_a_session_whose_key_could_not_go_out_sends_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -313,7 +313,7 @@ async def test_a_session_whose_key_could_not_go_out_sends_nothing(rig: Rig, serv
     for _ in range(2):
         with pytest.raises(Transient):
             await rig.room_client.send(ROOM, Speaker.POLICY, "t1", "m.room.message", TEXT)
-    assert not [asked for asked in server.requests if "/send/" in asked.path]
+    assert not [request for request in server.requests if "/send/" in request.path]
     server.refuse = None
     await rig.room_client.send(ROOM, Speaker.POLICY, "t1", "m.room.message", TEXT)
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session") == 1

@@ -35,8 +35,8 @@ async def test_the_key_of_what_was_revealed_is_gone(rig: Rig, server: ScriptedHo
     await rig.database.commit(lambda transaction: delete_sessions_since(transaction, OFFICE, granted))
     after = await said("another notice")
     assert len({before, shown, after}) == 3
-    kept = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_session")}
-    assert kept == {before, after}
+    session_ids = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_session")}
+    assert session_ids == {before, after}
     await rig.matrix.key_sharing.share(OFFICE, [ada.mxid])
-    given = {ada.decrypt_to_device(event)["content"]["session_id"] for event in server.sent_to(ada)}
-    assert given == {before, after}
+    shared_ids = {ada.decrypt_to_device(event)["content"]["session_id"] for event in server.sent_to(ada)}
+    assert shared_ids == {before, after}

@@ -30,8 +30,8 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: Bridge
                    VALUES ($1, $2, '@ada:x', 'k', 's', 0, $3)"""
         await transaction.execute(query, ROOM, sender.id, sealed)
         for n in range(5):
-            read = "INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)"
-            await transaction.execute(read, ROOM, sender.id, n, f"$m{n}")
+            statement = "INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)"
+            await transaction.execute(statement, ROOM, sender.id, n, f"$m{n}")
             if n >= 2:
                 note = "INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, 'desk', 0)"
                 await transaction.execute(note, f"$m{n}", ROOM)
@@ -62,11 +62,11 @@ async def test_texts_come_in_between_two_rooms(harness: BridgeHarness, monkeypat
     for n in range(20):
         await harness.note_room(f"!{n}", "")
     database, fetch, turns = harness.database, harness.database.fetch, 0
-    read: list[tuple[int, str, tuple[Any, ...]]] = []
+    queries: list[tuple[int, str, tuple[Any, ...]]] = []
 
     async def noting(query: str, *args: Any) -> list[Any]:
         if "matrix_read" in query:
-            read.append((turns, query, args))
+            queries.append((turns, query, args))
         return await fetch(query, *args)
 
     async def beside() -> None:
@@ -79,8 +79,8 @@ async def test_texts_come_in_between_two_rooms(harness: BridgeHarness, monkeypat
     running = asyncio.create_task(beside())
     await prune_ratchets(database, harness.vault)
     running.cancel()
-    assert len({at for at, _, _ in read}) == len(read) == 20
-    _, query, args = read[0]
+    assert len({at for at, _, _ in queries}) == len(queries) == 20
+    _, query, args = queries[0]
     steps = [row["detail"] for row in await fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
     assert [step for step in steps if step.startswith("SCAN")] == []
 
@@ -93,11 +93,11 @@ async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(harness: Br
         for room, kind in rooms:
             query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $1, $1)"
             await transaction.execute(query, room, kind)
-            for n, (begun, active) in enumerate(((1_000_000, False), (2_000_000, False), (3_000_000, True))):
+            for n, (started_ms, active) in enumerate(((1_000_000, False), (2_000_000, False), (3_000_000, True))):
                 query = """INSERT INTO matrix_session
                            (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
                            VALUES ($1, $2, '@policy:x', $3, 0, $4, $5)"""
-                await transaction.execute(query, f"{room}{n}", room, b"sealed", active, begun)
+                await transaction.execute(query, f"{room}{n}", room, b"sealed", active, started_ms)
             note = "INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, 'desk', 1500000)"
             await transaction.execute(note, f"$early{room}", room)
 

@@ -47,8 +47,8 @@ async def at_desk(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 async def hear(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice, body: str, *, key: bool = False) -> None:
     """Have the policy bot sync what Ada says; `key`: with the key of her session."""
-    sent = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}} if key else {}
-    server.queue_sync({**sent, **timeline(ada.room_message(ROOM, body))})
+    to_device = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}} if key else {}
+    server.queue_sync({**to_device, **timeline(ada.room_message(ROOM, body))})
     await rig.matrix.sync.run_once()
 
 
@@ -75,13 +75,13 @@ SEALED = (
 
 async def sealed(rig: Rig) -> list[tuple[str, bytes]]:
     """Return context and bytes of what is under passing keys, a part of each table."""
-    found = []
+    pairs = []
     for where, query, context in SEALED:
         database = rig.database if where == "main" else rig.puppet_database
         rows = await database.fetch(query)
         assert rows, query
-        found += [(context.format(row["name"]), bytes(row["sealed"])) for row in rows]
-    return found
+        pairs += [(context.format(row["name"]), bytes(row["sealed"])) for row in rows]
+    return pairs
 
 
 async def opened(rig: Rig, each: list[tuple[str, bytes]]) -> int:
@@ -135,10 +135,10 @@ async def test_a_look_that_ends_anywhere_loses_no_session(rig: Rig, server: Scri
     """
     ada = await at_desk(rig, server)
     session, devices = await answer(rig, "2"), (rig.matrix.policy.device_id, rig.matrix.puppet.device_id)
-    step, ended = 0, False
+    step, has_ended = 0, False
     before = await sealed(rig)
-    while not ended:
-        ended = await _ends(rig, step)
+    while not has_ended:
+        has_ended = await _ends(rig, step)
         await rig.stop()
         await rig.start(run=False)
         await hear(rig, server, ada, f"after {step}")
@@ -154,14 +154,14 @@ async def test_a_look_that_ends_anywhere_loses_no_session(rig: Rig, server: Scri
 
 async def _ends(rig: Rig, step: int) -> bool:
     """Look, and die after so many commits and destroyed keys; return whether the look had come to its end before."""
-    left = step
+    steps_left = step
 
     def counted(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def work(*args: Any, **more: Any) -> Any:
-            nonlocal left
-            if left == 0:
+            nonlocal steps_left
+            if steps_left == 0:
                 raise Died
-            left -= 1
+            steps_left -= 1
             return await call(*args, **more)
 
         return work
@@ -176,15 +176,15 @@ async def _ends(rig: Rig, step: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("left", ["sessions", "main", "puppet"])
-async def test_what_was_not_sealed_again_keeps_its_key(rig: Rig, server: ScriptedHomeserver, left: str) -> None:
+@pytest.mark.parametrize("leftover", ["sessions", "main", "puppet"])
+async def test_what_was_not_sealed_again_keeps_its_key(rig: Rig, server: ScriptedHomeserver, leftover: str) -> None:
     """Megolm sessions, or the Olm account and sessions of one of us: the key of before stays while they stand under it."""
     await at_desk(rig, server)
     await rig.vault.renew_passing(Passing.SESSIONS)
-    if left != "sessions":
+    if leftover != "sessions":
         await resealing.reseal_sessions(rig.database, rig.vault, now_ms=int(rig.clock.now() * 1000))
     for where, database in (("main", rig.database), ("puppet", rig.puppet_database)):
-        if left != where:
+        if leftover != where:
             await olm_store.reseal(database, rig.vault)
     await destroy_passing_keys(rig.services)
     now = await sealed(rig)

@@ -48,12 +48,12 @@ async def test_everybody_but_us_is_removed(rig: Rig, server: ScriptedHomeserver)
     chunk = [event("$m", "m.room.member", {"membership": how}, state_key=who) for who, how in people.items()]
     server.faults.append(web.json_response({"chunk": chunk}))
     assert await erasure_probe(rig).empty(ROOM) == 3
-    kicked = [asked.body["user_id"] for asked in server.requests if asked.path.endswith("/kick")]
+    kicked = [request.body["user_id"] for request in server.requests if request.path.endswith("/kick")]
     assert kicked == ["@ada:x", "@bea:x", "@cy:x"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "gone"),
+    ("answer", "is_gone"),
     [
         (web.json_response({"errcode": "M_NOT_FOUND"}, status=404), True),
         (web.json_response({"errcode": "M_FORBIDDEN"}, status=403), True),
@@ -61,10 +61,10 @@ async def test_everybody_but_us_is_removed(rig: Rig, server: ScriptedHomeserver)
         (web.json_response(event("$e", "m.room.encrypted", WORDS)), False),
     ],
 )
-async def test_whether_an_event_is_gone(rig: Rig, server: ScriptedHomeserver, answer: web.Response, gone: bool) -> None:
+async def test_whether_an_event_is_gone(rig: Rig, server: ScriptedHomeserver, answer: web.Response, is_gone: bool) -> None:
     """Not found, not allowed to look any more, or empty: gone. With words in it: there."""
     server.faults.append(answer)
-    assert await erasure_probe(rig).event_gone(ROOM, "$e") is gone
+    assert await erasure_probe(rig).event_gone(ROOM, "$e") is is_gone
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,12 @@ class UploadScene:
 async def stand(tmp_path: Path) -> AsyncIterator[UploadScene]:
     database = make_database(tmp_path / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
     await database.open()
-    made = UploadScene(database)
+    scene = UploadScene(database)
     room = Room(room_id=ROOM, kind="thread", owner="t1", key_owner="k")
     await database.commit(lambda transaction: record_room(transaction, room, members={BEN: "invite"}, levels={}))
-    at = int(made.clock.now() * 1000)
+    at = int(scene.clock.now() * 1000)
     await database.commit(lambda transaction: record_upload(transaction, MXC, room_id=ROOM, user_id=BEN, at_ms=at))
-    yield made
+    yield scene
     await database.close()
 
 

@@ -48,7 +48,7 @@ async def said(rig: Rig, server: ScriptedHomeserver, mxid: str, txn: str) -> tup
     """Say something as that identity; return the device and the session that it was said with."""
     speaker = Speaker.POLICY if mxid == POLICY else Speaker.TEXTER
     await rig.room_client.send(ROOM, speaker, txn, "m.room.message", FIRST_TEXT)
-    [request] = [asked for asked in server.requests if asked.path.endswith(f"/{txn}")]
+    [request] = [each for each in server.requests if each.path.endswith(f"/{txn}")]
     return request.query["device_id"], request.body["session_id"]
 
 
@@ -71,8 +71,8 @@ async def test_words_wait_and_are_said_by_a_new_device(rig: Rig, server: Scripte
     assert session != old_session
     assert master_key(identity) == master
     assert set(server.device_table[mxid]) == {device}
-    sent = [ada.decrypt_to_device(event) for event in server.sent_to(ada)[before:]]
-    assert session in {payload["content"].get("session_id") for payload in sent if payload["sender"] == mxid}
+    payloads = [ada.decrypt_to_device(event) for event in server.sent_to(ada)[before:]]
+    assert session in {payload["content"].get("session_id") for payload in payloads if payload["sender"] == mxid}
     assert rig.device_losses == 1
 
 
@@ -86,7 +86,7 @@ async def sent_by_the_old_device(rig: Rig, server: ScriptedHomeserver, mxid: str
     created = int(rig.clock.now())
     assert rig.room_client.knows_transactions_since(speaker, created)
     await rig.room_client.send(ROOM, speaker, "unanswered", "m.room.message", FIRST_TEXT)
-    [request] = [asked for asked in server.requests if asked.path.endswith("/unanswered")]
+    [request] = [each for each in server.requests if each.path.endswith("/unanswered")]
     server.messages[ROOM] = {"chunk": [{"event_id": "$old", "sender": mxid, "content": request.body, "unsigned": {}}]}
     return speaker, created
 

@@ -54,8 +54,8 @@ async def one_turn(rig: Rig) -> None:
 
 def syncs(server: ScriptedHomeserver) -> list[RecordedRequest]:
     """Return what was asked of rooms by the policy bot, in order."""
-    asked = (each for each in server.requests if each.path.endswith("/sync"))
-    return [each for each in asked if each.query["user_id"] == POLICY and '"rooms": []' not in each.query["filter"]]
+    requests = (each for each in server.requests if each.path.endswith("/sync"))
+    return [each for each in requests if each.query["user_id"] == POLICY and '"rooms": []' not in each.query["filter"]]
 
 
 @pytest.mark.parametrize(("position", "loses"), [("s60_7_0_3", False), ("s120_7_0_3", True)], ids=["fewer", "more"])
@@ -235,8 +235,8 @@ async def test_what_it_has_lost_of_keys_goes_once_more(rig: Rig, server: Scripte
     ada, one, two = await heard(rig, server)
     for who in (rig.matrix.policy, rig.matrix.puppet):
         await rig.matrix.outbound_sessions.encrypt(who, ROOM, "m.room.message", {"msgtype": "m.text", "body": "hello"})
-    assert [sent["sender"] for sent in server.sent_to(ada)] == [POLICY, PUPPET]
-    before = [ada.decrypt_to_device(sent)["content"] for sent in server.sent_to(ada)]
+    assert [message["sender"] for message in server.sent_to(ada)] == [POLICY, PUPPET]
+    before = [ada.decrypt_to_device(message)["content"] for message in server.sent_to(ada)]
     await rig.database.commit(
         lambda transaction: transaction.execute(
             "INSERT INTO matrix_withheld (session_id, user_id, device_id) VALUES ($1, '@eve:x', 'E')",
@@ -246,7 +246,7 @@ async def test_what_it_has_lost_of_keys_goes_once_more(rig: Rig, server: Scripte
     await rig.matrix.device_updates.run_once()
     await put_back(rig, server, two, one)
     assert any(each.path.endswith("/keys/query") for each in server.requests)
-    assert [ada.decrypt_to_device(sent)["content"] for sent in server.sent_to(ada)] == before
+    assert [ada.decrypt_to_device(message)["content"] for message in server.sent_to(ada)] == before
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_withheld") == 0
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 2, "once"

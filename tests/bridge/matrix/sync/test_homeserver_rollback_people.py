@@ -60,11 +60,11 @@ def told_of(server: ScriptedHomeserver, *holds: dict[str, Any], events: tuple[di
     server.queue_sync({"next_batch": "s60_7_0_3", **response})
 
 
-async def put_back_with(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], **told: Any) -> None:
+async def put_back_with(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], **parts: Any) -> None:
     """Have the homeserver put back to before that event, and the first sync tell of that."""
     server.requests.clear()
     server.position, server.lost = "s60_7_0_3", {lost["event_id"]}
-    told_of(server, *told.get("holds", ()), events=told.get("events", ()))
+    told_of(server, *parts.get("holds", ()), events=parts.get("events", ()))
     await one_turn(rig)
 
 
@@ -295,10 +295,10 @@ async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: Scripte
     broken = {**whole, "device_keys": {ada.mxid: {ada.device_id: {**keys, "algorithms": []}}}}
     known = (await rig.matrix.devices.query([ada.mxid])).known
     assert known == {(ada.mxid, ada.account.identity_keys["ed25519"])}
-    for told in ({**whole, "device_keys": {}}, broken, whole):
+    for body in ({**whole, "device_keys": {}}, broken, whole):
 
-        async def apply(transaction: Any, told: Any = told) -> None:
-            await rig.matrix.devices.apply_query(transaction, [ada.mxid], DeviceAnswer(told, known))
+        async def apply(transaction: Any, body: Any = body) -> None:
+            await rig.matrix.devices.apply_query(transaction, [ada.mxid], DeviceAnswer(body, known))
 
         await rig.database.commit(apply)
     assert [device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)] == [ada.device_id]

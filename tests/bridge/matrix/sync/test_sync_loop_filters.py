@@ -16,8 +16,8 @@ def test_it_asks_who_has_read_and_never_who_types_or_is_there() -> None:
     """Of what passes only receipts, in the rooms of the policy bot alone: they begin a text's lifetime."""
     assert ROOM_FILTER["room"]["ephemeral"] == {"types": ["m.receipt"]}
     assert NO_ROOM_FILTER["room"] == {"rooms": []}
-    for asked in (ROOM_FILTER, NO_ROOM_FILTER):
-        assert asked["presence"] == {"types": []}
+    for sync_filter in (ROOM_FILTER, NO_ROOM_FILTER):
+        assert sync_filter["presence"] == {"types": []}
 
 
 def test_it_says_of_its_own_identities_neither() -> None:

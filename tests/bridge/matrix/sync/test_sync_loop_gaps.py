@@ -20,11 +20,11 @@ async def test_a_gap_that_is_refused_is_tried_again(
 ) -> None:
     """Of a room that we are in: the cursor stays, and the words are heard once the homeserver gives them."""
     ada = await hear_ada(rig, server)
-    lost, seen = ada.room_message(ROOM, "lost"), ada.room_message(ROOM, "seen")
+    lost, newest = ada.room_message(ROOM, "lost"), ada.room_message(ROOM, "seen")
     server.messages[ROOM] = {"chunk": [lost]}
     server.joined = [ROOM]
     server.refuse, server.refuse_errcode = ("/messages", status), errcode
-    response = timeline(seen, limited=True, prev_batch="p")
+    response = timeline(newest, limited=True, prev_batch="p")
     server.queue_sync(response)
     with pytest.raises(Permanent):
         await rig.matrix.sync.run_once()
@@ -70,13 +70,13 @@ async def test_a_room_that_we_are_not_in_has_nothing_to_tell(rig: Rig, server: S
 async def test_only_a_missing_end_ends_the_pages(rig: Rig, server: ScriptedHomeserver) -> None:
     """An empty page with an `end` is not the last one."""
     ada = await hear_ada(rig, server)
-    old, new, seen = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
+    old, new, newest = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
     server.message_pages = {
         "p": {"chunk": [new], "end": "q"},
         "q": {"chunk": [], "end": "r"},
         "r": {"chunk": [old]},
     }
-    server.queue_sync(timeline(seen, limited=True, prev_batch="p"))
+    server.queue_sync(timeline(newest, limited=True, prev_batch="p"))
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["old", "new", "seen"]
     assert not [item for item in rig.events if isinstance(item, GapTruncated)]
@@ -89,9 +89,9 @@ async def test_a_gap_that_is_cut_is_told(
     """What was fetched is heard; that there was more is an item of its own."""
     ada = await hear_ada(rig, server)
     monkeypatch.setattr(sync_loop, "MAX_PAGES", 2)
-    _, new, seen = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
+    _, new, newest = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
     server.message_pages = {"p": {"chunk": [new], "end": "q"}, "q": {"chunk": [], "end": "q"}}
-    server.queue_sync(timeline(seen, limited=True, **({} if prev_batch is None else {"prev_batch": prev_batch})))
+    server.queue_sync(timeline(newest, limited=True, **({} if prev_batch is None else {"prev_batch": prev_batch})))
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == (["new", "seen"] if prev_batch else ["seen"])
     assert [item for item in rig.events if isinstance(item, GapTruncated)] == [GapTruncated(room_id=ROOM)]

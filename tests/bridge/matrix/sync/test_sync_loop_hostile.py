@@ -121,12 +121,12 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage()
+    new_stage = Stage()
     try:
-        made.open(tmp_path_factory.mktemp("stage"))
-        yield made
+        new_stage.open(tmp_path_factory.mktemp("stage"))
+        yield new_stage
     finally:
-        made.close()
+        new_stage.close()
 
 
 MANY = settings(max_examples=2000 if EXPLORES else 100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -229,8 +229,8 @@ async def test_malformed_insides_of_events_are_told(rig: Rig, server: ScriptedHo
         events.append({**event, "event_id": f"$inside{n}"})
     server.queue_sync({"to_device": {"events": [key]}, **timeline(*events)})
     await rig.matrix.sync.run_once()
-    told = [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)]
-    assert told == [event["event_id"] for event in events]
+    event_ids = [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)]
+    assert event_ids == [event["event_id"] for event in events]
     assert not [item for item in rig.events if isinstance(item, DecryptedMessage)]
 
 

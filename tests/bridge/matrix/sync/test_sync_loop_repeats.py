@@ -27,7 +27,7 @@ async def test_a_stream_that_goes_back_is_followed(rig: Rig, server: ScriptedHom
     for _ in range(5):
         await rig.matrix.sync.run_once()
     assert list(dict.fromkeys(bodies(rig.events))) == ["one", "two", "three"]
-    syncs = [asked.query.get("since") for asked in server.requests if asked.path.endswith("/sync")]
+    syncs = [request.query.get("since") for request in server.requests if request.path.endswith("/sync")]
     assert syncs[-2:] == [early, early]
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == last
 

@@ -241,8 +241,8 @@ async def test_a_gap_is_filled_before_the_cursor_moves(rig: Rig, server: Scripte
     server.queue_sync(timeline(three, limited=True, prev_batch="p"))
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["one", "two", "three"]
-    (asked,) = [asked for asked in server.requests if asked.path.endswith("/messages")]
-    assert (asked.query["from"], asked.query["to"], asked.query["dir"]) == ("p", "c1", "b")
+    (request,) = [request for request in server.requests if request.path.endswith("/messages")]
+    assert (request.query["from"], request.query["to"], request.query["dir"]) == ("p", "c1", "b")
 
 
 async def test_members_levels_and_what_is_in_the_clear(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -286,10 +286,10 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: Scripte
         "state_key": "",
         "content": {},
     }
-    gone = closed | {"event_id": "$k", "type": "m.room.member", "state_key": POLICY, "content": {"membership": "leave"}}
-    own = gone | {"event_id": "$o", "sender": POLICY}
-    odd = gone | {"event_id": "$x", "state_key": ["no", "id"]}
-    for room_id, events in ((ROOM, [own, odd, gone]), ("!other", [gone])):
+    leave = closed | {"event_id": "$k", "type": "m.room.member", "state_key": POLICY, "content": {"membership": "leave"}}
+    own = leave | {"event_id": "$o", "sender": POLICY}
+    odd = leave | {"event_id": "$x", "state_key": ["no", "id"]}
+    for room_id, events in ((ROOM, [own, odd, leave]), ("!other", [leave])):
         server.queue_sync({"rooms": {"leave": {room_id: {"timeline": {"events": events}}}}})
         await rig.matrix.sync.run_once()
     server.queue_sync(timeline(closed, closed | {"state_key": "not this one"}))
@@ -302,24 +302,24 @@ async def test_a_desk_that_an_administrator_deleted(rig: Rig, server: ScriptedHo
     """Synapse has each member leave by themselves, the bot too; we never leave it, so it is told."""
     await record_our_room(rig, kind="desk")
     event = {"event_id": "$o", "sender": POLICY, "type": "m.room.member", "state_key": POLICY}
-    left = {**event, "content": {"membership": "leave"}}
-    server.queue_sync({"rooms": {"leave": {ROOM: {"timeline": {"events": [left]}}}}})
+    leave = {**event, "content": {"membership": "leave"}}
+    server.queue_sync({"rooms": {"leave": {ROOM: {"timeline": {"events": [leave]}}}}})
     await rig.matrix.sync.run_once()
     assert [(item.room_id, item.how) for item in rig.events if isinstance(item, RoomLost)] == [(ROOM, "removed")]
 
 
-@pytest.mark.parametrize(("kind", "told"), [("desk", [{"@sol:x": 100}]), ("office", []), ("thread", [])])
+@pytest.mark.parametrize(("kind", "levels"), [("desk", [{"@sol:x": 100}]), ("office", []), ("thread", [])])
 async def test_roles_that_an_administrator_gave_in_our_name(
-    rig: Rig, server: ScriptedHomeserver, kind: RoomKind, told: list[dict[str, int]]
+    rig: Rig, server: ScriptedHomeserver, kind: RoomKind, levels: list[dict[str, int]]
 ) -> None:
     """`make_room_admin` sends as the creator, which the bot is: at the desk the roster hears of it."""
     await record_our_room(rig, kind=kind)
     event = {"event_id": "$l", "sender": POLICY, "type": "m.room.power_levels", "state_key": ""}
     server.queue_sync(timeline({**event, "content": {**power_levels(kind, ()), "users": {"@sol:x": 100}}}))
     await rig.matrix.sync.run_once()
-    found = [item for item in rig.events if isinstance(item, PowerLevels)]
-    assert [item.users for item in found] == told
-    assert not any(item.tampered for item in found)
+    changes = [item for item in rig.events if isinstance(item, PowerLevels)]
+    assert [item.users for item in changes] == levels
+    assert not any(item.tampered for item in changes)
 
 
 @pytest.mark.parametrize("membership", ["leave", "ban"])
@@ -330,11 +330,11 @@ async def test_the_texter_puppet_is_missed_when_somebody_removes_it(
     await record_our_room(rig, kind="desk")
     sol = ClientDevice("@sol:x")
     kick = member_event(sol, membership) | {"event_id": "$k", "state_key": PUPPET}
-    asked = kick | {"event_id": "$i", "content": {"membership": "invite"}}
+    invite = kick | {"event_id": "$i", "content": {"membership": "invite"}}
     own = kick | {"event_id": "$o", "sender": POLICY}
     server.queue_sync(timeline(kick, kick | {"event_id": "$again"}))
     server.queue_sync(
-        timeline(asked, own, asked | {"event_id": "$i2"}, member_event(sol) | {"event_id": "$j", "state_key": PUPPET})
+        timeline(invite, own, invite | {"event_id": "$i2"}, member_event(sol) | {"event_id": "$j", "state_key": PUPPET})
     )
     for _ in range(2):
         await rig.matrix.sync.run_once()
@@ -377,10 +377,10 @@ async def test_a_room_in_which_we_alone_spoke_is_not_looked_up(
 ) -> None:
     """While texts rush in that is each room of each response; one event of another person's, and the room is looked up."""
     await record_our_room(rig)
-    asked: list[str] = []
+    room_ids: list[str] = []
 
     async def noted(transaction: Transaction, room_id: str) -> Room | None:
-        asked.append(room_id)
+        room_ids.append(room_id)
         return await room_of(transaction, room_id)
 
     monkeypatch.setattr(sync_response, "room_of", noted)
@@ -388,5 +388,5 @@ async def test_a_room_in_which_we_alone_spoke_is_not_looked_up(
     redacted = {"event_id": "$r", "sender": POLICY, "type": "m.room.redaction", "content": {"redacts": "$0"}}
     server.queue_sync(timeline(*shown, redacted, *([member_event(ClientDevice("@sol:x"))] if others else [])))
     await rig.matrix.sync.run_once()
-    assert asked == [ROOM] * others
+    assert room_ids == [ROOM] * others
     assert len(rig.events) == others

@@ -39,7 +39,7 @@ def response(*events: dict[str, Any], after: list[dict[str, Any]], name: str) ->
 
 @pytest.mark.parametrize("name", ["state_after", "org.matrix.msc4222.state_after"])
 @pytest.mark.parametrize(
-    ("before", "came", "after", "held", "told"),
+    ("before", "came", "after", "membership", "memberships"),
     [
         pytest.param("join", [LEFT, RENAMED], [LEFT], "leave", ["leave"], id="a new name beside a removal"),
         pytest.param("leave", [RENAMED], [], "leave", [], id="a new name after a removal that it did not know of"),
@@ -55,8 +55,8 @@ async def test_what_holds_is_taken(
     before: str,
     came: list[dict[str, Any]],
     after: list[dict[str, Any]],
-    held: str,
-    told: list[str],
+    membership: str,
+    memberships: list[str],
     name: str,
 ) -> None:
     """A change that does not hold is not taken, however late it comes; and what led to the one that holds is told."""
@@ -66,8 +66,8 @@ async def test_what_holds_is_taken(
     rig.events.clear()
     server.queue_sync(response(*came, after=after, name=name))
     await rig.matrix.sync.run_once()
-    assert (await members_of(rig.database, ROOM))[ADA.mxid] == held
-    assert [item.membership for item in rig.events if isinstance(item, Membership)] == told
+    assert (await members_of(rig.database, ROOM))[ADA.mxid] == membership
+    assert [item.membership for item in rig.events if isinstance(item, Membership)] == memberships
 
 
 async def test_what_held_before_brings_nothing_back(rig: Rig, server: ScriptedHomeserver) -> None:
