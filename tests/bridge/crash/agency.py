@@ -29,6 +29,6 @@ def assert_nowhere(line: CrashingStack, *planted: str) -> None:
     for path in line.data.rglob("*"):
         if path.is_file():
             raw = path.read_bytes()
-            found = [thing for thing in planted if thing.encode() in raw]
-            columns = [name for thing in found if path.suffix == ".db" for name in columns_with(path, thing)]
-            assert not found, f"planted in {path.relative_to(line.data)}, {columns or 'in no column'}"
+            matches = [thing for thing in planted if thing.encode() in raw]
+            columns = [name for thing in matches if path.suffix == ".db" for name in columns_with(path, thing)]
+            assert not matches, f"planted in {path.relative_to(line.data)}, {columns or 'in no column'}"

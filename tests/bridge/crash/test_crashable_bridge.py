@@ -33,29 +33,29 @@ def test_each_is_a_process_of_its_own() -> None:
     command, environment = (sys.executable, "-P", "-c", CHILD), {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as forking:
-        orders, told, drawn = forking.stdin, forking.stdout, forking.stderr
+        orders, answers, drawn = forking.stdin, forking.stdout, forking.stderr
         assert orders is not None
-        assert told is not None
+        assert answers is not None
         assert drawn is not None
 
         def start() -> list[str]:
             orders.write(START)
             pid, *drawn_there = drawn.readline().decode().split()
-            assert told.readline().decode() == f"{pid}\n"
+            assert answers.readline().decode() == f"{pid}\n"
             assert is_running(int(pid))
             return [pid, *drawn_there]
 
         first = start()
         os.kill(int(first[0]), signal.SIGSTOP)
         os.kill(int(first[0]), signal.SIGKILL)
-        assert told.readline() == b"-9\n"
+        assert answers.readline() == b"-9\n"
         orders.write(KILL)  # nobody is there
         second = start()
         orders.write(KILL)
-        assert told.readline() == b"-9\n"
+        assert answers.readline() == b"-9\n"
         third = start()
         orders.close()
-        assert told.readline() == b"-9\n"
+        assert answers.readline() == b"-9\n"
         assert forking.wait() == 0
     assert not is_running(int(third[0]))
     assert [len(set(one)) for one in zip(first, second, third, strict=True)] == [3] * 6

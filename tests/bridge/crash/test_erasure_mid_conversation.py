@@ -61,14 +61,14 @@ async def test_killed_while_they_talked_it_is_gone_all_the_same(agency: Agency, 
     await scene.send_closing_command(sol, talk.room, "!close now")
 
     async def gone() -> bool | None:
-        left = line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread UNION ALL SELECT 1 FROM carrier_copy")
-        return not left or None
+        rows = line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread UNION ALL SELECT 1 FROM carrier_copy")
+        return not rows or None
 
     await wait_until("everything is gone", gone, within=90, seen=line.tail)
     new = [
         json.loads(body) for id_, body in line.rows("SELECT id, body FROM erasure_certificate") if (id_,) not in receipts
     ]
-    (person,) = [told for told in new if told["what"] == "person"]
+    (person,) = [certificate for certificate in new if certificate["what"] == "person"]
     unknown = point in {CrashPoint.SMS_MARKED, CrashPoint.SMS_SENT}
     assert person["carrier"].get(WITHOUT_ID, 0) == int(unknown)
     assert [r for r in await scene.carrier.records() if number in (r["from"], r["to"])] == []

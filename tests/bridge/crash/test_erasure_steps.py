@@ -68,7 +68,7 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
     new = [
         json.loads(body) for id_, body in line.rows("SELECT id, body FROM erasure_certificate") if (id_,) not in receipts
     ]
-    assert sorted(told["what"] for told in new) == ["conversation", "person"]
+    assert sorted(certificate["what"] for certificate in new) == ["conversation", "person"]
     assert await _fetch(scene, talk.room, said.event_id or "") in {403, 404}
     assert talk.room not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]
     assert [r for r in await scene.carrier.records() if number in (r["from"], r["to"])] == []
@@ -112,7 +112,7 @@ async def test_a_purge_that_had_removed_us(agency: Agency) -> None:
     new = [
         json.loads(body) for id_, body in line.rows("SELECT id, body FROM erasure_certificate") if (id_,) not in receipts
     ]
-    assert sorted(told["what"] for told in new) == ["conversation", "person"]
+    assert sorted(certificate["what"] for certificate in new) == ["conversation", "person"]
     await scene.vacuum()
     assert_nowhere(line, "planted before a purge", "an answer before a purge", number[1:], talk.room)
 
@@ -121,9 +121,9 @@ def _ask(scene: StaffedLine, method: str, path: str, user: str) -> int:
     """Ask the homeserver something as one of our identities, while no bridge runs; returns the status."""
     url = f"{scene.ready.homeserver}/_matrix/client/v3/{path}{'&' if '?' in path else '?'}user_id={quote(user)}"
     headers = {"Authorization": f"Bearer {scene.stack.secret('as_token')}", "Content-Type": "application/json"}
-    asked = urllib.request.Request(url, b"{}" if method == "POST" else None, headers, method=method)  # noqa: S310 - ours
+    request = urllib.request.Request(url, b"{}" if method == "POST" else None, headers, method=method)  # noqa: S310 - ours
     try:
-        with urllib.request.urlopen(asked) as answer:  # noqa: S310 - ours
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - ours
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

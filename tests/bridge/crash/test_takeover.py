@@ -41,9 +41,9 @@ HOLDS_LEASE: Final = f"""SELECT pid FROM pg_stat_activity
 
 @pytest.fixture
 async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[TwoBridges]:
-    made = TwoBridges(tmp_path, postgres_server.url("postgres"))
-    async with made.running():
-        yield made
+    bridges = TwoBridges(tmp_path, postgres_server.url("postgres"))
+    async with bridges.running():
+        yield bridges
 
 
 @pytest.mark.timeout(1800)
@@ -58,8 +58,8 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
     await texting.stop()
     count = await texting.count()
     assert count.is_good, count
-    told = ", ".join(f"{how} {seconds:.1f}" for how, (seconds,) in takeovers.seconds.items())
-    pytestconfig.stash[FIGURES].append(f"two bridges on one line, seconds until the other leads: {told}")
+    summary = ", ".join(f"{how} {seconds:.1f}" for how, (seconds,) in takeovers.seconds.items())
+    pytestconfig.stash[FIGURES].append(f"two bridges on one line, seconds until the other leads: {summary}")
 
 
 @pytest.mark.timeout(1800)
@@ -132,8 +132,10 @@ async def test_behind_caddy_a_handover_refuses_no_webhook(
         count = await texting.count()
     assert count.is_good, count
     assert line.refused_without_cause() == 0, line.answered
-    told = f"{line.answered.total()} webhooks, {len(line.refused)} refused, the longest held for {line.longest_held:.1f} s"
-    pytestconfig.stash[FIGURES].append(f"behind Caddy, two handovers: {told}")
+    summary = (
+        f"{line.answered.total()} webhooks, {len(line.refused)} refused, the longest held for {line.longest_held:.1f} s"
+    )
+    pytestconfig.stash[FIGURES].append(f"behind Caddy, two handovers: {summary}")
 
 
 @pytest.mark.timeout(1800)

@@ -124,7 +124,7 @@ async def _erased_by_another(line: TwoBridges, scene: StaffedLine, sol: StaffCli
 
     await wait_until("everything is gone", gone, within=75)
     certificates = [json.loads(row[1]) for row in line.rows(query) if row not in before]
-    assert sorted(told["what"] for told in certificates) == ["conversation", "person"]
+    assert sorted(certificate["what"] for certificate in certificates) == ["conversation", "person"]
     assert not set(wrapped_keys(line.layout.bridge / "keys.db")) & {owner, f"room:{talk.room}"}
     assert talk.room not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]
     assert [record for record in await scene.carrier.records() if number in (record["from"], record["to"])] == []

@@ -15,5 +15,5 @@ def samples(text: bytes) -> list[Sample]:
 
 def value(text: bytes, name: str, labels: Mapping[str, str] | None = None) -> float:
     """Return the one value of that name and those labels."""
-    (found,) = [s.value for s in samples(text) if s.name == name and s.labels == (labels or {})]
-    return float(found)
+    (number,) = [s.value for s in samples(text) if s.name == name and s.labels == (labels or {})]
+    return float(number)

@@ -34,8 +34,8 @@ def names() -> set[str]:
     """Return the name of every series that a scrape may have, also of those that only a conversation brings."""
     process = CollectorRegistry()
     ProcessCollector(registry=process)
-    found = {sample.name for family in (*families(), *process.collect()) for sample in family.samples}
-    return found | {"up"}
+    sample_names = {sample.name for family in (*families(), *process.collect()) for sample in family.samples}
+    return sample_names | {"up"}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -60,8 +60,8 @@ def rules_table() -> list[str]:
     """Return the table of alarms."""
     rows = ["| alarm | severity | what it means | what to do |", "| --- | --- | --- | --- |"]
     for rule in rules():
-        told = rule["annotations"]
-        rows.append(f"| `{rule['alert']}` | {rule['labels']['severity']} | {told['summary']} | {told['description']} |")
+        texts = rule["annotations"]
+        rows.append(f"| `{rule['alert']}` | {rule['labels']['severity']} | {texts['summary']} | {texts['description']} |")
     return rows
 
 

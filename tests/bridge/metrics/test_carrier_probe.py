@@ -11,10 +11,10 @@ from tests.fakes.served import answering, served
 
 async def test_any_answer_is_one_and_none_is_none() -> None:
     """A carrier that answers 404 to a stranger is up; one that takes no connection is not; the question has no login."""
-    asked: list[web.Request] = []
+    calls: list[web.Request] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(request)
+        calls.append(request)
         return web.Response(status=404)
 
     async with aiohttp.ClientSession() as http:
@@ -22,6 +22,6 @@ async def test_any_answer_is_one_and_none_is_none() -> None:
             probe = CarrierProbe(url=f"{url}/v1", http=http)
             assert await probe.run_once() == ASK_INTERVAL
             assert probe.answers
-            assert (asked[0].method, asked[0].query_string, "Authorization" in asked[0].headers) == ("GET", "", False)
+            assert (calls[0].method, calls[0].query_string, "Authorization" in calls[0].headers) == ("GET", "", False)
         await probe.run_once()
         assert not probe.answers

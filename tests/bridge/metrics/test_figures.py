@@ -67,8 +67,8 @@ async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, m
 
     await harness.database.commit(commit)
     text = await metrics.text()
-    found = [value(text, f"quietline_{name}") for name in ("texts_unknown", "dead_letters", "erasures_failing")]
-    assert found == [1, 1, 1]
+    values = [value(text, f"quietline_{name}") for name in ("texts_unknown", "dead_letters", "erasures_failing")]
+    assert values == [1, 1, 1]
     assert value(text, "quietline_inbox_rows") == 1
     assert value(text, "quietline_clock_trusted") == 0
 
@@ -88,8 +88,8 @@ async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: Met
         for name in ("a", "b", "cy")
     ]
     waiting = [QueueEntry(thread=f"t{n}", designation=f"D{n}", since=now - n, opened_at=now) for n in (40, 90)]
-    taken = QueueEntry(thread="t", designation="D", since=now - 500, opened_at=now, assignee=members[0].user)
-    metrics._desk = lambda: Desk(roster=tuple(members), threads=(*waiting, taken))
+    assigned = QueueEntry(thread="t", designation="D", since=now - 500, opened_at=now, assignee=members[0].user)
+    metrics._desk = lambda: Desk(roster=tuple(members), threads=(*waiting, assigned))
     text = await metrics.text()
     assert value(text, "quietline_people_on_duty") == 2
     assert value(text, "quietline_threads_waiting") == 2
@@ -111,13 +111,13 @@ async def test_the_last_text_is_known_to_the_hour_after_a_new_start(harness: Bri
 async def test_the_age_of_a_backup_is_by_the_machines_clock(harness: BridgeHarness, metrics: MetricsServer) -> None:
     """`quietline backup` is another program: it knows no clock but the machine's."""
     harness.clock.offset = 100.0
-    made = str(harness.clock.system_time() - 50.0)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, made))
+    backup_at = str(harness.clock.system_time() - 50.0)
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, backup_at))
     assert value(await metrics.text(), "quietline_backup_age_seconds") == 50.0
 
 
 @pytest.mark.parametrize(
-    ("told", "ok"),
+    ("report", "ok"),
     [
         ({"ok": True, "at": -5}, 1),
         ({"ok": False, "at": -5}, 0),
@@ -131,11 +131,11 @@ async def test_the_age_of_a_backup_is_by_the_machines_clock(harness: BridgeHarne
     ],
     ids=["well", "ill", "old", "old by its own word", "of the future", "no bool", "half", "another shape", "no JSON"],
 )
-async def test_the_canary(harness: BridgeHarness, metrics: MetricsServer, tmp_path: Path, told: object, ok: int) -> None:
+async def test_the_canary(harness: BridgeHarness, metrics: MetricsServer, tmp_path: Path, report: object, ok: int) -> None:
     """What a canary last said counts while it is fresh; one that is silent, or says nonsense, is not well."""
-    if isinstance(told, dict):
-        told = told | {"at": harness.clock.system_time() + told["at"]}
-    written = told if isinstance(told, str) else json.dumps(told)
+    if isinstance(report, dict):
+        report = report | {"at": harness.clock.system_time() + report["at"]}
+    written = report if isinstance(report, str) else json.dumps(report)
     (tmp_path / CANARY_FILE).write_text(written, encoding="utf-8")
     assert value(await metrics.text(), "quietline_canary_ok") == ok
 

@@ -29,9 +29,9 @@ def check(outside_programs: OutsidePrograms) -> Check:
         if (path := outside_programs.find(program)) is None:
             return ""
         command = [path, *map(str, words)]
-        ended = subprocess.run(command, cwd=table.MONITORING, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+        result = subprocess.run(command, cwd=table.MONITORING, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
 
     return run
 

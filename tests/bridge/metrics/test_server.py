@@ -109,8 +109,8 @@ async def test_prometheus_itself_takes_them(
                 assert running.returncode is None, (tmp_path / "output").read_text()
                 with suppress(aiohttp.ClientError):
                     async with http.get(f"http://{own}/api/v1/query", params={"query": query}) as answer:
-                        found = [float(each["value"][1]) for each in (await answer.json())["data"]["result"]]
-                        return found or None
+                        values = [float(each["value"][1]) for each in (await answer.json())["data"]["result"]]
+                        return values or None
                 return None
 
             await wait_until("Prometheus has scraped", lambda: asked('up{job="quietline"} == 1'), every=0.2)
@@ -213,14 +213,14 @@ async def test_a_port_that_is_taken_is_tried_again(metrics: MetricsServer, monke
 
 
 @pytest.mark.parametrize(
-    ("probed", "asked", "up"),
+    ("probed", "has_answered", "up"),
     [(True, None, 1), (False, None, 0), (True, False, 0), (True, True, 1), (None, True, 1), (False, True, 0)],
 )
 async def test_a_carrier_is_up_when_nothing_says_that_it_is_not(
-    harness: BridgeHarness, metrics: MetricsServer, probed: bool | None, asked: bool | None, up: int
+    harness: BridgeHarness, metrics: MetricsServer, probed: bool | None, has_answered: bool | None, up: int
 ) -> None:
     """A page that answers, and a request of ours that failed, is a carrier that is down."""
     metrics._probe.answers = probed
-    if asked is not None:
-        harness.services.measurements.carrier_asked(answered=asked)
+    if has_answered is not None:
+        harness.services.measurements.carrier_asked(answered=has_answered)
     assert value(await metrics.text(), "quietline_carrier_up") == up

@@ -108,10 +108,10 @@ async def test_a_text_to_a_phone_is_never_tried_again(harness: BridgeHarness) ->
     await harness.receive_text("STOP", message_id="2")
     await harness.wait_until_drained()
     short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter WHERE owner = $1", owner)
-    sent = list(harness.carrier.sent)
+    before = list(harness.carrier.sent)
     assert await retries(harness).retry(short_id) == NOT_RETRYABLE
     await harness.wait_until_drained()
-    assert harness.carrier.sent == sent
+    assert harness.carrier.sent == before
     assert await harness.count("dead_letter") == 1
 
 

@@ -151,9 +151,9 @@ async def test_a_device_that_was_silent_for_a_month_is_stale(trust: DeviceTrustH
     assert "STALE" not in await trust.device_trust.devices(BEN)
     trust.harness.clock.at += DAY_SECONDS
     await trust.harness.database.commit(lambda transaction: trust.devices.record_last_seen(transaction, devices[1]))
-    told = (await trust.device_trust.devices(BEN)).splitlines()
-    assert ["STALE" in line for line in told] == [False, True]
-    assert "31 days" in told[1]
+    lines = (await trust.device_trust.devices(BEN)).splitlines()
+    assert ["STALE" in line for line in lines] == [False, True]
+    assert "31 days" in lines[1]
     spoken = (await trust.device_trust.devices(BEN, "es")).splitlines()
     assert spoken[1] == "OLD · SIN confianza: no recibe nada y no manda nada · " + spoken[1].rpartition(" · ")[2]
     assert "31 días" in spoken[1]
@@ -176,8 +176,8 @@ async def test_from_then_on_no_device_of_theirs_is_known(trust: DeviceTrustHarne
     assert "LOST" in await trust.device_trust.devices(BEN)
     await trust.sign_out()
     assert await trust.device_trust.devices(BEN) == "No devices are known."
-    gone = await trust.harness.database.fetch("SELECT ed25519 FROM matrix_gone_device WHERE user_id=$1", BEN)
-    assert {row["ed25519"] for row in gone} == {"LOST", "OTHER"}
+    rows = await trust.harness.database.fetch("SELECT ed25519 FROM matrix_gone_device WHERE user_id=$1", BEN)
+    assert {row["ed25519"] for row in rows} == {"LOST", "OTHER"}
     (mark,) = await trust.harness.database.fetch("SELECT stale FROM matrix_dirty WHERE user_id=$1", BEN)
     assert mark["stale"]
 
@@ -200,13 +200,13 @@ async def test_one_that_signed_in_meanwhile_stays(trust: DeviceTrustHarness) -> 
 async def test_where_a_login_service_keeps_sessions_nobody_is_called_signed_out(trust: DeviceTrustHarness) -> None:
     """The desk reads what was done, and what has to be done there."""
     trust.module_client.everywhere = False
-    told = await trust.sign_out()
-    assert told.startswith("ben has lost 2 device(s) here. NOT signed out at the login service")
-    assert "everywhere" not in told
+    answer = await trust.sign_out()
+    assert answer.startswith("ben has lost 2 device(s) here. NOT signed out at the login service")
+    assert "everywhere" not in answer
 
 
 @pytest.mark.parametrize(
-    ("says", "after", "told"),
+    ("says", "after", "reason"),
     [
         (ModuleNotLoaded(404), 0.0, "no module"),
         (ModuleRequestRejected(403, "M_FORBIDDEN"), 0.0, "knows nobody of that name"),
@@ -216,14 +216,14 @@ async def test_where_a_login_service_keeps_sessions_nobody_is_called_signed_out(
     ],
 )
 async def test_whoever_could_not_be_signed_out_is_told_of(
-    trust: DeviceTrustHarness, says: Exception, after: float, told: str
+    trust: DeviceTrustHarness, says: Exception, after: float, reason: str
 ) -> None:
     """A refusal is said at once, silence after two minutes of trying; it never says that it was done."""
     trust.module_client.says = says
-    if not told:
+    if not reason:
         with pytest.raises(RetryLater):
             await trust.sign_out(after=after)
         return
     body = await trust.sign_out(after=after)
     assert "could NOT be signed out" in body
-    assert told in body
+    assert reason in body

@@ -98,9 +98,9 @@ class DispatcherHarness:
 
 @pytest.fixture
 async def rows(harness: BridgeHarness) -> AsyncIterator[DispatcherHarness]:
-    made = DispatcherHarness(harness)
-    yield made
-    await made.stop()
+    dispatcher_harness = DispatcherHarness(harness)
+    yield dispatcher_harness
+    await dispatcher_harness.stop()
 
 
 async def test_order_holds_within_a_lane(rows: DispatcherHarness) -> None:
@@ -307,14 +307,14 @@ async def test_a_bug_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.Lo
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("is_gone", [False, True])
 async def test_what_does_not_open_is_dropped_only_without_a_key(
-    rows: DispatcherHarness, caplog: pytest.LogCaptureFixture, *, gone: bool
+    rows: DispatcherHarness, caplog: pytest.LogCaptureFixture, *, is_gone: bool
 ) -> None:
     """A row whose owner has no key any more belongs to nobody; one that does not open under its key dies loudly."""
     caplog.set_level(logging.DEBUG, logger=log.LOGGER_NAME)
     await rows.put(SECRET)
-    if gone:
+    if is_gone:
         await rows.harness.vault.destroy("t1")
     else:
         query = "UPDATE outbox SET body = $1"
@@ -322,9 +322,9 @@ async def test_what_does_not_open_is_dropped_only_without_a_key(
     rows.run()
     await rows.empty()
     inbox_rows = await rows.harness.database.fetch("SELECT short_id FROM dead_letter")
-    assert len(inbox_rows) == (not gone)
-    told = await rows.harness.database.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
-    assert [row["kind"] for row in told] == ["DeadLetterRecorded"] * len(inbox_rows)
+    assert len(inbox_rows) == (not is_gone)
+    desk_rows = await rows.harness.database.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
+    assert [row["kind"] for row in desk_rows] == ["DeadLetterRecorded"] * len(inbox_rows)
     assert all(row["short_id"] in caplog.text for row in inbox_rows)
 
 
@@ -338,23 +338,23 @@ async def test_a_text_that_dies_is_in_doubt(rows: DispatcherHarness) -> None:
     rows.run(bug)
     await rows.empty()
     (row,) = await rows.harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = 't1'")
-    told = serialization.decode(row["kind"], await rows.harness.vault.open("t1", "inbox", row["body"]))
-    assert (told.ref, told.outcome.value) == ("say:$1", "unknown")
+    event = serialization.decode(row["kind"], await rows.harness.vault.open("t1", "inbox", row["body"]))
+    assert (event.ref, event.outcome.value) == ("say:$1", "unknown")
 
 
 async def test_a_full_disk_is_waited_for(rows: DispatcherHarness) -> None:
     """A row that was performed and could not be removed is performed again under the same transaction id."""
-    seen: list[str] = []
+    txns: list[str] = []
 
     async def note(task: OutboxTask) -> None:
-        seen.append(task.txn)
-        rows.harness.database.full = len(seen) == 1
+        txns.append(task.txn)
+        rows.harness.database.full = len(txns) == 1
 
     rows.first = note
     await rows.put("first")
     rows.run()
     await rows.empty()
-    assert seen == ["q1.0", "q1.0"]
+    assert txns == ["q1.0", "q1.0"]
     assert await rows.harness.count("dead_letter") == 0
 
 

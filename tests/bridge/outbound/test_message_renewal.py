@@ -30,8 +30,8 @@ async def lost_message(sender: RoomSenderHarness, ref: str) -> OutboxTask:
 
 
 async def event_named(harness: BridgeHarness, ref: str) -> str:
-    found: str = await harness.database.fetchval("SELECT event_id FROM event WHERE ref = $1", ref)
-    return found
+    event_id: str = await harness.database.fetchval("SELECT event_id FROM event WHERE ref = $1", ref)
+    return event_id
 
 
 @pytest.mark.parametrize(("ref", "pins"), [("card", ["pin $q3.0.again"]), ("wait:a:0", [])])

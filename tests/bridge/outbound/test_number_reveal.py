@@ -84,10 +84,10 @@ class RevealHarness:
 
 @pytest.fixture
 async def offices(tmp_path: Path) -> AsyncIterator[RevealHarness]:
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    yield RevealHarness(made)
-    await made.close()
+    bridge_harness = BridgeHarness(tmp_path)
+    await bridge_harness.open()
+    yield RevealHarness(bridge_harness)
+    await bridge_harness.close()
 
 
 async def test_the_number_is_in_both_offices_for_a_minute(offices: RevealHarness) -> None:
@@ -204,10 +204,10 @@ async def test_the_number_has_a_session_of_its_own(offices: RevealHarness) -> No
     database, task = offices.harness.database, await offices.task()
 
     async def session(name: str, room: str) -> None:
-        begun = int(offices.harness.clock.at * 1000)
+        started_ms = int(offices.harness.clock.at * 1000)
         query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
                    VALUES ($1, $2, '@policy:x', $3, 0, $4, $5)"""
-        await database.commit(lambda transaction: transaction.execute(query, name, room, b"sealed", True, begun))
+        await database.commit(lambda transaction: transaction.execute(query, name, room, b"sealed", True, started_ms))
 
     offices.harness.clock.at -= 60
     for room in ("!ana", "!sue"):
@@ -218,8 +218,8 @@ async def test_the_number_has_a_session_of_its_own(offices: RevealHarness) -> No
     for room in ("!ana", "!sue"):
         await session(f"number {room}", room)
     await offices.reveals.run_once(every=True)
-    left = {row["session_id"] for row in await database.fetch("SELECT session_id FROM matrix_session")}
-    assert left == {"before !ana", "before !sue"}
+    session_ids = {row["session_id"] for row in await database.fetch("SELECT session_id FROM matrix_session")}
+    assert session_ids == {"before !ana", "before !sue"}
 
 
 async def test_the_number_is_in_no_row(offices: RevealHarness) -> None:

@@ -182,7 +182,7 @@ async def test_the_desk_hears_that_nobody_could_be_called(called: PagerHarness, 
     called.outside.status = 500
     if broken == "no secret":
         called.on_call.webhook_file.unlink()  # type: ignore[union-attr]
-    for passed, told in (
+    for passed, expected in (
         (0, []),
         (ALERT_AFTER - 1, []),
         (ALERT_AFTER, [False]),
@@ -192,7 +192,7 @@ async def test_the_desk_hears_that_nobody_could_be_called(called: PagerHarness, 
         called.harness.clock.at = 1_800_000_000.0 + passed
         with pytest.raises(RetryLater):
             await called.perform()
-        assert await called.told() == told
+        assert await called.told() == expected
     called.harness.clock.at = 1_800_000_000.0 + GIVE_UP_AFTER
     assert await called.perform() == 0
     assert await called.told() == [False, True]
@@ -267,16 +267,16 @@ async def test_what_one_way_took_is_noted_before_the_next_is_tried(called: Pager
 
 async def test_an_orderly_stop_waits_for_a_call_under_way(called: PagerHarness) -> None:
     """It is finished and noted, so whoever leads next does not call for the same once more."""
-    asked, answer = asyncio.Event(), asyncio.Event()
+    was_asked, answer = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
-        asked.set()
+        was_asked.set()
         await answer.wait()
 
     called.outside.on_hook = hold
     pager = called.pager()
     performing = asyncio.create_task(called.perform_by(pager))
-    await asked.wait()
+    await was_asked.wait()
     performing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await performing
@@ -302,8 +302,8 @@ async def test_a_test_is_called_once_and_says_that_it_is_one(called: PagerHarnes
     assert await called.perform(test="0123abcd") == 0
     assert [json.loads(body) for body in called.outside.bodies] == [{"text": TEST_MESSAGE}]
     assert [mail["Subject"] for mail in called.outside.mail.taken] == [TEST_MESSAGE]
-    told = json.loads(await line_state.get(called.harness.database, line_state.ALARM_TEST_RESULT) or "")
-    assert told == {"test": "0123abcd", "ways": {"webhook": False, "email": True}}
+    result = json.loads(await line_state.get(called.harness.database, line_state.ALARM_TEST_RESULT) or "")
+    assert result == {"test": "0123abcd", "ways": {"webhook": False, "email": True}}
     assert await called.told() == []
     assert "nobody is needed" in TEST_MESSAGE
 

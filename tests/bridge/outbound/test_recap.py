@@ -77,8 +77,8 @@ class RecapHarness:
 
     async def told_in(self, language: str) -> str:
         """Perform the row for somebody who reads that language."""
-        asked = SendRecap(place=THREAD, reply_to="$asked", receipts=self.receipts, language=language)
-        self.task = replace(self.task, action=asked)
+        action = SendRecap(place=THREAD, reply_to="$asked", receipts=self.receipts, language=language)
+        self.task = replace(self.task, action=action)
         return await self.told()
 
     async def told(self, number: int = 1) -> str:
@@ -101,7 +101,7 @@ async def lines(harness: BridgeHarness, *said: DecryptedMessage, **more: Any) ->
 
 async def test_who_when_and_which_words(harness: BridgeHarness) -> None:
     """Answers, notes and files, oldest first; that the keys went again is said above, how long it stands below."""
-    first, *told, last = await lines(
+    first, *body_lines, last = await lines(
         harness,
         typed("How are you?"),
         typed("// she sounds tired", minute=1, sender=BEA),
@@ -110,7 +110,7 @@ async def test_who_when_and_which_words(harness: BridgeHarness) -> None:
         typed("bold", minute=3, format="org.matrix.custom.html", formatted_body="<b>very</b> bold"),
     )
     assert first.startswith("The keys of this room are on their way to your devices.")
-    assert told == [
+    assert body_lines == [
         "ada, Fri 12:00: How are you?",
         "bea, Fri 12:01: // she sounds tired",
         "bea, Fri 12:01: !note she has a dog",
@@ -135,7 +135,7 @@ async def test_what_may_be_an_agreed_word_is_never_said_again(harness: BridgeHar
 
 async def test_an_edit_by_the_author_is_what_counts(harness: BridgeHarness) -> None:
     """The newest one; an edit by another person changes nothing, and one that makes a command of it takes it out."""
-    _, *told, _ = await lines(
+    _, *body_lines, _ = await lines(
         harness,
         typed("first"),
         typed("other"),
@@ -145,7 +145,7 @@ async def test_an_edit_by_the_author_is_what_counts(harness: BridgeHarness) -> N
         edit("$other", "put into her mouth", sender=BEA, minute=3),
         edit("$third", "!close", minute=4),
     )
-    assert told == ["ada, Fri 12:00: last thought", "ada, Fri 12:00: other"]
+    assert body_lines == ["ada, Fri 12:00: last thought", "ada, Fri 12:00: other"]
 
 
 async def test_what_is_not_on_the_index_is_not_said_again(harness: BridgeHarness) -> None:
@@ -155,9 +155,9 @@ async def test_what_is_not_on_the_index_is_not_said_again(harness: BridgeHarness
     recap = RecapHarness(harness)
     await recap.has(*said, expires={"$stays": until, "$soon": until - 1, "$* edited anew": until - 1})
     await harness.database.commit(lambda transaction: room_events.delete(transaction, ["$gone"]))
-    told = await recap.told()
-    assert told.split("\n")[1:-1] == ["ada, Fri 12:00: stays"]
-    assert "3 that will be gone" in told
+    text = await recap.told()
+    assert text.split("\n")[1:-1] == ["ada, Fri 12:00: stays"]
+    assert "3 that will be gone" in text
 
 
 async def test_what_cannot_be_read_is_counted(harness: BridgeHarness) -> None:
@@ -168,28 +168,28 @@ async def test_what_cannot_be_read_is_counted(harness: BridgeHarness) -> None:
 
 async def test_the_newest_are_said(harness: BridgeHarness) -> None:
     """No more than fifty, and that older ones are left out; also when the room goes further back than was looked."""
-    _, *told, last = await lines(harness, *(typed(f"{n}", minute=n) for n in range(MAX_MESSAGES)))
-    assert len(told) == MAX_MESSAGES
+    _, *body_lines, last = await lines(harness, *(typed(f"{n}", minute=n) for n in range(MAX_MESSAGES)))
+    assert len(body_lines) == MAX_MESSAGES
     assert "Older" not in last
-    _, *told, last = await lines(harness, *(typed(f"{n}", minute=n) for n in range(MAX_MESSAGES + 1)))
-    assert [line.rpartition(" ")[2] for line in told] == [f"{n}" for n in range(1, MAX_MESSAGES + 1)]
+    _, *body_lines, last = await lines(harness, *(typed(f"{n}", minute=n) for n in range(MAX_MESSAGES + 1)))
+    assert [line.rpartition(" ")[2] for line in body_lines] == [f"{n}" for n in range(1, MAX_MESSAGES + 1)]
     assert last.startswith("Older ones are left out.")
     assert (await lines(harness, typed("one"), more=True))[-1].startswith("Older ones are left out.")
 
 
 async def test_it_is_never_too_large(harness: BridgeHarness) -> None:
     """Long words are cut, and as many of the newest are said as one event can bear, whatever the script."""
-    told = await lines(harness, *(typed(f"{n} " + "ш" * 5_000, minute=n) for n in range(9)))
-    assert len("\n".join(told).encode()) < MAX_BYTES + 1_000
-    assert [line.split()[3] for line in told[1:-1]] == ["6", "7", "8"]
-    assert told[-2].startswith("ada, Fri 12:08: 8 ш")
-    assert told[-2].endswith("(it goes on)")
+    recap_lines = await lines(harness, *(typed(f"{n} " + "ш" * 5_000, minute=n) for n in range(9)))
+    assert len("\n".join(recap_lines).encode()) < MAX_BYTES + 1_000
+    assert [line.split()[3] for line in recap_lines[1:-1]] == ["6", "7", "8"]
+    assert recap_lines[-2].startswith("ada, Fri 12:08: 8 ш")
+    assert recap_lines[-2].endswith("(it goes on)")
 
 
 async def test_nobody_speaks_as_somebody_else(harness: BridgeHarness) -> None:
     """What comes after a break is set in: it is no line of its own."""
-    _, *told, _ = await lines(harness, typed("yes\nbea, Fri 12:00: I said this"))
-    assert told == ["ada, Fri 12:00: yes", "    bea, Fri 12:00: I said this"]
+    _, *body_lines, _ = await lines(harness, typed("yes\nbea, Fri 12:00: I said this"))
+    assert body_lines == ["ada, Fri 12:00: yes", "    bea, Fri 12:00: I said this"]
 
 
 async def test_it_stands_for_a_while(harness: BridgeHarness) -> None:
@@ -314,8 +314,8 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     assert recap.room_client.redacted == []
     assert await room_events.due(harness.database, harness.clock.now(), 9) == []
     await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
-    gone = await room_events.due(harness.database, harness.clock.now(), 9)
-    assert [event.event_id for event in gone] == ["$one", "$q1.0", "$q2.0"]
+    due = await room_events.due(harness.database, harness.clock.now(), 9)
+    assert [event.event_id for event in due] == ["$one", "$q1.0", "$q2.0"]
 
 
 @pytest.mark.parametrize(

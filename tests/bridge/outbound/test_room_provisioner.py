@@ -26,9 +26,9 @@ async def provisioner(tmp_path: Path) -> AsyncIterator[ProvisionerHarness]:
     harness = BridgeHarness(tmp_path)
     await harness.open()
     await harness.engine.load()
-    made = ProvisionerHarness(harness)
-    yield made
-    await made.stop()
+    provisioner_harness = ProvisionerHarness(harness)
+    yield provisioner_harness
+    await provisioner_harness.stop()
     await harness.close()
 
 
@@ -125,12 +125,12 @@ async def test_a_restart_makes_and_invites_nothing_again(provisioner: Provisione
     await provisioner.furnished()
     await provisioner.look()
     await provisioner.stop()
-    made, invited = list(provisioner.room_client.made), list(provisioner.room_client.invited)
+    rooms, invited = list(provisioner.room_client.made), list(provisioner.room_client.invited)
     provisioner.rooms = provisioner.again()
     provisioner.run()
     await provisioner.furnished()
     await provisioner.look()
-    assert (provisioner.room_client.made, provisioner.room_client.invited) == (made, invited)
+    assert (provisioner.room_client.made, provisioner.room_client.invited) == (rooms, invited)
     assert provisioner.room_client.left == 2
 
 
@@ -256,22 +256,22 @@ async def test_designations_are_not_given_twice(provisioner: ProvisionerHarness)
     await provisioner.furnished()
     await provisioner.harness.receive_text("hello", message_id="1")
     query = "SELECT designation FROM thread UNION SELECT designation FROM warm_room"
-    taken = {row["designation"] for row in await provisioner.harness.database.fetch(query)}
+    in_use = {row["designation"] for row in await provisioner.harness.database.fetch(query)}
     await provisioner.harness.database.commit(parked)
     later = Designations(database=provisioner.harness.database)
     await later.load()
     new = {later.allocate() for _ in range(50)}
     assert len(new) == 50
-    assert not {words.split()[0] for words in new} & {words.split()[0] for words in taken}
+    assert not {words.split()[0] for words in new} & {words.split()[0] for words in in_use}
 
 
 def test_a_first_word_is_free_again_when_its_conversation_is_over(provisioner: ProvisionerHarness) -> None:
     """While each first word is taken once, the next conversation gets the one that was let go of."""
     designations = Designations(database=provisioner.harness.database)
-    given = [designations.allocate() for _ in FIRST]
-    assert {words.split()[0] for words in given} == set(FIRST)
-    designations.release(given[7])
-    assert designations.allocate().split()[0] == given[7].split()[0]
+    names = [designations.allocate() for _ in FIRST]
+    assert {words.split()[0] for words in names} == set(FIRST)
+    designations.release(names[7])
+    assert designations.allocate().split()[0] == names[7].split()[0]
 
 
 async def _has_office(provisioner: ProvisionerHarness) -> bool | None:
@@ -322,15 +322,15 @@ async def test_the_texter_puppet_is_brought_back_where_it_was_removed(provisione
     thread = await provisioner.harness.receive_text("hello", message_id="1")
     provisioner.rooms.loop.wake()
     await provisioner.furnished()
-    taken = await _named(provisioner, "SELECT room_id, designation FROM thread WHERE id = $1", thread)
+    thread_room = await _named(provisioner, "SELECT room_id, designation FROM thread WHERE id = $1", thread)
     warm = await _named(provisioner, "SELECT room_id, designation FROM warm_room ORDER BY room_id LIMIT 1")
     over = Room(room_id="!over", kind="thread", owner="", key_owner="room:!over")
     await provisioner.harness.database.commit(lambda transaction: record_room(transaction, over, members={}, levels={}))
-    provisioner.room_client.outside = ["!0", taken[0], warm[0], "!over"]
+    provisioner.room_client.outside = ["!0", thread_room[0], warm[0], "!over"]
     provisioner.room_client.fails = [Transient(0, "", retry_after=0.001)]
     provisioner.rooms.loop.wake()
     await wait_until("it is back", lambda: _outside(provisioner, "!over"), every=0.01)
-    assert provisioner.room_client.tried == [("!0", ""), ("!0", ""), taken, warm]
+    assert provisioner.room_client.tried == [("!0", ""), ("!0", ""), thread_room, warm]
     assert provisioner.told == []
 
 

@@ -82,8 +82,8 @@ async def test_rooms_in_stock_are_replaced(provisioner: ProvisionerHarness) -> N
     assert len(rows) == WARM_ROOMS
     assert not lost & {row["room_id"] for row in rows}
     assert provisioner.told == [LOST]
-    kept = {row["room_id"] for row in rows} - {f"!{n}" for n in range(WARM_ROOMS + 1, 2 * WARM_ROOMS)}
-    assert set(provisioner.comparison.compared) >= {provisioner.rooms.desk_room, *kept}
+    remaining = {row["room_id"] for row in rows} - {f"!{n}" for n in range(WARM_ROOMS + 1, 2 * WARM_ROOMS)}
+    assert set(provisioner.comparison.compared) >= {provisioner.rooms.desk_room, *remaining}
 
 
 @pytest.mark.parametrize("step", ["creating", "preparing", "inviting"])
@@ -212,12 +212,12 @@ async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness)
     await provisioner.furnished()
     await provisioner.look()
     lost = RoomLost(place=DESK, how=RoomLoss.REMOVED)
-    made = list(provisioner.room_client.made)
+    rooms = list(provisioner.room_client.made)
     for missing, times in ((True, 1), (True, 1), (False, 1), (True, 2)):
         provisioner.comparison.lost = {provisioner.rooms.desk_room} if missing else set()
         await compare(provisioner)
         assert provisioner.told == [lost] * times
-    assert provisioner.room_client.made == made
+    assert provisioner.room_client.made == rooms
 
 
 async def test_rooms_that_came_back_while_others_were_looked_for(

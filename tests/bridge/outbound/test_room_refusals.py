@@ -54,23 +54,23 @@ async def test_who_cannot_be_removed_is_told(
     monkeypatch.setattr("bridge.outbound.room_lookup.room_of", AsyncMock(return_value="!room"))
     with pytest.raises(PermanentFailure):
         await sender.room_sender.perform(task)
-    told = [HomeserverIncidentKind.NOT_REMOVED] if isinstance(action, KickMember) else []
-    assert [incident.kind for incident in sender.told] == told
+    kinds = [HomeserverIncidentKind.NOT_REMOVED] if isinstance(action, KickMember) else []
+    assert [incident.kind for incident in sender.told] == kinds
 
 
 async def test_a_homeserver_that_does_not_say_buries_nothing(harness: BridgeHarness) -> None:
     """Where it cannot be asked which rooms we are in, the row waits."""
     sender = RoomSenderHarness(harness)
     task = await sender.task(WORDS)
-    asked: list[str] = []
+    calls: list[str] = []
     refusals = RoomRefusals(
         harness.services,
         is_outside=AsyncMock(side_effect=Transient(500, "")),
-        compare_rooms=lambda: asked.append("compared"),
+        compare_rooms=lambda: calls.append("compared"),
         notify_desk=AsyncMock(),
     )
     assert await refusals.must_retry(task, Permanent(403, "M_FORBIDDEN"))
-    assert asked == ["compared"]
+    assert calls == ["compared"]
 
 
 @pytest.mark.parametrize("errcode", sorted(LIFTED_BY_A_PERSON))
@@ -100,13 +100,13 @@ async def test_one_that_is_busy_is_told_to_nobody(harness: BridgeHarness) -> Non
 
     What could not be kept just then, for the disk was full, say, is told with the next refusal.
     """
-    told: list[HomeserverIncident] = []
+    incidents: list[HomeserverIncident] = []
     passed, fails = [0.0], [Unavailable("full")]
 
     async def notify(incident: HomeserverIncident) -> None:
         if fails:
             raise fails.pop()
-        told.append(incident)
+        incidents.append(incident)
 
     refusals = RoomRefusals(
         harness.services,
@@ -116,9 +116,9 @@ async def test_one_that_is_busy_is_told_to_nobody(harness: BridgeHarness) -> Non
         monotonic=lambda: passed[0],
     )
     await refusals.report(Transient(429, "M_LIMIT_EXCEEDED"))
-    assert told == []
+    assert incidents == []
     with pytest.raises(Unavailable):
         await refusals.report(Transient(403, "M_USER_SUSPENDED"))
     for passed[0] in (1.0, TELL_SECONDS, TELL_SECONDS + 1):
         await refusals.report(Transient(403, "M_USER_SUSPENDED"))
-    assert len(told) == 2
+    assert len(incidents) == 2

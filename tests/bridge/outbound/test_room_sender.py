@@ -76,9 +76,9 @@ async def test_what_the_homeserver_says_decides_what_follows(
     sender = RoomSenderHarness(harness)
     task = await sender.task(SendMessage(place=THREAD, body="words"))
     sender.room_client.raises = error
-    with pytest.raises(verdict) as told:
+    with pytest.raises(verdict) as failure:
         await sender.room_sender.perform(task)
-    assert getattr(told.value, "after", None) == after
+    assert getattr(failure.value, "after", None) == after
 
 
 async def test_a_text_in_its_room_is_told_to_whoever_deletes_its_copy(harness: BridgeHarness) -> None:
@@ -97,9 +97,9 @@ async def test_a_text_in_its_room_is_told_to_whoever_deletes_its_copy(harness: B
 async def test_no_room_is_waited_for(harness: BridgeHarness) -> None:
     """A post for a thread that has no room yet waits to be called."""
     sender = RoomSenderHarness(harness)
-    with pytest.raises(RetryLater) as told:
+    with pytest.raises(RetryLater) as failure:
         await sender.room_sender.perform(await sender.task(SendMessage(place=THREAD, body="words"), room=None))
-    assert told.value.after is None
+    assert failure.value.after is None
 
 
 async def test_there_is_one_receipt_and_never_none(harness: BridgeHarness) -> None:

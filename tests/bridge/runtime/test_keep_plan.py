@@ -15,32 +15,32 @@ TIMES = st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(la
 
 
 @pytest.mark.parametrize(
-    ("told", "plan"),
+    ("text", "plan"),
     [
         ("8", KeepPlan(newest=8)),
         ("7d,4w,12m", KeepPlan(days=7, weeks=4, months=12)),
         (" 2, 30D ", KeepPlan(newest=2, days=30)),
     ],
 )
-def test_what_may_be_said(told: str, plan: KeepPlan) -> None:
+def test_what_may_be_said(text: str, plan: KeepPlan) -> None:
     """A number, or numbers with letters, in any order."""
-    assert KeepPlan.parse(told) == plan
+    assert KeepPlan.parse(text) == plan
 
 
-@pytest.mark.parametrize("told", ["", "0", "-1", "7x", "7d,7d", "7d,,4w", "d", "1.5", "7d 4w", "99999"])
-def test_what_may_not_be_said(told: str) -> None:
+@pytest.mark.parametrize("text", ["", "0", "-1", "7x", "7d,7d", "7d,,4w", "d", "1.5", "7d 4w", "99999"])
+def test_what_may_not_be_said(text: str) -> None:
     """It is told how it is written; nothing is taken for less than was meant."""
     with pytest.raises(ValueError, match="such as 7d,4w,12m"):
-        KeepPlan.parse(told)
+        KeepPlan.parse(text)
 
 
 def test_in_a_configuration() -> None:
     """A whole number as before, or the words."""
-    read = TypeAdapter(Keep).validate_python
-    assert (read(8), read("7d,4w")) == (8, "7d,4w")
+    validate = TypeAdapter(Keep).validate_python
+    assert (validate(8), validate("7d,4w")) == (8, "7d,4w")
     for wrong in (0, True, 1.5, "7x", None, [7]):
         with pytest.raises(ValidationError, match="such as 7d,4w,12m"):
-            read(wrong)
+            validate(wrong)
 
 
 @given(times=TIMES, days=st.integers(0, 9), weeks=st.integers(0, 5), months=st.integers(0, 12), newest=st.integers(0, 5))

@@ -42,9 +42,9 @@ def test_a_server_elsewhere_proves_who_it_is(tmp_path: Path) -> None:
     """Across networks of others only with the host's name checked, by an authority that is named."""
     make_certificates(directory := tmp_path / "tls")
     there = f"postgresql://quiet:{SECRET}@db.agency.org/line"
-    for told in ("", "?sslmode=require", f"?sslmode=verify-ca&sslrootcert={directory}/ca.pem", "?sslmode=verify-full"):
+    for query in ("", "?sslmode=require", f"?sslmode=verify-ca&sslrootcert={directory}/ca.pem", "?sslmode=verify-full"):
         with pytest.raises(ValueError, match=r"sslmode|sslrootcert"):
-            PostgresUrl.parse(there + told)
+            PostgresUrl.parse(there + query)
     url = PostgresUrl.parse(f"{there}?sslmode=verify-full&sslrootcert={directory}/ca.pem")
     context = url.for_asyncpg()["ssl"]
     assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)

@@ -21,16 +21,16 @@ def test_it_reads_what_pyyaml_does(text: str) -> None:
 @pytest.mark.parametrize("text", BAD)
 def test_what_is_refused_is_refused(text: str) -> None:
     """No object of Python, no second document, no half of one: `YAMLError`, as from PyYAML."""
-    for read in (safe_load, yaml.safe_load):
+    for loader in (safe_load, yaml.safe_load):
         with pytest.raises(yaml.YAMLError):
-            read(text)
+            loader(text)
 
 
 def test_a_date_that_is_none_is_an_error_of_value() -> None:
     """As PyYAML says it; who reads a file has to expect it."""
-    for read in (safe_load, yaml.safe_load):
+    for loader in (safe_load, yaml.safe_load):
         with pytest.raises(ValueError, match="month"):
-            read("a: 2027-13-01")
+            loader("a: 2027-13-01")
 
 
 def test_what_is_nested_without_end_is_an_error() -> None:

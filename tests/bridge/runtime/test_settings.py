@@ -40,13 +40,13 @@ class Outer(Section):
 
 def test_every_secret_is_found() -> None:
     """Every field that ends in `_file` is found with its place, however deep; other paths and unset ones are not."""
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "token_file": "a",
         "inner": {"key_file": "b", "folder": "c"},
         "several": [{"key_file": "d"}, {}, {"key_file": "e"}],
         "others": {"passphrase_file": "of another program"},
     }
-    assert dict(secret_files(Outer.model_validate(told))) == {
+    assert dict(secret_files(Outer.model_validate(values))) == {
         "token_file": Path("a"),
         "inner.key_file": Path("b"),
         "several.0.key_file": Path("d"),

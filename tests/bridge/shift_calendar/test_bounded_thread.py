@@ -65,5 +65,5 @@ async def test_a_call_that_hangs_is_not_waited_for_and_stays_the_only_one() -> N
 
 def test_the_end_of_a_process_waits_for_no_call_that_hangs() -> None:
     """With a thread of the event loop's own it would wait until the drive is back."""
-    ended = subprocess.run([sys.executable, "-P", "-c", ENDS], check=True, capture_output=True, text=True, timeout=120)
-    assert ended.stdout == "ended\n"
+    process = subprocess.run([sys.executable, "-P", "-c", ENDS], check=True, capture_output=True, text=True, timeout=120)
+    assert process.stdout == "ended\n"

@@ -53,14 +53,14 @@ class Resolver(AbstractResolver):
 class Server:
     """An https server of this machine under the name; `asked` counts its requests."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext, asked: list[web.Request]) -> None:
-        self.url, self.tls, self.asked = f"https://{NAME}:{port}/private-7f3a/plan.ics", tls, asked
+    def __init__(self, port: int, tls: ssl.SSLContext, requests: list[web.Request]) -> None:
+        self.url, self.tls, self.asked = f"https://{NAME}:{port}/private-7f3a/plan.ics", tls, requests
 
     async def fetch(self, *addresses: str, allow_all: bool = True, limits: aiohttp.ClientTimeout = SOON) -> bytes:
         """Fetch it; its name is at these addresses, or where it really is."""
-        found = Resolver(*(addresses or ("127.0.0.1",)))
+        resolver = Resolver(*(addresses or ("127.0.0.1",)))
         allowed = (lambda _address: True) if allow_all else is_public
-        return await fetch(self.url, most=MOST, allowed=allowed, resolver=found, tls=self.tls, limits=limits)
+        return await fetch(self.url, most=MOST, allowed=allowed, resolver=resolver, tls=self.tls, limits=limits)
 
 
 @asynccontextmanager
@@ -71,10 +71,10 @@ async def server(tmp_path: Path, answer: Callable[[web.Request], Awaitable[web.S
     shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     shown.load_cert_chain(file)
     trusted = ssl.create_default_context(cadata=authority.certificate_pem.decode())
-    asked: list[web.Request] = []
+    requests: list[web.Request] = []
 
     async def take(request: web.Request) -> web.StreamResponse:
-        asked.append(request)
+        requests.append(request)
         return await answer(request)
 
     app = web.Application()
@@ -86,7 +86,7 @@ async def server(tmp_path: Path, answer: Callable[[web.Request], Awaitable[web.S
         await site.start()
         assert site._server is not None
         port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # asyncio's server has them
-        yield Server(port, trusted, asked)
+        yield Server(port, trusted, requests)
     finally:
         await runner.cleanup()
 
@@ -129,8 +129,8 @@ async def test_an_address_in_the_url_is_looked_at_as_well() -> None:
     async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         for host in ("127.0.0.1", "[::1]", "2130706433", "127.1"):
-            found = await problem(fetch(f"https://{host}:{port}/", most=MOST))
-            assert found in {CalendarProblem.REFUSED, CalendarProblem.UNREACHABLE}
+            verdict = await problem(fetch(f"https://{host}:{port}/", most=MOST))
+            assert verdict in {CalendarProblem.REFUSED, CalendarProblem.UNREACHABLE}
         assert await problem(fetch(f"https://127.0.0.1:{port}/", most=MOST)) is CalendarProblem.REFUSED
 
 

@@ -80,19 +80,19 @@ async def test_a_drive_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch:
 
 async def test_an_address_is_read_from_its_file(tmp_path: Path) -> None:
     """Each time, so that another address counts without a start; it stands in nothing that is shown."""
-    file, asked = tmp_path / "address", list[str]()
+    file, urls = tmp_path / "address", list[str]()
     file.write_text("https://plan.agency.org/secret.ics\n", encoding="utf-8")
 
     async def fetch(url: str, *, most: int) -> bytes:
-        asked.append(url)
+        urls.append(url)
         return b"x" * most
 
     source = AddressSource(file, fetch=fetch)
     assert len(await source.read()) == MOST_BYTES
-    assert (asked, await source.mark()) == (["https://plan.agency.org/secret.ics"], None)
+    assert (urls, await source.mark()) == (["https://plan.agency.org/secret.ics"], None)
     assert "secret" not in repr(source)
     file.write_text("http://plan.agency.org/secret.ics\n", encoding="utf-8")
-    assert (await problem(source), len(asked)) == (CalendarProblem.REFUSED, 1)
+    assert (await problem(source), len(urls)) == (CalendarProblem.REFUSED, 1)
     file.unlink()
     assert await problem(source) is CalendarProblem.UNREACHABLE
 

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class Mortal(SqliteConnection):
     """A connection whose process is killed before its n-th statement is run."""
 
-    left = 0
+    statements_left = 0
 
     def execute(self, statement: str, /, *values: Value) -> None:
         """Run it, or be killed."""
-        self.left -= 1
-        if self.left == 0:
+        self.statements_left -= 1
+        if self.statements_left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         super().execute(statement, *values)
 
@@ -46,14 +46,14 @@ def was_killed(file: Path, migrations: Migrations, at: int) -> bool:
     if child == 0:
         connection = Mortal(file)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.left = at
+        connection.statements_left = at
         asyncio.run(migrate(connection, migrations))
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     return os.WIFSIGNALED(status)
 
 
-def check(file: Path, name: str, number: int, wanted: object, before: Contents) -> str:
+def check(file: Path, name: str, number: int, expected: object, before: Contents) -> str:
     """Look at what a killed migration left, and bring it to the end; return what is wrong."""
     migrations = SETS[name]
     with contextlib.closing(SqliteConnection(file)) as connection:
@@ -62,14 +62,14 @@ def check(file: Path, name: str, number: int, wanted: object, before: Contents) 
             return f"{name} {number}: stands at {stands}"
         asyncio.run(migrate(connection, migrations))
         after = contents(connection)
-        kept = {
+        remaining = {
             table: [{key: row.get(key) for key in old} for old, row in zip(rows, after[table], strict=True)]
             for table, rows in before.items()
             if table in after
         }
-        if shape(connection) != wanted:
+        if shape(connection) != expected:
             return f"{name} {number}: another shape than a new database's"
-        if any(kept[table] != rows for table, rows in before.items() if table in kept):
+        if any(remaining[table] != rows for table, rows in before.items() if table in remaining):
             return f"{name} {number}: rows are not what they were"
     return find_damage(file)
 
@@ -89,21 +89,21 @@ async def read_keys(path: Path, owners: list[str]) -> dict[str, bytes | None]:
     """Open a `keys.db`, which brings it to today's, and return the keys of these owners."""
     keys = key_file.KeyFile(path=path)
     await keys.open()
-    found = {owner: await keys.read(owner) for owner in owners}
+    keys_by_owner = {owner: await keys.read(owner) for owner in owners}
     await keys.close()
-    return found
+    return keys_by_owner
 
 
 def kill_keys(directory: Path) -> int:
     """Kill the opening of an old `keys.db` at every statement; return how often. Ends with 1 when a key was lost."""
     at, file = 1, directory / "keys.db"
     while True:
-        for left in directory.glob("keys.db*"):
-            left.unlink()
+        for leftover in directory.glob("keys.db*"):
+            leftover.unlink()
         before = make_old_keys(file)
         child = os.fork()
         if child == 0:
-            Mortal.left = at
+            Mortal.statements_left = at
             vars(key_file)["SqliteConnection"] = Mortal  # what it opens its file with
             asyncio.run(read_keys(file, []))
             os._exit(0)
@@ -127,7 +127,7 @@ def main(directory: Path) -> None:
     for name, number in VERSIONS:
         with contextlib.closing(SqliteConnection(MEMORY)) as fresh:
             load(fresh, name, SETS[name].latest)
-            wanted = shape(fresh)
+            expected = shape(fresh)
         source = directory / f"{name}-{number}.db"
         with contextlib.closing(SqliteConnection(source)) as connection:
             load(connection, name, number)
@@ -135,12 +135,12 @@ def main(directory: Path) -> None:
         at = 1
         while True:
             file = directory / "tried.db"
-            for left in directory.glob("tried.db*"):
-                left.unlink()
+            for leftover in directory.glob("tried.db*"):
+                leftover.unlink()
             shutil.copyfile(source, file)
             if not was_killed(file, SETS[name], at):
                 break
-            if wrong := check(file, name, number, wanted, before):
+            if wrong := check(file, name, number, expected, before):
                 sys.exit(f"{wrong}, killed at statement {at}")
             kills, at = kills + 1, at + 1
     print(json.dumps({"kills": kills}))  # noqa: T201 - what the test reads

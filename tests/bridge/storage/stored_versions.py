@@ -57,14 +57,14 @@ async def migrate(connection: SqliteConnection, migrations: Migrations) -> None:
 
 def shape(connection: SqliteConnection) -> dict[str, list[tuple[object, ...]]]:
     """Return each table with its columns, and each index with its table."""
-    found: dict[str, list[tuple[object, ...]]] = {}
+    columns_by_name: dict[str, list[tuple[object, ...]]] = {}
     for row in connection.fetch("SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"):
         columns = connection.fetch(f"PRAGMA {row['type']}_info({row['name']})")
-        found[f"{row['type']} {row['name']}"] = sorted(
+        columns_by_name[f"{row['type']} {row['name']}"] = sorted(
             (row["tbl_name"], *(value for key, value in zip(each.keys(), each, strict=True) if key not in {"cid", "seqno"}))
             for each in columns
         )
-    return found
+    return columns_by_name
 
 
 def contents(connection: SqliteConnection) -> Contents:
@@ -79,11 +79,11 @@ def contents(connection: SqliteConnection) -> Contents:
 
 def by_todays_names(rows: Contents) -> Contents:
     """Return the rows of an older version under the names that their tables and columns have now."""
-    found: Contents = {}
+    current: Contents = {}
     for table, old in rows.items():
         columns = RENAMED_COLUMNS.get(table, {})
-        found[RENAMED.get(table, table)] = [{columns.get(key, key): row[key] for key in row} for row in old]
-    return found
+        current[RENAMED.get(table, table)] = [{columns.get(key, key): row[key] for key in row} for row in old]
+    return current
 
 
 async def dump(name: str, number: int) -> str:

@@ -54,18 +54,18 @@ async def test_a_destroyed_key_is_in_no_byte(vault: Vault, path: Path, tmp_path:
         if n % 100 == 0:
             blobs |= wrapped_keys(path)
         if rng.random() < 0.6:
-            gone = rng.choice(sorted(living))
-            living.discard(gone)
-            await vault.destroy(gone)
-            if gone in blobs:
-                blob, left = blobs[gone], all_bytes(tmp_path)
-                assert not any(blob[i : i + 8] in left for i in range(1, len(blob) - 8))
-                assert gone.encode() not in left
-    left = all_bytes(tmp_path)
+            victim = rng.choice(sorted(living))
+            living.discard(victim)
+            await vault.destroy(victim)
+            if victim in blobs:
+                blob, content = blobs[victim], all_bytes(tmp_path)
+                assert not any(blob[i : i + 8] in content for i in range(1, len(blob) - 8))
+                assert victim.encode() not in content
+    content = all_bytes(tmp_path)
     assert len(blobs.keys() & living) > 50
     assert len(blobs.keys() - living) > 50
-    assert all(blobs[owner] in left for owner in blobs.keys() & living)
-    assert not any(blob[i : i + 8] in left for owner, blob in blobs.items() if owner not in living for i in range(1, 50))
+    assert all(blobs[owner] in content for owner in blobs.keys() & living)
+    assert not any(blob[i : i + 8] in content for owner, blob in blobs.items() if owner not in living for i in range(1, 50))
 
 
 async def test_a_key_is_never_moved(keys: KeyFile, path: Path) -> None:
@@ -75,20 +75,20 @@ async def test_a_key_is_never_moved(keys: KeyFile, path: Path) -> None:
     """
     rng = random.Random(0)  # noqa: S311 - the same story each time
     living: dict[str, bytes] = {}
-    gone: list[bytes] = []
+    destroyed: list[bytes] = []
     for _ in range(1500):
         if rng.random() < 0.9 or not living:
             owner, wrapped = f"{rng.getrandbits(64):x}" + "t" * rng.choice((1, 240)), rng.randbytes(61)
             living[owner] = await keys.insert(owner, wrapped)
         else:
             owner = rng.choice(sorted(living))
-            gone.append(living.pop(owner))
+            destroyed.append(living.pop(owner))
             await keys.delete(owner)
     raw = await asyncio.to_thread(path.read_bytes)  # the journal has copies until the next deletion
     assert wrapped_keys(path) == living
     assert {raw.count(wrapped) for wrapped in living.values()} == {1}
-    left = all_bytes(path.parent)
-    assert not [wrapped for wrapped in gone if wrapped[-16:] in left]
+    content = all_bytes(path.parent)
+    assert not [wrapped for wrapped in destroyed if wrapped[-16:] in content]
 
 
 async def test_a_slot_is_used_again(path: Path) -> None:
@@ -148,10 +148,10 @@ async def test_a_change_that_was_taken_back_is_not_counted(keys: KeyFile, path: 
     whole = keys._db()
     keys._connection = cast("SqliteConnection", Counting(whole, fails="COMMIT"))
     free = await hold(keys)
-    asked = asyncio.gather(*(keys.insert(f"t{n}", bytes(61)) for n in range(3)), return_exceptions=True)
+    inserts = asyncio.gather(*(keys.insert(f"t{n}", bytes(61)) for n in range(3)), return_exceptions=True)
     await asyncio.sleep(0)
     free.set()
-    assert {type(each) for each in await asked} == {Unavailable}
+    assert {type(each) for each in await inserts} == {Unavailable}
     assert keys.changes == peek_age(path).changes == 1
     keys._connection = whole
     await keys.insert("after", bytes(61))
@@ -267,14 +267,14 @@ async def test_a_flood_of_keys_shares_its_waits(keys: KeyFile, path: Path) -> No
     counting = Counting(keys._db())
     keys._connection = cast("SqliteConnection", counting)
     free = await hold(keys)
-    wanted = {f"t{n}": os.urandom(61) for n in range(250)}
-    asked = [asyncio.create_task(keys.insert(owner, key)) for owner, key in wanted.items()]
+    new_keys = {f"t{n}": os.urandom(61) for n in range(250)}
+    inserts = [asyncio.create_task(keys.insert(owner, key)) for owner, key in new_keys.items()]
     twice = asyncio.create_task(keys.insert("t249", os.urandom(61)))
     await asyncio.sleep(0)
     free.set()
-    assert await asyncio.gather(*asked) == list(wanted.values())
-    assert await twice == wanted["t249"]
-    assert wrapped_keys(path) == wanted
+    assert await asyncio.gather(*inserts) == list(new_keys.values())
+    assert await twice == new_keys["t249"]
+    assert wrapped_keys(path) == new_keys
     assert counting.commits == 3
     keys._connection = counting.whole
 
@@ -283,7 +283,7 @@ async def test_what_is_asked_later_comes_later(keys: KeyFile) -> None:
     """A deletion between two keys of one owner stays between them, and a key that does not fit costs no other."""
     free = await hold(keys)
     first, second, other = (os.urandom(61) for _ in range(3))
-    asked = [
+    tasks = [
         asyncio.create_task(each)
         for each in (
             keys.insert("t1", first),
@@ -295,8 +295,8 @@ async def test_what_is_asked_later_comes_later(keys: KeyFile) -> None:
     ]
     await asyncio.sleep(0)
     free.set()
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(each) for each in told] == [bytes, ValueError, type(None), bytes, bytes]
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in results] == [bytes, ValueError, type(None), bytes, bytes]
     assert await keys.read("t1") == second
     assert await keys.owners() == {"t1", "t3"}
 
@@ -309,17 +309,17 @@ async def test_keys_that_could_not_be_written_together(keys: KeyFile, path: Path
     failing = Counting(whole, fails="INSERT" if happened else "COMMIT")
     free = await hold(keys)
     keys._connection = cast("SqliteConnection", failing)
-    wanted = {f"t{n}": os.urandom(61) for n in range(5)}
-    asked = [asyncio.create_task(keys.insert(owner, key)) for owner, key in wanted.items()]
+    new_keys = {f"t{n}": os.urandom(61) for n in range(5)}
+    inserts = [asyncio.create_task(keys.insert(owner, key)) for owner, key in new_keys.items()]
     await asyncio.sleep(0)
     free.set()
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(each) for each in told] == [Unavailable] * 5
+    results = await asyncio.gather(*inserts, return_exceptions=True)
+    assert [type(each) for each in results] == [Unavailable] * 5
     keys._connection = whole
     assert set(wrapped_keys(path)) == await keys.owners() == {"before"}
-    for owner, key in wanted.items():
+    for owner, key in new_keys.items():
         assert await keys.insert(owner, key) == key
-    assert set(wrapped_keys(path)) == {"before", *wanted}
+    assert set(wrapped_keys(path)) == {"before", *new_keys}
 
 
 class Counting:

@@ -71,10 +71,10 @@ class FailingVfs(apsw.VFS):
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     """Have every connection that is made now use the disk."""
-    made = Disk()
-    vfs = FailingVfs(made)
+    failing_disk = Disk()
+    vfs = FailingVfs(failing_disk)
     monkeypatch.setattr(apsw, "Connection", partial(apsw.Connection, vfs=VFS))
-    yield made
+    yield failing_disk
     vfs.unregister()
 
 
@@ -108,7 +108,7 @@ async def test_a_key_is_kept_or_its_maker_hears(tmp_path: Path, disk: Disk, numb
     keys = KeyFile(path=tmp_path / "keys.db")
     await keys.open()
     vault = vault_over(keys)
-    answered = {"before"}
+    confirmed = {"before"}
     await vault.create("before")
     disk.fail(number, for_ever=for_ever)
     for owner in ("first", "second", "third"):
@@ -117,11 +117,11 @@ async def test_a_key_is_kept_or_its_maker_hears(tmp_path: Path, disk: Disk, numb
         except Unavailable as error:
             assert error.code == "SQLITE_IOERR_FSYNC"  # noqa: PT017 - it may or may not come
         else:
-            answered.add(owner)
-    assert len(answered) < 4
+            confirmed.add(owner)
+    assert len(confirmed) < 4
     shutil.copytree(tmp_path, tmp_path / "copy", ignore=lambda *_: {"copy"})
     disk.fail(0)
-    assert await reopened(tmp_path / "copy", owners) >= answered
+    assert await reopened(tmp_path / "copy", owners) >= confirmed
     for owner in ("first", "second", "third"):  # a disk that works again
         await vault.create(owner)
         sealed = await vault.seal(owner, "place", b"words")
@@ -142,21 +142,21 @@ async def test_a_key_is_destroyed_or_who_asked_hears(tmp_path: Path, disk: Disk,
         await vault.create(owner)
     wrapped = wrapped_keys(tmp_path / "keys.db")
     disk.fail(number, for_ever=for_ever)
-    told = set()
+    destroyed = set()
     for owner in doomed:
         try:
             await vault.destroy(owner)
         except Unavailable as error:
             assert error.code == "SQLITE_IOERR_FSYNC"  # noqa: PT017 - it may or may not come
         else:
-            told.add(owner)
-    assert len(told) < 3
+            destroyed.add(owner)
+    assert len(destroyed) < 3
     shutil.copytree(tmp_path, tmp_path / "copy", ignore=lambda *_: {"copy"})
     disk.fail(0)
-    left = await reopened(tmp_path / "copy", owners)
-    assert "before" in left
-    assert not left & told
-    for owner in told:
+    remaining = await reopened(tmp_path / "copy", owners)
+    assert "before" in remaining
+    assert not remaining & destroyed
+    for owner in destroyed:
         assert wrapped[owner] not in key_bytes(tmp_path / "copy")
     for owner in doomed:
         await vault.destroy(owner)

@@ -61,8 +61,8 @@ class Files:
         marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
         try:
             rows = await self.database.fetch("SELECT key, value FROM fact")
-            found = await marks.suppression.load({bytes(row["key"]): bytes(row["value"]) for row in rows})
-            yield marks.suppression, found
+            set_match = await marks.suppression.load({bytes(row["key"]): bytes(row["value"]) for row in rows})
+            yield marks.suppression, set_match
         finally:
             await marks.close()
             await self.database.close()
@@ -83,10 +83,10 @@ class Files:
 
     async def once(self, changes: Mapping[bytes, bytes | None] | None = None) -> tuple[SetMatch, dict[bytes, bytes] | None]:
         """Run once, with a change or none; return what was found, and the entries, None where they do not count."""
-        async with self.running() as (marked, found):
+        async with self.running() as (marked, set_match):
             with contextlib.suppress(_Killed):
                 await self.change(marked, changes or {})
-            return found, dict(marked.entries) if marked.is_intact else None
+            return set_match, dict(marked.entries) if marked.is_intact else None
 
     async def beside(self, statement: str, *values: bytes) -> None:
         """Write the main database as a person does who has no key."""
@@ -135,10 +135,10 @@ class Files:
 @pytest.fixture
 async def files(tmp_path: Path) -> Files:
     """Return a set with two entries, whose mark is settled; nothing runs."""
-    made = Files(tmp_path)
-    assert await made.once({b"a": b"1"}) == (SetMatch.AS_WRITTEN, {b"a": b"1"})
-    assert await made.once({b"b": b"2"}) == (SetMatch.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
-    return made
+    set_files = Files(tmp_path)
+    assert await set_files.once({b"a": b"1"}) == (SetMatch.AS_WRITTEN, {b"a": b"1"})
+    assert await set_files.once({b"b": b"2"}) == (SetMatch.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
+    return set_files
 
 
 @pytest.mark.parametrize(
@@ -291,8 +291,8 @@ async def _walk(directory: Path, moves: list[tuple[dict[bytes, bytes | None], Cr
         files.dies_at = dies_at
         after = {key: value for key, value in (stands | changes).items() if value is not None}
         changed = after != stands
-        found, _ = await files.once(changes)
-        assert found is SetMatch.AS_WRITTEN
+        set_match, _ = await files.once(changes)
+        assert set_match is SetMatch.AS_WRITTEN
         if not (changed and dies_at is CrashPoint.MARK_WRITTEN):
             stands = after
             settled += changed

@@ -62,19 +62,24 @@ async def test_every_stored_version_is_brought_to_todays(name: str, number: int)
 @pytest.mark.parametrize(("name", "number"), VERSIONS)
 async def test_a_full_disk_at_any_step_loses_nothing(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At whichever commit it is full: the step before it stands, the rows too, and the next try comes to the end."""
-    ended = False
+    has_ended = False
     for full_at in range(20):
         with contextlib.closing(SqliteConnection(MEMORY)) as connection:
             load(connection, name, number)
-            before, left = by_todays_names(contents(connection)), [full_at]
+            before, commits_left = by_todays_names(contents(connection)), [full_at]
             execute = SqliteConnection.execute
 
             def commit(
-                self: SqliteConnection, statement: str, /, *values: Any, left: list[int] = left, execute: Any = execute
+                self: SqliteConnection,
+                statement: str,
+                /,
+                *values: Any,
+                commits_left: list[int] = commits_left,
+                execute: Any = execute,
             ) -> None:
                 if statement == "COMMIT":
-                    left[0] -= 1
-                    if left[0] < 0:
+                    commits_left[0] -= 1
+                    if commits_left[0] < 0:
                         raise Unavailable("SQLITE_FULL")
                 execute(self, statement, *values)
 
@@ -83,15 +88,15 @@ async def test_a_full_disk_at_any_step_loses_nothing(name: str, number: int, mon
                 try:
                     await migrate(connection, SETS[name])
                 except Unavailable:
-                    ended = False
+                    has_ended = False
                 else:
-                    ended = True
+                    has_ended = True
             assert number <= SETS[name].peek_version(connection) <= SETS[name].latest
             await migrate(connection, SETS[name])
             assert contents(connection).keys() >= before.keys()
-        if ended:
+        if has_ended:
             break
-    assert ended, "the last try must have had room enough"
+    assert has_ended, "the last try must have had room enough"
 
 
 async def test_a_newer_version_is_not_touched() -> None:
@@ -111,6 +116,6 @@ async def test_a_newer_version_is_not_touched() -> None:
 def test_a_migration_killed_at_any_statement_goes_on(tmp_path: Path) -> None:
     """Every stored version, killed before every statement: nothing is lost, and the next start comes to the end."""
     command = (sys.executable, "-P", "-m", "tests.bridge.storage.migration_kills", str(tmp_path))
-    ended = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["kills"] > 3 * len(VERSIONS)
+    result = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["kills"] > 3 * len(VERSIONS)

@@ -47,11 +47,11 @@ async def migrate(connection: PostgresConnection, place: PostgresPlace, migratio
 
 async def columns(connection: PostgresConnection) -> dict[str, dict[str, tuple[Any, ...]]]:
     """Return the columns of each table but those that hold a version, those first that others point to."""
-    found: dict[str, dict[str, tuple[Any, ...]]] = {}
+    by_table: dict[str, dict[str, tuple[Any, ...]]] = {}
     for row in await connection.fetch(f"{COLUMNS} {OURS} ORDER BY to_regclass(table_name)::oid, ordinal_position"):
         if not row["table_name"].endswith("version"):
-            found.setdefault(row["table_name"], {})[row["column_name"]] = tuple(row)[2:]
-    return found
+            by_table.setdefault(row["table_name"], {})[row["column_name"]] = tuple(row)[2:]
+    return by_table
 
 
 async def shape(connection: PostgresConnection, place: PostgresPlace) -> tuple[Any, ...]:
@@ -111,5 +111,5 @@ async def test_every_stored_version_is_brought_to_todays(place: PostgresPlace, n
         assert await shape(old, place) == await shape(new, fresh)
         after = await rows(old)
         assert before.keys() <= after.keys()
-        for table, kept in before.items():
-            assert [{key: row[key] for key in kept[0]} for row in after[table]] == kept
+        for table, old_rows in before.items():
+            assert [{key: row[key] for key in old_rows[0]} for row in after[table]] == old_rows

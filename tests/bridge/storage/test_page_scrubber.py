@@ -43,12 +43,12 @@ PUT, DROP, CHANGE, GET = (
 @pytest.fixture
 async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteDatabase]:
     monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 20)
-    made = SqliteDatabase(tmp_path / "main.db")
-    await made.open()
+    own_database = SqliteDatabase(tmp_path / "main.db")
+    await own_database.open()
     for table in TABLES:
-        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
-    yield made
-    await made.close()
+        await own_database.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
+    yield own_database
+    await own_database.close()
 
 
 class Life:
@@ -110,13 +110,13 @@ async def test_what_was_deleted_is_in_no_byte_and_the_rest_is_whole(
 
     What is done to rows that stay brings nothing back, also what the connection still holds in memory.
     """
-    life, left = Life(database, seed), 0
+    life, leftovers = Life(database, seed), 0
     life.gone += await fill_and_delete(database)
     for _ in range(4):
         await life.commits(120)
         await database.checkpoint()
         raw = all_bytes(tmp_path)
-        left += len(found_in(raw, life.gone))
+        leftovers += len(found_in(raw, life.gone))
         assert await database.vacuum()
         await life.touch()
         await database.checkpoint()
@@ -126,20 +126,20 @@ async def test_what_was_deleted_is_in_no_byte_and_the_rest_is_whole(
     for (table, name), mark in life.marks.items():
         data = await database.fetchval(GET[table], name)
         assert data == mark * (len(data) // len(mark)) != b""
-    assert left  # otherwise there was nothing to do
+    assert leftovers  # otherwise there was nothing to do
 
 
 async def test_what_was_deleted_before_the_start_goes_too(database: SqliteDatabase, tmp_path: Path) -> None:
     """Nobody knows what changed before: the first time is for the whole file."""
-    gone = await fill_and_delete(database)
+    texts = await fill_and_delete(database)
     await database.close()
     raw = all_bytes(tmp_path)
-    assert found_in(raw, gone)
+    assert found_in(raw, texts)
     again = SqliteDatabase(tmp_path / "main.db")
     await again.open()
     assert await again.vacuum()
     raw = all_bytes(tmp_path)
-    assert found_in(raw, gone) == []
+    assert found_in(raw, texts) == []
     await again.close()
 
 
@@ -147,13 +147,13 @@ async def test_commits_beside_it_bring_nothing_back(database: SqliteDatabase, tm
     """What they move while pages are overwritten is overwritten at the end."""
     life = Life(database, 6)
     await life.commits(300)
-    gone = list(life.gone)
+    texts = list(life.gone)
     for _ in range(5):
         vacuumed, _ = await asyncio.gather(database.vacuum(), life.commits(40))
         assert vacuumed
         raw = all_bytes(tmp_path)
-        assert found_in(raw, gone) == []
-        gone = list(life.gone)
+        assert found_in(raw, texts) == []
+        texts = list(life.gone)
 
 
 async def test_nobody_waits_while_the_file_is_gone_through(
@@ -162,17 +162,17 @@ async def test_nobody_waits_while_the_file_is_gone_through(
     """Commits are made in the middle of it, however large the file is; what waits at its end is for what changed since."""
     life = Life(database, 7)
     await life.commits(300)
-    goes_on, begun, held = threading.Event(), threading.Event(), list[int]()
+    goes_on, has_started, page_counts = threading.Event(), threading.Event(), list[int]()
     scrub, hold = PageScrubber.scrub, sqlite_maintenance.truncate_and_scrub
 
     def slow(scrubber: PageScrubber, pages: Iterable[int]) -> None:
-        begun.set()
+        has_started.set()
         assert goes_on.wait(STEP_TIMEOUT)
         scrub(scrubber, pages)
 
     def counted(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
         def count(some: PageScrubber, pages: list[int]) -> None:
-            held.append(len(pages))
+            page_counts.append(len(pages))
             scrub(some, pages)
 
         with pytest.MonkeyPatch.context() as patch:
@@ -183,7 +183,7 @@ async def test_nobody_waits_while_the_file_is_gone_through(
     monkeypatch.setattr(sqlite_maintenance, "truncate_and_scrub", counted)
     vacuum = asyncio.create_task(database.vacuum())
     async with asyncio.timeout(STEP_TIMEOUT):
-        await asyncio.to_thread(begun.wait, STEP_TIMEOUT)
+        await asyncio.to_thread(has_started.wait, STEP_TIMEOUT)
         await database.commit(lambda transaction: transaction.execute("UPDATE heap SET other = 1 WHERE name = 'nobody'"))
         assert not vacuum.done()
         goes_on.set()
@@ -194,7 +194,7 @@ async def test_nobody_waits_while_the_file_is_gone_through(
         assert await database.vacuum()
     pages = await database.fetchval("PRAGMA page_count")
     assert pages > 50
-    assert max(held) < pages // 2, held
+    assert max(page_counts) < pages // 2, page_counts
 
 
 async def test_two_at_once_are_one_after_the_other(database: SqliteDatabase, tmp_path: Path) -> None:
@@ -222,10 +222,10 @@ async def test_one_that_breaks_off_is_begun_again(
     with monkeypatch.context() as patch:
         patch.setattr(PageScrubber, "_read_header", lambda scrubber: fails(scrubber, None))
         assert not await database.vacuum()
-    begun, goes_on, scrub = threading.Event(), threading.Event(), PageScrubber.scrub
+    has_started, goes_on, scrub = threading.Event(), threading.Event(), PageScrubber.scrub
 
     def slow(scrubber: PageScrubber, pages: Iterable[int]) -> None:
-        begun.set()
+        has_started.set()
         assert goes_on.wait(STEP_TIMEOUT)
         scrub(scrubber, pages)
 
@@ -233,7 +233,7 @@ async def test_one_that_breaks_off_is_begun_again(
     with monkeypatch.context() as patch:
         patch.setattr(PageScrubber, "scrub", slow)
         cut_short = asyncio.create_task(database.vacuum())
-        await asyncio.to_thread(begun.wait, STEP_TIMEOUT)
+        await asyncio.to_thread(has_started.wait, STEP_TIMEOUT)
         cut_short.cancel()
         goes_on.set()
         with pytest.raises(asyncio.CancelledError):

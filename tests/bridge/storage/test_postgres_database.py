@@ -46,12 +46,12 @@ def place(postgres_server: PostgresServer, tmp_path: Path) -> PostgresPlace:
 
 @pytest.fixture
 async def database(place: PostgresPlace) -> AsyncIterator[PostgresDatabase]:
-    made = PostgresDatabase(place)
-    await made.open()
+    own_database = PostgresDatabase(place)
+    await own_database.open()
     for table in TABLES:
-        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
-    yield made
-    await made.close()
+        await own_database.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
+    yield own_database
+    await own_database.close()
 
 
 def put(number: int = 1) -> Callable[[Transaction], Awaitable[int]]:
@@ -161,16 +161,16 @@ async def test_a_part_of_a_commit_may_fail_alone(database: PostgresDatabase) -> 
 
 async def test_a_commit_survives_the_cancellation_of_its_caller(database: PostgresDatabase) -> None:
     """A commit once begun is finished although its caller is cancelled in its middle; a read beside it sees nothing."""
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(transaction: Transaction) -> None:
         await put(1)(transaction)
-        begun.set()
+        has_started.set()
         await goes_on.wait()
         await put(2)(transaction)
 
     caller = asyncio.create_task(database.commit(slow))
-    await begun.wait()
+    await has_started.wait()
     async with asyncio.timeout(STEP_TIMEOUT):
         assert await kept(database) == []
     caller.cancel()
@@ -206,17 +206,17 @@ async def test_the_next_commit_begins_before_this_one_is_answered(database: Post
 
     A commit that asks to be called afterwards has its call before the next begins.
     """
-    told: list[object] = []
+    steps: list[object] = []
 
     def asks(number: int, *, fails: bool = False, calls: bool = False) -> Work[None]:
         async def work(transaction: Transaction) -> None:
             before = database._outcome_report
-            told.append(f"{number} begins" + (" early" if before and not before._sent_commit.flight.done.done() else ""))
-            told.append((number, await transaction.fetchval("SELECT COUNT(*) FROM parent")))
+            steps.append(f"{number} begins" + (" early" if before and not before._sent_commit.flight.done.done() else ""))
+            steps.append((number, await transaction.fetchval("SELECT COUNT(*) FROM parent")))
             for _ in range(1 + fails):
                 await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
             if calls:
-                transaction.after_commit(lambda: told.append(f"called {number}"))
+                transaction.after_commit(lambda: steps.append(f"called {number}"))
 
         return work
 
@@ -225,7 +225,7 @@ async def test_the_next_commit_begins_before_this_one_is_answered(database: Post
     assert [type(answer).__name__ for answer in answers] == [
         *("NoneType", "ConstraintViolation", "NoneType", "NoneType", "ConstraintViolation", "NoneType")
     ]
-    assert told == [
+    assert steps == [
         *("1 begins", (1, 0), "2 begins early", (2, 1), "3 begins early", (3, 1), "4 begins early", (4, 2), "called 4"),
         *("5 begins", (5, 3), "6 begins", (6, 3)),
     ]
@@ -321,12 +321,12 @@ async def test_in_a_crowd_a_sync_waits_for_more_commits(place: PostgresPlace, mo
         await asyncio.gather(*(database.commit(put(next(NUMBERS))) for _ in range(10)))
     assert group._usual_commits > commit_queue.CROWD
     monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 0.3)
-    begun, synced = asyncio.get_running_loop().time(), group._synced
+    started_at, synced = asyncio.get_running_loop().time(), group._synced
     one = asyncio.create_task(database.commit(put(next(NUMBERS))))
     await asyncio.sleep(0.1)
     await asyncio.gather(database.commit(put(next(NUMBERS))), one)
     assert group._synced == synced + 2
-    assert asyncio.get_running_loop().time() - begun > 0.25
+    assert asyncio.get_running_loop().time() - started_at > 0.25
     monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 0.0)
     for _ in range(30):
         await database.commit(put(next(NUMBERS)))
@@ -373,10 +373,10 @@ async def test_an_error_names_its_reason_and_no_value(
 ) -> None:
     """The class tells what a caller can do; the text is the server's code, and has no cause that says more."""
     await database.commit(put())
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as failure:
         await database.commit(lambda transaction: transaction.execute(statement, *values))
-    assert "secret" not in str(told.value)
-    assert (told.value.__cause__, told.value.__suppress_context__) == (None, True)
+    assert "secret" not in str(failure.value)
+    assert (failure.value.__cause__, failure.value.__suppress_context__) == (None, True)
     assert await database.commit(put(7)) == 7
 
 
@@ -388,16 +388,16 @@ async def test_readers_cannot_write(database: PostgresDatabase) -> None:
 
 async def test_a_commit_that_is_over_lets_nothing_through(database: PostgresDatabase) -> None:
     """What is kept of it afterwards cannot write into another's commit."""
-    left: list[Transaction] = []
+    transactions: list[Transaction] = []
 
     async def leaks(transaction: Transaction) -> None:
-        left.append(transaction)
+        transactions.append(transaction)
 
     await database.commit(leaks)
 
     async def other(transaction: Transaction) -> None:
         with pytest.raises(RuntimeError, match="over"):
-            await put(1)(left[0])
+            await put(1)(transactions[0])
         await put(2)(transaction)
 
     await database.commit(other)
@@ -409,18 +409,18 @@ async def test_who_writes_beside_is_waited_for(
 ) -> None:
     """A command's commit and the bridge's come one after the other; one that does not end is `Busy`, and the next works."""
     impatient = await connect(place, lock_ms=50)
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(transaction: Transaction) -> None:
         await transaction.fetchval("SELECT 1")
-        begun.set()
+        has_started.set()
         await goes_on.wait()
         await put(1)(transaction)
 
     beside = PostgresDatabase(place)
     await beside.open()
     first = asyncio.create_task(beside.commit(slow))
-    await begun.wait()
+    await has_started.wait()
     second = asyncio.create_task(database.commit(put(2)))
     with pytest.raises(Busy):
         await postgres_transaction.transact(impatient, place.lock("commit"), put(3))
@@ -439,18 +439,18 @@ async def test_a_command_that_stands_still_in_a_commit_holds_nobody_up(
 ) -> None:
     """The server ends it, and keeps nothing of its commit; whoever waited for it goes on."""
     monkeypatch.setattr(postgres_database, "IDLE_MS", 50)
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def stands_still(transaction: Transaction) -> None:
         await put(1)(transaction)
         await transaction.fetchval("SELECT 1")
-        begun.set()
+        has_started.set()
         await goes_on.wait()
 
     beside = PostgresDatabase(place)
     await beside.open()
     stopped = asyncio.create_task(beside.commit(stands_still))
-    await begun.wait()
+    await has_started.wait()
     assert await database.commit(put(2)) == 2
     goes_on.set()
     with pytest.raises(Unavailable):
@@ -545,9 +545,9 @@ async def test_before_and_after_it_is_unavailable(place: PostgresPlace) -> None:
     """Nobody waits for an answer that cannot come."""
     database = PostgresDatabase(place)
     for _ in range(2):
-        for asked in (database.commit(put()), database.synced(), database.fetch("SELECT 1")):
+        for request in (database.commit(put()), database.synced(), database.fetch("SELECT 1")):
             with pytest.raises(Unavailable, match="not open"):
-                await asked
+                await request
         assert not await database.checkpoint()
         assert not await database.vacuum()
         await database.open()
@@ -572,12 +572,12 @@ async def test_a_crash_of_the_server_takes_back_nothing_that_was_answered(own_se
     database = PostgresDatabase(place)
     await database.open()
     await database.commit(lambda transaction: transaction.execute(TABLES[0]))
-    answered, amid = [-1], asyncio.Event()
+    confirmed, amid = [-1], asyncio.Event()
 
     async def write(number: int) -> None:
         await database.commit(put(number), sync=Sync.BEGIN if number % 3 else Sync.AWAIT)
         if number % 3 == 0:
-            answered.append(number)
+            confirmed.append(number)
         if number == 300:
             amid.set()
 
@@ -595,9 +595,9 @@ async def test_a_crash_of_the_server_takes_back_nothing_that_was_answered(own_se
     await asyncio.to_thread(own_server.start)
     again = PostgresDatabase(place)
     await again.open()
-    found = await kept(again)
-    assert found == list(range(len(found)))
-    assert len(found) > max(answered)
+    numbers = await kept(again)
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > max(confirmed)
     await again.close()
 
 

@@ -144,7 +144,7 @@ async def talk_at_desk(harness: BridgeHarness) -> tuple[str, ...]:
     """
     desk = Room(room_id=DESK_ROOM, kind="desk", owner=DESK, key_owner=f"room:{DESK_ROOM}")
     ours, theirs = OutboundGroupSession(), OutboundGroupSession()
-    kept, account, hers = InboundGroupSession(theirs.session_key), OlmAccount(), OlmAccount()
+    inbound, account, hers = InboundGroupSession(theirs.session_key), OlmAccount(), OlmAccount()
     hers.generate_one_time_keys(1)
     olm = account.new_outbound_session(hers.identity_key, next(iter(hers.one_time_keys["curve25519"].values())))
     store = OlmStore(user_id=POLICY, pickle_key="a key", vault=harness.vault)
@@ -172,7 +172,7 @@ async def talk_at_desk(harness: BridgeHarness) -> tuple[str, ...]:
             sender_key="k",
             signing_key="s",
             first_index=0,
-            ratchet=await seal_session(harness.vault, desk, inbound_seal_context(theirs.id), kept.pickle(theirs.id)),
+            ratchet=await seal_session(harness.vault, desk, inbound_seal_context(theirs.id), inbound.pickle(theirs.id)),
             learned_ms=0,
             floor=0,
         )
@@ -222,13 +222,13 @@ def read_all(directory: Path) -> bytes:
 
 
 def _with_short_runs(path: Path) -> bytes:
-    kept, last = [], b""
+    blocks, last = [], b""
     with path.open("rb") as file:
         while block := file.read(len(EMPTY)):
             if not block == last == EMPTY:
-                kept.append(block)
+                blocks.append(block)
             last = block
-    return b"".join(kept)
+    return b"".join(blocks)
 
 
 async def openable(vault: Vault, sealed: list[tuple[str, str, bytes]]) -> int:
@@ -246,8 +246,8 @@ async def openable(vault: Vault, sealed: list[tuple[str, str, bytes]]) -> int:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def remains(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Remains]:
     directory = tmp_path_factory.mktemp("line")
-    with running_postgres(OutsidePrograms(missing=[])) as found, pytest.MonkeyPatch.context() as patch:
-        server = bridge_server(found)
+    with running_postgres(OutsidePrograms(missing=[])) as base_server, pytest.MonkeyPatch.context() as patch:
+        server = bridge_server(base_server)
         patch.setenv(VARIABLE, server.url("postgres"))
         patch.setattr("bridge.storage.slow_hash.MEMORY_KIB", 64)
         patch.setattr("bridge.storage.slow_hash.TIME_COST", 1)
@@ -397,10 +397,12 @@ async def test_the_server_s_log_has_ciphertext_alone(remains: Remains) -> None:
 
 async def test_keys_are_in_no_byte_of_postgresql(remains: Remains) -> None:
     """Neither a wrapped key of the conversation's, which `keys.db` has no more either, nor the operator's."""
-    gone = [wrapped for name, wrapped in remains.keys_before.items() if name in {remains.clear[0], f"room:{ROOM}"}]
-    assert len(gone) == 2
+    destroyed_keys = [
+        wrapped for name, wrapped in remains.keys_before.items() if name in {remains.clear[0], f"room:{ROOM}"}
+    ]
+    assert len(destroyed_keys) == 2
     for place, raw in remains.places.items():
-        for key in (*gone, bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))):
+        for key in (*destroyed_keys, bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))):
             assert key not in raw, place
             assert key.hex().encode() not in raw, place
 

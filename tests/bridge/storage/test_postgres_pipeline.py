@@ -22,16 +22,16 @@ READY = b"Z\0\0\0\5"
 
 @pytest.fixture
 async def connection(postgres_server: PostgresServer, tmp_path: Path) -> PostgresConnection:
-    made = await connect(place_of(tmp_path / "main.db", postgres_server.url("postgres")))
-    await made.run("CREATE TEMP TABLE t (n BIGINT, b BYTEA, s TEXT, f DOUBLE PRECISION, y BOOLEAN)")
-    return made
+    own_connection = await connect(place_of(tmp_path / "main.db", postgres_server.url("postgres")))
+    await own_connection.run("CREATE TEMP TABLE t (n BIGINT, b BYTEA, s TEXT, f DOUBLE PRECISION, y BOOLEAN)")
+    return own_connection
 
 
 @pytest.fixture
 async def pipeline(connection: PostgresConnection) -> AsyncIterator[PostgresPipeline]:
-    made = connection.pipelined()
-    yield made
-    await made.close()
+    own_pipeline = connection.pipelined()
+    yield own_pipeline
+    await own_pipeline.close()
 
 
 ROWS: list[tuple[Any, ...]] = [
@@ -46,11 +46,11 @@ async def test_every_value_comes_back_as_it_was(pipeline: PostgresPipeline) -> N
     """Whole numbers, bytes, text, fractions, truths and NULL, small and large, deferred and asked for."""
     for row in ROWS:
         await pipeline.defer("INSERT INTO t VALUES ($1, $2, $3, $4, $5)", *row)
-    found = await pipeline.fetch("SELECT * FROM t")
-    assert [tuple(row) for row in found] == ROWS
-    assert (found[0]["s"], found[0][0], len(found[0]), found[0].keys()) == (ROWS[0][2], 1, 5, ["n", "b", "s", "f", "y"])
-    assert dict(found[0])["y"] is True
-    assert ROWS[0][2] not in repr(found[0])
+    rows = await pipeline.fetch("SELECT * FROM t")
+    assert [tuple(row) for row in rows] == ROWS
+    assert (rows[0]["s"], rows[0][0], len(rows[0]), rows[0].keys()) == (ROWS[0][2], 1, 5, ["n", "b", "s", "f", "y"])
+    assert dict(rows[0])["y"] is True
+    assert ROWS[0][2] not in repr(rows[0])
     assert await pipeline.fetchval("SELECT SUM(n) FROM t WHERE n IN ($1, $2)", 1, True) == 1
     assert await pipeline.fetchval("SELECT n FROM t WHERE s = $1", "nowhere") is None
     assert await pipeline.fetchrow("SELECT n FROM t WHERE y = $1", False) is not None
@@ -86,21 +86,21 @@ async def test_rows_that_nobody_waits_for_come_with_the_next_answer(pipeline: Po
 
 async def test_few_statements_are_kept(connection: PostgresConnection) -> None:
     """The oldest makes room, and is prepared once more when it is asked again."""
-    taken = connection.pipelined()
-    taken._most = 3
+    own_pipeline = connection.pipelined()
+    own_pipeline._most = 3
     for _ in range(2):
         for number in range(8):
-            assert await taken.fetchval(f"SELECT {number} + $1::BIGINT", 1) == number + 1
-    assert await taken.fetchval("SELECT COUNT(*) FROM pg_prepared_statements") == 3
-    await taken.close()
+            assert await own_pipeline.fetchval(f"SELECT {number} + $1::BIGINT", 1) == number + 1
+    assert await own_pipeline.fetchval("SELECT COUNT(*) FROM pg_prepared_statements") == 3
+    await own_pipeline.close()
 
 
 async def test_a_wrong_value_is_told_without_it(pipeline: PostgresPipeline) -> None:
     """Too few, too many, of another kind: an error of the program's, and the next statement works."""
     for values in ((), (1, 2), ("secret",), (b"secret",), (2**70,)):
-        with pytest.raises(InvalidStatement) as told:
+        with pytest.raises(InvalidStatement) as failure:
             await pipeline.fetch("SELECT $1::BIGINT", *values)
-        assert "secret" not in str(told.value)
+        assert "secret" not in str(failure.value)
     assert await pipeline.fetchval("SELECT $1::BIGINT", 5) == 5
 
 
@@ -108,8 +108,8 @@ async def test_a_lost_session_is_told_once(
     pipeline: PostgresPipeline, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     """Whoever waits hears of it, and whoever asks later."""
-    told: list[str] = []
-    pipeline.when_lost(lambda: told.append("lost"))
+    losses: list[str] = []
+    pipeline.when_lost(lambda: losses.append("lost"))
     pid = await pipeline.fetchval("SELECT pg_backend_pid()")
     postgres_server.execute("postgres", f"SELECT pg_terminate_backend({pid})")
     for _ in range(2):
@@ -117,16 +117,16 @@ async def test_a_lost_session_is_told_once(
             await pipeline.fetch("SELECT 1")
     pipeline.abort()
     await pipeline.close()
-    assert (told, pipeline.is_closed) == (["lost"], True)
+    assert (losses, pipeline.is_closed) == (["lost"], True)
 
 
 async def test_a_server_that_does_not_answer_is_given_up(connection: PostgresConnection) -> None:
     """After its time the connection is closed: nobody knows what became of the statement."""
-    taken = connection.pipelined()
-    taken._seconds = 0.05
+    own_pipeline = connection.pipelined()
+    own_pipeline._seconds = 0.05
     with pytest.raises(Unavailable, match="TimeoutError"):
-        await taken.fetch("SELECT pg_sleep(60)")
-    assert taken.is_closed
+        await own_pipeline.fetch("SELECT pg_sleep(60)")
+    assert own_pipeline.is_closed
 
 
 async def test_what_waits_behind_another_has_its_own_time(pipeline: PostgresPipeline) -> None:
@@ -136,18 +136,18 @@ async def test_what_waits_behind_another_has_its_own_time(pipeline: PostgresPipe
         pipeline._seconds = 9.0  # between one and two of them, by more than a busy machine is late
         await pipeline.defer("BEGIN")
         await pipeline.defer(slow, milliseconds)
-        ended = await pipeline.finish("COMMIT")
+        flight = await pipeline.finish("COMMIT")
         await pipeline.fetch(slow, milliseconds)
-        assert (ended.is_committed, ended.error) == (True, None)
+        assert (flight.is_committed, flight.error) == (True, None)
 
 
 async def test_many_ask_at_once_and_each_has_its_own_answer(pipeline: PostgresPipeline) -> None:
     """Also where the statement is new to the connection, one of them fails, and one is given up by who asked."""
     divide = "SELECT 100 / $1::BIGINT"
-    asked = [asyncio.create_task(pipeline.ask(divide, number)) for number in (1, 0, 4, 5)]
+    tasks = [asyncio.create_task(pipeline.ask(divide, number)) for number in (1, 0, 4, 5)]
     await asyncio.sleep(0)
-    asked[2].cancel()
-    first, failed, given_up, last = await asyncio.gather(*asked, return_exceptions=True)
+    tasks[2].cancel()
+    first, failed, given_up, last = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(first, list)
     assert isinstance(last, list)
     assert (first[0][0], last[0][0]) == (100, 20)
@@ -172,9 +172,9 @@ async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipelin
     await pipeline.run("ROLLBACK")
     await pipeline.defer("BEGIN")
     await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 2)
-    ended = await pipeline.finish("COMMIT")
+    flight = await pipeline.finish("COMMIT")
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t")] == [2]
-    assert (ended.done.done(), ended.tag, ended.error) == (True, "COMMIT", None)
+    assert (flight.done.done(), flight.tag, flight.error) == (True, "COMMIT", None)
 
 
 @pytest.mark.parametrize("hold", [False, True])
@@ -217,7 +217,7 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
 ) -> None:
     """Also where the server's answer to it comes late: the third transaction does not get in front of the second."""
     await pipeline.run("CREATE UNIQUE INDEX once ON t (n)")
-    taken, told, split = pipeline.data_received, bytearray(), False
+    receive, buffer, split = pipeline.data_received, bytearray(), False
 
     async def put(number: int) -> Flight:
         await pipeline.defer("BEGIN")
@@ -227,12 +227,12 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
 
     def take_first_answer(data: bytes) -> None:
         nonlocal split
-        told.extend(data)
-        if not split and READY in told:
-            split, end = True, told.index(READY) + len(READY) + 1
-            first = bytes(told[:end])
-            del told[:end]
-            taken(first)
+        buffer.extend(data)
+        if not split and READY in buffer:
+            split, end = True, buffer.index(READY) + len(READY) + 1
+            first = bytes(buffer[:end])
+            del buffer[:end]
+            receive(first)
 
     await (await put(1)).done
     monkeypatch.setattr(pipeline, "data_received", take_first_answer)
@@ -241,7 +241,7 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
     await fails.done
     last = await put(3)
     monkeypatch.undo()
-    taken(bytes(told))
+    receive(bytes(buffer))
     await asyncio.gather(behind.done, last.done)
     assert [str(each.error and each.error.code) for each in (fails, behind, last)] == [
         "PostgresError 23505",
@@ -280,9 +280,9 @@ async def test_an_error_that_comes_with_the_end_of_a_message_takes_all_of_it_bac
         await pipeline.defer("BEGIN")
         await pipeline.defer("INSERT INTO child (id) VALUES ($1)", child)
         await pipeline.defer("INSERT INTO parent (id) VALUES ($1)", parent)
-        ended = await pipeline.finish("COMMIT")
-        await ended.done
-        assert (ended.error and ended.error.code, ended.is_committed) == (error, error is None)
+        flight = await pipeline.finish("COMMIT")
+        await flight.done
+        assert (flight.error and flight.error.code, flight.is_committed) == (error, error is None)
     assert [row["id"] for row in await pipeline.fetch("SELECT id FROM parent ORDER BY id")] == [1, 3]
 
 
@@ -292,9 +292,9 @@ async def test_an_end_that_is_held_is_sent_although_nothing_follows(
     """In the same turn of the loop."""
     await pipeline.defer("BEGIN")
     await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 1)
-    ended = await pipeline.finish("COMMIT", hold=True)
-    await ended.done
-    assert ended.tag == "COMMIT"
+    flight = await pipeline.finish("COMMIT", hold=True)
+    await flight.done
+    assert flight.tag == "COMMIT"
 
 
 async def test_after_an_error_nothing_more_of_a_message_is_done(pipeline: PostgresPipeline) -> None:

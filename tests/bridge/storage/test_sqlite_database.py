@@ -39,12 +39,12 @@ TABLES = (
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    made = SqliteDatabase(tmp_path / "main.db")
-    await made.open()
+    own_database = SqliteDatabase(tmp_path / "main.db")
+    await own_database.open()
     for table in TABLES:
-        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
-    yield made
-    await made.close()
+        await own_database.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
+    yield own_database
+    await own_database.close()
 
 
 async def put(transaction: Transaction, number: int = 1) -> int:
@@ -63,11 +63,11 @@ async def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
     """The file is where it was said to be, whatever letters stand in its path, and nowhere else."""
     directory = tmp_path / name
     directory.mkdir()
-    made = SqliteDatabase(directory / "main.db")
-    await made.open()
-    await made.commit(lambda transaction: transaction.execute("CREATE TABLE one (id INTEGER)"))
-    assert await made.fetchval("SELECT COUNT(*) FROM one") == 0
-    await made.close()
+    own_database = SqliteDatabase(directory / "main.db")
+    await own_database.open()
+    await own_database.commit(lambda transaction: transaction.execute("CREATE TABLE one (id INTEGER)"))
+    assert await own_database.fetchval("SELECT COUNT(*) FROM one") == 0
+    await own_database.close()
     assert files(tmp_path) == [directory / "main.db"]
 
 
@@ -141,16 +141,16 @@ def test_a_file_that_finds_no_room_is_a_full_disk(
 
 async def test_a_commit_survives_the_cancellation_of_its_caller(database: SqliteDatabase) -> None:
     """A commit once begun is finished although its caller is cancelled in the middle of it."""
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(transaction: Transaction) -> None:
         await put(transaction, 1)
-        begun.set()
+        has_started.set()
         await goes_on.wait()
         await put(transaction, 2)
 
     caller = asyncio.create_task(database.commit(slow))
-    await begun.wait()
+    await has_started.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -177,16 +177,16 @@ async def test_closing_finishes_what_was_asked_for(tmp_path: Path) -> None:
 
 async def test_nobody_reads_half_a_commit(database: SqliteDatabase) -> None:
     """A read that comes in the middle of a commit waits for nobody, and sees nothing of it."""
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(transaction: Transaction) -> None:
         await put(transaction, 1)
-        begun.set()
+        has_started.set()
         await goes_on.wait()
         await put(transaction, 2)
 
     commit = asyncio.create_task(database.commit(slow))
-    await begun.wait()
+    await has_started.wait()
     async with asyncio.timeout(STEP_TIMEOUT):
         assert await database.fetchval("SELECT COUNT(*) FROM parent") == 0
     goes_on.set()
@@ -218,11 +218,11 @@ async def test_a_deletion_overwrites(database: SqliteDatabase, pragma: str, valu
 
 async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(database: SqliteDatabase, tmp_path: Path) -> None:
     """Also not where a row was before its page was balanced, which `secure_delete` does not overwrite; the rest stays."""
-    gone = await fill_and_delete(database)
+    texts = await fill_and_delete(database)
     assert await database.vacuum()
     raw = all_bytes(tmp_path)
-    assert found_in(raw, gone) == []
-    assert await database.fetchval("SELECT COUNT(*) FROM litter") == ROWS - len(gone)
+    assert found_in(raw, texts) == []
+    assert await database.fetchval("SELECT COUNT(*) FROM litter") == ROWS - len(texts)
     assert await database.commit(put) == 1
 
 
@@ -395,10 +395,10 @@ async def test_an_error_names_its_reason_and_no_value(
 ) -> None:
     """The class tells what a caller can do; the text is the database's name of it, and has no cause that says more."""
     await database.commit(put)
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as failure:
         await database.commit(lambda transaction: transaction.execute(statement, *values))
-    assert str(told.value) in {"SQLITE_ERROR", "SQLITE_CONSTRAINT_PRIMARYKEY", "BindingsError"}
-    assert (told.value.__cause__, told.value.__suppress_context__) == (None, True)
+    assert str(failure.value) in {"SQLITE_ERROR", "SQLITE_CONSTRAINT_PRIMARYKEY", "BindingsError"}
+    assert (failure.value.__cause__, failure.value.__suppress_context__) == (None, True)
 
 
 async def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
@@ -418,16 +418,16 @@ async def test_readers_cannot_write(database: SqliteDatabase) -> None:
 
 async def test_a_commit_that_is_over_lets_nothing_through(database: SqliteDatabase) -> None:
     """What is kept of it afterwards cannot write into another's commit."""
-    kept: list[Transaction] = []
+    transactions: list[Transaction] = []
 
     async def leaks(transaction: Transaction) -> None:
-        kept.append(transaction)
+        transactions.append(transaction)
 
     await database.commit(leaks)
 
     async def other(transaction: Transaction) -> None:
         with pytest.raises(RuntimeError, match="over"):
-            await put(kept[0])
+            await put(transactions[0])
         await put(transaction, 2)
 
     await database.commit(other)
@@ -541,9 +541,9 @@ async def test_after_the_end_all_bytes_is_unavailable(tmp_path: Path) -> None:
     """Nobody waits for an answer that cannot come."""
     database = SqliteDatabase(tmp_path / "main.db")
     for _ in range(2):
-        for asked in (database.commit(put), database.synced(), database.fetch("SELECT 1")):
+        for request in (database.commit(put), database.synced(), database.fetch("SELECT 1")):
             with pytest.raises(Unavailable, match="not open"):
-                await asked
+                await request
         assert not await database.checkpoint()
         if not (tmp_path / "main.db").exists():
             await database.open()

@@ -28,20 +28,20 @@ TABLES = (
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDisk:
-    made = FakeDisk(tmp_path / "main.db", tmp_path / "kept")
-    made.install(monkeypatch)
+    fake_disk = FakeDisk(tmp_path / "main.db", tmp_path / "kept")
+    fake_disk.install(monkeypatch)
     monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 7)
-    return made
+    return fake_disk
 
 
 @pytest.fixture
 async def database(disk: FakeDisk) -> AsyncIterator[SqliteDatabase]:
-    made = SqliteDatabase(disk.path)
-    await made.open()
+    own_database = SqliteDatabase(disk.path)
+    await own_database.open()
     for table in TABLES:
-        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
-    yield made
-    await made.close()
+        await own_database.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
+    yield own_database
+    await own_database.close()
 
 
 def puts(number: int, *, fails: BaseException | None = None) -> Callable[[Transaction], Awaitable[int]]:
@@ -69,10 +69,10 @@ async def test_commits_that_wait_share_a_sync(database: SqliteDatabase, disk: Fa
         return await kept(database) == list(range(100)) or None
 
     with disk.stalled():
-        asked = [asyncio.create_task(database.commit(puts(n))) for n in range(100)]
+        commits = [asyncio.create_task(database.commit(puts(n))) for n in range(100)]
         await wait_until("all are written", written)
-        assert not any(each.done() for each in asked), "none is answered before it is on the disk"
-    assert await asyncio.gather(*asked) == list(range(100))
+        assert not any(each.done() for each in commits), "none is answered before it is on the disk"
+    assert await asyncio.gather(*commits) == list(range(100))
     assert disk.syncs - before <= 2
 
 
@@ -103,9 +103,9 @@ async def test_what_needs_no_sync_does_not_wait_for_one(database: SqliteDatabase
     assert disk.after_a_power_cut()[:1] == [1]
     await waiting[1]
     assert disk.after_a_power_cut() == [1, 2]
-    made = disk.syncs
+    syncs_before = disk.syncs
     await database.synced()
-    assert disk.syncs == made, "nothing was written since"
+    assert disk.syncs == syncs_before, "nothing was written since"
 
 
 async def test_what_nobody_waits_for_is_synced_with_what_is_waited_for(
@@ -113,12 +113,12 @@ async def test_what_nobody_waits_for_is_synced_with_what_is_waited_for(
 ) -> None:
     """A deferred commit asks nothing of the disk; who waits for it, or for a later one, has it synced at once."""
     monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 3600.0)
-    made = disk.syncs
+    syncs_before = disk.syncs
     await database.commit(puts(1), sync=Sync.DEFER)
     await database.commit(puts(2), sync=Sync.DEFER)
     for _ in range(20):
         await asyncio.sleep(0)
-    assert disk.syncs == made
+    assert disk.syncs == syncs_before
     await database.synced()
     assert disk.after_a_power_cut() == [1, 2]
     await database.commit(puts(3), sync=Sync.DEFER)
@@ -137,9 +137,9 @@ async def test_who_waits_for_some_commits_waits_for_none_behind_them(
     await database.synced(first)
     assert disk.after_a_power_cut()[:1] == [1]
     await database.commit(puts(3), sync=Sync.DEFER)
-    made = disk.syncs
+    syncs_before = disk.syncs
     await database.synced(first)
-    assert disk.syncs == made
+    assert disk.syncs == syncs_before
     await database.synced(database.written)
     assert disk.after_a_power_cut() == [1, 2, 3]
 
@@ -214,17 +214,17 @@ async def test_the_third_sync_fails(database: SqliteDatabase, disk: FakeDisk, mo
 
     monkeypatch.setattr(sqlite_maintenance, "_fdatasync", sync)
     lost = asyncio.create_task(database.wait_for_failure())
-    told = [await _told(database.commit(puts(number))) for number in range(1, 6)]
-    assert told == [1, 2, Unavailable, Unavailable, Unavailable]
+    outcomes = [await _told(database.commit(puts(number))) for number in range(1, 6)]
+    assert outcomes == [1, 2, Unavailable, Unavailable, Unavailable]
     with pytest.raises(OSError, match="did not keep"):
         await lost
     assert disk.after_a_power_cut() == [1, 2]
     assert syncs == 3
 
 
-async def _told(asked: Awaitable[int]) -> int | type[Exception]:
+async def _told(commit: Awaitable[int]) -> int | type[Exception]:
     try:
-        return await asked
+        return await commit
     except Unavailable as refused:
         return type(refused)
 
@@ -243,9 +243,9 @@ async def test_whatever_ends_the_syncing_ends_the_line(
 
     monkeypatch.setattr(database._wal, "sync", fails)
     async with asyncio.timeout(STEP_TIMEOUT):
-        for asked in (database.commit(puts(2)), database.commit(puts(3)), database.synced()):
+        for request in (database.commit(puts(2)), database.commit(puts(3)), database.synced()):
             with pytest.raises(Unavailable):
-                await asked
+                await request
         with pytest.raises(type(error)):
             await lost
         await database.close()

@@ -263,9 +263,9 @@ async def test_a_loaded_key_needs_no_disk() -> None:
     for owner in ("a", "b"):
         await vault.create(owner)
     assert keys.reads == 0
-    with pytest.raises(StopIteration) as ended:
+    with pytest.raises(StopIteration) as stop:
         vault.seal("a", "body", b"words").send(None)
-    sealed = ended.value.value
+    sealed = stop.value.value
     await vault.create("c")
     assert await vault.open("a", "body", sealed) == b"words"
     assert keys.reads == 0
@@ -355,14 +355,14 @@ async def test_a_passing_key_that_is_being_made_is_not_retired(
     vault: Vault, keys: KeyFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in the file before anything can be under it: whoever looks just then does not destroy it."""
-    insert, seen = keys.insert, list[set[str]]()
+    insert, owner_sets = keys.insert, list[set[str]]()
 
     async def slow(owner: str, wrapped: bytes) -> bytes:
-        made = await insert(owner, wrapped)
+        key = await insert(owner, wrapped)
         assert owner in await vault.passing_owners()
-        seen.append(await vault.retired_passing())
-        return made
+        owner_sets.append(await vault.retired_passing())
+        return key
 
     monkeypatch.setattr(keys, "insert", slow)
     await vault.renew_passing(Passing.SESSIONS)
-    assert seen == [set()]
+    assert owner_sets == [set()]

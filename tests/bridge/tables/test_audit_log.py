@@ -40,9 +40,9 @@ async def check(harness: BridgeHarness, audit: AuditLog, *, expired: float = 0.0
 async def test_it_holds_hours_and_kinds_in_order(harness: BridgeHarness) -> None:
     """Entries are rounded down to the hour; what was noted first is first; nothing is wrong with an untouched one."""
     audit = await write(harness)
-    found = await audit_log.newest_entries(harness.database, 100)
-    assert [entry.kind for entry in found] == [kind.value for kind in list(AuditKind)[:5]]
-    assert all(entry.hour % HOUR == 0 for entry in found)
+    entries = await audit_log.newest_entries(harness.database, 100)
+    assert [entry.kind for entry in entries] == [kind.value for kind in list(AuditKind)[:5]]
+    assert all(entry.hour % HOUR == 0 for entry in entries)
     assert await check(harness, audit) == []
 
 
@@ -54,7 +54,7 @@ async def test_the_order_of_what_was_said_can_be_told_from_it_alone(harness: Bri
     The hour tells nothing; the numbers of the entries do, and the chain shows that nobody changed their order.
     """
     await harness.run()
-    told: list[list[str]] = []
+    orders: list[list[str]] = []
     for n, (user, words) in enumerate(((ANA, ("!limits", "!tips", "hello")), (BEN, ("hello", "!tips", "!limits")))):
         await harness.deliver(DESK, MemberJoined(place=DESK, user=user), PowerLevelsChanged(users=()))
         await harness.wait_until_drained()
@@ -68,15 +68,17 @@ async def test_the_order_of_what_was_said_can_be_told_from_it_alone(harness: Bri
             await harness.wait_until_drained()
             harness.clock.at += 1
         about = (await harness.vault.derive_for(owner, "audit")).hex()[:6]
-        told.append([entry.kind for entry in await audit_log.newest_entries(harness.database, 100) if entry.about == about])
-    assert told[0] == ["first_text_in", "greeting", "claim", "limits", "first_words_out", "device"]
-    assert told[1] == ["first_text_in", "greeting", "claim", "first_words_out", "device", "limits"]
-    found = await audit_log.newest_entries(harness.database, 100)
-    assert len({entry.hour for entry in found}) == 1
+        orders.append(
+            [entry.kind for entry in await audit_log.newest_entries(harness.database, 100) if entry.about == about]
+        )
+    assert orders[0] == ["first_text_in", "greeting", "claim", "limits", "first_words_out", "device"]
+    assert orders[1] == ["first_text_in", "greeting", "claim", "first_words_out", "device", "limits"]
+    entries = await audit_log.newest_entries(harness.database, 100)
+    assert len({entry.hour for entry in entries}) == 1
     audit = AuditLog(vault=harness.vault)
     assert await check(harness, audit) == []
     # What the two said last, put before what they said first.
-    last, first = (next(e.seq for e in found if e.kind == kind and e.seq > 6) for kind in ("limits", "first_words_out"))
+    last, first = (next(e.seq for e in entries if e.kind == kind and e.seq > 6) for kind in ("limits", "first_words_out"))
     await harness.database.commit(
         lambda transaction: transaction.execute("UPDATE audit SET seq = -seq WHERE seq IN ($1, $2)", first, last)
     )
@@ -181,11 +183,11 @@ async def test_no_entry_names_a_thread_for_longer_than_it_lives(harness: BridgeH
     """Six letters that only the thread's key makes: the same while it lives, anybody's when it has ended."""
     owner = await harness.receive_text("hello", message_id="1")
     audit = await write(harness, 2, owner=owner)
-    found = await audit_log.newest_entries(harness.database, 9)
-    assert found[0].about == found[1].about != owner[:6]
-    assert len(found[0].about) == 6
-    assert owner not in repr(found)
-    assert audit_log.format_entries(found).split()[1:3] == ["first_text_in", found[0].about]
+    entries = await audit_log.newest_entries(harness.database, 9)
+    assert entries[0].about == entries[1].about != owner[:6]
+    assert len(entries[0].about) == 6
+    assert owner not in repr(entries)
+    assert audit_log.format_entries(entries).split()[1:3] == ["first_text_in", entries[0].about]
     await harness.vault.destroy(owner)
     await harness.database.commit(
         lambda transaction: audit.record(transaction, owner, [AuditKind.END], now=harness.clock.at)

@@ -58,8 +58,8 @@ async def fired(harness: BridgeHarness) -> list[str]:
 
 async def alerts(harness: BridgeHarness) -> list[int]:
     rows = await harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = 'desk' ORDER BY seq")
-    told = [serialization.decode(r["kind"], await harness.vault.open("desk", "inbox", r["body"])) for r in rows]
-    return [event.seconds for event in told if isinstance(event, ClockJumped)]
+    events = [serialization.decode(r["kind"], await harness.vault.open("desk", "inbox", r["body"])) for r in rows]
+    return [event.seconds for event in events if isinstance(event, ClockJumped)]
 
 
 async def drain(timers: Timers) -> None:

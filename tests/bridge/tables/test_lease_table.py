@@ -30,8 +30,8 @@ async def line(postgres_server: PostgresServer, tmp_path: Path) -> LeasedLine:
 
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as made:
-        yield made
+    async with AsyncExitStack() as exit_stack:
+        yield exit_stack
 
 
 async def leading(line: LeasedLine, stack: AsyncExitStack) -> Lead:
@@ -47,8 +47,8 @@ async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: Lea
     await (await leading(line, stack)).close()
     connection = await connect_to_lease(line.place, name="frozen")
     stack.push_async_callback(connection.close)
-    seen = await lease_table.read(connection)
-    assert seen is not None
+    lease = await lease_table.read(connection)
+    assert lease is not None
     within, wakes = asyncio.Event(), asyncio.Event()
 
     async def freeze(_now: Lease) -> bool:
@@ -57,7 +57,7 @@ async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: Lea
         return True
 
     place, by = place_of_lease(line.place), LeaseHolder(identity="frozen", host="a machine")
-    frozen = asyncio.create_task(lease_table.take(connection, place, seen, is_free=True, may_lead=freeze, by=by))
+    frozen = asyncio.create_task(lease_table.take(connection, place, lease, is_free=True, may_lead=freeze, by=by))
     await within.wait()
     lead = await leading(line, stack)
     database = PostgresDatabase(line.place, fence=lead.fence)
@@ -76,12 +76,12 @@ async def test_who_is_ended_while_taking_it_ends(
 ) -> None:
     """Also where its connection is lost in that moment: it waits on for no lease, and the lease is as it was."""
     await (await leading(line, stack)).close()
-    asked = list[str]()
+    calls = list[str]()
 
     async def ended(connection: PostgresConnection) -> int:
         """Know of no change; the second time, which is within the taking, be ended."""
-        asked.append("")
-        if len(asked) == 2:
+        calls.append("")
+        if len(calls) == 2:
             number = await connection.fetchval("SELECT pg_backend_pid()")
             line.server.execute("postgres", f"SELECT pg_terminate_backend({number})")
             task.cancel()

@@ -62,15 +62,15 @@ async def test_what_we_show_is_noted_and_what_we_take_away_is_not(harness: Bridg
     noted = await index(harness)
     assert [(name, row["about"]) for name, row in noted.items()] == [(card, None), (edit, card), (leaving, "$said")]
     assert {row["expires"] for row in noted.values()} == {None}
-    sent = await perform(ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.SENT))
-    assert set(await index(harness)) == {card, edit, sent}
+    receipt_id = await perform(ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.SENT))
+    assert set(await index(harness)) == {card, edit, receipt_id}
     harness.clock.at += 3
     newer = await perform(EditMessage(place=THREAD, ref="card", body="newest words"))
     noted = await index(harness)
     assert noted[edit]["expires"] is not None
     assert noted[newer]["expires"] is None
     await perform(RedactMessage(place=THREAD, ref="card"))
-    assert set(await index(harness)) == {edit, sent, newer}
+    assert set(await index(harness)) == {edit, receipt_id, newer}
 
 
 @pytest.mark.parametrize("case", ["as usual", "again", "another room", "an early reaction", "a namesake"])
@@ -93,10 +93,10 @@ async def test_a_text_in_its_room_is_noted(harness: BridgeHarness, case: str, mo
             await transaction.execute(query, text.owner)
 
     await harness.database.commit(prepare)
-    asked, ask = list[str](), room_events.standing_of
+    event_ids, ask = list[str](), room_events.standing_of
 
     async def standing_of(*arguments: Any) -> room_events.RoomStanding:
-        asked.append(arguments[3])
+        event_ids.append(arguments[3])
         return await ask(*arguments)
 
     monkeypatch.setattr(room_events, "standing_of", standing_of)
@@ -106,12 +106,12 @@ async def test_a_text_in_its_room_is_noted(harness: BridgeHarness, case: str, mo
     noted = await index(harness)
     assert noted.pop("$q1.0")["ref"] == (None if case == "another room" else "in:a:0")
     assert [row["ref"] for row in noted.values()] == ([None] if case == "a namesake" else [])
-    assert asked == ([] if case in {"as usual", "again"} else ["$q1.0"])
+    assert event_ids == ([] if case in {"as usual", "again"} else ["$q1.0"])
     assert await harness.count("outbox") == 0
     heard = await inbox.events_of(harness.database, text.owner)
     bodies = [await inbox.open_body(harness.vault, each.inbox_row) for each in heard if each.inbox_row.kind != inbox.TEXT]
-    told = [serialization.decode_as(ReactionAdded, body) for body in bodies]
-    assert told == ([replace(tap, target="in:a:0")] if case == "an early reaction" else [])
+    reactions = [serialization.decode_as(ReactionAdded, body) for body in bodies]
+    assert reactions == ([replace(tap, target="in:a:0")] if case == "an early reaction" else [])
 
 
 async def test_erase_takes_the_message_its_edits_and_its_receipt(harness: BridgeHarness) -> None:
@@ -213,21 +213,21 @@ async def test_a_card_lasts_as_long_as_its_thread_waits(harness: BridgeHarness) 
     task = await sender.task(SendMessage(place=DESK, body="amber heron waits"))
     query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'desk')"
     await harness.database.commit(lambda transaction: transaction.execute(query))
-    for number, gone, later in ((2, False, ""), (4, False, ":1"), (3, True, ""), (5, True, ":1")):
-        if gone:
+    for number, is_gone, later in ((2, False, ""), (4, False, ":1"), (3, True, ""), (5, True, ":1")):
+        if is_gone:
             await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET designation = ''"))
         card = SendMessage(place=DESK, body="x", ref=f"card:{task.owner}{later}")
         await sender.room_sender.perform(OutboxTask(number=number, owner=DESK, txn=f"q{number}.0", created=0, action=card))
         expires = {name: row["expires"] for name, row in (await index(harness)).items()}
-        assert (expires[f"$q{number}.0"] is not None) == gone
+        assert (expires[f"$q{number}.0"] is not None) == is_gone
 
 
 async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness) -> None:
     """Who has read a thread's event is told to the thread; what is read at the desk concerns nobody."""
     ingest = IngestHarness(harness)
     await ingest.create_rooms()
-    seen = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
-    assert await ingest.take(seen) == [(ingest.thread, MessageRead(place=THREAD, user=ADA, event_id="$x"))]
+    receipt = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
+    assert await ingest.take(receipt) == [(ingest.thread, MessageRead(place=THREAD, user=ADA, event_id="$x"))]
     assert await ingest.take(events.ReadReceipt(room_id=DESK_ROOM, user_id=ADA, event_id="$x")) == []
     assert await index(harness) == {}
 
@@ -244,7 +244,7 @@ async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarn
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("content", "uploads"),
     [
         ({"url": "mxc://quietline.localhost/AbcdefGh"}, {"mxc://quietline.localhost/AbcdefGh"}),
         ({"file": {"url": "mxc://quietline.localhost/AbcdefGh"}}, {"mxc://quietline.localhost/AbcdefGh"}),
@@ -261,11 +261,13 @@ async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarn
         ({"url": 7, "file": "x"}, set()),
     ],
 )
-async def test_uploads_are_noted_with_their_room(harness: BridgeHarness, content: dict[str, Any], found: set[str]) -> None:
+async def test_uploads_are_noted_with_their_room(
+    harness: BridgeHarness, content: dict[str, Any], uploads: set[str]
+) -> None:
     """What staff upload for a message is noted, so that it goes with its room; addresses of others, and none, are not."""
     ingest = IngestHarness(harness)
     await ingest.create_rooms()
     await ingest.take(message({"msgtype": "m.image", "body": "home.jpg", **content}))
     rows = await harness.database.fetch("SELECT mxc, room_id FROM matrix_upload")
-    assert {row["mxc"] for row in rows} == found
+    assert {row["mxc"] for row in rows} == uploads
     assert all(row["room_id"] == THREAD_ROOM for row in rows)

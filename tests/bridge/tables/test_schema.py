@@ -66,10 +66,10 @@ async def line(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
     await database.commit(write)
     await database.close()
     await keys.close()
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    yield made
-    await made.close()
+    bridge_harness = BridgeHarness(tmp_path)
+    await bridge_harness.open()
+    yield bridge_harness
+    await bridge_harness.close()
 
 
 async def test_a_hold_and_a_flood_of_before(line: BridgeHarness) -> None:
@@ -91,19 +91,19 @@ async def test_a_certificate_of_before(line: BridgeHarness) -> None:
         (row,) = inspection.certificates(db)
     certificate = ErasureCertificate(id=row.id, body=row.body, signature=bytes(row.signature))
     assert CertificateSigner(vault=line.vault).verify(certificate)
-    for now, left in ((100, 1), (101, 0)):
+    for now, remaining in ((100, 1), (101, 0)):
         await line.database.commit(lambda transaction, now=now: erasure_jobs.delete_expired_certificates(transaction, now))  # type: ignore[misc]
         with beside(line.directory / "main.db") as db:
-            assert len(inspection.certificates(db)) == left
+            assert len(inspection.certificates(db)) == remaining
 
 
 async def test_an_early_reaction_of_before(line: BridgeHarness) -> None:
     """It is known to have come, opens, and is heard when its event is noted."""
     assert (await room_events.standing_of(line.database, HELD, ROOM, "$card", "card")).has_early_reaction
     await line.database.commit(lambda transaction: early_reactions.deliver(transaction, line.vault, HELD, "$card", "card"))
-    found = await inbox.next_to_decide(line.database, HELD)
-    assert found is not None
-    opened = await line.vault.open(HELD, inbox.CONTEXT, found.row.inbox_row.body)
+    next_event = await inbox.next_to_decide(line.database, HELD)
+    assert next_event is not None
+    opened = await line.vault.open(HELD, inbox.CONTEXT, next_event.row.inbox_row.body)
     assert serialization.decode_as(ReactionAdded, opened) == ReactionAdded(**{**REACTION, "target": "card"})  # type: ignore[arg-type]
 
 

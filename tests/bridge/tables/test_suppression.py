@@ -106,19 +106,19 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
     assert await harness.suppression.lookup(Phone(HANDSET), now=later - 2) == {SuppressionReason.STOP}
     assert await harness.suppression.lookup(Phone(HANDSET), now=later + 1) == frozenset()
     digest = await harness.suppression.digest(Phone(OTHER))
-    told = Suppress(reason=SuppressionReason.STOP, until=later + DAY)
-    await harness.database.commit(lambda transaction: harness.suppression.write(transaction, digest, told, now=later + 1))
+    change = Suppress(reason=SuppressionReason.STOP, until=later + DAY)
+    await harness.database.commit(lambda transaction: harness.suppression.write(transaction, digest, change, now=later + 1))
     assert [row["hash"] for row in await harness.database.fetch("SELECT hash FROM suppression")] == [digest]
 
 
 async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that jumps ahead by two years makes nobody forget a STOP: neither is it passed over, nor deleted."""
-    found: list[frozenset[SuppressionReason]] = []
+    answers: list[frozenset[SuppressionReason]] = []
     ask = harness.suppression.lookup
 
     async def lookup(phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        found.append(await ask(phone, now=now))
-        return found[-1]
+        answers.append(await ask(phone, now=now))
+        return answers[-1]
 
     await harness.receive_text("STOP", message_id="m1")
     await harness.wait_until_drained()
@@ -126,9 +126,9 @@ async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, 
     await harness.database.commit(clock_trust.distrust)
     harness.clock.at += 2 * 365 * DAY
     digest = await harness.suppression.digest(Phone(OTHER))
-    told = Suppress(reason=SuppressionReason.STOP, until=harness.clock.at + DAY)
+    change = Suppress(reason=SuppressionReason.STOP, until=harness.clock.at + DAY)
     await harness.database.commit(
-        lambda transaction: harness.suppression.write(transaction, digest, told, now=harness.clock.at)
+        lambda transaction: harness.suppression.write(transaction, digest, change, now=harness.clock.at)
     )
     assert await harness.count("suppression") == 2
     monkeypatch.setattr(harness.suppression, "lookup", lookup)
@@ -138,7 +138,7 @@ async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, 
         return harness.messages_shown(owner) == ["hello"]
 
     await wait_until("the text is shown", shown, every=0.02)
-    assert found == [{SuppressionReason.STOP}]
+    assert answers == [{SuppressionReason.STOP}]
 
 
 @pytest.mark.sqlite_only
@@ -181,7 +181,7 @@ async def test_a_blocked_phone_makes_no_thread(harness: BridgeHarness) -> None:
     owner = await harness.receive_text("you", message_id="m1")
     await harness.wait_until_drained()
     await block(harness, owner)
-    sent = len(harness.carrier.sent)
+    text_count = len(harness.carrier.sent)
     await harness.receive_text("you again", message_id="m2")
     await harness.wait_until_drained()
     assert harness.messages_shown(owner) == ["you"]
@@ -192,7 +192,7 @@ async def test_a_blocked_phone_makes_no_thread(harness: BridgeHarness) -> None:
     await harness.wait_until_drained()
     assert await harness.count("thread") == 0
     assert await harness.vault.owners() == keys
-    assert (harness.engine.desk.dropped_texts, len(harness.carrier.sent)) == (3, sent)
+    assert (harness.engine.desk.dropped_texts, len(harness.carrier.sent)) == (3, text_count)
     harness.clock.at += 8 * DAY
     owner = await harness.receive_text("hello", message_id="m5")
     await harness.wait_until_drained()

@@ -56,13 +56,13 @@ async def test_seeded_threads_are_threads(seeded: BridgeHarness) -> None:
 @pytest.mark.sqlite_only
 async def test_nothing_reads_all_that_is_kept(seeded: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of new, known and talking texters, and a change at the desk: no statement goes through a table of everybody."""
-    asked: set[str] = set()
+    statements: set[str] = set()
 
     def noting(name: str) -> None:
         really = getattr(SqliteConnection, name)
 
         def note(self: SqliteConnection, statement: str, *values: Any) -> Any:
-            asked.add(statement)
+            statements.add(statement)
             return really(self, statement, *values)
 
         monkeypatch.setattr(SqliteConnection, name, note)
@@ -77,15 +77,15 @@ async def test_nothing_reads_all_that_is_kept(seeded: BridgeHarness, monkeypatch
     keeper.run()
     await keeper.furnished()
     await keeper.look()
-    asked.clear()  # the first look is a start's
+    statements.clear()  # the first look is a start's
     await keeper.look()
     await keeper.stop()
-    looked = set(asked)
+    looked = set(statements)
     await seeded.receive_text("hello", message_id="m9", sender=PARKED_PHONE)
     await seeded.wait_until_drained()
     monkeypatch.undo()
     assert any("in_flood" in statement for statement in looked), "the keeper of rooms did not look"
-    assert not {statement for statement in asked if await _is_wide(seeded, statement)}
+    assert not {statement for statement in statements if await _is_wide(seeded, statement)}
 
 
 async def test_who_needs_a_room(seeded: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,17 +102,17 @@ async def test_who_needs_a_room(seeded: BridgeHarness, monkeypatch: pytest.Monke
     shown = [(await seeded.thread(names[n])).id for n in (2, 1)]
     for few in (threads.FEW, 2):
         monkeypatch.setattr(threads, "FEW", few)
-        found = await threads.without_room(seeded.database, ["nobody", *shown])
-        assert found is not None
-        assert found.id == shown[0]
+        thread = await threads.without_room(seeded.database, ["nobody", *shown])
+        assert thread is not None
+        assert thread.id == shown[0]
         assert await threads.without_room(seeded.database, []) is None
     alone = names[3]
     await seeded.database.commit(
         lambda transaction: transaction.execute("UPDATE thread SET in_flood = 0 WHERE id = $1", alone)
     )
-    found = await threads.without_room(seeded.database, shown)
-    assert found is not None
-    assert found.id == alone
+    thread = await threads.without_room(seeded.database, shown)
+    assert thread is not None
+    assert thread.id == alone
 
 
 async def _is_wide(harness: BridgeHarness, statement: str) -> bool:
@@ -121,5 +121,5 @@ async def _is_wide(harness: BridgeHarness, statement: str) -> bool:
         return False
     most = max((n for n in range(1, 30) if f"${n}" in statement), default=0)
     plan = [row["detail"] for row in await harness.database.fetch(f"EXPLAIN QUERY PLAN {statement}", *[None] * most)]
-    called = {name for found in re.findall(rf"\b({'|'.join(GROWING)})\b(?:\s+(\w+))?", statement) for name in found}
+    called = {name for groups in re.findall(rf"\b({'|'.join(GROWING)})\b(?:\s+(\w+))?", statement) for name in groups}
     return any(step != OPEN and step.partition(" USING ")[0].removeprefix("SCAN ") in called for step in plan)

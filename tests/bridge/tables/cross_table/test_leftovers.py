@@ -18,11 +18,11 @@ NAMES: Final = {"room_id": ROOM_COLUMNS, "heard_room": ROOM_COLUMNS, "owner": PE
 
 
 async def columns(database: Database) -> set[tuple[str, str]]:
-    found = set()
+    pairs = set()
     for row in await database.fetch("SELECT name FROM sqlite_master WHERE type = 'table'"):
         info = await database.fetch(f"PRAGMA table_info('{row['name']}')")
-        found |= {(row["name"], column["name"]) for column in info}
-    return found
+        pairs |= {(row["name"], column["name"]) for column in info}
+    return pairs
 
 
 @pytest.mark.sqlite_only
