@@ -21,7 +21,7 @@ from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock
 from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
-from deploy.backup import backup as made
+from deploy.backup import backup as backup_file
 from deploy.backup.backup import SCRYPT
 from deploy.backup.backup_rows import BACKUP_TABLES
 from deploy.backup.restore import restore
@@ -95,9 +95,9 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDi
     """Planted, ended, the older backup opened with its passphrase and whatever other key still exists: nothing of it."""
     owner = await planted(line)
     file = tmp_path / "b"
-    await made.backup(line.layout, file, PASSPHRASE)
+    await backup_file.backup(line.layout, file, PASSPHRASE)
     keys = (line.layout.bridge / "keys.db").read_bytes()
-    found = made.read_backup(file, PASSPHRASE)
+    backup = backup_file.read_backup(file, PASSPHRASE)
 
     plain = json.dumps(json.loads(_plain(file))).encode()
     sealed = await line.harness.database.fetchval("SELECT phone FROM thread")
@@ -105,8 +105,8 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDi
         assert canary.encode() not in plain
         assert canary.encode() not in file.read_bytes()
     assert keys[4096:4200].hex().encode() not in plain
-    assert not [name for name in found.files if "keys.db" in name or name.endswith((".db", "vault.key", "index.key"))]
-    assert {name.rsplit("/", 1)[-1] for name in found.files} >= {"as_token", "accounts.json", "homeserver.signing.key"}
+    assert not [name for name in backup.files if "keys.db" in name or name.endswith((".db", "vault.key", "index.key"))]
+    assert {name.rsplit("/", 1)[-1] for name in backup.files} >= {"as_token", "accounts.json", "homeserver.signing.key"}
 
     audit = AuditLog(vault=line.harness.vault)
     acts = TransactionalActions(
@@ -115,7 +115,7 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDi
     await line.harness.database.commit(lambda transaction: acts.perform(transaction, owner, EraseTexter()))
     await line.harness.vault.destroy(owner)
     there = Layout(tmp_path / "again")
-    await restore(found, there)
+    await restore(backup, there)
     for path in [path for path in there.data.rglob("*") if path.is_file()]:
         raw = path.read_bytes()
         for canary in (WORDS, HANDSET[1:], owner, "carrier-id-of-it", VAULT_KEY.hex(), INDEX_KEY.hex()):
@@ -128,18 +128,18 @@ def _names(directory: Path) -> set[str]:
 
 def _plain(file: Path) -> bytes:
     data = file.read_bytes()
-    head = len(made.MAGIC)
+    head = len(backup_file.MAGIC)
     salt, nonce = data[head : head + 16], data[head + 16 : head + 28]
-    return AESGCM(made._derive_key(PASSPHRASE, salt)).decrypt(nonce, data[head + 28 :], made.MAGIC + salt)
+    return AESGCM(backup_file._derive_key(PASSPHRASE, salt)).decrypt(nonce, data[head + 28 :], backup_file.MAGIC + salt)
 
 
 async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, tmp_path: Path) -> None:
     """Its database holds a roster, a count of unfinished texts and nothing else; keys are new; the configuration loads."""
     await planted(line)
-    found = made.collect(line.layout, line.config)
-    assert found.unfinished == 1
+    backup = backup_file.collect(line.layout, line.config)
+    assert backup.unfinished == 1
     there = Layout(tmp_path / "again")
-    await restore(found, there)
+    await restore(backup, there)
     config = load(there.config)
     assert config.data_dir == there.bridge
     assert config.line == line.config.line.model_copy(update={"carrier": config.line.carrier})
@@ -161,7 +161,7 @@ async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: 
     """At the first start the desk hears of unfinished texts, the audit has it, and who was at the desk is invited."""
     await planted(line)
     there = Layout(tmp_path / "again")
-    await restore(made.collect(line.layout, line.config), there)
+    await restore(backup_file.collect(line.layout, line.config), there)
     harness = BridgeHarness(there.bridge)
     await harness.open()
     try:
@@ -170,8 +170,8 @@ async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: 
             await startup_notices.report_restore(harness.database, harness.vault, SteadyClock())
         [row] = await harness.database.fetch("SELECT kind, body FROM inbox")
         assert row["kind"] == "LineRestored"
-        told = await harness.vault.open(DESK, inbox.CONTEXT, row["body"])
-        assert json.loads(told)["unfinished"] == 1
+        body = await harness.vault.open(DESK, inbox.CONTEXT, row["body"])
+        assert json.loads(body)["unfinished"] == 1
         assert [row["kind"] for row in await harness.database.fetch("SELECT kind FROM audit")] == ["restore"]
         staff = await startup_notices.first_roster(harness.database, [])
         assert [(seat.mxid, seat.role) for seat in staff] == [(ADA, "advocate"), (SOL, "supervisor")]
@@ -185,8 +185,8 @@ async def test_what_is_remembered_of_phones_comes_along(line: LineDirectory, tmp
     if "suppression" not in every_row(line.layout.bridge / "main.db"):
         await line.execute("CREATE TABLE suppression (hash BLOB NOT NULL, muted TEXT NOT NULL, until BIGINT NOT NULL)")
     await line.execute("INSERT INTO suppression (hash, muted, until) VALUES ($1, 'stopped', 1)", b"\x00\xff" * 16)
-    found = made.decrypt(made.encrypt(made.collect(line.layout, line.config), PASSPHRASE), PASSPHRASE)
-    assert found.tables["suppression"] == [{"hash": b"\x00\xff" * 16, "muted": "stopped", "until": 1}]
+    backup = backup_file.decrypt(backup_file.encrypt(backup_file.collect(line.layout, line.config), PASSPHRASE), PASSPHRASE)
+    assert backup.tables["suppression"] == [{"hash": b"\x00\xff" * 16, "muted": "stopped", "until": 1}]
 
 
 @pytest.mark.parametrize("within", [False, True], ids=["elsewhere", "within the old directory"])
@@ -201,15 +201,15 @@ async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Pa
     raw["lines"][0]["carrier"]["token_file"] = str(outside / "token")
     raw["lines"][0]["packs"].append("../etc/agency.yaml")
     line.layout.config.write_text(yaml.safe_dump(raw, sort_keys=False))
-    found = made.collect(line.layout, line.config)
+    backup = backup_file.collect(line.layout, line.config)
     for path in outside.iterdir():
         path.unlink()
     there = Layout((line.layout.data if within else tmp_path) / "again")
-    await restore(found, there)
+    await restore(backup, there)
     config = load(there.config)
-    told = config.line.carrier.model_dump()
-    assert told["token_file"].is_relative_to(there.data)
-    assert told["token_file"].read_text() == "secret-of-the-carrier"
+    carrier = config.line.carrier.model_dump()
+    assert carrier["token_file"].is_relative_to(there.data)
+    assert carrier["token_file"].read_text() == "secret-of-the-carrier"
     pack = Path(config.line.packs[-1])
     assert pack.is_relative_to(there.data)
     assert {path.read_text() for path in (there.data / "restored").iterdir()} == {
@@ -220,16 +220,16 @@ async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Pa
 
 async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> None:
     """A directory with a line, running or not, or with anything else in it, is left as it is."""
-    found = made.collect(line.layout, line.config)
+    backup = backup_file.collect(line.layout, line.config)
     before = {path: path.stat().st_mtime_ns for path in line.layout.data.rglob("*")}
     with pytest.raises(SetupError, match="not empty"):
-        await restore(found, line.layout)
+        await restore(backup, line.layout)
     assert {path: path.stat().st_mtime_ns for path in line.layout.data.rglob("*")} == before
     (tmp_path / "file").touch()
     with pytest.raises(SetupError):
-        await restore(found, Layout(tmp_path / "file"))
+        await restore(backup, Layout(tmp_path / "file"))
     (tmp_path / "empty").mkdir()
-    await restore(found, Layout(tmp_path / "empty"))
+    await restore(backup, Layout(tmp_path / "empty"))
     assert _names(tmp_path) == {"line", "file", "empty"}
 
 
@@ -237,24 +237,24 @@ async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> 
 async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path, harm: str) -> None:
     """Another passphrase, a damaged file, another file: a sentence, and no directory."""
     file = tmp_path / "b"
-    data = made.encrypt(made.collect(line.layout, line.config), PASSPHRASE)
+    data = backup_file.encrypt(backup_file.collect(line.layout, line.config), PASSPHRASE)
     flipped = data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
     file.write_bytes({"cut": data[:-1], "flipped": flipped, "other": b"PK" + data, "empty": b""}.get(harm, data))
     with pytest.raises(SetupError, match=r"cannot be opened|no backup"):
-        made.read_backup(file, b"another passphrase altogether" if harm == "passphrase" else PASSPHRASE)
+        backup_file.read_backup(file, b"another passphrase altogether" if harm == "passphrase" else PASSPHRASE)
 
 
 def test_a_backup_of_a_newer_version_says_which_program_reads_it() -> None:
     """Not that it is damaged: the file is well, and this program is too old."""
     with pytest.raises(SetupError, match="of a newer version of quietline: restore it with that one"):
-        made.decrypt(made.MAGIC.replace(b"1", b"2") + bytes(60), PASSPHRASE)
+        backup_file.decrypt(backup_file.MAGIC.replace(b"1", b"2") + bytes(60), PASSPHRASE)
 
 
 def test_a_passphrase_is_slow_to_guess(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each guess takes 64 MiB and a fifth of a second; the key is another with another salt, and the same with the same."""
-    monkeypatch.setattr(made, "SCRYPT", SCRYPT)
+    monkeypatch.setattr(backup_file, "SCRYPT", SCRYPT)
     assert (SCRYPT["n"], SCRYPT["r"]) == (2**16, 8)
-    one, again, other = (made._derive_key(b"a passphrase", salt * 16) for salt in (b"a", b"a", b"b"))
+    one, again, other = (backup_file._derive_key(b"a passphrase", salt * 16) for salt in (b"a", b"a", b"b"))
     assert one == again != other
     assert len(one) == 32
 
@@ -267,7 +267,7 @@ def test_a_passphrase_is_private_and_long(tmp_path: Path, words: str | None, mod
         path.write_text(words)
         path.chmod(mode)
     with pytest.raises(SetupError):
-        made.read_passphrase(path)
+        backup_file.read_passphrase(path)
 
 
 async def test_the_verbs(line: LineDirectory, tmp_path: Path) -> None:
@@ -305,19 +305,19 @@ async def test_a_timer_says_nothing_but_the_line(line: LineDirectory, tmp_path: 
     """`backup` in the configuration says where to and under which passphrase; the passphrase is in no backup."""
     bare = await _invoke(["backup", "--data", str(line.layout.data)])
     assert (bare.exit_code, "backup: is not there" in bare.stderr) == (2, True)
-    phrase, kept = tmp_path / "phrase", tmp_path / "kept"
+    phrase, directory = tmp_path / "phrase", tmp_path / "kept"
     phrase.write_bytes(PASSPHRASE)
     phrase.chmod(0o600)
-    kept.mkdir()
-    told = yaml.safe_load(line.layout.config.read_text())
-    told["backup"] = {"to": str(kept), "passphrase_file": str(phrase)}
-    line.layout.config.write_text(yaml.safe_dump(told))
-    ended = await _invoke(["backup", "--data", str(line.layout.data)])
-    assert ended.exit_code == 0, ended.output
-    (file,) = kept.iterdir()
-    found = made.read_backup(file, PASSPHRASE)
-    assert str(phrase) not in found.files
-    assert not [name for name, data in found.files.items() if PASSPHRASE in data]
+    directory.mkdir()
+    configuration = yaml.safe_load(line.layout.config.read_text())
+    configuration["backup"] = {"to": str(directory), "passphrase_file": str(phrase)}
+    line.layout.config.write_text(yaml.safe_dump(configuration))
+    result = await _invoke(["backup", "--data", str(line.layout.data)])
+    assert result.exit_code == 0, result.output
+    (file,) = directory.iterdir()
+    backup = backup_file.read_backup(file, PASSPHRASE)
+    assert str(phrase) not in backup.files
+    assert not [name for name, data in backup.files.items() if PASSPHRASE in data]
     phrase.unlink()
     load(line.layout.config)  # a bridge does not need it to start
 
@@ -328,12 +328,12 @@ async def test_a_restored_line_of_a_joined_homeserver_says_how_it_starts(line: L
     phrase.write_bytes(PASSPHRASE)
     phrase.chmod(0o600)
     for joined in (False, True):
-        told = yaml.safe_load(line.layout.config.read_text())
-        told["homeserver"]["joined"] = joined
-        line.layout.config.write_text(yaml.safe_dump(told))
+        configuration = yaml.safe_load(line.layout.config.read_text())
+        configuration["homeserver"]["joined"] = joined
+        line.layout.config.write_text(yaml.safe_dump(configuration))
         file, there = tmp_path / f"backup-{joined}", tmp_path / f"there-{joined}"
         common = ["--passphrase-file", str(phrase)]
         assert (await _invoke(["backup", "--data", str(line.layout.data), *common, "--to", str(file)])).exit_code == 0
-        ended = await _invoke(["restore", "--data", str(there), *common, str(file)])
-        assert ended.exit_code == 0, ended.output
-        assert (f"quietline bridge --data {there} --take-over" in ended.stdout) == joined
+        result = await _invoke(["restore", "--data", str(there), *common, str(file)])
+        assert result.exit_code == 0, result.output
+        assert (f"quietline bridge --data {there} --take-over" in result.stdout) == joined

@@ -18,10 +18,10 @@ CELL: Final[dict[str, str | int]] = {"month": "2026-01", "language": "en", "kind
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
     """Open a line's database; nothing runs."""
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    yield made
-    await made.close()
+    bridge_harness = BridgeHarness(tmp_path)
+    await bridge_harness.open()
+    yield bridge_harness
+    await bridge_harness.close()
 
 
 async def test_only_named_tables_are_written_and_read(harness: BridgeHarness) -> None:

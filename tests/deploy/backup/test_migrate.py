@@ -69,18 +69,18 @@ def config_of(line: LineDirectory) -> Config:
 
 def content(config: Config, engine: Engine) -> dict[str, list[str]]:
     """Return every row of both databases but the numbers of their schemas."""
-    found, server = dict[str, list[str]](), str(config.database_url)
+    tables, server = dict[str, list[str]](), str(config.database_url)
     for name in DATABASES:
         path, place = config.data_dir / name, PostgresPlace(server, name.removesuffix(".db"))
         with snapshot(path) if engine == "sqlite" else server_snapshot(place) as database:
-            found |= {
+            tables |= {
                 f"{name} {table}": sorted(
                     repr([int(v) if isinstance(v, bool) else v for v in dict(row).values()]) for row in rows
                 )
                 for table in database.tables()
                 if (rows := database.fetch(f"SELECT * FROM {table}"))  # noqa: S608 - names of tables
             }
-    return found
+    return tables
 
 
 def schemas(config: Config) -> set[str]:
@@ -191,15 +191,15 @@ async def test_killed_between_two_files_it_is_taken_up(
     """
     config = config_of(line)
     before, rows = content(config, "sqlite"), await asyncio.to_thread(count_rows, config)
-    unlink, gone = Path.unlink, list[str]()
+    unlink, deleted_names = Path.unlink, list[str]()
 
     def removed(path: Path, missing_ok: bool = False) -> None:
         assert path.exists() or missing_ok
         there = path.exists()
         unlink(path, missing_ok=missing_ok)
         if there and path.name.startswith(tuple(DATABASES)):
-            gone.append(path.name)
-            if len(gone) == step + 1:
+            deleted_names.append(path.name)
+            if len(deleted_names) == step + 1:
                 raise Broken
 
     with contextlib.ExitStack() as stack:
@@ -210,7 +210,7 @@ async def test_killed_between_two_files_it_is_taken_up(
             patch.setattr(Path, "unlink", removed)
             with pytest.raises(Broken):
                 await migrate(config, "postgresql")
-    assert gone == [f"{name}{suffix}" for name in DATABASES for suffix in ("-wal", "-shm", "")][: step + 1]
+    assert deleted_names == [f"{name}{suffix}" for name in DATABASES for suffix in ("-wal", "-shm", "")][: step + 1]
     alone = config.data_dir.parent / "alone"
     alone.mkdir()
     for name in files(config) - {"keys.db"}:
@@ -221,13 +221,13 @@ async def test_killed_between_two_files_it_is_taken_up(
                 for table in database.tables()
             }
         assert {key: n for key, n in counts.items() if n} == {
-            key: len(found) for key, found in before.items() if key.startswith(name)
+            key: len(reprs) for key, reprs in before.items() if key.startswith(name)
         }
-    told = await asyncio.to_thread(
+    result = await asyncio.to_thread(
         CliRunner().invoke, cli, ["migrate", "--to", "postgresql", "--config", str(line.layout.config)]
     )
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert told.stdout == f"The line is on postgresql, with {rows} rows; all that were moved were compared. Start it.\n"
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"The line is on postgresql, with {rows} rows; all that were moved were compared. Start it.\n"
     assert content(config, "postgresql") == before
     assert remains(config) == set()
 
@@ -244,12 +244,12 @@ async def test_a_log_that_another_reads_is_waited_for(line: LineDirectory, monke
     before = content(config, "sqlite")
     with snapshot(config.data_dir / "main.db") as database:
         database.tables()
-        kept = database_of(config.data_dir / "main.db", None)
-        await kept.open()
-        await kept.commit(
+        writer = database_of(config.data_dir / "main.db", None)
+        await writer.open()
+        await writer.commit(
             lambda transaction: transaction.execute("UPDATE matrix_room SET owner = 'o2' WHERE room_id = '!r:x'")
         )
-        await kept.close()
+        await writer.close()
         with pytest.raises(CannotMigrate, match="another program reads"):
             await migrate(config, "postgresql")
         assert files(config) == {"keys.db", "main.db", "voice.db"}
@@ -310,11 +310,11 @@ async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) 
     query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@x:x', 'D', TRUE, '')"
     await other.commit(lambda transaction: transaction.execute(query))
     await other.close()
-    told = await asyncio.to_thread(
+    result = await asyncio.to_thread(
         CliRunner().invoke, cli, ["migrate", "--to", "postgresql", "--config", str(line.layout.config)]
     )
-    assert told.exit_code == 1
-    assert "differ in matrix_identity" in told.stderr
+    assert result.exit_code == 1
+    assert "differ in matrix_identity" in result.stderr
     assert content(config, "sqlite") == before
 
 

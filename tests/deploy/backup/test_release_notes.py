@@ -45,18 +45,18 @@ TEXT = """# Changelog
 )
 def test_the_versions_between(since: str, own: str, versions: list[str]) -> None:
     """Behind the one that ran last, up to ours, by number and not by letter; what is of no version is left out."""
-    found = notes_since(since, TEXT, own=own)
-    assert [each.version for each in found] == versions
-    notes = [note for each in found for note in each.notes]
+    releases = notes_since(since, TEXT, own=own)
+    assert [each.version for each in releases] == versions
+    notes = [note for each in releases for note in each.notes]
     assert "Of no version." not in notes
     if "0.10.0" in versions:
         assert "Ten, in two lines." in notes
-        assert [note for each in found for note in each.irreversible] == ["a table goes."]
+        assert [note for each in releases for note in each.irreversible] == ["a table goes."]
 
 
 def test_our_own_notes_can_be_read() -> None:
     """The changelog beside this program has notes of its version."""
     text = read_changelog()
     assert text is not None, CHANGELOG
-    (found,) = notes_since("0.0.0", text, own=own_version())
-    assert (found.version, len(found.notes) > 20) == (own_version(), True)
+    (release,) = notes_since("0.0.0", text, own=own_version())
+    assert (release.version, len(release.notes) > 20) == (own_version(), True)

@@ -57,8 +57,8 @@ class PostgresLine:
         with self.line.layout.config.open("a", encoding="utf-8") as config:
             config.write(f"\ndatabase: {{url_file: {self.url_file}}}\n")
         await migrate(load(self.line.layout.config), "postgresql")
-        told = await self.invoke("backup", self.line.layout.data, "--to", str(self.backup))
-        assert told.exit_code == 0, told.output
+        result = await self.invoke("backup", self.line.layout.data, "--to", str(self.backup))
+        assert result.exit_code == 0, result.output
 
     async def invoke(self, verb: str, data: Path, *words: str) -> Result:
         """Run a verb about a directory."""
@@ -97,9 +97,9 @@ async def start(there: Path) -> None:
 @pytest.fixture
 async def lost(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[PostgresLine]:
     async with line_directory(tmp_path) as line:
-        made = PostgresLine(tmp_path, line, postgres_server)
-        await made.make()
-        yield made
+        postgres_line = PostgresLine(tmp_path, line, postgres_server)
+        await postgres_line.make()
+        yield postgres_line
 
 
 async def test_the_rows_go_into_the_empty_database_that_is_configured(lost: PostgresLine, tmp_path: Path) -> None:
@@ -110,10 +110,10 @@ async def test_the_rows_go_into_the_empty_database_that_is_configured(lost: Post
     checked = await lost.restore(there, "--check")
     assert checked.exit_code == 0, checked.output
     assert "holds no line: the rows go there" in checked.output
-    told = await lost.restore(there)
-    assert told.exit_code == 0, told.output
-    assert "rows are in the PostgreSQL database" in told.output
-    assert "own%20words" not in told.output + checked.output
+    result = await lost.restore(there)
+    assert result.exit_code == 0, result.output
+    assert "rows are in the PostgreSQL database" in result.output
+    assert "own%20words" not in result.output + checked.output
     assert databases(there) == set()
     rows = content(lost.url)
     assert (len(rows["suppression"]), rows["thread"], rows["desk"]) == (1, [], [])
@@ -125,11 +125,11 @@ async def test_the_rows_go_into_the_empty_database_that_is_configured(lost: Post
 async def test_a_database_of_another_line_is_not_written_to(lost: PostgresLine, tmp_path: Path) -> None:
     """PostgreSQL outlived the line: what it has stays as it is, the rows wait in a file, and `migrate` moves them later."""
     before, there = content(lost.url), tmp_path / "again"
-    told = await lost.restore(there)
-    assert told.exit_code == 0, told.output
+    result = await lost.restore(there)
+    assert result.exit_code == 0, result.output
     then = f"quietline migrate --to postgresql --data {there}"
-    assert "holds another line" in told.output
-    assert then in told.output
+    assert "holds another line" in result.output
+    assert then in result.output
     assert databases(there) == {"main.db"}
     checked = await lost.restore(tmp_path / "not_there", "--check")
     assert (checked.exit_code, "holds another line" in checked.output) == (0, True)
@@ -149,10 +149,10 @@ async def test_a_server_that_cannot_be_had_costs_no_restore(lost: PostgresLine, 
     """The line is restored into a file, and what to do is said, with the reason and without the password."""
     lost.server.execute(SUPERUSER, f"DROP DATABASE {lost.url.rpartition('/')[2]}")
     there = tmp_path / "again"
-    for told in (await lost.restore(there, "--check"), await lost.restore(there)):
-        assert told.exit_code == 0, told.output
-        assert "no database of that name" in told.output
-        assert "own%20words" not in told.output
+    for result in (await lost.restore(there, "--check"), await lost.restore(there)):
+        assert result.exit_code == 0, result.output
+        assert "no database of that name" in result.output
+        assert "own%20words" not in result.output
     assert databases(there) == {"main.db"}
     lost.use(there, "postgresql://quietline:own%20words@127.0.0.1:1/line")
     refused = await lost.invoke("migrate", there, "--to", "postgresql")
@@ -177,10 +177,10 @@ async def test_a_full_disk_costs_no_restore(
 
     with monkeypatch.context() as changed:
         changed.setattr(Pair, "copy", full)
-        told = await lost.restore(there)
-    assert told.exit_code == 0, told.output
-    assert "make room on" in told.output
-    assert f"quietline migrate --to postgresql --data {there}" in told.output
+        result = await lost.restore(there)
+    assert result.exit_code == 0, result.output
+    assert "make room on" in result.output
+    assert f"quietline migrate --to postgresql --data {there}" in result.output
     assert databases(there) == {"main.db"}
     moved = await lost.invoke("migrate", there, "--to", "postgresql")
     assert moved.exit_code == 0, moved.output

@@ -20,7 +20,7 @@ from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
-from deploy.backup import backup as made
+from deploy.backup import backup as backup_file
 from deploy.backup import restore_drill as module
 from deploy.backup.backup import Backup
 from deploy.backup.restore import restore
@@ -46,9 +46,9 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
         phrase = tmp_path / "phrase"
         phrase.write_bytes(PASSPHRASE)
         phrase.chmod(0o600)
-        told = yaml.safe_load(there.layout.config.read_text())
-        told["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(phrase)}
-        there.layout.config.write_text(yaml.safe_dump(told))
+        configuration = yaml.safe_load(there.layout.config.read_text())
+        configuration["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(phrase)}
+        there.layout.config.write_text(yaml.safe_dump(configuration))
         yield there
 
 
@@ -72,10 +72,10 @@ def tree(directory: Path) -> list[Path]:
     return sorted(directory.rglob("*"))
 
 
-def written(file: Path, found: Backup, phrase: bytes = PASSPHRASE) -> Path:
+def written(file: Path, backup: Backup, phrase: bytes = PASSPHRASE) -> Path:
     """Put a backup in the place of another."""
     file.unlink(missing_ok=True)
-    made.write_new_file(file, made.encrypt(found, phrase))
+    backup_file.write_new_file(file, backup_file.encrypt(backup, phrase))
     return file
 
 
@@ -88,7 +88,7 @@ async def test_a_drill_proves_a_backup_and_touches_nothing(
 ) -> None:
     """Every row is well, no socket is made, nothing of the line changes but the time that is noted, nothing is left."""
     file = await backed_up(line)
-    before = {name: told for name, told in files_below(line.layout.data).items() if "main.db" not in name}
+    before = {name: state for name, state in files_below(line.layout.data).items() if "main.db" not in name}
     noted = await line.harness.database.fetchval("SELECT COUNT(*) FROM line")
 
     def refused(*_words: object, **_named: object) -> None:
@@ -103,38 +103,38 @@ async def test_a_drill_proves_a_backup_and_touches_nothing(
     rows = {row.name: row.what for row in report.checks}
     assert rows["database"] == "is sound and has every row: 1 of suppression, 0 of tally"
     assert rows["stops"] == "1 entries, under the line's key; the line has 1 now"
-    assert {name: told for name, told in files_below(line.layout.data).items() if "main.db" not in name} == before
+    assert {name: state for name, state in files_below(line.layout.data).items() if "main.db" not in name} == before
     assert await line.harness.database.fetchval("SELECT COUNT(*) FROM line") == noted + 1
     assert float(await line_state.get(line.harness.database, line_state.DRILLED) or 0) > 0
     assert names(place) == []
     assert names(file.parent) == [file.name]
 
 
-def flipped(found: Backup, file: Path) -> None:
+def flipped(backup: Backup, file: Path) -> None:
     data = file.read_bytes()
     file.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
 
 
-def another_key(found: Backup, file: Path) -> None:
-    files = {name: (b"ab" * 32 if name.endswith("suppression.key") else data) for name, data in found.files.items()}
-    written(file, dataclasses.replace(found, files=files))
+def another_key(backup: Backup, file: Path) -> None:
+    files = {name: (b"ab" * 32 if name.endswith("suppression.key") else data) for name, data in backup.files.items()}
+    written(file, dataclasses.replace(backup, files=files))
 
 
-def no_secret(found: Backup, file: Path) -> None:
-    files = {name: data for name, data in found.files.items() if not name.endswith("suppression.key")}
-    written(file, dataclasses.replace(found, files=files))
+def no_secret(backup: Backup, file: Path) -> None:
+    files = {name: data for name, data in backup.files.items() if not name.endswith("suppression.key")}
+    written(file, dataclasses.replace(backup, files=files))
 
 
-def newer(found: Backup, file: Path) -> None:
-    written(file, dataclasses.replace(found, program="9.9.9", schema={**found.schema, "quietline_version": 99}))
+def newer(backup: Backup, file: Path) -> None:
+    written(file, dataclasses.replace(backup, program="9.9.9", schema={**backup.schema, "quietline_version": 99}))
 
 
-def no_pack(found: Backup, file: Path) -> None:
-    written(file, dataclasses.replace(found, config=found.config.replace("- base", "- ./nowhere.yaml")))
+def no_pack(backup: Backup, file: Path) -> None:
+    written(file, dataclasses.replace(backup, config=backup.config.replace("- base", "- ./nowhere.yaml")))
 
 
-def strange_column(found: Backup, file: Path) -> None:
-    written(file, dataclasses.replace(found, tables={**found.tables, "tally": [{"strange": 1}]}))
+def strange_column(backup: Backup, file: Path) -> None:
+    written(file, dataclasses.replace(backup, tables={**backup.tables, "tally": [{"strange": 1}]}))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def strange_column(found: Backup, file: Path) -> None:
 async def test_what_is_wrong_with_a_backup_is_found(line: LineDirectory, place: Path, harm: Any, row: str) -> None:
     """The row of its name is not well and says what to do; nothing is noted, nothing is left."""
     file = await backed_up(line)
-    harm(made.read_backup(file, PASSPHRASE), file)
+    harm(backup_file.read_backup(file, PASSPHRASE), file)
     await line.harness.database.commit(
         lambda transaction: line_state.put(transaction, line_state.KEY_CHECK + "suppression", check_of(line))
     )
@@ -191,9 +191,9 @@ async def test_the_newest_of_the_line(line: LineDirectory, tmp_path: Path) -> No
     with pytest.raises(SetupError, match="no backup of this line"):
         find_newest(line.config, PASSPHRASE)
     file = await backed_up(line)
-    found = made.read_backup(file, PASSPHRASE)
-    other = found.config.replace(f"slug: {line.config.line.slug}", "slug: another")
-    written(file.with_name("quietline-29991231T000000Z.backup"), dataclasses.replace(found, config=other))
+    backup = backup_file.read_backup(file, PASSPHRASE)
+    other = backup.config.replace(f"slug: {line.config.line.slug}", "slug: another")
+    written(file.with_name("quietline-29991231T000000Z.backup"), dataclasses.replace(backup, config=other))
     assert find_newest(line.config, PASSPHRASE) == file
 
 
@@ -202,10 +202,10 @@ async def test_the_verb(line: LineDirectory, tmp_path: Path) -> None:
     data = ["--data", str(line.layout.data)]
     assert (await invoke(["drill", *data])).exit_code == 2
     file = await backed_up(line)
-    ended = await invoke(["drill", *data, "--json"])
-    told = json.loads(ended.stdout)
-    assert (ended.exit_code, told["ok"], [row["name"] for row in told["checks"]]) == (0, True, ROWS)
-    flipped(made.read_backup(file, PASSPHRASE), file)
+    result = await invoke(["drill", *data, "--json"])
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["ok"], [row["name"] for row in report["checks"]]) == (0, True, ROWS)
+    flipped(backup_file.read_backup(file, PASSPHRASE), file)
     assert (await invoke(["drill", *data, str(file)])).exit_code == 1
     assert (await invoke(["drill", str(file)])).exit_code == 2
     assert (await invoke(["drill", *data, str(tmp_path / "nowhere")])).exit_code == 2
@@ -231,7 +231,7 @@ async def test_a_check_before_a_restore_writes_nothing(line: LineDirectory, tmp_
 async def test_a_check_says_what_a_restore_would_meet(line: LineDirectory, tmp_path: Path, harm: Any, row: str) -> None:
     """Damaged, of a newer version, with rows that fit nowhere, without a secret: the row of its name, and what to do."""
     file = await backed_up(line)
-    harm(made.read_backup(file, PASSPHRASE), file)
+    harm(backup_file.read_backup(file, PASSPHRASE), file)
     rows = await rows_of_check(line, file, tmp_path / "again")
     assert [(name, bool(each.do)) for name, each in rows.items() if not each.ok] == [(row, True)]
 
@@ -261,21 +261,21 @@ async def test_a_disk_that_is_full_at_any_step_of_a_restore_leaves_nothing(
     line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At whichever file or commit it is full: the reason, no directory and no half of one; afterwards it is restored."""
-    found = made.read_backup(await backed_up(line), PASSPHRASE)
+    backup = backup_file.read_backup(await backed_up(line), PASSPHRASE)
     there = Layout(tmp_path / "again")
     before = names(tmp_path)
     refused: list[str] = []
     for full_from in range(200):
-        left = [full_from]
+        countdown = [full_from]
 
-        def take(left: list[int] = left) -> bool:
-            left[0] -= 1
-            return left[0] < 0
+        def take(countdown: list[int] = countdown) -> bool:
+            countdown[0] -= 1
+            return countdown[0] < 0
 
         with monkeypatch.context() as changed:
             full_files(changed, take)
             try:
-                await restore(found, there)
+                await restore(backup, there)
             except SetupError as error:
                 refused.append(str(error))
             else:
@@ -284,7 +284,7 @@ async def test_a_disk_that_is_full_at_any_step_of_a_restore_leaves_nothing(
     assert names(tmp_path) == sorted([*before, "again"])
     assert all("full" in said or "No space left" in said for said in refused)
     assert not any("None" in said for said in refused)
-    assert len(refused) > len(found.files) + 20, "files, and commits of two rounds of tables"
+    assert len(refused) > len(backup.files) + 20, "files, and commits of two rounds of tables"
 
 
 def full_files(changed: pytest.MonkeyPatch, is_full: Any) -> None:
@@ -307,15 +307,15 @@ def full_files(changed: pytest.MonkeyPatch, is_full: Any) -> None:
 
 async def test_rows_of_an_older_schema_are_brought_to_todays(line: LineDirectory, tmp_path: Path) -> None:
     """A backup of each earlier number of our tables is restored, and its database stands at today's."""
-    found = made.collect(line.layout, line.config)
-    latest = {each.version_table: each.latest for each in made.DATABASE_TABLES}
-    assert found.schema == latest
-    for each in made.DATABASE_TABLES:
+    backup = backup_file.collect(line.layout, line.config)
+    latest = {each.version_table: each.latest for each in backup_file.DATABASE_TABLES}
+    assert backup.schema == latest
+    for each in backup_file.DATABASE_TABLES:
         for number in range(each.base_version + 1, each.latest + 1):
             there = Layout(tmp_path / f"{each.version_table}-{number}")
-            await restore(dataclasses.replace(found, schema={**latest, each.version_table: number}), there)
+            await restore(dataclasses.replace(backup, schema={**latest, each.version_table: number}), there)
             with snapshot(there.bridge / "main.db") as db:
-                assert {one.version_table: one.peek_version(db) for one in made.DATABASE_TABLES} == latest
+                assert {one.version_table: one.peek_version(db) for one in backup_file.DATABASE_TABLES} == latest
                 assert db.fetchval("SELECT COUNT(*) FROM suppression") == 1
 
 

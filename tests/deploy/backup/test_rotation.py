@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.runtime.keep_plan import KeepPlan
-from deploy.backup import backup as made
+from deploy.backup import backup as backup_file
 from deploy.backup.backup import Backup
 from deploy.backup.rotation import backup_into, backups_of
 from deploy.cli.main import cli
@@ -42,46 +42,48 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def name(number: int) -> str:
-    return made.new_file_name(1_700_000_000 + number)
+    return backup_file.new_file_name(1_700_000_000 + number)
 
 
 def encrypted(slug: str, phrase: bytes = PASSPHRASE) -> bytes:
-    told = {"homeserver": {"server_name": "quietline.localhost"}, "lines": [{"slug": slug}]}
-    config = yaml.safe_dump(told)
-    found = Backup(made=0, root="/r", config=config, files={}, packs={}, roster=[], tables={}, unfinished=0)
-    return made.encrypt(found, phrase)
+    keys = {"homeserver": {"server_name": "quietline.localhost"}, "lines": [{"slug": slug}]}
+    config = yaml.safe_dump(keys)
+    backup = Backup(made=0, root="/r", config=config, files={}, packs={}, roster=[], tables={}, unfinished=0)
+    return backup_file.encrypt(backup, phrase)
 
 
 async def test_the_newest_of_the_line_stay(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
     """Five backups with `keep` 3: the three newest are there, and each opens."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
+    folder = tmp_path / "kept"
+    folder.mkdir()
     for _ in range(4):
         clock[0] += 60
-        await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=3))
+        await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=3))
     clock[0] += 60
-    last = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=3))
-    assert sorted(path.name for path in kept.iterdir()) == [made.new_file_name(clock[0] - 60 * n) for n in (2, 1, 0)]
-    assert last.removed == (kept / made.new_file_name(clock[0] - 180),)
-    assert [made.read_backup(path, PASSPHRASE).line for path in kept.iterdir()] == [last.backup.line] * 3
+    last = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=3))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        backup_file.new_file_name(clock[0] - 60 * n) for n in (2, 1, 0)
+    ]
+    assert last.removed == (folder / backup_file.new_file_name(clock[0] - 180),)
+    assert [backup_file.read_backup(path, PASSPHRASE).line for path in folder.iterdir()] == [last.backup.line] * 3
 
 
 async def test_what_is_not_this_lines_stays(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
     """Another line's, another passphrase's, a damaged one, a link, other names: all stay, whatever `keep` says."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
+    folder = tmp_path / "kept"
+    folder.mkdir()
     slug = line.config.line.slug
-    (kept / name(1)).write_bytes(encrypted("another"))
-    (kept / name(2)).write_bytes(encrypted(slug, OTHER))
-    (kept / name(3)).write_bytes(encrypted(slug)[:-1])
-    (kept / name(4)).symlink_to(kept / name(1))
-    (kept / "quietline.backup").write_bytes(encrypted(slug))
-    (kept / f"{name(5)}.copy").write_bytes(encrypted(slug))
-    (kept / name(6)).mkdir()
-    stay = {path.name for path in kept.iterdir()}
-    (kept / name(7)).write_bytes(encrypted(slug))
-    done = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert {path.name for path in kept.iterdir()} == stay | {done.file.name}
+    (folder / name(1)).write_bytes(encrypted("another"))
+    (folder / name(2)).write_bytes(encrypted(slug, OTHER))
+    (folder / name(3)).write_bytes(encrypted(slug)[:-1])
+    (folder / name(4)).symlink_to(folder / name(1))
+    (folder / "quietline.backup").write_bytes(encrypted(slug))
+    (folder / f"{name(5)}.copy").write_bytes(encrypted(slug))
+    (folder / name(6)).mkdir()
+    stay = {path.name for path in folder.iterdir()}
+    (folder / name(7)).write_bytes(encrypted(slug))
+    done = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
+    assert {path.name for path in folder.iterdir()} == stay | {done.file.name}
     assert {path.name for path in done.foreign} == {name(1), name(2), name(3)}
 
 
@@ -89,12 +91,12 @@ async def test_a_clock_that_was_set_back_does_not_cost_the_new_file(
     line: LineDirectory, tmp_path: Path, clock: list[float]
 ) -> None:
     """The new file stays although its name is the oldest."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    first = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    first = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
     clock[0] -= 86_400
-    second = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert set(kept.iterdir()) == {second.file}
+    second = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
+    assert set(folder.iterdir()) == {second.file}
     assert second.removed == (first.file,)
 
 
@@ -102,25 +104,25 @@ async def test_nothing_is_deleted_for_a_file_that_cannot_be_read_back(
     line: LineDirectory, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that returns something else than what was written: said, and the older file is there."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))).file
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    old = (await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))).file
     clock[0] += 60
     another = encrypted("other")
     with monkeypatch.context() as changed:
-        changed.setattr(made, "encrypt", lambda _found, _phrase: another)
+        changed.setattr(backup_file, "encrypt", lambda _backup, _phrase: another)
         with pytest.raises(SetupError, match="is the disk well"):
-            await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert old in set(kept.iterdir())
+            await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
+    assert old in set(folder.iterdir())
 
 
 async def test_a_full_disk_costs_no_older_file(
     line: LineDirectory, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason with the file's name, no half file, and the older one stays."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))).file
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    old = (await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))).file
     clock[0] += 60
 
     def full(_descriptor: int) -> None:
@@ -129,37 +131,37 @@ async def test_a_full_disk_costs_no_older_file(
     with monkeypatch.context() as changed:
         changed.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left") as raised:
-            await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert str(raised.value.filename).startswith(str(kept))
-    assert set(kept.iterdir()) == {old}
+            await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
+    assert str(raised.value.filename).startswith(str(folder))
+    assert set(folder.iterdir()) == {old}
 
 
 async def test_what_a_killed_run_left_goes_later(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
     """A half file of long ago goes; one that another run may be writing stays."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    old, new = (kept / f".{name(n)}.abcd0123.half" for n in (1, 2))
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    old, new = (folder / f".{name(n)}.abcd0123.half" for n in (1, 2))
     for path, age in ((old, 7200), (new, 60)):
         path.write_bytes(b"half")
         os.utime(path, (clock[0] - age, clock[0] - age))
-    done = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert set(kept.iterdir()) == {done.file, new}
+    done = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
+    assert set(folder.iterdir()) == {done.file, new}
 
 
 async def test_days_weeks_and_months_stay(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
     """With `3d,2w,2m`: the newest of each of the last that have one; a name that is no time stays."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
+    folder = tmp_path / "kept"
+    folder.mkdir()
     slug = line.config.line.slug
     # The new one is of Friday 2027-01-15, 08:00 (ISO week 2).
     times = ["20270115T070000", "20270114T080000", "20270112T080000", "20270112T070000", "20270108T080000"]
     times += ["20270104T080000", "20261231T080000", "20261205T080000", "20261130T080000", "20269999T080000"]
     for at in times:
-        (kept / f"quietline-{at}Z.backup").write_bytes(encrypted(slug))
-    done = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan.parse("3d,2w,2m"))
+        (folder / f"quietline-{at}Z.backup").write_bytes(encrypted(slug))
+    done = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan.parse("3d,2w,2m"))
     assert done.file.name == "quietline-20270115T080000Z.backup"
     stay = {"20270115T080000", "20270114T080000", "20270112T080000", "20270108T080000", "20261231T080000"}
-    assert {path.name[10:25] for path in kept.iterdir()} == stay | {"20269999T080000"}
+    assert {path.name[10:25] for path in folder.iterdir()} == stay | {"20269999T080000"}
 
 
 @settings(max_examples=40, deadline=None)
@@ -182,30 +184,30 @@ def test_whatever_lies_there_the_newest_stay(
 
 async def test_the_verb(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
     """`--to-dir` and `--keep`, or what the configuration says of both; `--to` with either is a usage error."""
-    phrase, kept = tmp_path / "phrase", tmp_path / "kept"
+    phrase, folder = tmp_path / "phrase", tmp_path / "kept"
     phrase.write_bytes(PASSPHRASE)
     phrase.chmod(0o600)
-    kept.mkdir()
+    folder.mkdir()
     common = ["backup", "--data", str(line.layout.data), "--passphrase-file", str(phrase)]
     for n in range(3):
         clock[0] += 60
-        ended = await invoke([*common, "--to-dir", str(kept), "--keep", "2"])
-        assert ended.exit_code == 0, ended.output
-        assert ("1 older files were deleted." in ended.stdout) == (n == 2)
-    told = yaml.safe_load(line.layout.config.read_text())
-    told["backup"] = {"to": str(kept), "passphrase_file": str(phrase), "keep": 1}
-    line.layout.config.write_text(yaml.safe_dump(told))
+        result = await invoke([*common, "--to-dir", str(folder), "--keep", "2"])
+        assert result.exit_code == 0, result.output
+        assert ("1 older files were deleted." in result.stdout) == (n == 2)
+    configuration = yaml.safe_load(line.layout.config.read_text())
+    configuration["backup"] = {"to": str(folder), "passphrase_file": str(phrase), "keep": 1}
+    line.layout.config.write_text(yaml.safe_dump(configuration))
     clock[0] += 60
-    ended = await invoke(["backup", "--data", str(line.layout.data)])
-    assert (ended.exit_code, len(list(kept.iterdir()))) == (0, 1), ended.output
-    for words in (["--to-dir", str(kept)], ["--keep", "1"]):
+    result = await invoke(["backup", "--data", str(line.layout.data)])
+    assert (result.exit_code, len(list(folder.iterdir()))) == (0, 1), result.output
+    for words in (["--to-dir", str(folder)], ["--keep", "1"]):
         assert (await invoke([*common, "--to", str(tmp_path / "x"), *words])).exit_code == 2
-    told["backup"]["keep"] = "7d,4w,12m"
-    line.layout.config.write_text(yaml.safe_dump(told))
+    configuration["backup"]["keep"] = "7d,4w,12m"
+    line.layout.config.write_text(yaml.safe_dump(configuration))
     clock[0] += 60
-    ended = await invoke(["backup", "--data", str(line.layout.data)])
-    assert (ended.exit_code, len(list(kept.iterdir()))) == (0, 1), ended.output  # of one day the newest
-    wrong = await invoke([*common, "--to-dir", str(kept), "--keep", "7x"])
+    result = await invoke(["backup", "--data", str(line.layout.data)])
+    assert (result.exit_code, len(list(folder.iterdir()))) == (0, 1), result.output  # of one day the newest
+    wrong = await invoke([*common, "--to-dir", str(folder), "--keep", "7x"])
     assert (wrong.exit_code, "7d,4w,12m" in wrong.stderr) == (2, True)
     missing = await invoke([*common, "--to-dir", str(tmp_path / "nowhere"), "--keep", "1"])
     assert (missing.exit_code, "nowhere" in missing.stderr) == (2, True)

@@ -22,7 +22,7 @@ from bridge.config.sections import Config
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
-from deploy.backup import backup as made
+from deploy.backup import backup as backup_file
 from deploy.backup.release_notes import last_version
 from deploy.backup.upgrade import FILES, check_upgrade, read_versions, require_current, upgrade
 from deploy.cli.main import cli
@@ -67,18 +67,18 @@ async def layout(tmp_path: Path) -> Layout:
     """Have a stopped line whose database stands three steps before this program's."""
     async with line_directory(tmp_path) as line:
         await line.desk()
-        found = line.layout
-        told = yaml.safe_load(found.config.read_text())
+        line_layout = line.layout
+        configuration = yaml.safe_load(line_layout.config.read_text())
         (tmp_path / "kept").mkdir()
         (tmp_path / "phrase").write_bytes(PASSPHRASE)
         (tmp_path / "phrase").chmod(0o600)
-        told["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(tmp_path / "phrase")}
-        found.config.write_text(yaml.safe_dump(told))
+        configuration["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(tmp_path / "phrase")}
+        line_layout.config.write_text(yaml.safe_dump(configuration))
         config = line.config
     with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
         for statement in (*UNDO, OLD):
             db.execute(statement)
-    return found
+    return line_layout
 
 
 def config_of(layout: Layout) -> Config:
@@ -97,7 +97,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
     assert (steps, older(layout)) == (3, [])
     assert file is not None
-    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 8
+    assert backup_file.read_backup(file, PASSPHRASE).schema["quietline_version"] == 8
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
 
 
@@ -126,11 +126,11 @@ async def test_a_disk_that_is_full_at_any_step_loses_nothing(layout: Layout, tmp
                     (config.data_dir / f"{name}{beside}").unlink(missing_ok=True)
                 shutil.copyfile(oldest / name, config.data_dir / name)
             (config.data_dir / "version").unlink(missing_ok=True)
-            kept = tmp_path / f"{cut.__name__}-{refused}"
-            kept.mkdir()
+            folder = tmp_path / f"{cut.__name__}-{refused}"
+            folder.mkdir()
             with pytest.MonkeyPatch.context() as patch:
                 cut(refused, patch)
-                said = await refusal(upgrade(layout, config, backup=(kept, PASSPHRASE)))
+                said = await refusal(upgrade(layout, config, backup=(folder, PASSPHRASE)))
             done = not said
             assert done or reason in said
             refused += not done
@@ -168,9 +168,9 @@ async def test_what_stops_a_step_is_named(
 
     with monkeypatch.context() as changed:
         changed.setattr(SqliteDatabase, "open", fail)
-        told = await refusal(upgrade(layout, config_of(layout), backup=None))
-    assert said in told
-    assert "run the same command again" in told
+        message = await refusal(upgrade(layout, config_of(layout), backup=None))
+    assert said in message
+    assert "run the same command again" in message
 
 
 async def test_too_little_room_ends_it_before_it_begins(
@@ -259,8 +259,8 @@ async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
     """`--check` says and changes nothing; then the steps, after a backup where the configuration says."""
     data = ["upgrade", "--data", str(layout.data)]
     looked = await invoke([*data, "--check", "--json"])
-    told = json.loads(looked.stdout)
-    assert (looked.exit_code, told["ok"], told["checks"][0]["what"]) == (0, True, "3 steps are to be taken")
+    report = json.loads(looked.stdout)
+    assert (looked.exit_code, report["ok"], report["checks"][0]["what"]) == (0, True, "3 steps are to be taken")
     assert older(layout) == ["quietline_version"]
     done = await invoke(data)
     said = ["3 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]

@@ -42,9 +42,9 @@ def ask(*words: str) -> Result:
 
 def test_each_line_that_has_the_section_gets_one(two: Path) -> None:
     """The account of each is printed beside its name, as by itself."""
-    told = ask("--fleet", str(two), "--show-account")
-    assert (told.exit_code, told.stderr) == (0, "")
-    for name, row in zip(("north", "south"), told.stdout.splitlines(), strict=True):
+    result = ask("--fleet", str(two), "--show-account")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for name, row in zip(("north", "south"), result.stdout.splitlines(), strict=True):
         alone = ask("--data", str(two.parent / name), "--show-account")
         assert row == f"{name} {alone.stdout.strip()}"
         assert f"@canary-{name}:" in row
@@ -60,9 +60,9 @@ def test_each_line_that_has_the_section_gets_one(two: Path) -> None:
 def test_which_lines_have_none_is_said(two: Path, broken: dict[str, object], why: str) -> None:
     """The others run all the same; where none is left it is 2."""
     change(two.parent / "south", **broken)
-    told = ask("--fleet", str(two), "--show-account")
-    assert (told.exit_code, told.stderr) == (0, f"quietline: {why}\n")
-    assert [row.split()[0] for row in told.stdout.splitlines()] == ["north"]
+    result = ask("--fleet", str(two), "--show-account")
+    assert (result.exit_code, result.stderr) == (0, f"quietline: {why}\n")
+    assert [row.split()[0] for row in result.stdout.splitlines()] == ["north"]
     change(two.parent / "north", canary=None)
     assert ask("--fleet", str(two)).exit_code == 2
 
@@ -72,37 +72,37 @@ def test_what_up_runs_gets_no_second_one(two: Path) -> None:
     config = yaml.safe_load((two.parent / "south" / "config.yaml").read_text())
     config["homeserver"]["joined"] = False
     (two.parent / "south" / "config.yaml").write_text(yaml.safe_dump(config))
-    found, without = canaries_of(read_fleet(two))
-    assert ([each.name for each in found], without) == (["north"], {"south": "has its canary from `quietline up`"})
+    canaries, without = canaries_of(read_fleet(two))
+    assert ([each.name for each in canaries], without) == (["north"], {"south": "has its canary from `quietline up`"})
 
 
 async def test_one_that_breaks_begins_again_and_the_others_go_on(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has a state file of its own, which goes with SIGTERM: doctor takes no word of a canary that is not there."""
-    begun: list[str] = []
+    starts: list[str] = []
     again = asyncio.Event()
 
     async def run(self: runner.Runner) -> None:
         name = self._config.line.slug
-        begun.append(name)
+        starts.append(name)
         self._state.parent.mkdir(exist_ok=True)
         self._state.write_text("{}")
-        if begun.count("north") == 1 and name == "north":
+        if starts.count("north") == 1 and name == "north":
             raise RuntimeError
-        if begun.count("north") == 2:
+        if starts.count("north") == 2:
             again.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(runner.Runner, "run", run)
     monkeypatch.setattr(fleet_runner, "RETRY_SECONDS", 0.05)
-    found, _ = canaries_of(read_fleet(two))
-    running = asyncio.create_task(fleet_runner.run(found))
+    canaries, _ = canaries_of(read_fleet(two))
+    running = asyncio.create_task(fleet_runner.run(canaries))
     async with asyncio.timeout(20):
         await again.wait()
-        assert [each.state.name for each in found if each.state.exists()] == ["canary.json"] * 2
+        assert [each.state.name for each in canaries if each.state.exists()] == ["canary.json"] * 2
         os.kill(os.getpid(), signal.SIGTERM)
         await running
-    assert sorted(begun) == ["north", "north", "south"]
-    assert not any(each.state.exists() for each in found)
+    assert sorted(starts) == ["north", "north", "south"]
+    assert not any(each.state.exists() for each in canaries)
 
 
 def test_a_bridge_is_of_one_line(two: Path) -> None:

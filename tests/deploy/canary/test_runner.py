@@ -26,7 +26,7 @@ WELL = Trip(step=None, seconds=1.2)
 DEAD = Trip(step=CanaryStep.ROOM, seconds=60.0)
 
 
-class Told:
+class Rig:
     """A runner, what the line heard, and how often the person on call was called."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,57 +65,57 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
-    return Told(tmp_path, monkeypatch)
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    return Rig(tmp_path, monkeypatch)
 
 
-async def test_the_line_hears_of_each_trip(told: Told) -> None:
+async def test_the_line_hears_of_each_trip(rig: Rig) -> None:
     """Each trip is reported; where the line takes that, nobody is called from here, for it calls them."""
-    await told.tell(WELL, DEAD, WELL)
-    assert told.reports == [None, CanaryStep.ROOM, None]
-    assert told.calls == 0
+    await rig.tell(WELL, DEAD, WELL)
+    assert rig.reports == [None, CanaryStep.ROOM, None]
+    assert rig.calls == 0
 
 
-async def test_the_file_says_how_the_last_trip_went(told: Told) -> None:
+async def test_the_file_says_how_the_last_trip_went(rig: Rig) -> None:
     """`run/canary.json`, of its owner alone."""
-    await told.tell(WELL)
-    said = json.loads(told.state.read_text())
+    await rig.tell(WELL)
+    said = json.loads(rig.state.read_text())
     assert (said["ok"], said["step"], said["seconds"]) == (True, "", 1.2)
-    assert stat.S_IMODE(told.state.stat().st_mode) == 0o600
-    await told.tell(DEAD)
-    said = json.loads(told.state.read_text())
+    assert stat.S_IMODE(rig.state.stat().st_mode) == 0o600
+    await rig.tell(DEAD)
+    said = json.loads(rig.state.read_text())
     assert (said["ok"], said["step"]) == (False, "room")
     assert said.keys() == {"ok", "step", "seconds", "at"}
 
 
-async def test_a_line_that_hears_nothing_is_called_for_once(told: Told) -> None:
+async def test_a_line_that_hears_nothing_is_called_for_once(rig: Rig) -> None:
     """Where the line takes no report the person on call is called from here, once until it takes one again."""
-    await told.tell(WELL)
-    told.line_answers = False
-    await told.tell(DEAD, DEAD, DEAD)
-    assert told.calls == 1
-    told.line_answers = True
-    await told.tell(WELL)
-    told.line_answers = False
-    await told.tell(DEAD)
-    assert told.calls == 2
+    await rig.tell(WELL)
+    rig.line_answers = False
+    await rig.tell(DEAD, DEAD, DEAD)
+    assert rig.calls == 1
+    rig.line_answers = True
+    await rig.tell(WELL)
+    rig.line_answers = False
+    await rig.tell(DEAD)
+    assert rig.calls == 2
 
 
-async def test_a_call_that_nobody_took_is_made_again(told: Told) -> None:
+async def test_a_call_that_nobody_took_is_made_again(rig: Rig) -> None:
     """A call that fails is tried with the next trip."""
-    told.line_answers = told.somebody_answers = False
-    told.now = AT_START
-    await told.tell(DEAD, DEAD)
-    assert told.calls == 2
+    rig.line_answers = rig.somebody_answers = False
+    rig.now = AT_START
+    await rig.tell(DEAD, DEAD)
+    assert rig.calls == 2
 
 
-async def test_a_line_that_is_being_started_is_no_news(told: Told) -> None:
+async def test_a_line_that_is_being_started_is_no_news(rig: Rig) -> None:
     """Before any trip was well, failures of the first minutes are told nobody; later ones are."""
-    await told.tell(DEAD)
-    assert (told.reports, told.calls, told.state.exists()) == ([], 0, False)
-    told.now = AT_START
-    await told.tell(DEAD)
-    assert told.reports == [CanaryStep.ROOM]
+    await rig.tell(DEAD)
+    assert (rig.reports, rig.calls, rig.state.exists()) == ([], 0, False)
+    rig.now = AT_START
+    await rig.tell(DEAD)
+    assert rig.reports == [CanaryStep.ROOM]
 
 
 def test_a_trip_that_does_not_end_is_told_within_two_minutes() -> None:
@@ -124,10 +124,10 @@ def test_a_trip_that_does_not_end_is_told_within_two_minutes() -> None:
     assert float(str(most)) + float(TIMEOUT.total or math.inf) <= 120
 
 
-async def test_after_a_trip_that_was_well_every_failure_is_told(told: Told) -> None:
+async def test_after_a_trip_that_was_well_every_failure_is_told(rig: Rig) -> None:
     """Once a trip was well, also a failure of the first minutes is told."""
-    await told.tell(WELL, DEAD)
-    assert told.reports == [None, CanaryStep.ROOM]
+    await rig.tell(WELL, DEAD)
+    assert rig.reports == [None, CanaryStep.ROOM]
 
 
 def test_the_bridge_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

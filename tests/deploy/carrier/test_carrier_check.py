@@ -99,8 +99,8 @@ def test_a_private_key_that_is_none(pem: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"private_key_file: ") as caught:
         load(path)
     assert not pem or pem not in str(caught.value)
-    ended = CliRunner().invoke(main.cli, ["carrier", "check", "--config", str(path)])
-    assert ended.exit_code == 2
+    result = CliRunner().invoke(main.cli, ["carrier", "check", "--config", str(path)])
+    assert result.exit_code == 2
 
 
 def test_one_sim_card_one_number(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
     if name == "rehearsal":
         for file in ("token", "key"):
             (tmp_path / file).write_text(SECRET, encoding="utf-8")
-        told = {"api_base": base, "token_file": tmp_path / "token", "signing_key_file": tmp_path / "key"}
-        settings = CARRIER_KINDS[name].settings.model_validate({"kind": name} | told)
+        keys = {"api_base": base, "token_file": tmp_path / "token", "signing_key_file": tmp_path / "key"}
+        settings = CARRIER_KINDS[name].settings.model_validate({"kind": name} | keys)
     else:
         settings = load(sample(tmp_path, name)).line.carrier
     base = "https://text.example.org/behind"
@@ -171,12 +171,12 @@ def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
 
 def test_a_wrong_configuration_exits_2(tmp_path: Path) -> None:
     """The command tells every problem of the configuration, and exits 2; with nobody there it exits 1."""
-    ended = CliRunner().invoke(main.cli, ["carrier", "check", "--config", str(tmp_path / "none.yaml")])
-    assert ended.exit_code == 2
+    result = CliRunner().invoke(main.cli, ["carrier", "check", "--config", str(tmp_path / "none.yaml")])
+    assert result.exit_code == 2
     path = sample(tmp_path, "twilio", base="http://127.0.0.1:9", api_base="http://127.0.0.1:9")
-    ended = CliRunner().invoke(main.cli, ["carrier", "check", "--json", "--config", str(path)])
-    assert ended.exit_code == 1
-    assert json.loads(ended.output)["ok"] is False
+    result = CliRunner().invoke(main.cli, ["carrier", "check", "--json", "--config", str(path)])
+    assert result.exit_code == 1
+    assert json.loads(result.output)["ok"] is False
 
 
 VENDOR, NEAR = "https://api.vendor.example.org", "http://10.0.0.5:13013"
@@ -272,10 +272,10 @@ def test_an_address_that_the_phone_cannot_call_is_refused(tmp_path: Path, api_ba
 
 def test_a_server_that_can_read_texts_is_told(tmp_path: Path) -> None:
     """A server between us and the phone without a passphrase is a warning; nothing is said where none is between."""
-    told = load(sample(tmp_path, "smsgate", api_base=SERVER)).line
-    hidden = check_encryption(told)
+    line_settings = load(sample(tmp_path, "smsgate", api_base=SERVER)).line
+    hidden = check_encryption(line_settings)
     assert [(row.ok, row.warning) for row in hidden] == [(True, False)]
-    bare = told.model_copy(update={"carrier": told.carrier.model_copy(update={"passphrase_file": None})})
+    bare = line_settings.model_copy(update={"carrier": line_settings.carrier.model_copy(update={"passphrase_file": None})})
     (row,) = check_encryption(bare)
     assert (row.ok, row.warning) == (True, True)
     assert "passphrase_file" in row.do

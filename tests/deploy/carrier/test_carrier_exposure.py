@@ -28,9 +28,9 @@ def test_exposure_for_a_person() -> None:
 def test_exposure_for_a_program() -> None:
     """As JSON it is an object by kind, with every field; a kind that does not exist is a usage error."""
     shown = CliRunner().invoke(main.cli, ["exposure", "--json", "twilio", "smsgate"])
-    told = json.loads(shown.output)
-    assert list(told) == ["twilio", "smsgate"]
-    assert set(told["twilio"]) == {field.name for field in fields(Exposure)}
+    exposures = json.loads(shown.output)
+    assert list(exposures) == ["twilio", "smsgate"]
+    assert set(exposures["twilio"]) == {field.name for field in fields(Exposure)}
     assert CliRunner().invoke(main.cli, ["exposure", "pigeon"]).exit_code == 2
 
 

@@ -39,24 +39,24 @@ def test_a_length_of_time_is_exact(seconds: int, words: str) -> None:
 
 async def test_it_names_every_part(line: LineDirectory) -> None:
     """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
-    found = exposure_sheet.exposure_entries(line.config, PACK)
-    places = " ".join(kept.where for kept in found)
+    entries = exposure_sheet.exposure_entries(line.config, PACK)
+    places = " ".join(entry.where for entry in entries)
     parts = ("Homeserver", "main.db", "keys.db", "audit", "certificates", "Backups", "Logs", "Staff's devices", "phone")
     for part in (*parts, "dead letters", "keys of desk and offices", "on their way to devices"):
         assert part in places
-    assert all(kept.what and kept.how_long and kept.readable_by for kept in found)
-    (room,) = [kept for kept in found if "conversation's room" in kept.where]
+    assert all(entry.what and entry.how_long and entry.readable_by for entry in entries)
+    (room,) = [entry for entry in entries if "conversation's room" in entry.where]
     assert all(word in room.remains for word in ("vacuum", "PostgreSQL", "write-ahead log", "dumps"))
 
 
 async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: LineDirectory) -> None:
     """Push services hear of every event; an upload without a message stays; a room's id in what clients keep, too."""
-    found = {kept.where: kept for kept in exposure_sheet.exposure_entries(line.config, PACK)}
-    (push,) = [kept for where, kept in found.items() if "Push services" in where]
+    entries = {entry.where: entry for entry in exposure_sheet.exposure_entries(line.config, PACK)}
+    (push,) = [entry for where, entry in entries.items() if "Push services" in where]
     assert all(name in push.where for name in ("Apple", "Google"))
     assert all(word in push.what for word in ("ids of room and event", "when", "two words", "never what was said"))
-    assert "what no message points to" in found["Homeserver, uploads"].remains
-    assert all(word in found["Homeserver, accounts"].remains for word in ("bare id", "direct chats", "filters"))
+    assert "what no message points to" in entries["Homeserver, uploads"].remains
+    assert all(word in entries["Homeserver, accounts"].remains for word in ("bare id", "direct chats", "filters"))
 
 
 @pytest.mark.parametrize(
@@ -83,25 +83,25 @@ async def test_what_is_only_there_when_it_is_used(line: LineDirectory) -> None:
     assert "On call" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
     assert "administrator" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
     homeserver = line.config.homeserver.model_copy(update={"admin_token_file": Path("token")})
-    told = "\n".join(exposure_sheet.as_text(line.config.model_copy(update={"homeserver": homeserver}), PACK))
-    assert "an administrator's token" in told
+    sheet = "\n".join(exposure_sheet.as_text(line.config.model_copy(update={"homeserver": homeserver}), PACK))
+    assert "an administrator's token" in sheet
     on_call = line.config.line.model_copy(update={"on_call": OnCall()})
     config = line.config.model_copy(update={"lines": [on_call], "quiet_hours": (1, 2)})
-    told = "\n".join(exposure_sheet.as_text(config, PACK))
-    assert "On call" in told
-    assert "1:00 to 2:00" in told
+    sheet = "\n".join(exposure_sheet.as_text(config, PACK))
+    assert "On call" in sheet
+    assert "1:00 to 2:00" in sheet
 
 
 async def test_a_postgresql_keeps_what_was_deleted(line: LineDirectory) -> None:
     """Which metadata, where, for how long, and who can read it; nothing of it on SQLite."""
     assert "PostgreSQL of the bridge" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
     config = line.config.model_copy(update={"database": DatabaseSettings(url_file=Path("url"))})
-    [kept] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
-    assert all(word in kept.what for word in ("rooms, events, staff and devices", "times", "keyed hash", "ciphertext"))
-    assert all(word in kept.how_long for word in ("dead rows", "write-ahead log", "archive", "replicas", "base backups"))
-    assert "keys.index_key_file" in kept.readable_by
-    assert all(word in kept.what for word in ("whose key stays", "carriers' ids", "states of sessions", "two hours"))
-    assert "keys.db and the file of keys.vault_key_file" in kept.readable_by
+    [entry] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
+    assert all(word in entry.what for word in ("rooms, events, staff and devices", "times", "keyed hash", "ciphertext"))
+    assert all(word in entry.how_long for word in ("dead rows", "write-ahead log", "archive", "replicas", "base backups"))
+    assert "keys.index_key_file" in entry.readable_by
+    assert all(word in entry.what for word in ("whose key stays", "carriers' ids", "states of sessions", "two hours"))
+    assert "keys.db and the file of keys.vault_key_file" in entry.readable_by
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ async def test_a_postgresql_keeps_what_was_deleted(line: LineDirectory) -> None:
 async def test_for_how_long_copies_of_a_postgresql_are_kept(line: LineDirectory, days: int | None, says: str) -> None:
     """By what the configuration says, and where it says nothing, that."""
     config = line.config.model_copy(update={"database": DatabaseSettings(url_file=Path("url"), copies_kept_days=days)})
-    [kept] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
-    assert f"base backups and dumps: {says}" in kept.how_long
+    [entry] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
+    assert f"base backups and dumps: {says}" in entry.how_long
 
 
 async def test_the_verb_tells_line_and_carrier(line: LineDirectory) -> None:
     """`exposure --data` is both, for a person and for a program; kinds beside it are a usage error."""
-    told = CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data), "--json"])
-    found = json.loads(told.output)
-    assert told.exit_code == 0
-    assert found["carrier"]["keeps"]
-    assert len(found["line"]) == len(exposure_sheet.exposure_entries(line.config, PACK))
+    result = CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data), "--json"])
+    report = json.loads(result.output)
+    assert result.exit_code == 0
+    assert report["carrier"]["keeps"]
+    assert len(report["line"]) == len(exposure_sheet.exposure_entries(line.config, PACK))
     assert CliRunner().invoke(cli, ["exposure", "twilio", "--data", str(line.layout.data)]).exit_code == 2
     assert "What its carrier keeps" in CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data)]).output

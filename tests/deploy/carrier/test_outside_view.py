@@ -64,8 +64,8 @@ async def test_a_certificate_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
         known = ssl.create_default_context()
         known.load_verify_locations(file)
         monkeypatch.setattr(ssl, "create_default_context", lambda: known)
-        taken = await check_certificate(config)
-        assert (taken.ok, taken.asked) == (True, True)
+        row = await check_certificate(config)
+        assert (row.ok, row.asked) == (True, True)
     nobody = await check_certificate(public(tmp_path, f"https://localhost:{free_ports()}"))
     assert (nobody.ok, nobody.asked, bool(nobody.do)) == (True, False, True)
     assert (await check_certificate(public(tmp_path, "http://127.0.0.1:1"))).ok

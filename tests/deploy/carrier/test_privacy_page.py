@@ -102,8 +102,8 @@ def test_the_page_names_nobody_and_no_secret(line: tuple[Config, Pack, Path]) ->
     page = privacy_page(config, pack)
     for word in (config.line.number, "mira", "noor", config.homeserver.server_name, PASSWORD, PATH_SECRET, str(directory)):
         assert word not in page
-    ended = CliRunner().invoke(cli, ["privacy", "--data", str(directory)])
-    assert (ended.exit_code, ended.stdout) == (0, page)
+    result = CliRunner().invoke(cli, ["privacy", "--data", str(directory)])
+    assert (result.exit_code, result.stdout) == (0, page)
 
 
 def test_both_languages_say_the_same(line: tuple[Config, Pack, Path]) -> None:
@@ -120,8 +120,8 @@ def test_both_languages_say_the_same(line: tuple[Config, Pack, Path]) -> None:
     figures = [sorted(re.findall(r"\d+", text)) for text in (page, theirs)]
     assert figures[0] == figures[1]
     assert " days" not in theirs
-    ended = CliRunner().invoke(cli, ["privacy", "--data", str(directory), "--language", "es"])
-    assert (ended.exit_code, ended.stdout) == (0, theirs)
+    result = CliRunner().invoke(cli, ["privacy", "--data", str(directory), "--language", "es"])
+    assert (result.exit_code, result.stdout) == (0, theirs)
 
 
 def test_spanish_makes_nobody_a_woman_or_a_man() -> None:
@@ -132,12 +132,12 @@ def test_spanish_makes_nobody_a_woman_or_a_man() -> None:
 
 async def test_a_rehearsal_has_no_page(tmp_path: Path) -> None:
     """Nobody texts it but us."""
-    async with line_directory(tmp_path) as made:
+    async with line_directory(tmp_path) as rehearsal:
         with pytest.raises(RehearsalOnly):
-            privacy_page(made.config, load_pack(made.config.line.packs))
-        ended = CliRunner().invoke(cli, ["privacy", "--data", str(made.layout.data)])
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert "no public" in ended.stderr
+            privacy_page(rehearsal.config, load_pack(rehearsal.config.line.packs))
+        result = CliRunner().invoke(cli, ["privacy", "--data", str(rehearsal.layout.data)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no public" in result.stderr
 
 
 def test_who_may_see_a_number_alone_is_said(line: tuple[Config, Pack, Path]) -> None:

@@ -109,14 +109,14 @@ def test_from_a_configuration(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(raw), encoding="utf-8")
     own = {"name": "own", "texts": {"greeting": {"wordings": {"en": {"text": "Hello from us."}}}}}
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
-    ended = run("--config", path)
-    assert ended.exit_code == 0
+    result = run("--config", path)
+    assert result.exit_code == 0
     line = load_config(path).line
-    assert f"| Numbers | {', '.join(line.all_numbers)} |" in ended.output
-    assert "| Carrier | twilio |" in ended.output
-    assert "> Hello from us.\n" in ended.output
-    assert "Of this line: +18885550100." in ended.output
-    assert "s3cret" not in ended.output
+    assert f"| Numbers | {', '.join(line.all_numbers)} |" in result.output
+    assert "| Carrier | twilio |" in result.output
+    assert "> Hello from us.\n" in result.output
+    assert "Of this line: +18885550100." in result.output
+    assert "s3cret" not in result.output
 
 
 def test_a_directory_instead(tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_a_directory_instead(tmp_path: Path) -> None:
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     raw["lines"][0]["packs"] = ["base"]
     path.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    ended = run("--data", tmp_path)
-    assert ended.exit_code == 0
-    assert "| Carrier | kannel |" in ended.output
+    result = run("--data", tmp_path)
+    assert result.exit_code == 0
+    assert "| Carrier | kannel |" in result.output
     assert run("--data", tmp_path, "--config", path).exit_code == 2
 
 
@@ -135,9 +135,9 @@ def test_a_directory_instead(tmp_path: Path) -> None:
 def test_nothing_there_exits_2(option: str, tmp_path: Path) -> None:
     """A configuration that cannot be read is told and exits 2, and nothing is written."""
     out = tmp_path / "kit.md"
-    ended = run(option, tmp_path / "none", "--out", out)
-    assert ended.exit_code == 2
-    assert "cannot be read" in ended.output
+    result = run(option, tmp_path / "none", "--out", out)
+    assert result.exit_code == 2
+    assert "cannot be read" in result.output
     assert not out.exists()
 
 
@@ -160,6 +160,6 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path, monkeypatch: pytes
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        ended = run("--out", out)
-    assert (ended.exit_code, f"{out}: No space left on device; make room" in ended.output) == (2, True)
+        result = run("--out", out)
+    assert (result.exit_code, f"{out}: No space left on device; make room" in result.output) == (2, True)
     assert run("--out", out).exit_code == 0

@@ -57,8 +57,8 @@ def knowing(name: str, profile: Any = PROFILE, device: str = "0a0a0a0a0a0a0a0a",
         login, path = request.headers.get("Authorization", ""), request.path
         if path == "/cgi-bin/sendsms":
             right = (request.headers["X-Kannel-Username"], request.headers["X-Kannel-Password"]) == ("quietline", SECRET)
-            told = "Missing receiver(s) number(s), rejected" if right else "Authorization failed for sendsms"
-            return web.Response(status=400 if right else 403, text=told)
+            answer = "Missing receiver(s) number(s), rejected" if right else "Authorization failed for sendsms"
+            return web.Response(status=400 if right else 403, text=answer)
         if path == "/balance":
             right = dict(request.query) == {"username": "quietline", "password": SECRET}
             said: Any = {"balance": 1.5, "sms_count": "ND"} if right else "Authentication failure for username:quietline"
@@ -208,9 +208,9 @@ async def test_what_asks_jasmin_by_itself_leaves_no_password_there(tmp_path: Pat
     """`status` and `doctor` see that Jasmin answers, and that another program does not answer as it would."""
     async with running_jasmin() as fake:
         config = at(tmp_path, "jasmin", port, fake.base)
-        found, told = await check_login(config), await login_status(config)
-        assert (found.ok, told.ok, told.warning) == (True, True, False)
-        assert "`quietline carrier check`" in told.what
+        login, status = await check_login(config), await login_status(config)
+        assert (login.ok, status.ok, status.warning) == (True, True, False)
+        assert "`quietline carrier check`" in status.what
         assert fake.addresses == ["/ping"] * 2
     async with vendor(always(text="<h1>welcome to the hotel</h1>", content_type="text/html")) as base:
         assert not (await check_login(at(tmp_path, "jasmin", port, base))).ok
@@ -222,32 +222,32 @@ async def test_kannel_says_whether_it_takes_our_login(
 ) -> None:
     """It is asked to send to nobody. One that starts refuses everybody for a moment; one that goes on is no warning."""
     monkeypatch.setattr(vendor_probes, "KANNEL_STARTS", 0.01)
-    asked: list[tuple[str, bool, set[str]]] = []
+    requests: list[tuple[str, bool, set[str]]] = []
 
     def say(request: web.Request) -> web.Response:
         own = {header for header in request.headers if header.startswith("X-Kannel-")}
-        asked.append((f"{request.method} {request.path_qs}", request.content_length == 0, own))
-        return web.Response(status=403) if len(asked) <= refusals else knowing("kannel")(request)
+        requests.append((f"{request.method} {request.path_qs}", request.content_length == 0, own))
+        return web.Response(status=403) if len(requests) <= refusals else knowing("kannel")(request)
 
     async with vendor(say) as base:
         config = at(tmp_path, "kannel", port, base)
-        found = await check_login(config)
-        told = await login_status(config)
-    assert (found.ok, told.ok, told.warning) == (takes, takes, False)
-    assert ("refuses the login (403)" in told.what) is not takes
-    assert SECRET not in repr(found)
+        login = await check_login(config)
+        status = await login_status(config)
+    assert (login.ok, status.ok, status.warning) == (takes, takes, False)
+    assert ("refuses the login (403)" in status.what) is not takes
+    assert SECRET not in repr(login)
     once = ("POST /cgi-bin/sendsms", True, {"X-Kannel-Username", "X-Kannel-Password"})
-    assert asked == [once] * (4 if not takes else 2 + refusals), "nothing names a receiver, so nothing is sent"
+    assert requests == [once] * (4 if not takes else 2 + refusals), "nothing names a receiver, so nothing is sent"
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
 async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int) -> None:
     """It is told, as a warning in `status`: the line's own parts run."""
     config = at(tmp_path, name, port, f"http://127.0.0.1:{port}")
-    away, told = await check_login(config), await login_status(config)
-    assert (away.ok, told.ok, told.warning) == (False, True, True)
-    assert "cannot be reached" in told.what
-    assert told.do
+    away, status = await check_login(config), await login_status(config)
+    assert (away.ok, status.ok, status.warning) == (False, True, True)
+    assert "cannot be reached" in status.what
+    assert status.do
 
 
 @pytest.mark.parametrize("token", [SECRET, "another"])
@@ -311,8 +311,8 @@ async def test_another_public_address(tmp_path: Path, port: int) -> None:
 
 async def test_nobody_there(tmp_path: Path, port: int) -> None:
     """With neither vendor nor bridge there, each check says so and what to do."""
-    gone = f"http://127.0.0.1:{port}"
-    report = await check_carrier(named_demo(sample(tmp_path, "twilio", base=gone, api_base=gone)))
+    address = f"http://127.0.0.1:{port}"
+    report = await check_carrier(named_demo(sample(tmp_path, "twilio", base=address, api_base=address)))
     assert {item.name: item.ok for item in report.checks if item.name != "copies"} == {
         "login": False,
         "public address": True,

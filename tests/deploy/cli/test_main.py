@@ -56,7 +56,7 @@ def test_every_verb_has_help_from_its_docstring() -> None:
 def test_version_is_the_projects() -> None:
     """`version` tells what pyproject.toml says."""
     own = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-P", "-m", "deploy", "version"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -64,8 +64,8 @@ def test_version_is_the_projects() -> None:
         check=False,
         timeout=60,
     )
-    assert ended.returncode == 0
-    assert ended.stdout.startswith(f"quietline {own} (Python 3.")
+    assert process.returncode == 0
+    assert process.stdout.startswith(f"quietline {own} (Python 3.")
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_version_is_the_projects() -> None:
 )
 def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
     """Whatever cannot be meant exits 2 with a sentence, and makes nothing."""
-    ended = quietline(*arguments, cwd=tmp_path)
-    assert ended.exit_code == 2
-    assert ended.stderr
+    result = quietline(*arguments, cwd=tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -92,14 +92,14 @@ def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: 
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump({"name": "own", "languages": ["en"], "hours": hours, "texts": texts}))
     config = tmp_path / "config.yaml"
-    told = yaml.safe_load(config.read_text())
-    told["lines"][0]["packs"] = ["base", str(own)]
-    told["data_dir"] = str(tmp_path / "elsewhere")
-    config.write_text(yaml.safe_dump(told))
-    ended = quietline("bridge", "--config", str(config))
-    assert ended.exit_code == 2
-    named = {line.split()[1] for line in ended.stderr.splitlines() if "still holds an example" in line}
-    assert ended.stderr.splitlines()[-1].startswith(
+    configuration = yaml.safe_load(config.read_text())
+    configuration["lines"][0]["packs"] = ["base", str(own)]
+    configuration["data_dir"] = str(tmp_path / "elsewhere")
+    config.write_text(yaml.safe_dump(configuration))
+    result = quietline("bridge", "--config", str(config))
+    assert result.exit_code == 2
+    named = {line.split()[1] for line in result.stderr.splitlines() if "still holds an example" in line}
+    assert result.stderr.splitlines()[-1].startswith(
         f"packs: put them right in the agency's own pack, {own}; `quietline policy"
     )
     assert (tmp_path / "elsewhere" / "CACHEDIR.TAG").is_file(), "backup programs are told, also without `up`"
@@ -109,10 +109,10 @@ def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: 
 def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
     """A data directory that cannot be made is told with its path."""
     (tmp_path / "file").touch()
-    ended = quietline("up", "--data", "file/below", "--port-base", str(free_ports()), cwd=tmp_path)
-    assert ended.exit_code == 2
-    assert f"{tmp_path}/file" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    result = quietline("up", "--data", "file/below", "--port-base", str(free_ports()), cwd=tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path}/file" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("watch", [[], ["--watch"]])
@@ -122,13 +122,13 @@ def test_status_where_there_is_no_line(tmp_path: Path, where: list[str], watch: 
 
     Rule: design.md, "Contracts with the outside".
     """
-    ended = quietline("status", *where, *(watch or ["--json"]), cwd=tmp_path)
-    assert ended.exit_code == 2
-    assert "there is no line. Name its directory with --data, or make one: ./quietline up --data " in ended.stderr
+    result = quietline("status", *where, *(watch or ["--json"]), cwd=tmp_path)
+    assert result.exit_code == 2
+    assert "there is no line. Name its directory with --data, or make one: ./quietline up --data " in result.stderr
     if not watch:
-        told = json.loads(ended.stdout)
-        assert told["ok"] is False
-        assert [check.keys() for check in told["checks"]] == [{"name", "ok", "what", "do"}]
+        report = json.loads(result.stdout)
+        assert report["ok"] is False
+        assert [check.keys() for check in report["checks"]] == [{"name", "ok", "what", "do"}]
     assert not list(tmp_path.iterdir())
 
 
@@ -137,9 +137,9 @@ def test_status_beside_a_line_that_does_not_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "up.lock").touch()
     for _ in ("the first start", "stopped"):
-        ended = quietline("status", "--data", str(tmp_path), "--json")
-        assert ended.exit_code == 1
-        assert f"up --data {tmp_path}" in json.loads(ended.stdout)["checks"][0]["do"]
+        result = quietline("status", "--data", str(tmp_path), "--json")
+        assert result.exit_code == 1
+        assert f"up --data {tmp_path}" in json.loads(result.stdout)["checks"][0]["do"]
         make_real_line(tmp_path, free_ports(), carrier="http://127.0.0.1:1")
         (tmp_path / "run" / "up.lock").unlink(missing_ok=True)
 
@@ -150,12 +150,12 @@ def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:
     make_real_line(tmp_path, base, carrier=f"http://127.0.0.1:{base + 2}")
     with run_up(tmp_path, base):
         read_ready_file(tmp_path)
-        ended = quietline("status", "--data", str(tmp_path), "--json")
-        assert ended.exit_code == 1
-        told = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
-        assert {name: check["ok"] for name, check in told.items()} == {"homeserver": True, "bridge": True, "carrier": False}
-        assert told["carrier"]["what"] == "twilio: the carrier cannot be reached"
-        assert told["carrier"]["do"]
+        result = quietline("status", "--data", str(tmp_path), "--json")
+        assert result.exit_code == 1
+        rows = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+        assert {name: check["ok"] for name, check in rows.items()} == {"homeserver": True, "bridge": True, "carrier": False}
+        assert rows["carrier"]["what"] == "twilio: the carrier cannot be reached"
+        assert rows["carrier"]["do"]
 
 
 def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
@@ -166,15 +166,15 @@ def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / own, ignore_errors=True)
     config = tmp_path / "config.yaml"
     for _ in ("before the bridge has its desk", "after"):
-        ended = quietline("status", "--config", str(config), "--json")
-        assert ended.exit_code == 1
-        told = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
-        assert {name: check["what"] for name, check in told.items()} == {
+        result = quietline("status", "--config", str(config), "--json")
+        assert result.exit_code == 1
+        rows = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+        assert {name: check["what"] for name, check in rows.items()} == {
             "homeserver": f"does not answer as ready at http://127.0.0.1:{base}",
             "bridge": f"does not answer as ready at http://127.0.0.1:{base + 1}",
             "carrier": "twilio: the carrier cannot be reached",
         }
-        assert all(check["do"] and "by itself" not in check["do"] for check in told.values())
+        assert all(check["do"] and "by itself" not in check["do"] for check in rows.values())
         (tmp_path / "run").mkdir(exist_ok=True)
         (tmp_path / "run" / "bridge.json").write_text("{}")
 
@@ -183,11 +183,11 @@ def test_status_beside_a_line(tmp_path: Path) -> None:
     """Beside a running line all three are well (exit 0); beside a dead one none is, and it says what to do."""
     with run_up(tmp_path, free_ports()) as process:
         read_ready_file(tmp_path)
-        ended = quietline("status", "--data", str(tmp_path), "--json")
-        assert ended.exit_code == 0
-        told = json.loads(ended.stdout)
-        assert told["ok"] is True
-        assert {check["name"]: check["ok"] for check in told["checks"]} == {
+        result = quietline("status", "--data", str(tmp_path), "--json")
+        assert result.exit_code == 0
+        report = json.loads(result.stdout)
+        assert report["ok"] is True
+        assert {check["name"]: check["ok"] for check in report["checks"]} == {
             "homeserver": True,
             "bridge": True,
             "carrier": True,
@@ -195,10 +195,10 @@ def test_status_beside_a_line(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait(STEP_TIMEOUT)
         eventually(lambda: not any(check.ok for check in asyncio.run(check_status(Layout(tmp_path))).checks))
-        ended = quietline("status", "--data", str(tmp_path))
-        assert ended.exit_code == 1
-        assert ended.stdout.count("NOT ") == 3
-        assert "see " in ended.stdout
+        result = quietline("status", "--data", str(tmp_path))
+        assert result.exit_code == 1
+        assert result.stdout.count("NOT ") == 3
+        assert "see " in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -215,15 +215,15 @@ def test_test_runs_all_checks_and_pytest_last(
         return codes.get(command[3], 0)
 
     monkeypatch.setattr(main, "_run", run)
-    ended = CliRunner().invoke(main.cli, ["test", "tests/deploy", "-k", "x", "--help"])
-    assert ended.exit_code == expected
+    result = CliRunner().invoke(main.cli, ["test", "tests/deploy", "-k", "x", "--help"])
+    assert result.exit_code == expected
     assert ran == [
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("mypy",),
         ("pytest", "tests/deploy", "-k", "x", "--help"),
     ]
-    assert ended.stdout == ""
+    assert result.stdout == ""
 
 
 def test_the_whole_suite_has_the_types_within(monkeypatch: pytest.MonkeyPatch) -> None:

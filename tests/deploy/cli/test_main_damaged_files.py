@@ -96,9 +96,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a line as `init` leaves it, a fleet of it, and the files that verbs are given."""
     directory = tmp_path_factory.mktemp("damaged")
     on_call = {"webhook": "http://127.0.0.1:1/call"}
-    told = answers(on_call=on_call, reviewed={"by": "Counsel", "on": "2026-11-01"})
-    assert run_init(directory, told).exit_code == 0
-    answers_file(directory, {**told, "line": {"slug": "south", "number": "+15555550101"}}).rename(directory / "ANSWERS")
+    inputs = answers(on_call=on_call, reviewed={"by": "Counsel", "on": "2026-11-01"})
+    assert run_init(directory, inputs).exit_code == 0
+    answers_file(directory, {**inputs, "line": {"slug": "south", "number": "+15555550101"}}).rename(directory / "ANSWERS")
     (directory / "PASSPHRASE").touch(mode=0o600)
     (directory / "PASSPHRASE").write_text("a passphrase that is long enough\n")
     (directory / "BACKUP").write_bytes(b"no backup")
@@ -135,10 +135,10 @@ def test_a_damaged_configuration(place: Path, how: str) -> None:
     line, before = place / "line", tree(place)
     with damaged(line / "config.yaml", how):
         for verb in OF_A_LINE:
-            found = ended(place, verb, "--data", str(line))
+            result = ended(place, verb, "--data", str(line))
             expected = "BACKUP" if verb == "restore" else "nothing is ready" if verb == "status" else "config.yaml"
             if verb != "accept-facts":  # which looks at its word first
-                assert fault(found, expected, codes=(1,) if verb == "status" else (2,)) == "", verb
+                assert fault(result, expected, codes=(1,) if verb == "status" else (2,)) == "", verb
         assert fault(CliRunner().invoke(cli, ["check", "--config", str(line / "config.yaml")]), "config.yaml") == ""
     assert tree(place) == before
 
@@ -149,8 +149,8 @@ def test_a_damaged_fleet_file(place: Path, how: str) -> None:
     """Every verb about several lines names the file, `init --fleet` before it makes a line."""
     with damaged(place / "FLEET", how):
         for verb in OF_A_FLEET:
-            found = ended(place, verb, "--fleet", str(place / "FLEET"))
-            assert fault(found, "a directory" if how == "a directory" else "FLEET") == "", verb
+            result = ended(place, verb, "--fleet", str(place / "FLEET"))
+            assert fault(result, "a directory" if how == "a directory" else "FLEET") == "", verb
     assert not (place / "NEW").exists()
 
 

@@ -61,26 +61,26 @@ def test_every_verb_about_a_line_takes_both(name: str, tmp_path: Path) -> None:
     assert {"data", "config"} <= {parameter.name for parameter in VERBS[name].params}
     words = WORDS.get(name, [])
     both = ["--data", str(tmp_path / "a"), "--config", str(tmp_path / "b")]
-    ended = CliRunner().invoke(cli, [*name.split(), *words, *both])
-    assert (ended.exit_code, list(tmp_path.iterdir())) == (2, [])
-    assert "either --config or --data" in ended.stderr
+    result = CliRunner().invoke(cli, [*name.split(), *words, *both])
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "either --config or --data" in result.stderr
 
 
 def test_a_configuration_names_its_line(tmp_path: Path) -> None:
     """Beside its line as `up` makes it, or anywhere, with the line where `data_dir` is; a broken one stays one."""
-    made, elsewhere, broken = (tmp_path / name for name in ("config.yaml", "other.yaml", "broken.yaml"))
-    made.write_text(f"data_dir: {tmp_path / 'bridge'}\n")
+    config, elsewhere, broken = (tmp_path / name for name in ("config.yaml", "other.yaml", "broken.yaml"))
+    config.write_text(f"data_dir: {tmp_path / 'bridge'}\n")
     elsewhere.write_text("data_dir: /var/lib/quietline\n")
     broken.write_text("[\n")
     assert chosen_layout(None, None) is None
-    for file, data in ((made, tmp_path), (broken, tmp_path), (tmp_path / "none.yaml", tmp_path)):
+    for file, data in ((config, tmp_path), (broken, tmp_path), (tmp_path / "none.yaml", tmp_path)):
         assert chosen_layout(None, file) == Layout(data, config_file=file)
-    found = chosen_layout(None, elsewhere)
-    assert found is not None
-    assert (str(found.data), found.config) == ("/var/lib/quietline", elsewhere)
+    layout = chosen_layout(None, elsewhere)
+    assert layout is not None
+    assert (str(layout.data), layout.config) == ("/var/lib/quietline", elsewhere)
     named = chosen_layout(tmp_path, None)
     assert named is not None
-    assert named.config == made
+    assert named.config == config
 
 
 @pytest.mark.parametrize("options", [line_options, optional_line_options, line_or_fleet_options])

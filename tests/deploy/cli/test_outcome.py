@@ -40,9 +40,9 @@ def test_a_line_that_was_never_started(tmp_path: Path, words: list[str]) -> None
     on_call = {"webhook": "http://127.0.0.1:1/call"}
     assert run_init(tmp_path, answers(on_call=on_call, reviewed={"by": "Counsel", "on": "2026-11-01"})).exit_code == 0
     placed = [str(tmp_path / word) if word.isupper() else word for word in words]
-    ended = CliRunner().invoke(cli, [*placed, "--data", str(tmp_path / "line")])
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert "no database that can be opened: start it once" in ended.stderr
+    result = CliRunner().invoke(cli, [*placed, "--data", str(tmp_path / "line")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no database that can be opened: start it once" in result.stderr
     assert not (tmp_path / "line" / "bridge").exists()
     assert not (tmp_path / "FILE").exists()
 

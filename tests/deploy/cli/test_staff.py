@@ -18,7 +18,7 @@ from tests.free_ports import free_ports
 
 
 @pytest.mark.parametrize(
-    ("verb", "told"),
+    ("verb", "remedy"),
     [
         (("add", "dan", "--role", "advocate"), "invite it"),
         (("reset", "dan"), "password"),
@@ -26,14 +26,14 @@ from tests.free_ports import free_ports
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_on_a_homeserver_of_others_it_says_what_to_do(verb: tuple[str, ...], told: str, tmp_path: Path) -> None:
+def test_on_a_homeserver_of_others_it_says_what_to_do(verb: tuple[str, ...], remedy: str, tmp_path: Path) -> None:
     """Exit code 2, with the account's whole id, and no password is made."""
     file, config = tmp_path / "password", sample(tmp_path, "kannel")
     place = () if verb[0] == "remove" else ("--password-file", str(file))
-    ended = CliRunner().invoke(main.cli, ["staff", *verb, "--config", str(config), *place])
-    assert ended.exit_code == 2
-    assert "@dan:example.org" in ended.output
-    assert told in ended.output
+    result = CliRunner().invoke(main.cli, ["staff", *verb, "--config", str(config), *place])
+    assert result.exit_code == 2
+    assert "@dan:example.org" in result.output
+    assert remedy in result.output
     assert not file.exists()
 
 
@@ -41,9 +41,9 @@ async def test_who_is_on_the_staff_is_listed(tmp_path: Path) -> None:
     """Of the configuration and of the desk: role, whether there or invited, whether trusted."""
     async with line_directory(tmp_path) as line:
         await line.desk()
-        ended = CliRunner().invoke(main.cli, ["staff", "list", "--json", "--data", str(line.layout.data)])
-    assert ended.exit_code == 0
-    listed = [(each["name"], each["role"], each["desk"], each["trusted"]) for each in json.loads(ended.output)["staff"]]
+        result = CliRunner().invoke(main.cli, ["staff", "list", "--json", "--data", str(line.layout.data)])
+    assert result.exit_code == 0
+    listed = [(each["name"], each["role"], each["desk"], each["trusted"]) for each in json.loads(result.output)["staff"]]
     assert listed == [
         ("ada", "advocate", "joined", False),
         ("bea", "advocate", "none", False),
@@ -57,8 +57,8 @@ def test_a_line_that_does_not_run(tmp_path: Path) -> None:
     write_line_files(layout, Ports(free_ports()))
     before = layout.config.read_bytes()
     words = ["staff", "add", "dan", "--role", "advocate", "--data", str(layout.data), "--password-file", str(file)]
-    ended = CliRunner().invoke(main.cli, words)
-    assert (ended.exit_code, "start the line" in ended.output, file.exists()) == (2, True, False)
+    result = CliRunner().invoke(main.cli, words)
+    assert (result.exit_code, "start the line" in result.output, file.exists()) == (2, True, False)
     assert layout.config.read_bytes() == before
 
 
@@ -69,7 +69,7 @@ def test_a_line_that_never_ran_is_started_first(verb: tuple[str, ...], tmp_path:
     assert run_init(tmp_path, answers()).exit_code == 0
     before = layout.config.read_bytes()
     place = () if verb[0] == "remove" else ("--password-file", str(file))
-    ended = CliRunner().invoke(main.cli, ["staff", *verb, "--data", str(layout.data), *place])
-    assert (ended.exit_code, "never run; start it" in ended.output, "administrator" in ended.output) == (2, True, False)
+    result = CliRunner().invoke(main.cli, ["staff", *verb, "--data", str(layout.data), *place])
+    assert (result.exit_code, "never run; start it" in result.output, "administrator" in result.output) == (2, True, False)
     assert layout.config.read_bytes() == before
     assert not file.exists()

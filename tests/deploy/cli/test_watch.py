@@ -25,14 +25,14 @@ DOWN = CheckResult(name="bridge", ok=False, what="does not answer", do="Wait.")
 CARRIER = CheckResult(name="carrier", ok=True, what="takes our login")
 
 
-def looking(*seen: CheckResult) -> Callable[[], Awaitable[CheckReport]]:
+def looking(*results: CheckResult) -> Callable[[], Awaitable[CheckReport]]:
     """Say one after another how the bridge is, beside a carrier that is well; then Ctrl-C."""
-    left = list(seen)
+    remaining = list(results)
 
     async def look() -> CheckReport:
-        if not left:
+        if not remaining:
             raise KeyboardInterrupt
-        return CheckReport(checks=(left.pop(0), CARRIER))
+        return CheckReport(checks=(remaining.pop(0), CARRIER))
 
     return look
 
@@ -66,18 +66,18 @@ def test_on_a_terminal_one_screen_is_drawn_over_itself() -> None:
 
 async def test_a_carrier_is_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that stands open all day is not a login every two seconds."""
-    asked: list[int] = []
+    calls: list[int] = []
 
     async def ask() -> list[CheckResult]:
-        asked.append(1)
+        calls.append(1)
         return [CARRIER]
 
     again = cached_probe(ask)
     assert [await again() for _ in range(3)] == [[CARRIER]] * 3
-    assert len(asked) == 1
+    assert len(calls) == 1
     monkeypatch.setattr(watch_module, "ASK_INTERVAL", 0.0)
     await again()
-    assert len(asked) == 2
+    assert len(calls) == 2
 
 
 def test_it_ends_with_ctrl_c_on_a_real_terminal(tmp_path: Path) -> None:

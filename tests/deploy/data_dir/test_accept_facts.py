@@ -60,8 +60,8 @@ async def test_a_set_is_taken_as_it_stands(line: LineDirectory) -> None:
     """Behind at each start until the command; whole at the next. The other sets keep their marks."""
     for _ in range(2):
         assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
-    told = await accept(line, "suppression")
-    assert (told.exit_code, "the next start takes it as it stands" in told.stdout) == (0, True)
+    result = await accept(line, "suppression")
+    assert (result.exit_code, "the next start takes it as it stands" in result.stdout) == (0, True)
     for _ in range(2):
         assert set((await starts(line)).marks_found.values()) == {SetMatch.AS_WRITTEN}
 
@@ -116,8 +116,8 @@ async def test_aggregates_are_taken_as_they_stand(tmp_path: Path, what: str) -> 
         row = facts_row(line)
         assert (row.ok, "aggregates" in row.what, "accept-facts" in row.do) == (False, True, True)
         assert (await starts(line)).marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
-        told = await accept(line, "aggregates")
-        assert (told.exit_code, told.stdout) == (0, "aggregates: the next start takes it as it stands.\n")
+        result = await accept(line, "aggregates")
+        assert (result.exit_code, result.stdout) == (0, "aggregates: the next start takes it as it stands.\n")
         for number in range(2):
             assert await run_once(line, [f"after {number}"], pages=1) is SetMatch.AS_WRITTEN
             assert facts_row(line).ok
@@ -131,8 +131,8 @@ async def test_the_line_must_be_stopped(line: LineDirectory) -> None:
     """While a bridge holds the directory: exit code 2, and nothing is changed."""
     with (line.layout.bridge / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        told = await accept(line, "suppression")
-    assert (told.exit_code, "stop it first" in told.stderr) == (2, True)
+        result = await accept(line, "suppression")
+    assert (result.exit_code, "stop it first" in result.stderr) == (2, True)
     assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
 
 
@@ -140,10 +140,10 @@ async def test_the_line_must_be_stopped(line: LineDirectory) -> None:
 async def test_a_missing_file_of_keys_is_not_made(line: LineDirectory, facts: str) -> None:
     """As where its volume is not mounted: another one would be in the way of the right one. Nothing is changed."""
     keys = line.layout.bridge / "keys.db"
-    keys.rename(kept := line.layout.bridge / "kept")
-    told = await accept(line, facts)
-    assert (told.exit_code, f"{keys}: missing" in told.stderr, keys.exists()) == (2, True, False)
-    kept.rename(keys)
+    keys.rename(aside := line.layout.bridge / "kept")
+    result = await accept(line, facts)
+    assert (result.exit_code, f"{keys}: missing" in result.stderr, keys.exists()) == (2, True, False)
+    aside.rename(keys)
     assert (await starts(line)).marks_found[SetName.SUPPRESSION] is SetMatch.BEHIND
     with offline.read_transaction(line.config) as db:
         assert line_state.peek(db, line_state.KEYS_LOST) is None
@@ -165,9 +165,9 @@ async def test_a_bridge_of_another_machine_is_seen(
         patch.setattr("bridge.storage.postgres_database.LEADER_MS", 100)
         bridge = await connect(place)
         assert await lease_table.share_leaders_lock(bridge, place)
-        told = await accept(line, facts)
+        result = await accept(line, facts)
         await bridge.close()
-    assert (told.exit_code, "a bridge runs on it; stop the line first" in told.stderr) == (2, True)
+    assert (result.exit_code, "a bridge runs on it; stop the line first" in result.stderr) == (2, True)
     assert (await accept(line, facts)).exit_code == 0
 
 
@@ -189,10 +189,10 @@ async def test_lost_keys_are_noted_for_the_next_start(line: LineDirectory) -> No
     """Nothing is ended by the command itself, nor while the line runs; the audit has the act."""
     with (line.layout.bridge / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        told = await accept(line, "keys")
-    assert (told.exit_code, "stop it first" in told.stderr) == (2, True)
-    told = await accept(line, "keys")
-    assert (told.exit_code, "ends the conversations that have none" in told.stdout) == (0, True)
+        result = await accept(line, "keys")
+    assert (result.exit_code, "stop it first" in result.stderr) == (2, True)
+    result = await accept(line, "keys")
+    assert (result.exit_code, "ends the conversations that have none" in result.stdout) == (0, True)
     with offline.read_transaction(line.config) as db:
         assert line_state.peek(db, line_state.KEYS_LOST) == "yes"
         assert db.fetchval("SELECT COUNT(*) FROM audit WHERE kind = 'accept_facts'") == 1

@@ -27,40 +27,40 @@ def line(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+def owners(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Be root; return to whom what is made is given."""
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     real = os.fchown
 
     def fchown(descriptor: int, user: int, group: int) -> None:
-        told.append((user, group))
+        calls.append((user, group))
         real(descriptor, user, group)
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "fchown", fchown)
-    return told
+    return calls
 
 
 def owner(path: Path) -> tuple[int, int]:
     return path.stat().st_uid, path.stat().st_gid
 
 
-def test_what_root_writes_the_service_can_read(line: Path, given: list[tuple[int, int]]) -> None:
+def test_what_root_writes_the_service_can_read(line: Path, owners: list[tuple[int, int]]) -> None:
     """New files and directories belong to whom the directory does; root's own directories are left root's."""
     write_atomically(line / "new", "words")
     make_private_directory(line / "a" / "b")
     with line_stopped(line):
         assert [owner(line / name) for name in ("new", "a", "a/b", "lock")] == [owner(line)] * 4
-    assert given == [owner(line)] * 4
+    assert owners == [owner(line)] * 4
 
 
-def test_a_configuration_that_root_changes_stays_the_services(line: Path, given: list[tuple[int, int]]) -> None:
+def test_a_configuration_that_root_changes_stays_the_services(line: Path, owners: list[tuple[int, int]]) -> None:
     """`sudo quietline staff add` left it root's, mode 0600: the service did not start any more, days later."""
     config = line / "config.yaml"
     config.write_text("lines:\n- staff: []\n")
     os.chown(config, *owner(line))
     add_entry(config, "@zed:x", "advocate")
-    assert (owner(config), given) == (owner(line), [owner(line)])
+    assert (owner(config), owners) == (owner(line), [owner(line)])
     assert "@zed:x" in config.read_text()
     if os.geteuid() == os.getuid() == 0:
         (ours := line.parent / "config.yaml").touch()  # as under /etc, where the directory is root's
@@ -82,7 +82,7 @@ def test_who_is_not_root_gives_nothing_away(line: Path, monkeypatch: pytest.Monk
         assert (line / "file").read_text() == f"{user}"
 
 
-def test_a_link_leads_root_to_no_file_of_its_own(line: Path, given: list[tuple[int, int]]) -> None:
+def test_a_link_leads_root_to_no_file_of_its_own(line: Path, owners: list[tuple[int, int]]) -> None:
     """The service's account can put a link where the lock is: `accept-facts` as root gave it what that led to."""
     (own := line.parent / "shadow").write_text("words")
     (line / "lock").symlink_to(own)
@@ -92,11 +92,11 @@ def test_a_link_leads_root_to_no_file_of_its_own(line: Path, given: list[tuple[i
     (line / "lock").hardlink_to(own)
     with line_stopped(line):
         pass
-    assert (given, own.read_text()) == ([], "words")
+    assert (owners, own.read_text()) == ([], "words")
 
 
 def test_a_link_put_in_the_place_of_a_new_directory_gives_nothing_away(
-    line: Path, given: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+    line: Path, owners: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The account can change its own directory at any moment: between the making and the giving, too."""
     (own := line.parent / "etc").mkdir()
@@ -109,16 +109,16 @@ def test_a_link_put_in_the_place_of_a_new_directory_gives_nothing_away(
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     make_private_directory(line / "run")
-    assert given == []
+    assert owners == []
 
 
-def test_a_directory_behind_a_link_is_whose_it_is(line: Path, given: list[tuple[int, int]]) -> None:
+def test_a_directory_behind_a_link_is_whose_it_is(line: Path, owners: list[tuple[int, int]]) -> None:
     """A link of root's to the service's directory is the service's; one of the service's to root's directory is root's."""
     (link := line.parent / "link").symlink_to(line)
     write_atomically(link / "new", "words")
     with line_stopped(link):
         assert [owner(line / name) for name in ("new", "lock")] == [owner(line)] * 2
-    assert given == [owner(line)] * 2
+    assert owners == [owner(line)] * 2
     if os.geteuid() == os.getuid() == 0:
         (own := line.parent / "etc").mkdir()
         (line / "copies").symlink_to(own)
@@ -127,7 +127,7 @@ def test_a_directory_behind_a_link_is_whose_it_is(line: Path, given: list[tuple[
         assert owner(own / "new") == owner(own) == (0, 0)
 
 
-def test_what_cannot_be_given_stays(line: Path, given: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_given_stays(line: Path, owners: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     """In a user namespace an account may have no number here (EINVAL): what is written stands all the same."""
 
     def refused(*_words: int) -> None:
@@ -135,7 +135,7 @@ def test_what_cannot_be_given_stays(line: Path, given: list[tuple[int, int]], mo
 
     monkeypatch.setattr(os, "fchown", refused)
     write_atomically(line / "file", "words")
-    assert ((line / "file").read_text(), given) == ("words", [])
+    assert ((line / "file").read_text(), owners) == ("words", [])
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o660, 0o644])

@@ -32,9 +32,9 @@ def line(tmp_path: Path, slug: str, base: int, **changed: Any) -> Path:
     return layout.data
 
 
-def fleet(tmp_path: Path, told: object) -> Path:
+def fleet(tmp_path: Path, content: object) -> Path:
     file = tmp_path / "fleet.yaml"
-    file.write_text(told if isinstance(told, str) else yaml.safe_dump(told))
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     return file
 
 
@@ -48,9 +48,9 @@ def problems(file: Path) -> list[str]:
 def test_lines_are_found_by_directory_and_by_configuration(tmp_path: Path) -> None:
     """Both ways name the same kind of line, in the order of the file."""
     north, south = line(tmp_path, "north", 20000), line(tmp_path, "south", 20010)
-    found = read_fleet(fleet(tmp_path, {"lines": [{"data": str(north)}, {"config": str(south / "config.yaml")}]}))
-    assert [(each.name, each.layout.data) for each in found] == [("north", north), ("south", south)]
-    assert found[1].ports == {"listen.port": 20011, "homeserver.url": 20010, "lines.0.carrier.api_base": 20012}
+    lines = read_fleet(fleet(tmp_path, {"lines": [{"data": str(north)}, {"config": str(south / "config.yaml")}]}))
+    assert [(each.name, each.layout.data) for each in lines] == [("north", north), ("south", south)]
+    assert lines[1].ports == {"listen.port": 20011, "homeserver.url": 20010, "lines.0.carrier.api_base": 20012}
 
 
 def test_a_line_whose_configuration_is_broken_is_still_a_line(tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ def test_what_two_lines_may_not_share(tmp_path: Path, changed: dict[str, Any], s
     north = line(tmp_path, "north", 20000)
     changed = {k: v.replace("NORTH", str(north)) if isinstance(v, str) else v for k, v in changed.items()}
     south = line(tmp_path, "south", 20010, **changed)
-    told = problems(fleet(tmp_path, {"lines": [{"data": str(north)}, {"data": str(south)}]}))
-    assert any(said in problem for problem in told), told
-    assert all(problem.startswith("lines.1 (") for problem in told)
-    assert NUMBERS["north"] not in "".join(told)
+    sentences = problems(fleet(tmp_path, {"lines": [{"data": str(north)}, {"data": str(south)}]}))
+    assert any(said in problem for problem in sentences), sentences
+    assert all(problem.startswith("lines.1 (") for problem in sentences)
+    assert NUMBERS["north"] not in "".join(sentences)
 
 
 def test_one_database_for_two_lines_is_told(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_one_database_for_two_lines_is_told(tmp_path: Path) -> None:
     url.chmod(0o600)
     database, where = {"url_file": str(url)}, (("north", 20000), ("south", 20010))
     lines = [line(tmp_path, slug, base, database=database) for slug, base in where]
-    (told,) = problems(fleet(tmp_path, {"lines": [{"data": str(each)} for each in lines]}))
-    assert told == "lines.1 (south): database.url_file: holds the database of lines.0 (north)"
+    (problem,) = problems(fleet(tmp_path, {"lines": [{"data": str(each)} for each in lines]}))
+    assert problem == "lines.1 (south): database.url_file: holds the database of lines.0 (north)"
 
 
 def test_two_rehearsals_with_a_homeserver_each_are_two(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_two_rehearsals_with_a_homeserver_each_are_two(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("content", "said"),
     [
         ("lines: [", "is not YAML"),
         ("lines: []\nlines:\n- data: /srv\n", "line 2: the key lines is there twice; take one out"),
@@ -121,15 +121,15 @@ def test_two_rehearsals_with_a_homeserver_each_are_two(tmp_path: Path) -> None:
         ({"lines": [{"config": "/nowhere/at/all"}]}, "lines.0: config: /nowhere/at/all: there is no such file"),
     ],
 )
-def test_a_file_that_is_none(tmp_path: Path, told: object, said: str) -> None:
+def test_a_file_that_is_none(tmp_path: Path, content: object, said: str) -> None:
     """Each fault is a sentence with its place."""
-    assert any(problem.startswith(said) or said in problem for problem in problems(fleet(tmp_path, told)))
+    assert any(problem.startswith(said) or said in problem for problem in problems(fleet(tmp_path, content)))
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     """Two lines that are wrong are two sentences."""
-    told = problems(fleet(tmp_path, {"lines": [{"data": "/nowhere/a"}, {"config": "/nowhere/b"}]}))
-    assert [problem.partition(":")[0] for problem in told] == ["lines.0", "lines.1"]
+    sentences = problems(fleet(tmp_path, {"lines": [{"data": "/nowhere/a"}, {"config": "/nowhere/b"}]}))
+    assert [problem.partition(":")[0] for problem in sentences] == ["lines.0", "lines.1"]
 
 
 def test_a_line_twice_is_told(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_a_line_twice_is_told(tmp_path: Path) -> None:
     north = line(tmp_path, "north", 20000)
     (tmp_path / "other").symlink_to(north)
     for again in ({"data": str(north)}, {"config": str(north / "config.yaml")}, {"data": str(tmp_path / "other")}):
-        (told,) = problems(fleet(tmp_path, {"lines": [{"data": str(north)}, again]}))
-        assert told == "lines.1 (north): is the line of lines.0 (north) once more"
+        (problem,) = problems(fleet(tmp_path, {"lines": [{"data": str(north)}, again]}))
+        assert problem == "lines.1 (north): is the line of lines.0 (north) once more"
 
 
 def test_a_line_is_added_at_the_end(tmp_path: Path) -> None:

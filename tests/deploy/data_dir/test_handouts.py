@@ -16,12 +16,12 @@ MIRA = "@mira:agency.org"
 
 def test_a_hand_out_is_three_lines_that_only_its_owner_reads(tmp_path: Path) -> None:
     """It holds exactly homeserver, user and password; file and directory are closed to others."""
-    (made,) = complete(tmp_path / "handout", HOME, [MIRA])
+    (handout,) = complete(tmp_path / "handout", HOME, [MIRA])
     file = tmp_path / "handout" / "mira.txt"
-    assert file.read_text() == f"homeserver: {HOME}\nuser: {MIRA}\npassword: {made.password}\n"
+    assert file.read_text() == f"homeserver: {HOME}\nuser: {MIRA}\npassword: {handout.password}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    assert len(made.password) == 29
+    assert len(handout.password) == 29
 
 
 def test_a_password_stays_when_the_address_changes(tmp_path: Path) -> None:

@@ -77,16 +77,16 @@ async def show_evening(browser: str, files: Path, work: Path, *, language: str, 
 
 async def client_pictures(browser: str, files: Path, work: Path, *, languages: Iterable[str]) -> dict[str, bytes]:
     """Return the pictures by file name."""
-    found: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     for language in languages:
 
         async def take(what: str, client: Hydrogen, first: str, language: str = language) -> None:
             screen = CLIENT[what]
             await client.tab.look_like(width=SCREENS[screen], height=HEIGHTS[screen], scheme="light")
             await client.scroll_to(first)
-            taken = await client.tab.command("Page.captureScreenshot", format="webp", quality=QUALITY)
-            found[file_name(what, screen, language)] = base64.b64decode(taken["data"])
+            answer = await client.tab.command("Page.captureScreenshot", format="webp", quality=QUALITY)
+            images[file_name(what, screen, language)] = base64.b64decode(answer["data"])
 
         (work / language).mkdir()
         await show_evening(browser, files, work / language, language=language, take=take)
-    return found
+    return images

@@ -108,17 +108,17 @@ async def take(tab: Tab, width: int) -> bytes:
     await tab.look_like(width=width, scheme="light")
     height = min(await tab.run("Math.ceil(document.body.getBoundingClientRect().bottom) + 8"), TALLEST)
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
-    taken = await tab.command(
+    answer = await tab.command(
         "Page.captureScreenshot", format="webp", quality=QUALITY, clip=clip, captureBeyondViewport=True
     )
-    return base64.b64decode(taken["data"])
+    return base64.b64decode(answer["data"])
 
 
 async def pictures(
     program: str, work: Path, *, languages: Iterable[str] = LANGUAGES, screens: Iterable[str] = tuple(SCREENS)
 ) -> dict[str, bytes]:
     """Return the pictures of our own pages by file name. `work`: a directory for the browser's profile and the pages."""
-    found: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     async with open_tab(program, work / "profile", find_symbols()) as tab:
         for language in languages:
             async with rehearsal_harness() as stand:
@@ -131,8 +131,8 @@ async def pictures(
                         await tab.show((work / f"{what}.html").as_uri())
                         await tab.until("document.readyState === 'complete' && document.body.innerText.length > 20")
                     for screen in screens:
-                        found[file_name(what, screen, language)] = await take(tab, SCREENS[screen])
-    return found
+                        images[file_name(what, screen, language)] = await take(tab, SCREENS[screen])
+    return images
 
 
 def main() -> int:
@@ -141,13 +141,13 @@ def main() -> int:
         sys.stderr.write("there is no Chromium or no Hydrogen here, and none can be unpacked\n")
         return 1
     with TemporaryDirectory() as work:
-        taken = asyncio.run(pictures(program, Path(work)))
-        taken |= asyncio.run(client_pictures(program, Path(client), Path(work), languages=LANGUAGES))
+        images = asyncio.run(pictures(program, Path(work)))
+        images |= asyncio.run(client_pictures(program, Path(client), Path(work), languages=LANGUAGES))
     PICTURES.mkdir(exist_ok=True)
     for file in PICTURES.iterdir():
-        if file.name not in taken:
+        if file.name not in images:
             file.unlink()
-    for name, content in taken.items():
+    for name, content in images.items():
         (PICTURES / name).write_bytes(content)
     return 0
 

@@ -41,8 +41,8 @@ def test_the_advocates_page_is_a_page() -> None:
     assert len(page.splitlines()) < 80
 
 
-def _in_both(made: Callable[[str], str]) -> tuple[str, str]:
-    return made("en"), made("es")
+def _in_both(page_of: Callable[[str], str]) -> tuple[str, str]:
+    return page_of("en"), page_of("es")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def _in_both(made: Callable[[str], str]) -> tuple[str, str]:
     [
         lambda: (advocate_page(), spanish_page.advocate_page()),
         lambda: (commands_page(), spanish_page.commands_page()),
-        *(partial(_in_both, made) for made in PEOPLE.values()),
+        *(partial(_in_both, page_of) for page_of in PEOPLE.values()),
     ],
     ids=["advocate", "commands", *PEOPLE],
 )
@@ -67,7 +67,7 @@ def test_the_spanish_page_is_the_same_page(make: Callable[[], tuple[str, str]]) 
 
 def test_no_row_is_broken() -> None:
     """A bar within a cell is escaped: each row has as many cells as its head."""
-    for page in (made() for made in PAGES.values()):
+    for page in (page_of() for page_of in PAGES.values()):
         cells = 0
         for line in page.splitlines():
             now = line.replace("\\|", "").count("|") if line.startswith("|") else 0

@@ -29,9 +29,9 @@ def parsed(words: list[str]) -> None:
     context = click.Context(cli)
     command: click.Command = cli
     while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(context, words)
-        assert found is not None
-        command, context = found, click.Context(found, parent=context, info_name=name)
+        name, subcommand, words = command.resolve_command(context, words)
+        assert subcommand is not None
+        command, context = subcommand, click.Context(subcommand, parent=context, info_name=name)
     command.make_context(command.name, words, resilient_parsing=False)
 
 
@@ -69,10 +69,10 @@ def test_every_option_stands_in_the_row_of_its_verb() -> None:
     """A new option is told where its verb is; those that name a line stand once, over the table."""
     text = (ROOT / "deploy" / "docs" / "verbs.md").read_text()
     for verb, command in verbs(cli):
-        told = "\n".join(re.findall(rf"^\| `\./quietline {verb.split()[0]}\b.*$", text, re.MULTILINE))
+        rows = "\n".join(re.findall(rf"^\| `\./quietline {verb.split()[0]}\b.*$", text, re.MULTILINE))
         options = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
         for option in options - {"--data", "--config"}:
-            assert re.search(rf"(?<![\w-]){option}(?![\w-])", told), f"{verb} {option}"
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", rows), f"{verb} {option}"
 
 
 def test_each_carrier_has_its_part() -> None:
@@ -85,8 +85,8 @@ def test_each_carrier_has_its_part() -> None:
         (part,) = [part for name, part in named.items() if name.casefold() == kind]
         files = [name for name in carrier.settings.model_fields if name.endswith("_file")]
         for name in files:
-            told = {"path_secret_file": "SECRET", "shared_key_file": ""}.get(name, name)
-            assert told in part, (kind, name)
+            mention = {"path_secret_file": "SECRET", "shared_key_file": ""}.get(name, name)
+            assert mention in part, (kind, name)
         assert "/carriers/main/inbound" in part, kind
 
 

@@ -27,7 +27,7 @@ class FakeSynapse:
 
     `ahead`: seconds by which its clock is ahead of the machine's, as its answers say (`Date`).
 
-    `frozen`: whether it takes requests and answers none, as a stopped process does; `held` counts those.
+    `frozen`: whether it takes requests and answers none, as a stopped process does; `unanswered` counts those.
     """
 
     token: str
@@ -40,7 +40,7 @@ class FakeSynapse:
     passwords: dict[str, str] = field(default_factory=dict)
     ahead: float = 0.0
     frozen: bool = False
-    held: int = 0
+    unanswered: int = 0
     url: str = ""
     _runner: web.AppRunner | None = None
 
@@ -64,7 +64,7 @@ class FakeSynapse:
 
     async def _answer(self, request: web.Request) -> web.Response:
         if self.frozen:
-            self.held += 1
+            self.unanswered += 1
             await asyncio.Event().wait()
         if request.path == "/_matrix/client/versions":
             return web.json_response({"versions": ["v1.1", "v1.11"]})
@@ -93,12 +93,12 @@ class FakeSynapse:
                 return web.json_response({"same": self.passwords.get(user) == (await request.json())["password"]})
         return web.json_response(UNKNOWN, status=404)
 
-    def _keys(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _keys(self, users: dict[str, Any]) -> dict[str, Any]:
         return {
-            "device_keys": {user: {name: {} for name in self.devices.get(user, ())} for user in asked},
+            "device_keys": {user: {name: {} for name in self.devices.get(user, ())} for user in users},
             "master_keys": {
                 user: {"user_id": user, "usage": ["master"], "keys": {f"ed25519:{key}": key}}
                 for user, key in self.masters.items()
-                if user in asked
+                if user in users
             },
         }

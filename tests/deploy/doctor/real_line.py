@@ -103,10 +103,10 @@ class RealLine:
 
     def configure(self, **changed: Any) -> None:
         """Change sections of the configuration, as an operator does."""
-        told = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
+        configuration = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
         for section, values in changed.items():
-            told[section] |= values
-        self.layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
+            configuration[section] |= values
+        self.layout.config.write_text(yaml.safe_dump(configuration), encoding="utf-8")
 
     async def execute(self, query: str, *values: Value) -> None:
         await self.harness.database.commit(lambda transaction: transaction.execute(query, *values))
@@ -133,7 +133,7 @@ async def _open(directory: Path, stack: contextlib.AsyncExitStack) -> RealLine:
     vendor = Vendor()
     await _serve_vendor(vendor, stack)
     layout, ports = Layout(directory / "line"), Ports(free_ports())
-    told = answers(
+    inputs = answers(
         server_name=SERVER,
         public_url=None,
         proxy="none",
@@ -141,8 +141,8 @@ async def _open(directory: Path, stack: contextlib.AsyncExitStack) -> RealLine:
         on_call={"webhook": "https://calls.agency.org/secret"},
         reviewed={"by": "Counsel", "on": date(2027, 1, 15)},
     )
-    made = run_init(directory, told)
-    assert made.exit_code == 0, made.output
+    result = run_init(directory, inputs)
+    assert result.exit_code == 0, result.output
     for name, key in (("vault.key", VAULT_KEY), ("index.key", INDEX_KEY), ("suppression.key", SUPPRESSION_KEY)):
         (layout.secrets / name).write_text(key.hex())
     write_line_files(layout, ports)
@@ -200,8 +200,8 @@ async def _settle(line: RealLine) -> None:
         homeserver.devices[user], homeserver.pushers[user] = ["PHONE"], 1
         homeserver.passwords[user] = "changed long ago"
         assert Handout.read(handout_file(line.layout.handout, user)).password != homeserver.passwords[user]
-    told = {"bot": config.policy_mxid, "voice": config.puppet_mxid, "desk_room": "!desk", "pid": os.getpid()}
-    line.layout.bridge_file.write_text(json.dumps(told))
+    facts = {"bot": config.policy_mxid, "voice": config.puppet_mxid, "desk_room": "!desk", "pid": os.getpid()}
+    line.layout.bridge_file.write_text(json.dumps(facts))
 
 
 async def _serve_bridge(

@@ -27,8 +27,8 @@ DRILL = "quietline-drill.service"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
-    async with real_line(tmp_path_factory.mktemp("alarm")) as made:
-        yield made
+    async with real_line(tmp_path_factory.mktemp("alarm")) as shared_line:
+        yield shared_line
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ async def refuse(*_: Any) -> None:
 
 async def left(line: RealLine) -> list[str] | None:
     """Take what the running line would take."""
-    found = await line_state.get(line.harness.database, line_state.CHECK_FOUND)
+    value = await line_state.get(line.harness.database, line_state.CHECK_FOUND)
     await line.harness.database.commit(lambda transaction: line_state.delete(transaction, line_state.CHECK_FOUND))
-    return None if found is None else list(json.loads(found))
+    return None if value is None else list(json.loads(value))
 
 
 async def fail(line: RealLine, *words: str) -> Result:

@@ -64,8 +64,8 @@ def test_each_problem_of_a_configuration_is_one(tmp_path: Path) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
-    async with real_line(tmp_path_factory.mktemp("changes")) as made:
-        yield made
+    async with real_line(tmp_path_factory.mktemp("changes")) as shared_line:
+        yield shared_line
 
 
 async def run_doctor(line: RealLine, *words: str) -> Result:
@@ -78,10 +78,10 @@ async def test_the_verb_prints_and_fails_on_news_only(line: RealLine) -> None:
     assert (quiet.exit_code, quiet.stdout) == (0, "")
     database = line.config.data_dir / "main.db"
     database.chmod(0o644)
-    told = await run_doctor(line, "--changes", "--json")
-    assert told.exit_code == 1
-    assert [check["name"] for check in json.loads(told.stdout)["checks"]] == ["file modes"]
-    assert json.loads(told.stdout)["ok"] is False
+    result = await run_doctor(line, "--changes", "--json")
+    assert result.exit_code == 1
+    assert [check["name"] for check in json.loads(result.stdout)["checks"]] == ["file modes"]
+    assert json.loads(result.stdout)["ok"] is False
     again = await run_doctor(line, "--changes")
     assert (again.exit_code, again.stdout) == (0, "")
     database.chmod(0o600)

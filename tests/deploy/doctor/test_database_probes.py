@@ -67,9 +67,9 @@ async def test_silence_is_longer_than_is_usual_here(line: LineDirectory, hours: 
     """Half more than the usual twelve hours: less is well, more is not."""
     last = int(time.time() // HOUR) - hours
     await put(line, line_state.ARRIVALS, ArrivalHistory(last=last, gaps={1: 12, 2: 12, 3: 40}).text())
-    found = silence(line, age=100.0)
-    assert found.ok is ok
-    assert "up to 12 hours are usual here" in found.what
+    row = silence(line, age=100.0)
+    assert row.ok is ok
+    assert "up to 12 hours are usual here" in row.what
 
 
 async def test_a_clock_that_was_set_since_the_last_look(line: LineDirectory) -> None:
@@ -112,12 +112,12 @@ async def test_a_calendar_that_is_old(line: LineDirectory, state: CalendarState 
     """One that was not read for a day is not well, one that fails for minutes is a warning, and none is well."""
     now = time.time()
     if state is not None:
-        read, since = (at and now + at for at in (state.read_at, state.failing_since))
-        await put(line, line_state.CALENDAR_STATE, replace(state, read_at=read, failing_since=since).text())
+        read_at, since = (at and now + at for at in (state.read_at, state.failing_since))
+        await put(line, line_state.CALENDAR_STATE, replace(state, read_at=read_at, failing_since=since).text())
     settings = line.config.line.model_copy(update={"calendar": ShiftCalendar(file=Path("/srv/line/plan.ics"))})
     config = line.config.model_copy(update={"lines": [settings]})
     with offline.read_transaction(line.config) as db:
         assert check_calendar(db, line.config, now).ok
-        found = check_calendar(db, config, now)
-    assert (found.ok, found.warning, bool(found.do)) == (ok, warning, warning or not ok)
-    assert "plan" not in found.what
+        row = check_calendar(db, config, now)
+    assert (row.ok, row.warning, bool(row.do)) == (ok, warning, warning or not ok)
+    assert "plan" not in row.what

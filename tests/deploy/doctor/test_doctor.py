@@ -48,8 +48,8 @@ version"""
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
-    async with real_line(tmp_path_factory.mktemp("doctor")) as made:
-        yield made
+    async with real_line(tmp_path_factory.mktemp("doctor")) as shared_line:
+        yield shared_line
 
 
 NAMED = re.compile(r"`[^`]+`|/[a-z]|![a-z]+|[a-z]+\.(?:yaml|md|db)|[a-z0-9]+\.[a-z_]+")
@@ -302,10 +302,10 @@ async def test_nothing_is_wrong_with_a_line_that_is_well(line: RealLine) -> None
 async def test_each_fault_is_found_by_its_row(line: RealLine, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The row of its name is not well and names what to type or open; no other is, but those beside it; mended, all are."""
     async with FAULTS[name](line, monkeypatch) as seconds:
-        found = await line.faults(seconds=seconds or 30.0)
-    assert name in found
-    assert NAMED.search(found[name].do), found[name].do
-    assert found.keys() - {name} <= ALONGSIDE.get(name, set())
+        faults = await line.faults(seconds=seconds or 30.0)
+    assert name in faults
+    assert NAMED.search(faults[name].do), faults[name].do
+    assert faults.keys() - {name} <= ALONGSIDE.get(name, set())
     assert await line.faults() == {}
 
 
@@ -322,7 +322,7 @@ async def test_a_frozen_part_delays_nothing(line: RealLine, part: str) -> None:
 
     All questions to it are open at once: were one put after another, there would be one.
     """
-    line.homeserver.held = 0
+    line.homeserver.unanswered = 0
     if part == "homeserver":
         line.homeserver.frozen = True
     elif part == "bridge":
@@ -336,7 +336,7 @@ async def test_a_frozen_part_delays_nothing(line: RealLine, part: str) -> None:
     assert not rows[part].ok
     assert "no answer" in rows[part].what
     if part == "homeserver":
-        assert line.homeserver.held >= len(module.OF_THE_HOMESERVER) - 2
+        assert line.homeserver.unanswered >= len(module.OF_THE_HOMESERVER) - 2
         assert [name for name in module.OF_THE_HOMESERVER if not rows[name].ok] == []
 
 
@@ -346,40 +346,40 @@ async def test_beside_a_stopped_line(tmp_path: Path) -> None:
         await line.homeserver.stop()
         await line.bridge.cleanup()
         line.layout.bridge_file.unlink()
-        found = await line.faults()
+        faults = await line.faults()
         rows = {row.name: row for row in (await line.doctor()).checks}
-    assert found.keys() == {"bridge", "homeserver"}
+    assert faults.keys() == {"bridge", "homeserver"}
     assert rows["port"].ok
     assert not rows["public address"].asked
 
 
 async def test_a_silent_stranger_at_the_port(line: RealLine) -> None:
     """Who takes connections and says nothing is no frozen bridge where no bridge runs."""
-    before, told = line.config.listen.port, line.layout.bridge_file.read_text()
+    before, facts = line.config.listen.port, line.layout.bridge_file.read_text()
     line.layout.bridge_file.unlink()
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen(1)
         line.configure(listen={"port": stranger.getsockname()[1]})
-        found = await line.faults(seconds=2.0)
+        faults = await line.faults(seconds=2.0)
     line.configure(listen={"port": before})
-    line.layout.bridge_file.write_text(told)
-    assert {"port", "bridge"} <= found.keys()
+    line.layout.bridge_file.write_text(facts)
+    assert {"port", "bridge"} <= faults.keys()
 
 
 async def test_nobody_listens_at_the_public_address(line: RealLine) -> None:
     """A dead proxy: no text can come in, which is told as silence too, before it lasts."""
     before = line.config.listen.public_base_url
     line.configure(listen={"public_base_url": f"http://127.0.0.1:{free_ports(1)}"})
-    found = await line.faults()
+    faults = await line.faults()
     line.configure(listen={"public_base_url": before})
-    assert found.keys() == {"public address", "silence"}
+    assert faults.keys() == {"public address", "silence"}
 
 
 async def test_first_passwords_and_telephones_are_warnings(line: RealLine) -> None:
     """Who still has the password of a hand-out is named, as its file does; who has no telephone that rings is counted."""
     handout = (line.layout.handout / "noor.txt").read_text()
-    line.homeserver.passwords[NOOR] = dict(told.split(": ") for told in handout.splitlines())["password"]
+    line.homeserver.passwords[NOOR] = dict(entry.split(": ") for entry in handout.splitlines())["password"]
     line.homeserver.pushers[MIRA] = 0
     report = await line.doctor()
     line.homeserver.passwords[NOOR], line.homeserver.pushers[MIRA] = "changed long ago", 1

@@ -11,7 +11,7 @@ TELLS = ModuleHealth(version="1", enforces=frozenset(), problems=(), synapse="1.
 
 
 @pytest.mark.parametrize(
-    ("told", "ok", "warning", "asked"),
+    ("version", "ok", "warning", "is_asked"),
     [
         ("1.163.2", True, False, True),
         ("Synapse/1.155.0", True, False, True),
@@ -23,15 +23,15 @@ TELLS = ModuleHealth(version="1", enforces=frozenset(), problems=(), synapse="1.
         ("a proxy", True, False, False),
     ],
 )
-def test_versions(told: str, ok: bool, warning: bool, asked: bool) -> None:
+def test_versions(version: str, ok: bool, warning: bool, is_asked: bool) -> None:
     """Too old is a fault, newer than what was tried a warning, and what is no version is not told."""
-    found = judge_version(told)
-    assert (found.name, found.ok, found.warning, found.asked) == ("homeserver version", ok, warning, asked)
-    assert bool(found.do) is (not ok or warning or not asked)
+    row = judge_version(version)
+    assert (row.name, row.ok, row.warning, row.asked) == ("homeserver version", ok, warning, is_asked)
+    assert bool(row.do) is (not ok or warning or not is_asked)
 
 
 @pytest.mark.parametrize(
-    ("ahead", "held_after", "ok", "warning", "asked"),
+    ("ahead", "held_after", "ok", "warning", "is_asked"),
     [
         (0.0, 300, True, False, True),
         (60.0, 300, True, False, True),
@@ -45,12 +45,12 @@ def test_versions(told: str, ok: bool, warning: bool, asked: bool) -> None:
         (None, 300, True, False, False),
     ],
 )
-def test_the_clock_beside_ours(ahead: float | None, held_after: float, ok: bool, warning: bool, asked: bool) -> None:
+def test_the_clock_beside_ours(ahead: float | None, held_after: float, ok: bool, warning: bool, is_asked: bool) -> None:
     """More than a minute is a warning, more than what holds words up a fault, with what to do; none is not told."""
-    found = judge_clock(None if ahead is None else 1e9 + ahead, 1e9, held_after)
-    assert (found.name, found.ok, found.warning, found.asked) == ("homeserver clock", ok, warning, asked)
-    assert ("behind" in found.what) is (ahead is not None and ahead < -30.0)
-    assert ("NTP" in found.do) is (asked and (warning or not ok))
+    row = judge_clock(None if ahead is None else 1e9 + ahead, 1e9, held_after)
+    assert (row.name, row.ok, row.warning, row.asked) == ("homeserver clock", ok, warning, is_asked)
+    assert ("behind" in row.what) is (ahead is not None and ahead < -30.0)
+    assert ("NTP" in row.do) is (is_asked and (warning or not ok))
 
 
 def test_what_nobody_tells_is_not_asked() -> None:
@@ -58,8 +58,8 @@ def test_what_nobody_tells_is_not_asked() -> None:
     older = ModuleHealth(version="1", enforces=frozenset(), problems=())
     for health in (None, older):
         for judge in (judge_limits, judge_settings):
-            found = judge(health)
-            assert (found.ok, found.asked) == (True, False)
-            assert "module" in found.do
+            row = judge(health)
+            assert (row.ok, row.asked) == (True, False)
+            assert "module" in row.do
     for judge in (judge_limits, judge_settings):
         assert (judge(TELLS).ok, judge(TELLS).asked, judge(TELLS).warning) == (True, True, False)

@@ -30,8 +30,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
-    async with real_line(tmp_path_factory.mktemp("facts")) as made:
-        yield made
+    async with real_line(tmp_path_factory.mktemp("facts")) as shared_line:
+        yield shared_line
 
 
 async def told(line: RealLine | LineDirectory) -> dict[str, CheckResult]:
@@ -92,21 +92,21 @@ async def test_what_is_put_right_in_days_is_a_warning_and_what_keeps_texts_out_i
 
 async def test_a_rehearsal_is_not_warned_and_a_line_that_never_ran_has_no_rows(tmp_path: Path) -> None:
     """Rows of a rehearsal have the four fields of a program and no more; a database that is none is told."""
-    async with line_directory(tmp_path) as made:
-        await run_history.record_start(made.harness.database, time.time())
-        await run_history.record_start(made.harness.database, time.time())
-        rows = await told(made)
+    async with line_directory(tmp_path) as rehearsal:
+        await run_history.record_start(rehearsal.harness.database, time.time())
+        await run_history.record_start(rehearsal.harness.database, time.time())
+        rows = await told(rehearsal)
         assert {"texts", "desk", "restarts"} <= rows.keys()
         assert [row for row in rows.values() if row.as_object().keys() != {"name", "ok", "what", "do"}] == []
         assert "none ever came" in rows["texts"].what
-    (made.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
-    for log in made.layout.bridge.glob("main.db-*"):
+    (rehearsal.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
+    for log in rehearsal.layout.bridge.glob("main.db-*"):
         log.unlink()
-    assert not (await told(made))["database"].ok
-    (made.layout.bridge / "main.db").unlink()
-    assert await told(made) == {}
-    made.layout.config.write_text("[")
-    assert await told(made) == {}
+    assert not (await told(rehearsal))["database"].ok
+    (rehearsal.layout.bridge / "main.db").unlink()
+    assert await told(rehearsal) == {}
+    rehearsal.layout.config.write_text("[")
+    assert await told(rehearsal) == {}
 
 
 async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(line: RealLine) -> None:
@@ -137,10 +137,10 @@ async def test_what_waits_to_leave_for_minutes_is_not_well(line: RealLine) -> No
     """After five minutes, as the alarm of the metrics has it; a message that has just been put in is well."""
     put = """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
              VALUES ('desk', 'desk', 'matrix', 'SendMessage', 'one', X'00', $1)"""
-    found = []
+    rows = []
     for age in (10, 400):
         await line.execute(put, int(time.time() - age))
-        found.append(await asked(line))
+        rows.append(await asked(line))
         await line.execute("DELETE FROM outbox WHERE txn = 'one'")
-    assert [(row.ok, "1 to leave" in row.what) for row in found] == [(True, True), (False, True)]
-    assert "for 7 minutes" in found[1].what
+    assert [(row.ok, "1 to leave" in row.what) for row in rows] == [(True, True), (False, True)]
+    assert "for 7 minutes" in rows[1].what

@@ -40,15 +40,15 @@ def test_a_database_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     real = Path.stat
 
     def stat(path: Path, **words: bool) -> os.stat_result:
-        told = real(path, **words)
+        status = real(path, **words)
         if path.suffix != ".db":
-            return told
-        return os.stat_result((*told[:4], told.st_uid + 1, *told[5:]))
+            return status
+        return os.stat_result((*status[:4], status.st_uid + 1, *status[5:]))
 
     monkeypatch.setattr(Path, "stat", stat)
-    found = check_data_directory(tmp_path)
-    assert not found.ok
-    assert "main.db" in found.what
+    row = check_data_directory(tmp_path)
+    assert not row.ok
+    assert "main.db" in row.what
 
 
 async def test_a_death_is_told_for_a_day(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ async def test_a_death_is_told_for_a_day(tmp_path: Path) -> None:
         record_death(line.layout.deaths, "homeserver", time.time() - 2 * DAY)
         assert check_restarts(line.layout, line.config).ok
         record_death(line.layout.deaths, "homeserver", time.time() - 10)
-        found = check_restarts(line.layout, line.config)
-    assert not found.ok
-    assert "the homeserver 1 time" in found.what
+        row = check_restarts(line.layout, line.config)
+    assert not row.ok
+    assert "the homeserver 1 time" in row.what
 
 
 def test_a_bridge_is_there_while_its_process_is(tmp_path: Path) -> None:

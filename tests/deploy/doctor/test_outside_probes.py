@@ -28,9 +28,9 @@ def test_minutes_beside_the_carriers_clock_are_told(offset: int, ok: bool) -> No
     now = time.time()
     skew = skew_of(formatdate(now - offset, usegmt=True), now)
     assert skew is not None
-    found = judge_skew(skew)
-    assert (found.name, found.ok, bool(found.do)) == ("clock", ok, not ok)
-    assert ok or ("ahead of" if offset > 0 else "behind") in found.what
+    row = judge_skew(skew)
+    assert (row.name, row.ok, bool(row.do)) == ("clock", ok, not ok)
+    assert ok or ("ahead of" if offset > 0 else "behind") in row.what
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
@@ -39,15 +39,15 @@ def test_no_date_says_nothing(date: str | None) -> None:
     assert skew_of(date, time.time()) is None
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("is_synchronised", [True, False])
 async def test_a_gateway_on_this_machine_has_the_same_clock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synchronised: bool
 ) -> None:
     """It is not asked: the answer would say nothing. A clock that nobody synchronises is a warning all the same."""
-    monkeypatch.setattr(clock_sync, "is_synchronised", lambda: kept)
+    monkeypatch.setattr(clock_sync, "is_synchronised", lambda: is_synchronised)
     config = load(sample(tmp_path, "kannel", api_base="http://127.0.0.1:1"))
     (row,) = await ask_time(config)
-    assert (row.name, row.ok, row.warning) == ("clock", True, not kept)
+    assert (row.name, row.ok, row.warning) == ("clock", True, not is_synchronised)
 
 
 async def test_an_address_that_is_none_is_told_without_asking(tmp_path: Path) -> None:
@@ -102,11 +102,11 @@ async def test_plain_http_in_a_network_of_ours_stays_a_warning(tmp_path: Path, m
     async with aiohttp.ClientSession() as http:
         async with carrier_line(tmp_path / "line", carrier, port=port):
             (row,) = await ask_public_address(config, http)
-        gone = await ask_public_address(config, http)
+        rows = await ask_public_address(config, http)
     await carrier.close()
     assert (row.ok, row.warning, row.do) == (True, True, warned.do)
     assert row.what.startswith(f"{warned.what}; refuses strangers")
-    assert [(row.name, row.ok, row.warning) for row in gone] == [
+    assert [(row.name, row.ok, row.warning) for row in rows] == [
         ("public address", False, False),
         ("silence", False, False),
     ]

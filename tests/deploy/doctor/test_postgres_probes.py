@@ -65,30 +65,30 @@ class ServerLine:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerLine]:
     directory = tmp_path_factory.mktemp("postgres")
-    with running_postgres(OutsidePrograms(missing=[])) as found:
-        server = bridge_server(found)
+    with running_postgres(OutsidePrograms(missing=[])) as postgres:
+        server = bridge_server(postgres)
         server.stop()
         server.start(*SAFE)
-        async with line_directory(directory) as made:
-            await made.harness.close()
+        async with line_directory(directory) as sqlite_line:
+            await sqlite_line.harness.close()
             name, url_file = f"line_{secrets.token_hex(6)}", directory / "database_url"
             url_file.touch(mode=0o600)
             url_file.write_text(await make_line_database(name, server.url("postgres")))
-            with made.layout.config.open("a", encoding="utf-8") as config:
+            with sqlite_line.layout.config.open("a", encoding="utf-8") as config:
                 config.write(f"\ndatabase: {{url_file: {url_file}, copies_kept_days: 14}}\n")
-            await migrate(load(made.layout.config), "postgresql")
-            line = ServerLine(server, made.layout, name)
+            await migrate(load(sqlite_line.layout.config), "postgresql")
+            line = ServerLine(server, sqlite_line.layout, name)
             line.archive("/bin/true")
             yield line
 
 
 async def test_a_server_that_is_well(line: ServerLine) -> None:
     """Every row is well, none warns, none asks for anything."""
-    found = await line.ask()
-    assert {name: (row.ok, row.warning, row.asked, row.do) for name, row in found.items()} == dict.fromkeys(
+    rows = await line.ask()
+    assert {name: (row.ok, row.warning, row.asked, row.do) for name, row in rows.items()} == dict.fromkeys(
         [*NAMES, "database"], (True, False, True, "")
     )
-    assert "0 replicas, 0 slots, an archive" in found["database log"].what
+    assert "0 replicas, 0 slots, an archive" in rows["database log"].what
 
 
 async def test_a_line_on_sqlite_has_none_of_it() -> None:
@@ -212,10 +212,10 @@ async def test_a_server_that_is_not_durable(line: ServerLine, postgres_server: P
     """The tests' own server is quick because it keeps nothing over a crash: that is a fault."""
     connection = await connect(PostgresPlace(postgres_server.url("postgres"), "main"))
     try:
-        found = await ask_health(connection, module.SCHEMAS)
+        health = await ask_health(connection, module.SCHEMAS)
     finally:
         await connection.close()
-    row = check_server(found, line.config, now=time.time())
+    row = check_server(health, line.config, now=time.time())
     assert not row.ok
     assert "fsync or full_page_writes is off" in row.what
 
@@ -228,12 +228,12 @@ async def test_a_frozen_server_holds_up_nothing(line: ServerLine) -> None:
     assert pids
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        found = await line.ask(seconds=4.0)
+        rows = await line.ask(seconds=4.0)
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    row = found.pop("database server")
+    row = rows.pop("database server")
     assert (row.ok, "does not answer" in row.what, "503" in row.do) == (False, True, True)
-    assert {name: (each.ok, each.asked) for name, each in found.items()} == dict.fromkeys(found, (True, False))
+    assert {name: (each.ok, each.asked) for name, each in rows.items()} == dict.fromkeys(rows, (True, False))
 
 
 HEALTHY = PostgresHealth(
@@ -279,9 +279,9 @@ async def test_each_fault_has_what_to_do(line: ServerLine, row: str, changed: di
         "vacuum": check_vacuum,
         "log": check_log,
     }[row]
-    well, found = ask(HEALTHY), ask(replace(HEALTHY, **changed))
+    well, fault = ask(HEALTHY), ask(replace(HEALTHY, **changed))
     assert (well.ok, well.warning, well.do) == (True, False, "")
-    assert (found.ok, found.warning, says in found.what, bool(found.do)) == (ok, ok, True, True)
+    assert (fault.ok, fault.warning, says in fault.what, bool(fault.do)) == (ok, ok, True, True)
 
 
 @pytest.mark.parametrize(
@@ -297,8 +297,8 @@ async def test_each_fault_has_what_to_do(line: ServerLine, row: str, changed: di
 async def test_for_how_long_copies_are_kept(line: ServerLine, days: int | None, archives: bool, says: str) -> None:
     """Nobody but the agency can say it: a warning where it has not, or where it cannot be so."""
     assert line.config.database is not None
-    told = line.config.database.model_copy(update={"copies_kept_days": days})
-    row = check_copies(replace(HEALTHY, archives=archives), line.config.model_copy(update={"database": told}))
+    settings = line.config.database.model_copy(update={"copies_kept_days": days})
+    row = check_copies(replace(HEALTHY, archives=archives), line.config.model_copy(update={"database": settings}))
     assert (row.name, row.ok, row.warning, says in row.what) == ("database copies", True, bool(says), True)
     assert bool(row.do) == bool(says)
 

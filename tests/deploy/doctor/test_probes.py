@@ -82,7 +82,7 @@ async def test_a_function_that_blocks_is_asked_in_a_thread() -> None:
 def test_the_program_ends_with_a_thread_that_does_not() -> None:
     """Neither `asyncio.run` nor the interpreter waits for a thread that hangs on a disk or a name."""
     command = [sys.executable, "-P", "-c", NEVER_ENDING]
-    ended = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120, check=False
     )
-    assert (ended.returncode, ended.stdout) == (0, "['gave no answer within 0.2 seconds']\n"), ended.stderr
+    assert (process.returncode, process.stdout) == (0, "['gave no answer within 0.2 seconds']\n"), process.stderr

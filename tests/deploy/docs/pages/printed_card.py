@@ -23,7 +23,7 @@ class PrintedCard:
 
     def typed(self, number: int, place: int = 0) -> str:
         """Return what a line says to type: its first words between backticks, or a later one's."""
-        lines = {int(found[1]): found[3] for found in LINE.finditer(self.page)}
+        lines = {int(match[1]): match[3] for match in LINE.finditer(self.page)}
         typed: list[str] = re.findall(r"`([^`]+)`", lines[number])
         return typed[place].replace("@who", self.colleague)
 

@@ -92,11 +92,11 @@ def test_eight_lines_are_enough(language: str) -> None:
 def test_the_debrief_of_a_reader_has_no_but(language: str) -> None:
     """By the drill's own clock: stopped seconds after the phone was taken, nothing said to who took it, asked before."""
     _, line = play_by(card_page(language), language)
-    told = line.debrief(ANA)
-    assert "→" not in told, told
-    assert told.count("✓") >= 3
+    debrief = line.debrief(ANA)
+    assert "→" not in debrief, debrief
+    assert debrief.count("✓") >= 3
     seconds = words_of("drills.seconds", language, count=5)
-    assert words_of("drills.stopped_after", language, time=seconds) in told
+    assert words_of("drills.stopped_after", language, time=seconds) in debrief
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def outcome(line: DrillLine) -> list[object]:
 def test_it_is_a_card(language: str) -> None:
     """Eight lines, each begins with its moment; every command is one that there is; both taps are on it."""
     card = card_page(language)
-    found = LINE.findall(card)
-    assert [int(number) for number, *_ in found] == list(range(1, 9))
-    assert [moment for _, moment, _ in found] == [moment for moment, _ in LINES[language]]
-    assert all(len(words) < 130 for *_, words in found)
+    lines = LINE.findall(card)
+    assert [int(number) for number, *_ in lines] == list(range(1, 9))
+    assert [moment for _, moment, _ in lines] == [moment for moment, _ in LINES[language]]
+    assert all(len(words) < 130 for *_, words in lines)
     names = {command.name for command in COMMANDS}
     assert set(re.findall(r"`!([a-z-]+)", card)) <= names
     assert "✋" in card

@@ -37,8 +37,8 @@ def played(lines: list[tuple[Line, str]], language: str) -> DrillLine:
 
     line = DrillLine(react=react)
     line.say(DESK, f"!lang me {language}")
-    ((_, begun),) = [each for each in typed[-1] if each[0] is Line.TYPE]
-    line.say(DESK, begun)
+    ((_, command),) = [each for each in typed[-1] if each[0] is Line.TYPE]
+    line.say(DESK, command)
     line.run()
     return line
 

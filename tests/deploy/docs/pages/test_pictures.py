@@ -60,8 +60,8 @@ async def test_the_command_still_takes_them(outside_programs: OutsidePrograms, t
     """With a browser, at one width and in one language: three pictures that are some and not too large."""
     if (program := outside_programs.find("chromium")) is None:
         return
-    taken = await pictures(program, tmp_path, languages=("es",), screens=("phone",))
-    assert taken.keys() == {file_name(what, "phone", "es") for what in SHOWN if what not in CLIENT}
-    for name, content in taken.items():
+    images = await pictures(program, tmp_path, languages=("es",), screens=("phone",))
+    assert images.keys() == {file_name(what, "phone", "es") for what in SHOWN if what not in CLIENT}
+    for name, content in images.items():
         assert content[8:12] == b"WEBP"
         assert 1_000 < len(content) < LARGEST, name

@@ -54,14 +54,14 @@ def test_every_time_is_of_the_pack(language: str) -> None:
     """What is kept how long stands there as the settings have it, and no other length of time does."""
     settings = shipped("base").settings
     page = survivor_page(language)
-    told = {
+    durations = {
         duration_text(seconds, language)
         for seconds in (
             *(settings.message_ttl, settings.idle, settings.grace, settings.continuing),
             *(settings.suppression_ttl, settings.hold_after_silence),
         )
     }
-    assert set(re.findall(r"\d+ (?:[a-zí]+s|hora)\b", page)) == told
+    assert set(re.findall(r"\d+ (?:[a-zí]+s|hora)\b", page)) == durations
     assert "911" in page
 
 
