@@ -38,15 +38,15 @@ def main(name: str, port: str, behaviour: str = "") -> None:
     if behaviour == "refuses":
         sys.stderr.write("lines.0.number: is not a number\n")
         sys.exit(2)
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "stubborn" else lambda *_: asked.set())
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "stubborn" else lambda *_: stop.set())
     server = ThreadingHTTPServer(("127.0.0.1", int(port)), Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     if name == "bridge":
         said = Path("run/bridge.json")
         said.with_suffix(".new").write_text(json.dumps({**READY, "pid": os.getpid()}), encoding="utf-8")
         said.with_suffix(".new").replace(said)
-    asked.wait()
+    stop.wait()
     with Path("order").open("a", encoding="utf-8") as order:
         order.write(f"{name}\n")
 

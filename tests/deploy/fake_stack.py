@@ -19,15 +19,15 @@ from deploy.stack.up import up
 
 
 def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[Child]:
-    made = []
+    parts = []
     for name in CHILDREN:
         behaviour = behaviours.get(name, "")
         if behaviour == "real":
-            made.append(homeserver_child(layout))
+            parts.append(homeserver_child(layout))
             continue
         command = ("tests.deploy.fake_child", name, str(ports.of(name)), *([behaviour] if behaviour else []))
-        made.append(Child(name=name, command=command, stop_seconds=1.0, refusal=2 if name == "bridge" else None))
-    return made
+        parts.append(Child(name=name, command=command, stop_seconds=1.0, refusal=2 if name == "bridge" else None))
+    return parts
 
 
 def main(directory: str, port: str, *spoilt: str) -> int:

@@ -68,11 +68,11 @@ class ModuleHomeserver:
 
     async def room(self, kind: RoomKind = "thread", *people: str, name: str = "amber heron") -> str:
         """Make a room as the bridge does, with these people (localparts) in it."""
-        status, made = await self.request_as(
+        status, answer = await self.request_as(
             self.policy, "POST", "createRoom", create_room_body(kind, name, invite=[self.puppet], supervisors=[mxid("sol")])
         )
-        assert status == 200, made
-        room_id = str(made["room_id"])
+        assert status == 200, answer
+        room_id = str(answer["room_id"])
         assert (await self.request_as(self.puppet, "POST", f"join/{room_id}"))[0] == 200
         for person in people:
             assert (await self.invite(room_id, mxid(person)))[0] == 200
@@ -86,9 +86,9 @@ class ModuleHomeserver:
         return await self.request_as(user, "PUT", f"rooms/{room_id}/send/{kind}/t{next(self.txn)}", content)
 
     async def said(self, user: str, room_id: str, content: object = None) -> str:
-        status, sent = await self.send(user, room_id, "m.room.encrypted", content or ENCRYPTED)
-        assert status == 200, sent
-        return str(sent["event_id"])
+        status, answer = await self.send(user, room_id, "m.room.encrypted", content or ENCRYPTED)
+        assert status == 200, answer
+        return str(answer["event_id"])
 
     async def upload(self, user: str, data: bytes) -> tuple[int, Any]:
         token, query = (self.as_token, f"?user_id={quote(user)}") if user.startswith("@") else (self.tokens[user], "")
@@ -108,7 +108,7 @@ class ModuleHomeserver:
 
     def rows_with(self, needle: str) -> dict[str, int]:
         """Look for a string in every column of every table: table to the number of rows that hold it."""
-        found = {}
+        counts = {}
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
             # `_temp_…` is Synapse's own list of work in its first minute, which it drops when that is done.
             tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_temp_*'"
@@ -118,14 +118,14 @@ class ModuleHomeserver:
                 sql = f'SELECT COUNT(*) FROM "{table}" WHERE {where}'  # noqa: S608 - the tables' own names
                 (count,) = db.execute(sql, [needle] * len(columns)).fetchone()
                 if count:
-                    found[table] = count
-        return found
+                    counts[table] = count
+        return counts
 
     def holding(self, *needles: str) -> dict[str, list[str]]:
         """Which files of the homeserver hold these, byte for byte."""
         files = [path for path in self.server.layout.homeserver.rglob("*") if path.is_file()]
-        found = {needle: [f.name for f in files if needle.encode() in f.read_bytes()] for needle in needles}
-        return {needle: names for needle, names in found.items() if names}
+        file_names = {needle: [f.name for f in files if needle.encode() in f.read_bytes()] for needle in needles}
+        return {needle: names for needle, names in file_names.items() if names}
 
 
 @contextlib.asynccontextmanager
@@ -140,11 +140,11 @@ async def module_homeserver(directory: Path) -> AsyncIterator[ModuleHomeserver]:
 
 async def with_people(server: RunningHomeserver) -> ModuleHomeserver:
     """Sign the people of a homeserver in that runs, and seat them at its desk."""
-    made = await _line(server, open_secrets(server.layout))
+    line = await _line(server, open_secrets(server.layout))
     for account in server.accounts:
-        made.tokens[account.user] = await server.sign_in(account)
-    made.desk = await made.room("desk", "ada", "sol", name="desk")
-    return made
+        line.tokens[account.user] = await server.sign_in(account)
+    line.desk = await line.room("desk", "ada", "sol", name="desk")
+    return line
 
 
 @contextlib.asynccontextmanager
@@ -155,9 +155,9 @@ async def two_lines(directory: Path) -> AsyncIterator[tuple[ModuleHomeserver, Mo
     write_line_files(layout, ports)
     secrets = Secrets(directory=directory / "south")
     secrets.make(provisioned=False, sealed=False, accounts=False)
-    told = registration(secrets, SERVER_NAME, ("policy-south", "line-south"), name="quietline-south")
+    south = registration(secrets, SERVER_NAME, ("policy-south", "line-south"), name="quietline-south")
     file = directory / "south.yaml"
-    write_atomically(file, yaml.safe_dump(told))
+    write_atomically(file, yaml.safe_dump(south))
     config = yaml.safe_load(layout.config.read_text())
     config["homeserver"]["other_lines"] = [{"registration": str(file), "policy": mxid("policy-south")}]
     layout.config.write_text(yaml.safe_dump(config))
@@ -178,10 +178,10 @@ async def _line(
 ) -> ModuleHomeserver:
     token = secrets.read(secrets.as_token)
     wire = HomeserverClient(session=server.http, url=server.url, token=token, user_id=mxid(policy))
-    made = ModuleHomeserver(
+    line = ModuleHomeserver(
         server=server, module_client=ModuleClient(client=wire), as_token=token, policy=mxid(policy), puppet=mxid(puppet)
     )
     for localpart in (policy, puppet):
         body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         assert (await server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
-    return made
+    return line

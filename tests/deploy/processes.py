@@ -55,16 +55,16 @@ def read_ready_file(directory: Path) -> dict[str, Any]:
     """Read what `ready.json` says, once it is there."""
     path = directory / "run" / "ready.json"
     eventually(path.is_file, 120)
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    facts: dict[str, Any] = json.loads(path.read_text())
+    return facts
 
 
 def make_real_line(directory: Path, base: int, *, carrier: str) -> None:
     """Write a line that is no rehearsal, with a carrier of that address and a secret file for it."""
     layout = Layout(directory)
     write_line_files(layout, Ports(base))
-    told = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
-    told["lines"][0] |= {
+    configuration = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+    configuration["lines"][0] |= {
         "rehearsal": False,
         "packs": ["base"],
         "carrier": {
@@ -74,7 +74,7 @@ def make_real_line(directory: Path, base: int, *, carrier: str) -> None:
             "api_base": carrier,
         },
     }
-    layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    layout.config.write_text(yaml.safe_dump(configuration), encoding="utf-8")
 
 
 @contextmanager

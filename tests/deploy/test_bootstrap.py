@@ -30,17 +30,17 @@ ECHO = "import os, sys\nprint(os.getcwd(), sys.prefix, os.environ['PYTHONPATH'],
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Make a project of nothing but the launcher, with lock files that name no package and a `deploy` that only speaks."""
-    made = tmp_path / "the project"
-    (made / "deploy" / "requirements").mkdir(parents=True)
+    project = tmp_path / "the project"
+    (project / "deploy" / "requirements").mkdir(parents=True)
     # What the distribution has is of this test's making too.
-    (made / "quietline").write_text((ROOT / "quietline").read_text().replace("/usr/bin/", f"{tmp_path}/distribution/"))
-    shutil.copymode(ROOT / "quietline", made / "quietline")
-    shutil.copy(ROOT / "deploy" / "bootstrap.py", made / "deploy")
-    (made / "deploy" / "__init__.py").touch()
-    (made / "deploy" / "__main__.py").write_text(ECHO)
+    (project / "quietline").write_text((ROOT / "quietline").read_text().replace("/usr/bin/", f"{tmp_path}/distribution/"))
+    shutil.copymode(ROOT / "quietline", project / "quietline")
+    shutil.copy(ROOT / "deploy" / "bootstrap.py", project / "deploy")
+    (project / "deploy" / "__init__.py").touch()
+    (project / "deploy" / "__main__.py").write_text(ECHO)
     for name in ("runtime", "test", "strict", "element", "release"):
-        (made / "deploy" / "requirements" / f"{name}.txt").write_text("# nothing\n")
-    return made
+        (project / "deploy" / "requirements" / f"{name}.txt").write_text("# nothing\n")
+    return project
 
 
 def path_with(directory: Path, **scripts: str) -> str:
@@ -96,10 +96,10 @@ def launch(launcher: Path, path: str, *arguments: str, cwd: Path | None = None) 
 
 def test_without_a_python_it_says_so(root: Path, tmp_path: Path) -> None:
     """With no Python to be found: one sentence, exit code 2, and nothing is made."""
-    ended = launch(root / "quietline", str(tmp_path / "nothing"), "version")
-    assert ended.returncode == 2
-    assert len(ended.stderr.splitlines()) == 1
-    assert "needs Python 3.11, 3.12, 3.13 or 3.14" in ended.stderr
+    process = launch(root / "quietline", str(tmp_path / "nothing"), "version")
+    assert process.returncode == 2
+    assert len(process.stderr.splitlines()) == 1
+    assert "needs Python 3.11, 3.12, 3.13 or 3.14" in process.stderr
     assert not (root / ".venv").exists()
 
 
@@ -112,15 +112,15 @@ def test_a_python_that_cannot_is_passed_over(root: Path, tmp_path: Path) -> None
     bootstrap_as = root / "deploy" / "bootstrap.py"
     text = bootstrap_as.read_text()
     made_by(root, tmp_path / "bare", bare)
-    ended = launch(root / "quietline", path, "version")
-    assert ended.returncode == 2
-    assert "cannot make an environment with pip" in ended.stderr
-    assert "used" not in ended.stderr
+    process = launch(root / "quietline", path, "version")
+    assert process.returncode == 2
+    assert "cannot make an environment with pip" in process.stderr
+    assert "used" not in process.stderr
     bootstrap_as.write_text(text)
     quick(root, tmp_path)
     path_with(tmp_path / "more", python3=REAL)
-    ended = launch(root / "quietline", f"{path}:{tmp_path}/more", "version")
-    assert ended.returncode == 0, ended.stderr
+    process = launch(root / "quietline", f"{path}:{tmp_path}/more", "version")
+    assert process.returncode == 0, process.stderr
 
 
 def test_the_distributions_own_goes_before_others(root: Path, tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_the_distributions_own_goes_before_others(root: Path, tmp_path: Path) ->
     path = path_with(tmp_path / "bin", python3_11="exit 99", python3=used)
     path_with(tmp_path / "distribution", python3_12="exit 127", python3_13=used, python3_14="exit 98")
     quick(root, tmp_path)
-    ended = launch(root / "quietline", path, "version")
-    assert ended.returncode == 0, ended.stderr
+    process = launch(root / "quietline", path, "version")
+    assert process.returncode == 0, process.stderr
     assert set((tmp_path / "used").read_text().split()) == {f"{tmp_path}/distribution/python3.13"}
 
 
@@ -223,10 +223,10 @@ def test_a_signal_to_the_launcher_ends_the_build(
     eventually(lambda: pip.is_file() and pip.read_text().endswith("\n"))
     process.send_signal(number)
     code = process.wait(STEP_TIMEOUT)
-    left = [pid for pid in (int(file.read_text()) for file in (pip, boot)) if is_running(pid)]
-    for pid in left:
+    pids = [pid for pid in (int(file.read_text()) for file in (pip, boot)) if is_running(pid)]
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert left == []
+    assert pids == []
     assert code == -number
     assert "interrupted; the next run takes it from here" in (tmp_path / "said").read_text()
     assert json.loads((root / ".venv" / "quietline.json").read_text())["making"] == "runtime"
@@ -254,14 +254,14 @@ except KeyboardInterrupt:
 @pytest.mark.crash
 def test_a_signal_before_the_command_is_known_ends_it() -> None:
     """A signal after a command has begun and before its process id is known here ends the command all the same."""
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", EARLY], cwd=ROOT, capture_output=True, text=True, check=False, timeout=STEP_TIMEOUT
     )
-    pid = int(ended.stdout)
-    left = is_running(pid)
-    if left:
+    pid = int(process.stdout)
+    is_alive = is_running(pid)
+    if is_alive:
         os.kill(pid, signal.SIGKILL)
-    assert (left, ended.returncode) == (False, 9)
+    assert (is_alive, process.returncode) == (False, 9)
 
 
 class FakePip:

@@ -18,7 +18,7 @@ PASSWORD = "what the gateway asks for"
 
 def answers(**changed: Any) -> dict[str, Any]:
     """Return whole answers; a key that is None is left out."""
-    told: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "mode": "embedded",
         "server_name": "text.agency.org",
         "public_url": "https://text.agency.org",
@@ -43,7 +43,7 @@ def answers(**changed: Any) -> dict[str, Any]:
         },
         **changed,
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in inputs.items() if value is not None}
 
 
 def joined(**changed: Any) -> dict[str, Any]:
@@ -52,15 +52,15 @@ def joined(**changed: Any) -> dict[str, Any]:
     return answers(**{"mode": "join", "homeserver": homeserver, **changed})
 
 
-def answers_file(directory: Path, told: object, *, mode: int = 0o600) -> Path:
+def answers_file(directory: Path, content: object, *, mode: int = 0o600) -> Path:
     """Write answers, or whatever else may stand in their file."""
     file = directory / "answers.yaml"
-    file.write_text(told if isinstance(told, str) else yaml.safe_dump(told))
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     file.chmod(mode)
     return file
 
 
-def run_init(directory: Path, told: object, *words: str, mode: int = 0o600) -> Result:
+def run_init(directory: Path, inputs: object, *words: str, mode: int = 0o600) -> Result:
     """Run `quietline init` on `directory/line` with these answers."""
-    file = answers_file(directory, told, mode=mode)
+    file = answers_file(directory, inputs, mode=mode)
     return CliRunner().invoke(cli, ["init", str(directory / "line"), "--answers", str(file), *words])

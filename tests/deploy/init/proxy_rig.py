@@ -31,10 +31,10 @@ SPOOFED = "203.0.113.9"
 
 @dataclass(slots=True)
 class Upstream:
-    """A server behind the proxy. `asked`: path, and who the proxy says is asking, of every request."""
+    """A server behind the proxy. `requests`: path, and who the proxy says is asking, of every request."""
 
     server: TestServer = field(init=False)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         app = web.Application(client_max_size=64 << 20)
@@ -43,7 +43,7 @@ class Upstream:
 
     async def _answer(self, request: web.Request) -> web.Response:
         await request.read()
-        self.asked.append((request.raw_path, request.headers.get("X-Forwarded-For", "")))
+        self.requests.append((request.raw_path, request.headers.get("X-Forwarded-For", "")))
         return web.Response()
 
 
@@ -70,17 +70,17 @@ class RunningProxy:
 
 async def ask_often(proxy: RunningProxy, paths: tuple[str, ...], times: int) -> set[int]:
     """Ask for these paths in turn, so often, over connections that are kept; returns the statuses."""
-    base, found = f"https://127.0.0.1:{proxy.port}", set[int]()
+    base, statuses = f"https://127.0.0.1:{proxy.port}", set[int]()
     connector = aiohttp.TCPConnector(limit=8)
     async with aiohttp.ClientSession(connector=connector, headers={"Host": HOST, "X-Forwarded-For": SPOOFED}) as http:
 
         async def ask(path: str) -> None:
             async with http.get(base + path, ssl=proxy.trusted, server_hostname=HOST) as answer:
-                found.add(answer.status)
+                statuses.add(answer.status)
 
         for n in range(0, times, 8):
             await asyncio.gather(*(ask(paths[(n + k) % len(paths)]) for k in range(8)))
-    return found
+    return statuses
 
 
 def make_certificates(directory: Path) -> None:

@@ -42,65 +42,65 @@ def stored(host: str = "database", **changed: Any) -> dict[str, Any]:
     return networked(database={"homeserver_url": f"postgresql://quietline:a%20word@{host}/quietline"}, **changed)
 
 
-def services(tmp_path: Path, told: dict[str, Any]) -> dict[str, Any]:
-    assert run_init(tmp_path, {**told, "service": "compose"}).exit_code == 0
-    found: dict[str, Any] = yaml.safe_load((tmp_path / "line" / "compose.yaml").read_text())["services"]
-    return found
+def services(tmp_path: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    assert run_init(tmp_path, {**inputs, "service": "compose"}).exit_code == 0
+    parts: dict[str, Any] = yaml.safe_load((tmp_path / "line" / "compose.yaml").read_text())["services"]
+    return parts
 
 
 def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) -> None:
     """Read-only, without rights, not as root; each has an address of its own, and the proxy's alone is open outside."""
-    found = services(tmp_path, stored())
-    assert found.keys() == {"homeserver", "bridge", "canary", "database", "proxy"}
+    parts = services(tmp_path, stored())
+    assert parts.keys() == {"homeserver", "bridge", "canary", "database", "proxy"}
     assert "&id" not in (tmp_path / "line" / "compose.yaml").read_text()
-    for each in found.values():
+    for each in parts.values():
         assert (each["read_only"], each["cap_drop"], each["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
         assert each["user"].split(":")[0] != "0"
         assert "network_mode" not in each
     for name in ("homeserver", "bridge", "canary"):
-        each = found[name]
+        each = parts[name]
         assert (each["image"], each["networks"], "ports" in each) == (IMAGE, ["default", "data"], False)
         assert each["volumes"] == [f"{tmp_path}/line:{tmp_path}/line"]
         assert each["command"][:4] == ["stay", name, "--data", f"{tmp_path}/line"]
-    assert [name for name, each in found.items() if "ports" in each] == ["proxy"]
-    assert found["proxy"]["ports"] == ["80:80", "443:443"]
-    assert f"{tmp_path}/line/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in found["proxy"]["volumes"]
+    assert [name for name, each in parts.items() if "ports" in each] == ["proxy"]
+    assert parts["proxy"]["ports"] == ["80:80", "443:443"]
+    assert f"{tmp_path}/line/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in parts["proxy"]["volumes"]
 
 
 def test_each_is_found_by_its_name(tmp_path: Path) -> None:
     """One that ended and came back has another address: proxy, bridge and canary ask by name, without a hand."""
-    found = services(tmp_path, networked())
-    assert found["homeserver"]["command"][4:] == ["--listen", "0.0.0.0"]
-    assert found["canary"]["command"][4:] == ["--bridge", "http://bridge:8449"]
-    assert found["canary"]["profiles"] == ["canary"]
+    parts = services(tmp_path, networked())
+    assert parts["homeserver"]["command"][4:] == ["--listen", "0.0.0.0"]
+    assert parts["canary"]["command"][4:] == ["--bridge", "http://bridge:8449"]
+    assert parts["canary"]["profiles"] == ["canary"]
     config = load(tmp_path / "line" / "config.yaml")
     assert (config.homeserver.url, config.listen.host) == ("http://homeserver:8448", "0.0.0.0")
     caddy = (tmp_path / "line" / "proxy" / "Caddyfile").read_text()
     assert re.findall(r"reverse_proxy (\S+)", caddy) == ["bridge:8449", "homeserver:8448"]
     assert not [
-        name for name, each in found.items() if str(each.get("network_mode", "")).startswith(("service:", "container:"))
+        name for name, each in parts.items() if str(each.get("network_mode", "")).startswith(("service:", "container:"))
     ]
 
 
-@pytest.mark.parametrize("told", [answers(), joined(carrier={**answers()["carrier"], "api_base": GATEWAY})])
-def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("inputs", [answers(), joined(carrier={**answers()["carrier"], "api_base": GATEWAY})])
+def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, inputs: dict[str, Any]) -> None:
     """A gateway or a Synapse on 127.0.0.1: all parts are in the machine's network, and call each other on loopback."""
-    found = services(tmp_path, told)
-    assert {each["network_mode"] for each in found.values()} == {"host"}
-    assert not any("ports" in each or "networks" in each for each in found.values())
+    parts = services(tmp_path, inputs)
+    assert {each["network_mode"] for each in parts.values()} == {"host"}
+    assert not any("ports" in each or "networks" in each for each in parts.values())
     config = load(tmp_path / "line" / "config.yaml")
     assert (config.listen.host, config.homeserver.url.startswith("http://127.0.0.1:")) == ("127.0.0.1", True)
     assert "bridge:" not in (tmp_path / "line" / "proxy" / "Caddyfile").read_text()
-    assert "--listen" not in str(found.get("homeserver"))
+    assert "--listen" not in str(parts.get("homeserver"))
     # By the right of its program it listens on ports below 1024, and keeps all else closed.
-    assert "security_opt" not in found["proxy"]
-    assert (found["proxy"]["cap_drop"], found["proxy"]["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
+    assert "security_opt" not in parts["proxy"]
+    assert (parts["proxy"]["cap_drop"], parts["proxy"]["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
 
 
-@pytest.mark.parametrize("told", [answers(service="compose"), joined(service="compose")], ids=["embedded", "joined"])
-def test_the_checklist_is_of_containers(tmp_path: Path, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("inputs", [answers(service="compose"), joined(service="compose")], ids=["embedded", "joined"])
+def test_the_checklist_is_of_containers(tmp_path: Path, inputs: dict[str, Any]) -> None:
     """Caddy is one of them, with its file; the canary is the service of its profile, and nothing that a person runs."""
-    assert run_init(tmp_path, told).exit_code == 0
+    assert run_init(tmp_path, inputs).exit_code == 0
     said = (tmp_path / "line" / "CHECKLIST.md").read_text()
     assert "Load the file" not in said
     # `chown` takes a number alone with a group, as nobody of that number is on the machine.
@@ -111,9 +111,9 @@ def test_the_checklist_is_of_containers(tmp_path: Path, told: dict[str, Any]) ->
 
 def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
     """`up` runs the handsets too; all of it on the machine's loopback. The pages say how this one is started and asked."""
-    found = services(tmp_path, answers(mode="rehearsal", carrier=None))
-    assert found.keys() == {"line"}
-    assert (found["line"]["command"][:2], found["line"]["network_mode"]) == (["stay", "up"], "host")
+    parts = services(tmp_path, answers(mode="rehearsal", carrier=None))
+    assert parts.keys() == {"line"}
+    assert (parts["line"]["command"][:2], parts["line"]["network_mode"]) == (["stay", "up"], "host")
     head = (tmp_path / "line" / "compose.yaml").read_text().partition("services:")[0]
     assert ("exec line " in head, "exec bridge" in head, "canary" in head) == (True, False, False)
     said = (tmp_path / "line" / "CHECKLIST.md").read_text()
@@ -137,56 +137,56 @@ def test_the_program_of_a_health_check_fails_where_nobody_answers() -> None:
         words = (sys.executable, "-P", "-c", LIVE.format(url=url))
         there = subprocess.run(words, check=False, timeout=60, capture_output=True)
         server.shutdown()
-    gone = subprocess.run(words, check=False, timeout=60, capture_output=True)
-    assert (there.returncode, gone.returncode) == (0, 1)
+    nobody = subprocess.run(words, check=False, timeout=60, capture_output=True)
+    assert (there.returncode, nobody.returncode) == (0, 1)
 
 
 def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Path) -> None:
     """Where the URL's host is `database`: UTF8 and C, no old log, a closed network; its password is in a file alone."""
     database = services(tmp_path, stored())["database"]
     line = tmp_path / "line"
-    told = yaml.safe_load((line / "compose.yaml").read_text())
-    assert told["networks"]["data"] == {"internal": True}
+    compose = yaml.safe_load((line / "compose.yaml").read_text())
+    assert compose["networks"]["data"] == {"internal": True}
     assert database["networks"] == ["data"]
-    assert "networks" not in told["services"]["proxy"]  # that is, the default one alone
+    assert "networks" not in compose["services"]["proxy"]  # that is, the default one alone
     assert database["environment"]["POSTGRES_INITDB_ARGS"] == "--encoding=UTF8 --locale=C"
     assert database["command"][-1] == "wal_recycle=off"
     assert f"{line}/secrets/postgres_password:/run/password:ro" in database["volumes"]
     assert (line / "secrets" / "postgres_password").read_text() == "a word"
     assert "a word" not in (line / "compose.yaml").read_text()
-    assert told["services"]["homeserver"]["depends_on"] == {"database": {"condition": "service_healthy"}}
-    for each in told["services"].values():  # an engine makes what is missing, as root
+    assert compose["services"]["homeserver"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+    for each in compose["services"].values():  # an engine makes what is missing, as root
         assert [path for volume in each["volumes"] if not Path(path := volume.split(":")[0]).exists()] == []
 
 
 def test_a_postgresql_elsewhere_is_none_of_composes(tmp_path: Path) -> None:
     """Another host is a server that is there; without a URL the data are in SQLite."""
-    for name, told in (("there", stored("10.0.0.7")), ("sqlite", networked())):
+    for name, inputs in (("there", stored("10.0.0.7")), ("sqlite", networked())):
         (home := tmp_path / name).mkdir()
-        assert services(home, told).keys() == {"homeserver", "bridge", "canary", "proxy"}
-    ended = run_init(tmp_path, {**answers(service="compose"), "database": {"homeserver_url": "postgresql://q@database/q"}})
-    assert (ended.exit_code, "needs a password, with which Compose makes the role" in ended.stderr) == (2, True)
+        assert services(home, inputs).keys() == {"homeserver", "bridge", "canary", "proxy"}
+    result = run_init(tmp_path, {**answers(service="compose"), "database": {"homeserver_url": "postgresql://q@database/q"}})
+    assert (result.exit_code, "needs a password, with which Compose makes the role" in result.stderr) == (2, True)
 
 
 def test_without_the_proxy_everything_is_on_loopback(tmp_path: Path) -> None:
     """In the machine's own network PostgreSQL is published to loopback alone, under the name that the URL has."""
-    found = services(tmp_path, {**stored(), "proxy": "none"})
-    assert (found["database"]["ports"], found["homeserver"]["network_mode"]) == (["127.0.0.1:5432:5432"], "host")
-    assert found["homeserver"]["extra_hosts"] == ["database:127.0.0.1"]
+    parts = services(tmp_path, {**stored(), "proxy": "none"})
+    assert (parts["database"]["ports"], parts["homeserver"]["network_mode"]) == (["127.0.0.1:5432:5432"], "host")
+    assert parts["homeserver"]["extra_hosts"] == ["database:127.0.0.1"]
 
 
 def test_healthy_means_alive_and_not_ready(tmp_path: Path) -> None:
     """A homeserver that is away must not have the bridge ended, which takes texts in meanwhile."""
-    found = services(tmp_path, answers())
-    asked = {name: re.findall(r"http://[^']+", str(each.get("healthcheck"))) for name, each in found.items()}
-    assert asked["bridge"] == ["http://127.0.0.1:8449/live"]
-    assert asked["homeserver"] == ["http://127.0.0.1:8448/health"]
+    parts = services(tmp_path, answers())
+    urls = {name: re.findall(r"http://[^']+", str(each.get("healthcheck"))) for name, each in parts.items()}
+    assert urls["bridge"] == ["http://127.0.0.1:8449/live"]
+    assert urls["homeserver"] == ["http://127.0.0.1:8448/health"]
 
 
-@pytest.mark.parametrize("told", [stored(), answers(mode="rehearsal", carrier=None)], ids=["line", "rehearsal"])
-def test_what_refuses_is_not_started_for_ever(tmp_path: Path, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("inputs", [stored(), answers(mode="rehearsal", carrier=None)], ids=["line", "rehearsal"])
+def test_what_refuses_is_not_started_for_ever(tmp_path: Path, inputs: dict[str, Any]) -> None:
     """An engine starts again whatever ended, with 2 as well: each part of ours stays in place of ending with it."""
-    ours = [each for each in services(tmp_path, told).values() if each["image"] == IMAGE]
+    ours = [each for each in services(tmp_path, inputs).values() if each["image"] == IMAGE]
     assert ours
     for each in ours:
         assert each["restart"] == "unless-stopped"
@@ -195,13 +195,13 @@ def test_what_refuses_is_not_started_for_ever(tmp_path: Path, told: dict[str, An
 
 def test_on_another_homeserver_the_bridge_runs_alone(tmp_path: Path) -> None:
     """And with a proxy of the agency's own it is on the machine's network, still on loopback."""
-    found = services(tmp_path, joined(proxy="none"))
-    assert found.keys() == {"bridge", "canary"}
-    assert (found["bridge"]["command"][:2], found["bridge"]["network_mode"]) == (["stay", "bridge"], "host")
+    parts = services(tmp_path, joined(proxy="none"))
+    assert parts.keys() == {"bridge", "canary"}
+    assert (parts["bridge"]["command"][:2], parts["bridge"]["network_mode"]) == (["stay", "bridge"], "host")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "inputs",
     [
         stored(),
         networked(),
@@ -211,11 +211,11 @@ def test_on_another_homeserver_the_bridge_runs_alone(tmp_path: Path) -> None:
         answers(mode="rehearsal", carrier=None),
     ],
 )
-def test_compose_takes_the_file(tmp_path: Path, told: dict[str, Any], outside_programs: OutsidePrograms) -> None:
+def test_compose_takes_the_file(tmp_path: Path, inputs: dict[str, Any], outside_programs: OutsidePrograms) -> None:
     """By its own judgement, without a daemon."""
     if (program := outside_programs.find("docker-compose")) is None:
         return
-    services(tmp_path, told)
+    services(tmp_path, inputs)
     file = tmp_path / "line" / "compose.yaml"
     judged = subprocess.run([program, "-f", file, "config", "-q"], capture_output=True, text=True, check=False)
     assert (judged.returncode, judged.stderr) == (0, "")
@@ -223,8 +223,8 @@ def test_compose_takes_the_file(tmp_path: Path, told: dict[str, Any], outside_pr
 
 def test_a_build_sees_the_source_alone() -> None:
     """No environment, no history and no line's directory goes to whatever builds the image; all that is copied does."""
-    seen = CONTAINERFILE.with_name("Containerfile.dockerignore").read_text().splitlines()
-    rules = [line for line in seen if line and not line.startswith("#")]
+    lines = CONTAINERFILE.with_name("Containerfile.dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"
     let_in = {rule[1:] for rule in rules if rule.startswith("!")}
     copied = re.findall(r"^COPY (?!--from)(.+)$", CONTAINERFILE.read_text(), re.MULTILINE)

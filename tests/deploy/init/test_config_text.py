@@ -21,17 +21,17 @@ KEY = re.compile(r" *(?:# )?(?:- )?([a-z_]+):(?: .*)?$")
 
 
 def keys(model: type[Section], carrier: type[Section]) -> list[str]:
-    found = []
+    names = []
     for name, field in model.model_fields.items():
-        found.append(name)
+        names.append(name)
         annotation: Any = field.annotation
         parts = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType, list) else (annotation,)
         sections = [part for part in parts if isinstance(part, type) and issubclass(part, Section)]
         if model is PhoneLine and name == "carrier":
-            found += keys(carrier, carrier)
+            names += keys(carrier, carrier)
         elif sections and sections[0] not in {Staff, OtherLine}:  # people are on a line each, and so are lines
-            found += keys(sections[0], carrier)
-    return found
+            names += keys(sections[0], carrier)
+    return names
 
 
 @pytest.mark.parametrize("on_call", [None, {"email": {"host": "mail.agency.org", "sender": "a@b.org", "to": ["c@d.org"]}}])
@@ -39,7 +39,7 @@ def test_every_key_of_the_models_stands_there_once(tmp_path: Path, on_call: dict
     """An operator sees everything that can be said: what was answered, and behind `#` the rest with its default."""
     assert run_init(tmp_path, answers(on_call=on_call)).exit_code == 0
     text = (tmp_path / "line" / "config.yaml").read_text()
-    written = Counter(found[1] for line in text.splitlines() if (found := KEY.fullmatch(line)))
+    written = Counter(match[1] for line in text.splitlines() if (match := KEY.fullmatch(line)))
     assert written == Counter(keys(Config, CARRIER_KINDS["kannel"].settings))
 
 
@@ -53,7 +53,7 @@ def test_comments_are_about_keys_that_exist() -> None:
 def test_values_survive_the_writing() -> None:
     """What YAML would read as something else is quoted: a number with plus, a secret's path, a list, nothing."""
     line = {"number": "+15", "packs": [], "carrier": {"kind": "kannel"}}
-    told = {"log_level": "INFO", "data_dir": "/srv/a: b #c", "quiet_hours": [3, 5], "lines": [line]}
-    read = yaml.safe_load(config_text(told))
-    assert (read["data_dir"], read["quiet_hours"], read["log_level"]) == ("/srv/a: b #c", [3, 5], "INFO")
-    assert (read["lines"][0]["number"], read["lines"][0]["packs"]) == ("+15", [])
+    configuration = {"log_level": "INFO", "data_dir": "/srv/a: b #c", "quiet_hours": [3, 5], "lines": [line]}
+    values = yaml.safe_load(config_text(configuration))
+    assert (values["data_dir"], values["quiet_hours"], values["log_level"]) == ("/srv/a: b #c", [3, 5], "INFO")
+    assert (values["lines"][0]["number"], values["lines"][0]["packs"]) == ("+15", [])

@@ -16,8 +16,8 @@ WEBHOOK = "https://calls.agency.org/a-secret"
 BACKUP = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
 
 
-def of(told: dict[str, Any]) -> Answers:
-    return Answers.model_validate(told)
+def of(inputs: dict[str, Any]) -> Answers:
+    return Answers.model_validate(inputs)
 
 
 def gateway(address: str) -> dict[str, Any]:
@@ -27,8 +27,8 @@ def gateway(address: str) -> dict[str, Any]:
 def test_an_embedded_line_speaks_to_its_carrier_and_to_push_gateways() -> None:
     """With a mail server where somebody is called by mail; what is on this machine is nowhere outside."""
     email = {"host": "mail.agency.org", "sender": "line@agency.org", "to": ["oncall@agency.org"]}
-    told = of(answers(carrier={"kind": "bandwidth"}, on_call={"email": email}))
-    assert {(each.host, each.port) for each in destinations(told)} == {
+    line_answers = of(answers(carrier={"kind": "bandwidth"}, on_call={"email": email}))
+    assert {(each.host, each.port) for each in destinations(line_answers)} == {
         ("messaging.bandwidth.com", 443),
         ("api.bandwidth.com", 443),
         ("mail.agency.org", 587),
@@ -41,8 +41,8 @@ def test_an_embedded_line_speaks_to_its_carrier_and_to_push_gateways() -> None:
 def test_every_carrier_is_in_the_list(kind: str) -> None:
     """Its address is the answer's, or else that of its adapter; one without either has to be answered."""
     default = CARRIER_KINDS[kind].settings.model_fields["api_base"]
-    told = answers(carrier={"kind": kind, **({"api_base": "https://a.agency.org"} if default.is_required() else {})})
-    hosts = {each.host for each in destinations(of(told))}
+    inputs = answers(carrier={"kind": kind, **({"api_base": "https://a.agency.org"} if default.is_required() else {})})
+    hosts = {each.host for each in destinations(of(inputs))}
     assert len(hosts - set(PUSH_GATEWAYS)) >= (0 if kind in {"kannel", "jasmin"} else 1)
 
 
@@ -58,8 +58,8 @@ def test_the_list_holds_no_secret(tmp_path: Path) -> None:
 
 def test_a_unit_is_held_to_addresses_where_all_are_addresses(tmp_path: Path) -> None:
     """A joined bridge with a gateway at an address: nothing else is reached by it; a name, or a call, leaves it open."""
-    told = joined(carrier=gateway("http://10.0.0.7:13013"))
-    assert address_lists(of(told)).splitlines()[1:] == ["IPAddressDeny=any", "IPAddressAllow=localhost 10.0.0.7"]
+    inputs = joined(carrier=gateway("http://10.0.0.7:13013"))
+    assert address_lists(of(inputs)).splitlines()[1:] == ["IPAddressDeny=any", "IPAddressAllow=localhost 10.0.0.7"]
     assert address_lists(of(joined())).splitlines()[-1] == "IPAddressAllow=localhost"
     for open_ in (
         joined(carrier={"kind": "twilio"}),
@@ -68,7 +68,7 @@ def test_a_unit_is_held_to_addresses_where_all_are_addresses(tmp_path: Path) -> 
         answers(),
     ):
         assert address_lists(of(open_)) == ""
-    assert run_init(tmp_path, {**told, "backup": BACKUP}).exit_code == 0
+    assert run_init(tmp_path, {**inputs, "backup": BACKUP}).exit_code == 0
     units = tmp_path / "line" / "units"
     for name in ("quietline.service", "quietline-canary.service"):
         assert "IPAddressAllow=localhost 10.0.0.7\n" in (units / name).read_text()

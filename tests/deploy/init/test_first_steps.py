@@ -33,9 +33,9 @@ def test_each_language_of_the_agency_has_its_sheet(languages: list[str], files: 
 
 def test_init_writes_them_beside_the_checklist(tmp_path: Path) -> None:
     """They are closed like the rest, hold nobody's name or password, and the checklist says to give them out."""
-    told = answers()
-    told["agency"] |= {"languages": ["es", "en"]}
-    assert run_init(tmp_path, told).exit_code == 0
+    inputs = answers()
+    inputs["agency"] |= {"languages": ["es", "en"]}
+    assert run_init(tmp_path, inputs).exit_code == 0
     line = tmp_path / "line"
     checklist = (line / "CHECKLIST.md").read_text()
     for name in FILES.values():

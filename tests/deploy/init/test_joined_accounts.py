@@ -67,12 +67,12 @@ async def test_each_hand_out_becomes_an_ordinary_account(tmp_path: Path) -> None
     """The password is the hand-out's, nobody becomes an administrator, and another run changes nothing."""
     synapse = FakeSynapse()
     async with synapse.line(tmp_path) as layout:
-        found = await make(layout)
-        assert (found.made, found.kept) == ((MIRA, NOOR), ())
+        accounts = await make(layout)
+        assert (accounts.made, accounts.kept) == ((MIRA, NOOR), ())
         handed = Handout.read(layout.handout / "mira.txt")
         assert synapse.accounts[MIRA] == {"password": handed.password, "admin": False, "logout_devices": False}
         synapse.accounts[MIRA] = "its person changed the password"
-        assert await make(layout) == found
+        assert await make(layout) == accounts
         assert synapse.accounts[MIRA] == "its person changed the password"
 
 
@@ -80,8 +80,8 @@ async def test_an_account_of_before_is_left_and_its_hand_out_goes(tmp_path: Path
     """A colleague who has an account keeps the password; a hand-out with another one would only mislead."""
     synapse = FakeSynapse(accounts={NOOR: "of the agency"})
     async with synapse.line(tmp_path) as layout:
-        found = await make(layout)
-        assert (found.made, found.kept) == ((MIRA,), (NOOR,))
+        accounts = await make(layout)
+        assert (accounts.made, accounts.kept) == ((MIRA,), (NOOR,))
         assert synapse.accounts[NOOR] == "of the agency"
         assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
 
@@ -93,8 +93,8 @@ async def test_a_run_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
         with pytest.raises(SetupError, match="by hand"):
             await make(layout)
         synapse.breaks = ""
-        found = await make(layout)
-        assert (found.made, found.kept) == ((MIRA, NOOR), ())
+        accounts = await make(layout)
+        assert (accounts.made, accounts.kept) == ((MIRA, NOOR), ())
         assert (layout.handout / "mira.txt").is_file()
 
 
@@ -146,9 +146,9 @@ async def test_the_line_that_runs_the_homeserver_makes_the_accounts_of_another(t
     """A new person gets one with the hand-out's password; who had one keeps it, and that hand-out goes; again it is so."""
     passwords = {NOOR: "of the first line"}
     async with hosted(tmp_path, passwords) as (layout, north):
-        for kept in ((NOOR,), ()):
-            found = await make_accounts_at_host(layout, load(layout.config), load(north.config))
-            assert found == FirstAccounts(made=(MIRA,), kept=kept)
+        for holders in ((NOOR,), ()):
+            accounts = await make_accounts_at_host(layout, load(layout.config), load(north.config))
+            assert accounts == FirstAccounts(made=(MIRA,), kept=holders)
             assert passwords == {NOOR: "of the first line", MIRA: Handout.read(layout.handout / "mira.txt").password}
             assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
         (north.secrets / "as_token").write_text("x" * 43)
@@ -160,13 +160,13 @@ async def test_the_line_that_runs_the_homeserver_makes_the_accounts_of_another(t
 
 def test_only_the_line_that_runs_the_homeserver_is_a_host(tmp_path: Path) -> None:
     """One that joined, or runs another homeserver, is refused, and so are both ways at once."""
-    for name, told in (("line", joined()), ("other", joined()), ("elsewhere", answers(server_name="text.elsewhere.net"))):
+    for name, inputs in (("line", joined()), ("other", joined()), ("elsewhere", answers(server_name="text.elsewhere.net"))):
         (home := tmp_path / name).mkdir()
-        assert run_init(home, told).exit_code == 0
+        assert run_init(home, inputs).exit_code == 0
     words = ["staff", "make", "--data", str(tmp_path / "line" / "line")]
     for host in ("other", "elsewhere"):
-        ended = CliRunner().invoke(cli, [*words, "--host", str(tmp_path / host / "line")])
-        assert (ended.exit_code, "does not run the homeserver text.agency.org" in ended.stderr) == (2, True)
+        result = CliRunner().invoke(cli, [*words, "--host", str(tmp_path / host / "line")])
+        assert (result.exit_code, "does not run the homeserver text.agency.org" in result.stderr) == (2, True)
     assert CliRunner().invoke(cli, words).exit_code == 2
 
 
@@ -174,11 +174,11 @@ def test_the_verb_is_for_joined_lines_and_private_tokens(tmp_path: Path) -> None
     """On the line's own homeserver, and with a token that others can read, it is 2; the token is never shown."""
     token = tmp_path / "token"
     token.write_text(ADMIN)
-    for told, mode, said in ((answers(), 0o600, "the line's own"), (joined(), 0o644, "readable by its owner only")):
+    for inputs, mode, said in ((answers(), 0o600, "the line's own"), (joined(), 0o644, "readable by its owner only")):
         (home := tmp_path / json.dumps(mode)).mkdir()
-        run_init(home, told)
+        run_init(home, inputs)
         token.chmod(mode)
-        ended = CliRunner().invoke(cli, ["staff", "make", "--data", str(home / "line"), "--admin-token-file", str(token)])
-        assert ended.exit_code == 2
-        assert said in ended.stderr
-        assert ADMIN not in ended.output
+        result = CliRunner().invoke(cli, ["staff", "make", "--data", str(home / "line"), "--admin-token-file", str(token)])
+        assert result.exit_code == 2
+        assert said in result.stderr
+        assert ADMIN not in result.output

@@ -42,8 +42,8 @@ def pack_of(line: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def test_everything_is_written_private(tmp_path: Path) -> None:
     """Each part is there, closed to others; configuration and packs are such that a line starts with them."""
-    ended = run_init(tmp_path, answers(reviewed=REVIEW))
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, answers(reviewed=REVIEW))
+    assert (result.exit_code, result.stderr) == (0, "")
     line = tmp_path / "line"
     assert {
         "config.yaml",
@@ -77,9 +77,9 @@ def test_the_line_keeps_the_passwords_of_its_hand_outs(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "line")
     before = {name: (layout.data / name).read_text() for name in tree(layout.data)}
     write_line_files(layout, Ports(20000))
-    told = {account.user: (account.role, account.password) for account in first_accounts(layout)}
+    accounts = {account.user: (account.role, account.password) for account in first_accounts(layout)}
     handed = {name: Handout.read(layout.handout / f"{name}.txt") for name in ("mira", "noor")}
-    assert told == {"mira": ("supervisor", handed["mira"].password), "noor": ("advocate", handed["noor"].password)}
+    assert accounts == {"mira": ("supervisor", handed["mira"].password), "noor": ("advocate", handed["noor"].password)}
     assert {each.homeserver for each in handed.values()} == {"http://127.0.0.1:20000"}
     assert not (layout.secrets / "accounts.json").exists()
     changed = {name for name, text in before.items() if (layout.data / name).read_text() != text}
@@ -119,16 +119,16 @@ def test_a_word_changed_after_the_review_is_unreviewed(tmp_path: Path) -> None:
 
 def test_a_dry_run_prints_the_legal_words_and_writes_nothing(tmp_path: Path) -> None:
     """Counsel gets each legal text as the phone will get it, with its statute; no directory is made."""
-    ended = run_init(tmp_path, answers(), "--dry-run")
-    assert ended.exit_code == 0
-    assert "limits.en (Cal. Penal Code § 11164 et seq.):\n  Before you share more: the law may make us" in ended.stdout
+    result = run_init(tmp_path, answers(), "--dry-run")
+    assert result.exit_code == 0
+    assert "limits.en (Cal. Penal Code § 11164 et seq.):\n  Before you share more: the law may make us" in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml"}
 
 
 def test_a_rehearsal_has_the_people_of_the_answers(tmp_path: Path) -> None:
     """It needs no carrier; its accounts are the staff of the answers, for `ready.json` and in hand-outs alike."""
-    ended = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None))
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None))
+    assert (result.exit_code, result.stderr) == (0, "")
     layout = Layout(tmp_path / "line")
     config = write_line_files(layout, Ports(20000))
     assert (config.line.rehearsal, config.line.packs[-2:]) == (True, ["rehearsal", "agency.yaml"])
@@ -143,8 +143,8 @@ def test_a_rehearsal_is_always_open_in_the_agencys_time_zone(tmp_path: Path) -> 
     british = {"country": "UK", "time_zone": "Europe/London", "languages": ["en"], "voice_number": "+442079460000"}
     agency = {**answers()["agency"], **british}
     del agency["state"]
-    ended = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None, agency=agency))
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None, agency=agency))
+    assert (result.exit_code, result.stderr) == (0, "")
     hours = load_packs(load(tmp_path / "line" / "config.yaml").line.packs, near=tmp_path / "line").hours
     assert (hours.always, hours.timezone, hours.clock) == (True, "Europe/London", 24)
 
@@ -159,8 +159,8 @@ def test_a_line_that_never_closes_has_a_time_zone(tmp_path: Path) -> None:
 
 def as_made(path: Path) -> tuple[int, ...]:
     """Return what tells that a path was left alone; that it was looked at changes only the time of that."""
-    seen = path.lstat()
-    return seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns
+    status = path.lstat()
+    return status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     for make in makers:
         make(line := tmp_path / "line")
         before = as_made(line)
-        ended = run_init(tmp_path, answers())
-        assert ended.exit_code == 2
-        assert "exists" in ended.stderr
+        result = run_init(tmp_path, answers())
+        assert result.exit_code == 2
+        assert "exists" in result.stderr
         assert as_made(line) == before
         if line.is_dir():
             line.rmdir()
@@ -190,8 +190,8 @@ def test_missing_parents_go_again_with_what_failed(tmp_path: Path) -> None:
     for each, code in ((answers(staff=[]), 2), (answers(), 0)):
         file.write_text(yaml.safe_dump(each))
         file.chmod(0o600)
-        ended = CliRunner().invoke(cli, ["init", str(nested / "b" / "line"), "--answers", str(file)])
-        assert (ended.exit_code, nested.exists()) == (code, code == 0)
+        result = CliRunner().invoke(cli, ["init", str(nested / "b" / "line"), "--answers", str(file)])
+        assert (result.exit_code, nested.exists()) == (code, code == 0)
 
 
 HALF = [
@@ -255,26 +255,26 @@ HALF = [
 @pytest.mark.parametrize(("changed", "said"), HALF)
 def test_half_answers_write_nothing(tmp_path: Path, changed: dict[str, object], said: list[str]) -> None:
     """Exit code 2, every problem at once with its key, no secret in it, and no file or directory."""
-    ended = run_init(tmp_path, answers(**changed))
-    assert ended.exit_code == 2, ended.output
-    assert not [one for one in said if f"quietline: {one}" not in ended.stderr and one not in ended.stderr], ended.stderr
-    assert PASSWORD not in ended.output
-    assert PATH_SECRET not in ended.output
-    assert "Traceback" not in ended.output
+    result = run_init(tmp_path, answers(**changed))
+    assert result.exit_code == 2, result.output
+    assert not [one for one in said if f"quietline: {one}" not in result.stderr and one not in result.stderr], result.stderr
+    assert PASSWORD not in result.output
+    assert PATH_SECRET not in result.output
+    assert "Traceback" not in result.output
     assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml"}
 
 
 def test_answers_that_others_can_read_are_refused(tmp_path: Path) -> None:
     """They hold secrets: mode 0640 is 2; so is a secret's own file that others can read, and what is no mapping."""
-    assert "chmod 600" in (ended := run_init(tmp_path, answers(), mode=0o640)).stderr
-    assert ended.exit_code == 2
+    assert "chmod 600" in (result := run_init(tmp_path, answers(), mode=0o640)).stderr
+    assert result.exit_code == 2
     secret = tmp_path / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
     carrier = {key: value for key, value in answers()["carrier"].items() if key != "password"}
-    ended = run_init(tmp_path, answers(carrier={**carrier, "password_file": str(secret)}))
-    assert ended.exit_code == 2
-    assert "lines.0.carrier.password_file: the file must be readable by its owner only" in ended.stderr
+    result = run_init(tmp_path, answers(carrier={**carrier, "password_file": str(secret)}))
+    assert result.exit_code == 2
+    assert "lines.0.carrier.password_file: the file must be readable by its owner only" in result.stderr
     for text in ("- a\n", "a: [", "\x00"):
         assert run_init(tmp_path, text).exit_code == 2
     assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml", "password"}
@@ -283,22 +283,22 @@ def test_answers_that_others_can_read_are_refused(tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     """The second would win in silence: of two lists of staff the people of the first would have no account."""
     text = yaml.safe_dump(answers())
-    ended = run_init(tmp_path, f"{text}staff: [{{name: sol, role: supervisor}}]\n")
-    assert (ended.exit_code, (tmp_path / "line").exists()) == (2, False)
-    assert f"line {text.count(chr(10)) + 1}: the key staff is there twice" in ended.stderr
+    result = run_init(tmp_path, f"{text}staff: [{{name: sol, role: supervisor}}]\n")
+    assert (result.exit_code, (tmp_path / "line").exists()) == (2, False)
+    assert f"line {text.count(chr(10)) + 1}: the key staff is there twice" in result.stderr
 
 
 def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
     """The answers that come with Quietline are refused for their example's number alone, and taken with a true one."""
     text = EXAMPLE.read_text()
-    ended = run_init(tmp_path, text)
-    assert ended.exit_code == 2
-    assert {line.split(":")[1].strip() for line in ended.stderr.splitlines()} == {"agency.voice_number"}
+    result = run_init(tmp_path, text)
+    assert result.exit_code == 2
+    assert {line.split(":")[1].strip() for line in result.stderr.splitlines()} == {"agency.voice_number"}
     text = text.replace("+15555550123", "+15038675309")
     for key in ("reviewed", "on_call", "backup"):
         text = text.replace(f"# {key}:", f"{key}:")
-    ended = run_init(tmp_path, text)
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, text)
+    assert (result.exit_code, result.stderr) == (0, "")
     assert (tmp_path / "line" / "units" / "quietline-backup.timer").is_file()
     assert load(tmp_path / "line" / "config.yaml").line.on_call is not None
     assert pack_of(tmp_path / "line") == ((), ())
@@ -310,14 +310,14 @@ def test_a_disk_that_is_full_at_any_step_leaves_nothing(tmp_path: Path) -> None:
     step, refused = 0, 0
     while True:
         with pytest.MonkeyPatch.context() as patch:
-            asked = cut_off_at(step, patch)
-            ended = CliRunner().invoke(cli, ["init", str(tmp_path / "line"), "--answers", str(written)])
-        if ended.exit_code == 0:
+            writes = cut_off_at(step, patch)
+            result = CliRunner().invoke(cli, ["init", str(tmp_path / "line"), "--answers", str(written)])
+        if result.exit_code == 0:
             break
-        assert (ended.exit_code, os.strerror(errno.ENOSPC) in ended.stderr) == (2, True), ended.output
+        assert (result.exit_code, os.strerror(errno.ENOSPC) in result.stderr) == (2, True), result.output
         assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml"}
         step, refused = step + 1, refused + 1
-    assert refused == len(asked) > 10
+    assert refused == len(writes) > 10
     assert (tmp_path / "line" / "CHECKLIST.md").is_file()
 
 
@@ -332,10 +332,10 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named(tmp_path: Path, mo
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    ended = run_init(tmp_path, answers())
-    assert (ended.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["answers.yaml"])
-    assert str(tmp_path) in ended.stderr
-    assert "No space left on device; make room on that disk, and say it again. Nothing was written" in ended.stderr
+    result = run_init(tmp_path, answers())
+    assert (result.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["answers.yaml"])
+    assert str(tmp_path) in result.stderr
+    assert "No space left on device; make room on that disk, and say it again. Nothing was written" in result.stderr
 
 
 KILLED = """
@@ -369,8 +369,8 @@ def test_a_kill_at_any_point_leaves_no_directory(tmp_path: Path) -> None:
     line = tmp_path / "line"
     words = ("init", str(line), "--answers", str(answers_file(tmp_path, answers())))
     for step in (0, 12, 10_000):
-        ended = subprocess.run([sys.executable, "-P", "-c", KILLED, str(step), *words], cwd=ROOT, check=False)
-        assert ended.returncode == -signal.SIGKILL
+        process = subprocess.run([sys.executable, "-P", "-c", KILLED, str(step), *words], cwd=ROOT, check=False)
+        assert process.returncode == -signal.SIGKILL
         assert not line.exists()
         assert {path.name for path in tmp_path.iterdir()} <= {"answers.yaml", ".line.half"}
     assert CliRunner().invoke(cli, words).exit_code == 0

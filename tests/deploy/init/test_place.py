@@ -19,17 +19,17 @@ from tests.deploy.init.answers import answers, answers_file, joined
 NORTH, SOUTH = {"slug": "north", "number": "+15555550101"}, {"slug": "south", "number": "+15555550102"}
 
 
-def make(home: Path, told: dict[str, Any], *, into: str | None = None, fleet: bool = True) -> Result:
+def make(home: Path, inputs: dict[str, Any], *, into: str | None = None, fleet: bool = True) -> Result:
     """Run `init` on the directory of the line's slug."""
     words = ["--fleet", str(home / "fleet.yaml")] if fleet else []
-    directory = home / (into or told["line"]["slug"])
-    return CliRunner().invoke(cli, ["init", str(directory), "--answers", str(answers_file(home, told)), *words])
+    directory = home / (into or inputs["line"]["slug"])
+    return CliRunner().invoke(cli, ["init", str(directory), "--answers", str(answers_file(home, inputs)), *words])
 
 
 def both(home: Path, first: dict[str, Any], second: dict[str, Any]) -> tuple[Path, Path]:
-    for told in (first, second):
-        ended = make(home, told)
-        assert (ended.exit_code, ended.stderr) == (0, "")
+    for inputs in (first, second):
+        result = make(home, inputs)
+        assert (result.exit_code, result.stderr) == (0, "")
     return home / "north", home / "south"
 
 
@@ -67,9 +67,9 @@ def test_the_settings_of_the_homeserver_hold_both_lines(tmp_path: Path) -> None:
         written = tmp_path / slug / "synapse" / f"quietline-{slug}-registration.yaml"
         (place / f"{slug}.yaml").write_text(written.read_text())
         (place / f"{slug}.yaml").chmod(0o600)
-    told = yaml.safe_load((tmp_path / "south" / "synapse" / "quietline.yaml").read_text())
-    assert told["app_service_config_files"] == [str(place / "north.yaml"), str(place / "south.yaml")]
-    settings = ModuleSettings.read(told["modules"][0]["config"])
+    configuration = yaml.safe_load((tmp_path / "south" / "synapse" / "quietline.yaml").read_text())
+    assert configuration["app_service_config_files"] == [str(place / "north.yaml"), str(place / "south.yaml")]
+    settings = ModuleSettings.read(configuration["modules"][0]["config"])
     settings.check("text.agency.org")
     assert [line.policy for line in settings.lines] == ["@policy-north:text.agency.org", "@policy-south:text.agency.org"]
     ids = {yaml.safe_load((place / f"{slug}.yaml").read_text())["id"] for slug in ("north", "south")}
@@ -79,8 +79,8 @@ def test_the_settings_of_the_homeserver_hold_both_lines(tmp_path: Path) -> None:
 def test_where_nothing_is_said_the_registration_bears_the_slug(tmp_path: Path) -> None:
     """Of a line by itself it is called as ever."""
     both(tmp_path, joined(line=NORTH), joined(line=SOUTH))
-    told = yaml.safe_load((tmp_path / "south" / "synapse" / "quietline.yaml").read_text())
-    assert told["app_service_config_files"] == [
+    configuration = yaml.safe_load((tmp_path / "south" / "synapse" / "quietline.yaml").read_text())
+    assert configuration["app_service_config_files"] == [
         "/etc/matrix-synapse/quietline-north-registration.yaml",
         "/etc/matrix-synapse/quietline-south-registration.yaml",
     ]
@@ -92,15 +92,15 @@ def test_a_line_of_before_is_joined_by_a_second(tmp_path: Path) -> None:
     assert make(tmp_path, joined(line=NORTH), fleet=False, into="old/line").exit_code == 0
     (tmp_path / "fleet.yaml").write_text(f"lines:\n  - data: {tmp_path / 'old' / 'line'}\n")
     old = tmp_path / "old" / "line" / "synapse" / "quietline-registration.yaml"
-    for claimed, told in (("line\\-north", False), ("line-.*", True)):
+    for claimed, is_named in (("line\\-north", False), ("line-.*", True)):
         old.write_text(old.read_text().replace("line\\-north", claimed))
         assert make(tmp_path, joined(line=SOUTH)).exit_code == 0
         page = (tmp_path / "south" / "CHECKLIST.md").read_text()
-        assert ("north claims `@line-.*`" in page) == told
+        assert ("north claims `@line-.*`" in page) == is_named
         settings = yaml.safe_load((tmp_path / "south" / "synapse" / "quietline.yaml").read_text())
         lines = settings["modules"][0]["config"]["lines"]
         assert [line["policy"] for line in lines] == ["@policy:text.agency.org", "@policy-south:text.agency.org"]
-        (tmp_path / "south").rename(tmp_path / f"south-{told}")
+        (tmp_path / "south").rename(tmp_path / f"south-{is_named}")
         (tmp_path / "fleet.yaml").write_text(f"lines:\n  - data: {tmp_path / 'old' / 'line'}\n")
 
 
@@ -123,7 +123,7 @@ def test_a_line_joins_the_homeserver_that_another_line_runs(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "into", "said"),
+    ("inputs", "into", "said"),
     [
         (joined(line={**NORTH, "number": "+15555550109"}), "north", "exists; a line is never made over something"),
         (joined(line={**SOUTH, "number": NORTH["number"]}), None, "line.number: is that of another line of the fleet"),
@@ -135,22 +135,22 @@ def test_a_line_joins_the_homeserver_that_another_line_runs(tmp_path: Path) -> N
         (joined(line=SOUTH, service="compose"), None, "service: compose is for a line by itself"),
     ],
 )
-def test_what_another_line_has_is_refused(tmp_path: Path, told: dict[str, Any], into: str | None, said: str) -> None:
+def test_what_another_line_has_is_refused(tmp_path: Path, inputs: dict[str, Any], into: str | None, said: str) -> None:
     """Exit code 2, a sentence, nothing written: no directory, and the fleet's file as it was."""
     assert make(tmp_path, joined(line=NORTH)).exit_code == 0
     before = tree(tmp_path)
-    ended = make(tmp_path, told, into=into)
-    assert ended.exit_code == 2
-    assert said in ended.stderr
+    result = make(tmp_path, inputs, into=into)
+    assert result.exit_code == 2
+    assert said in result.stderr
     assert {**tree(tmp_path), tmp_path / "answers.yaml": b""} == {**before, tmp_path / "answers.yaml": b""}
 
 
 def test_a_homeserver_is_run_by_one_line(tmp_path: Path) -> None:
     """A second embedded one of the same name is refused, and how to join the first is said."""
     assert make(tmp_path, answers(line=NORTH)).exit_code == 0
-    ended = make(tmp_path, answers(line=SOUTH))
-    assert (ended.exit_code, (tmp_path / "south").exists()) == (2, False)
-    assert "server_name: is that of the homeserver which another line runs" in ended.stderr
+    result = make(tmp_path, answers(line=SOUTH))
+    assert (result.exit_code, (tmp_path / "south").exists()) == (2, False)
+    assert "server_name: is that of the homeserver which another line runs" in result.stderr
     assert make(tmp_path, answers(line=SOUTH, server_name="text.elsewhere.net")).exit_code == 0
 
 
@@ -167,8 +167,8 @@ def test_a_line_that_the_fleet_has_no_room_for_is_not_made(tmp_path: Path, monke
 
     with monkeypatch.context() as changed:
         changed.setattr(Path, "replace", full)
-        ended = make(tmp_path, joined(line=SOUTH))
-    assert (ended.exit_code, "make room on that disk" in ended.stderr) == (2, True), ended.output
+        result = make(tmp_path, joined(line=SOUTH))
+    assert (result.exit_code, "make room on that disk" in result.stderr) == (2, True), result.output
     assert {**tree(tmp_path), tmp_path / "answers.yaml": b""} == {**before, tmp_path / "answers.yaml": b""}
     assert make(tmp_path, joined(line=SOUTH)).exit_code == 0
 
@@ -185,6 +185,6 @@ def test_settings_that_are_gone_are_told(tmp_path: Path) -> None:
     """New settings without the first line would stop it: they are not written."""
     assert make(tmp_path, joined(line=NORTH)).exit_code == 0
     (tmp_path / "north" / "synapse" / "quietline.yaml").unlink()
-    ended = make(tmp_path, joined(line=SOUTH))
-    assert (ended.exit_code, (tmp_path / "south").exists()) == (2, False)
-    assert "cannot be read as the settings that `init` wrote" in ended.stderr
+    result = make(tmp_path, joined(line=SOUTH))
+    assert (result.exit_code, (tmp_path / "south").exists()) == (2, False)
+    assert "cannot be read as the settings that `init` wrote" in result.stderr

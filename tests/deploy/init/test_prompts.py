@@ -35,15 +35,15 @@ TYPED = {
 }
 
 
-def person(asked: list[Question], **typed: str) -> Callable[[Question], str]:
+def person(questions: list[Question], **typed: str) -> Callable[[Question], str]:
     """Answer as a person who takes what is offered wherever it is offered and nothing else is said."""
 
     def ask(question: Question) -> str:
-        asked.append(question)
-        told: str | None = {**TYPED, **typed}.get(question.text, question.default)
-        assert told is not None, f"{question.text}: nothing stands without an answer"
-        assert question.problem(told) is None
-        return told
+        questions.append(question)
+        answer: str | None = {**TYPED, **typed}.get(question.text, question.default)
+        assert answer is not None, f"{question.text}: nothing stands without an answer"
+        assert question.problem(answer) is None
+        return answer
 
     return ask
 
@@ -51,10 +51,10 @@ def person(asked: list[Question], **typed: str) -> Callable[[Question], str]:
 @pytest.mark.parametrize("mode", ["embedded", "join", "rehearsal"])
 def test_twelve_questions_at_most_lead_to_whole_answers(mode: str) -> None:
     """Each says why it is asked, and what was typed will do as a file of answers would."""
-    asked: list[Question] = []
-    answers = check_answers(ask_answers(person(asked, **{"Which homeserver": mode})))
-    assert len(asked) <= 12
-    assert [question.text for question in asked if not question.why] == []
+    questions: list[Question] = []
+    answers = check_answers(ask_answers(person(questions, **{"Which homeserver": mode})))
+    assert len(questions) <= 12
+    assert [question.text for question in questions if not question.why] == []
     assert [staff.role for staff in answers.staff] == ["supervisor", "advocate", "advocate"]
     assert (answers.agency.state, answers.agency.languages) == ("CA", ["en", "es"])
     assert answers.agency.hours == {day: ["09:00-17:00"] for day in ("mon", "tue", "wed", "thu", "fri")}
@@ -66,17 +66,17 @@ def test_twelve_questions_at_most_lead_to_whole_answers(mode: str) -> None:
 
 def test_a_zone_alone_is_always_and_another_country_is_no_state() -> None:
     """What was not said takes the widest meaning, and only English is spoken where only English is written."""
-    told = ask_answers(person([], **{"Time zone and hours": "Europe/London", "Country or state": "uk", "Backups": ""}))
-    answers = check_answers(told)
+    inputs = ask_answers(person([], **{"Time zone and hours": "Europe/London", "Country or state": "uk", "Backups": ""}))
+    answers = check_answers(inputs)
     assert (answers.agency.hours, answers.agency.country, answers.agency.languages) == ("always", "uk", ["en"])
     assert answers.backup is None
 
 
 def test_a_wrong_answer_is_said_at_once() -> None:
     """An address, capitals, a port, nothing at all: each with a sentence, and without what was typed."""
-    asked: list[Question] = []
-    ask_answers(person(asked))
-    by_text = {question.text: question for question in asked}
+    questions: list[Question] = []
+    ask_answers(person(questions))
+    by_text = {question.text: question for question in questions}
     for text, typed in (
         ("Server name", "192.0.2.7"),
         ("Server name", "Text.agency.org"),
@@ -92,8 +92,8 @@ def test_a_wrong_answer_is_said_at_once() -> None:
 
 def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:
     """A script that gives no answers hears so, and nothing is written."""
-    ended = CliRunner().invoke(cli, ["init", str(tmp_path / "line")])
-    assert (ended.exit_code, "--answers FILE" in ended.stderr) == (2, True)
+    result = CliRunner().invoke(cli, ["init", str(tmp_path / "line")])
+    assert (result.exit_code, "--answers FILE" in result.stderr) == (2, True)
     assert not (tmp_path / "line").exists()
 
 

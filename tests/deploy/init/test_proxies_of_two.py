@@ -39,14 +39,14 @@ class Bridge(Upstream):
     @property
     def texts(self) -> int:
         """How many webhooks were taken or refused."""
-        return [path for path, _ in self.asked].count(WEBHOOK)
+        return [path for path, _ in self.requests].count(WEBHOOK)
 
     async def is_looked_at(self) -> None:
         """Wait until the proxy has asked, and has had the answer: it asks again only then."""
-        before = len(self.asked)
+        before = len(self.requests)
 
         async def asked() -> bool | None:
-            return [path for path, _ in self.asked[before:]].count("/accepting") >= 2 or None
+            return [path for path, _ in self.requests[before:]].count("/accepting") >= 2 or None
 
         await wait_until("the proxy has looked", asked)
 
@@ -89,18 +89,18 @@ async def test_caddy_holds_a_webhook_until_a_bridge_takes_it(tmp_path: Path, out
             leads.takes, waits.takes = True, False
             for bridge in (leads, waits):
                 await bridge.is_looked_at()
-            seen = leads.texts, waits.texts
+            before = leads.texts, waits.texts
             assert await proxy.ask(WEBHOOK, method="POST", body=b"text") == 200
-            assert (leads.texts, waits.texts) == (seen[0] + 1, seen[1])
+            assert (leads.texts, waits.texts) == (before[0] + 1, before[1])
         two.takes = False
         await two.is_looked_at()
-        seen = one.texts, two.texts
-        held = asyncio.create_task(proxy.ask(WEBHOOK, method="POST", body=b"text"))
+        before = one.texts, two.texts
+        request = asyncio.create_task(proxy.ask(WEBHOOK, method="POST", body=b"text"))
         await one.is_looked_at()
-        assert not held.done()
+        assert not request.done()
         one.takes = True
-        assert await held == 200
-        assert (one.texts, two.texts) == (seen[0] + 1, seen[1])
+        assert await request == 200
+        assert (one.texts, two.texts) == (before[0] + 1, before[1])
         for path in ("/accepting", "/ready", "/", "/carriers/../ready"):
             assert await proxy.ask(path) == 404
 
@@ -113,10 +113,10 @@ async def test_nginx_asks_the_other_bridge(tmp_path: Path, outside_programs: Out
     async with before_two("nginx", program, tmp_path / "proxy") as (proxy, one, two):
         for leads, waits in ((one, two), (two, one)):
             leads.takes, waits.takes = True, False
-            seen = leads.texts
+            before = leads.texts
             for _ in range(3):
                 assert await proxy.ask(WEBHOOK, method="POST", body=text) == 200
-            assert leads.texts == seen + 3
+            assert leads.texts == before + 3
         one.takes = two.takes = False
         assert await proxy.ask(WEBHOOK, method="POST", body=text) == 503
         for path in ("/accepting", "/ready", "/", "/carriers"):
@@ -134,8 +134,8 @@ def test_nothing_of_a_request_is_logged(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), [("caddy", "Caddyfile"), ("nginx", "nginx.conf")])
 def test_the_example_is_what_init_writes(tmp_path: Path, kind: str, name: str) -> None:
     """A line that is there already takes the example: it is a written file, for the addresses and the name in it."""
-    told = with_standby(["10.0.0.1", "10.0.0.2"], proxy=kind)
-    assert run_init(tmp_path, told).exit_code == 0
+    inputs = with_standby(["10.0.0.1", "10.0.0.2"], proxy=kind)
+    assert run_init(tmp_path, inputs).exit_code == 0
     example = (ROOT / "deploy" / "examples" / "standby" / name).read_text(encoding="utf-8")
     assert written(kind, tmp_path).replace("text.agency.org", "text.example.org") == example
 
@@ -143,8 +143,8 @@ def test_the_example_is_what_init_writes(tmp_path: Path, kind: str, name: str) -
 @pytest.mark.parametrize("kind", ["caddy", "nginx"])
 def test_clients_of_an_own_homeserver_come_through_beside_two_bridges(tmp_path: Path, kind: str) -> None:
     """The second bridge of one machine has a port of its own, which the checklist names; the first one's is the line's."""
-    told = with_standby(["127.0.0.1", "127.0.0.1:8459"], proxy=kind, mode="embedded", homeserver=None)
-    assert run_init(tmp_path, told).exit_code == 0
+    inputs = with_standby(["127.0.0.1", "127.0.0.1:8459"], proxy=kind, mode="embedded", homeserver=None)
+    assert run_init(tmp_path, inputs).exit_code == 0
     text = written(kind, tmp_path)
     bridges = "127.0.0.1:8449 127.0.0.1:8459" if kind == "caddy" else "server 127.0.0.1:8459 max_fails=0;"
     assert bridges in text

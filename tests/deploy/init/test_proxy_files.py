@@ -102,16 +102,16 @@ async def test_the_real_proxy_passes_webhooks_and_clients_alone(
         return
     assert run_init(tmp_path, answers(proxy=kind)).exit_code == 0
     async with real_proxy(kind, program, tmp_path / "line", tmp_path / "proxy") as proxy:
-        proxy.bridge.asked.clear()
+        proxy.bridge.requests.clear()
         webhook, sync = f"/carriers/main/inbound/{SECRET}?id=1%2F2", "/_matrix/client/v3/sync?since=s%5F1"
         assert await proxy.ask(webhook, method="POST", body=b"x" * (3 << 20)) == 200
         assert await proxy.ask(sync) == 200
         assert await proxy.ask("/.well-known/matrix/client") == 200
-        assert proxy.bridge.asked == [(webhook, "127.0.0.1")]
-        assert proxy.homeserver.asked == [(sync, "127.0.0.1"), ("/.well-known/matrix/client", "127.0.0.1")]
+        assert proxy.bridge.requests == [(webhook, "127.0.0.1")]
+        assert proxy.homeserver.requests == [(sync, "127.0.0.1"), ("/.well-known/matrix/client", "127.0.0.1")]
         statuses = {path: await proxy.ask(path) for path in REFUSED}
         assert {path: status for path, status in statuses.items() if status not in (400, 404)} == {}
-        assert (len(proxy.bridge.asked), len(proxy.homeserver.asked)) == (1, 2)
+        assert (len(proxy.bridge.requests), len(proxy.homeserver.requests)) == (1, 2)
         said = proxy.output.read_bytes()
         ways = (f"/carriers/main/inbound/{SECRET}", "/_matrix/client/v3/sync", "/metrics", "/_synapse/admin/v1/users")
         assert await ask_often(proxy, ways, 1000) == {200, 404}
@@ -134,7 +134,7 @@ async def test_the_real_proxy_of_a_joined_line_leads_to_the_bridge_alone(
     async with real_proxy(kind, program, tmp_path / "line", tmp_path / "proxy") as proxy:
         assert await proxy.ask("/carriers/main/inbound") == 200
         assert await proxy.ask("/_matrix/client/versions") == 404
-        assert proxy.homeserver.asked == []
+        assert proxy.homeserver.requests == []
 
 
 def test_caddy_takes_the_file_as_it_was_written(tmp_path: Path, outside_programs: OutsidePrograms) -> None:

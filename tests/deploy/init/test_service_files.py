@@ -57,9 +57,9 @@ def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     assert failed["ExecStart"].endswith(f"/quietline alarm failed --data {tmp_path / 'line'}")
     for name in ("quietline", "quietline-backup", "quietline-drill"):
         assert unit(units / f"{name}.service")["Unit"]["OnFailure"] == "quietline-failed.service"
-    told = load(tmp_path / "line" / "config.yaml").backup
-    assert told is not None
-    assert told.model_dump(mode="json", exclude_none=True) == BACKUP
+    settings = load(tmp_path / "line" / "config.yaml").backup
+    assert settings is not None
+    assert settings.model_dump(mode="json", exclude_none=True) == BACKUP
 
 
 def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
     assert f"/quietline bridge --data {line}\n" in text
     files = [path for _, path in secret_files(load(line / "config.yaml"))]
     assert len(files) == 6
-    handed = dict(found.split(":") for found in re.findall(r"^LoadCredential=(.+)$", text, re.MULTILINE))
+    handed = dict(pair.split(":") for pair in re.findall(r"^LoadCredential=(.+)$", text, re.MULTILINE))
     assert handed == {credential_name(path): str(path) for path in files}
     closed = f"InaccessiblePaths=-{line}/secrets -{line}/handout -{line}/synapse\n"
     assert closed in text
@@ -78,10 +78,10 @@ def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
 
 def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
     """Beside the agency's own homeserver, whose bridge is handed its secret; on the embedded one it is a child of `up`."""
-    for told, there in ((joined(), True), (answers(), False)):
-        home = tmp_path / str(told["mode"])
+    for inputs, there in ((joined(), True), (answers(), False)):
+        home = tmp_path / str(inputs["mode"])
         home.mkdir()
-        assert run_init(home, told).exit_code == 0
+        assert run_init(home, inputs).exit_code == 0
         file = home / "line" / "units" / "quietline-canary.service"
         assert file.is_file() == there
         if there:
@@ -101,8 +101,8 @@ def test_a_postgresql_of_this_machine_is_started_first(tmp_path: Path) -> None:
         home = tmp_path / key
         home.mkdir()
         assert run_init(home, answers(database={key: "postgresql://q@127.0.0.1/q"})).exit_code == 0
-        told = unit(home / "line" / "units" / "quietline.service")["Unit"]
-        assert told["After"] == "network-online.target time-sync.target postgresql.service"
+        section = unit(home / "line" / "units" / "quietline.service")["Unit"]
+        assert section["After"] == "network-online.target time-sync.target postgresql.service"
 
 
 def test_only_a_bridge_on_postgresql_gives_backup_and_drill_a_network(tmp_path: Path) -> None:
@@ -143,16 +143,16 @@ def test_the_checklist_asks_for_a_timer_where_none_is_written(tmp_path: Path, se
     assert ("quietline-doctor.timer" in page) is not timed
 
 
-@pytest.mark.parametrize("told", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
+@pytest.mark.parametrize("inputs", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
 def test_systemd_takes_the_units_and_finds_little_exposed(
-    tmp_path: Path, told: dict[str, Any], outside_programs: OutsidePrograms
+    tmp_path: Path, inputs: dict[str, Any], outside_programs: OutsidePrograms
 ) -> None:
     """Its own tools read every unit without a word, and give none of the services more than 2.0."""
     if (analyze := outside_programs.find("systemd-analyze")) is None:
         return
-    assert run_init(tmp_path, told).exit_code == 0
+    assert run_init(tmp_path, inputs).exit_code == 0
     units = sorted((tmp_path / "line" / "units").iterdir())
-    assert len(units) == (9 if told["mode"] == "join" else 8)
+    assert len(units) == (9 if inputs["mode"] == "join" else 8)
     # Verified in a directory of systemd's own kind, whose files are not private; the program that is started is there.
     verified = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
     said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]
@@ -166,12 +166,12 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
             assert float(level) <= MOST_EXPOSED, judged.stdout
 
 
-@pytest.mark.parametrize("told", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
-def test_only_a_homeserver_may_make_code_while_it_runs(tmp_path: Path, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("inputs", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
+def test_only_a_homeserver_may_make_code_while_it_runs(tmp_path: Path, inputs: dict[str, Any]) -> None:
     """Synapse does not start without, so the unit that runs it may; a bridge alone, and every other, may not."""
-    assert run_init(tmp_path, told).exit_code == 0
+    assert run_init(tmp_path, inputs).exit_code == 0
     for each in (tmp_path / "line" / "units").glob("*.service"):
-        may = each.name == "quietline.service" and told["mode"] == "embedded"
+        may = each.name == "quietline.service" and inputs["mode"] == "embedded"
         assert unit(each)["Service"]["MemoryDenyWriteExecute"] == ("no" if may else "yes"), each.name
 
 
@@ -185,31 +185,31 @@ def test_who_makes_code_while_it_runs(program: str, code: int, outside_programs:
 
     That a bridge works so is shown with a homeserver (`tests/e2e/test_join.py`).
     """
-    held = (sys.executable, "-P", "-m", "tests.fakes.without_new_code", sys.executable, "-P", "-c")
-    ended = subprocess.run((*held, program), cwd=ROOT, capture_output=True, text=True, check=False)
-    if ended.returncode == UNKNOWN:
+    command = (sys.executable, "-P", "-m", "tests.fakes.without_new_code", sys.executable, "-P", "-c")
+    process = subprocess.run((*command, program), cwd=ROOT, capture_output=True, text=True, check=False)
+    if process.returncode == UNKNOWN:
         outside_programs.lack("PR_SET_MDWE")
         return
-    assert ended.returncode == code, ended.stderr
-    assert ("write+execute memory" in ended.stderr) == bool(code)
+    assert process.returncode == code, process.stderr
+    assert ("write+execute memory" in process.stderr) == bool(code)
 
 
 FLEET_LINE = {"slug": "south", "number": "+15555550102"}
 
 
-def make_fleet_line(tmp_path: Path, told: dict[str, Any]) -> Path:
+def make_fleet_line(tmp_path: Path, inputs: dict[str, Any]) -> Path:
     """Make the line `south` of a fleet; returns its units."""
-    words = ["--answers", str(answers_file(tmp_path, told)), "--fleet", str(tmp_path / "fleet.yaml")]
-    ended = CliRunner().invoke(cli, ["init", str(tmp_path / "south"), *words])
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    words = ["--answers", str(answers_file(tmp_path, inputs)), "--fleet", str(tmp_path / "fleet.yaml")]
+    result = CliRunner().invoke(cli, ["init", str(tmp_path / "south"), *words])
+    assert (result.exit_code, result.stderr) == (0, "")
     return tmp_path / "south" / "units"
 
 
 @pytest.mark.parametrize("kind", ["join", "embedded"])
 def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
     """A template finds its line by the slug; what this line has alone is in a drop-in, and names no other line's files."""
-    made = (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP)
-    units = make_fleet_line(tmp_path, made)
+    inputs = (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP)
+    units = make_fleet_line(tmp_path, inputs)
     for verb in ("bridge", "doctor", "backup", "drill", "canary"):
         text = (units / f"quietline{'' if verb == 'bridge' else f'-{verb}'}@.service").read_text()
         assert f"/quietline {verb} --data {tmp_path}/%i" in text
@@ -229,7 +229,7 @@ def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
     own = (units / "quietline@south.service.d" / "line.conf").read_text()
     if kind == "join":
         config = load(tmp_path / "south" / "config.yaml")
-        handed = dict(found.split(":") for found in re.findall(r"^LoadCredential=(.+)$", own, re.MULTILINE))
+        handed = dict(pair.split(":") for pair in re.findall(r"^LoadCredential=(.+)$", own, re.MULTILINE))
         assert handed == {credential_name(path): str(path) for _, path in secret_files(config)}
         assert f"InaccessiblePaths=-{tmp_path}/south/secrets" in own
     else:
@@ -290,7 +290,7 @@ def test_a_path_that_a_unit_would_read_otherwise_is_refused(tmp_path: Path) -> N
     """A space or a percent sign in the directory's name is 2 and nothing, unless no service is asked for."""
     home = tmp_path / "a b"
     home.mkdir()
-    ended = run_init(home, answers())
-    assert (ended.exit_code, (home / "line").exists()) == (2, False)
-    assert ended.stderr.count("has letters that `service` cannot have in a path; use a path of letters") == 1
+    result = run_init(home, answers())
+    assert (result.exit_code, (home / "line").exists()) == (2, False)
+    assert result.stderr.count("has letters that `service` cannot have in a path; use a path of letters") == 1
     assert run_init(home, answers(service="none")).exit_code == 0

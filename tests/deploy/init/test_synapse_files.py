@@ -17,8 +17,8 @@ from tests.deploy.init.answers import answers, joined, run_init
 
 
 def make(tmp_path: Path, **changed: object) -> Path:
-    ended = run_init(tmp_path, joined(**changed))
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, joined(**changed))
+    assert (result.exit_code, result.stderr) == (0, "")
     return tmp_path / "line"
 
 
@@ -33,9 +33,9 @@ def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
     assert (config.homeserver.url, config.homeserver.joined) == ("http://127.0.0.1:8008", True)
     place.write_text((line / "synapse" / "quietline-registration.yaml").read_text())
     place.chmod(0o600)
-    told = yaml.safe_load((line / "synapse" / "quietline.yaml").read_text())
-    assert told["app_service_config_files"] == [str(place)]
-    (module,) = told["modules"]
+    configuration = yaml.safe_load((line / "synapse" / "quietline.yaml").read_text())
+    assert configuration["app_service_config_files"] == [str(place)]
+    (module,) = configuration["modules"]
     settings = ModuleSettings.read(module["config"])
     settings.check("text.agency.org")
     assert module["module"] == "quietline_synapse.Quietline"
@@ -44,18 +44,18 @@ def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
     assert own.is_ours(config.policy_mxid)
     assert own.is_ours(config.puppet_mxid)
     assert not own.accounts, "accounts of the agency are not ours"
-    assert told["redaction_retention_period"] == "1s"
-    assert told["experimental_features"] == {"msc4222_enabled": True}
+    assert configuration["redaction_retention_period"] == "1s"
+    assert configuration["experimental_features"] == {"msc4222_enabled": True}
 
 
 def test_tokens_stand_in_the_registration_alone(tmp_path: Path) -> None:
     """What is pasted elsewhere holds no secret."""
     line = make(tmp_path)
-    told = yaml.safe_load((line / "synapse" / "quietline-registration.yaml").read_text())
+    registration = yaml.safe_load((line / "synapse" / "quietline-registration.yaml").read_text())
     for path in line.rglob("*"):
         if path.is_file() and path.parent.name != "secrets" and path.name != "quietline-registration.yaml":
-            assert told["as_token"] not in path.read_text()
-            assert told["hs_token"] not in path.read_text()
+            assert registration["as_token"] not in path.read_text()
+            assert registration["hs_token"] not in path.read_text()
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ ROUTER = "http://127.0.0.1:8009"
 
 def test_init_writes_them_from_one_answer(tmp_path: Path) -> None:
     """A file for each worker, one that all read, two routers, a unit; the secret is in one file, mode 0600."""
-    ended = run_init(tmp_path, joined(homeserver={"url": ROUTER, "workers": 5}))
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, joined(homeserver={"url": ROUTER, "workers": 5}))
+    assert (result.exit_code, result.stderr) == (0, "")
     folder = tmp_path / "line" / "synapse"
     names = {f"{worker.name}.yaml" for worker in workers_of(5)}
     assert names | {"quietline-workers.yaml", "log.yaml", "redis.conf", "replication_secret"} < {
@@ -78,10 +78,10 @@ def test_init_writes_them_from_one_answer(tmp_path: Path) -> None:
 
 def test_one_more_keeps_the_uploads_where_it_is_asked_for(tmp_path: Path) -> None:
     """With the answer `media_worker`, beside those of `workers` and never without them."""
-    ended = run_init(tmp_path, joined(homeserver={"url": ROUTER, "media_worker": True}))
-    assert (ended.exit_code, "say how many" in ended.stderr) == (2, True)
-    ended = run_init(tmp_path, joined(homeserver={"url": ROUTER, "workers": 1, "media_worker": True}))
-    assert (ended.exit_code, ended.stderr) == (0, "")
+    result = run_init(tmp_path, joined(homeserver={"url": ROUTER, "media_worker": True}))
+    assert (result.exit_code, "say how many" in result.stderr) == (2, True)
+    result = run_init(tmp_path, joined(homeserver={"url": ROUTER, "workers": 1, "media_worker": True}))
+    assert (result.exit_code, result.stderr) == (0, "")
     folder = tmp_path / "line" / "synapse"
     assert sorted(path.name for path in (folder / "workers").glob("*1.yaml")) == ["media1.yaml", "sync1.yaml"]
     for name in ("workers.nginx", "workers.caddy"):
@@ -91,9 +91,9 @@ def test_one_more_keeps_the_uploads_where_it_is_asked_for(tmp_path: Path) -> Non
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8008", "http://127.0.0.1:8081", "https://matrix.agency.org"])
 def test_the_router_has_a_place_of_its_own(tmp_path: Path, url: str) -> None:
     """The bridge asks the router: not a process of Synapse, nor a homeserver elsewhere."""
-    ended = run_init(tmp_path, joined(homeserver={"url": url, "workers": 2}))
-    assert ended.exit_code == 2
-    assert "workers: url must be http://127.0.0.1:PORT" in ended.stderr
+    result = run_init(tmp_path, joined(homeserver={"url": url, "workers": 2}))
+    assert result.exit_code == 2
+    assert "workers: url must be http://127.0.0.1:PORT" in result.stderr
     assert not (tmp_path / "line").exists()
 
 
@@ -111,9 +111,9 @@ def test_whoever_is_named_is_there(count: int, media: bool) -> None:
         assert all(each["bind_addresses"] == [HOST] for each in own["worker_listeners"])
     places = shared["instance_map"]
     assert {name: place["port"] in listening[name] for name, place in places.items()} == dict.fromkeys(listening, True)
-    taken = list(itertools.chain.from_iterable(listening.values()))
-    assert len(taken) == len(set(taken))
-    assert set(taken) <= ports.taken
+    numbers = list(itertools.chain.from_iterable(listening.values()))
+    assert len(numbers) == len(set(numbers))
+    assert set(numbers) <= ports.taken
     (background,) = shared["pusher_instances"]
     named = {*shared["stream_writers"].values(), background, shared["run_background_tasks_on"]}
     assert ("media_instance_running_background_jobs" in shared, shared.get("enable_media_repo")) == (
@@ -126,16 +126,16 @@ def test_whoever_is_named_is_there(count: int, media: bool) -> None:
 @contextlib.asynccontextmanager
 async def _processes(ports: WorkerPorts, workers: tuple[Worker, ...]) -> AsyncIterator[list[tuple[str, str]]]:
     """Have a server in place of each process; yields which of them was asked for what."""
-    asked: list[tuple[str, str]] = []
+    requests: list[tuple[str, str]] = []
     async with contextlib.AsyncExitStack() as stack:
         for name, port in [("main", ports.main), *((worker.name, ports.first + n) for n, worker in enumerate(workers))]:
 
             async def answer(request: web.Request, name: str = name) -> web.Response:
-                asked.append((name, request.raw_path))
+                requests.append((name, request.raw_path))
                 return web.Response()
 
             await stack.enter_async_context(served(answering(answer), port=port))
-        yield asked
+        yield requests
 
 
 @pytest.mark.parametrize("router", ["caddy", "nginx"])
@@ -158,12 +158,12 @@ async def test_each_request_reaches_a_worker_of_its_duty(
         process = await asyncio.create_subprocess_exec(program, *words, stdout=output, stderr=output, env=environment)
     base = f"http://{HOST}:{ports.router}"
     try:
-        async with _processes(ports, workers) as asked, aiohttp.ClientSession() as http:
+        async with _processes(ports, workers) as requests, aiohttp.ClientSession() as http:
 
             async def ask(path: str, token: str = "t") -> str:
                 async with http.get(base + path, headers={"Authorization": f"Bearer {token}"}) as answer:
                     assert answer.status == 200, path
-                return asked.pop()[0]
+                return requests.pop()[0]
 
             async def is_up() -> bool:
                 assert process.returncode is None, (tmp_path / "output").read_text()
@@ -194,8 +194,8 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / Path(UNIT).name
     written = worker_files(2, WorkerPorts(router=8009), FOLDER)[UNIT]
     unit.write_text(re.sub(r"/opt/venvs/matrix-synapse/bin/python", "/bin/true", written).replace("Requires=", "After="))
-    told = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
-    said = [line for line in told.stderr.splitlines() if unit.name in line]
+    process = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    said = [line for line in process.stderr.splitlines() if unit.name in line]
     assert said == []
 
 
@@ -264,13 +264,13 @@ async def _module_works(
     assert list((await module.health()).problems) == []
     # Where a request comes in its rules hold: no clear text, and no keys of our rooms in anybody's backup.
     assert (await line.send("ada", line.desk, "m.room.message", {"msgtype": "m.text", "body": "clear"}))[0] == 403
-    status, made = await line.request_as("ada", "POST", "room_keys/version", NEW_BACKUP)
+    status, body = await line.request_as("ada", "POST", "room_keys/version", NEW_BACKUP)
     assert status == 200
     key = {"first_message_index": 0, "forwarded_count": 0, "is_verified": True, "session_data": {"ciphertext": "k"}}
     for room in (line.desk, "!theirs"):
-        path = f"room_keys/keys/{room}/s?version={made['version']}"
+        path = f"room_keys/keys/{room}/s?version={body['version']}"
         assert (await line.request_as("ada", "PUT", path, key))[0] == 200
-    query = f"SELECT room_id FROM e2e_room_keys WHERE version = {int(made['version'])}"  # noqa: S608 - Synapse's own count
+    query = f"SELECT room_id FROM e2e_room_keys WHERE version = {int(body['version'])}"  # noqa: S608 - Synapse's own count
     assert postgres.execute(database, query) == [("!theirs",)]
     # What the main process does, others hear of.
     await module.make_account(newcomer, "the first password")

@@ -37,10 +37,10 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 @pytest.fixture
 async def hook(line: LineDirectory, tmp_path: Path) -> AsyncIterator[list[Any]]:
     """Configure a webhook for the person on call; what it was told."""
-    told: list[Any] = []
+    calls: list[Any] = []
 
     async def take(request: web.Request) -> web.Response:
-        told.append(await request.json())
+        calls.append(await request.json())
         return web.Response()
 
     application = web.Application()
@@ -52,7 +52,7 @@ async def hook(line: LineDirectory, tmp_path: Path) -> AsyncIterator[list[Any]]:
         raw = yaml.safe_load(line.layout.config.read_text(encoding="utf-8"))
         raw["lines"][0]["on_call"] = {"webhook_file": str(url)}
         line.layout.config.write_text(yaml.safe_dump(raw), encoding="utf-8")
-        yield told
+        yield calls
 
 
 @pytest.fixture(autouse=True)
@@ -147,10 +147,10 @@ async def test_the_verb(line: LineDirectory, hook: list[Any], monkeypatch: pytes
     def verb(*words: str) -> Result:
         return CliRunner().invoke(cli, ["alarm", "test", "--config", str(line.layout.config), *words])
 
-    text, told = await asyncio.to_thread(verb), await asyncio.to_thread(verb, "--json")
-    assert (text.exit_code, told.exit_code) == (1, 1)
+    text, report = await asyncio.to_thread(verb), await asyncio.to_thread(verb, "--json")
+    assert (text.exit_code, report.exit_code) == (1, 1)
     assert "NOT line: did not take the test" in text.output
-    assert [check["name"] for check in json.loads(told.output)["checks"]] == ["line", "on-call webhook"]
+    assert [check["name"] for check in json.loads(report.output)["checks"]] == ["line", "on-call webhook"]
 
 
 def test_a_line_that_never_ran_is_left_as_it_is(tmp_path: Path) -> None:

@@ -38,22 +38,22 @@ async def write(line: LineDirectory) -> None:
 async def test_it_tells_kinds_and_hours(line: LineDirectory) -> None:
     """As text and as JSON; a thread is six letters."""
     await write(line)
-    told = await _invoke(line, "--json")
-    found = json.loads(told.output)
-    assert (told.exit_code, found["ok"], found["problems"]) == (0, True, [])
-    assert [entry["kind"] for entry in found["entries"]] == ["trust", "hold"]
-    assert (found["entries"][0]["of"], len(found["entries"][1]["of"])) == ("desk", 6)
-    assert all(entry["hour"].endswith("Z") and ":" not in entry["hour"] for entry in found["entries"])
+    result = await _invoke(line, "--json")
+    report = json.loads(result.output)
+    assert (result.exit_code, report["ok"], report["problems"]) == (0, True, [])
+    assert [entry["kind"] for entry in report["entries"]] == ["trust", "hold"]
+    assert (report["entries"][0]["of"], len(report["entries"][1]["of"])) == ("desk", 6)
+    assert all(entry["hour"].endswith("Z") and ":" not in entry["hour"] for entry in report["entries"])
     text = await _invoke(line)
-    assert f"hold  {found['entries'][1]['of']}" in text.output
+    assert f"hold  {report['entries'][1]['of']}" in text.output
 
 
 async def test_a_change_is_told_and_not_well(line: LineDirectory) -> None:
     """A person with the database alone cannot take a line out unseen."""
     await write(line)
     await line.execute("DELETE FROM audit WHERE kind = 'trust'")
-    told = await _invoke(line, "--json")
-    assert (told.exit_code, json.loads(told.output)["ok"]) == (1, False)
+    result = await _invoke(line, "--json")
+    assert (result.exit_code, json.loads(result.output)["ok"]) == (1, False)
     assert "NOT" in (await _invoke(line)).output
 
 

@@ -63,9 +63,9 @@ def test_a_line_that_is_well(config: Config) -> None:
     """
     report = verify_certificates(config, now=NOW)
     assert (report.ok, wrong(report)) == (True, [])
-    told = json.loads(report.as_json())
-    assert set(told) == {"ok", "checks"}
-    assert all(set(check) == {"name", "ok", "what", "do"} for check in told["checks"])
+    document = json.loads(report.as_json())
+    assert set(document) == {"ok", "checks"}
+    assert all(set(check) == {"name", "ok", "what", "do"} for check in document["checks"])
     (certificate,) = [check for check in report.checks if check.name == "receipt 0badcafe"]
     assert "carrier keeps it: until May" in certificate.what
 

@@ -36,7 +36,7 @@ def two(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("found", "code", "said"),
+    ("checks", "code", "said"),
     [
         ((WELL, WELL), 0, ["ok  north: 1 checks are well", "ok  south: 1 checks are well"]),
         ((WELL, WARNED), 0, ["ok  north: 1 checks are well", "!   south: on-call", "    quietline doctor --data SOUTH"]),
@@ -44,22 +44,22 @@ def two(tmp_path: Path) -> Path:
     ],
 )
 async def test_a_row_for_each_line_and_the_worst_code(
-    two: Path, found: tuple[CheckResult, CheckResult], code: int, said: list[str]
+    two: Path, checks: tuple[CheckResult, CheckResult], code: int, said: list[str]
 ) -> None:
     """What is not well is named, with the command that says more; warnings change no code."""
     lines = read_fleet(two)
 
     async def look(layout: Layout) -> tuple[CheckReport, int]:
-        check = found[0] if layout.data.name == "north" else found[1]
+        check = checks[0] if layout.data.name == "north" else checks[1]
         return CheckReport(checks=(check,)), 0 if check.ok else 1
 
     report = await look_at_lines(lines, look)
     places = {"NORTH": lines[0].layout.data, "SOUTH": lines[1].layout.data}
     expected = [each.replace("NORTH", str(places["NORTH"])).replace("SOUTH", str(places["SOUTH"])) for each in said]
     assert (report.code, report.as_text("doctor")) == (code, expected)
-    told = json.loads(report.as_json())
-    assert (told["ok"], [each["line"] for each in told["lines"]]) == (code == 0, ["north", "south"])
-    assert told["lines"][0]["checks"] == [found[0].as_object()]
+    document = json.loads(report.as_json())
+    assert (document["ok"], [each["line"] for each in document["lines"]]) == (code == 0, ["north", "south"])
+    assert document["lines"][0]["checks"] == [checks[0].as_object()]
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def ask(*words: str) -> Result:
 @pytest.mark.parametrize("verb", ["doctor", "status"])
 def test_the_verbs_ask_every_line(two: Path, verb: str) -> None:
     """Two lines that do not run are not well, and each has the report that it would have by itself."""
-    ended = ask(verb, "--fleet", str(two), "--json")
-    assert ended.exit_code == 1
-    told = json.loads(ended.stdout)
-    assert [(each["line"], each["exit"]) for each in told["lines"]] == [("north", 1), ("south", 1)]
-    for each in told["lines"]:
+    result = ask(verb, "--fleet", str(two), "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert [(each["line"], each["exit"]) for each in report["lines"]] == [("north", 1), ("south", 1)]
+    for each in report["lines"]:
         alone = json.loads(ask(verb, "--data", each["data"], "--json").stdout)
         assert [check["name"] for check in each["checks"]] == [check["name"] for check in alone["checks"]]
     text = ask(verb, "--fleet", str(two))
@@ -108,11 +108,11 @@ def test_the_verbs_ask_every_line(two: Path, verb: str) -> None:
 def test_one_broken_configuration_is_two(two: Path, verb: str) -> None:
     """The other line has its row all the same."""
     (two.parent / "south" / "config.yaml").write_text("data_dir: [")
-    ended = ask(verb, "--fleet", str(two), "--json")
-    told = json.loads(ended.stdout)
+    result = ask(verb, "--fleet", str(two), "--json")
+    report = json.loads(result.stdout)
     expected = [("north", 1), ("south", 2)] if verb == "doctor" else [("north", 1), ("south", 1)]
-    assert [(each["line"], each["exit"]) for each in told["lines"]] == expected
-    assert ended.exit_code == max(code for _, code in expected)
+    assert [(each["line"], each["exit"]) for each in report["lines"]] == expected
+    assert result.exit_code == max(code for _, code in expected)
 
 
 @pytest.mark.parametrize("verb", ["doctor", "status", "targets"])
@@ -134,14 +134,14 @@ def test_what_is_for_one_line_is_said(two: Path, words: list[str]) -> None:
 
 def test_targets_carry_the_slug(two: Path) -> None:
     """Every address of the machine is asked at loopback; a line without metrics is said, and makes it 1."""
-    ended = ask("targets", "--fleet", str(two))
-    assert json.loads(ended.stdout) == [{"targets": ["127.0.0.1:20004"], "labels": {"line": "north"}}]
-    assert (ended.exit_code, ended.stderr) == (1, "quietline: south: has no `metrics` section that can be read\n")
+    result = ask("targets", "--fleet", str(two))
+    assert json.loads(result.stdout) == [{"targets": ["127.0.0.1:20004"], "labels": {"line": "north"}}]
+    assert (result.exit_code, result.stderr) == (1, "quietline: south: has no `metrics` section that can be read\n")
     config = two.parent / "south" / "config.yaml"
-    told = yaml.safe_load(config.read_text())
-    config.write_text(yaml.safe_dump({**told, "metrics": {"listen": "[::1]:20014"}}))
-    ended = ask("targets", "--fleet", str(two))
-    assert (ended.exit_code, json.loads(ended.stdout)[1]["targets"]) == (0, ["[::1]:20014"])
+    configuration = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**configuration, "metrics": {"listen": "[::1]:20014"}}))
+    result = ask("targets", "--fleet", str(two))
+    assert (result.exit_code, json.loads(result.stdout)[1]["targets"]) == (0, ["[::1]:20014"])
 
 
 def test_a_line_that_cannot_be_read_has_no_target(two: Path) -> None:

@@ -45,12 +45,12 @@ async def line(postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pyt
     server = await make_line_database(name, postgres_server.url("postgres"))
     papers.write("database_url", server)
     papers.raw["database"] = {"url_file": papers.file("database_url")}
-    made = LedLine(postgres_server, PostgresPlace(server, "main"), tmp_path / "keys.db")
+    led_line = LedLine(postgres_server, PostgresPlace(server, "main"), tmp_path / "keys.db")
     # Each of them stands for a process of its own.
     monkeypatch.setattr(waiting_module, "own_identity", lambda: secrets.token_hex(16))
-    made.config, made.name = load(papers.save()), name
-    yield made
-    assert made.ends == []
+    led_line.config, led_line.name = load(papers.save()), name
+    yield led_line
+    assert led_line.ends == []
 
 
 async def first(line: LedLine) -> Lead:

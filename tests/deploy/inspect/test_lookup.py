@@ -74,8 +74,8 @@ async def test_the_verb_takes_no_number_as_argument(line: LineDirectory) -> None
     """It is read from standard input; on the command line it is an error; no output holds it."""
     await line.harness.receive_text("hello", message_id="1")
     common = ["lookup", "--data", str(line.layout.data)]
-    asked = await _invoke(common, HANDSET + "\n")
-    assert (asked.exit_code, asked.output.strip()) == (0, "open")
+    result = await _invoke(common, HANDSET + "\n")
+    assert (result.exit_code, result.output.strip()) == (0, "open")
     assert (await _invoke([*common, "--hold"], HANDSET + "\n")).output.strip() == "held"
     assert (await _invoke([*common, HANDSET], "")).exit_code == 2
     wrong = await _invoke(common, "12065550199\n")

@@ -58,11 +58,11 @@ def run(data: Path, *arguments: str) -> Result:
 @pytest.mark.practice(21)
 def test_small_cells_are_never_shown(data: Path) -> None:
     """A count below five is null, in text "fewer than 5"; no sum over cells or months stands anywhere."""
-    told = json.loads(run(data, "--json").output)
-    shown = {(m["month"], c["language"], c["kind"]): c["number"] for m in told["months"] for c in m["cells"]}
+    report = json.loads(run(data, "--json").output)
+    shown = {(m["month"], c["language"], c["kind"]): c["number"] for m in report["months"] for c in m["cells"]}
     assert shown == {(m, lang, kind): n if n >= 5 else None for m, lang, kind, n in CELLS}
-    assert set(told["months"][0]) == {"month", "median_wait", "people", "cells"}
-    assert told["months"][0]["people"] == "anonymous, unknowable"
+    assert set(report["months"][0]) == {"month", "median_wait", "people", "cells"}
+    assert report["months"][0]["people"] == "anonymous, unknowable"
     text = run(data).output
     assert "legal: fewer than 5" in text
     assert not {"17", "16", "21", "13"} & set(text.replace(":", " ").split()), "a sum"
@@ -133,8 +133,8 @@ async def test_a_line_on_postgresql_is_named_by_its_directory(tmp_path: Path, po
         with line.layout.config.open("a", encoding="utf-8") as config:
             config.write(f"\ndatabase: {{url_file: {url_file}}}\n")
         await migrate(line.config, "postgresql")
-        told = await asyncio.to_thread(run, line.layout.data)
-    assert (told.exit_code, "shelter: 12" in told.output) == (0, True)
+        result = await asyncio.to_thread(run, line.layout.data)
+    assert (result.exit_code, "shelter: 12" in result.output) == (0, True)
 
 
 def test_it_reads_beside_a_writer_and_writes_nothing(data: Path) -> None:

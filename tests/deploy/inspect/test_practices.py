@@ -120,9 +120,9 @@ def test_what_no_test_shows_is_not_met(line: tuple[Config, Pack]) -> None:
 def test_the_configuration_is_looked_at(line: tuple[Config, Pack]) -> None:
     """Unreviewed limits, example hours, nobody on call, a handset in the path, texting first: each lowers its row."""
     config, pack = line
-    found = standings(line)
-    assert (found[26], found[30]) == (PracticeStatus.NOT_MET, PracticeStatus.POLICY)
-    assert found[15] is PracticeStatus.MET
+    statuses = standings(line)
+    assert (statuses[26], statuses[30]) == (PracticeStatus.NOT_MET, PracticeStatus.POLICY)
+    assert statuses[15] is PracticeStatus.MET
     first = replace(pack, settings=replace(pack.settings, cold_outbound=True))
     assert standings((config, first))[15] is PracticeStatus.STAFF
     handset = config.line.carrier.model_copy(update={"kind": "smsgate"})
@@ -241,12 +241,12 @@ def test_the_lowest_status_and_every_reason(line: tuple[Config, Pack]) -> None:
 def test_before_the_first_start_it_is_about_the_default_packs(tmp_path: Path) -> None:
     """Without a configuration the verb judges the packs that a line begins with and says so; JSON stays JSON."""
     run = CliRunner().invoke
-    told = run(cli, ["practices", "--data", str(tmp_path / "none")])
-    assert told.stdout.splitlines()[0] == WITHOUT_CONFIGURATION
-    assert told.exit_code == 1
-    told = run(cli, ["practices", "--json", "--data", str(tmp_path / "none")])
-    rows = {r["number"]: r for r in json.loads(told.stdout)}
-    assert told.stderr.strip() == WITHOUT_CONFIGURATION
+    result = run(cli, ["practices", "--data", str(tmp_path / "none")])
+    assert result.stdout.splitlines()[0] == WITHOUT_CONFIGURATION
+    assert result.exit_code == 1
+    result = run(cli, ["practices", "--json", "--data", str(tmp_path / "none")])
+    rows = {r["number"]: r for r in json.loads(result.stdout)}
+    assert result.stderr.strip() == WITHOUT_CONFIGURATION
     assert rows[30]["standing"] == POLICY.value
     assert "no carrier is chosen" in rows[18]["why"]
     assert not (tmp_path / "none").exists()
@@ -255,12 +255,12 @@ def test_before_the_first_start_it_is_about_the_default_packs(tmp_path: Path) ->
 def test_the_verb_prints_it(place: Path) -> None:
     """`--data` and `--config` give the same 41 rows, as text and as JSON; a bad configuration exits 2 with its path."""
     run = CliRunner().invoke
-    told = run(cli, ["practices", "--json", "--data", str(place)])
-    assert told.exit_code == 1
-    rows = json.loads(told.output)
+    result = run(cli, ["practices", "--json", "--data", str(place)])
+    assert result.exit_code == 1
+    rows = json.loads(result.output)
     assert [row["number"] for row in rows] == list(range(1, 42))
     assert {row["standing"] for row in rows} <= {standing.value for standing in PracticeStatus}
-    assert run(cli, ["practices", "--json", "--config", str(place / "config.yaml")]).output == told.output
+    assert run(cli, ["practices", "--json", "--config", str(place / "config.yaml")]).output == result.output
     text = run(cli, ["practices", "--data", str(place)]).output
     assert "22  not met: Encryption that no vendor can read" in text
     assert "shown by tests/" in text

@@ -66,8 +66,8 @@ def rows(line: LineDirectory) -> dict[str, CheckResult]:
 
 
 def change(path: Path, **settings: Any) -> None:
-    told = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**told, **settings}))
+    configuration = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**configuration, **settings}))
 
 
 def _copy_keys(layout: Layout) -> None:

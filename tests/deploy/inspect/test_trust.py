@@ -57,8 +57,8 @@ def grouped(key: str) -> str:
 
 async def test_the_list_is_the_contract(line: LineDirectory) -> None:
     """Everybody seen with an identity, keys in groups of four, signed devices only; an identity of nobody is left out."""
-    told = json.loads((await trust(line, "--json")).stdout)
-    assert told == {
+    report = json.loads((await trust(line, "--json")).stdout)
+    assert report == {
         "identities": [
             {"mxid": ADA, "fingerprint": grouped(OTHER), "devices": [], "confirmed": False},
             {
@@ -83,8 +83,8 @@ def test_a_running_line_looks_in_time() -> None:
 
 async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> None:
     """With an identity or without one; who is still in a room of the line is, as somebody to be removed there."""
-    gone, stays = "@went:quietline.localhost", "@stays:quietline.localhost"
-    for user in (gone, stays):
+    former, stays = "@went:quietline.localhost", "@stays:quietline.localhost"
+    for user in (former, stays):
         await line.execute(SEE, user, OTHER)
         await line.execute(KNOW, user, "PHONE", DEVICE, True, OTHER)
         await line.execute(JOIN, user)
@@ -92,16 +92,16 @@ async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> No
     await line.execute("INSERT INTO matrix_room VALUES ('!office', 'office', $1, 'office')", stays)
     await line.execute("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!office', $1, 'join')", stays)
     assert "any more" not in (await trust(line)).stdout, "people at the desk who stand in no configuration are staff"
-    for user in (gone, stays):
+    for user in (former, stays):
         await line.execute(
             "UPDATE matrix_member SET membership = 'leave' WHERE user_id = $1 AND room_id <> '!office'", user
         )
     shown = (await trust(line)).stdout
-    assert gone not in shown
+    assert former not in shown
     assert "@left" not in shown
     assert f"{stays}  NOT CONFIRMED\n    NOT on the staff any more, and still in 1 of the line's rooms" in shown
-    told = json.loads((await trust(line, "--json")).stdout)["identities"]
-    assert {each["mxid"]: each.get("removed") for each in told} == {ADA: None, SOL: None, stays: True}
+    identities = json.loads((await trust(line, "--json")).stdout)["identities"]
+    assert {each["mxid"]: each.get("removed") for each in identities} == {ADA: None, SOL: None, stays: True}
 
 
 @pytest.mark.parametrize("words", [[MASTER], grouped(MASTER).split(), [grouped(DEVICE)], [f" {DEVICE[:9]} ", DEVICE[9:]]])
@@ -120,9 +120,9 @@ async def test_a_fingerprint_confirms(line: LineDirectory, words: list[str]) -> 
 )
 async def test_another_fingerprint_changes_nothing(line: LineDirectory, user: str, words: str) -> None:
     """Another person's, a part of one, an unsigned device's, an unknown person's: 1, and nothing is written."""
-    ended = await trust(line, user, words)
-    assert (ended.exit_code, await kinds(line)) == (1, [])
-    assert "Nothing is confirmed" in ended.stderr
+    result = await trust(line, user, words)
+    assert (result.exit_code, await kinds(line)) == (1, [])
+    assert "Nothing is confirmed" in result.stderr
     for table in ("matrix_confirmed", "matrix_dirty"):
         assert await line.harness.count(table) == 0
 
@@ -144,9 +144,9 @@ def test_a_directory_without_a_line_is_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", [MASTER, OTHER])
 async def test_a_program_hears_whether_it_is_confirmed(line: LineDirectory, key: str) -> None:
     """With `--json` the answer is one object, and the exit code the same."""
-    ended = await trust(line, SOL, key, "--json")
-    assert json.loads(ended.stdout) == {"mxid": SOL, "confirmed": key == MASTER}
-    assert ended.exit_code == (0 if key == MASTER else 1)
+    result = await trust(line, SOL, key, "--json")
+    assert json.loads(result.stdout) == {"mxid": SOL, "confirmed": key == MASTER}
+    assert result.exit_code == (0 if key == MASTER else 1)
 
 
 async def test_it_works_while_the_line_is_stopped(line: LineDirectory) -> None:
@@ -167,8 +167,8 @@ async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> N
             return row.ok
 
     assert not well()
-    (told,) = tell_first_supervisor(real(line.config))
-    assert (told.ok, told.warning, "quietline trust" in told.do) == (True, True, True), "the verdict is the doctor's"
+    (item,) = tell_first_supervisor(real(line.config))
+    assert (item.ok, item.warning, "quietline trust" in item.do) == (True, True, True), "the verdict is the doctor's"
     assert well(rehearsal=True), "a rehearsal trusts on first use"
     assert not tell_first_supervisor(line.config)[0].warning
     await line.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", ADA, OTHER)

@@ -45,10 +45,10 @@ def running_cluster(directory: Path, *, namespace: str, config_maps: Mapping[str
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = answers.get(self.path.partition("?")[0])
+            answer = answers.get(self.path.partition("?")[0])
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
-            body = json.dumps(status if found is None else found).encode()
-            self.send_response(404 if found is None else 200)
+            body = json.dumps(status if answer is None else answer).encode()
+            self.send_response(404 if answer is None else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -61,7 +61,7 @@ def running_cluster(directory: Path, *, namespace: str, config_maps: Mapping[str
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     kubeconfig = directory / "kubeconfig"
-    told = {
+    configuration = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "one",
@@ -69,7 +69,7 @@ def running_cluster(directory: Path, *, namespace: str, config_maps: Mapping[str
         "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one", "namespace": namespace}}],
         "users": [{"name": "one", "user": {}}],
     }
-    kubeconfig.write_text(yaml.safe_dump(told), encoding="utf-8")
+    kubeconfig.write_text(yaml.safe_dump(configuration), encoding="utf-8")
     try:
         yield kubeconfig
     finally:

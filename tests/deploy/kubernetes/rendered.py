@@ -61,7 +61,7 @@ class Chart:
 
     def run(self, *arguments: str | Path) -> str:
         """Run helm; return what it prints. Raises `Refused`."""
-        ended = subprocess.run(
+        process = subprocess.run(
             [self._helm, *map(str, arguments)],
             # It ends before its garbage would matter.
             env={"HOME": str(self._directory), "PATH": "/usr/bin:/bin", "GOGC": "off"},
@@ -70,9 +70,9 @@ class Chart:
             timeout=SECONDS,
             check=False,
         )
-        if ended.returncode:
-            raise Refused(ended.stderr + ended.stdout)
-        return ended.stdout
+        if process.returncode:
+            raise Refused(process.stderr + process.stdout)
+        return process.stdout
 
     def file(self, values: Values | str) -> Path:
         """Write values, as a mapping or as text."""
@@ -99,8 +99,8 @@ class Chart:
         self, *files: Path, values: Values | None = None, more: tuple[str | Path, ...] = (), least: bool = True
     ) -> list[Manifest]:
         """Render as `text` does; return every object."""
-        told = self.text(*files, values=values, more=more, least=least)
-        return [each for each in yaml.load_all(told, Loader=yaml.CSafeLoader) if each]
+        text = self.text(*files, values=values, more=more, least=least)
+        return [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
 
     def lint(self, *files: Path) -> str:
         """Have helm judge the chart with these values, strictly."""
@@ -121,8 +121,8 @@ def fragments() -> list[Path]:
 
 def one(objects: list[Manifest], kind: str, name: str) -> Manifest:
     """Return the object of a kind and a name."""
-    (found,) = (each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name))
-    return found
+    (manifest,) = (each for each in objects if (each["kind"], each["metadata"]["name"]) == (kind, name))
+    return manifest
 
 
 def problems(manifest: Manifest, schemas: Path) -> tuple[str, ...]:

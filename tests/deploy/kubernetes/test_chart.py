@@ -98,8 +98,8 @@ def read(objects: list[Manifest], name: str, directory: Path, monkeypatch: pytes
     directory.mkdir()
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
     (spec,) = (spec for pod, spec in pods(objects) if pod == name)
-    (told,) = (each["value"] for each in spec["containers"][0]["env"] if each["name"] == "CREDENTIALS_DIRECTORY")
-    assert told == CREDENTIALS
+    (value,) = (each["value"] for each in spec["containers"][0]["env"] if each["name"] == "CREDENTIALS_DIRECTORY")
+    assert value == CREDENTIALS
     return load(mount(objects, spec, directory))
 
 
@@ -117,8 +117,8 @@ def test_the_program_takes_the_configuration_with_the_secrets_that_its_pod_has(
         behind = read(objects, name, tmp_path / name, monkeypatch)
         assert behind.listen.host == f"{RELEASE}-inside"
         assert one(objects, "Service", behind.listen.host)["spec"]["ports"][0]["port"] == behind.listen.port
-    told = {key: yaml.safe_load(text) for key, text in one(objects, "ConfigMap", RELEASE)["data"].items()}
-    assert told["config.yaml"] | {"listen": None} == told["jobs.yaml"] | {"listen": None}
+    configs = {key: yaml.safe_load(text) for key, text in one(objects, "ConfigMap", RELEASE)["data"].items()}
+    assert configs["config.yaml"] | {"listen": None} == configs["jobs.yaml"] | {"listen": None}
 
 
 JOBS = ("doctor", "backup", "drill", "upgrade", "canary")
@@ -183,9 +183,9 @@ def test_a_line_of_each_carrier(chart: Chart, kind: str) -> None:
 @FRAGMENT
 def test_no_pod_may_more_than_it_needs(chart: Chart, fragment: Path | None) -> None:
     """Each is as the profile `restricted` asks (Pod Security Standards), reads its own image only, and has no token."""
-    found = list(pods(chart.render(*files(fragment))))
-    assert found
-    for name, spec in found:
+    all_pods = list(pods(chart.render(*files(fragment))))
+    assert all_pods
+    for name, spec in all_pods:
         pod = spec["securityContext"]
         assert (pod["runAsNonRoot"], pod["runAsUser"], pod["seccompProfile"]) == (
             True,
@@ -209,16 +209,16 @@ def test_no_pod_may_more_than_it_needs(chart: Chart, fragment: Path | None) -> N
 
 def test_only_backups_see_their_passphrase(chart: Chart) -> None:
     """Neither the bridge nor the canary needs it."""
-    seen = {
+    entries_of = {
         name: {source["secret"]["items"][0]["path"] for source in volume["projected"]["sources"]}
         for name, spec in pods(chart.render(*everything()))
         for volume in spec["volumes"]
         if volume["name"] == "credentials"
     }
-    assert {name for name, entries in seen.items() if "backup_passphrase" in entries} == {
+    assert {name for name, entries in entries_of.items() if "backup_passphrase" in entries} == {
         f"{RELEASE}-{job}" for job in ("backup", "drill", "doctor")
     }
-    assert set().union(*seen.values()) - {"carrier_api_key"} == set(ENTRIES) - {"admin_token"}
+    assert set().union(*entries_of.values()) - {"carrier_api_key"} == set(ENTRIES) - {"admin_token"}
 
 
 def test_where_a_volume_goes_the_pods_go(chart: Chart) -> None:
@@ -237,10 +237,10 @@ def test_where_a_volume_goes_the_pods_go(chart: Chart) -> None:
         }
         assert apart == names
     for objects in (shared, follows):
-        kept = [
+        persistent = [
             each for each in objects if each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
         ]
-        assert {each["kind"] for each in kept} == {"PersistentVolumeClaim", "ConfigMap"}
+        assert {each["kind"] for each in persistent} == {"PersistentVolumeClaim", "ConfigMap"}
 
 
 def test_an_update_hands_over(chart: Chart) -> None:
@@ -282,13 +282,13 @@ def test_the_gate_does_what_our_file_for_two_bridges_does(chart: Chart) -> None:
     def way(text: str) -> list[str]:
         lines = [line.partition("#")[0].split() for line in text.splitlines()]
         (begin,) = (n for n, line in enumerate(lines) if line[:1] == ["reverse_proxy"])
-        depth, found = 0, []
+        depth, block = 0, []
         for line in lines[begin:]:
             depth += line.count("{") - line.count("}")
-            found.append(" ".join(line))
+            block.append(" ".join(line))
             if not depth:
                 break
-        return [line for line in found if line and not line.startswith(("reverse_proxy", "to "))]
+        return [line for line in block if line and not line.startswith(("reverse_proxy", "to "))]
 
     ours = (CHART.parent / "examples" / "standby" / "Caddyfile").read_text(encoding="utf-8")
     gate = one(chart.render(), "ConfigMap", f"{RELEASE}-gate")["data"]["Caddyfile"]
@@ -301,13 +301,13 @@ def test_what_refuses_is_not_started_for_ever(chart: Chart) -> None:
     objects = chart.render(*everything())
     (container,) = one(objects, "StatefulSet", RELEASE)["spec"]["template"]["spec"]["containers"]
     assert container["args"][:4] == ["stay", "--answer", "0.0.0.0:8449", "bridge"]
-    asked = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
-    assert {name: each["path"] for name, each in asked.items()} == {
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    assert {name: each["path"] for name, each in probes.items()} == {
         "startup": "/running",
         "liveness": "/running",
         "readiness": "/live",
     }
-    assert {each["port"] for each in asked.values()} == {"webhooks"}
+    assert {each["port"] for each in probes.values()} == {"webhooks"}
     assert {"name": "webhooks", "containerPort": 8449} in container["ports"]
 
 
@@ -333,15 +333,15 @@ def test_prometheus_finds_the_bridges_and_the_alarms_are_its_own(
     objects = chart.render(FRAGMENTS / "monitoring.yaml")
     monitor = one(objects, "ServiceMonitor", RELEASE)["spec"]
     assert set(monitor) == {"selector", "endpoints"}
-    wanted = monitor["selector"]["matchLabels"].items()
-    found = [
+    labels = monitor["selector"]["matchLabels"].items()
+    names = [
         each["metadata"]["name"]
         for each in objects
-        if each["kind"] == "Service" and wanted <= each["metadata"]["labels"].items()
+        if each["kind"] == "Service" and labels <= each["metadata"]["labels"].items()
     ]
-    assert found == [f"{RELEASE}-bridges"]
+    assert names == [f"{RELEASE}-bridges"]
     (endpoint,) = monitor["endpoints"]
-    assert endpoint["port"] in {port["name"] for port in one(objects, "Service", found[0])["spec"]["ports"]}
+    assert endpoint["port"] in {port["name"] for port in one(objects, "Service", names[0])["spec"]["ports"]}
     assert endpoint["relabelings"] == [
         {"action": "replace", "targetLabel": label, "replacement": to}
         for label, to in (("job", "quietline"), ("line", "main"))

@@ -50,9 +50,9 @@ REFUSED: list[tuple[Values, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "told"), REFUSED, ids=[told for _, told in REFUSED])
-def test_what_cannot_work_is_refused_and_says_why(chart: Chart, values: Values, told: str) -> None:
-    with pytest.raises(Refused, match=re.escape(told)) as refused:
+@pytest.mark.parametrize(("values", "reason"), REFUSED, ids=[reason for _, reason in REFUSED])
+def test_what_cannot_work_is_refused_and_says_why(chart: Chart, values: Values, reason: str) -> None:
+    with pytest.raises(Refused, match=re.escape(reason)) as refused:
         chart.render(values=values)
     assert KEY not in str(refused.value)
 
@@ -63,7 +63,7 @@ def test_without_values_it_says_what_is_missing(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "told"),
+    ("before", "reason"),
     [
         ({"server_name": "text.agency.org", "slug": "main"}, None),
         ({"server_name": "old.agency.org", "slug": "main"}, "this line was made on old.agency.org"),
@@ -72,7 +72,7 @@ def test_without_values_it_says_what_is_missing(chart: Chart) -> None:
     ids=["as it was", "another server", "another name"],
 )
 def test_a_line_stays_on_its_server_and_keeps_its_name(
-    chart: Chart, tmp_path: Path, before: dict[str, str], told: str | None
+    chart: Chart, tmp_path: Path, before: dict[str, str], reason: str | None
 ) -> None:
     """It asks the cluster what the line is; the object that says so is the chart's own, and outlives the release."""
     noted = one(chart.render(), "ConfigMap", f"{RELEASE}-line")
@@ -80,9 +80,9 @@ def test_a_line_stays_on_its_server_and_keeps_its_name(
     with running_cluster(tmp_path, namespace=NAMESPACE, config_maps={f"{RELEASE}-line": before}) as kubeconfig:
         asks = ("--dry-run=server", "--disable-openapi-validation", "--kubeconfig", kubeconfig)
         # This cluster has no other kind: what the chart does not refuse ends there.
-        with pytest.raises(Refused, match=told or "no matches for kind") as refused:
+        with pytest.raises(Refused, match=reason or "no matches for kind") as refused:
             chart.text(more=asks)
-        assert ("this line was made" in str(refused.value)) is (told is not None)
+        assert ("this line was made" in str(refused.value)) is (reason is not None)
 
 
 def test_what_is_handed_out_is_the_chart(chart: Chart, tmp_path: Path) -> None:

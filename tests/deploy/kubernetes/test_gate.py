@@ -26,10 +26,10 @@ REFUSED = (
 @asynccontextmanager
 async def gate(text: str, program: str, directory: Path) -> AsyncIterator[tuple[int, int, list[str]]]:
     """Run the file before one bridge; yield the port outside, the one inside, and what the bridge is asked."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(request.raw_path)
+        requests.append(request.raw_path)
         return web.json_response({"role": "leader"})
 
     application = web.Application(client_max_size=64 << 20)
@@ -56,12 +56,12 @@ async def gate(text: str, program: str, directory: Path) -> AsyncIterator[tuple[
         async def looks() -> bool | None:
             assert process.returncode is None, (directory / "output").read_text()
             with contextlib.suppress(OSError):
-                return (await ask(base, "/") > 0 and "/accepting" in asked) or None
+                return (await ask(base, "/") > 0 and "/accepting" in requests) or None
             return None
 
         try:
             await wait_until("the gate has looked at the bridge", looks)
-            yield base, base + 1, asked
+            yield base, base + 1, requests
         finally:
             if process.returncode is None:
                 process.terminate()
@@ -88,15 +88,15 @@ async def test_webhooks_of_the_line_come_through_and_nothing_else(
     objects = chart.render(FRAGMENTS / "one-bridge.yaml")
     text = one(objects, "ConfigMap", f"{RELEASE}-gate")["data"]["Caddyfile"]
     (directory := tmp_path / "gate").mkdir()
-    async with gate(text, program, directory) as (outside, inside, asked):
+    async with gate(text, program, directory) as (outside, inside, requests):
         webhook = f"/carriers/main/inbound/{SECRET}?id=1%2F2"
         assert await ask(outside, webhook, body=b"x" * (16 << 20)) == 200
-        assert webhook in asked
-        seen = [path for path in asked if path != "/accepting"]
+        assert webhook in requests
+        paths = [path for path in requests if path != "/accepting"]
         statuses = {path: await ask(outside, path) for path in REFUSED}
         assert {path: status for path, status in statuses.items() if status not in (400, 404)} == {}
-        assert [path for path in asked if path != "/accepting"] == seen
+        assert [path for path in requests if path != "/accepting"] == paths
         assert await ask(inside, "/ready") == 200
-        assert "/ready" in asked
+        assert "/ready" in requests
     for file in directory.rglob("*"):
         assert not (file.is_file() and SECRET.encode() in file.read_bytes())

@@ -27,10 +27,10 @@ def laid(*over: dict[str, Any]) -> dict[str, Any]:
             return high
         return low | {key: merge(low.get(key), value) for key, value in high.items()}
 
-    told = DEFAULTS
+    values = DEFAULTS
     for each in (read_values(LINE), *over):
-        told = merge(told, each)
-    return dict(told)
+        values = merge(values, each)
+    return dict(values)
 
 
 def sections(schema: dict[str, Any], at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -83,9 +83,9 @@ def test_each_carrier_names_its_secrets_and_holds_none(kind: str) -> None:
     settings = CARRIER_KINDS[kind].settings
     needed = [name for name, field in settings.model_fields.items() if name.endswith("_file") and field.is_required()]
     assert needed
-    given = yaml.safe_load((CHART.parent / "examples" / f"{kind}.yaml").read_text(encoding="utf-8"))["lines"][0]["carrier"]
-    carrier = {name: value for name, value in given.items() if not name.endswith("_file")}
-    carrier["secrets"] = sorted(name.removesuffix("_file") for name in given if name.endswith("_file"))
+    entry = yaml.safe_load((CHART.parent / "examples" / f"{kind}.yaml").read_text(encoding="utf-8"))["lines"][0]["carrier"]
+    carrier = {name: value for name, value in entry.items() if not name.endswith("_file")}
+    carrier["secrets"] = sorted(name.removesuffix("_file") for name in entry if name.endswith("_file"))
     values = laid() | {"carrier": carrier}
     assert [error.message for error in JUDGE.iter_errors(values)] == []
     for file in (name for name in settings.model_fields if name.endswith("_file")):
