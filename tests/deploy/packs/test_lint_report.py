@@ -56,15 +56,15 @@ def test_generated_files_are_current() -> None:
 
 def test_the_schema_knows_every_key_and_refuses_others() -> None:
     """An editor is offered each key of a pack, durations as people write them, and an unknown key is marked."""
-    made = json.loads(json_schema())
-    assert made["properties"].keys() == PackFile.model_fields.keys()
-    assert made["additionalProperties"] is False
-    for part in made["$defs"].values():
+    schema = json.loads(json_schema())
+    assert schema["properties"].keys() == PackFile.model_fields.keys()
+    assert schema["additionalProperties"] is False
+    for part in schema["$defs"].values():
         assert part.get("additionalProperties", False) is False or "enum" in part
-    delay = made["$defs"]["SettingsPart"]["properties"]["verdict_delay"]
+    delay = schema["$defs"]["SettingsPart"]["properties"]["verdict_delay"]
     assert {"integer", "string"} <= {kind.get("type") for kind in delay["anyOf"]}
-    assert made["$defs"]["WeekPart"]["properties"]["mon"]["items"]["type"] == "string"
-    assert "us_federal" in made["$defs"]["HoursPart"]["properties"]["holidays"]["items"]["enum"]
+    assert schema["$defs"]["WeekPart"]["properties"]["mon"]["items"]["type"] == "string"
+    assert "us_federal" in schema["$defs"]["HoursPart"]["properties"]["holidays"]["items"]["enum"]
 
 
 def test_lint_tells_what_keeps_a_line_from_starting(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_lint_tells_what_keeps_a_line_from_starting(tmp_path: Path) -> None:
     shown = quietline("lint")
     assert shown.exit_code == 1
     assert "NOT texts.limits.wordings.en (review)" in shown.output
-    told = quietline("lint", "us/ca", "--json")
-    assert told.exit_code == 1
-    report = json.loads(told.output)
+    result = quietline("lint", "us/ca", "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.output)
     assert report["ok"] is False
     assert {check["name"] for check in report["checks"]} >= {"texts.limits.wordings.es (review)", "hours (sample)"}
     assert all(check["do"] for check in report["checks"])
@@ -109,8 +109,8 @@ def test_a_pack_that_cannot_be_loaded_is_exit_two_with_all_its_problems(tmp_path
 
 def test_a_drill_is_looked_at_beside_the_pack(tmp_path: Path) -> None:
     """One that could not be played is exit 2 with its place, named or in the folder that a line's configuration names."""
-    made = run_init(tmp_path, answers(mode="rehearsal", carrier=None))
-    assert made.exit_code == 0, made.output
+    result = run_init(tmp_path, answers(mode="rehearsal", carrier=None))
+    assert result.exit_code == 0, result.output
     config = tmp_path / "line" / "config.yaml"
     raw = yaml.safe_load(config.read_text(encoding="utf-8"))
     raw["lines"][0]["drills"] = ["ours"]
@@ -141,8 +141,8 @@ def test_a_transcript_shows_both_sides(tmp_path: Path) -> None:
         "Hello.",
     ]
     assert lines[0] == "Mon 10:00:00  texter     hi"
-    said, left = (next(line for line in lines if f"{who} " in line and "I am here." in line) for who in ("ana", "phone"))
-    assert (said[4:12], left[4:12]) == ("10:00:30", "10:00:38")
+    said, text = (next(line for line in lines if f"{who} " in line and "I am here." in line) for who in ("ana", "phone"))
+    assert (said[4:12], text[4:12]) == ("10:00:30", "10:00:38")
     at = next(n for n, line in enumerate(lines) if "// a note" in line)
     assert lines[at + 1].endswith("📝")
 

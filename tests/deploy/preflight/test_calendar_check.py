@@ -25,12 +25,12 @@ async def test_a_calendar_of_people_who_are_not_on_the_staff(tmp_path: Path) -> 
     """The row names the rows of the calendar and nobody; without a calendar there is no such row."""
     layout = rehearsal(tmp_path)
     assert "shifts" not in await rows_of(layout)
-    told = yaml.safe_load(layout.config.read_text())
-    known = told["lines"][0]["staff"][0]["mxid"]
+    configuration = yaml.safe_load(layout.config.read_text())
+    known = configuration["lines"][0]["staff"][0]["mxid"]
     people = [{"who": who, "week": {"mon": ["08:00-12:00"]}} for who in (known, "@nobody:line.example")]
     pack = layout.config.parent / "shifts.yaml"
-    told["lines"][0]["packs"].append("./shifts.yaml")
-    layout.config.write_text(yaml.safe_dump(told))
+    configuration["lines"][0]["packs"].append("./shifts.yaml")
+    layout.config.write_text(yaml.safe_dump(configuration))
     for count, ok in ((2, False), (1, True)):
         pack.write_text(
             yaml.safe_dump({"name": "shifts", "shifts": {"timezone": "America/New_York", "people": people[:count]}})
@@ -44,10 +44,10 @@ async def test_a_calendar_of_people_who_are_not_on_the_staff(tmp_path: Path) -> 
 def with_calendar(tmp_path: Path, **keys: str) -> tuple[Layout, str]:
     """Return a line with that calendar, and the first name of its staff."""
     layout = rehearsal(tmp_path)
-    told = yaml.safe_load(layout.config.read_text())
-    told["lines"][0]["calendar"] = keys
-    layout.config.write_text(yaml.safe_dump(told))
-    return layout, told["lines"][0]["staff"][0]["mxid"].removeprefix("@").partition(":")[0]
+    configuration = yaml.safe_load(layout.config.read_text())
+    configuration["lines"][0]["calendar"] = keys
+    layout.config.write_text(yaml.safe_dump(configuration))
+    return layout, configuration["lines"][0]["staff"][0]["mxid"].removeprefix("@").partition(":")[0]
 
 
 async def test_a_calendar_file_is_read(tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ async def test_a_calendar_file_is_read(tmp_path: Path) -> None:
     assert (well.ok, well.warning, well.do) == (True, False, "")
     odd = entry(f"DTSTART:{COMING}", "DURATION:PT1H", who="Zenobia Smith")
     file.write_bytes(calendar(each_day(who=name), each_day(who="zenobia"), odd, entry("DTSTART:1", who="zenobia")))
-    found = await row()
-    assert (found.ok, found.warning) == (True, True)
-    assert found.what.endswith("people who are not on the staff: 1, entries of nobody: 1, entries that cannot be read: 1")
-    assert "zenobia" not in f"{found.what} {found.do}".lower()
+    mixed = await row()
+    assert (mixed.ok, mixed.warning) == (True, True)
+    assert mixed.what.endswith("people who are not on the staff: 1, entries of nobody: 1, entries that cannot be read: 1")
+    assert "zenobia" not in f"{mixed.what} {mixed.do}".lower()
     file.write_bytes(calendar(each_day(who="zenobia")))
     others = await row()
     assert (others.ok, others.warning, bool(others.do)) == (False, False, True)

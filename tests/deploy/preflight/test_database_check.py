@@ -21,16 +21,16 @@ async def test_everything_that_would_end_a_start_is_said_before(tmp_path: Path, 
     with layout.config.open("a", encoding="utf-8") as config:
         config.write(f"\ndatabase: {{url_file: {file}}}\n")
     make = postgres_server.make_database
-    made = {"well": make("check_well"), "rights": make("check_rights", owner=SUPERUSER)}
-    made["encoding"] = make("check_encoding", "ENCODING 'SQL_ASCII'", "LC_COLLATE 'C'", "LC_CTYPE 'C'")
-    made["order"] = make("check_order", "ENCODING 'UTF8'", "LOCALE_PROVIDER icu", "ICU_LOCALE 'de'", "LOCALE 'C'")
+    urls = {"well": make("check_well"), "rights": make("check_rights", owner=SUPERUSER)}
+    urls["encoding"] = make("check_encoding", "ENCODING 'SQL_ASCII'", "LC_COLLATE 'C'", "LC_CTYPE 'C'")
+    urls["order"] = make("check_order", "ENCODING 'UTF8'", "LOCALE_PROVIDER icu", "ICU_LOCALE 'de'", "LOCALE 'C'")
     said = {
         "postgresql://quietline:no%20secret@127.0.0.1:1/line": "does not answer",
         postgres_server.url("check_well", password="wrong"): "refuses this user or password",
         postgres_server.url("nowhere"): "no database of that name",
-        made["encoding"]: "encoding is not UTF-8",
-        made["order"]: "orders text by a language",
-        made["rights"]: "may not make schemas and tables",
+        urls["encoding"]: "encoding is not UTF-8",
+        urls["order"]: "orders text by a language",
+        urls["rights"]: "may not make schemas and tables",
     }
     rows = []
     for url, says in said.items():
@@ -40,7 +40,7 @@ async def test_everything_that_would_end_a_start_is_said_before(tmp_path: Path, 
         assert PASSWORD not in row.what
     report, _ = await run_checks(layout)
     assert [each for each in report.checks if each.name == "database"] == [rows[-1]]
-    file.write_text(made["well"])
+    file.write_text(urls["well"])
     assert (await asked(layout)).ok
     report, _ = await run_checks(layout)
     assert [each.ok for each in report.checks if each.name == "database"] == [True]

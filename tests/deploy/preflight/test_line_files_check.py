@@ -68,23 +68,23 @@ async def line(tmp_path: Path) -> Line:
     layout = rehearsal(tmp_path)
     layout.bridge.mkdir(mode=0o700, exist_ok=True)
     config = load(layout.config)
-    made = Line(layout, tmp_path / "earlier.db")
-    database = SqliteDatabase(made.main, migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
-    keys = KeyFile(path=made.keys)
+    stopped_line = Line(layout, tmp_path / "earlier.db")
+    database = SqliteDatabase(stopped_line.main, migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+    keys = KeyFile(path=stopped_line.keys)
     await database.open()
     await keys.open()
-    await key_changes.check_change_count(database, keys, made.keys, take_over=False)
+    await key_changes.check_change_count(database, keys, stopped_line.keys, take_over=False)
     await keys.insert("desk", WRAPPED)
     await line_files.check_keys(database, config.keys.files)
     await line_files.check_server_name(database, config.homeserver.server_name)
-    shutil.copy(made.keys, made.earlier)
+    shutil.copy(stopped_line.keys, stopped_line.earlier)
     await keys.insert("a thread", WRAPPED)
     await database.commit(
         lambda transaction: transaction.execute("INSERT INTO desk (id, aggregate) VALUES ('desk', x'00')")
     )
     await keys.close()
     await database.close()
-    return made
+    return stopped_line
 
 
 async def test_what_belongs_together_is_well(line: Line) -> None:
@@ -141,20 +141,20 @@ async def test_what_would_end_the_start_is_said_before(
 ) -> None:
     """One row, with what to do."""
     harm(line)
-    found = await line.wrong()
-    assert found.keys() == {name}
-    assert (found[name].ok, says in found[name].what, bool(found[name].do)) == (False, True, True)
+    rows = await line.wrong()
+    assert rows.keys() == {name}
+    assert (rows[name].ok, says in rows[name].what, bool(rows[name].do)) == (False, True, True)
 
 
 async def test_what_cannot_be_read_now_is_not_held_against_the_line(line: Line) -> None:
     """Another process writes there: it is asked again, and nobody waits for it."""
     other = SqliteConnection(line.keys)
     other.execute("BEGIN EXCLUSIVE")
-    found = await line.wrong()
+    rows = await line.wrong()
     other.execute("ROLLBACK")
     other.close()
-    assert found.keys() == {"key file"}
-    assert (found["key file"].ok, found["key file"].asked) == (True, False)
+    assert rows.keys() == {"key file"}
+    assert (rows["key file"].ok, rows["key file"].asked) == (True, False)
 
 
 async def test_what_a_crash_left_is_left_to_the_start(line: Line) -> None:
@@ -174,7 +174,7 @@ async def test_what_a_crash_left_is_left_to_the_start(line: Line) -> None:
     other.close()
     for file, data in zip(files, half, strict=True):
         file.write_bytes(data)
-    found = await line.wrong()
-    assert found.keys() == {"key file"}
-    assert "SQLITE_READONLY_ROLLBACK" in found["key file"].what
+    rows = await line.wrong()
+    assert rows.keys() == {"key file"}
+    assert "SQLITE_READONLY_ROLLBACK" in rows["key file"].what
     assert peek_age(line.keys).changes > 100, "the start plays it back"

@@ -49,10 +49,10 @@ async def rows_of(layout: Layout) -> dict[str, CheckResult]:
 def real(directory: Path, **changed: Any) -> Layout:
     """Make a real line with a gateway of its own; the homeserver is away."""
     file = sample(directory, "kannel")
-    told: dict[str, Any] = yaml.safe_load(file.read_text()) | changed
-    told["lines"][0]["packs"] = ["base"]
-    told["lines"][0]["carrier"]["api_base"] = "http://127.0.0.1:1"
-    file.write_text(yaml.safe_dump(told))
+    configuration: dict[str, Any] = yaml.safe_load(file.read_text()) | changed
+    configuration["lines"][0]["packs"] = ["base"]
+    configuration["lines"][0]["carrier"]["api_base"] = "http://127.0.0.1:1"
+    file.write_text(yaml.safe_dump(configuration))
     return Layout(directory, config_file=file)
 
 
@@ -80,9 +80,9 @@ async def test_a_rehearsal_before_its_first_start_is_well(tmp_path: Path) -> Non
 async def test_a_real_line_says_what_counsel_reads(tmp_path: Path) -> None:
     """Each text that stops the start is a row; the homeserver of others that does not answer is wrong; warnings are not."""
     file = sample(tmp_path, "kannel")
-    told = yaml.safe_load(file.read_text())
-    told["lines"][0]["packs"] = ["base"]
-    file.write_text(yaml.safe_dump(told))
+    configuration = yaml.safe_load(file.read_text())
+    configuration["lines"][0]["packs"] = ["base"]
+    file.write_text(yaml.safe_dump(configuration))
     report, usable = await preflight.run_checks(Layout(tmp_path, config_file=file))
     rows = {row.name: row for row in report.checks}
     assert usable
@@ -182,8 +182,8 @@ async def test_a_token_that_the_homeserver_refuses(tmp_path: Path) -> None:
         return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
 
     async with served(answering(refuse)) as url:
-        told = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
-        rows = await rows_of(real(tmp_path, homeserver=told))
+        homeserver = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
+        rows = await rows_of(real(tmp_path, homeserver=homeserver))
     assert (rows["homeserver"].ok, rows["homeserver token"].ok) == (True, False)
     assert "as_token" in rows["homeserver token"].do
 
@@ -237,26 +237,26 @@ def test_what_cannot_be_used_is_told_whole(tmp_path: Path) -> None:
     (layout.secrets / "vault.key").chmod(0o644)
     pack = layout.data / "agency.yaml"
     pack.write_text("name: agency\nnonsense: 1\n")
-    told = yaml.safe_load(layout.config.read_text())
-    told["lines"][0]["packs"].append(str(pack))
-    layout.config.write_text(yaml.safe_dump(told))
-    ended = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
-    assert ended.exit_code == 2
-    report = json.loads(ended.stdout)
+    configuration = yaml.safe_load(layout.config.read_text())
+    configuration["lines"][0]["packs"].append(str(pack))
+    layout.config.write_text(yaml.safe_dump(configuration))
+    result = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
+    assert result.exit_code == 2
+    report = json.loads(result.stdout)
     wrong = [row["what"] for row in report["checks"] if row["name"] == "configuration"]
     assert not report["ok"]
     assert [what for what in wrong if "vault_key_file" in what]
     assert [what for what in wrong if "agency.yaml" in what]
-    ended = CliRunner().invoke(main.cli, ["check", "--data", str(tmp_path / "nowhere")])
-    assert ended.exit_code == 2
+    result = CliRunner().invoke(main.cli, ["check", "--data", str(tmp_path / "nowhere")])
+    assert result.exit_code == 2
 
 
 def test_the_shape_for_a_program(tmp_path: Path) -> None:
     """As `doctor`, with `asked` and `warning` only where they say something; exit code 0."""
     layout = rehearsal(tmp_path)
-    ended = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
-    assert ended.exit_code == 0, ended.output
-    rows = {row["name"]: row for row in json.loads(ended.stdout)["checks"]}
+    result = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
+    assert result.exit_code == 0, result.output
+    rows = {row["name"]: row for row in json.loads(result.stdout)["checks"]}
     assert rows["configuration"].keys() == {"name", "ok", "what", "do"}
     assert rows["trust"]["asked"] is False
     assert rows["on-call"]["warning"] is True

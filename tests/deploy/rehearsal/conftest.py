@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def stand() -> AsyncIterator[RehearsalHarness]:
-    async with rehearsal_harness(first_retry=0.02, longest_retry=0.1, partner=0.3) as made:
-        yield made
+    async with rehearsal_harness(first_retry=0.02, longest_retry=0.1, partner=0.3) as harness:
+        yield harness

@@ -9,12 +9,12 @@ from tests.bridge.carriers.rehearsal_harness import NUMBER, TOKEN, RehearsalHarn
 from tests.deploy.rehearsal.handsets import A
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer ", f"bearer {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer é"])
-async def test_token(stand: RehearsalHarness, given: str | None) -> None:
+@pytest.mark.parametrize("authorization", [None, "", "Bearer ", f"bearer {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer é"])
+async def test_token(stand: RehearsalHarness, authorization: str | None) -> None:
     """Without the very token nobody sends, lists, asks or deletes."""
     await stand.text_from_handset(A, "kept")
     (record,) = await stand.get("/api/records")
-    headers = {} if given is None else {"Authorization": given}
+    headers = {} if authorization is None else {"Authorization": authorization}
     for method, path in (
         ("POST", "/v1/messages"),
         ("GET", "/v1/messages"),

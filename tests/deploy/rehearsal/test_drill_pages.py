@@ -17,12 +17,12 @@ def test_every_step_of_every_script_is_there() -> None:
     assert list(pages) == list(scripts)
     for name, page in pages.items():
         steps = {scene["name"]: scene["steps"] for scene in page["scenes"]}
-        assert {scene: len(found) for scene, found in steps.items()} == {
-            scene: len(found) for scene, found in scripts[name].scenes.items()
+        assert {scene: len(scene_steps) for scene, scene_steps in steps.items()} == {
+            scene: len(scene_steps) for scene, scene_steps in scripts[name].scenes.items()
         }
-        said = [step["words"] for found in steps.values() for step in found if step["words"]]
+        said = [step["words"] for scene_steps in steps.values() for step in scene_steps if step["words"]]
         assert all(set(words) == set(LANGUAGES) for words in [page["title"], page["about"], *said])
-        assert all(step["what"] for found in steps.values() for step in found)
+        assert all(step["what"] for scene_steps in steps.values() for step in scene_steps)
 
 
 async def test_a_script_as_the_carrier_tells_it(stand: RehearsalHarness) -> None:
@@ -37,6 +37,6 @@ async def test_a_script_as_the_carrier_tells_it(stand: RehearsalHarness) -> None
         "Waits up to 5 min for: answered; otherwise goes to taken",
         "Pauses for 8 s",
     ]
-    taken: list[dict[str, Any]] = page["scenes"][1]["steps"]
-    assert taken[0]["what"] == "Marks the moment “taken” for the debrief"
-    assert taken[3]["what"] == "Goes to stopped if there was: different or unsafe; otherwise to insists"
+    second: list[dict[str, Any]] = page["scenes"][1]["steps"]
+    assert second[0]["what"] == "Marks the moment “taken” for the debrief"
+    assert second[3]["what"] == "Goes to stopped if there was: different or unsafe; otherwise to insists"

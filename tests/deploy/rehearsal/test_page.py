@@ -52,22 +52,22 @@ def test_the_page_is_whole() -> None:
 
 def test_fields_have_labels_and_ids_are_unique() -> None:
     """Each field stands in its label; each list of choices that a field names is there."""
-    found = elements()
-    assert [tag for tag, _, inside in found if tag in FIELDS and "label" not in inside] == []
-    ids = [attributes["id"] for _, attributes, _ in found if "id" in attributes]
+    nodes = elements()
+    assert [tag for tag, _, inside in nodes if tag in FIELDS and "label" not in inside] == []
+    ids = [attributes["id"] for _, attributes, _ in nodes if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {attributes["list"] for _, attributes, _ in found if "list" in attributes} <= set(ids)
-    asked = set(re.findall(r'byId\("([^"]+)"\)', PAGE.html))
-    assert asked == asked & set(ids)
+    assert {attributes["list"] for _, attributes, _ in nodes if "list" in attributes} <= set(ids)
+    used_ids = set(re.findall(r'byId\("([^"]+)"\)', PAGE.html))
+    assert used_ids == used_ids & set(ids)
 
 
 def test_the_page_speaks_to_who_does_not_see_it() -> None:
     """Its language, its parts, one region for arriving texts, and troubles as alerts."""
-    found = elements()
-    tags = [tag for tag, _, _ in found]
-    assert ("html", {"lang": "en"}, ()) in found
+    nodes = elements()
+    tags = [tag for tag, _, _ in nodes]
+    assert ("html", {"lang": "en"}, ()) in nodes
     assert (tags.count("main"), tags.count("header"), tags.count("h1")) == (1, 1, 1)
-    roles = [attributes.get("role") for _, attributes, _ in found]
+    roles = [attributes.get("role") for _, attributes, _ in nodes]
     assert roles.count("log") == 1
-    assert roles.count("alert") == sum(attributes.get("class") == "trouble" for _, attributes, _ in found)
-    assert not [attributes for _, attributes, _ in found if attributes.get("tabindex") not in (None, "0")]
+    assert roles.count("alert") == sum(attributes.get("class") == "trouble" for _, attributes, _ in nodes)
+    assert not [attributes for _, attributes, _ in nodes if attributes.get("tabindex") not in (None, "0")]

@@ -105,15 +105,15 @@ async def test_logs_no_content(tmp_path: Path, config: dict[str, Any]) -> None:
         child.send_signal(signal.SIGTERM)
         output, errors = await asyncio.wait_for(child.communicate(), STEP_TIMEOUT)
     assert b"ERROR aiohttp.server" in errors
-    for told in (output, errors):
-        assert b"s3cret" not in told
-        assert b"5555" not in told
+    for stream in (output, errors):
+        assert b"s3cret" not in stream
+        assert b"5555" not in stream
 
 
 def test_port_taken(tmp_path: Path, config: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     """A port that is taken is told in a sentence, and the exit code is 1."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        file = written(tmp_path, config | {"port": taken.getsockname()[1]})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        file = written(tmp_path, config | {"port": listener.getsockname()[1]})
         assert main(["--config", str(file)]) == 1
     assert "cannot listen" in capsys.readouterr().err
 
@@ -168,9 +168,9 @@ def test_no_json(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str
     assert main(["--config", str(file)]) == 2
     file.write_text(content)
     assert main(["--config", str(file)]) == 2
-    told = capsys.readouterr().err
-    assert len(told.splitlines()) == 2
-    assert "s3cret" not in told
+    message = capsys.readouterr().err
+    assert len(message.splitlines()) == 2
+    assert "s3cret" not in message
 
 
 def test_log_lines_are_content_free() -> None:

@@ -31,13 +31,13 @@ def test_texts_and_deletions_are_there_after_a_kill(tmp_path: Path) -> None:
     """A text and a deleted copy are in the file at once; a process that was killed closed nothing."""
     first, _ = exchange(tmp_path / "journal")
     text = first.inbound(sender=A, text="hi \ud83d there")
-    gone = first.outbound(recipient=A, text="hello")
-    assert first.delete_copy(gone.id)
+    reply = first.outbound(recipient=A, text="hello")
+    assert first.delete_copy(reply.id)
     second, _ = exchange(tmp_path / "journal")
-    assert second.handset(A) == (text, gone)
+    assert second.handset(A) == (text, reply)
     assert [each.id for each in second.copies()] == [text.id]
     later = second.inbound(sender=B, text="more")
-    assert (later.sequence, later.at > gone.at) == (3, True)
+    assert (later.sequence, later.at > reply.at) == (3, True)
 
 
 async def test_a_new_state_is_written_soon(tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_a_line_that_a_kill_left_half_written_is_passed_over(tmp_path: Path) -> 
 async def test_what_it_owes_is_delivered_after_its_restart(tmp_path: Path) -> None:
     """Texts that the line did not take come in order after a restart, reports that it did not take as well, others not."""
     async with webhook_receiver() as receiver:
-        told = replace(settings(receiver, delivery=0.0), store=tmp_path / "journal", store_key=KEY)
-        kept = Exchange(number=NUMBER, clock=lambda: 1_800_000_000.0, put=(store := _open(tmp_path)).put)
+        carrier_settings = replace(settings(receiver, delivery=0.0), store=tmp_path / "journal", store_key=KEY)
+        earlier = Exchange(number=NUMBER, clock=lambda: 1_800_000_000.0, put=(store := _open(tmp_path)).put)
         for words in ("one", "two"):
-            kept.inbound(sender=A, text=words)
-        done = kept.inbound(sender=B, text="taken before")
-        reported, half = kept.outbound(recipient=A, text="x"), kept.outbound(recipient=A, text="y")
+            earlier.inbound(sender=A, text=words)
+        done = earlier.inbound(sender=B, text="taken before")
+        reported, half = earlier.outbound(recipient=A, text="x"), earlier.outbound(recipient=A, text="y")
         done.status, reported.reports, half.reports = "delivered", 2, 1
         for record in (done, reported, half):
             store.put(record)
         store.close()
-        async with run_carrier(told):
+        async with run_carrier(carrier_settings):
             await receiver.come(2, tail="/inbound")
             await receiver.come(1, tail="/status")
             await until(lambda: not _owed(tmp_path))  # that they were taken is written a moment after
@@ -102,7 +102,7 @@ async def test_what_it_owes_is_delivered_after_its_restart(tmp_path: Path) -> No
         (report,) = receiver.to("/status")
         assert half.id.encode() in report.body
         assert b'"delivered"' in report.body
-        async with run_carrier(told):
+        async with run_carrier(carrier_settings):
             pass
         assert len(receiver.requests) == 3
         assert not _owed(tmp_path)

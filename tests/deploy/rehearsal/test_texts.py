@@ -146,9 +146,9 @@ async def test_the_texter_of_a_drill(stand: RehearsalHarness) -> None:
     assert await ask(tag=tag, ref="three", text="bye", picture=False)
     requests = await stand.receiver.come(4, tail="/inbound")
     arrived = [stand.carrier.parse(request)[0] for request in requests]
-    told = {(text.drill, text.text, text.sender.reveal()) for text in arrived if isinstance(text, InboundText)}
+    texts = {(text.drill, text.text, text.sender.reveal()) for text in arrived if isinstance(text, InboundText)}
     first, second = "+15555552000", "+15555552001"
-    assert told == {("", "hello", A), (tag, "hi", first), (f"{tag}.2", "me too", second), (tag, "bye", first)}
+    assert texts == {("", "hello", A), (tag, "hi", first), (f"{tag}.2", "me too", second), (tag, "bye", first)}
     (picture,) = [text for text in arrived if isinstance(text, InboundText) and text.media]
     assert picture.drill == f"{tag}.2"
     assert find_fictional(first)

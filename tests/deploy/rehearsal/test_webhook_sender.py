@@ -39,9 +39,9 @@ async def test_receiver_comes_back(stand: RehearsalHarness, monkeypatch: pytest.
     attempt, failed = WebhookSender._attempt, list[bytes]()
 
     async def counted(sender: WebhookSender, url: str, body: bytes) -> bool:
-        taken = await attempt(sender, url, body)
-        failed.extend([] if taken else [body])
-        return taken
+        is_delivered = await attempt(sender, url, body)
+        failed.extend([] if is_delivered else [body])
+        return is_delivered
 
     monkeypatch.setattr(WebhookSender, "_attempt", counted)
     await stand.receiver.stop()

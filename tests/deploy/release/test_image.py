@@ -29,7 +29,7 @@ esac
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put it before all other programs; return where it notes what it is asked."""
     (folder := tmp_path / "bin").mkdir()
     (folder / "buildah").write_text(BUILDAH)
@@ -40,27 +40,27 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def build() -> bytes:
-    commit, made = commit_of(ROOT)
-    archive = tar_of(ROOT, commit, folder="quietline-1", commit_time=made)
-    return build_image(archive, folder="quietline-1", version="1", commit_time=made, base="registry/python@sha256:00")
+    commit, moment = commit_of(ROOT)
+    archive = tar_of(ROOT, commit, folder="quietline-1", commit_time=moment)
+    return build_image(archive, folder="quietline-1", version="1", commit_time=moment, base="registry/python@sha256:00")
 
 
-def test_it_is_built_from_the_archive_as_of_the_commit(asked: Path) -> None:
+def test_it_is_built_from_the_archive_as_of_the_commit(notes: Path) -> None:
     """In the unpacked source, on the base that was said, with the commit's time, without what was built before."""
     build()
-    built, pushed = asked.read_text().splitlines()
+    built, pushed = notes.read_text().splitlines()
     place, _, words = built.partition(": ")
     assert Path(place).name == "quietline-1"
     assert not Path(place).exists(), "nothing is left of it"
-    made = str(commit_of(ROOT)[1])
+    timestamp = str(commit_of(ROOT)[1])
     assert words.split() == [
-        *("build", "--no-cache", "--timestamp", made, "--build-arg", "BASE=registry/python@sha256:00"),
+        *("build", "--no-cache", "--timestamp", timestamp, "--build-arg", "BASE=registry/python@sha256:00"),
         *("--tag", "localhost/quietline:1", "--file", CONTAINERFILE, "."),
     ]
     assert pushed.endswith("/layout:1")
 
 
-def test_the_same_image_gives_the_same_bytes(asked: Path) -> None:
+def test_the_same_image_gives_the_same_bytes(notes: Path) -> None:
     """Whenever it was packed: the names in their order, the commit's time, and nothing of the machine."""
     first, second = build(), build()
     assert first == second
@@ -70,7 +70,7 @@ def test_the_same_image_gives_the_same_bytes(asked: Path) -> None:
     assert {(each.uid, each.gid, each.uname, each.mtime) for each in members} == {(0, 0, "", commit_of(ROOT)[1])}
 
 
-def test_what_buildah_says_is_told(asked: Path, tmp_path: Path) -> None:
+def test_what_buildah_says_is_told(notes: Path, tmp_path: Path) -> None:
     """Its last sentence; nothing is packed then."""
     program = tmp_path / "bin" / "buildah"
     program.write_text("#!/bin/sh\necho first >&2\necho 'Error: no space' >&2\nexit 125\n")

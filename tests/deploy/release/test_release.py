@@ -43,9 +43,9 @@ def test_two_runs_give_the_same_bytes(releases: tuple[Path, Path]) -> None:
     assert one.keys() == two.keys()
     assert [name for name in one if one[name] != two[name]] == []
     lines = [line.split("  ") for line in one[CHECKSUMS].decode().splitlines()]
-    told = {name: digest for digest, name in lines}
-    assert told == {name: hashlib.sha256(data).hexdigest() for name, data in one.items() if name != CHECKSUMS}
-    assert sorted(name.rpartition(".")[2] for name in told) == ["gz", "json", "whl"]
+    digests = {name: digest for digest, name in lines}
+    assert digests == {name: hashlib.sha256(data).hexdigest() for name, data in one.items() if name != CHECKSUMS}
+    assert sorted(name.rpartition(".")[2] for name in digests) == ["gz", "json", "whl"]
 
 
 def test_the_archive_is_the_commit(releases: tuple[Path, Path]) -> None:
@@ -81,8 +81,8 @@ def test_what_lies_about_is_not_in_an_archive(tmp_path: Path) -> None:
     git("commit", "-q", "-m", "x")
     (tmp_path / "kept").write_text("edited")
     (tmp_path / "secret").write_text("new")
-    commit, made = commit_of(tmp_path)
-    with tarfile.open(fileobj=io.BytesIO(tar_of(tmp_path, commit, folder="q", commit_time=made))) as tar:
+    commit, commit_time = commit_of(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(tar_of(tmp_path, commit, folder="q", commit_time=commit_time))) as tar:
         file = tar.extractfile("q/kept")
         assert file is not None
         assert (tar.getnames(), file.read()) == (["q/kept", "q/link"], b"committed")
@@ -96,22 +96,22 @@ def test_an_archive_that_lacks_a_file_is_none(tmp_path: Path) -> None:
     who = ("-c", "user.name=a", "-c", "user.email=a@b")
 
     def git(*words: str) -> str:
-        ended = subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
-        return ended.stdout.strip()
+        process = subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return process.stdout.strip()
 
     git("init", "-q")
     (tmp_path / "kept").write_text("committed")
     git("add", ".")
     git("commit", "-q", "-m", "x")
-    commit, made = commit_of(tmp_path)
+    commit, commit_time = commit_of(tmp_path)
     git("update-index", "--add", "--cacheinfo", f"160000,{commit},another")
     git("commit", "-q", "-m", "y")
     with pytest.raises(NoSource, match=commit):
-        tar_of(tmp_path, "HEAD", folder="q", commit_time=made)
+        tar_of(tmp_path, "HEAD", folder="q", commit_time=commit_time)
     lost = git("rev-parse", f"{commit}:kept")
     (tmp_path / ".git/objects" / lost[:2] / lost[2:]).unlink()
     with pytest.raises(NoSource, match=lost):
-        tar_of(tmp_path, commit, folder="q", commit_time=made)
+        tar_of(tmp_path, commit, folder="q", commit_time=commit_time)
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
@@ -122,40 +122,40 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 
 
 def bill() -> dict[str, Any]:
-    commit, made = commit_of(ROOT)
-    told: dict[str, Any] = json.loads(make_sbom(read_lock(LOCKS / "runtime.txt"), commit=commit, commit_time=made))
-    return told
+    commit, moment = commit_of(ROOT)
+    bom: dict[str, Any] = json.loads(make_sbom(read_lock(LOCKS / "runtime.txt"), commit=commit, commit_time=moment))
+    return bom
 
 
 def test_the_bill_of_materials_is_cyclonedx() -> None:
     """The schema that CycloneDX publishes takes it; a bill with a wrong field it does not."""
     schemas = importlib.resources.files("cyclonedx.schema") / "_res"
     names = [f"{name}.SNAPSHOT.schema.json" for name in ("bom-1.6", "spdx", "jsf-0.82")]
-    read = {name: json.loads((schemas / name).read_text()) for name in names}
-    found: Any = [
-        (key, Resource.from_contents(each)) for name, each in read.items() for key in (f"{BASE}{name}", each["$id"])
+    contents = {name: json.loads((schemas / name).read_text()) for name in names}
+    resources: Any = [
+        (key, Resource.from_contents(each)) for name, each in contents.items() for key in (f"{BASE}{name}", each["$id"])
     ]
-    validator = jsonschema.Draft7Validator(read[names[0]], registry=Registry().with_resources(found))
-    told = bill()
-    assert list(validator.iter_errors(told)) == []
-    told["components"][0]["type"] = "nonsense"
-    assert list(validator.iter_errors(told)) != []
+    validator = jsonschema.Draft7Validator(contents[names[0]], registry=Registry().with_resources(resources))
+    bom = bill()
+    assert list(validator.iter_errors(bom)) == []
+    bom["components"][0]["type"] = "nonsense"
+    assert list(validator.iter_errors(bom)) != []
 
 
 def test_the_bill_has_what_is_locked() -> None:
     """Every package that runs, with its version and the hashes that an installation checks; a licence; what it needs."""
     packages = {package.name: package for package in read_lock(LOCKS / "runtime.txt")}
-    told = bill()
-    found = {component["name"]: component for component in told["components"]}
-    assert found.keys() == packages.keys()
-    for name, component in found.items():
+    bom = bill()
+    components = {component["name"]: component for component in bom["components"]}
+    assert components.keys() == packages.keys()
+    for name, component in components.items():
         (files,) = component["externalReferences"]
         assert component["version"] == packages[name].version
         assert {each["content"] for each in files["hashes"]} == set(packages[name].hashes)
         assert component["licenses"][0]["expression"] == licence_of(name)
-    needs = {each["ref"]: each.get("dependsOn", []) for each in told["dependencies"]}
-    assert any(ref.startswith("pkg:pypi/twisted@") for ref in needs[found["matrix-synapse"]["bom-ref"]])
-    assert told["metadata"]["component"]["licenses"][0]["license"]["id"] == "AGPL-3.0-or-later"
+    needs = {each["ref"]: each.get("dependsOn", []) for each in bom["dependencies"]}
+    assert any(ref.startswith("pkg:pypi/twisted@") for ref in needs[components["matrix-synapse"]["bom-ref"]])
+    assert bom["metadata"]["component"]["licenses"][0]["license"]["id"] == "AGPL-3.0-or-later"
 
 
 def test_every_licence_goes_together_with_ours() -> None:

@@ -31,8 +31,8 @@ class FakeOsv:
     async def answer(self, request: web.Request) -> web.Response:
         question = json.loads(await request.text())
         self.asked.append(question)
-        found = self.known.get(question["package"]["name"])
-        return web.json_response({"vulns": found} if found else {})
+        advisories = self.known.get(question["package"]["name"])
+        return web.json_response({"vulns": advisories} if advisories else {})
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def short_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_nothing_is_known(osv: FakeOsv) -> None:
     """0; OSV learns names and versions, and nothing else."""
-    ended = await invoke(["audit-dependencies", "--osv-url", osv.url])
-    assert (ended.exit_code, ended.stdout) == (0, "2 packages were asked about; 0 things are known against them.\n")
+    result = await invoke(["audit-dependencies", "--osv-url", osv.url])
+    assert (result.exit_code, result.stdout) == (0, "2 packages were asked about; 0 things are known against them.\n")
     assert sorted((each["package"]["name"], each["version"]) for each in osv.asked) == [
         ("aiofiles", "25.1.0"),
         ("six", "1.17.0"),
@@ -67,17 +67,17 @@ async def test_what_is_known_is_told(osv: FakeOsv) -> None:
     events = [{"introduced": "0"}, {"fixed": "1.18.0"}]
     affected = [{"package": {"name": "six", "ecosystem": "PyPI"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}]
     osv.known["six"] = [{"id": "PYSEC-2026-1", "summary": "bad", "affected": affected}]
-    ended = await invoke(["audit-dependencies", "--osv-url", osv.url])
-    assert (ended.exit_code, ended.stdout.splitlines()[0]) == (1, "six 1.17.0: PYSEC-2026-1; fixed in 1.18.0")
-    told = json.loads((await invoke(["audit-dependencies", "--json", "--osv-url", osv.url])).stdout)
-    assert (told["asked"], told["packages"], told["vulnerabilities"][0]["identity"]) == (True, 2, "PYSEC-2026-1")
+    result = await invoke(["audit-dependencies", "--osv-url", osv.url])
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (1, "six 1.17.0: PYSEC-2026-1; fixed in 1.18.0")
+    report = json.loads((await invoke(["audit-dependencies", "--json", "--osv-url", osv.url])).stdout)
+    assert (report["asked"], report["packages"], report["vulnerabilities"][0]["identity"]) == (True, 2, "PYSEC-2026-1")
 
 
 async def test_without_a_network_that_is_said() -> None:
     """2 and a sentence: no answer is no good news."""
-    ended = await invoke(["audit-dependencies", "--osv-url", "http://127.0.0.1:9/v1/query"])
-    assert (ended.exit_code, "could not be asked" in ended.stderr, ended.stdout) == (2, True, "")
-    assert "Nothing is known, neither good nor bad" in ended.stderr
+    result = await invoke(["audit-dependencies", "--osv-url", "http://127.0.0.1:9/v1/query"])
+    assert (result.exit_code, "could not be asked" in result.stderr, result.stdout) == (2, True, "")
+    assert "Nothing is known, neither good nor bad" in result.stderr
 
 
 def test_the_tool_is_locked() -> None:

@@ -24,7 +24,7 @@ PAGE = report_page(months_of(CELLS), "en")
 
 def figures(page: str) -> list[ET.Element]:
     """Return each figure: an SVG and its table."""
-    return [ET.fromstring(found) for found in re.findall(r"<figure>.*?</figure>", page, re.DOTALL)]  # noqa: S314 - ours
+    return [ET.fromstring(markup) for markup in re.findall(r"<figure>.*?</figure>", page, re.DOTALL)]  # noqa: S314 - ours
 
 
 def text_of(page: str) -> str:
@@ -42,9 +42,9 @@ def test_the_page_asks_for_nothing() -> None:
 
 def test_each_plot_has_a_title_a_description_and_its_table() -> None:
     """A reader without sight gets the same numbers; ids are unique; headings go down one level at a time."""
-    found = figures(PAGE)
-    assert len(found) == 1 + 4 * 3
-    for figure in found:
+    all_figures = figures(PAGE)
+    assert len(all_figures) == 1 + 4 * 3
+    for figure in all_figures:
         svg, table = figure
         title, description = svg[0], svg[1]
         assert (svg.get("role"), title.tag, description.tag) == ("img", "title", "desc")
@@ -70,9 +70,9 @@ def test_bars_are_as_long_as_what_is_shown() -> None:
             rows = [row for row in plot.rows if month is None or row.month == month]
             drawn = [(rect.get("class"), rect.get("width")) for rect in next(svgs)[0].findall("rect")]
             lengths = {Figure.SMALL: ("small", SMALLEST_SHOWN), Figure.WITHHELD: ("bar", 0)}
-            wanted = [lengths.get(row.figure, ("bar", row.number or 0)) for row in rows]
+            expected = [lengths.get(row.figure, ("bar", row.number or 0)) for row in rows]
             scale = BARS_WIDE / plot.axis_maximum
-            assert drawn == [(kind, f"{number * scale:.1f}") for kind, number in wanted if number]
+            assert drawn == [(kind, f"{number * scale:.1f}") for kind, number in expected if number]
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -134,10 +134,10 @@ def test_a_browser_reads_the_page_as_it_is_meant(outside_programs: OutsideProgra
         return
     (tmp_path / "report.html").write_text(PAGE, encoding="utf-8")
     command = [browser, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    ended = subprocess.run(
+    process = subprocess.run(
         [*command, f"file://{tmp_path / 'report.html'}"], check=True, capture_output=True, timeout=120, text=True
     )
-    dom = ended.stdout
+    dom = process.stdout
     assert [ET.tostring(figure) for figure in figures(dom)] == [ET.tostring(figure) for figure in figures(PAGE)]
     assert text_of(dom).split() == text_of(PAGE).split()
 

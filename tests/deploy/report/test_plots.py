@@ -26,7 +26,7 @@ COUNTERS = st.dictionaries(KEYS, st.integers(1, 3 * SMALLEST_SHOWN), max_size=8)
 
 
 def plot(name: str, *counters: Counter) -> Plot:
-    return next(found for found in plots_of(months_of(counters)) if found.name == name)
+    return next(each for each in plots_of(months_of(counters)) if each.name == name)
 
 
 def published(counters: list[Counter]) -> tuple[str, ...]:
@@ -38,12 +38,12 @@ def published(counters: list[Counter]) -> tuple[str, ...]:
 def reckoned_back(counters: list[Counter]) -> list[Counter]:
     """Return the hidden counters of which a reader of everything can rule out a number from 1 to 4, by trying them all."""
     hidden = [place for place, (*_, number) in enumerate(counters) if number < SMALLEST_SHOWN][:MOST_HIDDEN]
-    seen, possible = published(counters), {place: set[int]() for place in hidden}
+    original, possible = published(counters), {place: set[int]() for place in hidden}
     for numbers in itertools.product(range(1, SMALLEST_SHOWN), repeat=len(hidden)):
         tried = list(counters)
         for place, number in zip(hidden, numbers, strict=True):
             tried[place] = (*counters[place][:3], number)
-        if published(tried) == seen:
+        if published(tried) == original:
             for place, number in zip(hidden, numbers, strict=True):
                 possible[place].add(number)
     return [counters[place] for place, numbers in possible.items() if numbers != set(range(1, SMALLEST_SHOWN))]
@@ -90,11 +90,11 @@ def test_a_sum_is_told_only_where_all_of_it_is_shown() -> None:
 
 def test_months_have_the_same_rows_and_axis() -> None:
     """Also the month between two others in which nothing was counted: zeros, not a gap."""
-    for found in plots_of(months_of(CELLS)):
-        assert found.months == ["2027-01", "2027-02", "2027-03"], found.name
-        if found.name != "load":
-            rows = [[row.name for row in found.rows if row.month == month] for month in found.months]
-            assert rows[0] == rows[1] == rows[2], found.name
+    for each in plots_of(months_of(CELLS)):
+        assert each.months == ["2027-01", "2027-02", "2027-03"], each.name
+        if each.name != "load":
+            rows = [[row.name for row in each.rows if row.month == month] for month in each.months]
+            assert rows[0] == rows[1] == rows[2], each.name
     assert {row.number for row in plot("needs", *CELLS).rows if row.month == "2027-02"} == {0}
 
 
@@ -109,10 +109,10 @@ def test_an_axis_ends_at_a_round_number(longest: int, maximum: int) -> None:
 def test_a_month_of_a_single_text_tells_that_it_was_few() -> None:
     """One counter of 1: no number anywhere but where nothing was counted."""
     months = months_of([("2027-01", "en", "wait_under_2_min", 1)])
-    told = json.loads(plots_json(months))
-    assert [row["number"] for found in told["plots"] for row in found["rows"]] == [None, None, None]
-    assert [found["axis_maximum"] for found in told["plots"]] == [10, 10, 10, 10, 10]
-    assert [row["figure"] for found in told["plots"] for row in found["rows"]] == [
+    document = json.loads(plots_json(months))
+    assert [row["number"] for each in document["plots"] for row in each["rows"]] == [None, None, None]
+    assert [each["axis_maximum"] for each in document["plots"]] == [10, 10, 10, 10, 10]
+    assert [row["figure"] for each in document["plots"] for row in each["rows"]] == [
         "part_is_hidden",
         "fewer_than_smallest",
         "part_is_hidden",
@@ -122,14 +122,14 @@ def test_a_month_of_a_single_text_tells_that_it_was_few() -> None:
 def test_nothing_counted_is_no_row() -> None:
     """Without a counter there is no month and no row."""
     assert json.loads(plots_json(()))["months"] == []
-    assert [found.rows for found in plots_of(())] == [()] * 5
+    assert [each.rows for each in plots_of(())] == [()] * 5
 
 
 def test_each_kind_stands_in_one_plot() -> None:
     """What is counted, a kind of tomorrow included, is in one of waits, needs and unmet needs."""
     kinds = [*WAIT_STEPS, *KINDS, "unmet_language", "gone_when_answered", "of_tomorrow"]
-    found = plots_of(months_of([("2027-01", "en", kind, 9) for kind in kinds]))
-    placed = [row.kind for one in found if one.name in {"waits", "needs", "unmet"} for row in one.rows]
+    plots = plots_of(months_of([("2027-01", "en", kind, 9) for kind in kinds]))
+    placed = [row.kind for one in plots if one.name in {"waits", "needs", "unmet"} for row in one.rows]
     assert sorted(placed) == sorted(kinds)
 
 

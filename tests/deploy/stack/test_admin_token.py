@@ -57,17 +57,17 @@ async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bare]:
         url = ports.url("homeserver")
         root = await _administrator(server, REGISTRATION)
         wire = HomeserverClient(session=http, url=url, token=root, user_id=POLICY)
-        made = ModuleHomeserver(server=server, module_client=AdminClient(client=wire), as_token=token)
+        scene = ModuleHomeserver(server=server, module_client=AdminClient(client=wire), as_token=token)
         for localpart in ("policy", "line-main"):
             body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
             assert (await server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
         for account in accounts:
-            made.tokens[account.user] = await server.sign_in(account)
-        made.desk = await made.room("desk", "ada", "sol", name="desk")
+            scene.tokens[account.user] = await server.sign_in(account)
+        scene.desk = await scene.room("desk", "ada", "sol", name="desk")
         module = ModuleClient(client=HomeserverClient(session=http, url=url, token=token, user_id=POLICY))
         (layout.secrets / "admin").write_text(root, encoding="utf-8")
         (layout.secrets / "admin").chmod(0o600)
-        yield Bare(scene=made, module=module, layout=layout, client=wire)
+        yield Bare(scene=scene, module=module, layout=layout, client=wire)
 
 
 async def _administrator(server: RunningHomeserver, key: str) -> str:
@@ -75,9 +75,9 @@ async def _administrator(server: RunningHomeserver, key: str) -> str:
     signed = f"{answer['nonce']}\0root\0planted-password\0admin"
     mac = hmac.new(key.encode(), signed.encode(), hashlib.sha1).hexdigest()
     body = {"nonce": answer["nonce"], "username": "root", "password": "planted-password", "admin": True, "mac": mac}
-    status, made = await server.ask("POST", "/_synapse/admin/v1/register", body=body)
+    status, session = await server.ask("POST", "/_synapse/admin/v1/register", body=body)
     assert status == 200
-    return str(made["access_token"])
+    return str(session["access_token"])
 
 
 async def test_it_stands_in_only_where_no_module_is(bare: Bare) -> None:
@@ -105,8 +105,8 @@ async def test_a_room_is_purged(bare: Bare) -> None:
 async def test_what_is_not_ours_is_refused(bare: Bare) -> None:
     """Another person's room, the desk, ourselves and whoever shares no room with us: nothing is done to them."""
     line = bare.scene
-    _, made = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
-    for room_id in (str(made["room_id"]), line.desk):
+    _, room = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
+    for room_id in (str(room["room_id"]), line.desk):
         with pytest.raises(ModuleRequestRejected):
             await line.module_client.purge(room_id)
         assert (await line.request_as("bea" if room_id != line.desk else "ada", "GET", f"rooms/{room_id}/joined_members"))[
@@ -121,8 +121,8 @@ async def test_what_is_not_ours_is_refused(bare: Bare) -> None:
 async def test_uploads_go(bare: Bare) -> None:
     """An upload is there, is deleted, and is looked for; deleting it again changes nothing."""
     line = bare.scene
-    _, made = await line.upload(POLICY, b"planted bytes")
-    address = str(made["content_uri"])
+    _, upload = await line.upload(POLICY, b"planted bytes")
+    address = str(upload["content_uri"])
     assert not await line.module_client.media_gone(address)
     for _ in range(2):
         await line.module_client.delete_media(address)
@@ -180,14 +180,14 @@ async def test_doctor_says_which_is_in_force(bare: Bare) -> None:
         questions = HomeserverQuestions(bare.layout, load(bare.layout.config), bare.scene.server.http)
         return {row.name: row for row in await questions.ask_module()}
 
-    told = yaml.safe_load(bare.layout.config.read_text(encoding="utf-8"))
+    configuration = yaml.safe_load(bare.layout.config.read_text(encoding="utf-8"))
     without = await asked()
     assert not without["homeserver module"].ok
     assert "homeserver administrator" not in without
-    told["homeserver"]["admin_token_file"] = str(bare.layout.secrets / "admin")
-    bare.layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
-    found = await asked()
-    assert (found["homeserver module"].ok, found["homeserver module"].warning) == (True, True)
-    assert found["homeserver administrator"].ok
-    assert "is in force" in found["homeserver administrator"].what
-    assert "overwritten by Synapse itself" in found["homeserver administrator"].what
+    configuration["homeserver"]["admin_token_file"] = str(bare.layout.secrets / "admin")
+    bare.layout.config.write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    rows = await asked()
+    assert (rows["homeserver module"].ok, rows["homeserver module"].warning) == (True, True)
+    assert rows["homeserver administrator"].ok
+    assert "is in force" in rows["homeserver administrator"].what
+    assert "overwritten by Synapse itself" in rows["homeserver administrator"].what

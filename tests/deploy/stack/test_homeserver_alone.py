@@ -56,8 +56,8 @@ def test_there_is_none_of_a_joined_line_or_of_no_line(tmp_path: Path) -> None:
         (tmp_path / "line", "quietline bridge --data"),
         (tmp_path / "none", "`quietline init` makes a line"),
     ):
-        ended = subprocess.run(command(line, "homeserver", 20000), capture_output=True, text=True, check=False)
-        assert (ended.returncode, said in ended.stderr) == (2, True), ended.stderr
+        process = subprocess.run(command(line, "homeserver", 20000), capture_output=True, text=True, check=False)
+        assert (process.returncode, said in process.stderr) == (2, True), process.stderr
     assert not (tmp_path / "none").exists()
 
 
@@ -66,7 +66,7 @@ def test_a_server_that_comes_later_is_asked_again(tmp_path: Path) -> None:
     url = "postgresql://quietline:secret@127.0.0.1:9/x"
     assert run_init(tmp_path, answers(database={"homeserver_url": url})).exit_code == 0
     _, *words = command(tmp_path / "line", "homeserver", free_ports())
-    ended = subprocess.run(
+    process = subprocess.run(
         [str(ROOT / "quietline"), "stay", *words], capture_output=True, text=True, check=False, timeout=2 * STEP_TIMEOUT
     )
-    assert (ended.returncode, "does not answer" in ended.stderr) == (1, True), ended.stderr
+    assert (process.returncode, "does not answer" in process.stderr) == (1, True), process.stderr

@@ -22,25 +22,25 @@ from tests.outside_programs import OutsidePrograms
 
 @pytest.fixture(scope="module")
 def server(pytestconfig: pytest.Config) -> Iterator[PostgresServer | None]:
-    with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as found:
-        yield found
+    with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as postgres:
+        yield postgres
 
 
 def line(tmp_path: Path, url: str) -> tuple[Config, Layout]:
     """Make a line whose homeserver keeps its data there."""
-    told = answers(database={"homeserver_url": url})
-    ended = run_init(tmp_path, told)
-    assert ended.exit_code == 0, ended.output
+    inputs = answers(database={"homeserver_url": url})
+    result = run_init(tmp_path, inputs)
+    assert result.exit_code == 0, result.output
     layout = Layout(tmp_path / "line")
     make_private_directory(layout.homeserver)
     return load(layout.config), layout
 
 
 async def said(config: Config, layout: Layout, *, running: bool = False) -> list[str]:
-    found = await homeserver_database.find_problems(config, layout, running=running)
-    assert all(each.do for each in found)
-    assert not [each for each in found if PASSWORD in f"{each.what}{each.do}"]
-    return [f"{each.what} → {each.do}" for each in found if not each.warning]
+    problems = await homeserver_database.find_problems(config, layout, running=running)
+    assert all(each.do for each in problems)
+    assert not [each for each in problems if PASSWORD in f"{each.what}{each.do}"]
+    return [f"{each.what} → {each.do}" for each in problems if not each.warning]
 
 
 def name_url(config: Config, url: str) -> None:
@@ -73,9 +73,9 @@ async def test_a_provisioned_line_does_not_begin_again_on_an_empty_one(
     config, layout = line(tmp_path, server.make_database("lost"))
     await homeserver_database.claim_database(config, layout)
     layout.provisioned.touch()
-    (found,) = await said(config, layout)
-    assert "empty database" in found
-    assert "quietline restore" in found
+    (sentence,) = await said(config, layout)
+    assert "empty database" in sentence
+    assert "quietline restore" in sentence
 
 
 async def test_a_database_that_will_not_do_is_named_with_its_remedy(tmp_path: Path, server: PostgresServer | None) -> None:
@@ -84,20 +84,20 @@ async def test_a_database_that_will_not_do_is_named_with_its_remedy(tmp_path: Pa
         return
     server.make_database("sorted", "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'")
     config, layout = line(tmp_path, server.url("sorted"))
-    (found,) = await said(config, layout)
-    assert "collation is C.UTF-8, not C; ctype is C.UTF-8, not C" in found
-    assert "createdb --encoding=UTF8 --locale=C" in found
+    (sentence,) = await said(config, layout)
+    assert "collation is C.UTF-8, not C; ctype is C.UTF-8, not C" in sentence
+    assert "createdb --encoding=UTF8 --locale=C" in sentence
     server.make_database("latin", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
     name_url(config, server.url("latin"))
-    (found,) = await said(config, layout)
-    assert "encoding is LATIN1, not UTF8" in found
+    (sentence,) = await said(config, layout)
+    assert "encoding is LATIN1, not UTF8" in sentence
     server.make_database("not_mine", owner="postgres")
     name_url(config, server.url("not_mine"))
-    (found,) = await said(config, layout)
-    assert "does not let the role make tables → `GRANT CREATE ON SCHEMA public TO ROLE`" in found
+    (sentence,) = await said(config, layout)
+    assert "does not let the role make tables → `GRANT CREATE ON SCHEMA public TO ROLE`" in sentence
     server.execute("not_mine", "REVOKE CONNECT ON DATABASE not_mine FROM PUBLIC")
-    (found,) = await said(config, layout)
-    assert "does not let the role connect → `GRANT CONNECT" in found
+    (sentence,) = await said(config, layout)
+    assert "does not let the role connect → `GRANT CONNECT" in sentence
     server.make_database("frozen")
     server.execute("postgres", "ALTER DATABASE frozen SET default_transaction_read_only = on")
     name_url(config, server.url("frozen"))
@@ -109,18 +109,18 @@ async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server
     if server is None:
         return
     config, layout = line(tmp_path, server.url("anything", password="not the password"))
-    (found,) = await said(config, layout)
-    assert "does not let the role in with this password" in found
+    (sentence,) = await said(config, layout)
+    assert "does not let the role in with this password" in sentence
     with pytest.raises(SetupError) as refused:
         await homeserver_database.claim_database(config, layout)
     assert not refused.value.may_pass
     name_url(config, server.url("nowhere"))
-    (found,) = await said(config, layout)
-    assert "has no such database" in found
+    (sentence,) = await said(config, layout)
+    assert "has no such database" in sentence
     name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@127.0.0.1:9/x")
-    (found,) = await said(config, layout)
-    assert "does not answer" in found
-    assert str(config.homeserver.database_url_file) in found
+    (sentence,) = await said(config, layout)
+    assert "does not answer" in sentence
+    assert str(config.homeserver.database_url_file) in sentence
     with pytest.raises(SetupError) as away:
         await homeserver_database.claim_database(config, layout)
     assert away.value.may_pass

@@ -41,5 +41,5 @@ def test_what_an_operator_chose_stays(listen: str) -> None:
     assert with_addresses(elsewhere, Ports(20000), listen=listen) == written("http://10.0.0.9:8008", "10.0.0.1", 20001)
     of_the_same_kind = homeserver_url(Ports(1), listen=listen)
     for host in ("10.0.0.1", "127.0.0.1", EVERYWHERE):
-        kept = with_addresses(written(of_the_same_kind, host), Ports(20000), listen=listen)
-        assert kept == written(homeserver_url(Ports(20000), listen=listen), host, 20001)
+        result = with_addresses(written(of_the_same_kind, host), Ports(20000), listen=listen)
+        assert result == written(homeserver_url(Ports(20000), listen=listen), host, 20001)

@@ -59,20 +59,20 @@ async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
             assert not any(value in shown for value in values)
         assert f"GLIBC_TUNABLES={MALLOC_TUNABLES}" in kernel_shows(pids["bridge"], "environ").split("\0")
         environment = kernel_shows(pids["homeserver"], "environ")
-        told = {entry.split("=")[0] for entry in environment.split("\0") if entry}
-        assert told <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "GLIBC_TUNABLES", "LC_CTYPE"}
+        variables = {entry.split("=")[0] for entry in environment.split("\0") if entry}
+        assert variables <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "GLIBC_TUNABLES", "LC_CTYPE"}
 
 
 def settings(tmp_path: Path) -> dict[str, Any]:
     layout, ports = Layout(tmp_path / "line"), Ports(20000)
     write_line_files(layout, ports)
-    read: dict[str, Any] = yaml.safe_load(layout.homeserver_config.read_text())
-    return read
+    configuration: dict[str, Any] = yaml.safe_load(layout.homeserver_config.read_text())
+    return configuration
 
 
 def test_the_configuration_is_hardened(tmp_path: Path) -> None:
     """The written `homeserver.yaml` says every hardening, and only files where secrets are."""
-    read = settings(tmp_path)
+    configuration = settings(tmp_path)
     hardened: dict[str, object] = {
         "federation_domain_whitelist": [],
         "trusted_key_servers": [],
@@ -90,8 +90,8 @@ def test_the_configuration_is_hardened(tmp_path: Path) -> None:
         "enable_metrics": False,
         "experimental_features": {"msc4222_enabled": True},
     }
-    assert {key: read.get(key) for key in hardened} == hardened
-    (listener,) = read["listeners"]
+    assert {key: configuration.get(key) for key in hardened} == hardened
+    (listener,) = configuration["listeners"]
     assert listener["bind_addresses"] == ["127.0.0.1"]
     assert listener["resources"] == [{"names": ["client"], "compress": False}]
     text = (tmp_path / "line" / "homeserver" / "homeserver.yaml").read_text()
@@ -102,12 +102,12 @@ def test_the_configuration_is_hardened(tmp_path: Path) -> None:
 def test_the_registration_is_as_measured(tmp_path: Path) -> None:
     """`url` is null, the sender is a third user, both identities are exclusive, MSC4190 is on, no rate limit."""
     settings(tmp_path)
-    read = yaml.safe_load((tmp_path / "line" / "homeserver" / "registration.yaml").read_text())
-    assert read["url"] is None
-    assert read["sender_localpart"] not in {"policy", "line-main"}
-    assert read["rate_limited"] is False
-    assert read["io.element.msc4190"] is True
-    assert read["namespaces"]["users"] == [
+    registration = yaml.safe_load((tmp_path / "line" / "homeserver" / "registration.yaml").read_text())
+    assert registration["url"] is None
+    assert registration["sender_localpart"] not in {"policy", "line-main"}
+    assert registration["rate_limited"] is False
+    assert registration["io.element.msc4190"] is True
+    assert registration["namespaces"]["users"] == [
         {"exclusive": True, "regex": r"@policy:quietline\.localhost"},
         {"exclusive": True, "regex": r"@line\-main:quietline\.localhost"},
     ]
@@ -125,9 +125,9 @@ def test_other_lines_are_told_to_the_homeserver(tmp_path: Path) -> None:
         write_line_files(layout, Ports(20000))
     file.touch()
     write_line_files(layout, Ports(20000))
-    told = yaml.safe_load(layout.homeserver_config.read_text())
-    assert told["app_service_config_files"] == [str(layout.homeserver / "registration.yaml"), str(file)]
-    (module,) = told["modules"]
+    configuration = yaml.safe_load(layout.homeserver_config.read_text())
+    assert configuration["app_service_config_files"] == [str(layout.homeserver / "registration.yaml"), str(file)]
+    (module,) = configuration["modules"]
     assert module["config"]["lines"] == [{"registration": str(file), "policy": "@policy-south:quietline.localhost"}]
     assert module["config"]["accounts"] is True
 
@@ -229,10 +229,10 @@ def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "line")
     write_line_files(layout, Ports(20000))
     layout.config.write_text(layout.config.read_text().replace("slug: main", "slug: Main").replace("listen:", "listens:"))
-    with pytest.raises(SetupError) as told:
+    with pytest.raises(SetupError) as failure:
         write_line_files(layout, Ports(20000))
-    assert any("lines.0.slug" in problem for problem in told.value.problems)
-    assert any("listens" in problem for problem in told.value.problems)
+    assert any("lines.0.slug" in problem for problem in failure.value.problems)
+    assert any("listens" in problem for problem in failure.value.problems)
 
 
 def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
@@ -247,12 +247,12 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
     layout.provisioned.touch()
     (layout.homeserver / "homeserver.db").touch()
     for key in (secrets.vault_key, secrets.suppression_key):
-        kept = key.read_text()
+        value = key.read_text()
         key.unlink()
         with pytest.raises(SetupError, match="put it back"):
             write_line_files(layout, Ports(20000))
         assert not key.exists()
-        key.write_text(kept)
+        key.write_text(value)
 
 
 def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
@@ -264,9 +264,9 @@ def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> Non
     keys = (secrets.vault_key, secrets.index_key, secrets.suppression_key)
     for key in keys:
         key.unlink()
-    with pytest.raises(SetupError) as told:
+    with pytest.raises(SetupError) as failure:
         write_line_files(layout, Ports(20000))
-    assert [problem.split(": ")[0] for problem in told.value.problems] == [str(key) for key in keys]
+    assert [problem.split(": ")[0] for problem in failure.value.problems] == [str(key) for key in keys]
     assert not any(key.exists() for key in keys)
 
 
@@ -340,8 +340,8 @@ async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path, monke
 
 def _hashes(layout: Layout) -> dict[str, str]:
     """Return algorithm and rounds of each account's hash, by its localpart."""
-    with contextlib.closing(sqlite3.connect(f"file:{layout.homeserver / 'homeserver.db'}?mode=ro", uri=True)) as found:
-        rows = found.execute("SELECT name, password_hash FROM users WHERE password_hash IS NOT NULL").fetchall()
+    with contextlib.closing(sqlite3.connect(f"file:{layout.homeserver / 'homeserver.db'}?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT name, password_hash FROM users WHERE password_hash IS NOT NULL").fetchall()
     return {name[1:].partition(":")[0]: hashed[:6] for name, hashed in rows}
 
 
@@ -383,10 +383,10 @@ def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None
     for name in ("password", "segment"):
         (layout.secrets / name).write_text("x" * 40)
         (layout.secrets / name).chmod(0o600)
-    told = yaml.safe_load(layout.config.read_text())
-    told["homeserver"] |= {"server_name": "agency.org", "public_url": "http://127.0.0.1:9"}
-    told["listen"]["public_base_url"] = "http://127.0.0.1:9"
-    told["lines"][0] |= {
+    configuration = yaml.safe_load(layout.config.read_text())
+    configuration["homeserver"] |= {"server_name": "agency.org", "public_url": "http://127.0.0.1:9"}
+    configuration["listen"]["public_base_url"] = "http://127.0.0.1:9"
+    configuration["lines"][0] |= {
         "rehearsal": False,
         "staff": [{"mxid": "@mira:agency.org", "role": "supervisor"}],
         "carrier": {
@@ -399,7 +399,7 @@ def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None
             "region": "US",
         },
     }
-    layout.config.write_text(yaml.safe_dump(told))
+    layout.config.write_text(yaml.safe_dump(configuration))
     config = write_line_files(layout, Ports(30000))
     assert config.listen.public_base_url == "http://127.0.0.1:9"
     assert config.homeserver.url == "http://127.0.0.1:30000"

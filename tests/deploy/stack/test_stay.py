@@ -75,8 +75,8 @@ async def test_a_refusal_is_said_once_and_nothing_starts_again(tmp_path: Path) -
 async def test_a_port_that_is_taken_is_had_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """What refuses because its port is taken answers there as soon as it is free."""
     monkeypatch.setattr(stay, "BIND_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         task = asyncio.create_task(stay._answer_at("127.0.0.1", port))
         await asyncio.sleep(0)
     assert await asked(port, "/running") == 200

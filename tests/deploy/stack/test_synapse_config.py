@@ -38,9 +38,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
     make_private_directory(layout.homeserver_settings)
     write_atomically(layout.homeserver_settings / "mine.yaml", yaml.safe_dump(ALL))
     write_line_files(layout, ports)
-    told = yaml.safe_load(layout.config.read_text())
-    told["homeserver"]["public_url"] = PUBLIC_URL
-    layout.config.write_text(yaml.safe_dump(told))
+    configuration = yaml.safe_load(layout.config.read_text())
+    configuration["homeserver"]["public_url"] = PUBLIC_URL
+    layout.config.write_text(yaml.safe_dump(configuration))
     accounts = await provision(layout, ports)
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         yield RunningHomeserver(layout, ports, accounts, http)
@@ -79,9 +79,9 @@ async def test_the_homeserver_works(server: RunningHomeserver) -> None:
 @pytest.mark.practice(6)
 async def test_nobody_registers(server: RunningHomeserver) -> None:
     """No account is made by whoever asks: neither by form, nor as a guest, nor by e-mail, nor by a shared secret."""
-    wanted = {"username": "eve", "password": "long enough for 1", "auth": {"type": "m.login.dummy"}}
+    registration = {"username": "eve", "password": "long enough for 1", "auth": {"type": "m.login.dummy"}}
     for path in ("/_matrix/client/v3/register", "/_matrix/client/r0/register", "/_matrix/client/v3/register?kind=guest"):
-        status, answer = await server.ask("POST", path, body=wanted)
+        status, answer = await server.ask("POST", path, body=registration)
         assert status == 403, path
         assert "access_token" not in answer
     mail = {"client_secret": "s", "email": "eve@agency.org", "send_attempt": 1}
@@ -93,7 +93,7 @@ async def test_nobody_registers(server: RunningHomeserver) -> None:
     status, answer = await server.ask("POST", "/_synapse/admin/v1/register", body=by_secret)
     assert (status, answer["error"]) == (400, "Shared secret registration is not enabled")
     who = {"type": "m.id.user", "user": "eve"}
-    login = {"type": "m.login.password", "identifier": who, "password": wanted["password"]}
+    login = {"type": "m.login.password", "identifier": who, "password": registration["password"]}
     assert (await server.ask("POST", f"{CLIENT}/login", body=login))[0] == 403
 
 
@@ -172,20 +172,20 @@ async def test_an_upload_is_for_whoever_is_signed_in(server: RunningHomeserver) 
     ada = await server.sign_in(server.accounts[0])
     url, headers = f"{server.url}/_matrix/media/v3/upload", {"Authorization": f"Bearer {ada}"}
     async with server.http.post(url, data=b"a picture", headers=headers) as answer:
-        kept = (await answer.json())["content_uri"].removeprefix("mxc://")
-    new = f"/_matrix/client/v1/media/download/{kept}"
+        media = (await answer.json())["content_uri"].removeprefix("mxc://")
+    new = f"/_matrix/client/v1/media/download/{media}"
     async with server.http.get(server.url + new, headers=headers) as answer:
         assert (answer.status, await answer.read()) == (200, b"a picture")
     assert await _status(server, "GET", new) == 401
-    for path in (f"v3/download/{kept}", f"r0/download/{kept}", f"v3/thumbnail/{kept}?width=9&height=9"):
+    for path in (f"v3/download/{media}", f"r0/download/{media}", f"v3/thumbnail/{media}?width=9&height=9"):
         assert await _status(server, "GET", f"/_matrix/media/{path}") == 404, path
     assert await _status(server, "POST", "/_matrix/media/v3/upload") == 401
 
 
 async def test_clients_are_told_the_public_address_and_no_other(server: RunningHomeserver) -> None:
     """Behind a proxy: who asks where to go is sent there; nothing answered has this machine's own address in it."""
-    told = (await server.ask("GET", "/.well-known/matrix/client"))[1]
-    assert told["m.homeserver"]["base_url"].rstrip("/") == PUBLIC_URL
+    well_known = (await server.ask("GET", "/.well-known/matrix/client"))[1]
+    assert well_known["m.homeserver"]["base_url"].rstrip("/") == PUBLIC_URL
     account = server.accounts[0]
     who = {"type": "m.id.user", "user": account.user}
     body = {"type": "m.login.password", "identifier": who, "password": account.password}
@@ -197,7 +197,7 @@ async def test_clients_are_told_the_public_address_and_no_other(server: RunningH
         *("/_matrix/client/v3/pushrules/", "/_matrix/client/v3/voip/turnServer", "/_matrix/client/v1/auth_metadata"),
         "/_matrix/client/v3/register/available?username=nobody",
     )
-    answers = [told, login, *[await server.ask("GET", path, login["access_token"]) for path in paths]]
+    answers = [well_known, login, *[await server.ask("GET", path, login["access_token"]) for path in paths]]
     assert "127.0.0.1" not in json.dumps(answers)
     assert f":{server.url.rpartition(':')[2]}" not in json.dumps(answers)
     (listener,) = yaml.safe_load(server.layout.homeserver_config.read_text())["listeners"]
@@ -226,8 +226,8 @@ async def test_the_bridge_can_be_its_two_users(server: RunningHomeserver) -> Non
         assert status == 200
         assert "device_one_time_keys_count" in answer
     account = server.accounts[0]
-    taken: dict[str, object] = {"username": "line-other", "password": account.password, "auth": {"type": "m.login.dummy"}}
-    assert (await server.ask("POST", "/_matrix/client/v3/register", body=taken))[0] == 403
+    form: dict[str, object] = {"username": "line-other", "password": account.password, "auth": {"type": "m.login.dummy"}}
+    assert (await server.ask("POST", "/_matrix/client/v3/register", body=form))[0] == 403
 
 
 async def test_nothing_personal_in_the_homeservers_log(server: RunningHomeserver) -> None:

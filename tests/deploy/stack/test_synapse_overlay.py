@@ -32,9 +32,9 @@ ALL: dict[str, Any] = {
 """A value for every key that may be set."""
 
 
-def write(layout: Layout, name: str, told: object) -> Layout:
+def write(layout: Layout, name: str, content: object) -> Layout:
     layout.homeserver_settings.mkdir(parents=True, exist_ok=True)
-    text = told if isinstance(told, str) else yaml.safe_dump(told)
+    text = content if isinstance(content, str) else yaml.safe_dump(content)
     (layout.homeserver_settings / name).write_text(text)
     return layout
 
@@ -59,13 +59,13 @@ def test_every_key_of_the_list_can_be_set(tmp_path: Path) -> None:
 def test_nothing_that_the_line_sets_can_be_set(tmp_path: Path) -> None:
     """Whichever of its settings stands in a file is refused by its name; so the list can never take one over."""
     for key, value in ours(tmp_path).items():
-        wanted = {"include_content": True} if key == "push" else value
+        setting = {"include_content": True} if key == "push" else value
         with pytest.raises(SetupError, match=f"{key}.*is not among the settings"):
-            read_overlay(write(Layout(tmp_path), "one.yaml", {key: wanted}))
+            read_overlay(write(Layout(tmp_path), "one.yaml", {key: setting}))
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("content", "says"),
     [
         ({"modules": []}, "modules: is not among"),
         ({"listeners": [{"port": 8008}]}, "listeners: is not among"),
@@ -87,10 +87,10 @@ def test_nothing_that_the_line_sets_can_be_set(tmp_path: Path) -> None:
         ("- a", "the whole file: "),
     ],
 )
-def test_what_is_refused_is_named(tmp_path: Path, told: object, says: str) -> None:
+def test_what_is_refused_is_named(tmp_path: Path, content: object, says: str) -> None:
     """With the file and the key."""
     with pytest.raises(SetupError) as refused:
-        read_overlay(write(Layout(tmp_path), "mine.yaml", told))
+        read_overlay(write(Layout(tmp_path), "mine.yaml", content))
     assert [f"{tmp_path}/homeserver.d/mine.yaml: {says}" in problem for problem in refused.value.problems] == [True]
 
 
@@ -129,5 +129,5 @@ async def test_a_backup_holds_them(tmp_path: Path) -> None:
     """A restored line has the same homeserver."""
     async with line_directory(tmp_path) as line:
         write(line.layout, "mine.yaml", ALL)
-        found = collect(line.layout, line.config)
-    assert str(line.layout.homeserver_settings / "mine.yaml") in found.files
+        backup = collect(line.layout, line.config)
+    assert str(line.layout.homeserver_settings / "mine.yaml") in backup.files

@@ -36,10 +36,10 @@ def test_ready_json_is_the_contract(tmp_path: Path) -> None:
     """
     base = free_ports()
     with run_up(tmp_path, base):
-        told = read_ready_file(tmp_path)
+        ready = read_ready_file(tmp_path)
         mode = stat.S_IMODE((tmp_path / "run" / "ready.json").stat().st_mode)
         assert mode == 0o600
-        assert told.keys() == {
+        assert ready.keys() == {
             "homeserver",
             "server_name",
             "bridge",
@@ -49,18 +49,18 @@ def test_ready_json_is_the_contract(tmp_path: Path) -> None:
             "accounts",
             "pids",
         }
-        assert told["line"] == {
+        assert ready["line"] == {
             "slug": "main",
             "number": "+15555550100",
             "voice": "@line-main:quietline.localhost",
             "desk_room": "!desk",
         }
-        assert [account.keys() for account in told["accounts"]] == [{"user", "mxid", "password", "role"}]
-        assert [told[name] for name in ("homeserver", "bridge", "carrier")] == [
+        assert [account.keys() for account in ready["accounts"]] == [{"user", "mxid", "password", "role"}]
+        assert [ready[name] for name in ("homeserver", "bridge", "carrier")] == [
             f"http://127.0.0.1:{base + offset}" for offset in range(3)
         ]
-        assert told["pids"].keys() == {"up", "homeserver", "bridge", "carrier"}
-        assert all(is_running(pid) for pid in told["pids"].values())
+        assert ready["pids"].keys() == {"up", "homeserver", "bridge", "carrier"}
+        assert all(is_running(pid) for pid in ready["pids"].values())
 
 
 def test_a_real_line_has_no_handsets(tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def test_a_real_line_has_no_handsets(tmp_path: Path) -> None:
         elsewhere.bind(("127.0.0.1", base + 2))
         elsewhere.listen()
         with run_up(tmp_path, base) as process:
-            told = read_ready_file(tmp_path)
-            assert (told["carrier"], told["accounts"], told["pids"]["carrier"]) == (None, [], None)
-            assert all(is_running(told["pids"][name]) for name in ("up", "homeserver", "bridge"))
+            ready = read_ready_file(tmp_path)
+            assert (ready["carrier"], ready["accounts"], ready["pids"]["carrier"]) == (None, [], None)
+            assert all(is_running(ready["pids"][name]) for name in ("up", "homeserver", "bridge"))
             process.send_signal(signal.SIGTERM)
             assert process.wait(STEP_TIMEOUT) == 0
             assert process.stdout is not None
@@ -123,8 +123,8 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
     """When `ready.json` cannot be written it is removed, the child is kept all the same, and it is written later."""
     layout = Layout(tmp_path)
     config = write_line_files(layout, Ports(20000))
-    told = LocalStack(layout=layout, ports=Ports(20000), config=config)
-    told.ready(BridgeReady(bot="@b:x", voice="@v:x", desk_room="!d", pid=1))
+    stack = LocalStack(layout=layout, ports=Ports(20000), config=config)
+    stack.ready(BridgeReady(bot="@b:x", voice="@v:x", desk_room="!d", pid=1))
     assert layout.ready.exists()
 
     def full(*_: object) -> None:
@@ -132,10 +132,10 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr("deploy.stack.up.write_atomically", full)
-        told.child_started("bridge", 4711)
-        told.write()
+        stack.child_started("bridge", 4711)
+        stack.write()
         assert not layout.ready.exists()
-    told.write()
+    stack.write()
     assert read_ready_file(tmp_path)["pids"]["bridge"] == 4711
 
 
@@ -169,10 +169,10 @@ def test_a_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed after its bound, and the others still end in order."""
     with run_up(tmp_path, free_ports(), "bridge=stubborn") as process:
         pids = read_ready_file(tmp_path)["pids"]
-        begun = time.monotonic()
+        started_at = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.wait(STEP_TIMEOUT) == 0
-        assert time.monotonic() - begun >= 1.0
+        assert time.monotonic() - started_at >= 1.0
         assert (tmp_path / "order").read_text().split() == ["carrier", "homeserver"]
         assert not is_running(pids["bridge"])
 
@@ -190,8 +190,8 @@ def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("take_over", [False, True])
 def test_taking_over_is_said_by_a_person(tmp_path: Path, take_over: bool) -> None:
     """`up --take-over` reaches the bridge alone; without it no bridge is told so."""
-    told = {child.name for child in children(Layout(tmp_path), take_over=take_over) if "--take-over" in child.command}
-    assert told == ({"bridge"} if take_over else set())
+    names = {child.name for child in children(Layout(tmp_path), take_over=take_over) if "--take-over" in child.command}
+    assert names == ({"bridge"} if take_over else set())
 
 
 def test_a_second_up_exits_2(tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ def test_taken_ports_are_named(tmp_path: Path) -> None:
     """When ports are in use `up` exits 2 and names every one of them and what it would be for."""
     base = free_ports()
     with socket.socket() as first, socket.socket() as second:
-        for taken, offset in ((first, 0), (second, 2)):
-            taken.bind(("127.0.0.1", base + offset))
-            taken.listen()
+        for listener, offset in ((first, 0), (second, 2)):
+            listener.bind(("127.0.0.1", base + offset))
+            listener.listen()
         with run_up(tmp_path, base) as process:
             assert process.wait(STEP_TIMEOUT) == 2
             assert process.stderr is not None
@@ -243,8 +243,8 @@ def test_a_child_that_keeps_dying_is_tried_ever_more_slowly(tmp_path: Path) -> N
             return [float(row.split()[2]) for row in rows if row.startswith("bridge")]
 
         eventually(lambda: len(starts()) >= 5)
-        begun = starts()
-        pauses = [later - earlier for earlier, later in itertools.pairwise(begun)]
+        times = starts()
+        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert all(pause >= least for pause, least in zip(pauses, (0.0, 0.25, 0.5, 1.0), strict=False))
         assert not (tmp_path / "run" / "ready.json").exists()
 
@@ -277,8 +277,8 @@ def test_systemd_hears_of_the_line_while_its_bridge_answers(tmp_path: Path) -> N
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address := str(tmp_path / "notify"))
         systemd.setblocking(False)
-        told = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "150000"}
-        with run_up(tmp_path / "line", free_ports(), environment=told) as process:
+        environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "150000"}
+        with run_up(tmp_path / "line", free_ports(), environment=environment) as process:
             pids = read_ready_file(tmp_path / "line")["pids"]
             eventually(lambda: hear("WATCHDOG=1"))
             assert said[0] == "READY=1"

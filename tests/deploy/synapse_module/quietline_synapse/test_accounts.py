@@ -20,8 +20,8 @@ CANARY = f"canary-{secrets.token_hex(12)}"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
-    async with module_homeserver(tmp_path_factory.mktemp("accounts")) as made:
-        yield made
+    async with module_homeserver(tmp_path_factory.mktemp("accounts")) as shared_line:
+        yield shared_line
 
 
 async def whoami(line: ModuleHomeserver, token: str) -> int:

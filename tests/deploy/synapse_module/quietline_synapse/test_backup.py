@@ -26,8 +26,8 @@ NEW_BACKUP = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
-    async with module_homeserver(tmp_path_factory.mktemp("backup")) as made:
-        yield made
+    async with module_homeserver(tmp_path_factory.mktemp("backup")) as shared_line:
+        yield shared_line
 
 
 def kept(line: ModuleHomeserver) -> set[str]:
@@ -38,16 +38,16 @@ def kept(line: ModuleHomeserver) -> set[str]:
 
 async def own_room(line: ModuleHomeserver, user: str) -> str:
     """Make a room that is not ours; encrypted by the homeserver's default."""
-    status, made = await line.request_as(user, "POST", "createRoom", {"preset": "private_chat"})
+    status, room = await line.request_as(user, "POST", "createRoom", {"preset": "private_chat"})
     assert status == 200
-    return str(made["room_id"])
+    return str(room["room_id"])
 
 
 async def test_all_ways_of_uploading(line: ModuleHomeserver) -> None:
     """By session, by room and in bulk: 200 each; kept is all but ours, also of rooms unknown here."""
-    status, made = await line.request_as("sol", "POST", "room_keys/version", NEW_BACKUP)
+    status, backup = await line.request_as("sol", "POST", "room_keys/version", NEW_BACKUP)
     assert status == 200
-    version = made["version"]
+    version = backup["version"]
     theirs, ours, unknown = await own_room(line, "sol"), line.desk, "!unknown"
     rooms = {room: {"sessions": {"s3": KEY}} for room in (theirs, ours, unknown)}
     for room in (theirs, ours, unknown):
@@ -81,8 +81,8 @@ async def test_a_strict_client_has_recovery(line: ModuleHomeserver) -> None:
 
     And a room in which such a client was, with threads, receipts and reactions by sliding sync, is purged to the last row.
     """
-    (made,) = (account for account in line.server.accounts if account.user == "ada")
-    account = Account(user="ada", mxid=mxid("ada"), password=made.password, role=made.role)
+    (ada,) = (account for account in line.server.accounts if account.user == "ada")
+    account = Account(user="ada", mxid=mxid("ada"), password=ada.password, role=ada.role)
     ours, theirs = await line.room("thread", "ada"), await own_room(line, "ada")
     client = StrictClient(line.server.url, account)
     await client.start()

@@ -76,21 +76,21 @@ def test_a_closed_homeserver_has_nothing_to_tell() -> None:
 )
 def test_each_open_setting_is_told_by_its_name(setting: tuple[str, str], value: Any, named: str) -> None:
     """One sentence for each, which begins with the setting's name."""
-    (told,) = exposing({**HARMLESS, setting: value})
-    assert told.startswith(f"{named}: ")
+    (sentence,) = exposing({**HARMLESS, setting: value})
+    assert sentence.startswith(f"{named}: ")
 
 
 def test_a_log_that_names_people_is_told() -> None:
     """Below WARNING Synapse's log has Matrix ids and rooms."""
     logging.getLogger().setLevel(logging.INFO)
-    (told,) = exposing(HARMLESS)
-    assert told.startswith("log_config: ")
+    (sentence,) = exposing(HARMLESS)
+    assert sentence.startswith("log_config: ")
 
 
 def test_what_holds_up_the_bridge_and_people_is_told() -> None:
     """A registration without `rate_limited: false`, and a limit that a person meets who types quickly."""
-    (told,) = limits(HARMLESS, limited=True)
-    assert told.startswith("registration: ")
+    (sentence,) = limits(HARMLESS, limited=True)
+    assert sentence.startswith("registration: ")
     slow = {**HARMLESS, ("ratelimiting", "rc_message"): SimpleNamespace(per_second=0.2)}
-    (told,) = limits(slow)
-    assert told.startswith("rc_message: per_second is 0.2")
+    (sentence,) = limits(slow)
+    assert sentence.startswith("rc_message: per_second is 0.2")

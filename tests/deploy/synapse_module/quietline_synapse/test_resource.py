@@ -26,8 +26,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
-    async with module_homeserver(tmp_path_factory.mktemp("module")) as made:
-        yield made
+    async with module_homeserver(tmp_path_factory.mktemp("module")) as shared_line:
+        yield shared_line
 
 
 async def test_a_purged_room_is_nowhere(line: ModuleHomeserver) -> None:
@@ -99,8 +99,8 @@ async def test_a_vacuum_leaves_nothing_that_was_deleted(line: ModuleHomeserver) 
             db.execute("DROP TABLE planted")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert line.holding(mark) == {mark: ["homeserver.db"]}
-    told = await line.module_client.vacuum()
-    assert (told.engine, told.bytes) == ("sqlite", line.database.stat().st_size)
+    report = await line.module_client.vacuum()
+    assert (report.engine, report.bytes) == ("sqlite", line.database.stat().st_size)
     assert line.holding(mark) == {}
     # The vacuum wrote all of the database to the log; Synapse may have begun it again, with a few pages of its own.
     assert line.database.with_name("homeserver.db-wal").stat().st_size < line.database.stat().st_size / 10
@@ -108,9 +108,9 @@ async def test_a_vacuum_leaves_nothing_that_was_deleted(line: ModuleHomeserver) 
 
 async def test_what_is_not_ours_is_refused(line: ModuleHomeserver) -> None:
     """A room that another person created is neither purged, censored nor looked at; the desk itself is not purged."""
-    status, made = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
+    status, room = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
     assert status == 200
-    theirs = str(made["room_id"])
+    theirs = str(room["room_id"])
     for call in (line.module_client.purge, line.module_client.room, line.module_client.censor):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
             await call(theirs)
@@ -130,7 +130,7 @@ async def test_a_room_that_never_was_is_gone(line: ModuleHomeserver) -> None:
 async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) -> None:
     """120 redacted texts, more than Synapse does at a time, are counted, censored, and in no byte after a vacuum."""
     room_id = await line.room("thread", "ada")
-    kept = await line.said(PUPPET, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "keptWORDS"})
+    other_id = await line.said(PUPPET, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "keptWORDS"})
     mark = "redactedWORDS"
     for number in range(120):
         event_id = await line.said(
@@ -146,7 +146,7 @@ async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) ->
     assert line.rows_with("keptWORDS") == {"event_json": 1}
     await line.module_client.vacuum()
     assert line.holding(mark) == {}
-    status, event = await line.request_as(POLICY, "GET", f"rooms/{room_id}/event/{kept}")
+    status, event = await line.request_as(POLICY, "GET", f"rooms/{room_id}/event/{other_id}")
     assert (status, event["content"]["ciphertext"]) == (200, "keptWORDS")
 
 

@@ -24,8 +24,8 @@ Lines = tuple[ModuleHomeserver, ModuleHomeserver]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lines]:
-    async with two_lines(tmp_path_factory.mktemp("lines")) as made:
-        yield made
+    async with two_lines(tmp_path_factory.mktemp("lines")) as both:
+        yield both
 
 
 def both_ways(lines: Lines) -> Iterator[Lines]:
@@ -62,14 +62,14 @@ async def test_a_token_is_no_identity_of_the_other_line(lines: Lines) -> None:
                 ("PUT", f"rooms/{room}/send/m.room.encrypted/x", ENCRYPTED),
                 ("PUT", "devices/STOLEN", {}),
             ):
-                status, told = await line.request_as(who, method, path, body)
-                assert (status, told["errcode"]) == (403, "M_FORBIDDEN"), (who, path)
+                status, answer = await line.request_as(who, method, path, body)
+                assert (status, answer["errcode"]) == (403, "M_FORBIDDEN"), (who, path)
             localpart = who[1:].partition(":")[0]
-            made = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
-            status, told = await line.server.ask("POST", f"{CLIENT}/register", line.as_token, made)
-            assert (status, told["errcode"]) == (400, "M_EXCLUSIVE")
-        status, told = await line.request_as(line.policy, "GET", f"rooms/{room}/messages?dir=b")
-        assert (status, told["errcode"]) == (403, "M_FORBIDDEN")
+            registration = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+            status, answer = await line.server.ask("POST", f"{CLIENT}/register", line.as_token, registration)
+            assert (status, answer["errcode"]) == (400, "M_EXCLUSIVE")
+        status, answer = await line.request_as(line.policy, "GET", f"rooms/{room}/messages?dir=b")
+        assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
 
 
 async def test_nobody_brings_one_lines_identities_into_the_others_rooms(lines: Lines) -> None:
@@ -106,11 +106,11 @@ async def test_a_line_reaches_the_people_and_uploads_of_its_own_desk_alone(lines
         for who in (mxid(stranger), other.policy, other.puppet):
             with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
                 await line.module_client.sign_out(who)
-            status, told = await line.call_module("GET", f"users/{quote(who)}/devices")
-            assert (status, told["errcode"]) == (403, "QUIETLINE_NOT_AT_DESK")
+            status, answer = await line.call_module("GET", f"users/{quote(who)}/devices")
+            assert (status, answer["errcode"]) == (403, "QUIETLINE_NOT_AT_DESK")
         for uploader in (stranger, other.puppet):
-            _, made = await other.upload(uploader, b"bundle")
-            place = made["content_uri"].removeprefix("mxc://")
+            _, upload = await other.upload(uploader, b"bundle")
+            place = upload["content_uri"].removeprefix("mxc://")
             assert (await line.call_module("DELETE", f"media/{place}"))[1]["errcode"] == "QUIETLINE_NOT_OURS"
             assert await other.call_module("DELETE", f"media/{place}") == (200, {"exists": False})
         assert (await line.call_module("GET", f"users/{quote(mxid('sol'))}/devices"))[0] == 200

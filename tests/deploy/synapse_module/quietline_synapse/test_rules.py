@@ -25,8 +25,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
-    async with module_homeserver(tmp_path_factory.mktemp("rules")) as made:
-        yield made
+    async with module_homeserver(tmp_path_factory.mktemp("rules")) as shared_line:
+        yield shared_line
 
 
 CLEAR = {"msgtype": "m.text", "body": "in the clear"}
@@ -162,8 +162,8 @@ async def test_no_outsiders(line: ModuleHomeserver) -> None:
 
 async def test_other_rooms_are_none_of_its_business(line: ModuleHomeserver) -> None:
     """A room that staff made themselves takes clear words, reactions with letters and invitations as ever."""
-    _, made = await line.request_as("bea", "POST", "createRoom", {})
-    room_id = made["room_id"]
+    _, room = await line.request_as("bea", "POST", "createRoom", {})
+    room_id = room["room_id"]
     assert (await line.send("bea", room_id, "m.room.message", CLEAR))[0] == 200
     invited = {"user_id": mxid("ada"), "reason": "lunch"}
     assert (await line.request_as("bea", "POST", f"rooms/{room_id}/invite", invited))[0] == 200
@@ -235,8 +235,8 @@ async def test_nobody_without_the_token(line: ModuleHomeserver, method: str, pat
 )
 async def test_hostile_paths(line: ModuleHomeserver, method: str, path: str, status: int, errcode: str) -> None:
     """With the right token still only what is ours: no way out of the media folder, no SQL, no server error."""
-    found, answer = await line.server.ask(method, f"{MODULE_PATH}/{path}", line.as_token)
-    assert (found, answer.get("errcode", "")) == (status, errcode)
+    code, answer = await line.server.ask(method, f"{MODULE_PATH}/{path}", line.as_token)
+    assert (code, answer.get("errcode", "")) == (status, errcode)
     if status == 200:
         assert answer["state"] == "gone"
     assert (await line.server.ask("GET", f"{CLIENT}/account/whoami", line.tokens["sol"]))[0] == 200

@@ -81,9 +81,9 @@ class OneDatabase:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[OneDatabase]:
-    made = OneDatabase(tmp_path / "homeserver.db")
-    yield made
-    made.db.close()
+    sqlite_database = OneDatabase(tmp_path / "homeserver.db")
+    yield sqlite_database
+    sqlite_database.db.close()
 
 
 async def test_a_table_that_nobody_knows_is_told(database: OneDatabase) -> None:
@@ -186,10 +186,10 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
     from quietline_synapse.rules import RoomRules
     from quietline_synapse.synapse_internals import check_events
 
-    asked: list[str] = []
+    room_ids: list[str] = []
 
     async def others(event: Any, context: Any) -> tuple[bool, None]:
-        asked.append(event.room_id)
+        room_ids.append(event.room_id)
         return True, None
 
     async def get_event(event_id: str, allow_none: bool) -> Any:
@@ -211,7 +211,7 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
         context = Context(create="$create")
         assert (await callbacks.check_event_allowed(event, context)) == (allowed, None)
         assert context.asked is not allowed
-    assert asked == ["!theirs", "!far"]
+    assert room_ids == ["!theirs", "!far"]
     assert not await rooms.is_foreign("!soon theirs")  # nobody knows it yet, which is not remembered
     database.db.execute("UPDATE rooms SET creator = 'nobody who is asked'")
     database.db.execute("INSERT INTO rooms (room_id, creator) VALUES ('!soon theirs', '@bea:x')")
@@ -221,14 +221,14 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
 async def test_keys_of_rooms_that_we_purged_are_ours_for_ever(database: OneDatabase) -> None:
     """A client may bring them back long after, of any line's room; a room that nobody knows here is another person's."""
     _, south = settings().lines
-    rooms, asked = database.all_rooms(), ["!theirs", "!far", "!ours", "!south", "!unknown"]
+    rooms, ids = database.all_rooms(), ["!theirs", "!far", "!ours", "!south", "!unknown"]
     database.db.execute(
         "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', NULL), ('!ours', ?), ('!south', ?)",
         (POLICY, south.policy),
     )
-    assert await rooms.our_rooms(asked) == {"!ours", "!south"}
+    assert await rooms.our_rooms(ids) == {"!ours", "!south"}
     await database.run_db_interaction("", _purged)
-    assert await rooms.our_rooms([*asked, ROOM, "!gone south"]) == {"!ours", "!south", ROOM, "!gone south"}
+    assert await rooms.our_rooms([*ids, ROOM, "!gone south"]) == {"!ours", "!south", ROOM, "!gone south"}
     assert ROOM not in str(database.db.execute("SELECT * FROM quietline_purged").fetchall())
 
 

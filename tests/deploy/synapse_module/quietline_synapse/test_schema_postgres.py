@@ -122,9 +122,9 @@ class OnePostgres:
 def postgres(postgres_server: PostgresServer) -> Iterator[OnePostgres]:
     """Make Synapse's database on the server of all tests, and take it away again with the role that a test made."""
     postgres_server.execute(SUPERUSER, f"CREATE DATABASE {DATABASE}")
-    made = OnePostgres(postgres_server)
-    made.execute(*tables("TEXT"), "ALTER TABLE redactions ALTER COLUMN have_censored TYPE BOOLEAN USING FALSE")
-    yield made
+    postgres_database = OnePostgres(postgres_server)
+    postgres_database.execute(*tables("TEXT"), "ALTER TABLE redactions ALTER COLUMN have_censored TYPE BOOLEAN USING FALSE")
+    yield postgres_database
     postgres_server.execute(SUPERUSER, f"DROP DATABASE {DATABASE} WITH (FORCE)", f"DROP ROLE IF EXISTS {LIMITED}")
 
 

@@ -104,8 +104,8 @@ def claimed(path: Path, slug: str, token: str = "", sender: str = "", *more: str
     ids = [rf"@policy-{slug}:agency\.example", rf"@line-{slug}:agency\.example", *more]
     users = [{"exclusive": True, "regex": each} for each in ids]
     sender = sender or f"quietline-{slug}"
-    told = {"as_token": token or slug[0] * 64, "sender_localpart": sender, "namespaces": {"users": users}}
-    return {"registration": write(path / f"{slug}.yaml", told), "policy": f"@policy-{slug}:agency.example"}
+    content = {"as_token": token or slug[0] * 64, "sender_localpart": sender, "namespaces": {"users": users}}
+    return {"registration": write(path / f"{slug}.yaml", content), "policy": f"@policy-{slug}:agency.example"}
 
 
 def test_several_lines_each_have_their_own(tmp_path: Path, registration: str) -> None:
@@ -114,14 +114,14 @@ def test_several_lines_each_have_their_own(tmp_path: Path, registration: str) ->
     settings = read({"registration": registration, "policy": POLICY, "accounts": True, "lines": [north, south]})
     assert [line.policy for line in settings.lines] == [POLICY, north["policy"], south["policy"]]
     assert [line.accounts for line in settings.lines] == [True, False, False]
-    found = settings.line_of_token(b"s" * 64)
-    assert found is not None
-    assert found.policy == south["policy"]
+    south_line = settings.line_of_token(b"s" * 64)
+    assert south_line is not None
+    assert south_line.policy == south["policy"]
     assert settings.line_of_token(b"x" * 64) is None
     assert settings.line_of_bot(north["policy"]) is settings.lines[1]
     assert settings.line_of_bot("@line-north:agency.example") is None
-    assert found.is_ours("@line-south:agency.example")
-    assert not found.is_ours("@line-north:agency.example")
+    assert south_line.is_ours("@line-south:agency.example")
+    assert not south_line.is_ours("@line-north:agency.example")
     assert settings.is_ours("@line-north:agency.example")
     assert [line.policy for line in read({"lines": [north, south]}).lines] == [
         north["policy"],
@@ -408,7 +408,7 @@ def test_synapse_stops_and_says_why(tmp_path: Path, change: dict[str, Any], sent
         config["modules"][0]["config"]["registration"] = write(other, {"as_token": TOKEN, "namespaces": {"users": users}})
     path.write_text(yaml.safe_dump(config))
     module, *arguments = synapse_config.command(layout)
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-P", "-m", module, *arguments],
         cwd=tmp_path,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / SYNAPSE_MODULE}"},
@@ -417,6 +417,6 @@ def test_synapse_stops_and_says_why(tmp_path: Path, change: dict[str, Any], sent
         timeout=100,
         check=False,
     )
-    assert ended.returncode != 0
-    assert [each for each in sentences if each not in ended.stderr + ended.stdout] == []
+    assert process.returncode != 0
+    assert [each for each in sentences if each not in process.stderr + process.stdout] == []
     shutil.rmtree(layout.data)

@@ -101,18 +101,18 @@ async def test_the_copy_lies_beside_the_database(internals: OneConnection, tmp_p
     """Not in /var/tmp, which is not the line's, nor in a container's /tmp, into which a database of a year does not go."""
     with internals.connection:
         internals.connection.executemany("INSERT INTO t VALUES (?)", [("words" * 1000,) for _ in range(5000)])
-    seen: set[Path] = set()
+    open_files: set[Path] = set()
 
     def look() -> int:
         for file in Path("/proc/self/fd").iterdir():
             with contextlib.suppress(OSError):
-                seen.add(file.readlink())
+                open_files.add(file.readlink())
         return 0
 
     internals.connection.set_progress_handler(look, 1000)
     await vacuum_of(internals).run()
     internals.connection.set_progress_handler(None, 0)
-    assert {path.parent for path in seen if "etilqs" in path.name} == {tmp_path}
+    assert {path.parent for path in open_files if "etilqs" in path.name} == {tmp_path}
 
 
 async def test_one_at_a_time(internals: OneConnection) -> None:
@@ -190,8 +190,8 @@ async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten(
     from quietline_synapse.vacuum import PLAIN_TIMEOUT
 
     elephant = Elephant({"3/7"})
-    told = await postgres(elephant).run()
-    assert (told["engine"], told["database"], told["bytes"]) == ("postgres", "postgres", 4096)
+    report = await postgres(elephant).run()
+    assert (report["engine"], report["database"], report["bytes"]) == ("postgres", "postgres", 4096)
     assert elephant.vacuumed == PLAIN
     assert elephant.said.count(f"SET statement_timeout = '{PLAIN_TIMEOUT}'") == len(PLAIN)
 
@@ -211,8 +211,8 @@ async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[
     from quietline_synapse.vacuum import FULL_TIMEOUT, PLAIN_TIMEOUT
 
     elephant = Elephant(*busy)
-    told = await postgres(elephant, full_bytes=1000).run()
-    assert told["database"] == "postgres-full"
+    report = await postgres(elephant, full_bytes=1000).run()
+    assert report["database"] == "postgres-full"
     assert elephant.vacuumed == SMALL_FULL
     for statement in SMALL_FULL:
         timeout = FULL_TIMEOUT if "FULL" in statement else PLAIN_TIMEOUT
