@@ -39,12 +39,11 @@ from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import OutreachThreads, PendingThread
 from bridge.engine.desk_store import DeskStore
 from bridge.engine.facts import NO_DRILLS, FactsLookup
-from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
+from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, ends_data, is_transactional
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
-from bridge.runtime.phone_number import Phone
 from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Row, Sync, Transaction
@@ -275,10 +274,9 @@ class Engine:
             and not is_transactional(action)
             and not (isinstance(action, EditMessage) and last_edit[action.place, action.ref] is not action)
         ]
-        # Before the commit: the digest takes some tens of milliseconds, and a commit must not wait.
         erases = any(isinstance(effect, EraseTexter) for _, effect in effects)
-        suppresses = any(isinstance(effect, Suppress) for _, effect in effects)
-        phone = await self._transactional_actions.suppression.digest(await self._phone_of(owner)) if suppresses else b""
+        # Before the commit: the digest takes some tens of milliseconds, and a commit must not wait.
+        phone = await self._phone_digest(owner) if any(isinstance(effect, Suppress) for _, effect in effects) else b""
         created = int(self._clock.now())
 
         async def commit(transaction: Transaction) -> list[tuple[list[Row], OutboxRow]]:
@@ -305,14 +303,15 @@ class Engine:
             return placed
 
         # The outbox waits for the sync of this commit. Other effects, such as destroying a key, must wait here.
-        sync = Sync.AWAIT if effects else Sync.BEGIN if rows or pending_thread is not None else Sync.DEFER
-        placed = await self._database.commit(commit, sync=sync)
+        must_wait = any(ends_data(effect) for _, effect in effects)
+        sync = Sync.BEGIN if rows or pending_thread is not None else Sync.DEFER
+        placed = await self._database.commit(commit, sync=Sync.AWAIT if must_wait else sync)
         if sealed_desk is not None:
             self._desk_store.committed(sealed_desk)
             self._set_desk(after)
             self._wake.rooms()
         self._crash(CrashPoint.ENGINE_COMMITTED)
-        self._wake_parts(owner, placed, notices, has_timers=bool(set_), has_effects=bool(effects))
+        self._wake_parts(owner, placed, notices, has_timers=bool(set_), has_ended_data=must_wait)
         if pending_thread is not None:
             await pending_thread.after_commit()
         if renamed:
@@ -327,7 +326,7 @@ class Engine:
         notices: Iterable[InboxRow],
         *,
         has_timers: bool,
-        has_effects: bool,
+        has_ended_data: bool,
     ) -> None:
         for appended, item in placed:
             self._outbox.enqueue(appended, owner, item)
@@ -335,7 +334,7 @@ class Engine:
             self._wake.engine(to)
         if has_timers:
             self._wake.timers()
-        if has_effects:
+        if has_ended_data:
             self._wake.erasure()
 
     async def _perform(
@@ -351,11 +350,12 @@ class Engine:
                 raise _StaleFacts
         await self._transactional_actions.perform(transaction, owner, effect, phone=phone)
 
-    async def _phone_of(self, owner: str) -> Phone:
+    async def _phone_digest(self, owner: str) -> bytes:
+        """Return the slow digest of a thread's phone."""
         sealed = await threads.sealed_phone(self._database, owner)
         if sealed is None:
             raise LookupError("the thread has ended")
-        return await threads.open_phone(self._vault, owner, sealed)
+        return await self._transactional_actions.suppression.digest(await threads.open_phone(self._vault, owner, sealed))
 
     async def _record_dead_letter(self, row: SequencedRow, error: Exception, *, without_words: Event | None = None) -> None:
         """Make an event a dead letter. `without_words`: what is stored, if a codeword was in it; sealed in the commit."""

@@ -67,6 +67,8 @@ TRANSACTIONAL_ACTIONS: Final = (
     Suppress,
     IncrementCounter,
 )
+COUNTED: Final = (IncrementCounter, RecordAudit)
+"""Those that only count or record: no data end by them, in the database or outside."""
 
 
 class TransactionalActions:
@@ -111,6 +113,11 @@ class TransactionalActions:
 def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
     """Whether an action is performed in the decision's own commit, and not by the outbox."""
     return isinstance(action, TRANSACTIONAL_ACTIONS)
+
+
+def ends_data(action: TransactionalAction) -> bool:
+    """Whether data outside the database may end because of an action, once its commit is on the disk."""
+    return not isinstance(action, COUNTED)
 
 
 async def _park(transaction: Transaction, thread: str, *, grace: float, now: float, canary: bool) -> None:

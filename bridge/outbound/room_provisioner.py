@@ -40,6 +40,9 @@ from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
 """Number of warm rooms. A first text takes one; making another takes about a third of a second."""
+REFILL_DELAY: Final = 1.0
+"""Seconds from the first loss of a full stock until it is filled again: the words of the person who took the room come
+first, because an event takes the homeserver twice as long while it makes a room."""
 INVITE_INTERVAL: Final = 3600.0
 """Seconds between two invitations of the configured supervisors to a desk that everybody has left, and between two tries to
 invite a person to their office after a refusal."""
@@ -119,6 +122,8 @@ class RoomProvisioner:
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
         self._notify_rollback_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
+        self._refill_at: float | None = 0.0
+        """From when warm rooms are made, by `monotonic`: at once at the start; None while the stock is full."""
         self.desk_room = ""
         """The desk room's id, once the room exists and everybody is invited."""
         # If the database fails, each try may make a room that cannot be noted: so up to a minute between two tries.
@@ -135,7 +140,8 @@ class RoomProvisioner:
         """Make one missing room; return the seconds until there may be more to make."""
         if await self._provision_one():
             return 0.0
-        return UNKNOWN_ROOMS_INTERVAL if self._has_caught_up() else CATCH_UP_INTERVAL
+        wait = UNKNOWN_ROOMS_INTERVAL if self._has_caught_up() else CATCH_UP_INTERVAL
+        return wait if self._refill_at is None else min(wait, self._refill_at - self._monotonic())
 
     def compare_rooms(self) -> None:
         """Request a comparison, because the homeserver refuses a room that should exist."""
@@ -171,7 +177,7 @@ class RoomProvisioner:
         for seat in self._desk().roster:
             if await self._ensure_office(seat.user):
                 return True
-        if await warm_rooms.count(self._database) < WARM_ROOMS:
+        if await self._is_refill_due():
             await self._make_warm_room()
             return True
         if self._may_have_orphans:
@@ -181,6 +187,15 @@ class RoomProvisioner:
             await self._leave_unknown_rooms()
             self._may_have_orphans = False
         return False
+
+    async def _is_refill_due(self) -> bool:
+        """Whether a warm room is missing, and has been for `REFILL_DELAY`."""
+        if await warm_rooms.count(self._database) >= WARM_ROOMS:
+            self._refill_at = None
+            return False
+        if self._refill_at is None:
+            self._refill_at = self._monotonic() + REFILL_DELAY
+        return self._monotonic() >= self._refill_at
 
     async def _compare_rooms(self) -> None:
         """Delete the rows of rooms that the homeserver does not have, and correct the members of the others."""

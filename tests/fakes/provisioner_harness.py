@@ -121,6 +121,11 @@ class WatchedProvisioner(RoomProvisioner):
             self.nothing_more.put_nowait(None)
         return more
 
+    def fill_stock_now(self) -> None:
+        """Let the moment pass that it leaves to a first text's own events."""
+        self._refill_at = 0.0
+        self.loop.wake()
+
 
 class ProvisionerHarness:
     """Rooms over real tables. `ready`: the owners whose room was reported as ready."""
@@ -175,6 +180,7 @@ class ProvisionerHarness:
         async def full() -> bool | None:
             if self.running is not None and self.running.done():
                 self.running.result()
+            self.rooms.fill_stock_now()
             return (await self.harness.count("warm_room") == WARM_ROOMS and bool(self.rooms.desk_room)) or None
 
         await wait_until("the house is furnished", full, every=0.01)

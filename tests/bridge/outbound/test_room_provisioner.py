@@ -13,7 +13,7 @@ from bot.model.desk import Desk, DeskMember, Role
 from bot.model.line_incidents import InviteFailed
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import Room, delete_unassigned_rooms, record_room, rooms_of_ours, set_membership
-from bridge.outbound.room_provisioner import WARM_ROOMS, Designations
+from bridge.outbound.room_provisioner import REFILL_DELAY, WARM_ROOMS, Designations
 from bridge.storage.database import Transaction
 from policies.designations import FIRST
 from tests.e2e.polling import wait_until
@@ -97,7 +97,7 @@ async def test_rooms_whose_answer_was_lost_are_left(provisioner: ProvisionerHarn
     assert provisioner.room_client.left == 1
     provisioner.room_client.lost = 2
     await provisioner.harness.receive_text("hi", message_id="1")
-    provisioner.rooms.loop.wake()
+    provisioner.rooms.fill_stock_now()
     await wait_until("what is unknown was left", lambda: _left(provisioner), every=0.01)
     assert await provisioner.harness.count("warm_room") == WARM_ROOMS
     await provisioner.look()
@@ -150,7 +150,8 @@ async def test_a_first_text_takes_a_warm_room_and_the_stock_is_filled(provisione
     provisioner.run()
     await provisioner.furnished()
     thread = await provisioner.harness.receive_text("hello", message_id="1")
-    provisioner.rooms.loop.wake()
+    await provisioner.look()
+    assert len(provisioner.room_client.made) == WARM_ROOMS + 1, "the text's own events come first"
     await provisioner.furnished()
     room_id = await provisioner.harness.database.fetchval("SELECT room_id FROM thread")
     owner = await provisioner.harness.database.fetchval("SELECT owner FROM matrix_room WHERE room_id = $1", room_id)
@@ -159,6 +160,35 @@ async def test_a_first_text_takes_a_warm_room_and_the_stock_is_filled(provisione
     assert (await provisioner.harness.thread(thread)).designation == names[room_id]
     assert await provisioner.harness.database.fetchval("SELECT COUNT(*) FROM warm_room WHERE room_id = $1", room_id) == 0
     assert len(provisioner.room_client.made) == WARM_ROOMS + 2
+
+
+async def test_the_stock_is_filled_by_itself_a_moment_after_a_first_text(provisioner: ProvisionerHarness) -> None:
+    """Nothing else wakes the provisioner: it returns when the moment has passed, and a second text does not prolong it."""
+    assert await provisioner.rooms.run_once() == 0.0
+    while await provisioner.rooms.run_once() == 0.0:
+        pass
+    await provisioner.harness.receive_text("hello", message_id="1")
+    assert await provisioner.rooms.run_once() == REFILL_DELAY
+    provisioner.passed += REFILL_DELAY / 4
+    await provisioner.harness.receive_text("hello", message_id="2", sender="+12065550002")
+    assert await provisioner.rooms.run_once() == REFILL_DELAY * 3 / 4
+    provisioner.passed += REFILL_DELAY
+    while await provisioner.rooms.run_once() == 0.0:
+        pass
+    assert await provisioner.harness.count("warm_room") == WARM_ROOMS
+
+
+async def test_a_text_that_finds_no_warm_room_does_not_wait_for_the_stock(provisioner: ProvisionerHarness) -> None:
+    """In a rush each further texter gets a room at once, while the stock is filled later."""
+    while await provisioner.rooms.run_once() == 0.0:
+        pass
+    for number in range(WARM_ROOMS + 2):
+        await provisioner.harness.receive_text("hello", message_id=str(number), sender=f"+1206555{number:04}")
+    while await provisioner.rooms.run_once() == 0.0:
+        pass
+    assert await provisioner.harness.count("warm_room") == 0
+    assert await provisioner.harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE room_id IS NULL") == 0
+    assert len(provisioner.room_client.made) == 1 + WARM_ROOMS + 2
 
 
 async def test_everybody_at_the_desk_has_an_office_once(provisioner: ProvisionerHarness) -> None:
