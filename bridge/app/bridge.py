@@ -41,10 +41,10 @@ from bridge.inbound.webhook import Webhook, make_runner
 from bridge.lease.lead import Lead
 from bridge.matrix import stored_times
 from bridge.metrics.server import MetricsServer
+from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.drill_texts import DrillTexts
 from bridge.outbound.pager import Pager
-from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
 from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime import log

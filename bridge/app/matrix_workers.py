@@ -35,9 +35,10 @@ from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
 from bridge.matrix.service import MatrixService, Rollback
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
+from bridge.outbound.designations import Designations
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxDispatcher
-from bridge.outbound.room_provisioner import Designations, RoomProvisioner
+from bridge.outbound.room_provisioner import RoomProvisioner
 from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime import log

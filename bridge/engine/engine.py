@@ -40,8 +40,8 @@ from bridge.engine.cold_outreach import OutreachThreads, PendingThread
 from bridge.engine.desk_store import DeskStore
 from bridge.engine.facts import NO_DRILLS, FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, ends_data, is_transactional
+from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher
-from bridge.outbound.room_provisioner import Designations
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services

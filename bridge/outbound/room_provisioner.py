@@ -12,9 +12,7 @@ are invited again. The texter puppet is invited back to a room from which a pers
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Final
@@ -29,14 +27,14 @@ from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.rooms import room_state
 from bridge.matrix.rooms.room_state import RoomKind
+from bridge.outbound.designations import Designations
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Transaction
 from bridge.tables import erasure_jobs, line_state, room_events, threads, warm_rooms
 from bridge.tables.threads import RoomlessThread
 from bridge.tables.warm_rooms import WarmRoom
-from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
 """Number of warm rooms. A first text takes one; making another takes about a third of a second."""
@@ -54,37 +52,6 @@ COMPARISON_INTERVAL: Final = 60.0
 """Seconds between two comparisons because a room was refused: each asks for the members of every room."""
 TELL_LOST_INTERVAL: Final = 600.0
 """Seconds for which all findings about a rollback of the homeserver are one message at the desk."""
-
-
-class Designations:
-    """Gives a designation to each conversation, with a first word unlike those of the others."""
-
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
-        self._random = random.SystemRandom()
-        self._taken, self._first_words = set[str](), Counter[str]()
-
-    async def load(self) -> None:
-        """Read the designations in use."""
-        self._taken = set(await warm_rooms.designations_in_use(self._database))
-        self._first_words = Counter(map(_first_word, self._taken))
-
-    def allocate(self) -> str:
-        """Return an unused designation."""
-        words = choose_designation(self._random, self._first_words, taken=self._taken)
-        self._taken.add(words)
-        self._first_words[_first_word(words)] += 1
-        return words
-
-    def release(self, words: str) -> None:
-        """Free the designation of an ended conversation."""
-        if words in self._taken:
-            self._taken.remove(words)
-            self._first_words -= Counter([_first_word(words)])  # drops words whose count is zero
-
-
-def _first_word(designation: str) -> str:
-    return designation.partition(" ")[0]
 
 
 class RoomProvisioner:
@@ -111,12 +78,8 @@ class RoomProvisioner:
         clients to learn that a room which a rollback restored is gone again.
         """
         self._notify_desk, self._may_have_orphans, self._invite_again_at = notify_desk, False, dict[str, float]()
-        self._own_users, self._monotonic, self._next_invite_at, self._next_unknown_rooms_at = (
-            frozenset(own_users),
-            monotonic,
-            0.0,
-            0.0,
-        )
+        self._own_users, self._monotonic = frozenset(own_users), monotonic
+        self._next_invite_at, self._next_unknown_rooms_at = 0.0, 0.0
         self._has_caught_up, self._grace, self._clock = has_caught_up, grace, services.clock
         self._database, self._wake, self._crash = services.database, services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk

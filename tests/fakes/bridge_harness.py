@@ -35,8 +35,8 @@ from bridge.inbound.webhook import Webhook
 from bridge.matrix import stored_times
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
-from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
 from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash

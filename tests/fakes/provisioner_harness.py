@@ -13,7 +13,8 @@ from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import ComparisonResult, RoomComparison
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room, set_membership
-from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
+from bridge.outbound.designations import Designations
+from bridge.outbound.room_provisioner import WARM_ROOMS, RoomProvisioner
 from bridge.services import WakeUps
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness

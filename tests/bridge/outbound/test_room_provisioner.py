@@ -13,7 +13,8 @@ from bot.model.desk import Desk, DeskMember, Role
 from bot.model.line_incidents import InviteFailed
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import Room, delete_unassigned_rooms, record_room, rooms_of_ours, set_membership
-from bridge.outbound.room_provisioner import REFILL_DELAY, WARM_ROOMS, Designations
+from bridge.outbound.designations import Designations
+from bridge.outbound.room_provisioner import REFILL_DELAY, WARM_ROOMS
 from bridge.storage.database import Transaction
 from policies.designations import FIRST
 from tests.e2e.polling import wait_until
