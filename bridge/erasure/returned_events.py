@@ -16,6 +16,7 @@ from typing import Final
 from bot.model.actions import THREAD
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.api.json_fields import MAX_INTEGER, strings_in
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from bridge.matrix.rooms.room_state import rooms_of_ours
 from bridge.runtime import log
@@ -66,7 +67,12 @@ class ReturnedEvents:
             return 0
         # Read first: nearly every room has all its events on the index, and a commit would occupy the only writer.
         known = set(await room_events.ids_of_room(self._database, room_id))
-        old = [(event_id, at) for event_id, at in events if at <= until and event_id not in known]
+        storable_ids = set(strings_in([event_id for event_id, _ in events]))
+        old = [
+            (event_id, at)
+            for event_id, at in events
+            if -MAX_INTEGER <= at <= until and event_id not in known and event_id in storable_ids
+        ]
         now = int(self._clock.now())
 
         async def commit(transaction: Transaction) -> int:

@@ -165,7 +165,7 @@ class RoomClient:
     async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
         """Create a room and note it; returns its id. The texter puppet is in it, under this name in a thread.
 
-        Not idempotent: `leave_unknown_rooms` finds, at the next start, a room that was not noted because of a crash.
+        Not idempotent: `unknown_rooms` finds, at the next start, a room that was not noted because of a crash.
         """
         with_puppet = kind != "office"
         invite = [self._puppet.user_id] if with_puppet else []
@@ -285,17 +285,23 @@ class RoomClient:
         if is_tampered(room.kind, now) or not are_supervisors(now, supervisors, alone=alone):
             await self._policy.client.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
-    async def leave_unknown_rooms(self, erase: Callable[[str], Awaitable[None]] | None = None) -> None:
-        """Leave and forget, as both identities, every room that is not in our table: a crash came before its row.
-
-        `erase`: called instead for rooms that we made for a conversation or an office.
-        """
+    async def unknown_rooms(self) -> list[str]:
+        """Return the rooms of both identities that are not in our table: a crash came before their rows."""
         known = {room.room_id for room in await rooms_of_ours(self._database)}
         room_ids: set[str] = set()
         for who in (self._policy, self._puppet):
             answer = await who.client.request("GET", "joined_rooms")
             room_ids |= set(strings_in(answer.get("joined_rooms"))) - known
-        for room_id in sorted(room_ids):
+        return sorted(room_ids)
+
+    async def leave_unknown_rooms(
+        self, room_ids: Sequence[str], erase: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
+        """Leave and forget these rooms as both identities.
+
+        `erase`: called instead for rooms that we made for a conversation or an office.
+        """
+        for room_id in room_ids:
             if erase is not None and await self._is_our_room(room_id):
                 await erase(room_id)
                 continue

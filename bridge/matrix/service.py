@@ -287,7 +287,7 @@ class MatrixService:
     async def _after_rollback(self, rollback: Rollback) -> bool:
         """Repeat everything that the homeserver may have lost: device lists, keys for devices, rooms and members.
 
-        The commit notes that people who had left stay out, before any event is read. It also deletes the cursor, so after a
+        The commit notes that people who had left stay out, before any event is read. It also ends the cursor, so after a
         crash all of it is repeated and told once more. Returns whether the homeserver has stored a mark: if that is missing
         later, there was another rollback.
         """
@@ -296,7 +296,7 @@ class MatrixService:
             await record_rollback(transaction, rollback.heard_until, again=rollback.noted)
             await self.devices.resend_all_keys(transaction)
             await self._note_rollback(transaction, rollback)
-            await identity_table.forget_cursor(transaction, self.policy.user_id)
+            await identity_table.invalidate_cursor(transaction, self.policy.user_id)
 
         await self._database.commit(commit)
         is_marked = await homeserver_rollback.mark(self.policy)

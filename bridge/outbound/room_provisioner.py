@@ -210,7 +210,13 @@ class RoomProvisioner:
 
     async def _leave_or_erase_them(self) -> None:
         noted = await line_state.get(self._database, line_state.ROOMS_RETURNED)
-        await self._room_client.leave_unknown_rooms(self._erase_again if noted is not None else None)
+        room_ids = await self._room_client.unknown_rooms()
+        # A rollback during the requests: these may be rooms that it restored, which are erased and not only left.
+        is_rolled_back = await line_state.get(self._database, line_state.ROOMS_RETURNED) != noted
+        if is_rolled_back or not self._has_caught_up():
+            self._next_unknown_rooms_at = 0.0
+            return
+        await self._room_client.leave_unknown_rooms(room_ids, self._erase_again if noted is not None else None)
         if noted is not None:
             await self._database.commit(
                 lambda transaction: line_state.delete_value(transaction, line_state.ROOMS_RETURNED, noted)

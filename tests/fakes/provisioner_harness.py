@@ -37,6 +37,8 @@ class FakeRoomClient:
         self.left = 0
         self.returned: list[str] = []
         """Rooms of ours that the database does not know."""
+        self.abandoned: list[str] = []
+        """Those of them that were left, and not erased."""
         self.fails: list[Exception] = []
         self.blocks: set[str] = set()
         """Users who cannot be invited."""
@@ -86,12 +88,19 @@ class FakeRoomClient:
         self._asked()
         self.outside = [other for other in self.outside if other != room_id]
 
-    async def leave_unknown_rooms(self, erase: Callable[[str], Awaitable[None]] | None = None) -> None:
+    async def unknown_rooms(self) -> list[str]:
         self._asked()
+        return list(self.returned)
+
+    async def leave_unknown_rooms(
+        self, room_ids: Sequence[str], erase: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
         self.left += 1
-        if erase is not None:
-            for room_id in self.returned:
-                await erase(room_id)
+        if erase is None:
+            self.abandoned += room_ids
+            return
+        for room_id in room_ids:
+            await erase(room_id)
 
 
 class FakeComparison:

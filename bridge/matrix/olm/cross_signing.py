@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical_json, object_at, string_field
+from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical_json, object_at, string_field, strings_in
 from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
 from bridge.storage.vault import Vault
 
@@ -148,4 +148,4 @@ def _public(key: Json, user_id: str, usage: str) -> str:
     if key.get("user_id") != user_id or not isinstance(usages, list) or usage not in usages or len(publics) != 1:
         return ""
     ((name, public),) = publics.items()
-    return public if isinstance(public, str) and len(public) <= 64 and name == f"ed25519:{public}" else ""
+    return public if strings_in([public]) and len(public) <= 64 and name == f"ed25519:{public}" else ""

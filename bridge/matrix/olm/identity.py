@@ -24,7 +24,7 @@ import aiohttp
 from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent, TokenRefused
-from bridge.matrix.api.json_fields import Json, object_at, objects_in
+from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.olm import identity_table, wedged_table
 from bridge.matrix.olm.cross_signing import (
     MEGOLM,
@@ -281,9 +281,8 @@ class Identity:
 
     async def _delete_other_devices(self, client: HomeserverClient) -> None:
         devices = await client.request("GET", "devices")
-        for device in objects_in(devices.get("devices")):
-            device_id = device.get("device_id")
-            if isinstance(device_id, str) and device_id != self.device_id:
+        for device_id in strings_in([device.get("device_id") for device in objects_in(devices.get("devices"))]):
+            if device_id != self.device_id:
                 await client.request("DELETE", "devices", device_id)
 
     async def _prepare(self, transaction: Transaction, account: OlmAccount) -> OlmAccount:

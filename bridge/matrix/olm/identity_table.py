@@ -2,14 +2,15 @@
 
 Rules of this module: an identity has one device, used `since_ms`, and `ready` once the homeserver has all of its keys. The
 cursor says how far its `/sync` was committed, and `heard` is the newest event of it, with the homeserver's time. A row with
-`heard` and without a cursor means a rollback of the homeserver, with no sync committed since. An earlier device is one of
+`heard` and without a cursor means a rollback of the homeserver, with no sync committed since; the invalid cursor stays for
+comparison, behind a mark (`INVALID`). An earlier device is one of
 ours (`ours`), with the time of its end, or another's, with the time when it was first seen. Times are milliseconds since
 the epoch.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
 
@@ -22,11 +23,19 @@ class NewestEvent(NamedTuple):
     at: int
 
 
+INVALID: Final = "!"
+"""Before a cursor that is invalid after a rollback of the homeserver, in the column."""
+
+
 class SyncPosition(NamedTuple):
-    """How far an identity's `/sync` was committed, and the newest event of it, if any."""
+    """How far an identity's `/sync` was committed, and the newest event of it, if any.
+
+    `invalid_cursor`: the one before a rollback, while no sync was committed since; else empty.
+    """
 
     cursor: str
     heard: NewestEvent | None
+    invalid_cursor: str = ""
 
 
 async def find(reader: Reader, user_id: str) -> Row | None:
@@ -78,9 +87,9 @@ async def set_ready(transaction: Transaction, user_id: str) -> None:
 
 
 async def cursor(reader: Reader, user_id: str) -> str | None:
-    """Return how far an identity's `/sync` was committed, empty before the first time."""
+    """Return how far an identity's `/sync` was committed, empty before the first time and after a rollback."""
     since: str | None = await reader.fetchval("SELECT cursor FROM matrix_identity WHERE user_id=$1", user_id)
-    return since
+    return "" if since is not None and since.startswith(INVALID) else since
 
 
 async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None:
@@ -90,12 +99,16 @@ async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None
     if row is None:
         return None
     heard = NewestEvent(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
+    if row["cursor"].startswith(INVALID):
+        return SyncPosition("", heard, row["cursor"].removeprefix(INVALID))
     return SyncPosition(row["cursor"], heard)
 
 
-async def forget_cursor(transaction: Transaction, user_id: str) -> None:
-    """Delete a cursor that is invalid after a rollback of the homeserver; the newest event stays."""
-    await transaction.execute("UPDATE matrix_identity SET cursor='' WHERE user_id=$1", user_id)
+async def invalidate_cursor(transaction: Transaction, user_id: str) -> None:
+    """Mark a cursor as invalid after a rollback of the homeserver; the newest event stays."""
+    since = await cursor(transaction, user_id)
+    if since:
+        await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, INVALID + since)
 
 
 async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: NewestEvent | None) -> None:

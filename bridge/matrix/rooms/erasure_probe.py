@@ -17,7 +17,7 @@ from bridge.matrix.api.json_fields import Json, object_at, objects_in
 from bridge.matrix.olm.identity import Identity
 
 PAGE_SIZE: Final = 250
-PRESENT: Final = frozenset({"join", "invite", "knock"})
+PRESENT: Final = ("join", "invite", "knock")
 NOT_ACCESSIBLE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
 
 

@@ -21,8 +21,9 @@ RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 KEY_MEMBERSHIPS: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
 
-GONE: Final = frozenset({"leave", "ban"})
-"""The memberships of people who were in a room, or invited, and are not any more."""
+GONE: Final = ("leave", "ban")
+"""The memberships of people who were in a room, or invited, and are not any more. No set: a value from outside that is
+compared with them may be of any type."""
 
 LIVES_ON: Final = "SELECT room_id FROM matrix_room WHERE kind <> 'thread'"
 """SQL: the rooms that do not end with a conversation: desk and offices."""

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bridge.matrix.api.http_client import IdentityTakenOver, Permanent, TokenRefused, UnknownDevice
-from bridge.matrix.api.json_fields import Json, objects_in
+from bridge.matrix.api.json_fields import Json, objects_in, strings_in
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import IN_USE_MS, Identity
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
@@ -89,7 +89,8 @@ class DeviceRenewal:
         strange = [
             (device_id, device.get("last_seen_ts"))
             for device in devices
-            if isinstance(device_id := device.get("device_id"), str) and device_id not in ours
+            for device_id in strings_in([device.get("device_id")])
+            if device_id not in ours
         ]
         await self._identity.database.commit(
             lambda transaction: self._record_foreign_devices(transaction, [name for name, _ in strange], now)

@@ -8,10 +8,10 @@ received before, and are ignored, whether or not they were erased since: no word
 That time is stored as no later than our machine's clock, and converted to the homeserver's present clock (`Date`, RFC
 9110): so a clock that was hours ahead or behind, and was corrected, makes no event skipped.
 
-The cursor is deleted in the commit that notes the work to repeat. From then until the first sync is committed neither count
-nor event can be compared: after a crash in between the homeserver may have counted past that cursor. So after that commit,
-before any of the work is done, a mark is stored at the homeserver. If it is rolled back again before the first sync, the
-mark is missing, whatever it counts, and all is noted and done once more.
+The cursor ends in the commit that notes the work to repeat. From then until the first sync is committed neither count nor
+event shows another rollback: after a crash in between the homeserver may have counted past that cursor. So after that
+commit, before any of the work is done, a mark is stored at the homeserver. If it is rolled back again before the first
+sync, the mark is missing, whatever it counts, and all is noted and done once more.
 
 After a false alarm at a start, waiting texts would not be held back while the redactions made meanwhile are still unread.
 So no request without a cursor is made twice with the same parameters, because Synapse answers it from its cache for two
@@ -20,8 +20,11 @@ minutes (`fresh_timeout`), and a lower count is requested again, because a sync 
 If the count is not lower and the homeserver cannot say whether it has that event (a worker is down, a row is damaged), it
 is asked for two minutes, and then only the count decides: otherwise no event would be received as long as that lasts.
 
+A homeserver may also refuse the cursor itself: an older Synapse cannot read one that a newer one made, and our row may be
+damaged. The same request would fail for ever, so the cursor ends, and all rooms are read as after a rollback.
+
 Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
-`synapse/rest/client/sync.py` (`request_key`).
+`synapse/rest/client/sync.py` (`request_key`); 1.155.0 and 1.163.2, `synapse/types` (a cursor has 13 or 14 parts).
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, UnknownDevice
+from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient, UnknownDevice
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
@@ -91,7 +94,8 @@ class Rollback(NamedTuple):
     `heard_until`: the time of the newest event that we know, in milliseconds by the homeserver's present clock.
     `counts_less`: the homeserver's count is lower than before. If False, the rollback was noted before, or only the newest
     event is missing; the latter also happens when our own database was restored and does not know that the event was
-    erased. `noted`: it was noted before, and there was no other rollback since.
+    erased. `noted`: it was noted before, and there was no other rollback since. Without a sync in between both are compared
+    with the cursor from before the first.
     """
 
     heard_until: int
@@ -110,12 +114,34 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
     if not reached.cursor:
         await _position_now(identity, no_rooms)  # to learn the homeserver's clock
         heard_until = _homeserver_time(heard.at, identity.client.server_time, now())
-        return Rollback(heard_until, counts_less=False, noted=await _still_has_mark(identity, heard))
+        noted = await _still_has_mark(identity, heard)
+        counts_less = not noted and await _is_rolled_back(identity, reached.invalid_cursor, no_rooms)
+        return Rollback(heard_until, counts_less, noted)
     counts_less = await _is_rolled_back(identity, reached.cursor, no_rooms)
     if counts_less or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
         return Rollback(_homeserver_time(heard.at, identity.client.server_time, now()), counts_less)
     return None
+
+
+async def is_cursor_refused(identity: Identity, no_rooms: Json) -> bool:
+    """Whether the homeserver cannot read our cursor, and would sync without one.
+
+    `no_rooms`: a filter without rooms, so that no room is the reason. A cursor that it can read acknowledges what was
+    committed, and nothing else. Raises what `HomeserverClient` raises.
+    """
+    cursor = await identity_table.cursor(identity.database, identity.user_id)
+    if not cursor:
+        return False
+    query = {"filter": json.dumps(no_rooms), "timeout": "0", "set_presence": "offline", "since": cursor}
+    try:
+        await identity.client.request("GET", "sync", query=query)
+    except Permanent as error:
+        if error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        await _position_now(identity, no_rooms)
+        return True
+    return False
 
 
 async def mark(identity: Identity) -> bool:

@@ -18,6 +18,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from bridge.background.backoff import Waits
@@ -159,12 +160,21 @@ class SyncLoop:
             self.caught_up.clear()
             if error.errcode == "M_FORBIDDEN":  # the user itself may be unknown, as after a rollback of the homeserver
                 await self._renew_device()
+            elif error.status == HTTPStatus.BAD_REQUEST:
+                await self._end_refused_cursor()
             raise
         except Exception:  # after any error, events may still be missing; the loop decides what is tried again
             self.caught_up.clear()
             raise
         self.caught_up.set()
         return self._interval or self._pause
+
+    async def _end_refused_cursor(self) -> None:
+        """End the use of a cursor that the homeserver cannot read; then the next try is as after a rollback."""
+        if await homeserver_rollback.is_cursor_refused(self._identity, NO_ROOM_FILTER):
+            log.event("matrix.cursor_refused", level=logging.ERROR)
+            await self._identity.database.commit(partial(identity_table.invalidate_cursor, user_id=self._identity.user_id))
+            self._since = None
 
     async def _look_for_rollback(self) -> None:
         rollback = await self._find_rollback()
@@ -216,7 +226,7 @@ class SyncLoop:
         """Fetch the events that limited timelines left out, for our rooms."""
         gaps: dict[str, TimelineGap] = {}
         until = self._heard_until
-        for room_id in object_at(response, "rooms", "join"):
+        for room_id in strings_in([*object_at(response, "rooms", "join")]):
             timeline = object_at(response, "rooms", "join", room_id, "timeline")
             reaches = until is not None and not homeserver_rollback.are_newer(timeline, until)
             is_short = (since or until is not None) and timeline.get("limited") is True and not reaches
@@ -225,8 +235,8 @@ class SyncLoop:
         return gaps
 
     async def _write(self, transaction: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
-        next_batch = response.get("next_batch")
-        if not isinstance(next_batch, str) or not next_batch:
+        next_batch = "".join(strings_in([response.get("next_batch")]))
+        if not next_batch:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
         newest = homeserver_rollback.newest(response, self._now())
         if self._heard_until is not None:

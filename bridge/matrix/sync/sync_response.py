@@ -54,7 +54,7 @@ from bridge.matrix.rooms.room_state import (
 from bridge.matrix.rooms.room_templates import is_tampered
 from bridge.storage.database import Transaction
 
-MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
+MEMBERSHIPS: Final = ("join", "invite", "leave", "ban", "knock")
 
 MAX_ID_LENGTH: Final = 255
 MAX_EARLY_KEYS: Final = 20

@@ -117,6 +117,15 @@ async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(erasure: Erasur
         assert await line_state.get(erasure.harness.database, line_state.EVENTS_RETURNED) == str(HEARD)
 
 
+async def test_what_no_table_can_hold_holds_up_no_other(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
+    """An id without a UTF-8 form, or a time that fits no column: that event is passed over, and the others go again."""
+    erasure.rooms.events |= dict.fromkeys(("\ud800", "$early", "$gone"), "erased before")
+    erasure.rooms.times |= {"\ud800": HEARD, "$early": -(2**70), "$gone": HEARD}
+    assert await returned.run_once() == 0.0
+    rows = await erasure.harness.database.fetch("SELECT event_id FROM event WHERE event_id IN ('$early', '$gone')")
+    assert [row["event_id"] for row in rows] == ["$gone"]
+
+
 async def test_put_back_again_meanwhile(
     erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:

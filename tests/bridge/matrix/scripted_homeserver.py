@@ -42,6 +42,8 @@ class ScriptedHomeserver:
     `ahead`: seconds by which its clock is ahead of the machine's, as its answers say (`Date`); `date`: what they say in
     place of it.
 
+    `unreadable_cursors`: those that it refuses, as an older Synapse does with a newer one's.
+
     `refusals`: errors with which it answers in place of an event, one after another.
 
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
@@ -69,6 +71,7 @@ class ScriptedHomeserver:
     membership: str = ""
     position: str | None = None
     lost: set[str] = field(default_factory=set)
+    unreadable_cursors: set[str] = field(default_factory=set)
     refusals: deque[tuple[int, str]] = field(default_factory=deque)
     ahead: float = 0.0
     date: str | None = None
@@ -232,6 +235,8 @@ class ScriptedHomeserver:
         self.ours[user_id].one_time_keys += [key["key"] for key in requests.body.get("one_time_keys", {}).values()]
 
     async def _sync(self, requests: RecordedRequest) -> web.Response:
+        if requests.query.get("since") in self.unreadable_cursors:
+            return _refusal(400, "M_UNKNOWN")
         of_policy = requests.query["user_id"].startswith("@policy")
         responses = self.responses if of_policy else self.puppet_responses
         if of_policy and json.loads(requests.query["filter"])["room"].get("rooms") == []:

@@ -193,7 +193,8 @@ async def test_malformed_members_cost_themselves(rig: Rig, server: ScriptedHomes
     """What cannot be read is passed over; a refusal changes nothing."""
     await record_our_room(rig)
     answer = told(ada="join")
-    answer["chunk"] += [{"state_key": 1}, {"state_key": "@x:x", "content": {"membership": "odd"}}, []]
+    odd, memberships = member_event(ClientDevice("@x:x")), list[Any](("odd", [], {}, None))
+    answer["chunk"] += [{"state_key": 1}, [], *({**odd, "content": {"membership": each}} for each in memberships)]
     server.members = answer
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     server.refuse, server.refuse_errcode = ("/members", 403), "M_FORBIDDEN"

@@ -25,12 +25,13 @@ from bridge.matrix.api.events import (
     UntrustedMessage,
 )
 from bridge.matrix.api.http_client import UnknownDevice
+from bridge.matrix.olm import identity_table
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import levels_of
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
-from tests.bridge.matrix.rig import Rig
+from tests.bridge.matrix.rig import POLICY, Rig
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
@@ -282,6 +283,25 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
     # what it hears still comes: keys for its new device, from a client that had a session with the old one
     await ada.say(room_id, f"heard by the {speaker.value}")
     await live.rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == f"heard by the {speaker.value}")
+
+
+async def test_a_cursor_that_synapse_cannot_read(live: LiveHomeserver, ada: StaffClient) -> None:
+    """One with more parts than it knows, as a newer Synapse makes them: what was said is heard, and nothing twice."""
+    room_id, rig = await live.thread("before"), live.rig
+    await rig.room_client.invite(room_id, ada.mxid)
+    await ada.join(room_id)
+    await ada.say(room_id, "heard by the cursor before")
+    await rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == "heard by the cursor before")
+    await rig.stop()
+    await ada.say(room_id, "said meanwhile")
+    await rig.start(run=False)
+    cursor = await identity_table.cursor(rig.database, POLICY)
+    await rig.database.commit(lambda transaction: identity_table.set_cursor(transaction, POLICY, f"{cursor}_7_7_7", None))
+    await rig.stop()
+    await rig.start()
+    await rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == "said meanwhile")
+    said = [i.content["body"] for i in rig.events if isinstance(i, DecryptedMessage) and i.room_id == room_id]
+    assert said == ["heard by the cursor before", "said meanwhile"]
 
 
 async def _all_in(live: LiveHomeserver) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +13,12 @@ from bot.model.actions import DESK
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours, set_membership
-from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, TELL_LOST_INTERVAL, WARM_ROOMS
+from bridge.outbound.room_provisioner import (
+    COMPARISON_INTERVAL,
+    TELL_LOST_INTERVAL,
+    UNKNOWN_ROOMS_INTERVAL,
+    WARM_ROOMS,
+)
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
 from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
@@ -231,11 +237,11 @@ async def test_rooms_that_came_back_while_others_were_looked_for(
     note = partial(line_state.put, name=line_state.ROOMS_RETURNED)
     client, fails = provisioner.room_client, [Transient(502, "")]
 
-    async def put_back_again(erase: Callable[[str], Awaitable[None]] | None = None) -> None:
+    async def put_back_again(room_ids: Sequence[str], erase: Callable[[str], Awaitable[None]] | None = None) -> None:
         if fails:
             raise fails.pop()
         monkeypatch.undo()
-        await client.leave_unknown_rooms(erase)
+        await client.leave_unknown_rooms(room_ids, erase)
         client.returned = ["!later"]
         await database.commit(partial(note, value="2"))
         await provisioner.rooms.report_rollback()
@@ -247,6 +253,42 @@ async def test_rooms_that_came_back_while_others_were_looked_for(
     await provisioner.look()
     assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!later"]
     assert await line_state.get(database, line_state.ROOMS_RETURNED) is None
+
+
+@pytest.mark.parametrize("is_noted", [False, True], ids=["not noted yet", "noted"])
+async def test_put_back_while_it_is_asked_for_its_rooms(
+    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch, is_noted: bool
+) -> None:
+    """A look that began before does not leave what it has again, with people in it: the look after it erases that."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    database, client = provisioner.harness.database, provisioner.room_client
+    asked = asyncio.Event()
+
+    async def note() -> None:
+        await database.commit(lambda transaction: line_state.put(transaction, line_state.ROOMS_RETURNED, "1"))
+
+    async def put_back_meanwhile() -> list[str]:
+        monkeypatch.undo()
+        client.returned = ["!ended"]
+        provisioner.caught_up = is_noted
+        if is_noted:
+            await note()
+        asked.set()
+        return await client.unknown_rooms()
+
+    monkeypatch.setattr(client, "unknown_rooms", put_back_meanwhile)
+    provisioner.passed += UNKNOWN_ROOMS_INTERVAL
+    provisioner.rooms.loop.wake()
+    await asked.wait()
+    await provisioner.look()
+    if not is_noted:
+        await note()
+        provisioner.caught_up = True
+        await provisioner.look()
+    assert client.abandoned == []
+    assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!ended"]
 
 
 async def test_rooms_that_had_gone_are_erased_again(provisioner: ProvisionerHarness) -> None:

@@ -190,6 +190,14 @@ async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedH
     assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id}
 
 
+async def test_a_device_whose_name_no_table_can_hold(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A name without a UTF-8 form is nobody's device: it is passed over, and ours is replaced."""
+    await with_room(rig, server)
+    server.device_table[POLICY] = {"\ud800": int(time.time() * 1000) - 960_000}
+    await sync_once(rig, POLICY)
+    assert rig.matrix.policy.device_id in server.device_table[POLICY]
+
+
 @pytest.mark.parametrize("restart", [False, True], ids=["tried again", "after a restart"])
 @pytest.mark.parametrize("step", range(9))
 async def test_it_may_be_interrupted_anywhere(rig: Rig, server: ScriptedHomeserver, step: int, restart: bool) -> None:

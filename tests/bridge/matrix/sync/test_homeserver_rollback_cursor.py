@@ -1,0 +1,87 @@
+"""A cursor that the homeserver cannot read, as an older Synapse cannot; and the cursor from before two rollbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from bridge.matrix.olm import identity_table
+from bridge.matrix.sync.sync_loop import SyncLoop
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync.test_homeserver_rollback import BEFORE, heard, one_turn, syncs
+from tests.bridge.matrix.sync_events import ROOM, bodies, timeline
+from tests.e2e.polling import wait_until
+
+OLDER = "s120_7_0"
+"""A cursor of an older Synapse, which has fewer parts."""
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
+async def test_what_was_said_since_is_heard_once(rig: Rig, server: ScriptedHomeserver, is_killed: bool) -> None:
+    """Asked with the same cursor it would refuse for ever: all is read to what was heard, and its own cursor is used."""
+    ada, one, two = await heard(rig, server)
+    server.unreadable_cursors, server.position = {BEFORE}, OLDER
+    if is_killed:
+        await rig.matrix.sync._end_refused_cursor()
+        await rig.stop()
+        await rig.start(run=False)
+    server.requests.clear()
+    server.queue_sync({"next_batch": OLDER, **timeline(one, two, ada.room_message(ROOM, "new"))})
+    await one_turn(rig)
+    assert bodies(rig.events) == ["new"]
+    assert rig.rollbacks == 1, "an older Synapse may stand on an older database"
+    assert await identity_table.cursor(rig.database, POLICY) == OLDER
+    server.requests.clear()
+    await one_turn(rig)
+    assert [each.query["since"] for each in syncs(server)[:1]] == [OLDER]
+
+
+async def test_a_cursor_stays_where_every_sync_is_refused(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The cursor is not the reason then, and what it stands for would be forgotten in vain."""
+    await heard(rig, server)
+    server.refuse = ("/sync", 400)
+    running = asyncio.create_task(rig.matrix.sync.run())
+
+    async def often() -> bool | None:
+        return len(server.requests) > 9 or None
+
+    await wait_until("the sync was refused several times", often)
+    server.refuse = None
+    await rig.matrix.sync.caught_up.wait()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert syncs(server)[-1].query["since"] == BEFORE
+    assert rig.rollbacks == 0
+
+
+async def test_the_puppet_syncs_without_its_cursor(rig: Rig, server: ScriptedHomeserver) -> None:
+    """It reads no rooms, so nothing is repeated: its keys are counted again, and its messages come."""
+    puppet: SyncLoop = rig.matrix.puppet_sync
+    first = server.queue_sync({}, puppet=True)
+    await puppet.run_once()
+    server.unreadable_cursors = {first}
+    server.queue_sync({}, puppet=True)  # the answer to whether it syncs at all
+    second = server.queue_sync({}, puppet=True)
+    running = asyncio.create_task(puppet.run())
+    await puppet.caught_up.wait()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert await identity_table.cursor(rig.puppet_database, PUPPET) == second
+    assert rig.rollbacks == 0
+
+
+async def test_a_second_copy_that_counts_less(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The first was found by the event that it lacks alone: the second is compared with the cursor of before both."""
+    _, _, two = await heard(rig, server)
+    server.position, server.lost = "s120_7_0_3", {two["event_id"]}
+    await rig.matrix.sync._look_for_rollback()
+    assert rig.counts_less == [False]
+    server.position = "s60_7_0_3"
+    server.account_data.clear()
+    await rig.matrix.sync._look_for_rollback()
+    assert rig.counts_less == [False, True], "rooms that had ended are erased again then"
