@@ -7,6 +7,7 @@ is made, no message is read and nothing is erased.
 from __future__ import annotations
 
 import asyncio
+import math
 from functools import partial
 from typing import Final
 
@@ -30,7 +31,7 @@ from bridge.erasure.service import ErasureAlert, ErasureService, module_client_o
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.inbound.sync_watchdog import SyncWatchdog
 from bridge.matrix.api import synapse_version
-from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused, Transient
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
 from bridge.matrix.service import MatrixService, Rollback
@@ -47,7 +48,8 @@ from bridge.storage.database import Transaction
 from bridge.tables import erasure_jobs, inbox, line_state
 
 TOKEN_WAIT_SECONDS: Final = 60.0
-"""For how long a token may be refused: the homeserver may have been started without its registration."""
+"""For how long a token, or the identities, may be refused: the homeserver may have been started without its registration,
+or with an earlier one."""
 TOKEN_RETRY_SECONDS: Final = 5.0
 VERSIONS: Final = "/_matrix/client/versions"
 """Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
@@ -195,6 +197,24 @@ class MatrixWorkers:
                 group.create_task(account.loop.run())
 
     async def _open_matrix(self) -> MatrixService:
+        """Load both identities, or introduce them. Raises `CannotStart` when the homeserver refuses that for a minute."""
+        loop, deadline = asyncio.get_running_loop(), math.inf
+        code: str | int = 0
+        while loop.time() < deadline:
+            try:
+                return await self._load_matrix()
+            except TokenRefused:
+                raise
+            except Permanent as error:
+                deadline, code = min(deadline, loop.time() + TOKEN_WAIT_SECONDS), error.errcode or error.status
+                log.event("matrix.identities_refused", status=code)
+                await asyncio.sleep(TOKEN_RETRY_SECONDS)
+        config = self._resources.config
+        refusal = f"{config.homeserver.url}: the homeserver refuses {config.policy_mxid} or {config.puppet_mxid} ({code})"
+        claims = "The registration that it was started with must claim both, and homeserver.server_name must be its own"
+        raise CannotStart([f"{refusal}. {claims}. Start both again when that is so."])
+
+    async def _load_matrix(self) -> MatrixService:
         resources, config, services = self._resources, self._resources.config, self._resources.services
         ingest = MatrixEventIngest(
             services,

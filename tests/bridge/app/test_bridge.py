@@ -36,7 +36,7 @@ from policies.shifts.content_lines import MOST_BYTES
 from tests.bridge.metrics.samples import value
 from tests.bridge.papers import Papers
 from tests.bridge.shift_calendar.test_public_address import Resolver, server
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.served import answering, served
 from tests.free_ports import free_ports
 from tests.policies.shifts.calendars import calendar, each_day
@@ -190,6 +190,41 @@ async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
             await bridge.run()
     assert failure.group_contains(TokenRefused) == heals
     assert failure.group_contains(CannotStart, match=r"as_token: the homeserver refuses") != heals
+
+
+@pytest.mark.parametrize("heals", [False, True], ids=["for a minute", "for a moment"])
+async def test_identities_that_the_registration_does_not_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heals: bool
+) -> None:
+    """Refused for a minute they end the start, with what is to be compared; refused for a moment they are made then."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_ports()
+    monkeypatch.setattr(matrix_workers, "TOKEN_WAIT_SECONDS", STEP_TIMEOUT if heals else 0.02)
+    monkeypatch.setattr(matrix_workers, "TOKEN_RETRY_SECONDS", 0.01)
+    refused, made = list[str](), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/displayname"):
+            made.set()
+        if request.path.endswith("/versions") or (heals and len(refused) == 2):
+            return web.json_response({})
+        refused.append(request.path)
+        return web.json_response({"errcode": "M_FORBIDDEN"}, status=403)
+
+    async with AsyncExitStack() as stack:
+        papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
+        bridge = await start(papers, stack)
+        running, waiting = asyncio.create_task(bridge.run()), asyncio.create_task(made.wait())
+        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        assert made.is_set() == heals
+        running.cancel()
+        waiting.cancel()
+        (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
+    if not heals:
+        assert isinstance(ended, ExceptionGroup)
+        (problem,) = _problems(ended)
+        for word in ("@policy", "@line-", "M_FORBIDDEN", "registration", "server_name"):
+            assert word in problem
 
 
 @pytest.mark.parametrize(
