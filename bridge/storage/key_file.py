@@ -378,7 +378,11 @@ def _migrate_from_version_1(connection: SqliteConnection) -> None:
 
 
 def _read_slots(connection: SqliteConnection) -> _Slots:
-    named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.fetch("SELECT n, owner FROM slot")]
+    # A damaged name is an owner without rows: its key is lost, and no other.
+    named = [
+        (n, bytes(owner).rstrip(b"\0").decode(errors="surrogateescape"))
+        for n, owner in connection.fetch("SELECT n, owner FROM slot")
+    ]
     return _Slots(taken={name: n for n, name in named if name}, free=[n for n, name in named if not name])
 
 
@@ -388,7 +392,7 @@ def _require_size(wrapped: bytes) -> None:
 
 
 def _pad_owner(owner: str) -> bytes:
-    name = owner.encode()
+    name = owner.encode(errors="surrogateescape")
     if not 0 < len(name) <= OWNER_BYTES:
         raise ValueError(f"an owner has 1 to {OWNER_BYTES} bytes, not {len(name)}")
     return name.ljust(OWNER_BYTES, b"\0")

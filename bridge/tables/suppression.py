@@ -12,6 +12,7 @@ about 25 ms each, that takes years of one core instead of an hour. Source: RFC 2
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -51,8 +52,11 @@ class Suppression:
 
     async def load(self, database: Database) -> SetMatch:
         """Read the entries, at the start."""
-        rows = await database.fetch("SELECT hash, muted, until FROM suppression")
-        return await self._marked.load({_entry_key(bytes(row["hash"]), row["muted"]): _time(row["until"]) for row in rows})
+        entries: dict[bytes, bytes] = {}
+        for row in await database.fetch("SELECT hash, muted, until FROM suppression"):
+            with contextlib.suppress(OverflowError, TypeError, ValueError):  # damaged: not what was written
+                entries[_entry_key(bytes(row["hash"]), row["muted"])] = _time(row["until"])
+        return await self._marked.load(entries)
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
         """Return what is remembered of a phone. For a new texter; otherwise the thread decides.

@@ -234,13 +234,21 @@ async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: P
     assert stored_check_values(papers) == noted
 
 
-async def test_a_newer_program_wrote_it(papers: Papers) -> None:
-    """An older program stops before it changes anything."""
-    path = papers.directory / "bridge" / "main.db"
-    connection = SqliteConnection(path)
-    connection.execute("UPDATE quietline_version SET version = 999")
+@pytest.mark.parametrize(
+    ("name", "newer"),
+    [
+        ("main.db", "UPDATE quietline_version SET version = 999"),
+        ("main.db", "UPDATE marked_set_version SET version = 999"),
+        ("voice.db", "UPDATE matrix_identity_version SET version = 999"),
+        ("keys.db", "PRAGMA user_version = 999"),
+    ],
+)
+async def test_a_newer_program_wrote_it(papers: Papers, name: str, newer: str) -> None:
+    """An older program stops before it changes anything, whichever of the files is newer."""
+    connection = SqliteConnection(papers.directory / "bridge" / name)
+    connection.execute(newer)
     connection.close()
-    with pytest.raises(CannotStart, match=r"main.db: written by a newer version"):
+    with pytest.raises(CannotStart, match=rf"{name}: written by a newer version"):
         await start(papers)
 
 

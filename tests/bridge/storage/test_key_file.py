@@ -415,6 +415,27 @@ async def test_the_file_is_opened_as_promised(keys: KeyFile) -> None:
     assert settings == [2, 1, "persist"]
 
 
+async def test_a_damaged_name_costs_its_own_key(path: Path) -> None:
+    """One slot whose owner has no UTF-8 form: the file opens with all other keys, and that one can be destroyed."""
+    keys = KeyFile(path=path)
+    await keys.open()
+    for owner in ("one", "two"):
+        await keys.insert(owner, owner.encode() * 20 + b"\0")
+    await keys.close()
+    connection = SqliteConnection(path)
+    name = connection.fetchval("SELECT owner FROM slot WHERE n = 1")
+    connection.execute("UPDATE slot SET owner = $1 WHERE n = 1", b"\xff" + bytes(name)[1:])
+    connection.close()
+    again = KeyFile(path=path)
+    await again.open()
+    (damaged,) = await again.owners() - {"two"}
+    assert (await again.read("one"), await again.read("two")) == (None, b"two" * 20 + b"\0")
+    await again.delete(damaged)
+    assert await again.owners() == {"two"}
+    await again.close()
+    assert wrapped_keys(path).keys() == {"two"}
+
+
 async def test_a_newer_file_is_refused(path: Path) -> None:
     """A file from a later version stops the start and is left as it is."""
     write(path, "PRAGMA user_version = 99")

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from bot.model.desk import Desk, DeskMember, Role
 from bot.model.events import MessageSent
 from bot.model.transactional_actions import Suppress, SuppressionReason
+from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
+from bridge.storage.marked_sets import MarkedSet, SetMatch, SetName
 from bridge.tables import clock_trust
 from bridge.tables.suppression import Suppression
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
@@ -94,6 +96,17 @@ async def test_it_survives_a_restart_and_a_restored_database(harness: BridgeHarn
         Suppression(key=bytes(range(2, 34)), line="other", marked=marked),
     ):
         assert await stranger.lookup(phone, now=now) == frozenset()
+
+
+async def test_a_damaged_entry_ends_no_start(harness: BridgeHarness) -> None:
+    """A time that no clock shows is not what was written: the set is behind, and the line starts with that."""
+    await harness.receive_text("STOP", message_id="m1")
+    await harness.wait_until_drained()
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE suppression SET until = -1"))
+    marked = MarkedSet(SetName.SUPPRESSION, database=harness.database, vault=harness.vault, crash=never_crash)
+    again = Suppression(key=bytes(range(2, 34)), line="main", marked=marked)
+    assert await again.load(harness.database) is SetMatch.BEHIND
+    assert not again.is_known
 
 
 async def test_an_entry_ends(harness: BridgeHarness) -> None:
