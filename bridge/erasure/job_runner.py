@@ -38,6 +38,10 @@ from bridge.tables.erasure_jobs import FLUSH, IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX
 MAX_SLEEP: Final = 5.0
 ALERT_AFTER_TRIES: Final = (5, 50, 500)
 """Tries of one step after which the desk is told."""
+SLOW: Final = frozenset({"being_purged", "copies"})
+"""What may take minutes although all is well: the purge of a large room, and a carrier's deletions."""
+SLOW_ALERT_AFTER_TRIES: Final = (10, 50, 500)
+"""The same for these: the tenth try is more than three minutes after the first."""
 REDACTION_DELIVERY_SECONDS: Final = 2.0
 """Seconds between the last redaction and the removal of the people in the room. A client that is online receives them one
 after the other in that time; a removed client receives no more, and would keep messages."""
@@ -146,7 +150,7 @@ class ErasureRunner:
         due = self._clock.now() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), MAX_WAIT)
         await self._database.commit(lambda transaction: erasure_jobs.postpone(transaction, job, due=due, tries=tries))
         log.event("erasure.step_retry", kind=job.step, attempt=tries)
-        if tries in ALERT_AFTER_TRIES:
+        if tries in (SLOW_ALERT_AFTER_TRIES if what in SLOW else ALERT_AFTER_TRIES):
             subject = "room" if job.kind == erasure_jobs.ROOM else "texter"
             await self._alert(f"{subject} {what}", job.began)
 

@@ -85,8 +85,13 @@ class RecordStore:
 
     def _write(self, records: Iterable[SmsRecord]) -> None:
         content = b"".join(self._seal(record) for record in records)
-        while content:
-            content = content[os.write(self._descriptor, content) :]
+        end = os.fstat(self._descriptor).st_size
+        try:
+            while content:
+                content = content[os.write(self._descriptor, content) :]
+        except OSError:
+            os.ftruncate(self._descriptor, end)  # otherwise the next line would be joined to the half of this one
+            raise
 
     def _seal(self, record: SmsRecord) -> bytes:
         # A lone surrogate, which a handset may send, is written as \\udXXX.

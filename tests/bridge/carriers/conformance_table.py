@@ -45,6 +45,9 @@ A long text arrives as one: each of these vendors puts its parts together before
 API, which leaves that to others, is not used.
 
 ✓ shown in the run. - not asked: the vendor does not offer it, or it does the opposite, which is then a row of its own.
+
+The last column says what of the fakes in that row is held against what the vendors themselves publish (the second table):
+their *webhooks*, the *requests* to them, or both. What a vendor answers, and when, is the fake's alone, except Kannel's.
 """
 
 
@@ -68,6 +71,15 @@ What remains in each case is told by `./quietline exposure`.
 """
 
 
+CHECKED_AGAINST: Final = {
+    "behaviours_inbound": "webhooks",
+    "behaviours_outbound": "requests",
+    "behaviours_copies": "requests",
+    "behaviours_line": "both",
+}
+"""By the module of a behaviour: the columns of the second table that hold its fakes."""
+
+
 def whole(outcomes: Mapping[Cell, str]) -> bool:
     """Tell whether a run asked everything of everybody; part of a run is no table."""
     return outcomes.keys() == ASKED
@@ -79,8 +91,8 @@ def drawn(outcomes: Mapping[Cell, str]) -> str:
 
 
 def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
-    yield _row("behaviour", *(row.name for row in ROWS))
-    yield _row("---", *(":-:" for _ in ROWS))
+    yield _row("behaviour", *(row.name for row in ROWS), "checked against")
+    yield _row("---", *(":-:" for _ in ROWS), "---")
     for behaviour in BEHAVIOURS:
         name = behaviour.promise.__name__
         promise = (inspect.getdoc(behaviour.promise) or "").replace("\n", " ").replace("|", "\\|")
@@ -88,7 +100,7 @@ def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
             SIGNS[outcomes[row.name, name]] if behaviour.asked_of(row.traits) else NOT_OFFERED  # so that a gap is an error
             for row in ROWS
         )
-        yield _row(f"`{name}`: {promise}", *cells)
+        yield _row(f"`{name}`: {promise}", *cells, CHECKED_AGAINST[behaviour.promise.__module__.rpartition(".")[2]])
 
 
 def _against() -> Iterator[str]:

@@ -127,6 +127,16 @@ async def test_what_stays_is_told_to_the_desk_and_nothing_is_signed(erasure: Era
     assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
+@pytest.mark.parametrize(("requests", "alerts"), [(10, []), (11, ["room being_purged"])])
+async def test_a_purge_that_takes_minutes_is_told(erasure: ErasureHarness, requests: int, alerts: list[str]) -> None:
+    """Of one that takes less nobody is told: a large room takes its time."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.purge_requests = requests
+    await erasure.send_message(owner, "!close now")
+    await erasure.run_to_end()
+    assert erasure.harness.alerts == alerts
+
+
 async def test_an_upload_that_stays_is_told_as_one(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The homeserver answers that its file is there still: the desk hears that, and not that nobody answers."""
 

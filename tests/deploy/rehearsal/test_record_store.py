@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -79,6 +81,24 @@ def test_a_line_that_a_kill_left_half_written_is_passed_over(tmp_path: Path) -> 
     second, _ = exchange(tmp_path / "journal")
     assert second.handset(A) == (text,)
     assert len((tmp_path / "journal").read_bytes().splitlines()) == 1
+
+
+def test_a_full_disk_damages_no_later_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of which half was written is refused; the next one, once there is room, is kept, and the file can be read."""
+    first, _ = exchange(tmp_path / "journal")
+    write = os.write
+
+    def fill(descriptor: int, content: bytes) -> int:
+        if len(content) < 20:
+            raise OSError(errno.ENOSPC, "full")
+        return write(descriptor, content[:-10])
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", fill)
+        with pytest.raises(OSError, match="full"):
+            first.inbound(sender=A, text="1")
+    kept = first.inbound(sender=A, text="2")
+    assert exchange(tmp_path / "journal")[0].handset(A) == (kept,)
 
 
 async def test_what_it_owes_is_delivered_after_its_restart(tmp_path: Path) -> None:
