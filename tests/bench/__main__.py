@@ -56,20 +56,20 @@ def main() -> int:
     parser.add_argument(
         "--flood-seconds", type=int, default=flood.SECONDS, metavar="N", help=f"length of the flood ({flood.SECONDS})"
     )
-    asked = parser.parse_args()
-    if unknown := [name for name in asked.names if name not in NAMES]:
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in NAMES]:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    threads = asked.threads or (1000 if asked.full else 200)
+    threads = arguments.threads or (1000 if arguments.full else 200)
     if threads < 1:
         parser.error("--threads: at least 1")
     measured = asyncio.run(
-        _measure(asked.names or NAMES, full=asked.full, threads=threads, flood_seconds=asked.flood_seconds)
+        _measure(arguments.names or NAMES, full=arguments.full, threads=threads, flood_seconds=arguments.flood_seconds)
     )
-    told = json.dumps(measured, indent=2) + "\n"
-    if asked.json:
-        write_atomically(asked.json, told)
+    report = json.dumps(measured, indent=2) + "\n"
+    if arguments.json:
+        write_atomically(arguments.json, report)
     else:
-        sys.stdout.write(told)
+        sys.stdout.write(report)
     return 0
 
 
@@ -77,7 +77,7 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seco
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
         path = Path(directory)
-        told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "before": machine(path)}
+        report: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "before": machine(path)}
         async with BenchLine.running(path) as line:
             for name in (name for name in NAMES if name in names):
                 sys.stderr.write(f"quietline bench: {name}\n")
@@ -94,12 +94,12 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seco
                     "desk": partial(desk.desk, full=full),
                     "flood": partial(flood.flood, full=full, seconds=flood_seconds),
                 }.get(name) or partial(getattr(measures, name), full=full)
-                found = await measure(line)
-                figures += found
-                for one in found:
+                results = await measure(line)
+                figures += results
+                for one in results:
                     sys.stderr.write(f"{one.name}: {one.value:.3f} {one.unit} ({one.ceiling:.3f}: {one.ceiling_is})\n")
-        told["after"] = machine(path)
-    return {**told, "figures": [figure.as_json() for figure in figures]}
+        report["after"] = machine(path)
+    return {**report, "figures": [figure.as_json() for figure in figures]}
 
 
 if __name__ == "__main__":

@@ -177,9 +177,9 @@ class BenchLine:
         """Run a job in another process, for at most `within` seconds; return its figures."""
         async with load_process(job) as process:
             out, _ = await asyncio.wait_for(process.communicate(), within)
-            told: dict[str, Any] = json.loads(out)
-        assert not told["refused"], f"{told['refused']} requests of a {job['kind']} job were refused"
-        return told
+            report: dict[str, Any] = json.loads(out)
+        assert not report["refused"], f"{report['refused']} requests of a {job['kind']} job were refused"
+        return report
 
     async def as_user(self, method: str, path: str, body: dict[str, Any], user: str = PLAIN) -> dict[str, Any]:
         """Make a request to the homeserver as an application service's user."""
@@ -187,10 +187,10 @@ class BenchLine:
         headers = {"Authorization": f"Bearer {self.token}"}
         query = {} if path == "register" else {"user_id": mxid(user)}
         async with self.http.request(method, url, params=query, json=body, headers=headers) as answer:
-            told: dict[str, Any] = await answer.json()
+            content: dict[str, Any] = await answer.json()
             said = f"the homeserver answered {answer.status} to {method} {path.partition('/')[0]}"
             assert answer.status in {200, 201}, said
-            return told
+            return content
 
     def puppet_sent(self, since: int) -> tuple[int, float]:
         """Return how many messages of the texter puppet were accepted after a stream position, and the time of the last."""

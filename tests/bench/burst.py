@@ -47,9 +47,9 @@ async def burst(line: BenchLine, *, full: bool) -> list[Figure]:
         port = json.loads(await process.stdout.readline())["port"]
         alone = await line.load({**paced, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
     answers = await line.load(paced)
-    ended = time.monotonic()
+    ended_at = time.monotonic()
     await line.wait_until_idle()
-    drained = time.monotonic() - ended
+    drained = time.monotonic() - ended_at
     return [
         Figure(
             name="burst_p99",
@@ -86,7 +86,7 @@ async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
         port = json.loads(await process.stdout.readline())["port"]
         alone = await line.load({**job, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
     answers = await line.load(job)
-    ended = time.monotonic()
+    ended_at = time.monotonic()
     await wait_until("everybody is looked up and queued", partial(_looked_up, line), within=300, every=0.2)
     return [
         Figure(
@@ -103,7 +103,7 @@ async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
             more={
                 "refused": answers["refused"],
                 "over_2s": sum(seconds > STRICTEST for seconds in answers["seconds"]),
-                "drained_s": round(time.monotonic() - ended, 1),
+                "drained_s": round(time.monotonic() - ended_at, 1),
                 "webhook_ms": spread(answers["seconds"]),
                 "echo_ms": spread(alone["seconds"]),
             },
@@ -185,7 +185,7 @@ def _telnyx(settings: telnyx.Settings) -> tuple[telnyx.Settings, SignedRequest]:
 
 
 def _each(what: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     for _ in range(TIMES):
         what()
-    return (time.perf_counter() - begun) / TIMES * 1e6
+    return (time.perf_counter() - started_at) / TIMES * 1e6

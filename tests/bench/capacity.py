@@ -50,38 +50,40 @@ def main() -> int:
     parser.add_argument("--rooms", default="1,100,1000", help="open ones, with rooms at a homeserver")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        directory, kind, count = asked.one.split(",")
+    arguments = parser.parse_args()
+    if arguments.one:
+        directory, kind, count = arguments.one.split(",")
         sys.stdout.write(json.dumps(asyncio.run(_one(Path(directory), kind, int(count)))) + "\n")
         return 0
-    told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+    report: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
     with tempfile.TemporaryDirectory(prefix="quietline-capacity-") as directory:
         path = Path(directory)
-        told["before"] = machine(path)
-        for part in asked.parts or PARTS:
+        report["before"] = machine(path)
+        for part in arguments.parts or PARTS:
             match part:
                 case "seeded":
-                    sizes = [("parked", n) for n in _numbers(asked.seeded)] + [("open", n) for n in _numbers(asked.open)]
-                    told[part] = [_seeded(path / f"{kind}-{count}", kind, count) for kind, count in sizes]
+                    sizes = [("parked", n) for n in _numbers(arguments.seeded)] + [
+                        ("open", n) for n in _numbers(arguments.open)
+                    ]
+                    report[part] = [_seeded(path / f"{kind}-{count}", kind, count) for kind, count in sizes]
                 case "disk":
                     (path / part).mkdir()
-                    told[part] = asyncio.run(_disk(path / part))
+                    report[part] = asyncio.run(_disk(path / part))
                 case "rooms":
-                    told[part] = [_with_rooms(count) for count in _numbers(asked.rooms)]
+                    report[part] = [_with_rooms(count) for count in _numbers(arguments.rooms)]
                 case "cores":
-                    told[part] = [_on_cores(cores) for cores in (1, 2)]
+                    report[part] = [_on_cores(cores) for cores in (1, 2)]
                 case _:
                     parser.error(f"no such part: {part}; there are {', '.join(PARTS)}")
-            sys.stderr.write(f"{json.dumps(told[part])}\n")
-        told["after"] = machine(path)
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
-    if asked.write:
-        write(told)
+            sys.stderr.write(f"{json.dumps(report[part])}\n")
+        report["after"] = machine(path)
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    if arguments.write:
+        write(report)
     return 0
 
 
-def write(told: dict[str, Any], page: Path = PAGE) -> None:
+def write(report: dict[str, Any], page: Path = PAGE) -> None:
     """Write the measured tables into the page; others stay unchanged."""
     for part, table in (
         ("seeded", seeded_table),
@@ -89,8 +91,8 @@ def write(told: dict[str, Any], page: Path = PAGE) -> None:
         ("rooms", rooms_table),
         ("cores", cores_table),
     ):
-        if part in told:
-            put(part, table(told[part]), page)
+        if part in report:
+            put(part, table(report[part]), page)
 
 
 def put(part: str, table: str, page: Path = PAGE) -> None:
@@ -107,10 +109,10 @@ def seeded_table(rows: Sequence[dict[str, Any]]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        kept, opened = (f"{row['count']:,}", "0") if row["kind"] == "parked" else ("0", f"{row['count']:,}")
+        parked_count, opened = (f"{row['count']:,}", "0") if row["kind"] == "parked" else ("0", f"{row['count']:,}")
         measured = (row[name] for name in ("open_ms", "known_ms", "first_ms", "look_ms"))
         times = " | ".join(f"{each:.2f}" if each else "—" for each in measured)
-        lines.append(f"| {kept} | {opened} | {row['mib']:.0f} | {row['start_s']:.2f} | {times} |")
+        lines.append(f"| {parked_count} | {opened} | {row['mib']:.0f} | {row['start_s']:.2f} | {times} |")
     return "\n".join(lines)
 
 
@@ -146,9 +148,9 @@ def _seeded(directory: Path, kind: str, count: int) -> dict[str, Any]:
     directory.mkdir()
     asyncio.run(_seed(directory, kind, count))
     command = (sys.executable, "-P", "-m", "tests.bench.capacity", "--one", f"{directory},{kind},{count}")
-    ended = subprocess.run(command, env=child_environment(), cwd=ROOT, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+    result = subprocess.run(command, env=child_environment(), cwd=ROOT, check=True, capture_output=True, text=True)
+    figures: dict[str, Any] = json.loads(result.stdout)
+    return figures
 
 
 async def _seed(directory: Path, kind: str, count: int) -> None:
@@ -168,13 +170,13 @@ async def _seed(directory: Path, kind: str, count: int) -> None:
 async def _one(directory: Path, kind: str, count: int) -> dict[str, Any]:
     """Start on the seeded data; return seconds of the start, MiB, and milliseconds of CPU for each kind of work."""
     harness = BridgeHarness(directory)
-    begun = time.process_time()
+    started_at = time.process_time()
     await harness.open()
     await harness.database.commit(delete_unassigned_rooms)
     await harness.vault.owners()
     await threads.key_owners(harness.database)
     await harness.run()
-    start = time.process_time() - begun
+    start = time.process_time() - started_at
     try:
         gc.collect()
         gc.freeze()  # as the bridge does when it is ready
@@ -217,15 +219,15 @@ async def _text(harness: BridgeHarness, message_id: str, sender: str) -> None:
 
 
 async def _cpu(times: int, act: Callable[[int], Awaitable[None]]) -> float:
-    begun = time.process_time()
+    started_at = time.process_time()
     for number in range(times):
         await act(number)
-    return (time.process_time() - begun) / times * 1000
+    return (time.process_time() - started_at) / times * 1000
 
 
 async def _disk(directory: Path) -> list[dict[str, Any]]:
     """Return what a conversation and a text add to the databases, in KiB of SQLite's used pages."""
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     async with BenchLine.running(directory) as line:
         files = line.layout.bridge / "main.db", line.layout.homeserver / "homeserver.db"
 
@@ -238,14 +240,14 @@ async def _disk(directory: Path) -> list[dict[str, Any]]:
             await act()
             await line.wait_until_idle()
             each = [(now - then) / count for then, now in zip(before, used(), strict=True)]
-            found.append({"what": what, "bridge_kib": each[0], "homeserver_kib": each[1]})
+            rows.append({"what": what, "bridge_kib": each[0], "homeserver_kib": each[1]})
 
         await line.start_bridge()
         await line.open_threads(MORE)
         await line.wait_until_idle()
         await add("conversation, with its room and first text", MORE, lambda: line.open_threads(2 * MORE))
         await add("text", MANY, lambda: line.load(line.texts(count=MANY, in_flight=8, handsets=MORE)))
-    return found
+    return rows
 
 
 def _with_rooms(count: int) -> dict[str, Any]:
@@ -279,8 +281,8 @@ def _on_cores(cores: int) -> dict[str, Any]:
 
 def _bench(*words: str) -> dict[str, Any]:
     command = (sys.executable, "-P", "-m", "tests.bench", *words)
-    ended = subprocess.run(command, env=child_environment(), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return {each["name"]: each for each in json.loads(ended.stdout)["figures"]}
+    result = subprocess.run(command, env=child_environment(), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return {each["name"]: each for each in json.loads(result.stdout)["figures"]}
 
 
 if __name__ == "__main__":

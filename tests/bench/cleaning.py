@@ -52,11 +52,11 @@ async def _measure(database: SqliteDatabase, size: int, *, rounds: int) -> Figur
         await database.commit(lambda transaction, number=number: _drop(transaction, number))  # type: ignore[misc]
         database._scrubber.require_whole_file()
         alone += await _commits_beside(database, asyncio.create_task(asyncio.sleep(1)))
-        for times, taken in ((beside, whole), (after, case)):
-            begun = time.perf_counter()
+        for times, durations in ((beside, whole), (after, case)):
+            started_at = time.perf_counter()
             vacuum = asyncio.create_task(database.vacuum())
             times.extend(await _commits_beside(database, vacuum))
-            taken.append(time.perf_counter() - begun)
+            durations.append(time.perf_counter() - started_at)
             assert await vacuum
     return Figure(
         name="commit_beside_cleaning_max",
@@ -94,8 +94,8 @@ async def _commits_beside(database: SqliteDatabase, what: asyncio.Task[object]) 
     """Commit until `what` is done, at least once; return the duration of each commit, in seconds."""
     times: list[float] = []
     while not (times and what.done()):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         await database.commit(lambda transaction: transaction.execute("INSERT INTO small (data) VALUES (x'00')"))
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started_at)
         await asyncio.sleep(PAUSE)
     return times

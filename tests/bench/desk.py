@@ -40,13 +40,16 @@ class TimedSupervisor(NioClient):
 
     async def ask(self, room: str, words: str, *, within: float = 30) -> float:
         """Say something; return the seconds from before its encryption until the answer is decrypted."""
-        begun = time.perf_counter()
-        asked = await self.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
+        started_at = time.perf_counter()
+        event_id = await self.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
 
         async def answered() -> float | None:
-            return self._answers.get(asked)
+            return self._answers.get(event_id)
 
-        return await wait_until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=within, every=0.002) - begun
+        return (
+            await wait_until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=within, every=0.002)
+            - started_at
+        )
 
     async def say_quickly(self, room: str, words: str) -> None:
         """Say something, and wait only for the homeserver."""
@@ -70,8 +73,8 @@ class TimedSupervisor(NioClient):
 async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
     """Measure the answer to a command, and reading the history after a claim, on a line with many open threads."""
     await line.start_bridge()
-    async with supervisor_at_desk(line) as (sol, told):
-        room = told["desk_room"]
+    async with supervisor_at_desk(line) as (sol, ids):
+        room = ids["desk_room"]
         await line.open_threads(OPEN)
         await line.wait_until_idle()
         for _ in range(OPEN):
@@ -87,7 +90,7 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
             if number >= 0:
                 raw.append(one)
                 answers.append(answer)
-        histories = [await _history(line, sol, told) for _ in range(30 if full else 12)]
+        histories = [await _history(line, sol, ids) for _ in range(30 if full else 12)]
     return [
         Figure(
             name="command_p95",
@@ -121,29 +124,31 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
 @asynccontextmanager
 async def supervisor_at_desk(line: BenchLine) -> AsyncIterator[tuple[TimedSupervisor, dict[str, str]]]:
     """Log the supervisor in and bring them to the desk; yield them and the content of the bridge's own file."""
-    told: dict[str, str] = json.loads(line.layout.bridge_file.read_text(encoding="utf-8"))
-    found = next(a for a in provision.open_secrets(line.layout).read_accounts() if a.role == "supervisor")
-    account = Account(user=found.user, mxid=provision.mxid(found.user), password=found.password, role=found.role)
+    ids: dict[str, str] = json.loads(line.layout.bridge_file.read_text(encoding="utf-8"))
+    supervisor = next(a for a in provision.open_secrets(line.layout).read_accounts() if a.role == "supervisor")
+    account = Account(
+        user=supervisor.user, mxid=provision.mxid(supervisor.user), password=supervisor.password, role=supervisor.role
+    )
     sol = TimedSupervisor(line.ports.url("homeserver"), account)
     try:
         await sol.start()
-        await sol.join(told["desk_room"])
-        await sol.find(told["desk_room"], "the bot is readable", lambda i: i.sender == told["bot"] and "Welcome" in i.body)
-        yield sol, told
+        await sol.join(ids["desk_room"])
+        await sol.find(ids["desk_room"], "the bot is readable", lambda i: i.sender == ids["bot"] and "Welcome" in i.body)
+        yield sol, ids
     finally:
         await sol.stop()
 
 
-async def _history(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> float:
+async def _history(line: BenchLine, sol: TimedSupervisor, ids: dict[str, str]) -> float:
     """Claim a thread with many texts and read all of it; return the seconds that it took."""
     number, line.handsets = line.handsets, line.handsets + 1
     before = set(await sol.invites())
     await line.load(line.texts(count=MESSAGES, in_flight=1, first=number, handsets=1))
     await line.wait_until_idle()
     name = line.ask(line.layout.bridge / "main.db", "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
-    card = await sol.find(told["desk_room"], "its card is there", lambda i: f"{HAND} {name} · waiting" in i.body)
-    begun = time.perf_counter()
-    await sol.react(told["desk_room"], card, HAND)
+    card = await sol.find(ids["desk_room"], "its card is there", lambda i: f"{HAND} {name} · waiting" in i.body)
+    started_at = time.perf_counter()
+    await sol.react(ids["desk_room"], card, HAND)
 
     async def invited() -> str | None:
         return next((room for room in await sol.invites() if room not in before), None)
@@ -152,19 +157,19 @@ async def _history(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) 
     await sol.join(room)
 
     async def all_read() -> bool | None:
-        items = [i for i in await sol.whole(room) if i.sender == told["voice"] and i.kind == "message"]
+        items = [i for i in await sol.whole(room) if i.sender == ids["voice"] and i.kind == "message"]
         return len(items) >= MESSAGES or None
 
     await wait_until(f"all {MESSAGES} texts can be read", all_read, within=30, every=0.05)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
 async def _raw(line: BenchLine, number: int) -> float:
     """Send one event of a text's size directly to the homeserver; return the seconds until its answer."""
     url = send_url(line.ports.url("homeserver"), line.rooms[number % len(line.rooms)], mxid(PLAIN), DEVICE)
     headers = {"Authorization": f"Bearer {line.token}"}
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     async with line.http.put(url, json=encrypted(), headers=headers) as answer:
         await answer.read()
         assert answer.status == 200, f"the homeserver answered {answer.status} to a raw send"
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at

@@ -82,14 +82,14 @@ async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
     alone = [await text_from_webhook(line, number) for number in range(ONE_BY_ONE)]
     await line.wait_until_idle()
     since = line.stream_position()
-    begun = (await line.load(line.texts(count=MANY, in_flight=IN_FLIGHT)))["begun"]
+    started_at = (await line.load(line.texts(count=MANY, in_flight=IN_FLIGHT)))["begun"]
     await wait_until("the homeserver has the texts", lambda: _has_all(line, since), within=120, every=0.2)
     await line.wait_until_idle()
     accepted, last = line.puppet_sent(since)
     assert accepted == MANY, f"{accepted} events of {MANY} texts"
     if counts:
         times.alone += alone
-        times.rates.append(MANY / (last - begun))
+        times.rates.append(MANY / (last - started_at))
 
 
 async def engine_lines(directory: Path, rounds: int = ROUNDS) -> list[Figure]:
@@ -102,45 +102,45 @@ async def engine_lines(directory: Path, rounds: int = ROUNDS) -> list[Figure]:
             for line in (sqlite, postgres):
                 await line.start_bridge(forwarded=True)
                 await line.open_threads(ROOMS)
-            found = {SQLITE: Times(), ALONE: Times(), WITH_STANDBY: Times()}
+            times = {SQLITE: Times(), ALONE: Times(), WITH_STANDBY: Times()}
             for number in range(rounds + 1):
                 sys.stderr.write(f"engine_lines: round {number} of {rounds}\n")
-                await _measure(sqlite, found[SQLITE], counts=number > 0)
+                await _measure(sqlite, times[SQLITE], counts=number > 0)
                 for has_standby in (False, True) if number % 2 else (True, False):
                     async with AsyncExitStack() as stack:
                         await stack.enter_async_context(standby(postgres))
                         if not has_standby:
                             await stack.aclose()
                         await asyncio.sleep(SETTLE_SECONDS)
-                        await _measure(postgres, found[WITH_STANDBY if has_standby else ALONE], counts=number > 0)
+                        await _measure(postgres, times[WITH_STANDBY if has_standby else ALONE], counts=number > 0)
     return [
         figure
         for name, value, ceiling in (("engine_line", ALONE, SQLITE), ("standby_line", WITH_STANDBY, ALONE))
-        for figure in _figures(name, value, found[value], ceiling, found[ceiling])
+        for figure in _figures(name, value, times[value], ceiling, times[ceiling])
     ]
 
 
-def _figures(name: str, value: str, taken: Times, ceiling: str, beside: Times) -> list[Figure]:
+def _figures(name: str, value: str, times: Times, ceiling: str, beside: Times) -> list[Figure]:
     return [
         Figure(
             name=f"{name}_latency_p50",
             unit="ms",
-            value=quantile(taken.alone, 0.5) * 1000,
+            value=quantile(times.alone, 0.5) * 1000,
             ceiling=quantile(beside.alone, 0.5) * 1000,
             ceiling_is=f"{ceiling}, in turns with it",
             aim="<= 1.25 x" if ceiling == SQLITE else "<= 1 x",
             definition=f"{value}: from a signed webhook to the homeserver's answer to the text's event, one at a time.",
-            more={"value_ms": spread(taken.alone), "ceiling_ms": spread(beside.alone)},
+            more={"value_ms": spread(times.alone), "ceiling_ms": spread(beside.alone)},
         ),
         Figure(
             name=f"{name}_throughput",
             unit="1/s",
-            value=quantile(taken.rates, 0.5),
+            value=quantile(times.rates, 0.5),
             ceiling=quantile(beside.rates, 0.5),
             ceiling_is=f"{ceiling}, in turns with it",
             aim=">= 0.9 x" if ceiling == SQLITE else ">= 1 x",
             definition=f"{value}: {MANY} texts into {ROOMS} threads, {IN_FLIGHT} webhooks in flight; the median round.",
-            more={"rounds": [round(x, 1) for x in taken.rates], "ceiling_rounds": [round(x, 1) for x in beside.rates]},
+            more={"rounds": [round(x, 1) for x in times.rates], "ceiling_rounds": [round(x, 1) for x in beside.rates]},
         ),
     ]
 
@@ -150,8 +150,8 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     with tempfile.TemporaryDirectory(prefix="quietline-engine-lines-") as directory:
         path = Path(directory)
-        told = {"before": machine(path), "figures": [each.as_json() for each in asyncio.run(engine_lines(path, rounds))]}
-        sys.stdout.write(json.dumps({**told, "after": machine(path)}, indent=2) + "\n")
+        report = {"before": machine(path), "figures": [each.as_json() for each in asyncio.run(engine_lines(path, rounds))]}
+        sys.stdout.write(json.dumps({**report, "after": machine(path)}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -42,9 +42,11 @@ async def _work(transaction: Transaction) -> int:
     number = next(_numbers)
     await transaction.fetchrow("SELECT n FROM bench_text WHERE n = $1", number)
     await transaction.execute("INSERT INTO bench_seen (hash, until) VALUES ($1, $2)", number.to_bytes(16), number)
-    found = await transaction.fetchval("INSERT INTO bench_text (n, body) VALUES ($1, $2) RETURNING n", number, bytes(400))
+    stored_number = await transaction.fetchval(
+        "INSERT INTO bench_text (n, body) VALUES ($1, $2) RETURNING n", number, bytes(400)
+    )
     await transaction.execute("UPDATE bench_thread SET aggregate = $1 WHERE id = $2", bytes(1500), "t")
-    return int(found)
+    return int(stored_number)
 
 
 async def _tables(transaction: Transaction) -> None:
@@ -56,12 +58,12 @@ async def _tables(transaction: Transaction) -> None:
 
 
 async def _one_by_one(database: AnyDatabase) -> list[float]:
-    taken = []
+    durations = []
     for _ in range(ONE_BY_ONE):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         await database.commit(_work)
-        taken.append(time.perf_counter() - begun)
-    return taken
+        durations.append(time.perf_counter() - started_at)
+    return durations
 
 
 async def _crowd(database: AnyDatabase) -> float:
@@ -72,14 +74,14 @@ async def _crowd(database: AnyDatabase) -> float:
         async with free:
             await database.commit(_work)
 
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(CROWD)))
-    return CROWD / (time.perf_counter() - begun)
+    return CROWD / (time.perf_counter() - started_at)
 
 
 async def _texts(harness: BridgeHarness) -> float:
     """Return texts a second, from the webhook until nothing of them waits."""
-    free, begun = asyncio.Semaphore(IN_FLIGHT), time.perf_counter()
+    free, started_at = asyncio.Semaphore(IN_FLIGHT), time.perf_counter()
 
     async def one(number: int) -> None:
         async with free:
@@ -88,17 +90,17 @@ async def _texts(harness: BridgeHarness) -> float:
 
     await asyncio.gather(*(one(number) for number in range(TEXTS)))
     await harness.wait_until_drained()
-    return TEXTS / (time.perf_counter() - begun)
+    return TEXTS / (time.perf_counter() - started_at)
 
 
 @asynccontextmanager
 async def synced_postgres() -> AsyncIterator[PostgresServer | None]:
     """Run a server that is configured as for a real line; None if there is none."""
-    with running_postgres(OutsidePrograms(missing=[])) as found:
-        if found is None:
+    with running_postgres(OutsidePrograms(missing=[])) as postgres:
+        if postgres is None:
             yield None
             return
-        server = bridge_server(found)
+        server = bridge_server(postgres)
         server.stop()
         server.start(*SETTINGS)
         yield server
@@ -156,14 +158,14 @@ def _figures(alone: Sequence[list[float]], crowd: Sequence[list[float]], texts: 
             Figure(
                 name=name,
                 unit="1/s",
-                value=quantile(found[1], 0.5),
-                ceiling=quantile(found[0], 0.5),
+                value=quantile(rates[1], 0.5),
+                ceiling=quantile(rates[0], 0.5),
                 ceiling_is="SQLite, in turns with it",
                 aim=">= 0.9 x",
                 definition=definition,
-                more={"sqlite_rounds": [round(x) for x in found[0]], "postgresql_rounds": [round(x) for x in found[1]]},
+                more={"sqlite_rounds": [round(x) for x in rates[0]], "postgresql_rounds": [round(x) for x in rates[1]]},
             )
-            for name, found, definition in (
+            for name, rates, definition in (
                 (
                     "engine_commits",
                     crowd,
@@ -183,8 +185,8 @@ def main() -> None:
     """Measure, and print as JSON."""
     with tempfile.TemporaryDirectory(prefix="quietline-engines-") as directory:
         path = Path(directory)
-        told = {"before": machine(path), "figures": [figure.as_json() for figure in asyncio.run(engines(path))]}
-        sys.stdout.write(json.dumps({**told, "after": machine(path)}, indent=2) + "\n")
+        report = {"before": machine(path), "figures": [figure.as_json() for figure in asyncio.run(engines(path))]}
+        sys.stdout.write(json.dumps({**report, "after": machine(path)}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ async def sweep(line: BenchLine, *, full: bool) -> list[Figure]:
     await line.load(line.texts(count=count, in_flight=8))
     await line.wait_until_idle()
     since = line.stream_position()
-    begun = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT)))["begun"]
-    raw = count / (line.plain_sent(since)[1] - begun)
+    started_at = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT)))["begun"]
+    raw = count / (line.plain_sent(since)[1] - started_at)
     alone = await _swept(line)
     await line.load(line.texts(count=count, in_flight=8))
     await line.wait_until_idle()
@@ -54,7 +54,7 @@ async def sweep(line: BenchLine, *, full: bool) -> list[Figure]:
     concurrent: list[float] = []
     while len(concurrent) < times and _left(line) > 0:
         concurrent.append(await text_from_webhook(line, len(concurrent)))
-    swept, left = line.redacted(since)[0], _left(line)
+    swept, rest = line.redacted(since)[0], _left(line)
     assert len(concurrent) >= times // 4, f"the sweep was over after {len(concurrent)} texts"
     await wait_until("the sweep is done", lambda: _all_swept(line), within=300, every=0.2)
     return [
@@ -86,7 +86,7 @@ async def sweep(line: BenchLine, *, full: bool) -> list[Figure]:
                 "beside_ms": spread(concurrent),
                 "idle_ms": spread(idle),
                 "swept_meanwhile": swept,
-                "left_at_the_end": left,
+                "left_at_the_end": rest,
             },
         ),
     ]
@@ -101,18 +101,18 @@ async def timers(line: BenchLine, *, full: bool) -> list[Figure]:
 async def ending(line: BenchLine, *, full: bool) -> list[Figure]:
     """End a thread with many events by a supervisor's command, and wait for the signed certificate."""
     await line.start_bridge()
-    taken, raw = [], []
-    async with supervisor_at_desk(line) as (sol, told):
+    durations, raw = [], []
+    async with supervisor_at_desk(line) as (sol, ids):
         for _ in range(3 if full else 1):
             since = line.stream_position()
-            begun = (await line.load(line.sends(count=EVENTS, in_flight=IN_FLIGHT)))["begun"]
-            raw.append(line.plain_sent(since)[1] - begun)
-            taken.append(await _ended(line, sol, told))
+            started_at = (await line.load(line.sends(count=EVENTS, in_flight=IN_FLIGHT)))["begun"]
+            raw.append(line.plain_sent(since)[1] - started_at)
+            durations.append(await _ended(line, sol, ids))
     return [
         Figure(
             name="ending",
             unit="s",
-            value=statistics.median(taken),
+            value=statistics.median(durations),
             ceiling=statistics.median(raw),
             ceiling_is=f"{EVENTS} raw PUT sends, {IN_FLIGHT} in flight",
             aim="value <= 30",
@@ -121,7 +121,7 @@ async def ending(line: BenchLine, *, full: bool) -> list[Figure]:
                 " everything was looked for, and the signed receipt stands; the ten seconds in which clients hear of it"
                 " included, vacuum aside."
             ),
-            more={"values": [round(x, 1) for x in taken]},
+            more={"values": [round(x, 1) for x in durations]},
         )
     ]
 
@@ -169,12 +169,12 @@ async def _tick() -> Figure:
             timers = Timers(services, wait_until_idle=harness.wait_until_idle, correction=correction)
             ticks, bare = [], []
             for _ in range(200):
-                begun = time.perf_counter()
+                started_at = time.perf_counter()
                 assert await timers.fire_due() > 0
-                ticks.append(time.perf_counter() - begun)
-                begun = time.perf_counter()
+                ticks.append(time.perf_counter() - started_at)
+                started_at = time.perf_counter()
                 await harness.database.fetchval("SELECT MIN(due) FROM timer WHERE destroys = $1", False)
-                bare.append(time.perf_counter() - begun)
+                bare.append(time.perf_counter() - started_at)
         finally:
             await harness.close()
     return Figure(
@@ -202,10 +202,10 @@ async def _drain(line: BenchLine) -> list[Figure]:
             query = "INSERT INTO timer (owner, key, due) VALUES ($1, $2, 1)"
             connection.execute(query, owners[n % len(owners)], f"fade:thread|answer:{n}")
     concurrent: list[float] = []
-    begun = await line.start_bridge(forwarded=True)
+    started_at = await line.start_bridge(forwarded=True)
     while not await _drained(line):
         concurrent.append(await text_from_webhook(line, len(concurrent)))
-    taken = time.perf_counter() - begun
+    seconds = time.perf_counter() - started_at
     await line.wait_until_idle()
     return [
         Figure(
@@ -219,7 +219,7 @@ async def _drain(line: BenchLine) -> list[Figure]:
                 f"From the begin of a signed webhook to the homeserver's 200 to the event, one at a time, while {AT_ONCE:,}"
                 f" timers of {ROOMS} threads, all due at once, are fired and decided."
             ),
-            more={"beside_ms": spread(concurrent), "idle_ms": spread(idle), "drained_s": round(taken, 1)},
+            more={"beside_ms": spread(concurrent), "idle_ms": spread(idle), "drained_s": round(seconds, 1)},
         )
     ]
 
@@ -231,14 +231,14 @@ async def _drained(line: BenchLine) -> bool:
     )
 
 
-async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> float:
+async def _ended(line: BenchLine, sol: TimedSupervisor, ids: dict[str, str]) -> float:
     number, line.handsets = line.handsets, line.handsets + 1
     before = set(await sol.invites()) | set(await sol.joined())
     await line.load(line.texts(count=EVENTS, in_flight=4, first=number, handsets=1))
     await line.wait_until_idle()
     main = line.layout.bridge / "main.db"
     name = line.ask(main, "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
-    await sol.say(told["desk_room"], f"!claim {name}")
+    await sol.say(ids["desk_room"], f"!claim {name}")
 
     async def invited() -> str | None:
         return next((room for room in await sol.invites() if room not in before), None)
@@ -247,7 +247,7 @@ async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) ->
     await sol.join(room)
     await line.wait_until_idle()
     receipts = line.ask(main, "SELECT COUNT(*) FROM erasure_certificate")
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     await sol.say(room, "!close now")
 
     async def signed() -> bool:
@@ -255,7 +255,7 @@ async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) ->
         return bool(line.ask(main, "SELECT COUNT(*) FROM erasure_certificate") >= receipts + 2)
 
     await wait_until("everything is gone and signed for", signed, within=180, every=0.1)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
 @contextlib.contextmanager

@@ -54,22 +54,22 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
     """Return the distribution of times, in milliseconds."""
-    told = {f"p{int(part * 100)}": round(quantile(seconds, part) * 1000, 2) for part in (0.5, 0.95, 0.99)}
-    return {**told, "max": round(max(seconds) * 1000, 2), "count": len(seconds)}
+    percentiles = {f"p{int(part * 100)}": round(quantile(seconds, part) * 1000, 2) for part in (0.5, 0.95, 0.99)}
+    return {**percentiles, "max": round(max(seconds) * 1000, 2), "count": len(seconds)}
 
 
 def sync_times(directory: Path, *, times: int = 40) -> list[float]:
     """Measure, in seconds, how long the disk takes to sync one page: append 4 KiB, then fdatasync."""
     path = directory / "sync-time"
-    taken = []
+    durations = []
     with path.open("wb", buffering=0) as file:
         for _ in range(times):
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             file.write(PAGE)
             os.fdatasync(file.fileno())
-            taken.append(time.perf_counter() - begun)
+            durations.append(time.perf_counter() - started_at)
     path.unlink()
-    return taken
+    return durations
 
 
 def machine(directory: Path) -> dict[str, Any]:

@@ -54,8 +54,8 @@ class Seen:
 class Conversations:
     """Ten threads of the supervisor, each with its room, its designation and its handset's number."""
 
-    def __init__(self, line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> None:
-        self._line, self._sol, self._told = line, sol, told
+    def __init__(self, line: BenchLine, sol: TimedSupervisor, ids: dict[str, str]) -> None:
+        self._line, self._sol, self._ids = line, sol, ids
         self.of: list[tuple[str, str, int]] = []
         self._next = self._next_stop = 0
 
@@ -67,7 +67,7 @@ class Conversations:
             database = self._line.layout.bridge / "main.db"
             name = self._line.ask(database, "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
             room = self._line.ask(database, "SELECT room_id FROM thread ORDER BY rowid DESC LIMIT 1")
-            await self._sol.ask(self._told["desk_room"], f"!claim {name}")
+            await self._sol.ask(self._ids["desk_room"], f"!claim {name}")
             await self._sol.join(room)
             self.of.append((name, room, number))
 
@@ -77,18 +77,18 @@ class Conversations:
         self._next += 1
         path = f"/rooms/{quote(room, safe='')}/send/m.room.encrypted/"
         sender = Sender(self._line.texts(count=1, in_flight=1, first=number, handsets=1), self._line.http)
-        answered = self._line.forwarder.answered(lambda request: path in request and "line-main" in request)
-        begun = time.perf_counter()
+        answer = self._line.forwarder.answered(lambda request: path in request and "line-main" in request)
+        started_at = time.perf_counter()
         await sender.text(self._next)
-        return await asyncio.wait_for(answered, WITHIN) - begun
+        return await asyncio.wait_for(answer, WITHIN) - started_at
 
     async def stop(self) -> float:
         """Say `!unsafe` in the next room; return the seconds until the desk shows it. Then `!safe`."""
         name, room, _ = self.of[self._next_stop % len(self.of)]
         self._next_stop += 1
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         await self._sol.say_quickly(room, "!unsafe")
-        seconds = await self._sol.shown(f"{name}: {STOPPED}", begun, within=WITHIN) - begun
+        seconds = await self._sol.shown(f"{name}: {STOPPED}", started_at, within=WITHIN) - started_at
         await self._sol.say_quickly(room, "!safe")
         return seconds
 
@@ -97,13 +97,13 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
     """Send texts of new texters at a fixed rate beside ten conversations, and give commands at the desk meanwhile."""
     async with _limited(line) as pages:
         await line.start_bridge(forwarded=True)
-        async with supervisor_at_desk(line) as (sol, told):
-            conversations = Conversations(line, sol, told)
+        async with supervisor_at_desk(line) as (sol, ids):
+            conversations = Conversations(line, sol, ids)
             await conversations.open()
             await line.wait_until_idle()
             before = Seen()
             for _ in range(9):
-                await _commands(conversations, sol, told, before)
+                await _commands(conversations, sol, ids, before)
                 before.texts.append(await conversations.text())
             await line.wait_until_idle()
             memory = line.memory()
@@ -116,9 +116,9 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
             async def come() -> tuple[dict[str, Any], float]:
                 """Send the texts of all of them, and wait until they are looked up and in the queue."""
                 answers = await line.load({**job, "seconds": seconds}, within=seconds + 600)
-                ended = time.monotonic()
+                ended_at = time.monotonic()
                 await wait_until("everybody is looked up", lambda: _looked_up(line), within=WITHIN, every=0.5)
-                return answers, time.monotonic() - ended
+                return answers, time.monotonic() - ended_at
 
             async def text() -> None:
                 during.texts.append(await conversations.text())
@@ -127,14 +127,14 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
                     most[table] = max(so_far, line.ask(line.layout.bridge / "main.db", query))
 
             flooding = asyncio.create_task(come())
-            asking = asyncio.create_task(_until(flooding, lambda: _commands(conversations, sol, told, during), 1.0))
+            asking = asyncio.create_task(_until(flooding, lambda: _commands(conversations, sol, ids, during), 1.0))
             await _until(flooding, text, 0.5)
             answers, drained = await flooding
             await asking
-            posts = _posts(line, told, position, began)
+            posts = _posts(line, ids, position, began)
             minutes = max(1.0, (time.time() - began) / 60)
             after = Seen()
-            await _commands(conversations, sol, told, after)
+            await _commands(conversations, sol, ids, after)
             grown, peak = line.memory() - memory, line.memory("VmHWM")
     by_people = during.answers
     return [
@@ -207,18 +207,18 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
     ]
 
 
-async def _commands(conversations: Conversations, sol: TimedSupervisor, told: dict[str, str], seen: Seen) -> None:
+async def _commands(conversations: Conversations, sol: TimedSupervisor, ids: dict[str, str], samples: Seen) -> None:
     """Do the next of three acts in turns, and record how long it took."""
-    match (len(seen.helps) + len(seen.claims) + len(seen.stops)) % 3:
+    match (len(samples.helps) + len(samples.claims) + len(samples.stops)) % 3:
         case 0:
-            seen.helps.append(await sol.ask(told["desk_room"], "!help", within=WITHIN))
-            seen.answers += 1
+            samples.helps.append(await sol.ask(ids["desk_room"], "!help", within=WITHIN))
+            samples.answers += 1
         case 1:
-            seen.claims.append(await sol.ask(told["desk_room"], "!claim", within=WITHIN))
-            seen.answers += 2
+            samples.claims.append(await sol.ask(ids["desk_room"], "!claim", within=WITHIN))
+            samples.answers += 2
         case _:
-            seen.stops.append(await conversations.stop())
-            seen.answers += 2
+            samples.stops.append(await conversations.stop())
+            samples.answers += 2
 
 
 async def _until(done: asyncio.Task[Any], act: Callable[[], Awaitable[None]], pause: float) -> None:
@@ -227,14 +227,14 @@ async def _until(done: asyncio.Task[Any], act: Callable[[], Awaitable[None]], pa
         await asyncio.sleep(pause)
 
 
-def _posts(line: BenchLine, told: dict[str, str], since: int, began: float) -> dict[int, int]:
+def _posts(line: BenchLine, ids: dict[str, str], since: int, began: float) -> dict[int, int]:
     """Count the policy bot's encrypted events at the desk by the minute of the flood."""
     rows = line.rows_of_homeserver(
         "SELECT received_ts FROM events WHERE stream_ordering > ? AND room_id = ? AND sender = ?"
         " AND type = 'm.room.encrypted'",
         since,
-        told["desk_room"],
-        told["bot"],
+        ids["desk_room"],
+        ids["bot"],
     )
     counted: dict[int, int] = {}
     for (received,) in rows:

@@ -35,9 +35,9 @@ class Forwarder:
 
     def answered(self, is_it: Callable[[str], bool]) -> asyncio.Future[float]:
         """Return when (`time.perf_counter`) the first byte of a 200 passes, for a request line that `is_it` accepts."""
-        told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiting.append((is_it, told))
-        return told
+        moment: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._waiting.append((is_it, moment))
+        return moment
 
     def note(self, request: str) -> None:
         """Record that a request was answered with 200 just now."""

@@ -67,23 +67,23 @@ class Sender:
             "X-Rehearsal-Timestamp": timestamp,
             "X-Rehearsal-Signature": hmac.new(job["key"].encode(), message, hashlib.sha256).hexdigest(),
         }
-        begun = since or time.perf_counter()
+        started_at = since or time.perf_counter()
         async with self._http.post(URL(job["url"], encoded=True), data=body, headers=headers) as answer:
             await answer.read()
-        self._note(begun, answer.status)
+        self._note(started_at, answer.status)
 
     async def put(self, number: int, since: float | None = None) -> None:
         """Send an event into a room: `PUT /rooms/{roomId}/send/m.room.encrypted/{txnId}`."""
         job = self._job
         url = send_url(job["url"], job["rooms"][number % len(job["rooms"])], job["user"], job["device"])
         headers = {"Authorization": f"Bearer {job['token']}"}
-        begun = since or time.perf_counter()
+        started_at = since or time.perf_counter()
         async with self._http.put(url, json=job["content"], headers=headers) as answer:
             await answer.read()
-        self._note(begun, answer.status)
+        self._note(started_at, answer.status)
 
-    def _note(self, begun: float, status: int) -> None:
-        self.seconds.append(time.perf_counter() - begun)
+    def _note(self, started_at: float, status: int) -> None:
+        self.seconds.append(time.perf_counter() - started_at)
         self.refused += status != 200
 
 
@@ -104,8 +104,8 @@ async def as_fast_as_it_goes(job: Job, sender: Sender) -> None:
     """Keep `in_flight` requests in flight until `count` were answered."""
     numbers = iter(range(job["count"]))
 
-    async def work(left: Iterator[int]) -> None:
-        for number in left:
+    async def work(queue: Iterator[int]) -> None:
+        for number in queue:
             await sender.send(number)
 
     await asyncio.gather(*(work(numbers) for _ in range(job["in_flight"])))
@@ -113,10 +113,10 @@ async def as_fast_as_it_goes(job: Job, sender: Sender) -> None:
 
 async def at_fixed_moments(job: Job, sender: Sender) -> None:
     """Start a request whenever one is due."""
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     waiting = []
     for number in range(int(job["rate"] * job["seconds"])):
-        due = begun + number / job["rate"]
+        due = started_at + number / job["rate"]
         await asyncio.sleep(max(due - time.perf_counter(), 0))
         waiting.append(asyncio.create_task(sender.send(number, due)))
     await asyncio.gather(*waiting)
@@ -144,8 +144,8 @@ class Clients:
         finally:
             for task in waiting:
                 task.cancel()
-            ended = await asyncio.gather(*waiting, return_exceptions=True)
-        self.refused += sum(isinstance(each, Exception) for each in ended)
+            results = await asyncio.gather(*waiting, return_exceptions=True)
+        self.refused += sum(isinstance(each, Exception) for each in results)
 
     async def _wait(self, token: str) -> None:
         async with self._beginning:
@@ -163,27 +163,27 @@ class Clients:
             url = URL(f"{self._job['url']}/_matrix/client/v3/sync?{query}", encoded=True)
             try:
                 async with self._http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
-                    told = await answer.json() if answer.status == 200 else None
+                    body = await answer.json() if answer.status == 200 else None
             except (TimeoutError, aiohttp.ClientError):
-                told = None
-            if told is None:
+                body = None
+            if body is None:
                 self.refused += 1
                 await asyncio.sleep(1)
                 continue
             self.syncs += 1
-            return quote(str(told["next_batch"]), safe="")
+            return quote(str(body["next_batch"]), safe="")
 
     async def _speak(self) -> None:
-        begun, job, said = time.perf_counter(), self._job, list[asyncio.Task[None]]()
+        started_at, job, said = time.perf_counter(), self._job, list[asyncio.Task[None]]()
         for number in range(int(job["rate"] * job["seconds"])):
-            await asyncio.sleep(max(begun + number / job["rate"] - time.perf_counter(), 0))
+            await asyncio.sleep(max(started_at + number / job["rate"] - time.perf_counter(), 0))
             room, speaker = job["rooms"][number % len(job["rooms"])]
             said.append(asyncio.create_task(self._say(room, job["tokens"][speaker])))
-        await asyncio.sleep(max(begun + job["seconds"] - time.perf_counter(), 0))
+        await asyncio.sleep(max(started_at + job["seconds"] - time.perf_counter(), 0))
         await asyncio.gather(*said)
 
     async def _say(self, room: str, token: str) -> None:
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(12)}"
         url = URL(self._job["url"] + path, encoded=True)
         headers = {"Authorization": f"Bearer {token}"}
@@ -193,7 +193,7 @@ class Clients:
         except (TimeoutError, aiohttp.ClientError):
             self.refused += 1
             return
-        self.seconds.append(time.perf_counter() - begun)
+        self.seconds.append(time.perf_counter() - started_at)
         self.refused += answer.status != 200
 
 
@@ -201,15 +201,15 @@ async def generate(job: Job, say: Callable[[str], None]) -> Job:
     """Run a job and return its figures."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
-        begun = time.time()
+        started_at = time.time()
         if job["kind"] == "clients":
             clients = Clients(job, http, say)
             await clients.run()
-            told = {"seconds": clients.seconds, "refused": clients.refused, "syncs": clients.syncs}
-            return {"begun": begun, "ended": time.time(), **told}
+            figures = {"seconds": clients.seconds, "refused": clients.refused, "syncs": clients.syncs}
+            return {"begun": started_at, "ended": time.time(), **figures}
         sender = Sender(job, http)
         await (at_fixed_moments if job["kind"] == "paced" else as_fast_as_it_goes)(job, sender)
-        return {"begun": begun, "ended": time.time(), "seconds": sender.seconds, "refused": sender.refused}
+        return {"begun": started_at, "ended": time.time(), "seconds": sender.seconds, "refused": sender.refused}
 
 
 async def echo(say: Callable[[str], None]) -> None:

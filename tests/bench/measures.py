@@ -55,7 +55,7 @@ async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[
         "from_webhook_ms": spread(webhooks),
         "threads": line.handsets,
     }
-    told = (
+    definition = (
         "From the begin of POST /api/texts at the rehearsal carrier to the first byte of the homeserver's 200 to the "
         "texter puppet's PUT send; one at a time, existing threads, a pause between. Ceiling: a PUT send of an event of "
         "the same size by one client, in turns with it; bridge and ceiling through one byte forwarder. from_webhook_ms: "
@@ -69,7 +69,7 @@ async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[
             ceiling=quantile(raw, part) * 1000,
             ceiling_is=f"raw PUT send, p{int(part * 100)}",
             aim=aim,
-            definition=told,
+            definition=definition,
             more=concurrent if part == 0.5 else {},
         )
         for part, aim in ((0.5, "ratio <= 1.3"), (0.95, "ratio <= 2"))
@@ -89,15 +89,15 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
         for rates, device in ((bare, ""), (raw, DEVICE)):
             await line.wait_until_idle()
             since = line.stream_position()
-            begun = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT, device=device)))["begun"]
-            rates.append(count / (line.plain_sent(since)[1] - begun))
-        since, taken = line.stream_position(), line.cpu()
-        begun = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
+            started_at = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT, device=device)))["begun"]
+            rates.append(count / (line.plain_sent(since)[1] - started_at))
+        since, cpu_before = line.stream_position(), line.cpu()
+        started_at = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
         await line.wait_until_idle()
-        cpu.append((line.cpu() - taken) / count)
+        cpu.append((line.cpu() - cpu_before) / count)
         accepted, last = line.puppet_sent(since)
         assert accepted == count, f"{accepted} events of {count} texts"
-        texts.append(count / (last - begun))
+        texts.append(count / (last - started_at))
     return [
         Figure(
             name="throughput",
@@ -173,9 +173,9 @@ async def first_text(line: BenchLine, *, full: bool) -> list[Figure]:
     """Time from a new handset's first text to its card at the desk."""
     ready = await line.start_bridge(forwarded=True)
     assert ready
-    told = BridgeReady.read(line.layout.bridge_file)
-    assert told is not None
-    desk = f"/rooms/{quote(told.desk_room, safe='')}/send/m.room.encrypted/"
+    bridge_ready = BridgeReady.read(line.layout.bridge_file)
+    assert bridge_ready is not None
+    desk = f"/rooms/{quote(bridge_ready.desk_room, safe='')}/send/m.room.encrypted/"
     await line.open_threads(1)
     seconds, raw = [], []
     for _ in range(40 if full else 15):
@@ -227,7 +227,7 @@ async def memory(line: BenchLine, *, threads: int) -> list[Figure]:
         "peak_mib": round(peak / 1024, 1),
         "after_a_restart_mib": round(again / 1024, 1),
     }
-    told = "VmRSS of the bridge's process, the one that opened all the threads, five seconds after the last."
+    definition = "VmRSS of the bridge's process, the one that opened all the threads, five seconds after the last."
     return [
         Figure(
             name="memory",
@@ -236,7 +236,7 @@ async def memory(line: BenchLine, *, threads: int) -> list[Figure]:
             ceiling=bare / 1024,
             ceiling_is="a Python process that has imported the bridge and does nothing",
             aim="value <= 120 with 1,000 threads",
-            definition=told,
+            definition=definition,
             more=more,
         ),
         Figure(
@@ -246,7 +246,7 @@ async def memory(line: BenchLine, *, threads: int) -> list[Figure]:
             ceiling=0.0,
             ceiling_is="nothing",
             aim="value <= 10",
-            definition=f"{told} Slope between half of the threads and all of them.",
+            definition=f"{definition} Slope between half of the threads and all of them.",
         ),
     ]
 
@@ -323,10 +323,10 @@ async def _to_carrier(line: BenchLine, number: int) -> None:
 async def _timed(line: BenchLine, is_it: Callable[[str], bool], act: Callable[[], Awaitable[None]]) -> float:
     """Return the seconds from the beginning of an act to the answer that it causes."""
     await asyncio.sleep(PAUSE)
-    answered = line.forwarder.answered(is_it)
-    begun = time.perf_counter()
+    answer = line.forwarder.answered(is_it)
+    started_at = time.perf_counter()
     await act()
-    return await asyncio.wait_for(answered, 30) - begun
+    return await asyncio.wait_for(answer, 30) - started_at
 
 
 def _resident(code: str) -> float:
@@ -337,9 +337,9 @@ def _resident(code: str) -> float:
 
 def _run_python(code: str) -> float:
     """Return the seconds that a Python process takes to run this code."""
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     _python(code)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
 def _python(code: str) -> str:

@@ -48,9 +48,9 @@ async def seed_parked(services: Services, line: str, count: int, *, first: int =
         numbers = range(begin, min(begin + TOGETHER, first + count))
         life = Lifecycle(state=ThreadState.PARKED, since=now - DAY, continuing=True)
         flags = ConsentFlags(limits=now - DAY, rights=now - DAY, channel="call")
-        made = [Thread(id=secrets.token_hex(16), designation="", lifecycle=life, flags=flags) for _ in numbers]
+        batch = [Thread(id=secrets.token_hex(16), designation="", lifecycle=life, flags=flags) for _ in numbers]
         sealed = await asyncio.gather(
-            *(_sealed(services, line, each, f"+1312{2_000_000 + n}") for each, n in zip(made, numbers, strict=True))
+            *(_sealed(services, line, each, f"+1312{2_000_000 + n}") for each, n in zip(batch, numbers, strict=True))
         )
 
         async def rows(transaction: Transaction, sealed: Sequence[_Sealed] = sealed) -> None:
@@ -71,9 +71,9 @@ async def seed_open(services: Services, line: str, count: int, *, advocates: Seq
     entries: list[QueueEntry] = []
     names = islice(product(SECOND, FIRST), count)
     while names_now := list(islice(names, TOGETHER)):
-        made: list[Thread] = []
+        batch: list[Thread] = []
         for second, first in names_now:
-            who = advocates[len(made) % len(advocates)]
+            who = advocates[len(batch) % len(advocates)]
             life = Lifecycle(state=ThreadState.OPEN, since=now - 600, last_inbound=now - 60)
             thread = Thread(
                 id=secrets.token_hex(16),
@@ -81,10 +81,10 @@ async def seed_open(services: Services, line: str, count: int, *, advocates: Seq
                 lifecycle=life,
                 assignment=Assignment(assignee=who, epoch=1, members=frozenset({who})),
             )
-            made.append(thread)
+            batch.append(thread)
         begin = len(entries)
         sealed = await asyncio.gather(
-            *(_sealed(services, line, each, open_phone(begin + n).reveal()) for n, each in enumerate(made))
+            *(_sealed(services, line, each, open_phone(begin + n).reveal()) for n, each in enumerate(batch))
         )
 
         async def rows(transaction: Transaction, sealed: Sequence[_Sealed] = sealed) -> None:
@@ -105,7 +105,7 @@ async def seed_open(services: Services, line: str, count: int, *, advocates: Seq
                 opened_at=now - 900,
                 last_activity=now - 60,
             )
-            for each in made
+            for each in batch
         ]
     stored = await desk_state.get(services.database)
     desk = Desk() if stored is None else serialization.decode_as(Desk, await services.vault.open(DESK, AGGREGATE, stored))
@@ -124,12 +124,12 @@ def open_phone(number: int) -> Phone:
 
 async def seed_line(config: Config, *, parked: int) -> float:
     """Seed a line whose bridge does not run; return the seconds that it took."""
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     async with AsyncExitStack() as stack:
         pack = load(config.line.packs)
         resources = await Resources.open(config=config, pack=pack, crash=never_crash, stack=stack)
         await seed_parked(resources.services, config.line.slug, parked)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
 async def _sealed(services: Services, line: str, thread: Thread, number: str) -> _Sealed:

@@ -67,7 +67,7 @@ async def workers(
     directory: Path, programs: OutsidePrograms, *, clients: int, count: int, seconds: float, rate: float
 ) -> list[Figure]:
     """Measure one process, then `count` workers; return no figure if a program is missing."""
-    found: list[Taken] = []
+    runs: list[Taken] = []
     with running_postgres(programs) as server:
         if server is None:
             return []
@@ -75,11 +75,11 @@ async def workers(
         server.start(*SETTINGS, "max_connections=200")
         for each in (0, count):
             (place := directory / f"of-{each}").mkdir()
-            taken = await measure(place, server, programs, each, clients, seconds, rate)
-            if taken is None:
+            run = await measure(place, server, programs, each, clients, seconds, rate)
+            if run is None:
                 return []
-            found.append(taken)
-    return _figures(found, clients=clients, count=count, seconds=seconds, rate=rate)
+            runs.append(run)
+    return _figures(runs, clients=clients, count=count, seconds=seconds, rate=rate)
 
 
 async def measure(
@@ -97,26 +97,26 @@ async def measure(
         running = await run_with_workers(stack, line, server, programs, count)
         if running is None:
             return None
-        sol, told = await stack.enter_async_context(supervisor_at_desk(line))
-        await join_thread(line, sol, told)
+        sol, ids = await stack.enter_async_context(supervisor_at_desk(line))
+        await join_thread(line, sol, ids)
         job = await _logged_in(line, clients) | {"rate": rate, "seconds": seconds}
-        taken = Taken()
+        run = Taken()
         async with load_process(job) as process:
             assert process.stdout is not None
             assert json.loads(await asyncio.wait_for(process.stdout.readline(), COMING_SECONDS + 60))["here"] == clients
             talking = asyncio.create_task(process.communicate())
-            before, begun = _cpu(running), time.monotonic()
-            while time.monotonic() - begun < seconds and not talking.done():
-                taken.texts.append(await _text(line, sol, len(taken.texts)))
+            before, started_at = _cpu(running), time.monotonic()
+            while time.monotonic() - started_at < seconds and not talking.done():
+                run.texts.append(await _text(line, sol, len(run.texts)))
                 await asyncio.sleep(PAUSE)
-                taken.commands.append(await sol.ask(told["desk_room"], WORDS[len(taken.commands) % len(WORDS)]))
+                run.commands.append(await sol.ask(ids["desk_room"], WORDS[len(run.commands) % len(WORDS)]))
                 await asyncio.sleep(PAUSE)
-            taken.cpu = (_cpu(running) - before) / (time.monotonic() - begun)
-            taken.memory = sum(_resident(process.pid) for process in running.processes.values()) / 1024
+            run.cpu = (_cpu(running) - before) / (time.monotonic() - started_at)
+            run.memory = sum(_resident(process.pid) for process in running.processes.values()) / 1024
             out, _ = await asyncio.wait_for(talking, seconds + 120)
         said = json.loads(out)
-        taken.sends, taken.syncs, taken.refused = said["seconds"], said["syncs"], said["refused"]
-        return taken
+        run.sends, run.syncs, run.refused = said["seconds"], said["syncs"], said["refused"]
+        return run
 
 
 async def run_with_workers(
@@ -156,10 +156,10 @@ async def _carrier(line: BenchLine) -> AsyncIterator[None]:
         await supervisor.stop(["carrier"])
 
 
-async def join_thread(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> str:
+async def join_thread(line: BenchLine, sol: TimedSupervisor, ids: dict[str, str]) -> str:
     """Open one thread, with the supervisor as its advocate in its room; return the room."""
     await line.open_threads(1)
-    await sol.ask(told["desk_room"], "!claim")
+    await sol.ask(ids["desk_room"], "!claim")
     room = str(line.ask(line.layout.bridge / "main.db", "SELECT room_id FROM thread"))
 
     async def invited() -> bool | None:
@@ -173,9 +173,9 @@ async def join_thread(line: BenchLine, sol: TimedSupervisor, told: dict[str, str
 async def _text(line: BenchLine, sol: TimedSupervisor, number: int) -> float:
     """Text from the handset of the thread; return the seconds until the advocate's client has decrypted it."""
     sender = Sender(line.texts(count=1, in_flight=1, first=0, handsets=1), line.http)
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     await sender.text(number)
-    return await sol.shown(f" {number}", begun, within=60) - begun
+    return await sol.shown(f" {number}", started_at, within=60) - started_at
 
 
 async def _logged_in(line: BenchLine, count: int) -> dict[str, Any]:
@@ -188,9 +188,9 @@ async def _logged_in(line: BenchLine, count: int) -> dict[str, Any]:
     async def ask(method: str, path: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with line.http.request(method, f"{base}/_matrix/client/v3/{path}", json=body, headers=headers) as answer:
-            told: dict[str, Any] = await answer.json()
+            content: dict[str, Any] = await answer.json()
             assert answer.status == 200, f"{answer.status} to {path.partition('/')[0]}"
-            return told
+            return content
 
     async def log_in(number: int) -> str:
         async with free:
@@ -229,9 +229,9 @@ def _resident(pid: int) -> float:
     return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
 
 
-def _figures(found: Sequence[Taken], *, clients: int, count: int, seconds: float, rate: float) -> list[Figure]:
-    one, many = found
-    told = (
+def _figures(runs: Sequence[Taken], *, clients: int, count: int, seconds: float, rate: float) -> list[Figure]:
+    one, many = runs
+    setup = (
         f"{clients} clients logged in, each with a long poll open, ten in a room, {rate:g} events a second among them, for"
         f" {seconds:g} s; PostgreSQL, Caddy before it. {count} workers and the main process beside one process, in one run."
     )
@@ -252,7 +252,7 @@ def _figures(found: Sequence[Taken], *, clients: int, count: int, seconds: float
             ceiling=quantile(of_one, 0.95) * 1000,
             ceiling_is="one process",
             aim="none",
-            definition=f"{what} {told}",
+            definition=f"{what} {setup}",
             more={"one_ms": spread(of_one), "workers_ms": spread(of_many), **(both if name == "text" else {})},
         )
         for name, of_one, of_many, what in (
@@ -295,18 +295,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=2)
     parser.add_argument("--write", action="store_true", help="write the table into the page on capacity")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="quietline-workers-") as directory:
         path, programs = Path(directory), OutsidePrograms(missing=[])
         before = machine(path)
         measuring = workers(
-            path, programs, clients=asked.clients, count=asked.workers, seconds=asked.seconds, rate=asked.rate
+            path,
+            programs,
+            clients=arguments.clients,
+            count=arguments.workers,
+            seconds=arguments.seconds,
+            rate=arguments.rate,
         )
         figures = asyncio.run(measuring)
-        if asked.write and figures:
+        if arguments.write and figures:
             put("workers", table(figures))
-        told = {"before": before, "figures": [figure.as_json() for figure in figures]}
-        sys.stdout.write(json.dumps({**told, "after": machine(path)}, indent=2) + "\n")
+        report = {"before": before, "figures": [figure.as_json() for figure in figures]}
+        sys.stdout.write(json.dumps({**report, "after": machine(path)}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

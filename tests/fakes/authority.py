@@ -51,12 +51,12 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.DNSName(host)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
-        made = _begun(key, host, self.certificate.subject, days=days).add_extension(
+        builder = _begun(key, host, self.certificate.subject, days=days).add_extension(
             x509.SubjectAlternativeName([name]), critical=False
         )
-        made = made.add_extension(issuer, critical=False)
+        builder = builder.add_extension(issuer, critical=False)
         secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return secret + made.sign(self.key, hashes.SHA256()).public_bytes(PEM)
+        return secret + builder.sign(self.key, hashes.SHA256()).public_bytes(PEM)
 
 
 def certificate_authority() -> Authority:

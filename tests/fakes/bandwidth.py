@@ -97,14 +97,14 @@ class FakeBandwidth(FakeVendor):
     async def send(self, request: web.Request) -> web.Response:
         if (refused := self._refuses(request)) is not None:
             return refused
-        told = await request.json()
-        assert set(told) == {"applicationId", "to", "from", "text", "expiration"}
-        assert told["applicationId"] == APPLICATION
-        assert told["from"] == NUMBER
-        lasts = datetime.fromisoformat(told["expiration"]) - datetime.now(UTC)
+        fields = await request.json()
+        assert set(fields) == {"applicationId", "to", "from", "text", "expiration"}
+        assert fields["applicationId"] == APPLICATION
+        assert fields["from"] == NUMBER
+        lasts = datetime.fromisoformat(fields["expiration"]) - datetime.now(UTC)
         assert timedelta(0) < lasts <= timedelta(hours=1)
         self.validities.append(lasts.total_seconds())
-        (to,) = told["to"]
+        (to,) = fields["to"]
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:
@@ -117,13 +117,13 @@ class FakeBandwidth(FakeVendor):
             case Fault.REFUSED:
                 return web.json_response({"type": "request-validation", "description": "no"}, status=400)
             case Fault.SILENT_SENT:
-                self._take(to, told["text"])
+                self._take(to, fields["text"])
                 return break_off(request)
-        message = self._take(to, told["text"])
+        message = self._take(to, fields["text"])
         if fault is Fault.REPORTED_OPT_OUT:
             reports = [{"type": "message-failed", "errorCode": 4775}]
         self.call(*(self.event(self.status_url, report | {"to": to}, message | {"text": ""}) for report in reports))
-        return web.json_response(message | {"text": told["text"]}, status=202)
+        return web.json_response(message | {"text": fields["text"]}, status=202)
 
     def _take(self, to: str, text: str) -> dict[str, Any]:
         self.texts_at_handset[to].append(text)
@@ -134,8 +134,10 @@ class FakeBandwidth(FakeVendor):
     async def search(self, request: web.Request) -> web.Response:
         if (refused := self._refuses(request)) is not None:
             return refused
-        found = self.records.get(request.query.get("messageId", ""))
-        return web.json_response({"totalCount": 1 if found else 0, "pageInfo": {}, "messages": [found] if found else []})
+        message = self.records.get(request.query.get("messageId", ""))
+        return web.json_response(
+            {"totalCount": 1 if message else 0, "pageInfo": {}, "messages": [message] if message else []}
+        )
 
 
 def _now() -> str:

@@ -45,8 +45,8 @@ class Looks:
 
         `began`: when the leader began to announce that it stops, `seconds` before it refused webhooks.
         """
-        ended = began + seconds
-        knew = any(began <= when <= ended for when, which in self.found if which == leader)
-        last = max((when for when, _ in self.found if when <= ended), default=ended)
-        looked_later = any(when > ended for when, _ in self.found)
-        return not knew and last < ended - LOOK_SECONDS and looked_later
+        end = began + seconds
+        knew = any(began <= when <= end for when, which in self.found if which == leader)
+        last = max((when for when, _ in self.found if when <= end), default=end)
+        looked_later = any(when > end for when, _ in self.found)
+        return not knew and last < end - LOOK_SECONDS and looked_later

@@ -33,10 +33,10 @@ def crash(point: CrashPoint) -> None:
     """Die here if this is the point of the order."""
     crash_file = Path(os.environ[CRASH_FILE])
     try:
-        wanted = crash_file.read_text(encoding="utf-8")
+        point_name = crash_file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return
-    if wanted == point.name:
+    if point_name == point.name:
         crash_file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -62,10 +62,10 @@ def fork_at_orders() -> None:
             os.close(nothing)
             return
         os.write(1, f"{child}\n".encode())
-        ended = os.pidfd_open(child)
-        if 0 in select.select([0, ended], [], [])[0]:
+        pidfd = os.pidfd_open(child)
+        if 0 in select.select([0, pidfd], [], [])[0]:
             os.kill(child, signal.SIGKILL)
-        os.close(ended)
+        os.close(pidfd)
         os.write(1, f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
     sys.exit()
 

@@ -194,17 +194,17 @@ class FakeCxml:
         if (refused := self._refuses(request)) is not None:
             return refused
         query = request.query
-        found = [r for r in reversed(self.records.values()) if "To" not in query or r.to == query["To"]]
+        records = [r for r in reversed(self.records.values()) if "To" not in query or r.to == query["To"]]
         if since := query.get("DateSent>"):
             if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", since):
                 # The documented form is a date.
                 return web.json_response({"code": 20001, "message": "DateSent"}, status=422)
-            found = [r for r in found if r.at.date().isoformat() >= since]
+            records = [r for r in records if r.at.date().isoformat() >= since]
         size, page = min(int(query["PageSize"]), self.page), int(query.get("Page", 0))
         following = None
-        if (page + 1) * size < len(found):
+        if (page + 1) * size < len(records):
             following = f"{self.prefix}.json?{urlencode({**query, 'Page': page + 1, 'PageToken': secrets.token_hex(4)})}"
-        messages = [self._shown(r) for r in found[page * size : (page + 1) * size]]
+        messages = [self._shown(r) for r in records[page * size : (page + 1) * size]]
         return web.json_response({"messages": messages, "next_page_uri": following, "page": page})
 
     async def _get(self, request: web.Request) -> web.Response:

@@ -85,8 +85,8 @@ class FakeRooms:
         self._ask("empty")
         if self.is_removed or not self.present:
             raise Permanent(403, "M_FORBIDDEN")
-        gone, self.members = len(self.members), set()
-        return gone
+        member_count, self.members = len(self.members), set()
+        return member_count
 
     async def event_gone(self, room_id: str, event_id: str) -> bool:
         self._ask("event")
@@ -198,11 +198,11 @@ class ErasureHarness:
 
     async def run_to_end(self, *, steps: int = 200) -> int:
         """Perform all steps, setting the clock forward where a step waits; return how many steps that took."""
-        for taken in range(steps):
+        for step in range(steps):
             await self.harness.carrier_copies.run_once()
             wait = await self.runner.run_once()
             if not await self.harness.count("erasure"):
-                return taken
+                return step
             self.harness.clock.at += wait
         raise AssertionError("it did not come down")
 
@@ -214,7 +214,7 @@ class ErasureHarness:
 
     async def certificates(self) -> list[dict[str, Any]]:
         """Return the content of each certificate, after checking its signature."""
-        found = await self.harness.database.fetch("SELECT id, body, signature FROM erasure_certificate ORDER BY id")
-        certificates = [ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"]) for row in found]
+        rows = await self.harness.database.fetch("SELECT id, body, signature FROM erasure_certificate ORDER BY id")
+        certificates = [ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"]) for row in rows]
         assert all(self.signer.verify(each) for each in certificates)
-        return sorted((each.content for each in certificates), key=lambda told: str(told["what"]))
+        return sorted((each.content for each in certificates), key=lambda content: str(content["what"]))

@@ -34,13 +34,13 @@ class FakeDisk:
         if not database_engine.is_postgres():
             monkeypatch.setattr(sqlite_maintenance, "_fdatasync", self.sync)
             return
-        kept = postgres_database.ServerLog.sync
+        real_sync = postgres_database.ServerLog.sync
 
         async def sync(server_log: postgres_database.ServerLog) -> None:
             await asyncio.to_thread(self._free.wait)
             if self.fails:
                 raise OSError(5, "Input/output error")
-            await kept(server_log)
+            await real_sync(server_log)
             self.syncs += 1
 
         monkeypatch.setattr(postgres_database.ServerLog, "sync", sync)
@@ -59,12 +59,12 @@ class FakeDisk:
         self._free.wait()
         if self.fails:
             raise OSError(5, "Input/output error")
-        left = self._room / str(self.syncs)
-        left.mkdir(parents=True)
+        folder = self._room / str(self.syncs)
+        folder.mkdir(parents=True)
         # The log first: a checkpoint may copy it into the database meanwhile, and then begin it again.
         for name in (f"{self.path.name}-wal", self.path.name):
-            shutil.copy(self.path.with_name(name), left / name)
-        self.synced_files, self.syncs = left, self.syncs + 1
+            shutil.copy(self.path.with_name(name), folder / name)
+        self.synced_files, self.syncs = folder, self.syncs + 1
 
     def after_a_power_cut(self) -> list[int]:
         """Return the rows of the table after a power cut at this moment."""

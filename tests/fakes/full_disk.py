@@ -19,28 +19,28 @@ from bridge.storage.sqlite_connection import SqliteConnection
 
 def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Make the disk full from the n-th file on; the returned list gets a number for each file to be written."""
-    asked: list[int] = []
+    files: list[int] = []
     real = os.open
 
     def full(path: str | Path, flags: int, *words: int, **rest: int) -> int:
         if flags & os.O_CREAT:
-            asked.append(len(asked))
-            if len(asked) > step:
+            files.append(len(files))
+            if len(files) > step:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return real(path, flags, *words, **rest)
 
     monkeypatch.setattr(os, "open", full)
-    return asked
+    return files
 
 
 def cut_off_commits_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the disk full from the n-th commit on, counted over all databases."""
-    left, execute = [step], SqliteConnection.execute
+    countdown, execute = [step], SqliteConnection.execute
 
     def full(self: SqliteConnection, statement: str, /, *values: Any) -> None:
         if statement == "COMMIT":
-            left[0] -= 1
-            if left[0] < 0:
+            countdown[0] -= 1
+            if countdown[0] < 0:
                 raise Unavailable(SQLITE_FULL)
         execute(self, statement, *values)
 

@@ -55,9 +55,9 @@ class IngestHarness:
 
         await self.harness.database.commit(commit)
 
-    async def take(self, *seen: events.MatrixEvent) -> list[tuple[str, Event]]:
+    async def take(self, *matrix_events: events.MatrixEvent) -> list[tuple[str, Event]]:
         """Take events in by one commit; return the rows of the inboxes after it, and empty them."""
-        await self.harness.database.commit(lambda transaction: self.ingest.ingest(transaction, seen))
+        await self.harness.database.commit(lambda transaction: self.ingest.ingest(transaction, matrix_events))
         self.ingest.after_commit()
         return await self.drain_inboxes()
 

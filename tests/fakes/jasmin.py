@@ -75,12 +75,12 @@ class FakeJasmin(FakeVendor):
         return self.throw(self.inbound_url, fields if coding is None else fields | {"coding": bytes([coding])})
 
     def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], WebhookCall]:
-        told = urlencode(fields)
+        query = urlencode(fields)
         # The sender chooses `dlr-method` for each text.
         if self.by_get and not url.startswith(self.status_url):
-            return lambda: WebhookCall(method="GET", url=f"{url}?{told}")
+            return lambda: WebhookCall(method="GET", url=f"{url}?{query}")
         return lambda: WebhookCall(
-            url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=told.encode()
+            url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=query.encode()
         )
 
     async def ping(self, request: web.Request) -> web.Response:
@@ -89,13 +89,13 @@ class FakeJasmin(FakeVendor):
 
     async def balance(self, request: web.Request) -> web.Response:
         self.addresses.append(request.path_qs)
-        told = dict(request.query)
+        query = dict(request.query)
         for name in ("username", "password"):
-            if not 1 <= len(told[name]) <= 16:
-                said = f"Argument [{name}] has an invalid value: [{told[name]}]."
+            if not 1 <= len(query[name]) <= 16:
+                said = f"Argument [{name}] has an invalid value: [{query[name]}]."
                 return web.json_response(said, status=400)
-        user = told["username"]
-        if (user, told["password"]) != LOGIN:
+        user = query["username"]
+        if (user, query["password"]) != LOGIN:
             return web.json_response(f"Authentication failure for username:{user}", status=403)
         if not self.tells_balance:
             return web.json_response(f"Authorization failed for user [{user}] (Cannot check balance).", status=400)
@@ -103,21 +103,21 @@ class FakeJasmin(FakeVendor):
 
     async def send(self, request: web.Request) -> web.Response:
         assert request.query_string == ""
-        told = {k: v for k, (v,) in parse_qs((await request.read()).decode(), keep_blank_values=True).items()}
-        assert ("content" in told) != ("hex-content" in told)
-        if (told["username"], told["password"]) != LOGIN:
-            return web.Response(status=403, text=f'Error "Authentication failure for username:{told["username"]}"')
-        assert told["to"].isdigit()
-        assert told["from"] == NUMBER.removeprefix("+")
-        assert "validity-period" not in told  # it discards a tenth of the accepted texts that have one
-        assert (told["dlr"], told["dlr-level"], told["dlr-method"]) == ("yes", "3", "POST")
-        assert told["dlr-url"].partition("?")[0] == self.status_url
-        self.codings.append(told["coding"])
-        if told["coding"] == "0":
-            text = told["content"].encode("gsm0338").decode("gsm0338")
+        fields = {k: v for k, (v,) in parse_qs((await request.read()).decode(), keep_blank_values=True).items()}
+        assert ("content" in fields) != ("hex-content" in fields)
+        if (fields["username"], fields["password"]) != LOGIN:
+            return web.Response(status=403, text=f'Error "Authentication failure for username:{fields["username"]}"')
+        assert fields["to"].isdigit()
+        assert fields["from"] == NUMBER.removeprefix("+")
+        assert "validity-period" not in fields  # it discards a tenth of the accepted texts that have one
+        assert (fields["dlr"], fields["dlr-level"], fields["dlr-method"]) == ("yes", "3", "POST")
+        assert fields["dlr-url"].partition("?")[0] == self.status_url
+        self.codings.append(fields["coding"])
+        if fields["coding"] == "0":
+            text = fields["content"].encode("gsm0338").decode("gsm0338")
         else:
-            text = bytes.fromhex(told["hex-content"]).decode("utf-16-be")
-        to = "+" + told["to"]
+            text = bytes.fromhex(fields["hex-content"]).decode("utf-16-be")
+        to = "+" + fields["to"]
         match self.next_fault():
             case Fault.SILENT:
                 return break_off(request)
@@ -132,7 +132,7 @@ class FakeJasmin(FakeVendor):
                 return break_off(request)
         self.texts_at_handset[to].append(text)
         message_id = str(uuid.uuid4())
-        self.call(*(self.throw(told["dlr-url"], {"id": message_id} | report) for report in self.reports))
+        self.call(*(self.throw(fields["dlr-url"], {"id": message_id} | report) for report in self.reports))
         return web.Response(status=200, text=f'Success "{message_id}"')
 
 

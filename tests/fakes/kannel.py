@@ -64,17 +64,17 @@ class FakeKannel(FakeVendor):
         return lambda: WebhookCall(url=f"{self.inbound_url}?id={message_id}", headers=headers, body=words)
 
     async def send(self, request: web.Request) -> web.Response:
-        told = request.headers
-        if (told["X-Kannel-Username"], told["X-Kannel-Password"]) != LOGIN:
+        headers = request.headers
+        if (headers["X-Kannel-Username"], headers["X-Kannel-Password"]) != LOGIN:
             return web.Response(status=403, text="Authorization failed for sendsms")
-        if "X-Kannel-To" not in told:
+        if "X-Kannel-To" not in headers:
             return web.Response(status=400, text="Missing receiver(s) number(s), rejected")
         assert request.content_type == "text/plain"
         assert request.query_string == ""
-        assert (told["X-Kannel-From"], told["X-Kannel-DLR-Mask"]) == (self.number, "27")
-        self.validities.append(60.0 * int(told["X-Kannel-Validity"]))
-        to, text = told["X-Kannel-To"], (await request.read()).decode(request.charset or "utf-8")
-        if told["X-Kannel-Coding"] == "0":
+        assert (headers["X-Kannel-From"], headers["X-Kannel-DLR-Mask"]) == (self.number, "27")
+        self.validities.append(60.0 * int(headers["X-Kannel-Validity"]))
+        to, text = headers["X-Kannel-To"], (await request.read()).decode(request.charset or "utf-8")
+        if headers["X-Kannel-Coding"] == "0":
             assert all(c in GSM for c in text)
         match self.next_fault():
             case Fault.SILENT:
@@ -86,11 +86,11 @@ class FakeKannel(FakeVendor):
             case Fault.REFUSED:
                 return web.Response(status=403, text="Not routable. Do not try again.")
             case Fault.SILENT_SENT:
-                self._to_handset(to, text, told.get("X-Kannel-UDH", ""))
-                self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
+                self._to_handset(to, text, headers.get("X-Kannel-UDH", ""))
+                self.call(*(self.report(headers["X-Kannel-DLR-Url"], *report) for report in self.reports))
                 return break_off(request)
-        self._to_handset(to, text, told.get("X-Kannel-UDH", ""))
-        self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
+        self._to_handset(to, text, headers.get("X-Kannel-UDH", ""))
+        self.call(*(self.report(headers["X-Kannel-DLR-Url"], *report) for report in self.reports))
         return web.Response(status=202, text="0: Accepted for delivery")
 
     def _to_handset(self, to: str, text: str, header: str) -> None:
@@ -106,7 +106,7 @@ class FakeKannel(FakeVendor):
 
     @staticmethod
     def report(pattern: str, dlr: str, error: str) -> Callable[[], WebhookCall]:
-        url = re.sub("%[dB]", lambda found: {"%d": dlr, "%B": error}[found.group()], pattern)
+        url = re.sub("%[dB]", lambda match: {"%d": dlr, "%B": error}[match.group()], pattern)
         return lambda: WebhookCall(method="GET", url=url)
 
 

@@ -80,7 +80,7 @@ class KannelProgram:
         self._admin, self._boxes, self._sendsms = first, first + 1, first + 2
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.base = f"http://127.0.0.1:{self._sendsms}"
-        told = CONFIGURATION.format(
+        configuration = CONFIGURATION.format(
             admin=self._admin,
             boxes=self._boxes,
             sendsms=self._sendsms,
@@ -90,7 +90,7 @@ class KannelProgram:
             user=LOGIN[0],
             password=LOGIN[1],
         )
-        (directory / "kannel.conf").write_text(told, encoding="utf-8")
+        (directory / "kannel.conf").write_text(configuration, encoding="utf-8")
 
     async def start(self) -> None:
         """Start both, and wait until texts can be sent."""
@@ -137,18 +137,18 @@ async def kannel_program(
     programs: tuple[str, str], directory: Path, *, centre: int, inbound: str
 ) -> AsyncIterator[KannelProgram]:
     """Run Kannel in that directory, in front of the message centre at that port."""
-    made = KannelProgram(programs=programs, directory=directory, centre=centre, inbound=inbound)
-    for left in reversed(range(ATTEMPTS)):
+    kannel = KannelProgram(programs=programs, directory=directory, centre=centre, inbound=inbound)
+    for attempts_left in reversed(range(ATTEMPTS)):
         try:
-            await made.start()
+            await kannel.start()
             break
         except DidNotStartError:
             # Another process of the tests may have taken the port in between.
-            await made.stop()
-            if not left:
+            await kannel.stop()
+            if not attempts_left:
                 raise
-            made = KannelProgram(programs=programs, directory=directory, centre=centre, inbound=inbound)
+            kannel = KannelProgram(programs=programs, directory=directory, centre=centre, inbound=inbound)
     try:
-        yield made
+        yield kannel
     finally:
-        await made.stop()
+        await kannel.stop()

@@ -76,22 +76,22 @@ class MessageCentre:
 
     def texts(self) -> list[str]:
         """Return the complete texts that arrived, in the order of their first parts."""
-        found: list[tuple[tuple[str, bytes], dict[int, str], int]] = []
+        texts: list[tuple[tuple[str, bytes], dict[int, str], int]] = []
         for part in self.parts:
             words = _decode(part.octets, part.coding)
             if not part.header:
-                found.append(((part.destination, b""), {1: words}, 1))
+                texts.append(((part.destination, b""), {1: words}, 1))
                 continue
             # 00 03 REFERENCE COUNT NUMBER, after the length of the header.
             reference, count, number = part.header[3:4], part.header[4], part.header[5]
             key = (part.destination, reference)
-            for known, parts, of in found:
+            for known, parts, of in texts:
                 if known == key and len(parts) < of and number not in parts:
                     parts[number] = words
                     break
             else:
-                found.append((key, {number: words}, count))
-        return ["".join(parts[n] for n in sorted(parts)) for _, parts, count in found if len(parts) == count]
+                texts.append((key, {number: words}, count))
+        return ["".join(parts[n] for n in sorted(parts)) for _, parts, count in texts if len(parts) == count]
 
     def text_in(self, sender: str, text: str, *, to: str = "+15555550100") -> None:
         """Send a handset's text to the gateway, in as many parts as it needs."""

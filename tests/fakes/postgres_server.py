@@ -48,8 +48,8 @@ class PostgresServer:
 
     def start(self, *settings: str) -> None:
         """Start it, and wait until it accepts connections."""
-        told = (*QUICK, "listen_addresses=127.0.0.1", f"unix_socket_directories={self.directory}", *settings)
-        words = [word for setting in told for word in ("-c", setting)]
+        all_settings = (*QUICK, "listen_addresses=127.0.0.1", f"unix_socket_directories={self.directory}", *settings)
+        words = [word for setting in all_settings for word in ("-c", setting)]
         log = (self.directory / "log").open("ab")
         self._process = subprocess.Popen(
             [self.binaries / "postgres", "-D", self.directory / "data", "-p", str(self.port), *words],
@@ -110,9 +110,9 @@ class PostgresServer:
 
     def base_backup(self, to: Path, *options: str) -> None:
         """Copy the running cluster, with the log that the copy needs; `options` are pg_basebackup's."""
-        made = self.start_base_backup(to, *options)
-        _, told = made.communicate()
-        assert made.returncode == 0, told
+        backup = self.start_base_backup(to, *options)
+        _, errors = backup.communicate()
+        assert backup.returncode == 0, errors
 
     def start_base_backup(self, to: Path, *options: str) -> subprocess.Popen[str]:
         """Start such a copy, and return its process."""
@@ -180,22 +180,22 @@ def _put_cluster(directory: Path, binaries: Path, user: int | None) -> None:
     if shared is None:
         _make_cluster(data, binaries, user)
         return
-    made = shared / "one-cluster"
+    cluster = shared / "one-cluster"
     with (shared / "one-cluster.lock").open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
+        if not cluster.exists():
             _make_cluster(data, binaries, user)
             # The original stays where the server's user has no access: the user of the tests copies it.
             half = shared / "half-a-cluster"
             shutil.rmtree(half, ignore_errors=True)
             subprocess.run(["cp", "-a", data, half], check=True)
-            half.rename(made)
+            half.rename(cluster)
             return
-    subprocess.run(["cp", "-a", made, data], check=True)
+    subprocess.run(["cp", "-a", cluster, data], check=True)
 
 
 def _make_cluster(data: Path, binaries: Path, user: int | None) -> None:
-    made = subprocess.run(
+    result = subprocess.run(
         [
             *(binaries / "initdb", "-D", data, "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
             *("--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"),
@@ -207,7 +207,7 @@ def _make_cluster(data: Path, binaries: Path, user: int | None) -> None:
         user=user,
         group=user and pwd.getpwuid(user).pw_gid,
     )
-    assert made.returncode == 0, made.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def _not_root() -> int | None:

@@ -31,15 +31,15 @@ async def put_homeserver(layout: Layout) -> None:
     assert not any(path.exists() for path in (layout.config, layout.secrets, layout.homeserver)), "there is a line already"
     if (shared := run_directory()) is None:
         return
-    made = await _made(shared / "one-homeserver")
-    secrets, own = open_secrets(made), open_secrets(layout)
+    original = await _made(shared / "one-homeserver")
+    secrets, own = open_secrets(original), open_secrets(layout)
     for directory in (layout.data, layout.secrets, layout.homeserver):
         make_private_directory(directory)
     for source, copy in ((secrets.accounts, own.accounts), (secrets.signing_key, own.signing_key)):
         shutil.copy(source, copy)
     own.make(provisioned=False, sealed=False)
     for name in (DATABASE, f"{DATABASE}-wal"):  # the log has what no checkpoint has copied to the database
-        if (file := made.homeserver / name).exists():
+        if (file := original.homeserver / name).exists():
             shutil.copy(file, layout.homeserver / name)
     layout.provisioned.touch(mode=0o600)
 

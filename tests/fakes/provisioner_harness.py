@@ -154,7 +154,7 @@ class ProvisionerHarness:
 
     def again(self) -> WatchedProvisioner:
         """Make a new provisioner, as after a restart."""
-        made = WatchedProvisioner(
+        provisioner = WatchedProvisioner(
             self.harness.services_with(WakeUps(waiting_outbox=self.ready.append)),
             room_client=cast("RoomClient", self.room_client),
             room_comparison=cast("RoomComparison", self.comparison),
@@ -167,8 +167,8 @@ class ProvisionerHarness:
             grace=0.0,
             monotonic=lambda: self.passed,
         )
-        made.nothing_more = asyncio.Queue()
-        return made
+        provisioner.nothing_more = asyncio.Queue()
+        return provisioner
 
     async def look(self) -> None:
         """Wait until the provisioner has, from now on, looked at everything once and made what was missing."""

@@ -51,7 +51,7 @@ class FakePushGateway:
             assert answer.status == 200, await answer.text()
 
     async def _notify(self, request: web.Request) -> web.Response:
-        told: dict[str, Any] = (await request.json())["notification"]
-        for device in told["devices"]:
-            self.notified.setdefault(device["pushkey"], []).append(told)
+        notification: dict[str, Any] = (await request.json())["notification"]
+        for device in notification["devices"]:
+            self.notified.setdefault(device["pushkey"], []).append(notification)
         return web.json_response({"rejected": []})

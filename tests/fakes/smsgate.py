@@ -75,18 +75,18 @@ class FakeSmsGate(FakeVendor):
     async def send(self, request: web.Request) -> web.Response:
         if request.headers["Authorization"] != "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode():
             return web.json_response({"message": "Unauthorized"}, status=401)
-        told = await request.json()
-        self.bodies.append(told)
-        assert told["deviceId"] == DEVICE
-        assert told["withDeliveryReport"] is True
-        assert 0 < told["ttl"] <= 3600
-        self.validities.append(told["ttl"])
+        body = await request.json()
+        self.bodies.append(body)
+        assert body["deviceId"] == DEVICE
+        assert body["withDeliveryReport"] is True
+        assert 0 < body["ttl"] <= 3600
+        self.validities.append(body["ttl"])
         assert request.query["skipPhoneValidation"] == "true"
-        (to,) = told["phoneNumbers"]
-        text = told["textMessage"]["text"]
-        if told.get("isEncrypted"):
+        (to,) = body["phoneNumbers"]
+        text = body["textMessage"]["text"]
+        if body.get("isEncrypted"):
             to, text = opened(to, PASSPHRASE), opened(text, PASSPHRASE)
-        self.asked.append(told["id"])
+        self.asked.append(body["id"])
         fault = self.next_fault()
         match fault:
             case Fault.SILENT:
@@ -97,23 +97,23 @@ class FakeSmsGate(FakeVendor):
                 return web.json_response({"message": "slow down"}, status=429, headers={"Retry-After": "1"})
             case Fault.REFUSED:
                 return web.json_response({"message": "already expired"}, status=400)
-        if told["id"] in self.messages:
+        if body["id"] in self.messages:
             return break_off(request) if fault else web.json_response({"message": "exists"}, status=409)
-        self.messages[told["id"]] = {"id": told["id"], "state": self.state, "recipients": [], "states": {}}
+        self.messages[body["id"]] = {"id": body["id"], "state": self.state, "recipients": [], "states": {}}
         self.texts_at_handset[to].append(text)
-        self.call(*self._reports(told["id"], to, segments(text).count if self.part_by_part else 1))
+        self.call(*self._reports(body["id"], to, segments(text).count if self.part_by_part else 1))
         if fault is Fault.SILENT_SENT:
             return break_off(request)
-        return web.json_response(self.messages[told["id"]], status=202)
+        return web.json_response(self.messages[body["id"]], status=202)
 
     def _reports(self, message_id: str, to: str, parts: int) -> list[Callable[[], WebhookCall]]:
         payload = {"messageId": message_id, "sender": NUMBER, "recipient": to, "phoneNumber": to, "simNumber": 1}
         if self.reason:
-            told = payload | {"failedAt": _now(), "reason": self.reason}
-            return [self.event(self.status_url, "sms:failed", told)]
-        sent = self.event(self.status_url, "sms:sent", payload | {"partsCount": parts, "sentAt": _now()})
+            failure = payload | {"failedAt": _now(), "reason": self.reason}
+            return [self.event(self.status_url, "sms:failed", failure)]
+        sent_report = self.event(self.status_url, "sms:sent", payload | {"partsCount": parts, "sentAt": _now()})
         return [
-            sent,
+            sent_report,
             *(
                 self.event(self.status_url, "sms:delivered", payload | {"deliveredAt": _now()})
                 for _ in range(min(parts, self.arriving))
@@ -122,18 +122,18 @@ class FakeSmsGate(FakeVendor):
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Send each text that the app missed by a webhook (`InboxRoutes.kt`, `ReceiverService.export`)."""
-        told = await request.json()
-        self.bodies.append(told)
-        since, until = (datetime.fromisoformat(told[name]) for name in ("since", "until"))
-        if not self.refreshes or since > until or not told["triggerWebhooks"]:
+        body = await request.json()
+        self.bodies.append(body)
+        since, until = (datetime.fromisoformat(body[name]) for name in ("since", "until"))
+        if not self.refreshes or since > until or not body["triggerWebhooks"]:
             return web.json_response({"message": "Not Found"}, status=404)
         missed, self.missed = self.missed, []
         self.call(*(self.inbound(sender, text, ()) for sender, text in missed))
         return web.Response(status=202)
 
     async def get(self, request: web.Request) -> web.Response:
-        found = self.messages.get(request.match_info["id"])
-        return web.json_response(found) if found else web.Response(status=404)
+        message = self.messages.get(request.match_info["id"])
+        return web.json_response(message) if message else web.Response(status=404)
 
 
 def opened(hidden: str, passphrase: str) -> str:

@@ -46,8 +46,8 @@ class StackWithoutUp(Stack):
     async def provision(self) -> None:
         """Write the files of the line and of its homeserver, with the first accounts."""
         await put_homeserver(self.layout)
-        made = await provision(self.layout, self.ports)
-        self._accounts = tuple(Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made)
+        accounts = await provision(self.layout, self.ports)
+        self._accounts = tuple(Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in accounts)
 
     def write_configuration(self, pack: str, *, database: str | None) -> None:
         """Configure the bridge: this pack after a rehearsal's, all log levels, and its data in that database."""

@@ -64,13 +64,13 @@ class Takeovers:
             report = await hand_over(load(self.line.layout.config))
             assert report.ok, report.as_text()
             await self.line.wait_until_leading(other)
-            taken = time.monotonic() - began
+            seconds = time.monotonic() - began
         elif how == CUT_OFF:
-            taken = await self.line.cut_off(leader, other)
+            seconds = await self.line.cut_off(leader, other)
         else:
             sign = signal.SIGKILL if how == KILLED else signal.SIGSTOP
-            taken = await self.line.take_over(leader, other, sign)
-        self.seconds[how].append(taken)
+            seconds = await self.line.take_over(leader, other, sign)
+        self.seconds[how].append(seconds)
         await self.line.pair()
 
     async def spread(self, number: int, story: Story, end: float) -> None:

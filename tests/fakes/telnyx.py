@@ -99,11 +99,11 @@ class FakeTelnyx:
         assert self._http is not None
         event_id = str(uuid.uuid4())
         for attempt in range(1, ATTEMPTS + 1):
-            told = {
+            event = {
                 "data": {"record_type": "event", "id": event_id, "event_type": kind, "payload": payload},
                 "meta": {"attempt": attempt, "delivered_to": url},
             }
-            body = json.dumps(told).encode()
+            body = json.dumps(event).encode()
             with suppress(aiohttp.ClientError):
                 async with self._http.post(url, data=body, headers=self.signed(body, str(int(time.time())))) as answer:
                     if answer.status < 300:
@@ -113,7 +113,7 @@ class FakeTelnyx:
     async def _send(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != self._login:
             return _error(401, "10009")
-        asked, key = await request.json(), request.headers.get("Idempotency-Key", "")
+        fields, key = await request.json(), request.headers.get("Idempotency-Key", "")
         assert KEY_FORM.fullmatch(key), "the documented form of a key"
         self.keys.append(key)
         fault = self.faults.pop(0) if self.faults else None
@@ -125,7 +125,7 @@ class FakeTelnyx:
                 break_off(request) if fault is not None and fault.status is None else web.json_response({"data": payload})
             )
         if fault is None or fault.sent:
-            self.texts_at_handset.setdefault(asked["to"], []).append(asked["text"])
+            self.texts_at_handset.setdefault(fields["to"], []).append(fields["text"])
         if fault is not None and fault.status is not None:
             return _error(fault.status, fault.code, retry_after=fault.retry_after)
         if fault is not None and not fault.sent:
@@ -135,14 +135,14 @@ class FakeTelnyx:
             "direction": "outbound",
             "id": str(uuid.uuid4()),
             "type": "SMS",
-            "from": {"phone_number": asked["from"]},
-            "to": [{"phone_number": asked["to"], "status": "queued", "carrier": SENDER_CARRIER}],
-            "text": asked["text"],
+            "from": {"phone_number": fields["from"]},
+            "to": [{"phone_number": fields["to"], "status": "queued", "carrier": SENDER_CARRIER}],
+            "text": fields["text"],
             "errors": [],
         }
         self._answered[key] = (await request.read(), payload)
         self.messages[str(payload["id"])] = payload
-        self._start(self._deliver(payload, asked["webhook_url"]))
+        self._start(self._deliver(payload, fields["webhook_url"]))
         return break_off(request) if fault is not None else web.json_response({"data": payload})
 
     async def _deliver(self, payload: dict[str, Any], url: str) -> None:

@@ -77,8 +77,8 @@ class Texting:
         line = self._line
 
         async def acknowledged() -> bool | None:
-            for handset, sent in self.sent.items():
-                if await line.carrier.texts_acknowledged(handset) != sent:
+            for handset, texts in self.sent.items():
+                if await line.carrier.texts_acknowledged(handset) != texts:
                     return None
             return True
 
@@ -90,13 +90,13 @@ class Texting:
 
         await wait_until("all is decided and sent", at_rest, within=240, every=0.5)
         await line.stop_bridges()
-        kept = await line.texts_kept()
-        everything = [words for sent in self.sent.values() for words in sent]
+        copies = await line.texts_kept()
+        everything = [words for texts in self.sent.values() for words in texts]
         answers = [len(await line.carrier.texts_delivered(handset)) for handset in self.sent]
         return Count(
             texts=len(everything),
-            lost=sum(kept[words] == 0 for words in everything),
-            doubled=sum(kept[words] > 1 for words in everything),
+            lost=sum(copies[words] == 0 for words in everything),
+            doubled=sum(copies[words] > 1 for words in everything),
             answers=sum(answers),
             answers_doubled=sum(each > 1 for each in answers),
             unanswered=sum(each == 0 for each in answers),

@@ -120,8 +120,10 @@ class TwoBridges(StackWithoutUp):
         url_file, own = self.data / "secrets" / f"database_url_{name}", self.data / f"config-{name}.yaml"
         url_file.touch(mode=0o600)
         url_file.write_text(self._ways[name].url(self.database), encoding="utf-8")
-        told = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
-        own.write_text(yaml.safe_dump({**told, "database": {"url_file": str(url_file)}}, sort_keys=False), encoding="utf-8")
+        configuration = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
+        own.write_text(
+            yaml.safe_dump({**configuration, "database": {"url_file": str(url_file)}}, sort_keys=False), encoding="utf-8"
+        )
         return own
 
     async def role(self, name: str) -> str:
@@ -201,9 +203,9 @@ class TwoBridges(StackWithoutUp):
             code = await self.bridges[leader].wait()
         log = self.layout.log(leader).read_text(encoding="utf-8")
         # A bridge that froze in the middle of a change of keys.db is ended by the other.
-        ended = killed or " lease.former_leader_ended" in self.layout.log(other).read_text()
-        assert code == (-signal.SIGKILL if ended else 1), log[-2000:]
-        assert ended or "does not lead its line any more" in log
+        was_killed = killed or " lease.former_leader_ended" in self.layout.log(other).read_text()
+        assert code == (-signal.SIGKILL if was_killed else 1), log[-2000:]
+        assert was_killed or "does not lead its line any more" in log
 
     async def stop_bridges(self) -> None:
         """Stop every running bridge, by an orderly stop."""
@@ -244,12 +246,12 @@ class TwoBridges(StackWithoutUp):
         vault = Vault(keys=keys, vault_key=vault_key, index_key=index_key)
         await keys.open()
         try:
-            found = Counter[str]()
+            copies = Counter[str]()
             for owner, txn, kind, body in self.rows("SELECT owner, txn, kind, body FROM outbox WHERE way = 'matrix'"):
                 action = serialization.decode(kind, await vault.open(owner, f"outbox {txn}", body))
                 if isinstance(action, SendMessage) and not action.notice:
-                    found[action.body] += 1
-            return found
+                    copies[action.body] += 1
+            return copies
         finally:
             await keys.close()
 
@@ -271,7 +273,7 @@ class TwoBridges(StackWithoutUp):
                 await self._start_caddy(caddy)
 
             async def forward(request: web.Request) -> web.Response:
-                body, status, said, begun = await request.read(), 503, b"", time.monotonic()
+                body, status, said, started_at = await request.read(), 503, b"", time.monotonic()
                 ports = self._own_ports.values() if caddy is None else [caddy]
                 for port in ports:
                     url = f"http://127.0.0.1:{port}{request.raw_path}"
@@ -281,7 +283,7 @@ class TwoBridges(StackWithoutUp):
                             if status != 503:
                                 break
                 self.answered[status] += 1
-                self.longest_held = max(self.longest_held, time.monotonic() - begun)
+                self.longest_held = max(self.longest_held, time.monotonic() - started_at)
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     self.refused.append(time.time())
                 return web.Response(status=status, body=said)
@@ -291,12 +293,12 @@ class TwoBridges(StackWithoutUp):
 
     async def _start_caddy(self, port: int) -> None:
         """Run Caddy with `init`'s file for two bridges, with the tests' time-outs and its health checks in its log."""
-        told = joined(
+        answers = joined(
             public_url=f"http://127.0.0.1:{port}",
             database={"bridge_url": self.database},
             standby={"bridges": [f"127.0.0.1:{own}" for own in self._own_ports.values()]},
         )
-        text = proxy_files(check_answers(told), self.ports)["proxy/Caddyfile"]
+        text = proxy_files(check_answers(answers), self.ports)["proxy/Caddyfile"]
         assert "lb_try_duration 15s" in text
         text = text.replace("lb_try_duration 15s", f"lb_try_duration {int(START_SECONDS)}s")
         assert LOG_OF_INIT in text

@@ -33,7 +33,7 @@ ERRORS = "https://developer.vonage.com/api-errors/messages"
 
 def token(body: bytes, *, secret: str = SIGNATURE_SECRET, issued: float | None = None, **claims: Any) -> str:
     """Sign a body as Vonage does; a claim given as None is left out."""
-    told = {
+    payload = {
         "iat": int(time.time() if issued is None else issued),
         "jti": str(uuid.uuid4()),
         "iss": "Vonage",
@@ -41,7 +41,7 @@ def token(body: bytes, *, secret: str = SIGNATURE_SECRET, issued: float | None =
         "api_key": API_KEY,
         "application_id": APPLICATION,
     } | claims
-    return jwt.encode({k: v for k, v in told.items() if v is not None}, secret, algorithm="HS256")
+    return jwt.encode({k: v for k, v in payload.items() if v is not None}, secret, algorithm="HS256")
 
 
 class FakeVonage(FakeVendor):
@@ -80,8 +80,8 @@ class FakeVonage(FakeVendor):
         return self.webhook(self.inbound_url, body)
 
     @staticmethod
-    def webhook(url: str, told: dict[str, Any]) -> Callable[[], WebhookCall]:
-        body = json.dumps(told).encode()
+    def webhook(url: str, payload: dict[str, Any]) -> Callable[[], WebhookCall]:
+        body = json.dumps(payload).encode()
         return lambda: WebhookCall(
             url=url, headers={"Authorization": f"Bearer {token(body)}", "Content-Type": "application/json"}, body=body
         )
@@ -91,11 +91,11 @@ class FakeVonage(FakeVendor):
         claims = jwt.decode(bearer, _KEY.public_key(), algorithms=["RS256"])
         assert claims["application_id"] == APPLICATION
         uuid.UUID(claims["jti"])
-        told = await request.json()
-        assert set(told) == {"message_type", "channel", "to", "from", "text", "ttl"}
-        assert (told["message_type"], told["channel"], told["from"]) == ("text", "sms", NUMBER.removeprefix("+"))
-        assert told["to"].isdigit()
-        self.validities.append(told["ttl"])
+        fields = await request.json()
+        assert set(fields) == {"message_type", "channel", "to", "from", "text", "ttl"}
+        assert (fields["message_type"], fields["channel"], fields["from"]) == ("text", "sms", NUMBER.removeprefix("+"))
+        assert fields["to"].isdigit()
+        self.validities.append(fields["ttl"])
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:
@@ -107,18 +107,24 @@ class FakeVonage(FakeVendor):
             case Fault.REFUSED:
                 return web.json_response({"type": f"{ERRORS}#1120", "title": "Invalid sender"}, status=422)
             case Fault.SILENT_SENT:
-                self._take(told)
+                self._take(fields)
                 return break_off(request)
-        message_id = self._take(told)
+        message_id = self._take(fields)
         if fault is Fault.REPORTED_OPT_OUT:
             error = {"type": f"{ERRORS}#1240", "title": 1240, "detail": "Illegal Number"}
             reports = [{"status": "rejected", "error": error}]
-        status = {"message_uuid": message_id, "to": told["to"], "from": told["from"], "timestamp": _now(), "channel": "sms"}
+        status = {
+            "message_uuid": message_id,
+            "to": fields["to"],
+            "from": fields["from"],
+            "timestamp": _now(),
+            "channel": "sms",
+        }
         self.call(*(self.webhook(self.status_url, status | report) for report in reports))
         return web.json_response({"message_uuid": message_id}, status=202)
 
-    def _take(self, told: dict[str, Any]) -> str:
-        self.texts_at_handset["+" + told["to"]].append(told["text"])
+    def _take(self, fields: dict[str, Any]) -> str:
+        self.texts_at_handset["+" + fields["to"]].append(fields["text"])
         return self._record("outbound")
 
     def _record(self, direction: str) -> str:
@@ -134,16 +140,16 @@ class FakeVonage(FakeVendor):
         if not self.provisioned:
             body = {"type": "https://developer.vonage.com/api-errors#unprovisioned", "title": "Authorisation error"}
             return web.json_response(body, status=403)
-        told = await request.json()
-        assert set(told) == {"id", "product", "type"}
-        assert told["product"] == "messages"
-        direction, since = self.records.get(told["id"], ("", 0.0))
-        if direction != told["type"]:
+        fields = await request.json()
+        assert set(fields) == {"id", "product", "type"}
+        assert fields["product"] == "messages"
+        direction, since = self.records.get(fields["id"], ("", 0.0))
+        if direction != fields["type"]:
             return web.json_response({"type": "https://developer.vonage.com/api-errors#invalid-id"}, status=404)
         if time.monotonic() - since < self.premature:
             body = {"type": "https://developer.vonage.com/api-errors/redact#premature-redaction", "title": "Premature"}
             return web.json_response(body, status=403)
-        del self.records[told["id"]]
+        del self.records[fields["id"]]
         return web.Response(status=204)
 
 

@@ -84,8 +84,8 @@ async def worker_homeserver(
     With no workers it is one process behind the same router. `settings`: for every process, before the workers' own.
     `uploads`: one more worker stores the uploads in this folder, as if on its own disk.
     """
-    found = {name: programs.find(name) for name in (router, "redis-server")}
-    if not all(found.values()):
+    paths = {name: programs.find(name) for name in (router, "redis-server")}
+    if not all(paths.values()):
         yield None
         return
     folder = layout.homeserver / f"with-{count}"
@@ -106,32 +106,32 @@ async def worker_homeserver(
         with (folder / "workers" / "media1.yaml").open("a", encoding="utf-8") as file:
             file.write(f"media_store_path: {uploads}\n")
     (folder / "own.yaml").write_text(yaml.safe_dump(own))
-    made = WorkerHomeserver(workers=workers, ports=where, log=folder / "log")
+    homeserver = WorkerHomeserver(workers=workers, ports=where, log=folder / "log")
     try:
         if count:
-            await _start(made, "redis", [str(found["redis-server"]), str(folder / REDIS), "--dir", str(folder)])
-        await _start(made, "main", _synapse(MODULE, configs))
-        await _answers(made, f"{made.url_of('main')}/health", "main")
+            await _start(homeserver, "redis", [str(paths["redis-server"]), str(folder / REDIS), "--dir", str(folder)])
+        await _start(homeserver, "main", _synapse(MODULE, configs))
+        await _answers(homeserver, f"{homeserver.url_of('main')}/health", "main")
         for worker in workers:
-            await _start(made, worker.name, _synapse(WORKER, [*configs, folder / "workers" / f"{worker.name}.yaml"]))
+            await _start(homeserver, worker.name, _synapse(WORKER, [*configs, folder / "workers" / f"{worker.name}.yaml"]))
         for worker in workers:
-            await _answers(made, f"{made.url_of(worker.name)}/health", worker.name)
-        await _start_router(made, router, str(found[router]), where, folder)
-        yield made
+            await _answers(homeserver, f"{homeserver.url_of(worker.name)}/health", worker.name)
+        await _start_router(homeserver, router, str(paths[router]), where, folder)
+        yield homeserver
     finally:
-        for process in reversed(made.processes.values()):
+        for process in reversed(homeserver.processes.values()):
             await _stop(process)
 
 
 @contextlib.asynccontextmanager
-async def another_router(made: WorkerHomeserver, programs: OutsidePrograms, router: str) -> AsyncIterator[int | None]:
+async def another_router(homeserver: WorkerHomeserver, programs: OutsidePrograms, router: str) -> AsyncIterator[int | None]:
     """Run another router in front of the same processes; yield its port, or None if its program is missing."""
     if (program := programs.find(router)) is None:
         yield None
         return
-    (folder := made.log.parent / router).mkdir(mode=0o700)
-    ports = replace(made.ports, router=free_ports(1))
-    await _start_router(made, router, str(program), ports, folder)
+    (folder := homeserver.log.parent / router).mkdir(mode=0o700)
+    ports = replace(homeserver.ports, router=free_ports(1))
+    await _start_router(homeserver, router, str(program), ports, folder)
     yield ports.router
 
 
@@ -156,11 +156,11 @@ def nginx_whole(text: str, folder: Path) -> str:
     return f"pid {folder}/pid;\nerror_log stderr notice;\ndaemon off;\nevents {{}}\nhttp {{\n{places}\n{text}}}\n"
 
 
-async def _start_router(made: WorkerHomeserver, router: str, program: str, ports: WorkerPorts, folder: Path) -> None:
-    (folder / "router").write_text(_router_file(router, made.workers, ports, folder))
+async def _start_router(homeserver: WorkerHomeserver, router: str, program: str, ports: WorkerPorts, folder: Path) -> None:
+    (folder / "router").write_text(_router_file(router, homeserver.workers, ports, folder))
     words = ["run", "--adapter", "caddyfile", "--config"] if router == "caddy" else ["-p", str(folder), "-c"]
-    await _start(made, router, [program, *words, str(folder / "router")])
-    await _answers(made, f"http://{HOST}:{ports.router}/_matrix/client/versions", router)
+    await _start(homeserver, router, [program, *words, str(folder / "router")])
+    await _answers(homeserver, f"http://{HOST}:{ports.router}/_matrix/client/versions", router)
 
 
 def _router_file(router: str, workers: Sequence[Worker], ports: WorkerPorts, folder: Path) -> str:
@@ -173,23 +173,23 @@ def _synapse(module: str, configs: Sequence[Path]) -> list[str]:
     return [sys.executable, "-P", "-m", module, *(word for path in configs for word in ("--config-path", str(path)))]
 
 
-async def _start(made: WorkerHomeserver, name: str, command: Sequence[str]) -> None:
-    with made.log.open("ab") as log:
-        made.processes[name] = await asyncio.create_subprocess_exec(
+async def _start(homeserver: WorkerHomeserver, name: str, command: Sequence[str]) -> None:
+    with homeserver.log.open("ab") as log:
+        homeserver.processes[name] = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=ROOT,
-            env=child_environment() | {"HOME": str(made.log.parent), "PATH": "/usr/sbin:/usr/bin:/bin"},
+            env=child_environment() | {"HOME": str(homeserver.log.parent), "PATH": "/usr/sbin:/usr/bin:/bin"},
         )
 
 
-async def _answers(made: WorkerHomeserver, url: str, name: str) -> None:
+async def _answers(homeserver: WorkerHomeserver, url: str, name: str) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
 
         async def is_up() -> bool:
-            assert made.processes[name].returncode is None, made.log.read_text()[-3000:]
+            assert homeserver.processes[name].returncode is None, homeserver.log.read_text()[-3000:]
             try:
                 async with http.get(url) as answer:
                     return answer.status == 200

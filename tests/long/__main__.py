@@ -29,8 +29,8 @@ ENOUGH: Final = 0.95
 """The least share of the requested texts or requests with which a run passes."""
 
 
-def _is_enough(done: int, wanted: int) -> bool:
-    return done > 0 and done >= ENOUGH * wanted
+def _is_enough(done: int, goal: int) -> bool:
+    return done > 0 and done >= ENOUGH * goal
 
 
 async def _kills(options: argparse.Namespace) -> Figures:
@@ -69,12 +69,12 @@ async def _fuzz(options: argparse.Namespace) -> Figures:
 
 
 async def _soak(options: argparse.Namespace) -> Figures:
-    told = await soak.run(_minutes(options, "soak"))
+    result = await soak.run(_minutes(options, "soak"))
     return [
-        ("conversations begun and ended", told.conversations, told.rounds > 0),
-        ("MiB of memory, round by round", " ".join(map(str, told.memory)), True),
-        ("open files, round by round", " ".join(map(str, told.files)), True),
-        ("MiB of main database, round by round", " ".join(map(str, told.database)), True),
+        ("conversations begun and ended", result.conversations, result.rounds > 0),
+        ("MiB of memory, round by round", " ".join(map(str, result.memory)), True),
+        ("open files, round by round", " ".join(map(str, result.files)), True),
+        ("MiB of main database, round by round", " ".join(map(str, result.database)), True),
     ]
 
 
@@ -93,12 +93,12 @@ async def _postgresql(options: argparse.Namespace) -> Figures:
 
 
 async def _takeovers(options: argparse.Namespace) -> Figures:
-    found = await takeovers.run(options.texts, number=options.takeovers)
-    if found is None:
+    outcome = await takeovers.run(options.texts, number=options.takeovers)
+    if outcome is None:
         return [("left out", "PostgreSQL is not on this machine", True)]
-    count, made = found
+    count, record = outcome
     return [
-        *_seconds(made),
+        *_seconds(record),
         ("texts", f"{count.texts:,}", count.texts >= options.texts),
         ("texts lost", count.lost, not count.lost),
         ("texts doubled", count.doubled, not count.doubled),
@@ -109,32 +109,32 @@ async def _takeovers(options: argparse.Namespace) -> Figures:
 
 
 async def _answers(options: argparse.Namespace) -> Figures:
-    found = await takeovers.run_answers(options.texts, _minutes(options, "answers"), number=options.takeovers)
-    if found is None:
+    outcome = await takeovers.run_answers(options.texts, _minutes(options, "answers"), number=options.takeovers)
+    if outcome is None:
         return [("left out", "PostgreSQL is not on this machine", True)]
-    _, result, made = found
-    lost, unknown = made.under_way[NOT_TAKEN], result.answers["unknown"]
+    _, result, record = outcome
+    lost, unknown = record.under_way[NOT_TAKEN], result.answers["unknown"]
     return [
-        *_seconds(made),
+        *_seconds(record),
         (
             "requests under way at a takeover",
-            f"{made.under_way.total()}, of them lost {lost}",
-            made.under_way.total() > 0 and unknown >= lost,
+            f"{record.under_way.total()}, of them lost {lost}",
+            record.under_way.total() > 0 and unknown >= lost,
         ),
         ("texts", f"{result.texts:,} of {options.texts:,}", _is_enough(result.texts, options.texts)),
         *_story(result),
     ]
 
 
-def _seconds(made: Takeovers) -> Figures:
+def _seconds(record: Takeovers) -> Figures:
     """Return the figures of takeover times; one above the promised limit is wrong."""
     return [
         (
             f"seconds until the other leads, {how}",
-            " ".join(f"{each:.1f}" for each in told),
-            max(told, default=0) <= TAKEOVER_SECONDS,
+            " ".join(f"{each:.1f}" for each in seconds),
+            max(seconds, default=0) <= TAKEOVER_SECONDS,
         )
-        for how, told in made.seconds.items()
+        for how, seconds in record.seconds.items()
     ]
 
 
@@ -148,10 +148,10 @@ async def _evening(options: argparse.Namespace) -> Figures:
 
 
 async def _synapse(options: argparse.Namespace) -> Figures:
-    found = await asyncio.to_thread(synapse.run, _minutes(options, "synapse"))
-    wrong = [version for version, is_well in found.items() if not is_well]
+    results = await asyncio.to_thread(synapse.run, _minutes(options, "synapse"))
+    wrong = [version for version, is_well in results.items() if not is_well]
     return [
-        ("versions of Synapse", f"{len(found)} of {len(VERSIONS)}: {', '.join(found)}", len(found) == len(VERSIONS)),
+        ("versions of Synapse", f"{len(results)} of {len(VERSIONS)}: {', '.join(results)}", len(results) == len(VERSIONS)),
         ("with which the module's tests fail", ", ".join(wrong) or "none", not wrong),
     ]
 
@@ -214,19 +214,19 @@ def main() -> int:
     """Run the named parts; without names, those that together take an hour."""
     parser = argparse.ArgumentParser(prog="quietline test --long", description="Run what takes long, within an hour.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    told = ", ".join(f"{name} {minutes:g}" for name, minutes in LOAD.items())
+    defaults = ", ".join(f"{name} {minutes:g}" for name, minutes in LOAD.items())
     parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills`, `takeovers` and `answers` (10,000)")
     parser.add_argument("--takeovers", type=int, default=10, help="of `takeovers` and `answers` (10)")
     parser.add_argument("--requests", type=int, default=1_000_000, help="requests of `fuzz` (1,000,000)")
-    parser.add_argument("--minutes", type=float, help=f"how long each makes its load ({told})")
+    parser.add_argument("--minutes", type=float, help=f"how long each makes its load ({defaults})")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     well = True
     for name in options.parts or [name for name in PARTS if name not in ONLY_NAMED]:
-        begun = time.monotonic()
+        started_at = time.monotonic()
         figures = asyncio.run(_within_budget(name, options))
-        figures.append(("minutes", round((time.monotonic() - begun) / 60, 1), True))
+        figures.append(("minutes", round((time.monotonic() - started_at) / 60, 1), True))
         for figure, value, good in figures:
             sys.stdout.write(f"{name}: {figure}: {value}{'' if good else '   <-- wrong'}\n")
             well = well and good

@@ -221,10 +221,10 @@ def _is_form(body: bytes) -> bool:
 
 async def _at_once(attempt: Callable[[], Awaitable[None]], count: int, *, end: float) -> None:
     """Make `count` attempts, `AT_ONCE` at a time; none begins after `end`, by the loop's clock."""
-    left, now = iter(range(count)), asyncio.get_running_loop().time
+    numbers, now = iter(range(count)), asyncio.get_running_loop().time
 
     async def work() -> None:
-        for _ in left:
+        for _ in numbers:
             if now() > end:
                 return
             await attempt()
@@ -234,7 +234,7 @@ async def _at_once(attempt: Callable[[], Awaitable[None]], count: int, *, end: f
 
 def corpus(harness: Harness) -> list[bytes]:
     """Return bodies similar to the documented ones, always the same."""
-    found: list[bytes] = []
+    bodies: list[bytes] = []
 
     @settings(
         max_examples=CORPUS,
@@ -246,10 +246,10 @@ def corpus(harness: Harness) -> list[bytes]:
     )
     @given(harness.bodies())
     def collect(body: bytes) -> None:
-        found.append(body)
+        bodies.append(body)
 
     collect()
-    return found
+    return bodies
 
 
 async def fuzz_row(row: AdapterRow, requests: int, *, seconds: float, seed: int) -> Count:

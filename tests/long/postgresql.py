@@ -31,10 +31,10 @@ KNOWN: Final = ("python-olm exists for", "faketime is not on this machine", "nob
 
 def run(minutes: float) -> dict[str, int] | None:
     """Run them, and return the numbers of passed, failed and skipped tests; None if this machine has no PostgreSQL."""
-    with running_postgres(OutsidePrograms(missing=[])) as found:
-        if found is None:
+    with running_postgres(OutsidePrograms(missing=[])) as server:
+        if server is None:
             return None
-        return run_tests(minutes, *ARGUMENTS, "tests/bridge", **{VARIABLE: bridge_server(found).url(SUPERUSER)})
+        return run_tests(minutes, *ARGUMENTS, "tests/bridge", **{VARIABLE: bridge_server(server).url(SUPERUSER)})
 
 
 def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, int]:
@@ -42,7 +42,7 @@ def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, 
 
     Raises `subprocess.TimeoutExpired`.
     """
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
@@ -52,13 +52,13 @@ def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, 
         check=False,
         timeout=60 * minutes,
     )
-    lines = told.stdout.splitlines()
+    lines = result.stdout.splitlines()
     sys.stdout.writelines(f"{line}\n" for line in lines if line.startswith(("FAILED", "ERROR")))
     counts = {word.rstrip("s"): int(number) for number, word in COUNTED.findall(lines[-1] if lines else "")}
     reasons = Counter[str]()
-    for number, reason in (found.groups() for line in lines if (found := LEFT_OUT.match(line))):
+    for number, reason in (match.groups() for line in lines if (match := LEFT_OUT.match(line))):
         reasons["sqlite_only" if reason == SQLITE_ONLY else "known" if reason.startswith(KNOWN) else reason] += int(number)
     known = {name: reasons.pop(name, 0) for name in ("sqlite_only", "known")}
     sys.stdout.writelines(f"left out: {number}: {reason}\n" for reason, number in reasons.items())
-    counts = {"passed": 0, "failed": 0, "error": 0 if told.returncode in {0, 1} else 1, "skipped": 0} | counts
+    counts = {"passed": 0, "failed": 0, "error": 0 if result.returncode in {0, 1} else 1, "skipped": 0} | counts
     return counts | known | {"unknown": counts["skipped"] - sum(known.values())}

@@ -47,22 +47,22 @@ async def run(minutes: float) -> Soak:
             logins = [factory.log_in(ready.homeserver, ready.account("supervisor"))]
             async with bring_people(line, logins) as (client,):
                 while asyncio.get_running_loop().time() < end:
-                    begun = [
+                    conversations = [
                         await line.start_conversation(client, handset(), f"round {soak.rounds}")
                         for _ in range(CONVERSATIONS)
                     ]
-                    await asyncio.gather(*(_converse(each) for each in begun))
-                    for conversation in begun:
+                    await asyncio.gather(*(_converse(each) for each in conversations))
+                    for conversation in conversations:
                         await line.send_closing_command(client, conversation.room, "!close now")
                     # Before the next: nobody may have more than five open.
-                    await wait_until("all are closed", partial(_closed, client, begun), within=120, every=0.5)
-                    soak.rounds, soak.conversations = soak.rounds + 1, soak.conversations + len(begun)
+                    await wait_until("all are closed", partial(_closed, client, conversations), within=120, every=0.5)
+                    soak.rounds, soak.conversations = soak.rounds + 1, soak.conversations + len(conversations)
                     _measure(line, soak)
     return soak
 
 
-async def _closed(client: StaffClient, begun: list[Conversation]) -> bool | None:
-    return not {each.room for each in begun} & set(await client.joined()) or None
+async def _closed(client: StaffClient, conversations: list[Conversation]) -> bool | None:
+    return not {each.room for each in conversations} & set(await client.joined()) or None
 
 
 async def _converse(conversation: Conversation) -> None:

@@ -12,8 +12,8 @@ from tests.synapse_versions import VERSIONS, try_version
 
 def run(minutes: float) -> dict[str, bool]:
     """Try one version after another; return for each whether its tests pass. No version begins after `minutes`."""
-    until, found = time.monotonic() + 60 * minutes, dict[str, bool]()
+    until, results = time.monotonic() + 60 * minutes, dict[str, bool]()
     for version in VERSIONS:
         if time.monotonic() < until:
-            found[version] = try_version(version)
-    return found
+            results[version] = try_version(version)
+    return results

@@ -36,11 +36,11 @@ TEXTS_FOR_AN_ANSWER: Final = 3
 @asynccontextmanager
 async def _line(*, homeserver: bool = False) -> AsyncIterator[TwoBridges | None]:
     """Run a line with a leader and a standby; None if this machine has no PostgreSQL."""
-    with running_postgres(OutsidePrograms(missing=[])) as found, failed_run_directory("takeovers") as directory:
-        if found is None:
+    with running_postgres(OutsidePrograms(missing=[])) as server, failed_run_directory("takeovers") as directory:
+        if server is None:
             yield None
             return
-        line = TwoBridges(directory, bridge_server(found).url(SUPERUSER))
+        line = TwoBridges(directory, bridge_server(server).url(SUPERUSER))
         async with line.running(homeserver=homeserver):
             await line.pair()
             yield line
