@@ -40,8 +40,8 @@ class CanaryLine:
         """Wait for the canary's result `ok` of a trip that ended after the time `after`; return the result."""
 
         async def said() -> dict[str, Any] | None:
-            told = self.told()
-            return told if told.get("ok") is ok and told["step"] == step and told["at"] > after else None
+            result = self.told()
+            return result if result.get("ok") is ok and result["step"] == step and result["at"] > after else None
 
         async def seen() -> str:
             return f"{self.told()}{await self.stack.tail()}"
@@ -51,10 +51,10 @@ class CanaryLine:
     def told(self) -> dict[str, Any]:
         """Return the canary's last result, or an empty one."""
         try:
-            told: dict[str, Any] = json.loads((self.stack.data / "run" / "canary.json").read_text(encoding="utf-8"))
+            result: dict[str, Any] = json.loads((self.stack.data / "run" / "canary.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        return told
+        return result
 
     async def wait_for_call(self, before: int) -> None:
         """Wait until the person on call was called more often than `before`."""

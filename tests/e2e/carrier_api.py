@@ -40,9 +40,9 @@ class CarrierApi:
         if media:
             body["media"] = media
         async with aiohttp.ClientSession() as http, http.post(f"{self.url}/api/texts", json=body) as answer:
-            told = await answer.json()
+            content = await answer.json()
         assert answer.status == 202, f"the carrier answered {answer.status} to a text"
-        return str(told["id"])
+        return str(content["id"])
 
     async def texts(self, number: str) -> list[dict[str, Any]]:
         """Return everything that one handset shows, oldest first, in the carrier's own form."""
@@ -50,8 +50,8 @@ class CarrierApi:
             aiohttp.ClientSession() as http,
             http.get(f"{self.url}/api/texts", params={"handset": number}) as answer,
         ):
-            told: list[dict[str, Any]] = await answer.json()
-        return told
+            texts: list[dict[str, Any]] = await answer.json()
+        return texts
 
     async def texts_delivered(self, number: str) -> list[str]:
         """Return the texts that reached one handset, oldest first."""
@@ -59,14 +59,14 @@ class CarrierApi:
 
     async def texts_acknowledged(self, number: str) -> list[str]:
         """Return the texts of one handset that the line has acknowledged, oldest first."""
-        told = await self.texts(number)
-        return [t["text"] for t in told if t["direction"] == "in" and t["status"] == "delivered"]
+        texts = await self.texts(number)
+        return [t["text"] for t in texts if t["direction"] == "in" and t["status"] == "delivered"]
 
     async def records(self) -> list[dict[str, Any]]:
         """Return every copy that the carrier still has."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/records") as answer:
-            told: list[dict[str, Any]] = await answer.json()
-        return told
+            copies: list[dict[str, Any]] = await answer.json()
+        return copies
 
     async def fault(self, **fault: Any) -> None:
         """Set faults: `send`, `times` and `inbound`, as documented by the carrier."""
@@ -76,8 +76,8 @@ class CarrierApi:
     async def send_faults_left(self) -> int:
         """Return how many further requests to send will get the fault that was set."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/faults") as answer:
-            told: dict[str, Any] = await answer.json()
-        return int(told["times"])
+            faults: dict[str, Any] = await answer.json()
+        return int(faults["times"])
 
     async def wait_for_delivery(self, number: str, text: str, *, within: float = STEP_TIMEOUT) -> None:
         """Wait until a text is on the handset."""
@@ -97,8 +97,8 @@ class CarrierApi:
             return len(await self.texts_acknowledged(number)) >= count or None
 
         async def seen() -> str:
-            told = Counter(t["status"] for t in await self.texts(number) if t["direction"] == "in")
-            return ", ".join(f"{status}: {times}" for status, times in told.items()) or "nothing"
+            counts = Counter(t["status"] for t in await self.texts(number) if t["direction"] == "in")
+            return ", ".join(f"{status}: {times}" for status, times in counts.items()) or "nothing"
 
         await wait_until(f"the line acknowledged {count} text(s) of the handset", probe, within=within, seen=seen)
 
@@ -106,8 +106,8 @@ class CarrierApi:
         """Wait until `count` texts of the handset were acknowledged or given up; the line gets the latter by a listing."""
 
         async def probe() -> bool | None:
-            told = [t["status"] for t in await self.texts(number) if t["direction"] == "in"]
-            return sum(status in {"delivered", "failed"} for status in told) >= count or None
+            statuses = [t["status"] for t in await self.texts(number) if t["direction"] == "in"]
+            return sum(status in {"delivered", "failed"} for status in statuses) >= count or None
 
         await wait_until(f"the carrier is done with {count} text(s) of the handset", probe, within=within)
 

@@ -31,20 +31,20 @@ async def cross_sign(http: aiohttp.ClientSession, *, mxid: str, password: str, d
     device.pop("signatures")
     signatures = {mxid: {device_id: _signed(device, mxid, self_signing)}}
     async with http.post("/_matrix/client/v3/keys/signatures/upload", json=signatures) as answer:
-        told = await answer.json()
+        content = await answer.json()
     assert answer.status == 200, f"signature upload answered {answer.status}"
-    assert not told.get("failures"), "the homeserver refused the device's signature"
+    assert not content.get("failures"), "the homeserver refused the device's signature"
 
 
 async def signed_devices(http: aiohttp.ClientSession, mxid: str) -> set[str]:
     """Return the Curve25519 keys of a person's devices that their own identity has signed; signatures are checked here."""
     async with http.post("/_matrix/client/v3/keys/query", json={"device_keys": {mxid: []}}) as answer:
-        told = await answer.json()
-    master = told.get("master_keys", {}).get(mxid)
-    self_signing = told.get("self_signing_keys", {}).get(mxid)
+        content = await answer.json()
+    master = content.get("master_keys", {}).get(mxid)
+    self_signing = content.get("self_signing_keys", {}).get(mxid)
     if not master or not self_signing or not _verify(self_signing, mxid, _only_key(master)):
         return set()
-    devices = told["device_keys"].get(mxid, {})
+    devices = content["device_keys"].get(mxid, {})
     signer = _only_key(self_signing)
     return {d["keys"][f"curve25519:{name}"] for name, d in devices.items() if _verify(d, mxid, signer)}
 
@@ -52,10 +52,10 @@ async def signed_devices(http: aiohttp.ClientSession, mxid: str) -> set[str]:
 async def _upload_identity(http: aiohttp.ClientSession, mxid: str, password: str, keys: dict[str, Any]) -> None:
     path = "/_matrix/client/v3/keys/device_signing/upload"
     async with http.post(path, json=keys) as answer:
-        told = await answer.json()
+        content = await answer.json()
     if answer.status == 401:
         identifier = {"type": "m.id.user", "user": mxid}
-        auth = {"type": "m.login.password", "identifier": identifier, "password": password, "session": told["session"]}
+        auth = {"type": "m.login.password", "identifier": identifier, "password": password, "session": content["session"]}
         async with http.post(path, json={**keys, "auth": auth}) as answer:
             await answer.read()
     assert answer.status == 200, f"identity upload answered {answer.status}"

@@ -138,23 +138,23 @@ class DrillPlayer:
             texts = await conversation.texts_in_room(whole=next(looks) % PAGE_EVERY == 0)
             return texts if len(texts) >= count else None
 
-        seen = partial(self._shown, conversation)
-        return await wait_until(f"{count} texts of the drill are in the room", there, seen=seen)
+        shown = partial(self._shown, conversation)
+        return await wait_until(f"{count} texts of the drill are in the room", there, seen=shown)
 
     async def _shown(self, conversation: Conversation) -> str:
         """Return what a client shows last of a drill's room and of the office, for failure output."""
         room, office = [await conversation.client.items(each) for each in (conversation.room, self.office)]
         return "\n    ".join(f"{i.kind} {shorten(i.body)} {i.marks(self.bot)}" for i in (*room[-8:], *office[-3:]))
 
-    async def play(self, name: str, *, begun: Callable[[], Awaitable[None]] | None = None) -> str:
-        """Play a drill with one texter; return the debrief. `begun`: called after the answer to the first text."""
+    async def play(self, name: str, *, on_answer: Callable[[], Awaitable[None]] | None = None) -> str:
+        """Play a drill with one texter; return the debrief. `on_answer`: called after the answer to the first text."""
         conversation = await self.take(f"!drill {name}")
         for number, text in enumerate(texts_of(name)):
             texts = await self.wait_for_texts(conversation, number + 1)
             assert text in WORDS or texts[number] == text
             await self.react(conversation, name, number)
-            if number == 0 and begun is not None:
-                await begun()
+            if number == 0 and on_answer is not None:
+                await on_answer()
         return await self.debrief(name)
 
     async def stop(self) -> None:
@@ -187,14 +187,14 @@ class DrillPlayer:
         Lines that depend on a person's speed are not expected, because a machine may be slow.
         """
         script = script_of(name)
-        told = await self.client.find(
+        debrief = await self.client.find(
             self.office,
             "the debrief is there",
             lambda i: i.sender == self.bot and over(script) in i.body,
         )
         for point in script.points:
-            assert point.check.within or point.well["en"] in told.body, told.body
-        return told.body
+            assert point.check.within or point.well["en"] in debrief.body, debrief.body
+        return debrief.body
 
 
 def over(script: DrillScript) -> str:

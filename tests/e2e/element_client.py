@@ -92,8 +92,8 @@ class ElementClient(ContentClient):
         return await self._rooms("join")
 
     async def _rooms(self, membership: str) -> Mapping[str, str]:
-        told: dict[str, str] = await self._ask("rooms", membership=membership)
-        return told
+        rooms: dict[str, str] = await self._ask("rooms", membership=membership)
+        return rooms
 
     async def join(self, room_id: str) -> None:
         """Accept the invite and wait until the client shows the room."""
@@ -119,8 +119,8 @@ class ElementClient(ContentClient):
 
     async def pinned(self, room_id: str) -> list[str]:
         """Return the event ids that the room shows as pinned."""
-        told: list[str] = await self._ask("pinned", room=room_id)
-        return told
+        event_ids: list[str] = await self._ask("pinned", room=room_id)
+        return event_ids
 
     async def rings(self, room_id: str, event_id: str) -> str:
         """Return how Element notifies about an event: "ring" (with sound), "notify" (without) or "nothing"."""
@@ -138,32 +138,32 @@ class ElementClient(ContentClient):
         assert self._process is not None, "not started"
         assert self._process.stdin is not None
         number = next(self._ids)
-        told = self._asked[number] = asyncio.get_running_loop().create_future()
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
         line = json.dumps({"id": number, "do": command, **arguments}, ensure_ascii=False)
         self._process.stdin.write(line.encode() + b"\n")
         await self._process.stdin.drain()
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await told
+            return await answer
 
     async def _read(self) -> None:
         """Read the engine's answers until it ends."""
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            told = json.loads(line)
-            asked = self._asked.pop(told["id"])
-            if asked.done():
+            answer = json.loads(line)
+            future = self._asked.pop(answer["id"])
+            if future.done():
                 continue  # the caller no longer waits
-            if "error" in told:
-                asked.set_exception(StepFailed(f"{self.mxid}: Element's engine says {told['error']}"))
+            if "error" in answer:
+                future.set_exception(StepFailed(f"{self.mxid}: Element's engine says {answer['error']}"))
             else:
-                asked.set_result(told["told"])
-        for asked in self._asked.values():
-            if not asked.done():
-                asked.set_exception(StepFailed(f"{self.mxid}: Element's engine has ended"))
+                future.set_result(answer["told"])
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(StepFailed(f"{self.mxid}: Element's engine has ended"))
 
 
-def _items(told: list[dict[str, Any]]) -> list[TimelineItem]:
+def _items(entries: list[dict[str, Any]]) -> list[TimelineItem]:
     return [
         TimelineItem(
             **{key: each[key] for key in ("sender", "kind", "event_id", "body", "msgtype", "cause", "edited")},
@@ -172,5 +172,5 @@ def _items(told: list[dict[str, Any]]) -> list[TimelineItem]:
             reactions={key: tuple(senders) for key, senders in each["reactions"].items()},
             formatted=each["formatted_body"],
         )
-        for each in told
+        for each in entries
     ]

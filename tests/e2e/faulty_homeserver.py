@@ -62,8 +62,8 @@ class FaultyHomeserver:
         mode = self.mode if self._only in request.path else FaultMode.WELL
         self.requests_by_mode[mode] += 1
         if mode is FaultMode.BUSY:
-            told = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests", "retry_after_ms": 300}
-            return web.json_response(told, status=429)
+            error = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests", "retry_after_ms": 300}
+            return web.json_response(error, status=429)
         if mode is FaultMode.BROKEN:
             return web.json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
         if mode is FaultMode.SLOW:

@@ -31,8 +31,8 @@ class Network:
 def read_handout(stack: Stack, name: str) -> tuple[str, Account]:
     """Read a hand-out: the homeserver's address, and the person's account."""
     lines = (stack.data / "handout" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    told = dict(line.split(": ") for line in lines)
-    return told["homeserver"], Account(user=name, mxid=told["user"], password=told["password"], role="supervisor")
+    fields = dict(line.split(": ") for line in lines)
+    return fields["homeserver"], Account(user=name, mxid=fields["user"], password=fields["password"], role="supervisor")
 
 
 async def answer_a_text(
@@ -65,9 +65,9 @@ async def confirm(stack: Stack, who: Account) -> None:
     """Confirm a fingerprint that `quietline trust` shows."""
 
     async def fingerprint() -> list[str] | None:
-        _, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))
-        seen = {each["mxid"]: each["fingerprint"] for each in json.loads(told)["identities"]}
-        return seen[who.mxid].split() if seen.get(who.mxid) else None
+        _, output = await run(stack.command("trust", "--data", str(stack.data), "--json"))
+        fingerprints = {each["mxid"]: each["fingerprint"] for each in json.loads(output)["identities"]}
+        return fingerprints[who.mxid].split() if fingerprints.get(who.mxid) else None
 
     words = await wait_until("the bridge has seen who signed in", fingerprint)
     code, said = await run(stack.command("trust", "--data", str(stack.data), who.mxid, *words))

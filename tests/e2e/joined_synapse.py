@@ -52,7 +52,7 @@ class JoinedSynapse:
             "resources": [{"names": ["client"]}],
         }
         sqlite = {"name": "sqlite3", "args": {"database": str(self.directory / "homeserver.db")}}
-        told: dict[str, Any] = {
+        configuration: dict[str, Any] = {
             "server_name": self.server_name,
             "public_baseurl": f"{public or self.url}/",
             "listeners": [listener],
@@ -67,7 +67,7 @@ class JoinedSynapse:
             "ip_range_whitelist": ["127.0.0.1"],  # the test's push gateway is on this machine
             "trusted_key_servers": [],
         }
-        self._config.write_text(yaml.safe_dump(told))
+        self._config.write_text(yaml.safe_dump(configuration))
 
     def paste(self, written: Path) -> None:
         """Do what the checklist of a line says, with the files beside it in `synapse/`."""
@@ -81,11 +81,11 @@ class JoinedSynapse:
 
     def take_out(self, policy: str, registration: str) -> None:
         """Remove an ended line from the settings, as the administrator does by hand."""
-        told = yaml.safe_load(self._pasted.read_text())
-        told["app_service_config_files"].remove(registration)
-        lines = told["modules"][0]["config"]["lines"]
+        settings = yaml.safe_load(self._pasted.read_text())
+        settings["app_service_config_files"].remove(registration)
+        lines = settings["modules"][0]["config"]["lines"]
         lines[:] = [each for each in lines if each["policy"] != policy]
-        self._pasted.write_text(yaml.safe_dump(told))
+        self._pasted.write_text(yaml.safe_dump(settings))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -161,15 +161,15 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
     """Wait until nothing is under way, and count the outcome."""
     result = Result()
     for conversation in story.conversations:
-        sent = story.texts[conversation.room]
-        await line.carrier.wait_until_settled(conversation.handset, len(sent), within=load.settle)
-        await conversation.wait_for_text(sent[-1], within=load.settle)
-        shown = await _texts(conversation, sent, load)
-        in_room, texted = Counter(shown), Counter(sent)
-        result.texts += len(sent)
+        texts = story.texts[conversation.room]
+        await line.carrier.wait_until_settled(conversation.handset, len(texts), within=load.settle)
+        await conversation.wait_for_text(texts[-1], within=load.settle)
+        shown = await _texts(conversation, texts, load)
+        in_room, texted = Counter(shown), Counter(texts)
+        result.texts += len(texts)
         result.lost += (texted - in_room).total()
         result.doubled += (in_room - texted).total()
-        result.out_of_order += list(dict.fromkeys(shown)) != [text for text in sent if text in in_room]
+        result.out_of_order += list(dict.fromkeys(shown)) != [text for text in texts if text in in_room]
     for conversation in story.conversations:
         said = story.answers[conversation.room]
         words = {answer: await _receipt(conversation, answer, load) for answer in said}
@@ -184,7 +184,7 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
     return result
 
 
-async def _texts(conversation: Conversation, sent: Sequence[str], load: Load) -> list[str]:
+async def _texts(conversation: Conversation, texts: Sequence[str], load: Load) -> list[str]:
     """Return the texts in the room when all sent ones are there, or after `settle` seconds.
 
     After a gap the client's timeline begins again, and earlier pages appear a moment after they were loaded.
@@ -194,7 +194,7 @@ async def _texts(conversation: Conversation, sent: Sequence[str], load: Load) ->
     async def complete() -> bool | None:
         nonlocal shown
         shown = await conversation.texts_in_room(whole=True)
-        return not Counter(sent) - Counter(shown) or None
+        return not Counter(texts) - Counter(shown) or None
 
     with contextlib.suppress(StepFailed):
         await wait_until("all texts are in the room", complete, within=load.settle)

@@ -132,14 +132,14 @@ class NioClient(ContentClient):
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
         """Return all of the room's events, oldest first."""
-        found: dict[str, Any] = {}
+        events: dict[str, Any] = {}
         token = self._client.next_batch
         while token:
             page = await self._client.room_messages(room_id, token, limit=100)
             assert isinstance(page, nio.RoomMessagesResponse), "the room's history was refused"
-            found = {**{event.event_id: event for event in reversed(page.chunk)}, **found}
+            events = {**{event.event_id: event for event in reversed(page.chunk)}, **events}
             token = page.end if page.chunk else None
-        self._events[room_id] = {**found, **self._events.get(room_id, {})}
+        self._events[room_id] = {**events, **self._events.get(room_id, {})}
         return await self.items(room_id)
 
     async def redact(self, room_id: str, item: TimelineItem) -> None:

@@ -19,8 +19,8 @@ async def test_an_evening_is_played_in_a_client_of_others(outside_programs: Outs
     browser, files = outside_programs.find("chromium"), outside_programs.find("hydrogen")
     if browser is None or files is None:
         return
-    taken = await client_pictures(browser, Path(files), tmp_path, languages=("es",))
-    assert taken.keys() == {file_name(what, screen, "es") for what, screen in CLIENT.items()}
-    for name, content in taken.items():
+    pictures = await client_pictures(browser, Path(files), tmp_path, languages=("es",))
+    assert pictures.keys() == {file_name(what, screen, "es") for what, screen in CLIENT.items()}
+    for name, content in pictures.items():
         assert content[8:12] == b"WEBP"
         assert 1_000 < len(content) < LARGEST, name

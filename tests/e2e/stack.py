@@ -61,15 +61,15 @@ class ReadyFile:
     def read(cls, path: Path) -> ReadyFile | None:
         """Read the file; None while there is none."""
         try:
-            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        line = told["line"]
+        line = content["line"]
         return cls(
-            **{key: told[key] for key in ("homeserver", "server_name", "bridge", "carrier", "bot")},
+            **{key: content[key] for key in ("homeserver", "server_name", "bridge", "carrier", "bot")},
             **{key: line[key] for key in ("slug", "number", "voice", "desk_room")},
-            accounts=tuple(Account(**{k: a[k] for k in ("user", "mxid", "password", "role")}) for a in told["accounts"]),
-            pids={name: int(pid) for name, pid in told["pids"].items() if pid is not None},
+            accounts=tuple(Account(**{k: a[k] for k in ("user", "mxid", "password", "role")}) for a in content["accounts"]),
+            pids={name: int(pid) for name, pid in content["pids"].items() if pid is not None},
         )
 
     def account(self, role: str, index: int = 0) -> Account:
@@ -128,7 +128,7 @@ class Stack:
     async def start(self) -> None:
         """Start `up` and wait until it is ready."""
         first = not all((self.data / path).exists() for path in ("homeserver/provisioned", "bridge/keys.db"))
-        begun = asyncio.get_running_loop().time()
+        started_at = asyncio.get_running_loop().time()
         words = ("--data", str(self.data), "--port-base", str(self.base))
         with self.outputs.open("ab") as out:
             if self._forks and forked_children.is_used():
@@ -143,7 +143,7 @@ class Stack:
                     preexec_fn=die_with_us,
                 )
         await wait_until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
-        self.ready_seconds = asyncio.get_running_loop().time() - begun
+        self.ready_seconds = asyncio.get_running_loop().time() - started_at
 
     async def _is_ready(self) -> bool | None:
         assert self._up is not None, "not started"
@@ -220,7 +220,7 @@ class Stack:
 
     def processes(self) -> dict[int, str]:
         """Return the processes that use this data directory: id to command line."""
-        found = {}
+        processes = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
@@ -228,8 +228,8 @@ class Stack:
                 title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
                 here = (entry / "cwd").readlink().is_relative_to(self.data)
                 if title and (here or str(self.data) in title):
-                    found[int(entry.name)] = title
-        return found
+                    processes[int(entry.name)] = title
+        return processes
 
     def configure(self, **settings: Any) -> None:
         """Change top-level keys of the bridge's configuration, for its next start."""

@@ -117,9 +117,9 @@ class StaffClient(Protocol):
         """Put a reaction on an event."""
 
     async def find(
-        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+        self, room_id: str, step: str, matches: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
-        """Wait until an item of the room is `wanted` and return it."""
+        """Wait until an item of the room `matches` and return it."""
 
 
 class ContentClient(StaffClient, Protocol):
@@ -161,24 +161,24 @@ class ContentClient(StaffClient, Protocol):
         await self.send(room_id, "m.reaction", {"m.relates_to": relation})
 
     async def find(
-        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+        self, room_id: str, step: str, matches: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
-        """Wait until an item of the room is `wanted`; the newest such item."""
-        return await find_item(self, room_id, step, wanted, within=within)
+        """Wait until an item of the room `matches`; the newest such item."""
+        return await find_item(self, room_id, step, matches, within=within)
 
 
 async def find_item(
     client: StaffClient,
     room_id: str,
     step: str,
-    wanted: Callable[[TimelineItem], bool],
+    matches: Callable[[TimelineItem], bool],
     *,
     within: float = STEP_TIMEOUT,
 ) -> TimelineItem:
-    """Wait until an item of the room is `wanted`; return the newest such item."""
+    """Wait until an item of the room `matches`; return the newest such item."""
 
     async def probe() -> TimelineItem | None:
-        return next((item for item in reversed(await client.items(room_id)) if wanted(item)), None)
+        return next((item for item in reversed(await client.items(room_id)) if matches(item)), None)
 
     async def seen() -> str:
         return newest_messages(await client.items(room_id))
@@ -200,5 +200,5 @@ def attachment(name: str) -> dict[str, Any]:
 
 def newest_messages(items: list[TimelineItem], count: int = 10) -> str:
     """Return the last messages of a room, for failure output."""
-    told = [item.brief() for item in items if item.kind in {"message", "undecryptable", "redacted"}]
-    return "".join(f"\n    {line}" for line in told[-count:]) or "nothing"
+    lines = [item.brief() for item in items if item.kind in {"message", "undecryptable", "redacted"}]
+    return "".join(f"\n    {line}" for line in lines[-count:]) or "nothing"

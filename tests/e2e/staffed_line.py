@@ -165,15 +165,15 @@ class StaffedLine:
                 method, f"/_matrix/client/v3/{path}", json=content, params={"user_id": user or self.ready.bot}
             ) as answer,
         ):
-            told: Any = await answer.json()
+            body: Any = await answer.json()
         assert answer.status == 200, f"the homeserver answered {answer.status} to {user or self.ready.bot}"
-        return told if isinstance(told, dict) else {"state": told}
+        return body if isinstance(body, dict) else {"state": body}
 
     async def newest_edit(self, room: str, item: TimelineItem) -> str:
         """Return the event id of a message's last edit, which timelines do not show by itself."""
-        told = await self.as_bot("GET", f"rooms/{room}/messages?dir=b&limit=50")
-        wanted = {"rel_type": "m.replace", "event_id": item.event_id}
-        return str(next(each["event_id"] for each in told["chunk"] if each["content"].get("m.relates_to") == wanted))
+        page = await self.as_bot("GET", f"rooms/{room}/messages?dir=b&limit=50")
+        relation = {"rel_type": "m.replace", "event_id": item.event_id}
+        return str(next(each["event_id"] for each in page["chunk"] if each["content"].get("m.relates_to") == relation))
 
     async def send_closing_command(self, client: StaffClient, room: str, text: str) -> None:
         """Say a command that ends the thread, whose message may be redacted before the client has seen it.

@@ -181,10 +181,10 @@ class StrictClient(StrictDevice):
             await act((await self._unless_stuck(partial(self._to_the_start, room_id))).timeline)
 
     async def find(
-        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+        self, room_id: str, step: str, matches: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
-        """Wait until an item of the room is `wanted`; return the newest such item."""
-        return await find_item(self, room_id, step, wanted, within=within)
+        """Wait until an item of the room `matches`; return the newest such item."""
+        return await find_item(self, room_id, step, matches, within=within)
 
     def _named(self, membership: Any) -> dict[str, str]:
         rooms = self._client.rooms() if self._client is not None else ()

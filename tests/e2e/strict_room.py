@@ -44,13 +44,13 @@ class RoomTimeline:
     def items(self) -> list[TimelineItem]:
         """Return each event once: after a gap was paged in, the SDK may show one at both ends of it."""
         # A changed entry is another object, so a long room is converted once, and not at each look.
-        read = {id(entry): self._read.get(id(entry)) or (entry, _read(entry)) for entry in self.shown}
-        self._read = read
-        found: dict[object, TimelineItem] = {}
-        for number, (_, item) in enumerate(read.values()):
+        entries = {id(entry): self._read.get(id(entry)) or (entry, _read(entry)) for entry in self.shown}
+        self._read = entries
+        items: dict[object, TimelineItem] = {}
+        for number, (_, item) in enumerate(entries.values()):
             if item is not None:
-                found.setdefault(item.event_id or number, item)
-        return list(found.values())
+                items.setdefault(item.event_id or number, item)
+        return list(items.values())
 
     def refusal(self, body: str) -> str | None:
         """Return why the SDK gave up sending an own message with this body; None if it did not."""

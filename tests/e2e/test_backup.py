@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.backup import backup as made
+from deploy.backup.backup import read_backup
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
@@ -81,8 +81,8 @@ async def test_a_restored_line_brings_nothing_back(
     try:
         staffed_line = StaffedLine(stack=new, ready=new.ready)
         await staffed_line.bring_to_desk(client)
-        code, told = await run(new.command("audit", "--json", "--data", str(new.data)))
-        assert (code, "restore" in [entry["kind"] for entry in json.loads(told)["entries"]]) == (0, True)
+        code, output = await run(new.command("audit", "--json", "--data", str(new.data)))
+        assert (code, "restore" in [entry["kind"] for entry in json.loads(output)["entries"]]) == (0, True)
         conversation = await staffed_line.start_conversation(client, handset(), "somebody new texts the restored line")
         assert await conversation.texts_in_room() == ["somebody new texts the restored line"]
     finally:
@@ -90,7 +90,7 @@ async def test_a_restored_line_brings_nothing_back(
     assert await _doctor(new) == []
     assert [text for text in await new.carrier.texts(number) if text["direction"] == "out"] == []
 
-    backup = made.read_backup(file, PASSPHRASE.encode())
+    backup = read_backup(file, PASSPHRASE.encode())
     canaries = (TEXT, ANSWER, number[1:])
     opened = repr(backup).encode()
     assert not [canary for canary in canaries if canary.encode() in opened]
@@ -130,8 +130,8 @@ async def _plant(
     await wait_until("the conversation has ended", lambda: _ended(old), within=90)
     assert await _lookup(old, number) == "nothing"
     await wait_until("the number is taken back", lambda: _revealed(old, 0), within=90)
-    code, told = await run(old.command("audit", "--json", "--data", str(old.data)))
-    kinds = [entry["kind"] for entry in json.loads(told)["entries"]]
+    code, output = await run(old.command("audit", "--json", "--data", str(old.data)))
+    kinds = [entry["kind"] for entry in json.loads(output)["entries"]]
     assert code == 0
     assert [
         kind for kind in kinds if kind in {"reveal_asked", "reveal_granted", "backup", "hold", "unhold", "close", "end"}
@@ -157,20 +157,20 @@ async def _ended(line: Stack) -> bool | None:
 async def _doctor(line: Stack) -> list[dict[str, str]]:
     """Return what `doctor` finds not well."""
     code, out = await run(line.command("doctor", "--json", "--data", str(line.data)))
-    told = json.loads(out)
-    bad = [check for check in told["checks"] if not check["ok"]]
-    assert (code == 0) == (bad == []) == told["ok"]
+    report = json.loads(out)
+    bad = [check for check in report["checks"] if not check["ok"]]
+    assert (code == 0) == (bad == []) == report["ok"]
     return bad
 
 
 async def _lookup(line: Stack, number: str) -> str:
     """Ask as counsel does: the number by standard input, from a file that only its owner reads."""
-    asked = line.data.parent / "asked"
-    _write(asked, number + "\n")
+    number_file = line.data.parent / "asked"
+    _write(number_file, number + "\n")
     command = " ".join(line.command("lookup", "--data", str(line.data)))
-    code, out = await run(["sh", "-c", f"{command} < {asked}"])
+    code, out = await run(["sh", "-c", f"{command} < {number_file}"])
     assert code == 0, out
-    asked.unlink()
+    number_file.unlink()
     return out.strip().splitlines()[-1]
 
 

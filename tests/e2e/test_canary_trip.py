@@ -35,8 +35,8 @@ async def sol(line: CanaryLine) -> AsyncIterator[StaffClient]:
 
 async def test_a_trip_is_well_and_leaves_nothing(line: CanaryLine, sol: StaffClient) -> None:
     """Trip after trip is well, nobody is called, the desk sees nothing, and no row, room or certificate of it is kept."""
-    told = await line.wait_for(ok=True, after=line.told()["at"])
-    await line.wait_for(ok=True, after=told["at"])
+    result = await line.wait_for(ok=True, after=line.told()["at"])
+    await line.wait_for(ok=True, after=result["at"])
     desk = line.stack.ready.desk_room
     before = [item.event_id for item in await sol.whole(desk)]
     async with line.canary_stopped_after_a_trip():
@@ -50,14 +50,14 @@ async def test_keys_that_are_not_shared_are_noticed(line: CanaryLine, sol: Staff
     """A room that its client cannot read: desk and person on call are told, and the desk once more when it is well."""
     calls = line.calls
     line.execute("UPDATE matrix_confirmed SET user_id = '#' || user_id WHERE user_id LIKE '@canary:%'")
-    told = await line.wait_for(ok=False, step="keys")
+    result = await line.wait_for(ok=False, step="keys")
     await sol.find(line.stack.ready.desk_room, "the desk is told", lambda item: DEAD in item.body)
     await line.wait_for_call(calls)
     assert line.metric() == "0"
     # Put back as it was: rows that are missing at a start are taken for an attack, and nobody gets keys then.
     line.execute("UPDATE matrix_confirmed SET user_id = substr(user_id, 2) WHERE user_id LIKE '#@canary:%'")
     await line.stack.kill("bridge")
-    await line.wait_for(ok=True, after=told["at"])
+    await line.wait_for(ok=True, after=result["at"])
     await sol.find(line.stack.ready.desk_room, "the desk is told", lambda item: WELL in item.body)
     assert line.metric() == "1"
 
@@ -66,19 +66,19 @@ async def test_a_frozen_bridge_is_noticed(line: CanaryLine) -> None:
     """A bridge that answers nothing: the canary itself calls the person on call."""
     calls = line.calls
     async with line.frozen("bridge"):
-        told = await line.wait_for(ok=False, step="text", after=line.told()["at"])
+        result = await line.wait_for(ok=False, step="text", after=line.told()["at"])
         await line.wait_for_call(calls)
-    await line.wait_for(ok=True, after=told["at"])
+    await line.wait_for(ok=True, after=result["at"])
 
 
 async def test_a_frozen_homeserver_is_noticed(line: CanaryLine) -> None:
     """A homeserver that answers nothing: the line calls the person on call, for the desk hears of nothing now."""
     calls = line.calls
     async with line.frozen("homeserver"):
-        told = await line.wait_for(ok=False, step="room", after=line.told()["at"])
+        result = await line.wait_for(ok=False, step="room", after=line.told()["at"])
         await line.wait_for_call(calls)
         assert line.metric() == "0"
-    await line.wait_for(ok=True, after=told["at"])
+    await line.wait_for(ok=True, after=result["at"])
 
 
 async def test_a_dead_carrier_is_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -86,10 +86,10 @@ async def test_a_dead_carrier_is_noticed(tmp_path_factory: pytest.TempPathFactor
     async with run_canary_line(tmp_path_factory.mktemp("handset"), handset=True) as line:
         async with line.canary_stopped_after_a_trip():
             # The id of a text whose report came after its end: sealed, and asked for at the carrier until it is gone there.
-            left = [what for what in await line.left_behind() if not what.startswith("copies: ")]
-            assert left == []
+            remains = [what for what in await line.left_behind() if not what.startswith("copies: ")]
+            assert remains == []
         async with line.frozen("carrier"):
-            told = await line.wait_for(ok=False, step="text", after=line.told()["at"])
+            result = await line.wait_for(ok=False, step="text", after=line.told()["at"])
             await line.wait_for_call(0)
             assert line.metric() == "0"
-        await line.wait_for(ok=True, after=told["at"])
+        await line.wait_for(ok=True, after=result["at"])

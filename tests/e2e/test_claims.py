@@ -60,16 +60,18 @@ async def test_who_is_on_shift_is_called_and_a_new_plan_is_heard(
     """
     desk, bot, data = staffed_line.ready.desk_room, staffed_line.ready.bot, staffed_line.stack.data
     office = next(room for room, name in (await sol.joined()).items() if name == "office")
-    told: set[str | None] = set()
+    notice_ids: set[str | None] = set()
     try:
         for on, off, stranger in ((ada, bea, "zenobia"), (bea, ada, "xanthippe")):
             put_plan(data, on.mxid, stranger)
             notice = await sol.find(
                 office,
                 "the plan is heard",
-                lambda i: i.sender == bot and "People who are not at the desk: 1" in i.body and i.event_id not in told,
+                lambda i: (
+                    i.sender == bot and "People who are not at the desk: 1" in i.body and i.event_id not in notice_ids
+                ),
             )
-            told.add(notice.event_id)
+            notice_ids.add(notice.event_id)
             assert stranger not in notice.body
             phone = handset()
             card = await staffed_line.wait_for_card(on, phone, "whose shift is it")
@@ -83,9 +85,9 @@ async def test_who_is_on_shift_is_called_and_a_new_plan_is_heard(
 
 
 def _designation(card: TimelineItem) -> str:
-    found = re.search(r"!claim ([a-z]+ [a-z]+)", card.body)
-    assert found, "the card says how to claim it"
-    return found[1]
+    match = re.search(r"!claim ([a-z]+ [a-z]+)", card.body)
+    assert match, "the card says how to claim it"
+    return match[1]
 
 
 def _is_call(bot: str, designation: str) -> Callable[[TimelineItem], bool]:
@@ -99,12 +101,12 @@ async def test_two_claims_at_once_have_one_winner(staffed_line: StaffedLine, ada
     name = _designation(card)
     before = {client.mxid: set(await client.invites()) for client in (ada, bea)}
     await asyncio.gather(*(client.say(desk, f"!claim {name}") for client in (ada, bea)))
-    told = await ada.find(
+    refusal = await ada.find(
         desk,
         "the one who was second is told",
         lambda i: i.sender == staffed_line.ready.bot and i.kind == "message" and name in i.body and "already" in i.body,
     )
-    winner, other = (ada, bea) if "ada" in told.body else (bea, ada)
+    winner, other = (ada, bea) if "ada" in refusal.body else (bea, ada)
 
     async def invited(client: StaffClient) -> str | None:
         return next((r for r in await client.invites() if r not in before[client.mxid]), None)

@@ -85,18 +85,18 @@ async def test_the_codeword_check_continues(own: tuple[StaffedLine, list[StaffCl
         await bea.join(room)
         await bea.say(room, "!accept")
         await conversation.wait_for_notice("bea is the advocate now")
-    given = [
+    of_bea = [
         Conversation(client=bea, room=t.room, handset=t.handset, designation=t.designation, staffed_line=staffed_line)
         for t in conversations
     ]
-    await _words_and_cover(staffed_line, given, FREE[0], 1)
+    await _words_and_cover(staffed_line, of_bea, FREE[0], 1)
 
-    for conversation in given:
+    for conversation in of_bea:
         await staffed_line.send_closing_command(bea, conversation.room, "!close")
         await wait_until("they are out of the room", partial(_is_out, bea, conversation.room), within=60)
     # Begun again, under another designation: whoever has the phone now may be anybody.
-    anew = [await staffed_line.start_conversation(ada, conversation.handset, "it is me again") for conversation in given]
-    for conversation, old in zip(anew, given, strict=True):
+    anew = [await staffed_line.start_conversation(ada, conversation.handset, "it is me again") for conversation in of_bea]
+    for conversation, old in zip(anew, of_bea, strict=True):
         assert (conversation.room != old.room, conversation.designation != old.designation) == (True, True)
     await _words_and_cover(staffed_line, anew, FREE[1], 2)
     for conversation in anew:

@@ -11,10 +11,10 @@ from tests.e2e.stack import Stack, run
 async def test_status_tells_a_program_that_all_is_well(stack: Stack) -> None:
     """`status --json` exits 0 and answers `{"ok", "checks": [{"name","ok","what","do"}]}`."""
     code, out = await run(stack.command("status", "--json", "--data", str(stack.data)))
-    told = json.loads(out)
-    assert (code, told["ok"]) == (0, True)
-    assert told["checks"]
-    assert all(check.keys() == {"name", "ok", "what", "do"} for check in told["checks"])
+    report = json.loads(out)
+    assert (code, report["ok"]) == (0, True)
+    assert report["checks"]
+    assert all(check.keys() == {"name", "ok", "what", "do"} for check in report["checks"])
 
 
 async def test_a_second_up_on_the_same_directory_refuses(stack: Stack) -> None:

@@ -74,11 +74,11 @@ async def test_texts_before_the_claim_are_read_without_a_shield(conversation: Co
 async def test_the_room_of_a_thread_says_nothing_of_the_phone(conversation: Conversation) -> None:
     """Its name is two words of our lists, and in its whole state stand neither the number nor its last seven digits."""
     room, number = conversation.room, conversation.handset[1:]
-    told = (await conversation.staffed_line.as_bot("GET", f"rooms/{quote(room)}/state"))["state"]
-    (name,) = (event["content"]["name"] for event in told if event["type"] == "m.room.name")
+    events = (await conversation.staffed_line.as_bot("GET", f"rooms/{quote(room)}/state"))["state"]
+    (name,) = (event["content"]["name"] for event in events if event["type"] == "m.room.name")
     first, second = name.split(" ")
     assert (name, first in FIRST, second in SECOND) == (conversation.designation, True, True)
-    assert number[-7:] not in re.sub(r"\D", "", json.dumps([event["content"] for event in told]))
+    assert number[-7:] not in re.sub(r"\D", "", json.dumps([event["content"] for event in events]))
 
 
 @pytest.mark.practice(1, 15, 37)

@@ -57,8 +57,8 @@ async def test_escalate_take_give_back_transfer(own: tuple[StaffedLine, list[Sta
     await sol.say(room, "!take")
     await conversation.wait_for_notice("sol is the advocate now")
     await is_note(ada, room, await ada.say(room, "from the one whose thread was taken"))
-    taken = replace(conversation, client=sol)
-    await taken.wait_for_receipt(await sol.say(room, "from the supervisor"), "delivered", within=50)
+    of_sol = replace(conversation, client=sol)
+    await of_sol.wait_for_receipt(await sol.say(room, "from the supervisor"), "delivered", within=50)
     await sol.say(room, "!listen")
     await conversation.wait_for_notice("ada is the advocate now")
 
@@ -67,10 +67,10 @@ async def test_escalate_take_give_back_transfer(own: tuple[StaffedLine, list[Sta
     await bea.join(room)
     await wait_until_readable(staffed_line, bea, room, staffed_line.ready.voice, "the first words")
     await bea.say(room, "!accept")
-    given = replace(conversation, client=bea)
-    await given.wait_for_notice("bea is the advocate now")
+    of_bea = replace(conversation, client=bea)
+    await of_bea.wait_for_notice("bea is the advocate now")
     await is_note(ada, room, await ada.say(room, "the former advocate goes on writing"))
-    await given.wait_for_receipt(await bea.say(room, "from the new advocate"), "delivered", within=50)
+    await of_bea.wait_for_receipt(await bea.say(room, "from the new advocate"), "delivered", within=50)
 
     heard = [text for text in await staffed_line.carrier.texts_delivered(phone) if not text.startswith("Hi, thanks")]
     assert heard == ["an answer before anybody came", "from the supervisor", "from the new advocate"]

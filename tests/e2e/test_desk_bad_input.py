@@ -85,12 +85,12 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor
         ready = staffed_line.ready
         opening = (separate_line.log_in_nio(ready.homeserver, ready.account(role)) for role in ("advocate", "supervisor"))
         async with separate_line.bring_people(staffed_line, opening) as (ada, sol):
-            made = Floor(staffed_line, ada, sol)
+            desk_floor = Floor(staffed_line, ada, sol)
             try:
-                yield made
+                yield desk_floor
             finally:
-                if made.bea is not None:
-                    await made.bea.stop()
+                if desk_floor.bea is not None:
+                    await desk_floor.bea.stop()
 
 
 async def unsigned_tap(floor: Floor) -> None:
@@ -191,14 +191,16 @@ async def reaction_to_a_redacted_card(floor: Floor) -> None:
 async def nonsense_levels(floor: Floor) -> None:
     """Have a supervisor silence everybody, and Ada in particular; what people may do is put back, roles stay."""
     path = f"rooms/{quote(floor.desk, safe='')}/state/m.room.power_levels/"
-    made = await floor.staffed_line.as_bot("GET", path)
-    events = {**made["events"], "m.room.encrypted": 50, "m.room.name": 50}
-    bent = {**made, "events": events, "users_default": 50, "users": {**made["users"], floor.ada.mxid: -7}}
+    levels = await floor.staffed_line.as_bot("GET", path)
+    events = {**levels["events"], "m.room.encrypted": 50, "m.room.name": 50}
+    bent = {**levels, "events": events, "users_default": 50, "users": {**levels["users"], floor.ada.mxid: -7}}
     assert await floor.sol.call("PUT", path, bent) == 200
     await floor.wait_for_notice("desk", "changed what people may do in this room")
 
     async def put_back() -> bool | None:
-        return await floor.staffed_line.as_bot("GET", path) == {k: v for k, v in made.items() if k != "historical"} or None
+        return (
+            await floor.staffed_line.as_bot("GET", path) == {k: v for k, v in levels.items() if k != "historical"} or None
+        )
 
     await wait_until("the levels are as they were made", put_back)
 
@@ -252,11 +254,11 @@ async def test_five_hundred_waiting(floor: Floor) -> None:
     await wait_until("five hundred and one are queued", queued, within=CROWD, every=2)
     await floor.begins()
     await floor.sol.say(floor.desk, "!claim")
-    told = await floor.wait_for_notice("desk", "is yours, sol")
+    notice = await floor.wait_for_notice("desk", "is yours, sol")
     room = await floor.staffed_line.wait_for_invite(floor.sol, set())
     await floor.sol.join(room)
     await floor.sol.find(room, "it is who waited longest", lambda i: i.body == "a third one")
-    assert (await floor.sol.joined())[room] in told.body
+    assert (await floor.sol.joined())[room] in notice.body
     board = await floor.board(within=CROWD)
     assert f"Queue: {MANY}" in board
     assert len(board) < 4000

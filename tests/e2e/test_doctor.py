@@ -36,12 +36,12 @@ async def real(tmp_path_factory: Any) -> AsyncIterator[tuple[Stack, Account]]:
         webhook = stack.data / "secrets" / "on-call"
         webhook.write_text("http://127.0.0.1:9/call")
         webhook.chmod(0o600)
-        told = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))
-        told["lines"][0]["on_call"] = {"webhook_file": str(webhook)}
-        told["lines"][0]["staff"] = [
-            member for member in told["lines"][0]["staff"] if not member["mxid"].startswith("@bea:")
+        configuration = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))
+        configuration["lines"][0]["on_call"] = {"webhook_file": str(webhook)}
+        configuration["lines"][0]["staff"] = [
+            member for member in configuration["lines"][0]["staff"] if not member["mxid"].startswith("@bea:")
         ]
-        (stack.data / "config.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        (stack.data / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
         async with await asyncio.start_server(_answer, "127.0.0.1", stack.base + 2):
             await stack.start()
             yield stack, sol
@@ -51,22 +51,22 @@ async def real(tmp_path_factory: Any) -> AsyncIterator[tuple[Stack, Account]]:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer as a Kannel that knows the line and is asked by `doctor`, without a receiver; it takes nothing."""
-    told = b"Missing receiver(s) number(s), rejected"
+    body = b"Missing receiver(s) number(s), rejected"
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(told)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + told)
+        head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
         await writer.drain()
     writer.close()
 
 
 async def faults(stack: Stack) -> dict[str, dict[str, Any]]:
     """Return what `doctor` finds not well, by name. Its exit code agrees, and every such row says what to do."""
-    code, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
-    found = {row["name"]: row for row in json.loads(told)["checks"] if not row["ok"]}
-    assert code == (1 if found else 0), told
-    assert all(row["do"] for row in found.values())
-    return found
+    code, output = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
+    rows = {row["name"]: row for row in json.loads(output)["checks"] if not row["ok"]}
+    assert code == (1 if rows else 0), output
+    assert all(row["do"] for row in rows.values())
+    return rows
 
 
 @contextlib.contextmanager

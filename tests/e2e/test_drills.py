@@ -81,21 +81,21 @@ async def office_of(client: StaffClient) -> str:
 async def play(player: DrillPlayer, *names: str) -> str:
     """Play drills to debriefs that find well what the practices ask; returns the last of them."""
     BEGUN.update(names)
-    told = ""
+    debrief = ""
     for name in names:
-        told = await player.play(name)
-        assert "Texts of ours that reached the phone" in told
-    return told
+        debrief = await player.play(name)
+        assert "Texts of ours that reached the phone" in debrief
+    return debrief
 
 
-async def read_card(player: DrillPlayer, begun: Callable[[], Awaitable[None]]) -> Conversation:
-    """Play the drill `phone-taken` as far as the hand-over, typing what the printed card says. `begun`: as in `play`."""
+async def read_card(player: DrillPlayer, on_answer: Callable[[], Awaitable[None]]) -> Conversation:
+    """Play the drill `phone-taken` as far as the hand-over, typing what the card says. `on_answer`: as in `play`."""
     conversation = await player.take("!drill phone-taken", by=CARD.typed(TAKE))
     await player.wait_for_texts(conversation, 1)
     await player.read()
     limits = await player.client.say(conversation.room, CARD.typed(LIMITS))
     await conversation.wait_for_receipt(limits, "delivered")
-    await begun()
+    await on_answer()
     await player.wait_for_texts(conversation, 2)
     await player.read()
     note = await player.client.say(conversation.room, f"{CARD.typed(NOTE).partition(' ')[0]} {COLLEAGUE}")
@@ -126,7 +126,7 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
             await stack.wait_until_well()
         await both.wait()
 
-    conversation, _ = await together(read_card(ada, kill), bea.play("first-contact", begun=kill))
+    conversation, _ = await together(read_card(ada, kill), bea.play("first-contact", on_answer=kill))
     assert isinstance(conversation, Conversation)
     before = set(await bea.client.invites())
     await ada.say(conversation, CARD.typed(HAND_OVER))
@@ -135,21 +135,21 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     await bea.client.say(room, CARD.typed(HAND_OVER, 1))
     await conversation.wait_for_notice("bea is the advocate now")
     await bea.client.say(room, CARD.typed(HAND_OVER, 2))
-    told = await ada.debrief("phone-taken")
-    assert (await bea.debrief("phone-taken")).partition("Thank you")[0] == told.partition("Thank you")[0]
-    assert re.search(r"Everything was stopped \d+ (s|minutes) after the phone was taken", told)
+    debrief = await ada.debrief("phone-taken")
+    assert (await bea.debrief("phone-taken")).partition("Thank you")[0] == debrief.partition("Thank you")[0]
+    assert re.search(r"Everything was stopped \d+ (s|minutes) after the phone was taken", debrief)
     for name in (TextName.GREETING, TextName.LIMITS, TextName.SAFE_CHECK):
-        assert told.count(PACK.say(name, "en")) == 2, "it left, and could be read on the phone when it was taken"
-    assert "that reached the phone (3)" in told
-    assert COLLEAGUE not in told
-    assert PANIC not in told
-    assert "practice 9" in told
+        assert debrief.count(PACK.say(name, "en")) == 2, "it left, and could be read on the phone when it was taken"
+    assert "that reached the phone (3)" in debrief
+    assert COLLEAGUE not in debrief
+    assert PANIC not in debrief
+    assert "practice 9" in debrief
 
 
 async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer, DrillPlayer]) -> None:
     """The debrief says what left until then, while a colleague's drills go on."""
     ada, bea = players
-    desk, ended = ada.staffed_line.ready.desk_room, over(script_of("first-contact"))
+    desk, ending = ada.staffed_line.ready.desk_room, over(script_of("first-contact"))
 
     async def stops() -> None:
         conversation = await bea.take("!drill first-contact")
@@ -163,7 +163,7 @@ async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer,
         await bea.client.find(
             bea.office,
             "the debrief says what left",
-            lambda i: i.sender == bea.bot and ended in i.body and "Yes, this is the line." in i.body,
+            lambda i: i.sender == bea.bot and ending in i.body and "Yes, this is the line." in i.body,
         )
         await bea.client.say(desk, "!drill stop")
         await bea.client.find(desk, "none runs", lambda i: i.sender == bea.bot and "No drill of yours runs." in i.body)

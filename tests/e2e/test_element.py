@@ -101,12 +101,12 @@ async def test_the_desk_rings_once_and_is_formatted(own: tuple[StaffedLine, Staf
     call = await bea.find(desk, "the call", lambda i: i.sender == bot and "has come to the queue" in i.body)
     (event_id,) = await bea.pinned(desk)
     board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and "\nQueue:" in i.body)
-    asked = (call.event_id, card.event_id, board.event_id)
-    assert [await bea.rings(desk, each or "") for each in asked] == ["ring", "nothing", "nothing"]
+    event_ids = (call.event_id, card.event_id, board.event_id)
+    assert [await bea.rings(desk, each or "") for each in event_ids] == ["ring", "nothing", "nothing"]
     assert "<code>!claim</code>" in card.formatted
     claimed = await staffed_line.claim(ada, phone, card)
-    taken = await bea.find(desk, "the card is with ada", lambda i: i.event_id == card.event_id and "with ada" in i.body)
-    assert (taken.msgtype, taken.edited) == ("m.notice", True)
+    new_card = await bea.find(desk, "the card is with ada", lambda i: i.event_id == card.event_id and "with ada" in i.body)
+    assert (new_card.msgtype, new_card.edited) == ("m.notice", True)
     assert await bea.rings(desk, await staffed_line.newest_edit(desk, card)) == "nothing"
     assert isinstance(ada, ElementClient)
     await staffed_line.carrier.text(phone, "does this")
@@ -119,15 +119,15 @@ async def test_a_supervisor_who_logs_in_late(
 ) -> None:
     """Called while they had no device, a supervisor reads why, what to do, both sides, and what is said from then on."""
     staffed_line, ada, _ = own
-    seen = replace(conversation, client=sol)
+    of_sol = replace(conversation, client=sol)
     await wait_until_readable(staffed_line, sol, conversation.room, staffed_line.ready.voice, FIRST)
-    await seen.wait_for_notice("ada says why: it is heavy tonight")
-    await seen.wait_for_notice("sol: what colleagues wrote before you came", "!recap")
+    await of_sol.wait_for_notice("ada says why: it is heavy tonight")
+    await of_sol.wait_for_notice("sol: what colleagues wrote before you came", "!recap")
     await wait_until_readable_or_recap(conversation, sol, ada.mxid, ANSWER, "// between us")
     await sol.say(conversation.room, "!recap")
-    await seen.wait_for_notice("on their way to your devices", "[✓✓ delivered]: Yes.")
+    await of_sol.wait_for_notice("on their way to your devices", "[✓✓ delivered]: Yes.")
     await staffed_line.carrier.text(conversation.handset, "said to both of you")
-    await seen.wait_for_text("said to both of you")
+    await of_sol.wait_for_text("said to both of you")
     await ada.say(conversation.room, "// typed to both")
     await wait_until_readable(staffed_line, sol, conversation.room, ada.mxid, "// typed to both")
 
@@ -159,16 +159,16 @@ async def test_a_transfer_by_a_tap(own: tuple[StaffedLine, StaffClient, StaffCli
     await ada.say(conversation.room, f"!transfer {bea.mxid}")
     await bea.join(conversation.room)
     await wait_until_readable(staffed_line, bea, conversation.room, staffed_line.ready.voice, FIRST)
-    given = replace(conversation, client=bea)
-    await bea.react(conversation.room, await given.wait_for_notice("offers this thread to bea"), YES)
-    await given.wait_for_notice("bea is the advocate now")
-    text = await given.wait_for_text("said to both of you")
+    of_bea = replace(conversation, client=bea)
+    await bea.react(conversation.room, await of_bea.wait_for_notice("offers this thread to bea"), YES)
+    await of_bea.wait_for_notice("bea is the advocate now")
+    text = await of_bea.wait_for_text("said to both of you")
     reply = {"m.in_reply_to": {"event_id": text.event_id}}
     content = {"msgtype": "m.text", "body": "bea here, I read everything", "m.relates_to": reply}
     called = {"m.mentions": {"user_ids": [staffed_line.ready.voice, ada.mxid]}}
     said = await bea.say_raw(conversation.room, content | called)
     await staffed_line.carrier.wait_for_delivery(conversation.handset, said.body)
-    await given.wait_for_receipt(said, "delivered")
+    await of_bea.wait_for_receipt(said, "delivered")
 
 
 async def test_a_second_device(own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation) -> None:

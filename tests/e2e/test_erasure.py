@@ -73,19 +73,19 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[StaffCl
     await ada.say(conversation.room, "!escalate")
     await sol.join(await staffed_line.wait_for_invite(sol, before))
     await sol.find(conversation.room, "the supervisor reads along", lambda i: i.body == TEXT)
-    held = rows(own, "SELECT room_id, id FROM thread")
-    assert [row[0] for row in held] == [conversation.room]
+    threads = rows(own, "SELECT room_id, id FROM thread")
+    assert [row[0] for row in threads] == [conversation.room]
 
     await staffed_line.send_closing_command(sol, conversation.room, "!close now")
     await wait_until("two receipts are kept", lambda: _receipts(own, 2), within=WAY_DOWN, seen=lambda: _way(own))
 
     code, out = await run(own.command("erasure", "verify", "--json", "--data", str(own.data)))
-    told = json.loads(out)
-    assert (code, told["ok"]) == (0, True), told
+    report = json.loads(out)
+    assert (code, report["ok"]) == (0, True), report
     bodies = [json.loads(body) for (body,) in rows(own, "SELECT body FROM erasure_certificate")]
     assert {body["what"] for body in bodies} == {"conversation", "person"}
-    gone = next(body["carrier"] for body in bodies if body["what"] == "person")
-    assert gone == {"copies deleted, confirmed": len(await staffed_line.carrier.texts(number))}
+    carrier_copies = next(body["carrier"] for body in bodies if body["what"] == "person")
+    assert carrier_copies == {"copies deleted, confirmed": len(await staffed_line.carrier.texts(number))}
     spelled = (AGREED, DURESS, AGREED.casefold(), DURESS.casefold())
 
     assert [r for r in await staffed_line.carrier.records() if number in (r["from"], r["to"])] == []
@@ -98,7 +98,7 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[StaffCl
     _nowhere(own.data, TEXT, ANSWER, PICTURE, number[1:], *spelled)
     await staffed_line.vacuum()
     _nowhere(own.data, conversation.room)
-    _nowhere(own.data, *[row[1] for row in held])
+    _nowhere(own.data, *[row[1] for row in threads])
 
 
 async def test_who_texts_again_begins_anew(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:
@@ -132,7 +132,7 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
     """
     ada, sol = staff
     staffed_line, number = StaffedLine(stack=own, ready=own.ready), handset()
-    had, missed, answered = "foxglovelantern, while ada was there", "quillharbor, while ada was off", "emberorchard to that"
+    had, missed, reply = "foxglovelantern, while ada was there", "quillharbor, while ada was off", "emberorchard to that"
     conversation = await staffed_line.start_conversation(ada, number, had)
     before = set(await sol.invites())
     await ada.say(conversation.room, "!escalate")
@@ -142,8 +142,8 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
         await staffed_line.carrier.text(number, missed)
         await sol.find(conversation.room, "the text is there", lambda i: i.body == missed)
         await sol.say(conversation.room, "!take")
-        await sol.say(conversation.room, answered)
-        await staffed_line.carrier.wait_for_delivery(number, answered)
+        await sol.say(conversation.room, reply)
+        await staffed_line.carrier.wait_for_delivery(number, reply)
         await staffed_line.send_closing_command(sol, conversation.room, "!close now")
         await wait_until("it is gone", lambda: _gone(own, conversation.room), within=WAY_DOWN, seen=lambda: _way(own))
         _a_month(own, ada.mxid)
@@ -153,7 +153,7 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
     again = await staffed_line.start_conversation(ada, handset(), "somebody texts after ada's month")
     assert await again.texts_in_room() == ["somebody texts after ada's month"]
     for room in await ada.joined():
-        assert not [i for i in await ada.items(room) if i.body in {missed, answered}]
+        assert not [i for i in await ada.items(room) if i.body in {missed, reply}]
     # What she would say there reaches nobody, and her client says so.
     with pytest.raises(StepFailed):
         await ada.say(conversation.room, "is anybody here")
@@ -187,14 +187,14 @@ async def test_five_hundred_events_go(own: Stack, staff: tuple[StaffClient, Staf
             await staffed_line.as_bot("PUT", path, {**content, "device_id": "d"})
 
     await asyncio.gather(*(one(number) for number in range(500)))
-    kept = len(rows(own, "SELECT id FROM erasure_certificate"))
+    count = len(rows(own, "SELECT id FROM erasure_certificate"))
     await sol.back()
     await staffed_line.send_closing_command(sol, conversation.room, "!close now")
     await wait_until("it is on its way", lambda: _is(own, "SELECT step FROM erasure WHERE kind = 'room'"), within=30)
     await sol.away()
-    await wait_until("two more receipts", lambda: _receipts(own, kept + 2), within=WAY_DOWN, seen=lambda: _way(own))
+    await wait_until("two more receipts", lambda: _receipts(own, count + 2), within=WAY_DOWN, seen=lambda: _way(own))
     signed = [json.loads(body) for (body,) in rows(own, "SELECT body FROM erasure_certificate")]
-    assert max(told["gone"].get("events", 0) for told in signed) > 500
+    assert max(certificate["gone"].get("events", 0) for certificate in signed) > 500
 
 
 def rows(own: Stack, query: str, *values: Value) -> list[Any]:
@@ -226,8 +226,8 @@ async def _way(own: Stack) -> str:
 
 def _nowhere(directory: Path, *planted: str) -> None:
     for path, raw in every_file(directory):
-        found = sum(thing.encode() in raw for thing in planted)
-        assert found == 0, f"{found} planted thing(s) in the bytes of {path.relative_to(directory)}"
+        count = sum(thing.encode() in raw for thing in planted)
+        assert count == 0, f"{count} planted thing(s) in the bytes of {path.relative_to(directory)}"
 
 
 async def _is(own: Stack, query: str) -> bool | None:

@@ -39,7 +39,7 @@ async def test_an_erasure_whose_room_it_has_lost(own: tuple[StaffedLine, NioClie
     line = staffed_line.stack
     await stocked(line)
     older = copy_of(line, tmp_path)
-    kept = set(certificates(line))
+    old_ids = set(certificates(line))
     # Whoever texts gets a room of the stock, and another is made for that: the copy has none of those.
     talk = await staffed_line.start_conversation(sol, handset(), TEXT)
     while in_homeserver(older, talk.room):
@@ -65,10 +65,10 @@ async def test_an_erasure_whose_room_it_has_lost(own: tuple[StaffedLine, NioClie
         return not rows(line, "SELECT id FROM erasure") or None
 
     await wait_until("the erasure has ended", ended, within=60, seen=line.tail)
-    new = [told for id_, told in certificates(line).items() if id_ not in kept]
-    assert sorted(told["what"] for told in new) == ["conversation", "person"]
-    (gone,) = [told["gone"] for told in new if told["what"] == "conversation"]
-    assert (gone["rooms"], gone["keys"], gone["events"] > 0) == (1, 1, True)
+    new = [content for id_, content in certificates(line).items() if id_ not in old_ids]
+    assert sorted(content["what"] for content in new) == ["conversation", "person"]
+    (counts,) = [content["gone"] for content in new if content["what"] == "conversation"]
+    assert (counts["rooms"], counts["keys"], counts["events"] > 0) == (1, 1, True)
     code, out = await run(line.command("erasure", "verify", "--json", "--data", str(line.data)))
     assert (code, json.loads(out)["ok"]) == (0, True), out
     # What it says is so: no row of ours and none of the homeserver's names the room, or one of its events.

@@ -88,10 +88,10 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
     await ada.say(conversation.room, f"!with {bea.mxid}")
     assert await staffed_line.wait_for_invite(bea, set()) == conversation.room
     await bea.join(conversation.room)
-    gone = await bea.say(conversation.room, "// this is taken back")
+    note = await bea.say(conversation.room, "// this is taken back")
     regretted = await bea.say(conversation.room, "// this is regretted later")
-    await conversation.wait_for_receipt(gone, "📝")
-    await bea.redact(conversation.room, gone)
+    await conversation.wait_for_receipt(note, "📝")
+    await bea.redact(conversation.room, note)
     await conversation.wait_for_receipt(answer, "delivered")
 
     async with second_device(staffed_line, ada) as second:
@@ -110,7 +110,7 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
         assert [i.kind for i in await second.whole(conversation.room) if i.event_id == regretted.event_id] == [
             "undecryptable"
         ]
-        asked = await second.say(conversation.room, "!recap")
+        command = await second.say(conversation.room, "!recap")
         recap = await replace(conversation, client=second).wait_for_notice(
             "on their way to your devices", "// this is regretted later"
         )
@@ -124,7 +124,7 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
             "// a note from it",
         ]
         assert [line.partition(",")[0] for line in recap.body.split("\n")[1:-1]] == ["ada", "ada", "bea", "ada", "ada"]
-        await conversation.wait_for_receipt(asked, "📝")
+        await conversation.wait_for_receipt(command, "📝")
 
         # Said to the recap, nothing reaches the phone.
         before = await staffed_line.carrier.texts_delivered(conversation.handset)
@@ -204,16 +204,16 @@ async def sent_to(client: StaffClient) -> list[str]:
 
     No question is asked twice: the homeserver would give the answer that it gave before.
     """
-    status, told = await strict(client).ask("sync", timeout=str(next(_questions)))
+    status, content = await strict(client).ask("sync", timeout=str(next(_questions)))
     assert status == 200, f"the homeserver answered {status}"
-    return [letter["sender"] for letter in told.get("to_device", {}).get("events", [])]
+    return [letter["sender"] for letter in content.get("to_device", {}).get("events", [])]
 
 
 async def encrypted(staffed_line: StaffedLine, room: str) -> dict[str, tuple[str, str]]:
     """Return the encrypted events of a room that the homeserver has and that are not redacted: id to sender and session."""
-    told = await staffed_line.as_bot("GET", f"rooms/{quote(room, safe='')}/messages?dir=b&limit=100")
-    found = (event for event in told["chunk"] if event["type"] == "m.room.encrypted" and event["content"])
-    return {event["event_id"]: (event["sender"], event["content"]["session_id"]) for event in found}
+    page = await staffed_line.as_bot("GET", f"rooms/{quote(room, safe='')}/messages?dir=b&limit=100")
+    events = (event for event in page["chunk"] if event["type"] == "m.room.encrypted" and event["content"])
+    return {event["event_id"]: (event["sender"], event["content"]["session_id"]) for event in events}
 
 
 async def test_whoever_left_gets_neither_words_nor_keys(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
@@ -243,23 +243,23 @@ async def test_whoever_left_gets_neither_words_nor_keys(own: tuple[StaffedLine, 
     try:
         # Until the bot has heard of it she is one of the room: the homeserver keeps the words from her, not we.
         await replace(conversation, client=bea).wait_for_receipt(await bea.say(conversation.room, "// she has left"), "📝")
-        left, waits = await encrypted(staffed_line, conversation.room), await sent_to(ada)
+        earlier, waits = await encrypted(staffed_line, conversation.room), await sent_to(ada)
         await texts(staffed_line, conversation, "after she has left", client=bea)
         said = await bea.say(conversation.room, "answered after somebody left")
         await replace(conversation, client=bea).wait_for_receipt(said, "delivered")
         after = {
             event_id: of
             for event_id, of in (await encrypted(staffed_line, conversation.room)).items()
-            if event_id not in left
+            if event_id not in earlier
         }
         assert {staffed_line.ready.voice, bea.mxid} <= {sender for sender, _ in after.values()}
         assert not set(after.values()) & set(before.values()), "a session goes on whose key somebody has who left"
         path = f"rooms/{quote(conversation.room, safe='')}"
         for event_id in after:
-            status, told = await strict(ada).ask(f"{path}/event/{quote(event_id, safe='')}")
-            assert (status, told["errcode"]) == (404, "M_NOT_FOUND")
-        status, told = await strict(ada).ask(f"{path}/messages", dir="b", limit="100")
-        shown = {event["event_id"] for event in told["chunk"]}
+            status, content = await strict(ada).ask(f"{path}/event/{quote(event_id, safe='')}")
+            assert (status, content["errcode"]) == (404, "M_NOT_FOUND")
+        status, content = await strict(ada).ask(f"{path}/messages", dir="b", limit="100")
+        shown = {event["event_id"] for event in content["chunk"]}
         assert set(before) <= shown, "up to there it may read"
         assert not set(after) & shown
         assert await sent_to(ada) == waits, "a key went to somebody who had left"

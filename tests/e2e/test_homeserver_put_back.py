@@ -126,7 +126,7 @@ async def test_put_back_beside_a_bridge_that_goes_on(own: tuple[StaffedLine, Nio
     """To when the texter puppet was out of a room, and an advocate not yet in another: both come back; the desk hears."""
     staffed_line, ada = own
     line, carrier = staffed_line.stack, staffed_line.carrier
-    told = await alarms(ada, staffed_line)
+    old_alarms = await alarms(ada, staffed_line)
     first = await staffed_line.start_conversation(ada, handset(), TEXT)
     await stocked(line)
     await ada.away()
@@ -154,7 +154,7 @@ async def test_put_back_beside_a_bridge_that_goes_on(own: tuple[StaffedLine, Nio
     await ada.back()
     await go_on(staffed_line, ada, before, first, second)
     await settled(line)
-    assert len(await alarms(ada, staffed_line)) == len(told) + 1
+    assert len(await alarms(ada, staffed_line)) == len(old_alarms) + 1
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 

@@ -36,12 +36,12 @@ async def test_what_had_ended_goes_again(tmp_path: Path) -> None:
 
 async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioClient, tmp_path: Path) -> None:
     line, ready = staffed_line.stack, staffed_line.ready
-    talk, kept, closed = [await staffed_line.start_conversation(ada, handset(), TEXT) for _ in range(3)]
-    for conversation in (talk, kept):
+    talk, ongoing, closed = [await staffed_line.start_conversation(ada, handset(), TEXT) for _ in range(3)]
+    for conversation in (talk, ongoing):
         before = set(await sol.invites())
         await ada.say(conversation.room, "!escalate")
         await sol.join(await staffed_line.wait_for_invite(sol, before))
-    await upload_in(line, ada, kept.room, PICTURES[0])
+    await upload_in(line, ada, ongoing.room, PICTURES[0])
     erased = (await ada.say(ready.desk_room, "// this is erased by its time")).event_id
     assert erased is not None
     path = f"rooms/{quote(ready.desk_room)}/event/{quote(erased)}"
@@ -53,7 +53,7 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
         return rows(line, "SELECT 1 FROM event WHERE event_id = $1", erased) == [(1,)] or None
 
     await wait_until("it is on the deletion index", noted)
-    await upload_in(line, ada, kept.room, PICTURES[1])
+    await upload_in(line, ada, ongoing.room, PICTURES[1])
     assert len(files_of(line)) == len(PICTURES)
     await staffed_line.send_closing_command(sol, talk.room, "!close now")
     await staffed_line.send_closing_command(ada, closed.room, "!close")
@@ -67,8 +67,8 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
             return None
         here = f"rooms/{quote(closed.room)}"
         joined = (await staffed_line.as_bot("GET", f"{here}/joined_members"))["joined"]
-        told = (await staffed_line.as_bot("GET", f"{here}/messages?dir=b&limit=100"))["chunk"]
-        said = [event for event in told if event["type"] == "m.room.encrypted" and event["content"]]
+        events = (await staffed_line.as_bot("GET", f"{here}/messages?dir=b&limit=100"))["chunk"]
+        said = [event for event in events if event["type"] == "m.room.encrypted" and event["content"]]
         return (not said and joined.keys() == {ready.bot, ready.voice}) or None
 
     await wait_until("the conversation is over", ended)
@@ -93,15 +93,15 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
     await wait_until("what had been closed is empty once more", closed_is_empty)
     with closing(sqlite3.connect(line.data / "homeserver" / "homeserver.db")) as database:
         for table in ("events", "room_memberships"):
-            left = database.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (talk.room,))  # noqa: S608
-            assert left.fetchone() == (0,), table
+            cursor = database.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (talk.room,))  # noqa: S608
+            assert cursor.fetchone() == (0,), table
 
     async def says_nothing() -> bool | None:
         return (await staffed_line.as_bot("GET", path)).get("content") == {} or None
 
     await wait_until("the message is erased once more", says_nothing)
     certificates = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
-    await staffed_line.send_closing_command(sol, kept.room, "!close now")
+    await staffed_line.send_closing_command(sol, ongoing.room, "!close now")
     await wait_until("the conversation that went on is over", gone)
     assert files_of(line) == []
     assert rows(line, "SELECT kind FROM dead_letter") == []

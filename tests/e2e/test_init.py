@@ -60,8 +60,8 @@ async def test_a_hand_out_opens_the_line_that_init_made(tmp_path: Path, strict_c
         assert (ready.server_name, ready.carrier, ready.accounts) == ("text.agency.org", None, ())
         assert (ready.bot, ready.voice) == ("@policy:text.agency.org", "@line-main:text.agency.org")
         async with aiohttp.ClientSession() as http, http.get(f"{ready.homeserver}/.well-known/matrix/client") as answer:
-            told = await answer.json(content_type=None)
-        assert told["m.homeserver"]["base_url"].rstrip("/") == public_url
+            content = await answer.json(content_type=None)
+        assert content["m.homeserver"]["base_url"].rstrip("/") == public_url
         handed = dict(line.split(": ") for line in (stack.data / "handout" / "mira.txt").read_text().splitlines())
         assert handed["homeserver"] == public_url
         mira = Account(user="mira", mxid=handed["user"], password=handed["password"], role="supervisor")
@@ -82,9 +82,9 @@ async def test_a_hand_out_opens_the_line_that_init_made(tmp_path: Path, strict_c
         words = ("--data", str(stack.data), "--passphrase-file", str(phrase), "--to", str(tmp_path / "backup"))
         code, said = await run(stack.command("backup", *words))
         assert code == 0, said
-        kept = read_backup(tmp_path / "backup", read_passphrase(phrase))
-        assert {Path(name).name for name in kept.files} >= {"agency.yaml", "suppression.key"}
-        assert not [name for name, data in kept.files.items() if handed["password"].encode() in data]
+        backup = read_backup(tmp_path / "backup", read_passphrase(phrase))
+        assert {Path(name).name for name in backup.files} >= {"agency.yaml", "suppression.key"}
+        assert not [name for name, data in backup.files.items() if handed["password"].encode() in data]
         assert not [name for name, text in stack.logs().items() if handed["password"] in text]
     finally:
         await stack.end()

@@ -46,7 +46,7 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
         "path_secret": PATH_SECRET,
         "api_base": gateway.base,
     }
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         **ANSWERS,
         "mode": "join",
         "server_name": SERVER,
@@ -57,7 +57,7 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
         "carrier": {"kind": "kannel", "plain_numbers": "international", "region": "US", "api_base": gateway.base, **login},
     }
     answers = stack.data.with_name("answers.yaml")
-    answers.write_text(yaml.safe_dump(told))
+    answers.write_text(yaml.safe_dump(values))
     answers.chmod(0o600)
     code, said = await run(stack.command("init", str(stack.data), "--answers", str(answers)))
     assert code == 0, said
@@ -92,8 +92,8 @@ async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) 
 
         async def told() -> dict[str, str] | None:
             assert process.returncode is None, await stack.tail()
-            found: dict[str, str] | None = json.loads(file.read_text()) if file.exists() else None
-            return found
+            ids: dict[str, str] | None = json.loads(file.read_text()) if file.exists() else None
+            return ids
 
         says = await wait_until("the bridge has its desk", told, within=60, seen=stack.tail)
         config = yaml.safe_load((stack.data / "config.yaml").read_text())
@@ -158,8 +158,8 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
                 _, mira = read_handout(stack, "mira")
                 pushed = partial(push, synapse, mira, gateway)
                 await answer_a_text(stack, ready, strict_client_factory, network, then=pushed)
-                _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
-                rows = {row["name"]: row for row in json.loads(told)["checks"]}
+                _, output = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
+                rows = {row["name"]: row for row in json.loads(output)["checks"]}
                 assert rows["homeserver module"]["ok"], rows["homeserver module"]
                 assert rows["carrier login"]["ok"], rows["carrier login"]
     finally:
@@ -180,14 +180,16 @@ async def push(synapse: JoinedSynapse, mira: Account, gateway: FakeKannel, conve
             said = await conversation.wait_for_text(SECOND_TEXT)
 
             async def woken() -> bool | None:
-                events = {key: {each.get("event_id") for each in told} for key, told in phones.notified.items()}
+                events = {
+                    key: {each.get("event_id") for each in notifications} for key, notifications in phones.notified.items()
+                }
                 return all(said.event_id in events.get(key, ()) for key in ("ids", "all")) or None
 
             await wait_until("both phones are woken", woken, seen=lambda: _shown(phones))
         for each in phones.notified["ids"]:
             # A change of the count alone, which has no event, comes with empty fields of the old format.
-            told = {name: value for name, value in each.items() if value}
-            assert told.keys() <= {"event_id", "room_id", "prio", "counts", "devices"}, each
+            fields = {name: value for name, value in each.items() if value}
+            assert fields.keys() <= {"event_id", "room_id", "prio", "counts", "devices"}, each
             assert not each["devices"][0].get("tweaks"), each
         names = (conversation.designation, conversation.client.mxid, conversation.staffed_line.ready.voice, HANDSET)
         for part in (*names, SECOND_TEXT):

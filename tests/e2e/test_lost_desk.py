@@ -81,8 +81,8 @@ async def test_upgraded(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """The desk goes on where it was; nobody is in the room that replaces it, and at the next start not even we are."""
     staffed_line, clients = own
     desk, line, sol = staffed_line.ready.desk_room, staffed_line.stack, clients[-1]
-    made = await staffed_line.as_bot("POST", f"rooms/{quote(desk, safe='')}/upgrade", {"new_version": "12"})
-    other = made["replacement_room"]
+    upgrade = await staffed_line.as_bot("POST", f"rooms/{quote(desk, safe='')}/upgrade", {"new_version": "12"})
+    other = upgrade["replacement_room"]
     await told(staffed_line, sol, 1)
     assert set(await people(staffed_line, other)) == {staffed_line.ready.bot}
     await line.kill("bridge")

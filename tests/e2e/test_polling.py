@@ -12,14 +12,14 @@ from tests.e2e.polling import together, wait_until
 
 async def test_what_is_done_together_ends_together() -> None:
     """Where one fails the others are at their end when it is raised: none goes on beside the next test."""
-    ended = asyncio.Event()
+    end = asyncio.Event()
 
     async def plays_on() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
-            ended.set()
+            end.set()
 
     async def fails() -> None:
         await asyncio.sleep(0)
@@ -27,7 +27,7 @@ async def test_what_is_done_together_ends_together() -> None:
 
     with pytest.raises(LookupError):
         await together(plays_on(), fails())
-    assert ended.is_set()
+    assert end.is_set()
 
 
 async def test_what_is_done_together_returns_what_each_returned() -> None:
@@ -42,8 +42,8 @@ async def test_what_is_done_together_returns_what_each_returned() -> None:
 
 async def test_a_step_that_only_a_busy_machine_has_time_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """It fails nothing, and is read by whoever asks why a run took long."""
-    told: list[str] = []
-    monkeypatch.setattr(polling, "late", told)
+    late_steps: list[str] = []
+    monkeypatch.setattr(polling, "late", late_steps)
     monkeypatch.setattr(polling, "busy", lambda: polling.MOST_BUSY)
     looks = iter((None, None, True))
 
@@ -51,8 +51,8 @@ async def test_a_step_that_only_a_busy_machine_has_time_for_is_told(monkeypatch:
         return next(looks)
 
     assert await wait_until("here at once", third_time, within=60, every=0)
-    assert told == []
+    assert late_steps == []
     looks = iter((None, None, True))
     assert await wait_until("here in the end", third_time, within=0.01, every=0.015)
-    (said,) = told
+    (said,) = late_steps
     assert said.endswith("s on a free machine: here in the end")

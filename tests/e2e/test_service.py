@@ -128,9 +128,9 @@ class Site:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path, outside_programs: OutsidePrograms) -> AsyncIterator[Site | None]:
-    found = {name: outside_programs.find(name) for name in PROGRAMS}
-    with ExitStack() as held:
-        postgres = held.enter_context(running_postgres(outside_programs)) if all(found.values()) else None
+    paths = {name: outside_programs.find(name) for name in PROGRAMS}
+    with ExitStack() as exit_stack:
+        postgres = exit_stack.enter_context(running_postgres(outside_programs)) if all(paths.values()) else None
         if postgres is None:
             yield None
             return
@@ -141,8 +141,8 @@ async def site(tmp_path: Path, outside_programs: OutsidePrograms) -> AsyncIterat
             yield Site(
                 centre=centre,
                 postgres=postgres,
-                caddy=str(found["caddy"]),
-                gateway=(str(found["bearerbox"]), str(found["smsbox"])),
+                caddy=str(paths["caddy"]),
+                gateway=(str(paths["bearerbox"]), str(paths["smsbox"])),
                 directory=tmp_path,
                 port=free_ports(),
             )
@@ -160,12 +160,12 @@ async def test_from_a_clone_to_a_text_that_is_answered(
     """
     if site is None:
         return
-    begun = time.monotonic()
+    started_at = time.monotonic()
     stack = ClonedStack(tmp_path)
     public_url = f"https://127.0.0.1:{site.port}"
     url = site.postgres.make_database("line")
-    told = site.answers(public_url, database={"homeserver_url": url})
-    async with site.kannel(public_url, told, stack):
+    answers = site.answers(public_url, database={"homeserver_url": url})
+    async with site.kannel(public_url, answers, stack):
         written = caddy_site((stack.data / "proxy" / "Caddyfile").read_text(), public_url, site.tls)
         ports = (("127.0.0.1:8448", f"127.0.0.1:{stack.base}"), ("127.0.0.1:8449", f"127.0.0.1:{stack.base + 1}"))
         for old, new in ports:
@@ -175,7 +175,7 @@ async def test_from_a_clone_to_a_text_that_is_answered(
                 await stack.start()
 
                 async def goes_on(conversation: Conversation) -> None:
-                    minutes = (time.monotonic() - begun) / 60
+                    minutes = (time.monotonic() - started_at) / 60
                     how = "with an environment of its own" if stack.own_environment else "in an environment that was there"
                     said = f"A LINE WAS LIVE, AND ITS FIRST TEXT ANSWERED, {minutes:.1f} MINUTES AFTER THE CLONE ({how})"
                     pytestconfig.stash[FIGURES].append(said)
@@ -192,13 +192,13 @@ async def outlive_the_database(stack: Stack, site: Site, conversation: Conversat
     """Take PostgreSQL away, text, and bring it back."""
     site.postgres.stop()
     site.centre.text_in(HANDSET, "are you there", to=NUMBER)
-    _, told = await run(stack.command("doctor", "--data", str(stack.data)))
-    assert "NOT homeserver database: PostgreSQL does not answer" in told
+    _, output = await run(stack.command("doctor", "--data", str(stack.data)))
+    assert "NOT homeserver database: PostgreSQL does not answer" in output
     await asyncio.to_thread(site.postgres.start)
     await conversation.wait_for_text("are you there")
-    _, told = await run(stack.command("doctor", "--data", str(stack.data)))
-    assert "homeserver database: PostgreSQL keeps old segments" in told, "wal_recycle is on in this one"
-    assert "NOT homeserver" not in told, told
+    _, output = await run(stack.command("doctor", "--data", str(stack.data)))
+    assert "homeserver database: PostgreSQL keeps old segments" in output, "wal_recycle is on in this one"
+    assert "NOT homeserver" not in output, output
     assert await vacuum(stack, stack.ready.homeserver) == "postgres-full"
 
 
@@ -232,8 +232,8 @@ async def test_the_same_on_the_agencys_own_synapse(
     synapse = JoinedSynapse(tmp_path / "agency", synapse_port, SERVER)
     synapse.set_up(postgres=PostgresUrl.parse(site.postgres.make_database("agency")), public=agency)
     homeserver = {"url": agency, "public_url": agency, "registration_file": str(synapse.place)}
-    told = site.answers(public_url, mode="join", server_name=SERVER, homeserver=homeserver)
-    async with site.kannel(public_url, told, stack):
+    answers = site.answers(public_url, mode="join", server_name=SERVER, homeserver=homeserver)
+    async with site.kannel(public_url, answers, stack):
         config = stack.data / "config.yaml"
         config.write_text(config.read_text().replace("port: 8449", f"port: {stack.base + 1}"))
         synapse.paste(stack.data / "synapse")
@@ -279,8 +279,8 @@ async def vacuum_beside_a_dump(stack: Stack, synapse: JoinedSynapse, postgres: P
     # Lists of Synapse's own work come and go.
     after = files()
     assert [table for table in before.keys() & after if after[table] != before[table]] == []
-    seen = postgres.execute("agency", "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL")
-    assert {("event_json",), ("events",), ("room_memberships",), ("device_inbox",)} <= set(seen)
+    tables = postgres.execute("agency", "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL")
+    assert {("event_json",), ("events",), ("room_memberships",), ("device_inbox",)} <= set(tables)
 
 
 async def end_and_read_the_receipt(stack: Stack, ready: ReadyFile, conversation: Conversation) -> None:
@@ -289,13 +289,13 @@ async def end_and_read_the_receipt(stack: Stack, ready: ReadyFile, conversation:
     await line.send_closing_command(conversation.client, conversation.room, "!close now")
 
     async def receipts() -> list[dict[str, Any]] | None:
-        found = database_file.rows(stack.data / "bridge" / "main.db", "SELECT body FROM erasure_certificate")
-        bodies = [json.loads(str(body)) for (body,) in found]
+        rows = database_file.rows(stack.data / "bridge" / "main.db", "SELECT body FROM erasure_certificate")
+        bodies = [json.loads(str(body)) for (body,) in rows]
         return [body for body in bodies if body["what"] == "conversation"] or None
 
-    (told,) = await wait_until("its receipt is kept", receipts, within=120, seen=stack.tail)
-    assert told["left"] == {KEPT_PAGES["postgres"]: 1}
-    assert told["gone"]["events"] > 0
+    (certificate,) = await wait_until("its receipt is kept", receipts, within=120, seen=stack.tail)
+    assert certificate["left"] == {KEPT_PAGES["postgres"]: 1}
+    assert certificate["gone"]["events"] > 0
 
 
 AGENCY = """\

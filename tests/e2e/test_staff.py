@@ -27,13 +27,13 @@ Ask = Callable[..., Awaitable[tuple[int, str]]]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run a line of its own; nobody has logged in."""
-    made = Stack(tmp_path_factory.mktemp("staff"))
+    new_stack = Stack(tmp_path_factory.mktemp("staff"))
     try:
-        await made.prepare()
-        await made.start()
-        yield made
+        await new_stack.prepare()
+        await new_stack.start()
+        yield new_stack
     finally:
-        await made.end()
+        await new_stack.end()
 
 
 async def staff(stack: Stack, *words: str) -> tuple[int, str]:
@@ -42,9 +42,9 @@ async def staff(stack: Stack, *words: str) -> tuple[int, str]:
 
 
 async def listed(stack: Stack) -> dict[str, Any]:
-    code, told = await staff(stack, "list", "--json")
-    assert code == 0, told
-    return {each["name"]: each for each in json.loads(told)["staff"]}
+    code, output = await staff(stack, "list", "--json")
+    assert code == 0, output
+    return {each["name"]: each for each in json.loads(output)["staff"]}
 
 
 async def ask(stack: Stack, method: str, path: str, token: str = "", body: object = None) -> tuple[int, Any]:
@@ -67,9 +67,9 @@ async def test_a_fourth_colleague_comes_and_goes(stack: Stack, tmp_path: Path) -
     code, said = await staff(stack, "add", "dan", "--role", "supervisor", "--password-file", str(first))
     assert code == 0, said
     assert first.stat().st_mode & 0o777 == 0o600
-    status, told = await log_in(stack, "dan", first.read_text().strip())
+    status, content = await log_in(stack, "dan", first.read_text().strip())
     assert status == 200
-    token, mxid, desk = told["access_token"], told["user_id"], stack.ready.desk_room
+    token, mxid, desk = content["access_token"], content["user_id"], stack.ready.desk_room
 
     since = ""
 
@@ -83,8 +83,8 @@ async def test_a_fourth_colleague_comes_and_goes(stack: Stack, tmp_path: Path) -
     assert (await ask(stack, "POST", f"/join/{desk}", token))[0] == 200
 
     async def joined() -> bool | None:
-        found = (await listed(stack))["dan"]
-        return (found["role"], found["desk"]) == ("supervisor", "joined") or None
+        row = (await listed(stack))["dan"]
+        return (row["role"], row["desk"]) == ("supervisor", "joined") or None
 
     await wait_until("the list says so", joined)
     _, levels = await ask(stack, "GET", f"/rooms/{desk}/state/m.room.power_levels/", token)
@@ -99,28 +99,28 @@ async def test_a_fourth_colleague_comes_and_goes(stack: Stack, tmp_path: Path) -
     assert (await staff(stack, "reset", "dan", "--password-file", str(second)))[0] == 0
     assert not handout.exists(), "its password does not work any more"
     assert (await ask(stack, "GET", "/account/whoami", token))[0] == 401
-    status, told = await log_in(stack, "dan", second.read_text().strip())
+    status, content = await log_in(stack, "dan", second.read_text().strip())
     assert status == 200
 
     code, said = await staff(stack, "remove", "dan")
     assert code == 0, said
-    assert (await ask(stack, "GET", "/account/whoami", told["access_token"]))[0] == 401
+    assert (await ask(stack, "GET", "/account/whoami", content["access_token"]))[0] == 401
 
     async def gone() -> bool | None:
         return "dan" not in await listed(stack) or None
 
     await wait_until("nobody of that name is listed", gone)
     assert mxid not in (stack.data / "config.yaml").read_text()
-    kept = [path for path in stack.data.rglob("*") if path.is_file()] + [stack.outputs]
+    files = [path for path in stack.data.rglob("*") if path.is_file()] + [stack.outputs]
     passwords = [first.read_bytes().strip(), second.read_bytes().strip()]
-    assert not [path for path in kept for password in passwords if password in path.read_bytes()]
+    assert not [path for path in files for password in passwords if password in path.read_bytes()]
 
 
 async def staff_here(stack: Stack, *words: str) -> tuple[int, str]:
     """Ask the same without a process of its own, which takes most of a second."""
     verb, *more = words
-    ended = await asyncio.to_thread(CliRunner().invoke, cli, ["staff", verb, "--data", str(stack.data), *more])
-    return ended.exit_code, ended.output
+    result = await asyncio.to_thread(CliRunner().invoke, cli, ["staff", verb, "--data", str(stack.data), *more])
+    return result.exit_code, result.output
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ async def test_a_name_that_cannot_be(stack: Stack, tmp_path: Path, name: str, as
 
 async def test_without_a_place_for_it_there_is_no_password(stack: Stack, tmp_path: Path) -> None:
     """Neither into a pipe nor over a file that exists; nothing is made."""
-    taken = tmp_path / "taken"
-    taken.write_text("mine")
+    file = tmp_path / "taken"
+    file.write_text("mine")
     assert (await staff(stack, "add", "eve", "--role", "advocate"))[0] == 2
-    assert (await staff(stack, "add", "eve", "--role", "advocate", "--password-file", str(taken)))[0] == 2
-    assert taken.read_text() == "mine"
+    assert (await staff(stack, "add", "eve", "--role", "advocate", "--password-file", str(file)))[0] == 2
+    assert file.read_text() == "mine"
     assert "eve" not in await listed(stack)

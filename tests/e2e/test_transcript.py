@@ -43,29 +43,29 @@ async def played(
 
 def plain(text: str) -> list[str]:
     """Return a transcript's lines without what is different each time: the designation, and when it was."""
-    found = NAME.search(text)
-    assert found, "a transcript names its room"
-    return TIME.sub("Thu 00:00", text.replace(found[1], "amber heron")).splitlines()
+    match = NAME.search(text)
+    assert match, "a transcript names its room"
+    return TIME.sub("Thu 00:00", text.replace(match[1], "amber heron")).splitlines()
 
 
-def same(written: list[str], seen: list[str]) -> bool:
+def same(written: list[str], shown: list[str]) -> bool:
     """Whether what is written is what was seen, where written lines may be cut short."""
-    return len(written) == len(seen) and all(
-        s.startswith(w.removesuffix(CUT)) if w.endswith(CUT) else s == w for w, s in zip(written, seen, strict=True)
+    return len(written) == len(shown) and all(
+        s.startswith(w.removesuffix(CUT)) if w.endswith(CUT) else s == w for w, s in zip(written, shown, strict=True)
     )
 
 
 async def test_the_readme_shows_what_people_see(played: tuple[StaffedLine, Conversation]) -> None:
     """Desk, room and handset are as the page has them, once cards and board have come to rest."""
-    found = PLAYED.search(PAGE.read_text(encoding="utf-8"))
-    assert found, "the page holds a transcript"
-    written, seen = plain(found[0]), list[str]()
+    match = PLAYED.search(PAGE.read_text(encoding="utf-8"))
+    assert match, "the page holds a transcript"
+    written, shown = plain(match[0]), list[str]()
 
     async def as_written() -> bool | None:
-        seen[:] = plain("\n".join(await transcript.shown(*played)))
-        return same(written, seen) or None
+        shown[:] = plain("\n".join(await transcript.shown(*played)))
+        return same(written, shown) or None
 
     try:
         await wait_until("people see what the page shows", as_written)
     except StepFailed:
-        assert written == seen
+        assert written == shown

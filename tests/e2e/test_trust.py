@@ -40,9 +40,9 @@ def make_real(stack: Stack) -> Account:
     hours = {"always": True}
     pack = stack.data / "agency.yaml"
     pack.write_text(yaml.safe_dump({"name": "agency", "languages": ["en"], "hours": hours, "texts": texts}))
-    told = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+    configuration = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
     secrets = open_secrets(layout)
-    told["lines"][0] |= {
+    configuration["lines"][0] |= {
         "rehearsal": False,
         "packs": ["base", str(pack)],
         "carrier": {
@@ -55,7 +55,7 @@ def make_real(stack: Stack) -> Account:
             "region": "US",
         },
     }
-    layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    layout.config.write_text(yaml.safe_dump(configuration), encoding="utf-8")
     sol = next(account for account in secrets.read_accounts() if account.role == "supervisor")
     return Account(user=sol.user, mxid=f"@{sol.user}:quietline.localhost", password=sol.password, role=sol.role)
 
@@ -75,16 +75,16 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[
 
 async def identities(stack: Stack) -> dict[str, Any]:
     """Ask `quietline trust` who was seen, by Matrix id."""
-    code, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))
-    assert code == 0, told
-    return {each["mxid"]: each for each in json.loads(told)["identities"]}
+    code, output = await run(stack.command("trust", "--data", str(stack.data), "--json"))
+    assert code == 0, output
+    return {each["mxid"]: each for each in json.loads(output)["identities"]}
 
 
 async def supervisor_row(stack: Stack) -> dict[str, Any]:
     """Ask the doctor whether a supervisor is confirmed."""
-    _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
-    found: dict[str, Any] = next(row for row in json.loads(told)["checks"] if row["name"] == "first supervisor")
-    return found
+    _, output = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
+    result: dict[str, Any] = next(row for row in json.loads(output)["checks"] if row["name"] == "first supervisor")
+    return result
 
 
 async def seen_at_the_desk(stack: Stack, sol: StaffClient) -> dict[str, Any]:
@@ -92,8 +92,8 @@ async def seen_at_the_desk(stack: Stack, sol: StaffClient) -> dict[str, Any]:
     await sol.join(stack.ready.desk_room)
 
     async def seen() -> dict[str, Any] | None:
-        found = (await identities(stack)).get(sol.mxid)
-        return found if found and found["devices"] else None
+        person = (await identities(stack)).get(sol.mxid)
+        return person if person and person["devices"] else None
 
     identity = await wait_until("the bridge has seen who signed in", seen)
     assert not identity["confirmed"]
@@ -126,8 +126,8 @@ async def test_the_first_supervisor_is_confirmed_from_the_server(
 ) -> None:
     """Nobody is trusted at first; a wrong fingerprint changes nothing; after the right one it all can be read."""
     stack, account = real
-    told = json.loads(stack.ready_file.read_text())
-    assert (told["carrier"], told["accounts"], told["pids"]["carrier"]) == (None, [], None)
+    content = json.loads(stack.ready_file.read_text())
+    assert (content["carrier"], content["accounts"], content["pids"]["carrier"]) == (None, [], None)
     says = json.loads((stack.data / "run" / "bridge.json").read_text())
     ready = stack.ready
     assert says == {

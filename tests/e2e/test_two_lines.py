@@ -63,7 +63,7 @@ class Line:
     async def init(self, synapse: JoinedSynapse, fleet: Path) -> None:
         """Make the line as a further one of the fleet; it listens where the test has a free port."""
         login = {"username": LOGIN[0], "password": LOGIN[1], "path_secret": PATH_SECRET, "api_base": self.gateway.base}
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             **ANSWERS,
             "mode": "join",
             "server_name": SERVER,
@@ -80,7 +80,7 @@ class Line:
             "staff": [{"name": "mira", "role": "supervisor"}],
         }
         answers = self.stack.data.with_name("answers.yaml")
-        write_private(answers, yaml.safe_dump(told))
+        write_private(answers, yaml.safe_dump(values))
         words = ("init", str(self.stack.data), "--answers", str(answers), "--fleet", str(fleet))
         code, said = await run(self.stack.command(*words))
         assert code == 0, said
@@ -95,8 +95,8 @@ class Line:
     def bytes_with(self, *needles: str) -> dict[str, list[str]]:
         """Say in which files of the line, its log and databases among them, each of these stands."""
         files = [path for path in self.stack.data.parent.rglob("*") if path.is_file()]
-        found = {needle: [f.name for f in files if needle.encode() in f.read_bytes()] for needle in needles}
-        return {needle: names for needle, names in found.items() if names}
+        hits = {needle: [f.name for f in files if needle.encode() in f.read_bytes()] for needle in needles}
+        return {needle: names for needle, names in hits.items() if names}
 
 
 async def test_texters_words_never_cross(tmp_path: Path, strict_client_factory: StrictClientFactory) -> None:
@@ -149,11 +149,11 @@ def write_private(file: Path, text: str) -> None:
 async def make_mira(synapse: JoinedSynapse, north: Line, south: Line, token: Path) -> None:
     """Have the administrator make her account by the first line's hand-out; at the second she has one already."""
     write_private(token, await synapse.admin_token())
-    for line, made in ((north, True), (south, False)):
+    for line, is_new in ((north, True), (south, False)):
         words = ("staff", "make", "--data", str(line.stack.data), "--admin-token-file", str(token))
         code, said = await run(line.stack.command(*words))
         assert code == 0, said
-        assert (line.stack.data / "handout" / "mira.txt").is_file() == made
+        assert (line.stack.data / "handout" / "mira.txt").is_file() == is_new
 
 
 async def both_answer(client: StaffClient, *lines: tuple[Line, ReadyFile]) -> Conversation:
@@ -183,9 +183,9 @@ async def both_answer(client: StaffClient, *lines: tuple[Line, ReadyFile]) -> Co
         await wait_until(f"the answer of {line.slug} is there", arrives(line, line.answer), seen=line.stack.tail)
     for conversation, (line, ready), (other, of_other) in zip(conversations, lines, lines[::-1], strict=True):
         assert await conversation.texts_in_room() == [line.text]
-        seen = [item for room in (conversation.room, ready.desk_room) for item in await client.items(room)]
-        assert not [i for i in seen if other.text in i.body or other.answer in i.body or other.slug in i.body]
-        assert not {i.sender for i in seen} & {of_other.bot, of_other.voice}
+        items = [item for room in (conversation.room, ready.desk_room) for item in await client.items(room)]
+        assert not [i for i in items if other.text in i.body or other.answer in i.body or other.slug in i.body]
+        assert not {i.sender for i in items} & {of_other.bot, of_other.voice}
         assert not [text for text in line.arrived if text in (other.text, other.answer)]
     assert conversations[0].room != conversations[1].room
     return conversations[1]
@@ -195,15 +195,15 @@ async def apart(*lines: tuple[Line, ReadyFile]) -> None:
     """See that no line knows a room, an identity or a word of the other, and that one's own are found where they are."""
     rooms = {}
     for line, ready in lines:
-        told = await StaffedLine(stack=line.stack, ready=ready).as_bot("GET", "joined_rooms")
-        rooms[line.slug] = set(told["joined_rooms"])
+        content = await StaffedLine(stack=line.stack, ready=ready).as_bot("GET", "joined_rooms")
+        rooms[line.slug] = set(content["joined_rooms"])
         assert ready.desk_room in rooms[line.slug]
     assert not rooms["north"] & rooms["south"]
     for (line, ready), (other, of_other) in zip(lines, lines[::-1], strict=True):
         assert line.bytes_with(ready.bot, ready.voice, ready.desk_room).keys() == {ready.bot, ready.voice, ready.desk_room}
         names = (of_other.bot, of_other.voice, other.number, *rooms[other.slug], other.stack.secret("as_token"))
-        found = line.bytes_with(*names, other.text, other.answer, line.text, line.answer, HANDSET)
-        assert found == allowed(line, of_other), found
+        hits = line.bytes_with(*names, other.text, other.answer, line.text, line.answer, HANDSET)
+        assert hits == allowed(line, of_other), hits
 
 
 def allowed(line: Line, of_other: ReadyFile) -> dict[str, list[str]]:

@@ -32,9 +32,9 @@ async def test_the_strict_client_is_strict(staffed_line: StaffedLine, ada: Staff
     desk = staffed_line.ready.desk_room
     said = await ada.say(desk, "// for signed devices only")
     word = await unsigned.say(desk, "// from an unsigned device")
-    seen = await ada.find(desk, "the unsigned device's event is there", lambda i: i.event_id == word.event_id)
-    assert seen.kind == "undecryptable"
-    assert "UNSIGNED_DEVICE" in seen.cause
+    item = await ada.find(desk, "the unsigned device's event is there", lambda i: i.event_id == word.event_id)
+    assert item.kind == "undecryptable"
+    assert "UNSIGNED_DEVICE" in item.cause
     there = await unsigned.find(desk, "the strict client's event is there", lambda i: i.event_id == said.event_id)
     assert there.kind == "undecryptable"
 

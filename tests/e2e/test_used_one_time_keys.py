@@ -54,8 +54,8 @@ async def test_a_client_that_cannot_read_us_does_once_it_speaks(
 async def _offered(line: Stack, person: StaffClient) -> dict[str, tuple[str, ...]]:
     """Return what the homeserver has of a person's one-time keys, by their ids."""
     query = f"SELECT user_id, device_id, algorithm, key_id, key_json FROM {OFFERED} WHERE user_id = $1"  # noqa: S608 - ours
-    found = database_file.rows(line.data / "homeserver" / "homeserver.db", query, person.mxid)
-    return {str(row["key_id"]): tuple(map(str, row)) for row in found}
+    rows = database_file.rows(line.data / "homeserver" / "homeserver.db", query, person.mxid)
+    return {str(row["key_id"]): tuple(map(str, row)) for row in rows}
 
 
 def put_back(line: Stack, row: tuple[str, ...]) -> None:
@@ -70,8 +70,8 @@ async def another_puppet_device(staffed_line: StaffedLine) -> None:
     puppet = staffed_line.ready.voice
 
     async def devices() -> set[str]:
-        told = await staffed_line.as_bot("GET", "devices", user=puppet)
-        return {str(each["device_id"]) for each in told["devices"]}
+        content = await staffed_line.as_bot("GET", "devices", user=puppet)
+        return {str(each["device_id"]) for each in content["devices"]}
 
     (old,) = await devices()
     await staffed_line.as_bot("DELETE", f"devices/{old}", user=puppet)

@@ -52,8 +52,8 @@ class Webhook:
 def text(sender: str, words: str, **more: Any) -> bytes:
     """Write a text as the rehearsal carrier does."""
     at = datetime.now(UTC).isoformat(timespec="microseconds")
-    told = {"type": "text", "id": secrets.token_hex(12), "from": sender, "to": "", "text": words, "media": [], "at": at}
-    return json.dumps({**told, **more}, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    payload = {"type": "text", "id": secrets.token_hex(12), "from": sender, "to": "", "text": words, "media": [], "at": at}
+    return json.dumps({**payload, **more}, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 @pytest.fixture

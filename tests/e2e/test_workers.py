@@ -24,12 +24,12 @@ async def test_a_line_with_workers(tmp_path: Path, outside_programs: OutsideProg
     with running_postgres(outside_programs) as server:
         if server is None:
             return
-        taken = await measure(tmp_path, server, outside_programs, 2, CLIENTS, 4.0, 2.0)
-    if taken is None:
+        outcome = await measure(tmp_path, server, outside_programs, 2, CLIENTS, 4.0, 2.0)
+    if outcome is None:
         return
-    assert taken.refused == 0
-    assert taken.syncs >= CLIENTS
-    assert min(len(taken.texts), len(taken.commands), len(taken.sends)) >= 1
+    assert outcome.refused == 0
+    assert outcome.syncs >= CLIENTS
+    assert min(len(outcome.texts), len(outcome.commands), len(outcome.sends)) >= 1
 
 
 async def test_an_upload_on_a_worker_ends_with_its_conversation(tmp_path: Path, outside_programs: OutsidePrograms) -> None:
@@ -44,8 +44,8 @@ async def test_an_upload_on_a_worker_ends_with_its_conversation(tmp_path: Path, 
             line, uploads = BenchLine(tmp_path), tmp_path / "uploads"
             if await run_with_workers(stack, line, server, outside_programs, 2, router="nginx", uploads=uploads) is None:
                 return
-            sol, told = await stack.enter_async_context(supervisor_at_desk(line))
-            room = await join_thread(line, sol, told)
+            sol, ids = await stack.enter_async_context(supervisor_at_desk(line))
+            room = await join_thread(line, sol, ids)
             address = await sol.upload(SEALED)
             content = attachment("a file")
             await sol.say_raw(room, {**content, "file": {**content["file"], "url": address}})

@@ -90,12 +90,12 @@ async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: froze
     places |= await _metrics(staffed_line)
     staff = {account.mxid for account in staffed_line.ready.accounts}
     for place, text in places.items():
-        found = sum(thing in text for thing in (planted | staff if place.endswith(".log") else planted))
-        assert found == 0, f"{found} planted thing(s), or ids of the staff, in {place}"
+        hits = sum(thing in text for thing in (planted | staff if place.endswith(".log") else planted))
+        assert hits == 0, f"{hits} planted thing(s), or ids of the staff, in {place}"
 
     for path, raw in every_file(staffed_line.stack.data):
-        held = sum(thing.encode() in raw for thing in planted - in_clear)
-        assert held == 0, f"{held} planted thing(s) in the bytes of {path.relative_to(staffed_line.stack.data)}"
+        count = sum(thing.encode() in raw for thing in planted - in_clear)
+        assert count == 0, f"{count} planted thing(s) in the bytes of {path.relative_to(staffed_line.stack.data)}"
 
 
 async def _metrics(staffed_line: StaffedLine) -> dict[str, str]:
@@ -126,6 +126,6 @@ async def _states(staffed_line: StaffedLine) -> dict[str, str]:
     states = {}
     for number, room in enumerate(rooms):
         events = (await staffed_line.as_bot("GET", f"rooms/{quote(room)}/state"))["state"]
-        kept = [e for e in events if not (e["type"] == "m.room.member" and e["state_key"] in staff)]
-        states[f"state of room {number}"] = json.dumps(kept, ensure_ascii=False)
+        others = [e for e in events if not (e["type"] == "m.room.member" and e["state_key"] in staff)]
+        states[f"state of room {number}"] = json.dumps(others, ensure_ascii=False)
     return states
