@@ -143,9 +143,9 @@ class Bookkeeping:
             account.words[event_id].undo = self._undo(owner, event.sender)
         if name == "long":
             # The doubt about length was confirmed; the one about the hour was not.
-            for held in self.threads[owner].sending.held:
-                if held.event_id in could and held.reason in (HeldReason.WARNED, HeldReason.UNPROMPTED):
-                    account.words[held.event_id].held = "WARNED"
+            for held_text in self.threads[owner].sending.held:
+                if held_text.event_id in could and held_text.reason in (HeldReason.WARNED, HeldReason.UNPROMPTED):
+                    account.words[held_text.event_id].held = "WARNED"
 
     def _may_ask(self, owner: str) -> bool:
         """Return whether words may be held here: the texter has been silent, or a colleague may be meant."""

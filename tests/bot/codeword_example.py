@@ -41,8 +41,8 @@ def asked(thread: Thread | None = None, *, seconds: float = 0.0, name: str = "$v
     """Return a thread whose challenge the carrier accepted as early as possible after `!verify`."""
     thread = then(thread or agreed(), said("!verify", event_id=name), at(seconds)).aggregate
     thread = then(thread, TimerDue(key="send"), at(seconds + UNDO)).aggregate
-    sent: Step[Thread] = then(thread, TextOutcome(ref=f"say:{name}", outcome=Outcome.ACCEPTED), at(seconds + UNDO))
-    return sent.aggregate
+    step: Step[Thread] = then(thread, TextOutcome(ref=f"say:{name}", outcome=Outcome.ACCEPTED), at(seconds + UNDO))
+    return step.aggregate
 
 
 def comes(thread: Thread, word: CodewordMatch, seconds: float, body: str = MASK, **changed: Any) -> Step[Thread]:

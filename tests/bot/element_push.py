@@ -33,5 +33,5 @@ def _rules_of(user: str) -> dict[str, Any]:
     from synapse.types import UserID
 
     rules = called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
-    given: dict[str, Any] = format_push_rules_for_user(UserID.from_string(user), rules)
-    return given
+    user_rules: dict[str, Any] = format_push_rules_for_user(UserID.from_string(user), rules)
+    return user_rules

@@ -112,9 +112,9 @@ def marks(step: Step[Any]) -> dict[str, DeliveryReceipt]:
     return {mark.event_id: mark.receipt for mark in of(ShowReceipt, step)}
 
 
-def asks_for_words(told: str) -> list[str]:
+def asks_for_words(text: str) -> list[str]:
     """Return the sentences that ask a person to say or write something and name no command for it."""
-    sentences = re.split(r"(?<=[.;:?!”])\s+|\n", told)
+    sentences = re.split(r"(?<=[.;:?!”])\s+|\n", text)
     return [each for each in sentences if ASKS.search(each) and not re.search(r"!\w", each)]
 
 

@@ -37,13 +37,13 @@ class Invariants(Bookkeeping):
         thread, account = self.threads[owner], self.account[owner]
         if thread.assignment.assignee != was.assignment.assignee:
             assert (thread.sending.pending, thread.sending.held) == ((), ()), "words of an earlier advocate are kept"
-            gone = {p.event_id for p in was.sending.pending}
+            lost_ids = {p.event_id for p in was.sending.pending}
             marked = {a.event_id for a in actions if isinstance(a, ShowReceipt) and a.receipt is DeliveryReceipt.NOT_SENT}
-            assert gone <= marked, "a change of advocate does not say what it cancelled"
-            assert not gone or any(isinstance(a, SendMessage) and "Not sent" in a.body for a in actions)
-        for held in thread.sending.held:
-            if (words := account.words[held.event_id]).open:
-                late = held.reason is HeldReason.LATE
+            assert lost_ids <= marked, "a change of advocate does not say what it cancelled"
+            assert not lost_ids or any(isinstance(a, SendMessage) and "Not sent" in a.body for a in actions)
+        for held_text in thread.sending.held:
+            if (words := account.words[held_text.event_id]).open:
+                late = held_text.reason is HeldReason.LATE
                 assert not late or self.now - words.at > 300, "words that are not late are held as late"
                 assert late or self._may_ask(owner), "words that the phone expects are held"
                 words.open, words.held = False, "LATE" if late else "WARNED"
@@ -60,8 +60,8 @@ class Invariants(Bookkeeping):
         known = {p.event_id for p in was.sending.pending}
         new = {p.author for p in thread.sending.pending if p.event_id not in known}
         for author in new:
-            told = any(isinstance(a, SendEvent) and isinstance(a.event, AssigneeSpoke) for a in actions)
-            assert told == (self.spoke.get(author) != owner), "the desk does not know who spoke where"
+            is_reported = any(isinstance(a, SendEvent) and isinstance(a.event, AssigneeSpoke) for a in actions)
+            assert is_reported == (self.spoke.get(author) != owner), "the desk does not know who spoke where"
         if isinstance(event, ReactionAdded):
             assert not any(isinstance(a, SendSms | ConfirmIdentity) for a in actions), "a tap let a text leave"
             assert {p.event_id for p in thread.sending.pending} <= known
@@ -123,18 +123,18 @@ class Invariants(Bookkeeping):
                 assert event.sender != action.user, "somebody confirmed themselves"
                 assert (action.user, action.master_key) in before.unconfirmed_identities, "not the identity that was shown"
 
-    def _check_given(self, before: Desk, event: Event, given: SendEvent) -> None:
-        line = next((line for line in before.threads if line.thread == given.owner), None)
-        assert isinstance(given.event, Assigned)
+    def _check_given(self, before: Desk, event: Event, action: SendEvent) -> None:
+        line = next((line for line in before.threads if line.thread == action.owner), None)
+        assert isinstance(action.event, Assigned)
         waits = isinstance(event, ThreadQueued) or line is None or line.assignee is None
-        user = given.event.assignee
+        user = action.event.assignee
         seat = self.desk.member(user)
         assert seat is not None, "a thread was given to somebody who is not there"
         assert seat.on_duty, "a thread was given to somebody who is off duty"
         assert waits or (line and line.offered) or isinstance(event, ClaimRequested), "a thread was given away twice"
-        assert waits == (given.event.how is AssignmentKind.CLAIMED)
+        assert waits == (action.event.how is AssignmentKind.CLAIMED)
         beyond = isinstance(event, ClaimRequested) and event.over_cap
-        others = [other for other in self.desk.assigned_to(user) if other.thread != given.owner]
+        others = [other for other in self.desk.assigned_to(user) if other.thread != action.owner]
         full = len(others) >= self.pack.settings.cap
         assert not full or beyond or seat.role is Role.SUPERVISOR, "more threads than the cap"
 

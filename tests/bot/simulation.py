@@ -164,10 +164,10 @@ class Simulation(BridgeStandIn):
 
     def agree(self) -> None:
         """Check that desk and threads name the same assignees. Valid only when all inboxes are empty."""
-        told: dict[str, Any] = {line.thread: line.assignee for line in self.desk.threads}
-        told |= {entry.thread: None for entry in self.desk.flood.crowd.values()}
+        assignees: dict[str, Any] = {line.thread: line.assignee for line in self.desk.threads}
+        assignees |= {entry.thread: None for entry in self.desk.flood.crowd.values()}
         are = {thread.id: thread.assignment.assignee for thread in self.threads.values() if thread.lifecycle.last_inbound}
-        assert told == are, "desk and threads do not agree on who is the advocate"
+        assert assignees == are, "desk and threads do not agree on who is the advocate"
         offered = {line.thread for line in self.desk.threads if line.offered}
         offers = {t.id for t in self.threads.values() if t.assignment.offer is not None and not t.assignment.offer.to}
         assert offered == offers, "desk and threads do not agree on what is offered to everybody"

@@ -299,12 +299,12 @@ _sent = st.lists(
         name=NAMES,
     ),
     max_size=3,
-    unique_by=lambda sent: sent.event_id,
+    unique_by=lambda text: text.event_id,
 ).map(tuple)
 _held = st.lists(
     made(HeldText, event_id=FIELDS["event_id"], body=bodies, author=PEOPLE, reason=HeldReason, name=NAMES),
     max_size=3,
-    unique_by=lambda held: held.event_id,
+    unique_by=lambda text: text.event_id,
 ).map(tuple)
 _offers = st.none() | made(TransferOffer, to=as_often("", PEOPLE), by=PEOPLE, until=TIME, event_id=FIELDS["event_id"])
 _greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))

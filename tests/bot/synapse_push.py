@@ -58,8 +58,8 @@ def called(kind: Callable[..., Any], values: dict[str, Any]) -> Any:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
     for key, value in values.items():
         name = prefix + key.replace("\\", "\\\\").replace(".", "\\.")
-        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return found
+        pairs |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return pairs

@@ -276,11 +276,11 @@ def test_what_goes_wrong(wrong: Callable[[Simulation], Any], first: str | None, 
 
 def test_whoever_just_left_is_neither_heard_nor_answered() -> None:
     """A command or words by a person who is not on the roster any more have no effect and no answer in any room."""
-    gone = at(0, roster=MEMBERS[1:])
+    facts = at(0, roster=MEMBERS[1:])
     desk = then(replace(staffed_desk(), roster=MEMBERS[1:]), DeadLetterRecorded(short_id="0"), at(-10)).aggregate
     for body in ("!transfer all", "!release", "!say handover", "!again", "ok", "!help", "!nonsense", "!claim"):
-        assert then(held(), said(body), gone).actions == ()
-        assert then(desk, at_desk(body), gone) == Step(desk)
+        assert then(held(), said(body), facts).actions == ()
+        assert then(desk, at_desk(body), facts) == Step(desk)
 
 
 def test_a_desk_left_by_everybody_calls_for_somebody() -> None:
@@ -357,10 +357,10 @@ def test_five_hundred_waiting() -> None:
     named = then(desk, at_desk("!claim word007 heron"))
     assert [entry.thread for entry in named.aggregate.assigned_to(ANA)] == ["x7"]
     shown = words(then(desk, at_desk("!board")))
-    gone = then(desk, MemberLeft(place=DESK, user=ANA))
+    step = then(desk, MemberLeft(place=DESK, user=ANA))
     assert "Queue: 500" in shown
     assert len(shown) < 4000
-    assert len([a for a in gone.actions if getattr(a, "event", None) == MemberRemoved(user=ANA)]) == 500
+    assert len([a for a in step.actions if getattr(a, "event", None) == MemberRemoved(user=ANA)]) == 500
 
 
 def test_a_thread_nobody_knows() -> None:

@@ -69,10 +69,10 @@ def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread,
     for text in automatic:
         assert isinstance(event, TextArrived)
         # It begins with what it is: the confirmation of a STOP, a verdict ("answer"), or one of the agency's texts.
-        kind, _, answered = text.ref.partition(":")
+        kind, _, text_id = text.ref.partition(":")
         assert (kind == "stop") == (text.origin is Origin.STOP_CONFIRMATION)
         assert kind in {"stop", "answer", *TextName}
-        assert answered == event.id
+        assert text_id == event.id
         assert text.since == event.at
         assert known.now - event.at <= PACK.settings.late_after_seconds
 
@@ -85,8 +85,8 @@ def test_the_room_is_told_of_an_answer_only_if_it_leaves(thread: Thread, known: 
     leaves = [a for a in step.actions if isinstance(a, SendSms) and a.origin is Origin.AUTO_REPLY]
     shown = [a for a in step.actions if isinstance(a, SendMessage) and a.body.startswith("Answered by itself")]
     new = step.aggregate.silence.answered_alone[len(thread.silence.answered_alone) :]
-    told = [post.body for post in shown] + [body for _, body in new]
-    assert [leaves[0].body in body for body in told] == [True] * len(leaves) if leaves else not told
+    bodies = [post.body for post in shown] + [body for _, body in new]
+    assert [leaves[0].body in body for body in bodies] == [True] * len(leaves) if leaves else not bodies
     quiet = step.aggregate.consent.greeted == thread.consent.greeted
     assert leaves or event.rate_limited or quiet, "what did not leave counts as a greeting"
 
@@ -106,8 +106,8 @@ def test_nothing_but_the_confirmation_leaves_a_stopped_thread(thread: Thread, ev
     """Whatever happens after a STOP, no decision sends anything until there was a START."""
     stopped = replace(thread, consent=replace(thread.consent, stopped=True))
     step = decide(PACK, known, stopped, event)
-    left = [a for a in step.actions if isinstance(a, SendSms)]
-    assert left == [] or (isinstance(event, TimerDue) and [a.origin for a in left] == [Origin.REPLY_AFTER_STOP])
+    sends = [a for a in step.actions if isinstance(a, SendSms)]
+    assert sends == [] or (isinstance(event, TimerDue) and [a.origin for a in sends] == [Origin.REPLY_AFTER_STOP])
 
 
 @USUAL
@@ -142,8 +142,8 @@ def test_words_stay_in_their_thread(event: Event, known: Facts) -> None:
         event = replace(event, body=f"{event.body} marzipan")
     for action in decide(PACK, known, thread, event).actions:
         if not (isinstance(action, SendSms) or (isinstance(action, SendMessage | EditMessage) and action.place == THREAD)):
-            told = getattr(action, "event", action)
-            assert "marzipan" not in "".join(str(getattr(told, name)) for name in told.__slots__)
+            value = getattr(action, "event", action)
+            assert "marzipan" not in "".join(str(getattr(value, name)) for name in value.__slots__)
 
 
 def test_bodies_are_not_in_reprs() -> None:

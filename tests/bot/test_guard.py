@@ -95,8 +95,8 @@ def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: flo
     """In any state the guard lets an assignee's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
     safe = (not thread.flags.unsafe or thread.flags.unsafe_line_ref == WORD.ref) and thread.codeword.lock is SendLock.NONE
-    stands = not any(sent.retracted and WORD.ref == f"say:{sent.event_id}" for sent in thread.sending.sent)
-    asked = (
+    stands = not any(each.retracted and WORD.ref == f"say:{each.event_id}" for each in thread.sending.sent)
+    is_late_challenge = (
         WORD.ref == f"say:{thread.codeword.challenge}"
         and NOW - thread.codeword.last_text_at > PACK.settings.challenge_window
     )
@@ -105,7 +105,7 @@ def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: flo
         and epoch == thread.assignment.epoch
         and -CLOCK_TOLERANCE <= NOW - since <= LATE
     )
-    free = here and open_to_us and safe and stands and not asked
+    free = here and open_to_us and safe and stands and not is_late_challenge
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 
 

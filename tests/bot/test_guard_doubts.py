@@ -61,11 +61,11 @@ def test_the_first_words_after_a_long_silence_are_held_and_leave_by_anyway() -> 
     assert texts(due(step.aggregate, 9 * HOUR + UNDO)) == []
     sure = say(step.aggregate, "!anyway", 9 * HOUR + 1, event_id="$s")
     assert marks(sure) == {"$s": DeliveryReceipt.NOTE, "$w": DeliveryReceipt.LEAVING}
-    left = due(sure.aggregate, 9 * HOUR + 1 + UNDO)
-    assert texts(left) == ["just checking in"]
-    more = say(left.aggregate, "and one more thing", 9 * HOUR + 60, event_id="$w2")
+    window_end = due(sure.aggregate, 9 * HOUR + 1 + UNDO)
+    assert texts(window_end) == ["just checking in"]
+    more = say(window_end.aggregate, "and one more thing", 9 * HOUR + 60, event_id="$w2")
     assert marks(more) == {"$w2": DeliveryReceipt.HELD}, "one !anyway is for one light on the phone"
-    assert "Nothing of yours is held" in words(say(left.aggregate, "!anyway", 9 * HOUR + 60, event_id="$s2"))
+    assert "Nothing of yours is held" in words(say(window_end.aggregate, "!anyway", 9 * HOUR + 60, event_id="$s2"))
 
 
 @pytest.mark.parametrize(
@@ -261,8 +261,8 @@ def test_an_accepted_offer_asks_nothing_of_the_new_assignee() -> None:
     accepted = then(thread, said("!accept", sender=BEN, event_id="$a"), at(5)).aggregate
     refused = then(accepted, AssignmentRefused(user=BEN, reason="they are off duty."), at(6)).aggregate
     assert found(refused, 7) == (Doubt.OFFER,)
-    given = then(accepted, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(6)).aggregate
-    assert found(given, 7) == ()
+    after = then(accepted, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(6)).aggregate
+    assert found(after, 7) == ()
 
 
 def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
@@ -341,7 +341,7 @@ WORD_NAMES = (*MEMBERS, *(replace(MEMBERS[1], user=f"@{name}:line.example") for 
 
 
 @pytest.mark.parametrize(
-    ("body", "asked"),
+    ("body", "is_asked"),
     [
         ("I will call you tomorrow", False),
         ("Will you be ok tonight?", False),
@@ -362,11 +362,11 @@ WORD_NAMES = (*MEMBERS, *(replace(MEMBERS[1], user=f"@{name}:line.example") for 
         ("thanks Hope", True),
     ],
 )
-def test_a_name_that_is_a_word_counts_where_it_is_a_name(body: str, asked: bool) -> None:
+def test_a_name_that_is_a_word_counts_where_it_is_a_name(body: str, is_asked: bool) -> None:
     """A colleague called Will does not hold every sentence with "will": only where it is written, or called, as a name."""
     thread = held()
     found_there = guard.doubts(PACK, at(5, roster=WORD_NAMES), thread, body, ANA, own=True)
-    assert found_there == ((Doubt.NAME,) if asked else ())
+    assert found_there == ((Doubt.NAME,) if is_asked else ())
 
 
 def test_nobody_is_asked_about_their_own_name() -> None:
@@ -379,7 +379,7 @@ CALLED = (*(replace(each, called=("jane", "smith", "rose") if each.user == BEN e
 
 
 @pytest.mark.parametrize(
-    ("body", "asked"),
+    ("body", "is_asked"),
     [
         ("jane can you look at this", True),
         ("JANE?", True),
@@ -390,16 +390,16 @@ CALLED = (*(replace(each, called=("jane", "smith", "rose") if each.user == BEN e
         ("ben can you look at this", True),
     ],
 )
-def test_a_colleague_has_the_names_of_their_display_name(body: str, asked: bool) -> None:
+def test_a_colleague_has_the_names_of_their_display_name(body: str, is_asked: bool) -> None:
     """What a colleague calls themselves holds words as the name of their account does."""
-    assert guard.doubts(PACK, at(5, roster=CALLED), held(), body, ANA, own=True) == ((Doubt.NAME,) if asked else ())
+    assert guard.doubts(PACK, at(5, roster=CALLED), held(), body, ANA, own=True) == ((Doubt.NAME,) if is_asked else ())
 
 
 def test_nobody_is_asked_about_what_they_call_themselves() -> None:
     """Who says who they are is not asked, also where a colleague is called the same; words about that colleague are."""
     roster = (*(replace(each, called=("jane", "smith") if each.user == ANA else ("jane", "doe")) for each in MEMBERS),)
-    asked = ("Jane Doe will call", "i asked Jane about it", "le pregunto a Jane")
-    for body, doubts in (("this is Jane Smith", ()), ("soy Jane", ()), *((body, (Doubt.NAME,)) for body in asked)):
+    bodies = ("Jane Doe will call", "i asked Jane about it", "le pregunto a Jane")
+    for body, doubts in (("this is Jane Smith", ()), ("soy Jane", ()), *((body, (Doubt.NAME,)) for body in bodies)):
         assert guard.doubts(PACK, at(5, roster=roster), held(), body, ANA, own=True) == doubts
 
 
@@ -419,9 +419,9 @@ def test_a_name_goes_with_the_colleague() -> None:
     assert "jane" not in repr(desk.aggregate).casefold()
     other = then(desk.aggregate, MemberNamed(user=BEN, name="Juana")).aggregate
     assert [each.called for each in other.roster] == [("juana",) if each.user == BEN else () for each in MEMBERS]
-    gone = then(other, MemberLeft(place=DESK, user=BEN)).aggregate
-    assert then(gone, MemberNamed(user=BEN, name="Jane")).aggregate == gone
-    assert all(each.called == () for each in gone.roster)
+    after = then(other, MemberLeft(place=DESK, user=BEN)).aggregate
+    assert then(after, MemberNamed(user=BEN, name="Jane")).aggregate == after
+    assert all(each.called == () for each in after.roster)
 
 
 def test_a_number_and_a_silence_are_asked_about_at_once() -> None:
@@ -491,9 +491,9 @@ def test_every_doubt_has_a_sentence() -> None:
     """No reason is told in silence, and each names the command that answers it."""
     thread = replace(held(), flags=ConsentFlags(other_hands_at=NOW - 600))
     for doubt in Doubt:
-        told = guard.describe_doubts(FACTS, thread, (doubt,), "limits")
-        assert told.endswith(". If you are sure: !anyway")
-        assert len(told) > 40, doubt
+        sentence = guard.describe_doubts(FACTS, thread, (doubt,), "limits")
+        assert sentence.endswith(". If you are sure: !anyway")
+        assert len(sentence) > 40, doubt
 
 
 def test_a_supervisors_reply_after_a_stop_is_asked_about() -> None:

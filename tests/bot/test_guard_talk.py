@@ -158,9 +158,9 @@ def test_lint_looks_at_the_lists_of_talk(tmp_path: Path) -> None:
     assert [finding for finding in lint(PACK) if finding.rule == "signs"] == []
     listed = "{phrases: [one two, one two, three four], unless: [three four five?]}"
     (tmp_path / "own.yaml").write_text(f"name: own\nwords: {{en: {{about_texter: {listed}}}}}\n", encoding="utf-8")
-    told = [f for f in lint(load(["base", "own.yaml"], near=tmp_path)) if f.rule == "signs"]
-    assert {f.path for f in told} == {"words.en.about_texter.phrases"}
-    assert len(told) == 2
+    findings = [f for f in lint(load(["base", "own.yaml"], near=tmp_path)) if f.rule == "signs"]
+    assert {f.path for f in findings} == {"words.en.about_texter.phrases"}
+    assert len(findings) == 2
 
 
 def test_what_is_held_is_measured_by_the_guard() -> None:
@@ -264,5 +264,5 @@ def test_lint_looks_at_cues(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(
         f"name: own\nwords: {{en: {{about_texter: {{cues: {{stray: {cue}}}}}}}}}\n", encoding="utf-8"
     )
-    told = [f.path for f in lint(load(["base", "own.yaml"], near=tmp_path)) if f.rule == "signs"]
-    assert told == [f"words.en.about_texter.cues.stray.{kind}" for kind in ("phrases", "statements")]
+    paths = [f.path for f in lint(load(["base", "own.yaml"], near=tmp_path)) if f.rule == "signs"]
+    assert paths == [f"words.en.about_texter.cues.stray.{kind}" for kind in ("phrases", "statements")]

@@ -25,10 +25,10 @@ Number: TypeAlias = tuple[st.SearchStrategy[int], list[tuple[str, tuple[Any, ...
 """One draw, and the fields, with their values, that it chooses."""
 
 
-def made(kind: Callable[..., T], /, **given: Field) -> st.SearchStrategy[T]:
+def made(kind: Callable[..., T], /, **fields: Field) -> st.SearchStrategy[T]:
     """Return a strategy of `kind` called with these fields; a failed test shows the value as that call."""
-    drawn = {name: field for name, field in given.items() if isinstance(field, st.SearchStrategy)}
-    few = {name: tuple(field) for name, field in given.items() if not isinstance(field, st.SearchStrategy)}
+    drawn = {name: field for name, field in fields.items() if isinstance(field, st.SearchStrategy)}
+    few = {name: tuple(field) for name, field in fields.items() if not isinstance(field, st.SearchStrategy)}
     return _made(kind, tuple(_numbers(few)), drawn)
 
 
@@ -38,9 +38,9 @@ def _made(
 ) -> T:
     values: dict[str, Any] = {}
     for number, parts in numbers:
-        left = draw(number)
+        rest = draw(number)
         for name, choices in parts:
-            left, which = divmod(left, len(choices))
+            rest, which = divmod(rest, len(choices))
             values[name] = choices[which]
     for name, strategy in fields.items():
         values[name] = draw(strategy)

@@ -52,12 +52,12 @@ def measure() -> dict[tuple[str, str, Sign], Figures]:
     matchers = shipped("base").signs
     figures = {(part, language, sign): Figures() for part in CORPUS for language in CORPUS[part] for sign in Sign}
     for part, language, text, signs in cases():
-        found = find_signs(text, matchers.values())
+        hits = find_signs(text, matchers.values())
         for sign in Sign:
             row = figures[part, language, sign]
             row.there += sign in signs
-            row.hits += sign in signs and sign in found
-            row.false_alarms += sign in found and sign not in signs
+            row.hits += sign in signs and sign in hits
+            row.false_alarms += sign in hits and sign not in signs
     return figures
 
 

@@ -108,14 +108,16 @@ def test_words_of_a_list_are_unlike(words: tuple[str, ...]) -> None:
 
 
 @given(
-    seed=st.integers(), taken=st.sets(st.sampled_from(FIRST), max_size=len(FIRST) - 1), strange=st.sets(LETTERS, max_size=5)
+    seed=st.integers(),
+    others=st.sets(st.sampled_from(FIRST), max_size=len(FIRST) - 1),
+    strange=st.sets(LETTERS, max_size=5),
 )
-def test_first_words_are_unlike_while_there_are_any(seed: int, taken: set[str], strange: set[str]) -> None:
+def test_first_words_are_unlike_while_there_are_any(seed: int, others: set[str], strange: set[str]) -> None:
     """Two words from the lists; the first more than one edit from all that are taken, also from words that are not ours."""
-    first, second = choose_designation(random.Random(seed), taken | strange).split(" ")  # noqa: S311
+    first, second = choose_designation(random.Random(seed), others | strange).split(" ")  # noqa: S311
     assert first in FIRST
     assert second in SECOND
-    assert not any(are_alike(first, word) for word in taken | strange)
+    assert not any(are_alike(first, word) for word in others | strange)
     assert not are_alike(first, second)
 
 
@@ -123,30 +125,30 @@ def test_our_own_words_of_before_are_avoided() -> None:
     """A first word that was struck out since its thread was opened still keeps those like it away."""
     for word in FIRST[:20]:
         free = [word, FIRST[100]]
-        taken = [*(w for w in FIRST if w not in free), word + "x"]
-        assert choose_designation(First(), taken).split()[0] == FIRST[100]
+        others = [*(w for w in FIRST if w not in free), word + "x"]
+        assert choose_designation(First(), others).split()[0] == FIRST[100]
 
 
 def test_a_seed_gives_one_designation() -> None:
     """Pure: the same chance and the same open threads give the same words; other chance gives others."""
-    given = [choose_designation(random.Random(7), ["azure"]) for _ in range(3)]  # noqa: S311
-    assert len(set(given)) == 1
+    designations = [choose_designation(random.Random(7), ["azure"]) for _ in range(3)]  # noqa: S311
+    assert len(set(designations)) == 1
     assert len({choose_designation(random.Random(seed), ["azure"]) for seed in range(100)}) > 90  # noqa: S311
 
 
 def test_a_thousand_open_threads() -> None:
     """With more threads than first words, none is given twice and first words are spread as evenly as can be."""
     rng = random.Random(3)  # noqa: S311
-    taken: list[str] = []
+    designations: list[str] = []
     for _ in range(1000):
-        words = [t.split()[0] for t in taken]
-        again = random.Random(len(taken))  # noqa: S311
+        words = [t.split()[0] for t in designations]
+        again = random.Random(len(designations))  # noqa: S311
         # How many each has says the same as one for each, and a set the same as a list.
-        counted = choose_designation(again, Counter(words), taken=set(taken))
-        assert counted == choose_designation(random.Random(len(taken)), words, taken=taken)  # noqa: S311
-        taken.append(choose_designation(rng, words, taken=taken))
-    assert len(set(taken)) == 1000
-    counts = Counter(t.split()[0] for t in taken)
+        counted = choose_designation(again, Counter(words), taken=set(designations))
+        assert counted == choose_designation(random.Random(len(designations)), words, taken=designations)  # noqa: S311
+        designations.append(choose_designation(rng, words, taken=designations))
+    assert len(set(designations)) == 1000
+    counts = Counter(t.split()[0] for t in designations)
     assert max(counts.values()) - min(counts.values()) <= 1
     assert len(counts) == len(FIRST)
 

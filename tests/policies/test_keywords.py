@@ -67,9 +67,9 @@ def test_a_picture_that_says_stop_is_a_wish(text: str, wish: bool) -> None:
 @given(st.text(st.characters()))
 def test_any_message_has_an_answer(text: str) -> None:
     """Total, lone surrogates included; and a keyword is a keyword however often it is read."""
-    read = classify(text, PACK)
-    if read.meaning in KEYWORDS:
-        assert classify(normalize_keyword(text), PACK) == read
+    result = classify(text, PACK)
+    if result.meaning in KEYWORDS:
+        assert classify(normalize_keyword(text), PACK) == result
     assert is_tapback(text) in {True, False}
     assert is_automatic_reply(text) in {True, False}
 
@@ -79,9 +79,9 @@ def test_any_message_has_an_answer(text: str) -> None:
 )
 def test_a_language_is_asked_for_by_a_whole_message(text: str, language: str | None) -> None:
     """What the greeting offers is understood; the same letters in a sentence are not."""
-    read = classify(text, PACK)
-    assert read.language == (language or "")
-    assert (read.meaning is Meaning.LANGUAGE) == (language is not None)
+    result = classify(text, PACK)
+    assert result.language == (language or "")
+    assert (result.meaning is Meaning.LANGUAGE) == (language is not None)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ CASES = [(text, meaning) for meaning, texts in CORPUS.items() for text in texts]
 def test_each_text_means_what_a_person_would_say(text: str, meaning: str) -> None:
     """Keywords are whole messages; sentences with one inside, in either language or in both, are conversation."""
     name, _, language = meaning.partition(" ")
-    read = classify(text, PACK)
-    assert (read.meaning.value, read.language) == (name, language)
-    assert read.from_a_person == (name not in ("tapback", "automatic_reply"))
+    result = classify(text, PACK)
+    assert (result.meaning.value, result.language) == (name, language)
+    assert result.from_a_person == (name not in ("tapback", "automatic_reply"))
 
 
 def test_the_corpus_is_large_and_leaves_nothing_out() -> None:

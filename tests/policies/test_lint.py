@@ -36,14 +36,14 @@ def said(name: str, text: str, language: str = "en", **more: object) -> dict[str
 
 def rules(pack: Pack, path: str) -> set[str]:
     """Return the rules that found something at a path."""
-    return {found.rule for found in lint(pack) if found.path == path}
+    return {finding.rule for finding in lint(pack) if finding.path == path}
 
 
 @pytest.mark.parametrize("names", SHIPPED, ids="+".join)
 @pytest.mark.practice(28)
 def test_what_comes_with_quietline_waits_for_counsel_and_for_numbers_only(names: list[str]) -> None:
     """Every shipped pack: nothing but reviews and examples is left, and each text is one GSM-7 segment and easy to read."""
-    assert {found.rule for found in lint(shipped(*names)) if found.path != "leak_words"} == {"sample", "review"}
+    assert {finding.rule for finding in lint(shipped(*names)) if finding.path != "leak_words"} == {"sample", "review"}
 
 
 def test_there_is_a_template_for_each_state() -> None:
@@ -62,16 +62,16 @@ def test_there_is_a_template_for_each_state() -> None:
 
 def test_lint_sends_counsel_to_the_statute() -> None:
     """The complaint about an unreviewed duty names what the words are to be compared with."""
-    found = [f for f in lint(shipped("base", "us/ca")) if f.path == "texts.limits.wordings.en" and f.rule == "review"]
-    assert len(found) == 1
-    assert found[0].must
-    assert "Cal. Penal Code § 11164" in found[0].do
+    findings = [f for f in lint(shipped("base", "us/ca")) if f.path == "texts.limits.wordings.en" and f.rule == "review"]
+    assert len(findings) == 1
+    assert findings[0].must
+    assert "Cal. Penal Code § 11164" in findings[0].do
 
 
 def test_the_united_kingdom_has_its_own_numbers() -> None:
     """No American number, no American holiday, no offer of a language that the line does not speak."""
     uk = shipped("base", "uk")
-    books = [read for b in uk.playbooks.values() for read in (b, *b.translations.values())]
+    books = [each for b in uk.playbooks.values() for each in (b, *b.translations.values())]
     every = " ".join(w.text for _, _, w in uk.wordings) + " ".join(s for b in books for s in b.steps)
     for foreign in ("911", "555-555", "988", "1-800", "Español", "relay 711"):
         assert foreign not in every, foreign
@@ -142,16 +142,16 @@ def test_each_rule_finds_what_it_is_for(tmp_path: Path, name: str, language: str
 def test_what_only_looks_like_a_fault_is_left_alone(tmp_path: Path, name: str, language: str, text: str) -> None:
     """Words within words, a yes that is asked of nobody, an hour in a cover line."""
     own = pack(tmp_path, leak_words=["Harbor House", "Elm Street"], texts=said(name, text, language))
-    found = rules(own, f"texts.{name}.wordings.{language}")
-    assert found <= ({"unfilled"} if "{" in text else set())
+    problems = rules(own, f"texts.{name}.wordings.{language}")
+    assert problems <= ({"unfilled"} if "{" in text else set())
 
 
 def test_the_letter_is_named(tmp_path: Path) -> None:
     """Whoever wrote it learns which letters cost more than half of the segment."""
     own = pack(tmp_path, texts=said("clarify", "Más información", "es"))
-    found = next(f for f in lint(own) if f.rule == "encoding")
-    assert "á (U+00E1), ó (U+00F3)" in found.what
-    assert not found.must
+    finding = next(f for f in lint(own) if f.rule == "encoding")
+    assert "á (U+00E1), ó (U+00F3)" in finding.what
+    assert not finding.must
 
 
 def test_canned_texts_are_looked_at_too(tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_an_example_is_found_in_a_pack_that_calls_it_none(tmp_path: Path, words:
     review = {"text": words, "reviewed_by": "Counsel", "reviewed_on": date(2026, 3, 1)}
     wordings = {"wordings": dict.fromkeys(("en", "es"), review)}
     own = pack(tmp_path, texts={"urgent": wordings}, canned={"bus": wordings})
-    found = {f.path for f in lint(own) if f.rule == "sample" and f.must}
-    assert {"texts.urgent.wordings.en", "texts.urgent.wordings.es", "canned.bus.wordings.en"} <= found
+    paths = {f.path for f in lint(own) if f.rule == "sample" and f.must}
+    assert {"texts.urgent.wordings.en", "texts.urgent.wordings.es", "canned.bus.wordings.en"} <= paths
     assert {"urgent.en", "urgent.es", "bus.en", "bus.es"} <= set(samples(own))
 
 
@@ -277,10 +277,10 @@ def test_a_verdict_that_can_be_told_from_the_other_is_told(tmp_path: Path) -> No
 
 def test_a_hold_that_never_comes_first_is_told(tmp_path: Path) -> None:
     """A threshold beyond the one that holds all words changes nothing, and its author hears so."""
-    usual = [found.rule for found in lint(pack(tmp_path))]
+    usual = [finding.rule for finding in lint(pack(tmp_path))]
     assert "holds" not in usual
     odd = pack(tmp_path, settings={"hold_first_no": "2 h", "hold_never_answered": "1 h"})
-    assert [found.path for found in lint(odd) if found.rule == "holds"] == [
+    assert [finding.path for finding in lint(odd) if finding.rule == "holds"] == [
         "settings.hold_never_answered",
         "settings.hold_first_no",
     ]

@@ -63,8 +63,8 @@ keywords: {stop: {en: [STOP, NO, "?!"]}}
 texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, english: {text: b}}}}
 """,
     )
-    found = problems("base", bad, "no-such-pack")
-    paths = [problem.split(":")[0] for problem in found]
+    errors = problems("base", bad, "no-such-pack")
+    paths = [problem.split(":")[0] for problem in errors]
     for path in (
         *("name", "langs", "settings.cap", "settings.undo_secs", "settings.undo_seconds", "settings.grace"),
         *("settings.silence_cues", "hours.week.mon.0", "hours.week.mon.1", "hours.week.funday", "keywords.stop.en.1"),
@@ -77,8 +77,8 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
         "no-such-pack",
     ):
         assert path in paths, path
-    assert "settings.undo_secs: unknown key" in found
-    assert len(found) == 16
+    assert "settings.undo_secs: unknown key" in errors
+    assert len(errors) == 16
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
 )
 def test_what_a_pack_may_not_say(tmp_path: Path, text: str, problem: str) -> None:
     """Each of these stops the start with one sentence that says where."""
-    found = problems("base", write(tmp_path, text))
-    assert len(found) == 1
-    assert found[0].startswith(problem)
+    errors = problems("base", write(tmp_path, text))
+    assert len(errors) == 1
+    assert errors[0].startswith(problem)
 
 
 def test_a_problem_shows_no_value(tmp_path: Path) -> None:
@@ -151,26 +151,26 @@ def test_a_problem_shows_no_value(tmp_path: Path) -> None:
         "name: x\nsettings: {cap: Mallory, grace: Mallory}\n"
         "texts: {stop: {wordings: {en: {text: ' Mallory', who: Mallory}}}}\n"
     )
-    found = problems("base", write(tmp_path, text))
-    assert len(found) == 4
-    assert not any("Mallory" in problem for problem in found)
+    errors = problems("base", write(tmp_path, text))
+    assert len(errors) == 4
+    assert not any("Mallory" in problem for problem in errors)
 
 
 def test_a_pack_without_the_base_is_told_what_it_lacks() -> None:
     """There are no defaults in the code: without the base pack every setting and text is missing, and said so."""
-    found = problems("rehearsal")
-    assert "settings.undo_seconds: no pack says it" in found
-    assert "languages: no pack says them" in found
-    assert "keywords.stop: no pack says any" in found
-    assert len([p for p in found if p.startswith("settings.")]) == len(dataclasses.fields(Settings)) - 4
+    errors = problems("rehearsal")
+    assert "settings.undo_seconds: no pack says it" in errors
+    assert "languages: no pack says them" in errors
+    assert "keywords.stop: no pack says any" in errors
+    assert len([p for p in errors if p.startswith("settings.")]) == len(dataclasses.fields(Settings)) - 4
     with pytest.raises(PackError, match="no pack is named"):
         load([])
 
 
 def test_a_new_language_needs_every_text(tmp_path: Path) -> None:
     """A line does not speak a language in which one of its texts is missing."""
-    found = problems("base", write(tmp_path, "name: own\nlanguages: [en, fr]\n"))
-    assert found == [f"texts.{name}.wordings.fr: no pack says it" for name in TextName]
+    errors = problems("base", write(tmp_path, "name: own\nlanguages: [en, fr]\n"))
+    assert errors == [f"texts.{name}.wordings.fr: no pack says it" for name in TextName]
 
 
 def test_the_last_pack_wins_and_stop_words_only_add_up(base: Pack, tmp_path: Path) -> None:
@@ -204,16 +204,16 @@ def test_what_comes_with_quietline_is_read_once_and_an_agencys_pack_each_time(
     """An agency's words count as they are now, whatever this process read before."""
     own = write(tmp_path, "name: own\nsettings: {cap: 3}\n")
     assert load(["base", own]).settings.cap == 3
-    read: list[Path] = []
+    paths: list[Path] = []
 
     def noted(path: Path) -> Any:
-        read.append(path)
+        paths.append(path)
         return parse_yaml(path)
 
     monkeypatch.setattr("policies.load.parse_yaml", noted)
     write(tmp_path, "name: own\nsettings: {cap: 4}\n")
     assert load(["base", own]).settings.cap == 4
-    assert read == [Path(own)]
+    assert paths == [Path(own)]
 
 
 def test_schema_and_settings_have_the_same_names() -> None:

@@ -32,7 +32,7 @@ def matcher(*phrases: str, unless: tuple[str, ...] = (), spelling: Mapping[str, 
 
 
 @pytest.mark.parametrize(
-    ("phrase", "text", "found"),
+    ("phrase", "text", "is_found"),
     [
         ("<he> is here", "He's HERE!!", True),
         ("<he> is here", "hes hereee", True),
@@ -63,9 +63,9 @@ def matcher(*phrases: str, unless: tuple[str, ...] = (), spelling: Mapping[str, 
         ("call 911", "call 91", False),
     ],
 )
-def test_each_element_of_the_syntax(phrase: str, text: str, found: bool) -> None:
+def test_each_element_of_the_syntax(phrase: str, text: str, is_found: bool) -> None:
     """A phrase stands in a text, or does not, whatever its case, accents, apostrophes and repeated letters are."""
-    assert (matcher(phrase).find(text) == {"sign"}) == found
+    assert (matcher(phrase).find(text) == {"sign"}) == is_found
 
 
 def test_a_longer_phrase_takes_back_what_it_overlaps_and_nothing_else() -> None:

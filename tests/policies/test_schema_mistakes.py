@@ -92,8 +92,8 @@ def problems(folder: Path, text: str, *more: str) -> list[str]:
 @pytest.mark.parametrize(("text", "path"), MISTAKES.items())
 def test_each_mistake_is_told_at_its_path(tmp_path: Path, text: str, path: str) -> None:
     """Nothing starts on it, and the sentence begins with where it is."""
-    found = problems(tmp_path, text)
-    assert path in [problem.split(": ")[0] for problem in found]
+    errors = problems(tmp_path, text)
+    assert path in [problem.split(": ")[0] for problem in errors]
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "settings: {cap: three, verdict_delay: 0}\nincludes: [own]\nleak_words: ['!!']\n"
         "texts: {limits: {wordings: {en: {text: ''}}}, cover_4: {}}\nplaybooks: {prank: {title: a, steps: []}}\n"
     )
-    found = problems(tmp_path, text, str(tmp_path / "other.yaml"))
-    paths = {problem.split(": ")[0] for problem in found}
+    errors = problems(tmp_path, text, str(tmp_path / "other.yaml"))
+    paths = {problem.split(": ")[0] for problem in errors}
     assert paths == {
         *("settings.cap", "settings.verdict_delay", "includes", "leak_words.0", "texts.limits.wordings.en.text"),
         *("texts.cover_4.[key]", "playbooks.prank.steps", str(tmp_path / "other.yaml")),
@@ -138,8 +138,8 @@ def test_a_cover_line_is_not_the_challenge(tmp_path: Path) -> None:
     challenge = shipped("base").say(TextName.CHALLENGE, "en")
     for language in ("en", "es"):
         wording = f"{{text: {challenge!r}}}"
-        found = problems(tmp_path, f"texts: {{cover_2: {{wordings: {{{language}: {wording}}}}}}}")
-        assert found == [f"texts.cover_2.wordings.{language}: is the same as texts.challenge"]
+        errors = problems(tmp_path, f"texts: {{cover_2: {{wordings: {{{language}: {wording}}}}}}}")
+        assert errors == [f"texts.cover_2.wordings.{language}: is the same as texts.challenge"]
 
 
 def test_a_pack_that_names_others_cannot_loop(tmp_path: Path) -> None:

@@ -106,18 +106,18 @@ def test_what_cannot_be_read_is_told_with_its_path(tmp_path: Path, words: str, p
 )
 def test_lint_finds_what_is_of_no_use(tmp_path: Path, words: str, says: str | None) -> None:
     """A phrase that is there twice, or that no text can bring, is something that must be changed."""
-    found = [
+    findings = [
         finding for finding in lint(own(tmp_path, f"  en: {{signs: {{weapon: {{{words}}}}}}}\n")) if finding.rule == "signs"
     ]
-    assert [says in finding.what for finding in found if says] == ([True] if says else [])
-    assert all(finding.must and finding.path.startswith("words.en.signs.weapon") for finding in found)
+    assert [says in finding.what for finding in findings if says] == ([True] if says else [])
+    assert all(finding.must and finding.path.startswith("words.en.signs.weapon") for finding in findings)
 
 
 def test_lint_looks_at_the_same_lists_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says of them again what it found; other lists are looked at."""
     twice = own(tmp_path, "  en: {signs: {weapon: {phrases: [k l m n o, k l m n o]}}}\n")
-    found = [finding for finding in lint(twice) if finding.rule == "signs"]
-    assert len(found) == 1
+    findings = [finding for finding in lint(twice) if finding.rule == "signs"]
+    assert len(findings) == 1
     tried: list[str] = []
 
     def never_matches(_matcher: Matcher, _every: PhraseList, phrase: Phrase) -> str:
@@ -125,7 +125,7 @@ def test_lint_looks_at_the_same_lists_once(tmp_path: Path, monkeypatch: pytest.M
         return ""
 
     monkeypatch.setattr(lint_signs, "_never_matches", never_matches)
-    assert [finding for finding in lint(twice) if finding.rule == "signs"] == found
+    assert [finding for finding in lint(twice) if finding.rule == "signs"] == findings
     assert tried == []
     lint(own(tmp_path, "  en: {signs: {weapon: {phrases: [k l m n o p]}}}\n"))
     assert "k l m n o p" in tried
@@ -134,7 +134,7 @@ def test_lint_looks_at_the_same_lists_once(tmp_path: Path, monkeypatch: pytest.M
 def test_lint_finds_a_phrase_in_a_spelling_that_no_text_has(tmp_path: Path) -> None:
     """A prefix is not corrected by the spellings; where they change every such word, the phrase is told."""
     pack = own(tmp_path, "  en: {spelling: {zapp: shock}, signs: {weapon: {phrases: ['zapp*']}}}\n")
-    found = [finding.what for finding in lint(pack) if finding.rule == "signs"]
-    assert len(found) == 1
-    assert "no text is taken for" in found[0]
+    texts = [finding.what for finding in lint(pack) if finding.rule == "signs"]
+    assert len(texts) == 1
+    assert "no text is taken for" in texts[0]
     assert [f for f in lint(replace(pack, signs={})) if f.rule == "signs"] == []

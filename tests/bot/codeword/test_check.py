@@ -174,13 +174,13 @@ def test_a_word_among_many_may_be_a_guess(seconds: float) -> None:
 def test_one_challenge_is_one_failure() -> None:
     """Of ten texts within a second the first is the answer; the others are conversation, and the word among them counts."""
     thread = asked()
-    sent: list[str] = []
+    bodies: list[str] = []
     for n in range(10):
         step = comes(
             thread, CodewordMatch.SAFE if n == 7 else CodewordMatch.NONE, 20 + n / 10, MASK if n == 7 else "hi", id=f"t{n}"
         )
-        thread, sent = step.aggregate, sent + texts(step)
-    assert sent == [UNVERIFIED]
+        thread, bodies = step.aggregate, bodies + texts(step)
+    assert bodies == [UNVERIFIED]
     assert thread.codeword.failures == ()
     assert thread.codeword.verified_at
 

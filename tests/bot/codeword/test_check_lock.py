@@ -140,8 +140,8 @@ def test_words_for_a_locked_phone_are_held_until_a_person_sends_them(lock: SendL
     assert "!unlock" in words(again)
     free = then(again.aggregate, said("!unlock", sender=SUE, event_id="$u"), at(60))
     assert texts(then(free.aggregate, TimerDue(key="send"), at(600))) == []
-    sent = then(free.aggregate, said("!again", event_id="$b"), at(600))
-    assert texts(then(sent.aggregate, TimerDue(key="send"), at(600 + UNDO))) == ["I am here"]
+    resend = then(free.aggregate, said("!again", event_id="$b"), at(600))
+    assert texts(then(resend.aggregate, TimerDue(key="send"), at(600 + UNDO))) == ["I am here"]
 
 
 def test_a_supervisor_unlocks_and_nobody_else() -> None:
@@ -202,9 +202,9 @@ def test_the_room_says_what_the_phone_gets_and_when_to_look_again() -> None:
     step = comes(asked(), CodewordMatch.DURESS, 20)
     assert f"Answered by itself (whatever follows !verify): {VERIFIED}" in words(step)
     thread = then(then(agreed(), said("!verify", event_id="$v")).aggregate, TimerDue(key="send"), at(UNDO)).aggregate
-    sent = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(UNDO))
-    assert SetTimer(key="challenge", due=NOW + UNDO + WINDOW) in sent.actions
-    assert not [m for m in of(ShowReceipt, sent) if m.receipt is DeliveryReceipt.NOTE]
+    acceptance = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(UNDO))
+    assert SetTimer(key="challenge", due=NOW + UNDO + WINDOW) in acceptance.actions
+    assert not [m for m in of(ShowReceipt, acceptance) if m.receipt is DeliveryReceipt.NOTE]
 
 
 @pytest.mark.practice(10)

@@ -34,10 +34,10 @@ def asking(user: str = ANA, *, second: bool = False) -> Desk:
     return answered(desk, FIRST).aggregate if second else desk
 
 
-def answered(desk: Desk, taken: EnrolmentAnswer | None, *, seconds: float = 0.0, **changed: Any) -> Step[Desk]:
+def answered(desk: Desk, answer: EnrolmentAnswer | None, *, seconds: float = 0.0, **changed: Any) -> Step[Desk]:
     """Let something be said in Ana's office; what it was the bridge has taken out."""
     event = said(changed.pop("body", ""), place=ROOM, **changed)
-    return then(desk, event, at(seconds, enrolment_answer=taken))
+    return then(desk, event, at(seconds, enrolment_answer=answer))
 
 
 @pytest.mark.practice(10)
@@ -49,8 +49,8 @@ def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> No
     step = then(held(), said("!codeword"))
     assert told(step.actions, "desk") == [EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA, language="en")]
     assert "by phone call" in words(step)
-    asked = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA))
-    posts = [post for post in of(SendMessage, asked) if post.place == ROOM]
+    question = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA))
+    posts = [post for post in of(SendMessage, question) if post.place == ROOM]
     assert [NAMED[0] in post.body for post in posts] == [True, False]
     assert then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=EVE)).aggregate.enrolments == ()
 
@@ -60,8 +60,8 @@ def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> No
 def test_the_advocate_is_told_what_the_phone_will_show(language: str) -> None:
     """The question for the word, what follows any answer, and the cover lines, in the texter's language, to pass on."""
     spanish = then(held(), said(f"!lang {language}")).aggregate
-    (wanted,) = told(then(spanish, said("!codeword", event_id="$m2"), at(1)).actions, "desk")
-    step = then(staffed_desk(), wanted)
+    (request,) = told(then(spanish, said("!codeword", event_id="$m2"), at(1)).actions, "desk")
+    step = then(staffed_desk(), request)
     (post,) = [post for post in of(SendMessage, step) if "!verify" in post.body]
     assert post.place == ROOM
     for name in (TextName.CHALLENGE, TextName.VERIFIED, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3):
@@ -146,8 +146,8 @@ def test_the_office_says_kept_when_it_is_kept() -> None:
     """The thread alone says into the office that a word is kept, or that it is not; what is parked says that too."""
     said_in_office = [post.body for post in of(SendMessage, answered(asking(second=True), BOTH)) if post.place == ROOM]
     assert not any("It is kept:" in body or "nobody sees it again" in body for body in said_in_office)
-    kept = then(held(), EnrolmentFinished(user=ANA, digests=DIGESTS))
-    assert [post.body for post in of(SendMessage, kept) if post.place == ROOM] == [KEPT]
+    confirmation = then(held(), EnrolmentFinished(user=ANA, digests=DIGESTS))
+    assert [post.body for post in of(SendMessage, confirmation) if post.place == ROOM] == [KEPT]
     parked = Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED))
     for thread in (locked(SendLock.DURESS), parked):
         step = then(thread, EnrolmentFinished(user=ANA, digests=DIGESTS))

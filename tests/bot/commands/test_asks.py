@@ -30,11 +30,11 @@ SMALL_TALK_SPANISH = re.compile(
 
 
 @pytest.mark.parametrize(
-    "told", ["Please say hello when you are in: it lets you read.", "Write a word here", "Hi! Say hi."]
+    "text", ["Please say hello when you are in: it lets you read.", "Write a word here", "Hi! Say hi."]
 )
-def test_what_is_looked_for_is_found(told: str) -> None:
+def test_what_is_looked_for_is_found(text: str) -> None:
     """The look at sentences finds the ones that it is there for, and no others."""
-    assert asks_for_words(told) != []
+    assert asks_for_words(text) != []
     assert asks_for_words("What you write is a note. Say !help when you are in: it helps.") == []
 
 
@@ -102,9 +102,9 @@ def said_by(tree: ast.Module) -> list[str]:
 def test_nothing_that_the_code_says_asks_for_small_talk() -> None:
     """No string of ours, wherever it is shown, asks a person to say hello, or anything."""
     files = [path for folder in ("bot", "bridge") for path in sorted((ROOT / folder).rglob("*.py"))]
-    told = [each for path in files for each in said_by(ast.parse(path.read_text(encoding="utf-8")))]
-    assert any("Welcome" in each for each in told)
-    assert [each for each in told if SMALL_TALK.search(each)] == []
+    strings = [each for path in files for each in said_by(ast.parse(path.read_text(encoding="utf-8")))]
+    assert any("Welcome" in each for each in strings)
+    assert [each for each in strings if SMALL_TALK.search(each)] == []
     assert SMALL_TALK.search("Please say hello when you are in")
-    assert [each for each in told if SMALL_TALK_SPANISH.search(each)] == []
+    assert [each for each in strings if SMALL_TALK_SPANISH.search(each)] == []
     assert SMALL_TALK_SPANISH.search("Por favor, di hola cuando entres")

@@ -50,8 +50,8 @@ def test_each_command_says_its_text(command: str, name: TextName, language: str)
     on_card = name is TextName.LIMITS
     assert (PACK.say(name, language) in words(step)) != on_card
     assert (PACK.say(name, language) in pinned_text(PACK, thread)) == on_card
-    told = then(replace(thread, flags=replace(thread.flags, limits=1.0)), said(command))
-    assert PACK.say(name, language) in words(told)
+    repeat = then(replace(thread, flags=replace(thread.flags, limits=1.0)), said(command))
+    assert PACK.say(name, language) in words(repeat)
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
     assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, language)]
 
@@ -69,9 +69,9 @@ def test_own_words_an_edit_and_a_redaction(command: str, name: TextName) -> None
         back = then(edited, edit(command), at(5))
         assert words(back).startswith("Leaving in a moment")
         assert texts(due(back.aggregate, 5 + UNDO)) == [PACK.say(name)]
-    gone = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(3))
-    assert marks(gone) == {"$m1": DeliveryReceipt.RETRACTED}
-    assert texts(due(gone.aggregate, 3 + UNDO)) == []
+    redaction = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(3))
+    assert marks(redaction) == {"$m1": DeliveryReceipt.RETRACTED}
+    assert texts(due(redaction.aggregate, 3 + UNDO)) == []
 
 
 @pytest.mark.practice(24, 31)

@@ -347,8 +347,8 @@ def test_only_an_answer_in_an_office_disappears() -> None:
                     assert not [timer for timer in of(SetTimer, step) if timer.key.startswith("fade:")]
                     continue
                 assert [timer.due for timer in of(SetTimer, step) if timer.key == key] == [NOW + 600]
-                gone = then(step.aggregate, TimerDue(key=key), at(600))
-                assert [(a.place, a.ref) for a in of(RedactMessage, gone)] == [(post.place, post.ref)]
+                expiry = then(step.aggregate, TimerDue(key=key), at(600))
+                assert [(a.place, a.ref) for a in of(RedactMessage, expiry)] == [(post.place, post.ref)]
 
     try_every_row(check, ((*row, rest) for row in ROWS for rest in ("", f" {BEN}", " nonsense")))
 

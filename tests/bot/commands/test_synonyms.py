@@ -17,10 +17,10 @@ from tests.bot.strategies import ANA, MEMBERS
 def test_a_synonym_is_told_and_not_done(word: str) -> None:
     """Nothing changes and nothing leaves; the answer names a command that there is, in either language."""
     thread = held()
-    for reads, told in (("", "There is no such command"), ("es", "Ese comando no existe")):
+    for reads, answer in (("", "There is no such command"), ("es", "Ese comando no existe")):
         roster = tuple(replace(member, reads=reads) if member.user == ANA else member for member in MEMBERS)
         step = then(thread, said(f"!{word}"), at(0, roster=roster))
-        assert told in words(step)
+        assert answer in words(step)
         assert texts(step) == []
         assert step.aggregate.sending == thread.sending
         assert step.aggregate.flags == thread.flags
@@ -34,9 +34,9 @@ def test_a_synonym_is_told_and_not_done(word: str) -> None:
 @pytest.mark.parametrize("word", SYNONYMS)
 def test_a_synonym_is_no_command_and_like_none_that_stops(word: str) -> None:
     """A word of the table is not the name of a command, and is not taken for `!unsafe`."""
-    read = parse(f"!{word}")
-    assert read is not None
-    assert read.command is None
+    result = parse(f"!{word}")
+    assert result is not None
+    assert result.command is None
 
 
 @pytest.mark.parametrize("body", ["!palabra jirafa", "!clave: jirafa", "!Contraseña jirafa", "!palabra acordada jirafa"])

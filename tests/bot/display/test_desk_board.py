@@ -180,8 +180,8 @@ def test_marks_on_the_board() -> None:
     for n, thread in enumerate(OWNERS):
         desk = then(desk, ThreadQueued(thread=thread, designation=NAMED[n], since=NOW + n)).aggregate
         desk = then(desk, at_desk("!claim", sender=SUE), at(n)).aggregate
-    held = LegalHoldChanged(thread=T1, designation=NAMED[0], on_hold=True)
-    for event in (DuressFlagChanged(thread=OWNERS[2], duress=True), held, DuressFlagChanged(thread="x", duress=True)):
+    hold = LegalHoldChanged(thread=T1, designation=NAMED[0], on_hold=True)
+    for event in (DuressFlagChanged(thread=OWNERS[2], duress=True), hold, DuressFlagChanged(thread="x", duress=True)):
         desk = then(desk, event, at(5)).aggregate
     lines = words(then(replace(desk, outage=True), at_desk("!board"), at(9))).splitlines()
     assert lines[3].startswith("⚠️ Outage")
@@ -190,7 +190,7 @@ def test_marks_on_the_board() -> None:
     assert "amber heron · ON HOLD · with sue" in lines[6]
     waits = then(desk, ThreadQueued(thread=OWNERS[2], designation=NAMED[2], since=NOW + 9, requeued=True), at(9)).aggregate
     assert "plain river · DURESS · queued" in words(then(waits, at_desk("!board"), at(12)))
-    for event in (DuressFlagChanged(thread=OWNERS[2], duress=False), replace(held, on_hold=False)):
+    for event in (DuressFlagChanged(thread=OWNERS[2], duress=False), replace(hold, on_hold=False)):
         waits = then(waits, event, at(15)).aggregate
     assert "Open: 2\n" in words(then(waits, at_desk("!board"), at(20)))
 

@@ -49,8 +49,8 @@ def test_an_edit_that_comes_late_reaches_the_card_it_was_meant_for() -> None:
         assert "waiting again" in card.body
         assert edits(step) == [(old, "amber heron · back in the queue, see below")]
         desk = step.aggregate
-    gone = then(desk, ThreadParked(thread="t1"))
-    named = [action.ref for action in of(ExpireMessage, gone)]
+    parking = then(desk, ThreadParked(thread="t1"))
+    named = [action.ref for action in of(ExpireMessage, parking)]
     assert [ref for ref in named if ref.startswith("card:")] == ["card:t1", "card:t1:1", "card:t1:2", "card:t1:3"]
     calls = {f"wait:t1:{name}" for name in ("new0", "new1", "new2", "new3", "danger", "0", "1", "2")}
     assert calls <= set(named), "whatever bears the id of the thread in its name goes with it"
@@ -89,13 +89,13 @@ def test_a_claim_in_reply_to_a_card_takes_that_thread() -> None:
         step = then(desk, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref=ref))
         assert told(step.actions, "t2") == [Assigned(assignee=ANA, designation="quiet maple")]
         assert told(step.actions, "t1") == []
-    taken = then(desk, tap("card:t2", SUE)).aggregate
-    step = then(taken, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref="card:t2"))
+    with_sue = then(desk, tap("card:t2", SUE)).aggregate
+    step = then(with_sue, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref="card:t2"))
     assert told(step.actions, "t1") == []
     assert "quiet maple is with sue already" in words(step)
-    gone = then(desk, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref="card:t9"))
-    assert not told(gone.actions, "t1")
-    assert "No waiting thread" in words(gone)
+    miss = then(desk, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref="card:t9"))
+    assert not told(miss.actions, "t1")
+    assert "No waiting thread" in words(miss)
 
 
 def test_a_redacted_card_comes_again() -> None:
@@ -104,9 +104,9 @@ def test_a_redacted_card_comes_again() -> None:
     step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))
     assert [card.ref for card in cards(step)] == ["card:t1:1"]
     assert told(then(step.aggregate, tap("card:t1:1")).actions, "t1")
-    held = then(desk, tap("card:t1")).aggregate
-    assert cards(then(held, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))) == []
-    edit = then(held, MessageRedacted(place=DESK, sender=SUE, target="$edit", ref="edit:card:t1"))
+    with_ana = then(desk, tap("card:t1")).aggregate
+    assert cards(then(with_ana, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))) == []
+    edit = then(with_ana, MessageRedacted(place=DESK, sender=SUE, target="$edit", ref="edit:card:t1"))
     assert edits(edit) == [("card:t1", "amber heron · with ana")]
 
 

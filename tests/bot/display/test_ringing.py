@@ -56,8 +56,8 @@ def queued() -> Desk:
 
 
 def claimed() -> Desk:
-    taken: Desk = then(queued(), tap(ANA), KNOWN).aggregate
-    return taken
+    result: Desk = then(queued(), tap(ANA), KNOWN).aggregate
+    return result
 
 
 def rung(step: Step[Any], *, among: tuple[str, ...] = (ANA, BEN, SUE, OFF)) -> set[str]:

@@ -87,9 +87,9 @@ def test_times_are_the_lines() -> None:
         assert "2027-01-15 03:00" in shown
         assert "UTC" not in shown
     set_forward = replace(FACTS, clock_ahead=3600.0)
-    answered = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    taken = then(answered, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), set_forward).aggregate
-    assert "last text: ours, since Fri 09:00" in card(PACK, taken), "as the machine's clock was set since the start"
+    before = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    after = then(before, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), set_forward).aggregate
+    assert "last text: ours, since Fri 09:00" in card(PACK, after), "as the machine's clock was set since the start"
 
 
 def shown(before: Thread, event: Event) -> list[bool]:

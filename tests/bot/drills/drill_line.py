@@ -182,9 +182,9 @@ class DrillLine:
 
     def _perform(self, owner: str, action: Action) -> None:
         match action:
-            case SendEvent(event=EnrolmentRequested() as asked):
+            case SendEvent(event=EnrolmentRequested() as request):
                 # The two words are typed in the office and the bridge stores them: here they are stored at once.
-                self._inbox[asked.thread].append(EnrolmentFinished(user=asked.user, digests=DIGESTS))
+                self._inbox[request.thread].append(EnrolmentFinished(user=request.user, digests=DIGESTS))
             case SendEvent():
                 self._inbox[action.owner].append(action.event)
             case SetTimer():

@@ -24,8 +24,8 @@ def test_a_line_in_service_refuses_every_form() -> None:
 
 def test_it_lists_what_there_is() -> None:
     """Alone it names every drill with a sentence about it."""
-    told = words(then(staffed_desk(), at_desk("!drill"), ON_REHEARSAL))
-    assert all(f"!drill {name} — {script.about['en']}" in told for name, script in DRILLS.items())
+    listing = words(then(staffed_desk(), at_desk("!drill"), ON_REHEARSAL))
+    assert all(f"!drill {name} — {script.about['en']}" in listing for name, script in DRILLS.items())
 
 
 def test_a_drill_begins_with_a_text_of_its_language() -> None:

@@ -39,9 +39,9 @@ def urgent_alone(line: DrillLine, thread: str, number: int) -> None:
 def test_a_practised_advocate_gets_a_debrief_without_a_but(name: str, language: str) -> None:
     """Whoever does what the practices ask plays each drill to a debrief that finds everything well, in both languages."""
     line = play(name, language, practised(name))
-    told = line.debrief()
-    assert "→" not in told, told
-    assert "✓" in told
+    debrief = line.debrief()
+    assert "→" not in debrief, debrief
+    assert "✓" in debrief
     assert line.texts
     if language == "es":
         assert {words for _, words in line.texts}.isdisjoint(words for _, words in play(name, "en", nobody).texts[:1])
@@ -52,12 +52,12 @@ def test_a_practised_advocate_gets_a_debrief_without_a_but(name: str, language: 
 def test_every_way_has_its_end(name: str, advocate: Advocate) -> None:
     """Also where nobody answers, or everything is answered, each drill comes to its debrief, which says what would help."""
     line = play(name, "en", advocate)
-    told = line.debrief()
-    assert "→" in told or advocate is talkative, told
-    assert f"{DRILLS[name].title['en']}" in told
+    debrief = line.debrief()
+    assert "→" in debrief or advocate is talkative, debrief
+    assert f"{DRILLS[name].title['en']}" in debrief
     for text in line.phone:
         for words in line.phone[text]:
-            assert words in told, "a text that left is not in the debrief"
+            assert words in debrief, "a text that left is not in the debrief"
 
 
 @pytest.mark.parametrize("name", DRILLS)
@@ -69,8 +69,8 @@ def test_nothing_is_kept_but_a_count(name: str) -> None:
     assert member is not None
     assert member.drills == 1
     assert line.noted == []
-    kept = repr(line.desk)
-    assert not any(words in kept for _, words in line.texts if len(words) > len("START"))
+    desk_repr = repr(line.desk)
+    assert not any(words in desk_repr for _, words in line.texts if len(words) > len("START"))
     for thread in line.threads.values():
         assert thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED
 
@@ -78,14 +78,14 @@ def test_nothing_is_kept_but_a_count(name: str) -> None:
 def test_the_debrief_goes_after_an_hour() -> None:
     """And so does what was told in the office while the drill ran; neither goes sooner."""
     line = play("shift-change", "en", practised("shift-change"))
-    told = [said for said in line.in_offices if said[1].startswith(("debrief:", "brief:"))]
-    assert {place for place, _ in told} == {OFFICE + ANA, OFFICE + BEN}
-    debriefs = {said for said in told if said[1].startswith("debrief:")}
+    messages = [said for said in line.in_offices if said[1].startswith(("debrief:", "brief:"))]
+    assert {place for place, _ in messages} == {OFFICE + ANA, OFFICE + BEN}
+    debriefs = {said for said in messages if said[1].startswith("debrief:")}
     over = line.now
     line.run_until(over + BRIEF_TTL - 1)
     assert debriefs.isdisjoint(line.redacted)
     line.run_until(over + BRIEF_TTL)
-    assert set(told) <= set(line.redacted)
+    assert set(messages) <= set(line.redacted)
 
 
 def test_the_second_texter_is_another_one() -> None:
@@ -104,12 +104,12 @@ def test_whoever_takes_over_is_told_as_well() -> None:
 
 def test_whoever_took_the_phone_could_read_what_had_left() -> None:
     """The debrief tells what could be read on a phone that was taken, and how soon everything was stopped."""
-    told = play("phone-taken", "en", practised("phone-taken")).debrief()
-    assert "Everything was stopped 5 s after the phone was taken." in told
-    before, _, after = told.partition("these words of ours:")
+    debrief = play("phone-taken", "en", practised("phone-taken")).debrief()
+    assert "Everything was stopped 5 s after the phone was taken." in debrief
+    before, _, after = debrief.partition("these words of ours:")
     assert "Yes, of course." in before
     assert "Yes, of course." in after
-    assert "reached it after that" not in told
+    assert "reached it after that" not in debrief
     talked = play("phone-taken", "en", talkative).debrief()
     assert "The phone was taken, and nothing was stopped." in talked
     assert "reached it after that" in talked
@@ -169,7 +169,7 @@ def test_words_that_are_edited_after_a_text_are_an_answer_to_it() -> None:
 
     line = DrillLine(react=edits, leave=meanwhile, way=WAY)
     line.say(DESK, "!drill overdose en")
-    begun = line.now
+    started_at = line.now
     line.run()
     assert "I am glad she is there." in line.debrief()
-    assert line.now - begun < 60, "the answer was waited for in vain"
+    assert line.now - started_at < 60, "the answer was waited for in vain"

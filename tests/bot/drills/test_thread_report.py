@@ -20,7 +20,7 @@ TAG = "0badcafe0bad"
 
 def told(step: object) -> list[DrillReported]:
     """Return what the desk is told of a drill."""
-    return [sent.event for sent in of(SendEvent, step) if isinstance(sent.event, DrillReported)]  # type: ignore[arg-type] # a step
+    return [each.event for each in of(SendEvent, step) if isinstance(each.event, DrillReported)]  # type: ignore[arg-type] # a step
 
 
 def test_a_texters_thread_tells_nothing() -> None:
@@ -61,10 +61,10 @@ def test_a_cover_line_is_no_answer(name: str) -> None:
     for language in PACK.languages:
         texter = held(drill=TAG)
         texter = replace(texter, consent=replace(texter.consent, language=language))
-        left = due(then(texter, said(f"!cover {name[-1]}")).aggregate, 30)
-        ((ref, body),) = [pair for report in told(left) for pair in report.sent]
+        step = due(then(texter, said(f"!cover {name[-1]}")).aggregate, 30)
+        ((ref, body),) = [pair for report in told(step) for pair in report.sent]
         assert body == PACK.say(name, language)
-        (report,) = told(then(left.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
+        (report,) = told(then(step.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
         assert report.facts == (DrillFact.COVER,)
 
 
@@ -76,10 +76,10 @@ def test_what_stops_a_phone_is_told() -> None:
 
 def test_a_thread_closes_after_its_drill() -> None:
     """The end of a drill closes its own thread, with the undo time of every `!close`, and no other."""
-    ended = DrillEnded(tag=TAG)
-    assert then(held(drill=TAG), ended).aggregate.lifecycle.closes_at > 0
-    assert then(held(), ended).aggregate.lifecycle.closes_at == 0
-    assert then(held(drill=f"{TAG}.2"), ended).aggregate.lifecycle.closes_at == 0
+    end = DrillEnded(tag=TAG)
+    assert then(held(drill=TAG), end).aggregate.lifecycle.closes_at > 0
+    assert then(held(), end).aggregate.lifecycle.closes_at == 0
+    assert then(held(drill=f"{TAG}.2"), end).aggregate.lifecycle.closes_at == 0
 
 
 def test_every_fact_of_the_audit_is_one_that_a_script_may_ask() -> None:

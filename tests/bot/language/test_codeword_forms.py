@@ -70,9 +70,9 @@ def test_two_spellings_of_a_word_are_one(one: str, other: str) -> None:
 )
 def test_a_word_is_found_where_nothing_parts_words(word: str, text: str, shown: str) -> None:
     """In scripts without spaces, with a particle or a digit behind it: found, and masked alone; and it may be agreed."""
-    found = [run for run in runs(text, (len(normalise(word)),), (len(tokens(word)),)) if run.form == normalise(word)]
-    assert mask(text, found) == shown
-    assert all(run.fits for run in found) or word == "umbrella7"
+    matches = [run for run in runs(text, (len(normalise(word)),), (len(tokens(word)),)) if run.form == normalise(word)]
+    assert mask(text, matches) == shown
+    assert all(run.fits for run in matches) or word == "umbrella7"
     assert find_flaw(PACK, word) is None or word.startswith("umbrella")
 
 
@@ -106,8 +106,8 @@ def test_two_words_are_two(one: str, other: str) -> None:
 )
 def test_a_word_is_masked_wherever_it_stands(text: str, shown: str) -> None:
     """Exactly the word is replaced, every time, by a mask of one length; the rest stays letter for letter."""
-    found = [run for run in runs(text, (8,)) if run.form == "marzipan"]
-    assert mask(text, found) == shown
+    matches = [run for run in runs(text, (8,)) if run.form == "marzipan"]
+    assert mask(text, matches) == shown
 
 
 @USUAL
@@ -121,18 +121,18 @@ def test_a_word_on_its_own_is_always_found(before: str, after: str, spelled: lis
     """However it is spaced and cased, between whatever else: the word is found, and nothing of it is left."""
     word = "".join(a + b for a, b in zip("marzipan", [*spelled, ""], strict=True))
     text = f"{before} {word.upper() if shout else word} {after}"
-    found = [run for run in runs(text, (8, 5)) if run.form == "marzipan"]
-    assert found
-    left = mask(text, found)
-    assert MASK in left
-    assert "marzipan" not in normalise(left)
+    matches = [run for run in runs(text, (8, 5)) if run.form == "marzipan"]
+    assert matches
+    rest = mask(text, matches)
+    assert MASK in rest
+    assert "marzipan" not in normalise(rest)
 
 
 def test_likely_runs_come_first() -> None:
     """The whole text first, then what is no everyday talk: of an endless text the likely ones are still looked at."""
     assert runs("marzipan", (8,))[0].form == "marzipan"
-    found = [run.form for run in runs("tell them to tulip then", (5, 4))]
-    assert found.index("tulip") < found.index("tell")
+    forms = [run.form for run in runs("tell them to tulip then", (5, 4))]
+    assert forms.index("tulip") < forms.index("tell")
     endless = "please come here soon " * 400 + "tulip"
     assert "tulip" in [run.form for run in runs(endless, (5,))][:16]
 
@@ -216,8 +216,8 @@ def test_common_words_are_in_the_form_that_is_compared() -> None:
 @given(text=st.text(max_size=200), lengths=st.tuples(st.integers(1, LONGEST), st.integers(1, LONGEST)))
 def test_runs_and_masks_are_total(text: str, lengths: tuple[int, int]) -> None:
     """Any text, lone surrogates and all, can be looked at: runs lie within it, are of the lengths, and can be masked."""
-    found = runs(text, lengths)
-    assert all(0 <= run.start < run.end <= len(text) and len(run.form) in lengths for run in found)
+    matches = runs(text, lengths)
+    assert all(0 <= run.start < run.end <= len(text) and len(run.form) in lengths for run in matches)
     assert mask(text, []) == text
-    assert not found or MASK in mask(text, found[:3])
+    assert not matches or MASK in mask(text, matches[:3])
     assert find_flaw(PACK, text) in (None, *Flaw)

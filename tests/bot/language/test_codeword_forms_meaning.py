@@ -40,10 +40,10 @@ def test_pictures_behind_a_keyword_are_still_pictures() -> None:
 
 def test_a_text_is_read_once_in_a_decision_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many features ask; what it means under another pack is another question; after it nothing of it is kept."""
-    read: list[str] = []
+    texts: list[str] = []
 
     def classified(text: str, pack: Pack) -> MessageMeaning:
-        read.append(text)
+        texts.append(text)
         return classify(text, pack)
 
     monkeypatch.setattr(codeword_forms, "classify", classified)
@@ -51,8 +51,8 @@ def test_a_text_is_read_once_in_a_decision_and_not_kept(monkeypatch: pytest.Monk
     with reading_cache():
         assert [meaning("STOP", pack).meaning for pack in (PACK, PACK, other, other)] == [Meaning.STOP] * 4
         assert [meaning(words, PACK).meaning for words in ("hello", "hello")] == [Meaning.CONVERSATION] * 2
-        assert read == ["STOP", "STOP", "hello"]
+        assert texts == ["STOP", "STOP", "hello"]
     assert codeword_forms._READINGS.kept is None
     meaning("hello", PACK)
     meaning("hello", PACK)
-    assert read == ["STOP", "STOP", "hello", "hello", "hello"]
+    assert texts == ["STOP", "STOP", "hello", "hello", "hello"]

@@ -64,7 +64,7 @@ def test_a_name_is_found_whatever_stands_behind_it(body: str, more: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("display_name", "body", "found"),
+    ("display_name", "body", "colleague"),
     [
         ("Ana for Jane", "jane will look at it", "jane"),
         ("Ana for Jane", "ask Jane, please", "jane"),
@@ -108,17 +108,17 @@ def test_a_name_is_found_whatever_stands_behind_it(body: str, more: str) -> None
         ("Jane Doe", "está aquí Jane", "jane"),
     ],
 )
-def test_a_name_is_the_authors_only_where_it_names_them(display_name: str, body: str, found: str | None) -> None:
+def test_a_name_is_the_authors_only_where_it_names_them(display_name: str, body: str, colleague: str | None) -> None:
     """A word of an author's display name that a colleague bears is the colleague's, but where the author says who they are.
 
     That is their first name, or what stands behind it as in their whole name; and who asks somebody of their own first
     name for something speaks to the other one.
     """
-    assert find_colleague(body, {AUTHOR: names_in(display_name), BEN: ("jane", "smith")}, AUTHOR) == found
+    assert find_colleague(body, {AUTHOR: names_in(display_name), BEN: ("jane", "smith")}, AUTHOR) == colleague
 
 
 @pytest.mark.parametrize(
-    ("display_name", "body", "found"),
+    ("display_name", "body", "colleague"),
     [
         ("for Jane", "Jane will call you back", "jane"),
         ("for Jane", "i asked jane about her", "jane"),
@@ -140,10 +140,10 @@ def test_a_name_is_the_authors_only_where_it_names_them(display_name: str, body:
         ("Paz", "que tengas paz", None),
     ],
 )
-def test_a_phrase_or_a_word_for_a_display_name_exempts_nothing(display_name: str, body: str, found: str | None) -> None:
+def test_a_phrase_or_a_word_for_a_display_name_exempts_nothing(display_name: str, body: str, colleague: str | None) -> None:
     """Who is shown as "for Jane" has no leave to write of Jane, nor who is shown as "Rose" of another Rose."""
     called = {AUTHOR: names_in(display_name), BEN: ("jane", "smith"), "@rose:line.example": (), "@paz:line.example": ()}
-    assert find_colleague(body, called, AUTHOR) == found
+    assert find_colleague(body, called, AUTHOR) == colleague
 
 
 @given(st.lists(st.sampled_from(["jane", "smith", "ben", "covering", "nights", "jo", "ask"]), max_size=5, unique=True))
@@ -155,7 +155,7 @@ def test_no_display_name_hides_a_colleague(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "colleague"),
     [
         ("sue can you take this", "sue"),
         ("Sue could you look", "sue"),
@@ -170,7 +170,7 @@ def test_no_display_name_hides_a_colleague(words: list[str]) -> None:
         ("a rose can you give one", None),
     ],
 )
-def test_a_name_that_is_a_word_counts_where_it_is_asked(body: str, found: str | None) -> None:
+def test_a_name_that_is_a_word_counts_where_it_is_asked(body: str, colleague: str | None) -> None:
     """Who begins with a name and "can you" speaks to a colleague, also where the name is a word."""
     called = dict.fromkeys((AUTHOR, *(f"@{name}:line.example" for name in ("sue", "will", "rose", "rosa", "hope"))), ())
-    assert find_colleague(body, called, AUTHOR) == found
+    assert find_colleague(body, called, AUTHOR) == colleague

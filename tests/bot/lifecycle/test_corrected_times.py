@@ -50,17 +50,17 @@ def times_of(kind: type, known: set[type] | None = None) -> set[str]:
     """Return the names of all fields of an aggregate that hold a float."""
     known = set() if known is None else known
     known.add(kind)
-    found: set[str] = set()
+    names: set[str] = set()
     for name, hint in get_type_hints(kind).items():
         inner = [hint]
         while inner:
             each = inner.pop()
             inner += get_args(each)
             if each is float:
-                found.add(name)
+                names.add(name)
             elif isinstance(each, type) and is_dataclass(each) and each not in known:
-                found |= times_of(each, known)
-    return found
+                names |= times_of(each, known)
+    return names
 
 
 def earlier(value: Any, seconds: float) -> Any:

@@ -40,10 +40,10 @@ def test_a_supervisor_holds_and_everybody_sees_it() -> None:
     [event] = told(step.actions, DESK)
     assert event == LegalHoldChanged(thread="t1", designation="amber heron", on_hold=True)
     desk = replace(staffed_desk(), threads=(QueueEntry(thread="t1", designation="amber heron", since=NOW, assignee=ANA),))
-    seen = then(desk, event)
-    assert "amber heron" in words(seen)
-    assert "ON HOLD" in words(seen)
-    assert "amber heron · ON HOLD · with ana" in words(then(seen.aggregate, at_desk("!board")))
+    desk_step = then(desk, event)
+    assert "amber heron" in words(desk_step)
+    assert "ON HOLD" in words(desk_step)
+    assert "amber heron · ON HOLD · with ana" in words(then(desk_step.aggregate, at_desk("!board")))
 
 
 def test_lifting_lets_everything_go_on() -> None:

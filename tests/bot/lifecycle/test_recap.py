@@ -69,8 +69,8 @@ def test_what_is_taken_back_is_not_said_again(target: str) -> None:
 def test_what_is_taken_out_is_not_said_again() -> None:
     """`!redact` takes the message out first, then what says it again: both wait in one lane."""
     step = then(held(), said("!redact", sender=SUE, relation=Relation.OTHER_REPLY, target="$x"))
-    gone: list[Action] = [action for action in step.actions if isinstance(action, EraseMessage | RedactMessage)]
-    assert gone == [EraseMessage(place=THREAD, event_id="$x"), AGAIN]
+    erasures: list[Action] = [action for action in step.actions if isinstance(action, EraseMessage | RedactMessage)]
+    assert erasures == [EraseMessage(place=THREAD, event_id="$x"), AGAIN]
 
 
 def test_an_agreed_word_is_not_said_again() -> None:
@@ -110,10 +110,10 @@ def test_it_does_not_come_to_the_phone_by_a_tap(key: str) -> None:
 def test_it_says_what_became_of_what_was_meant_for_the_phone() -> None:
     """The receipts of the newest words go with it: sent and delivered, held, and still leaving; none of a note."""
     thread = held()
-    sent = tuple(SentText(event_id=f"$s{number}", receipt=DeliveryReceipt.DELIVERED.name) for number in range(80))
+    sent_texts = tuple(SentText(event_id=f"$s{number}", receipt=DeliveryReceipt.DELIVERED.name) for number in range(80))
     pending = PendingText(event_id="$p", body="words", author=ANA, said_at=NOW, send_at=NOW + 60)
     waits = HeldText(event_id="$h", body="words", author=ANA, reason=HeldReason.LATE)
-    thread = replace(thread, sending=replace(thread.sending, sent=sent, pending=(pending,), held=(waits,)))
+    thread = replace(thread, sending=replace(thread.sending, sent=sent_texts, pending=(pending,), held=(waits,)))
     (recap,) = of(SendRecap, then(thread, said("!recap")))
     assert recap.receipts[-3:] == (("$s79", "✓✓ delivered"), ("$h", "✋ held"), ("$p", "⏳ leaving"))
     assert len(recap.receipts) == MOST_RECEIPTS

@@ -65,16 +65,16 @@ def test_every_slice_of_a_thread_has_its_fate() -> None:
 @given(thread=threads)
 def test_what_ends_with_a_conversation_is_empty_when_it_is_parked(thread: Thread) -> None:
     """Whatever a conversation held: parked, each slice that does not outlive it is that of a thread that never was."""
-    gone = SentText(event_id="$s", receipt=DeliveryReceipt.DELIVERED.name, author=ANA)
+    sent_text = SentText(event_id="$s", receipt=DeliveryReceipt.DELIVERED.name, author=ANA)
     over = replace(thread, lifecycle=Lifecycle(state=ThreadState.OPEN, closes_at=NOW))
     # Nothing waits to leave: with that it would not be parked yet.
     over = replace(over, consent=replace(thread.consent, reply=None))
-    over = replace(over, sending=replace(thread.sending, pending=(), sent=(gone,)))
-    left: Thread = decide(PACK, at(0), over, TimerDue(key=retention.CLOSE)).aggregate
-    assert left.lifecycle == Lifecycle(state=ThreadState.PARKED, since=NOW)
+    over = replace(over, sending=replace(thread.sending, pending=(), sent=(sent_text,)))
+    remains: Thread = decide(PACK, at(0), over, TimerDue(key=retention.CLOSE)).aggregate
+    assert remains.lifecycle == Lifecycle(state=ThreadState.PARKED, since=NOW)
     never = Thread(id=thread.id, designation="")
     for name in retention.ENDS - {"lifecycle"}:
-        assert getattr(left, name) == getattr(never, name), name
+        assert getattr(remains, name) == getattr(never, name), name
 
 
 def test_a_close_can_be_taken_back_for_ten_minutes() -> None:
@@ -226,9 +226,9 @@ def test_who_goes_on_is_kept_for_longer() -> None:
     """`!continue` keeps number and flags for ninety days from each parking; `!continue no` takes that back."""
     thread = then(held(), said("!continue")).aggregate
     assert thread.lifecycle.continuing
-    for chosen, kept in ((thread, LONGER), (then(thread, said("!continue no", event_id="$n")).aggregate, GRACE)):
+    for chosen, seconds in ((thread, LONGER), (then(thread, said("!continue no", event_id="$n")).aggregate, GRACE)):
         step = fires(then(chosen, said("!close", event_id="$c")).aggregate, retention.CLOSE, UNDO)
-        assert [timer.due for timer in of(SetTimer, step)] == [NOW + UNDO + kept]
+        assert [timer.due for timer in of(SetTimer, step)] == [NOW + UNDO + seconds]
     again = then(parked(continuing=True), arrived("me again"), at(0, new_designation="still brook")).aggregate
     assert again.lifecycle.continuing
 
@@ -300,9 +300,9 @@ def test_nothing_of_this_speaks_to_the_phone_or_destroys_what_is_held(thread: Th
 @given(thread=threads, event=EVENTS[MessageRead], known=facts)
 def test_only_the_assignee_sees(thread: Thread, event: MessageRead, known: Facts) -> None:
     """A read receipt dates what was seen when it is the assignee's, and nobody else's."""
-    seen = of(MarkSeen, then(thread, event, known))
+    actions = of(MarkSeen, then(thread, event, known))
     mine = event.user == thread.assignment.assignee and thread.lifecycle.state is not ThreadState.PARKED
-    assert seen == ([MarkSeen(event_id=event.event_id)] if mine else [])
+    assert actions == ([MarkSeen(event_id=event.event_id)] if mine else [])
 
 
 def test_the_assignees_next_message_sees_as_well() -> None:

@@ -70,9 +70,9 @@ def test_a_word_counts_like_a_tap() -> None:
 
 def test_the_question_names_every_tap() -> None:
     """What says that it closes asks with each kind and its tap; a conversation nobody answered is not asked about."""
-    asked = ask_kind(held(), "Closing.")
-    assert (asked.ref, asked.body.partition("\n")[0]) == (QUESTION, "Closing.")
-    assert all(f"{key} {kind}" in asked.body for kind, key in KINDS.items())
+    question = ask_kind(held(), "Closing.")
+    assert (question.ref, question.body.partition("\n")[0]) == (QUESTION, "Closing.")
+    assert all(f"{key} {kind}" in question.body for kind, key in KINDS.items())
     unasked = ask_kind(Thread(id="t1", designation="amber heron"), "Closing.")
     assert (unasked.ref, unasked.body) == ("", "Closing.")
 
@@ -92,10 +92,10 @@ def test_the_first_wait_is_counted_in_steps(seconds: float, kind: str) -> None:
 
 def test_who_had_gone_when_we_answered_is_counted() -> None:
     """Our first words came and no text after them: counted once, when it is over. Any text of theirs, and it is not."""
-    answered = due(then(held(), said("I am here")).aggregate, UNDO).aggregate
-    answered = then(answered, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
-    back = then(answered, arrived("thank you", id="b", seconds=60), at(60)).aggregate
-    for thread, kinds in ((answered, ["gone_when_answered"]), (back, []), (held(), [])):
+    no_reply = due(then(held(), said("I am here")).aggregate, UNDO).aggregate
+    no_reply = then(no_reply, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
+    back = then(no_reply, arrived("thank you", id="b", seconds=60), at(60)).aggregate
+    for thread, kinds in ((no_reply, ["gone_when_answered"]), (back, []), (held(), [])):
         closing = then(thread, said("!close", event_id="$c"), at(90)).aggregate
         step = then(closing, TimerDue(key="close"), at(90 + PACK.settings.close_undo))
         assert of(ParkThread, step)

@@ -37,12 +37,12 @@ def late(body: str, texted: float, *, came: float, id: str = "l") -> TextArrived
 def plays(pack: Pack, texts: list[tuple[str, float, bool]], came: list[float]) -> tuple[Thread, bool]:
     """Let texts come, each told its time or not; return the thread, and whether its STOP is remembered beyond it."""
     thread, remembered = Thread(id="t1", designation="amber heron"), False
-    for n, ((body, texted, told), now) in enumerate(zip(texts, came, strict=True)):
+    for n, ((body, texted, has_time), now) in enumerate(zip(texts, came, strict=True)):
         event = TextArrived(
             id=f"m{n}",
             body=body,
-            at=NOW + (min(texted, now) if told else now),
-            sent_at=NOW + texted if told else None,
+            at=NOW + (min(texted, now) if has_time else now),
+            sent_at=NOW + texted if has_time else None,
         )
         step = decide(pack, replace(FACTS, now=NOW + now), thread, event)
         thread = step.aggregate
@@ -91,14 +91,14 @@ def test_in_doubt_nothing_leaves(data: st.DataObject, mode: ResumeMode) -> None:
     each, arrivals = [], []
     last = 0.0
     for texted in times:
-        told = data.draw(st.booleans())
-        if told:
+        has_time = data.draw(st.booleans())
+        if has_time:
             arrivals.append(texted + data.draw(st.floats(0, 5000)))
         else:
             last = max(last, texted) + data.draw(st.floats(0, CLOCK_TOLERANCE / len(times) - 1))
             last = min(last, texted + CLOCK_TOLERANCE)
             arrivals.append(last)
-        each.append((data.draw(st.sampled_from(WORDS[:2])), texted, told))
+        each.append((data.draw(st.sampled_from(WORDS[:2])), texted, has_time))
     turns = sorted(range(len(each)), key=lambda n: arrivals[n])
     thread, remembered = plays(MODES[mode], [each[n] for n in turns], [arrivals[n] for n in turns])
     if each[-1][0] == "STOP":

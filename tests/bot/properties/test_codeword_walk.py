@@ -98,9 +98,9 @@ class Side:
         self.count += 1
         return f"${self.count}"
 
-    def tell(self, event: Event, *, held: bool = False) -> None:
+    def tell(self, event: Event, *, has_word: bool = False) -> None:
         """Decide one event as the engine does: words that this phone has are found, of any other text nothing is."""
-        known = held and self.thread.codeword.digests is not None
+        known = has_word and self.thread.codeword.digests is not None
         word = self.word if known else CodewordMatch.NONE
         world = Facts(
             now=self.now, roster=self.roster, outage=self.outage, codeword_match=word, new_designation="still brook"
@@ -136,8 +136,8 @@ class Side:
         if self.thread.assignment.assignee:
             self.tell(MessageRead(place=THREAD, user=self.thread.assignment.assignee, event_id=self.new_id()))
 
-    def text(self, body: str, lag: float, media: int, *, held: bool) -> None:
-        self.tell(TextArrived(id=self.new_id(), body=body, at=self.now - lag, media=media), held=held)
+    def text(self, body: str, lag: float, media: int, *, has_word: bool) -> None:
+        self.tell(TextArrived(id=self.new_id(), body=body, at=self.now - lag, media=media), has_word=has_word)
 
     def pass_time(self, until: float, outcome: Outcome | None) -> None:
         """Let time pass, with the timers and the carrier at their moments. None: the carrier is down."""
@@ -184,10 +184,10 @@ class Twins(RuleBasedStateMachine):
     @initialize(at_once=st.booleans())
     def a_word_is_agreed(self, at_once: bool) -> None:
         for side in self.sides:
-            side.text("hello", 0.0, 0, held=False)
+            side.text("hello", 0.0, 0, has_word=False)
             side.tell(Assigned(assignee=ANA))
             side.tell(EnrolmentFinished(user=ANA, digests=DIGESTS))
-            side.text("hello again", 0.0, 0, held=False)
+            side.text("hello again", 0.0, 0, has_word=False)
             side.pass_time(side.now + 1.0, Outcome.ACCEPTED)
         if at_once:
             self.the_challenge(20.0, Outcome.ACCEPTED, "word", 0.0)
@@ -195,12 +195,12 @@ class Twins(RuleBasedStateMachine):
     @rule(body=st.sampled_from(HOLDS), lag=lags, media=st.sampled_from((0, 0, 1)))
     def the_word(self, body: str, lag: float, media: int) -> None:
         for side in self.sides:
-            side.text(body, lag, media, held=True)
+            side.text(body, lag, media, has_word=True)
 
     @rule(body=st.sampled_from((*TEXTER_WORDS, *STOPS[:2], *STARTS, *SILENT, "no", "who is this?")), lag=lags)
     def another_text(self, body: str, lag: float) -> None:
         for side in self.sides:
-            side.text(body, lag, 0 if body else 1, held=False)
+            side.text(body, lag, 0 if body else 1, has_word=False)
 
     @rule(sender=speakers, body=st.sampled_from((*FREE, *ORDERS, *ORDERS)))
     def words_of_staff(self, sender: str, body: str) -> None:
@@ -209,19 +209,19 @@ class Twins(RuleBasedStateMachine):
 
     @rule(
         wait=st.sampled_from((1.0, 9.0, 20.0, 310.0)),
-        taken=st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REJECTED, None)),
+        outcome=st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REJECTED, None)),
         answer=st.sampled_from(("word", "word", "no", "picture", "")),
         lag=lags,
     )
-    def the_challenge(self, wait: float, taken: Outcome | None, answer: str, lag: float) -> None:
+    def the_challenge(self, wait: float, outcome: Outcome | None, answer: str, lag: float) -> None:
         """Ask, and be answered, too late perhaps: what walks would seldom do by themselves."""
         for side in self.sides:
-            side.text("hi", 0.0, 0, held=False)
+            side.text("hi", 0.0, 0, has_word=False)
             side.say(ANA, "!verify")
-            side.pass_time(side.now + wait, taken)
+            side.pass_time(side.now + wait, outcome)
             if answer:
                 body = {"word": HOLDS[1], "no": "who is this?", "picture": ""}[answer]
-                side.text(body, lag, int(answer == "picture"), held=answer == "word")
+                side.text(body, lag, int(answer == "picture"), has_word=answer == "word")
             side.pass_time(side.now + 4.0, Outcome.ACCEPTED)
 
     @rule()
@@ -241,7 +241,7 @@ class Twins(RuleBasedStateMachine):
         """Step back, perhaps by mistake; the carrier is there, for while it is not nobody can tell what has left."""
         for side in self.sides:
             side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
-            side.text("who is this", 0.0, 0, held=False)
+            side.text("who is this", 0.0, 0, has_word=False)
             if side.thread.assignment.assignee is None:
                 side.tell(Assigned(assignee=ANA))
             assignee = side.thread.assignment.assignee or ANA
@@ -257,7 +257,7 @@ class Twins(RuleBasedStateMachine):
             if spoken:
                 side.say(side.thread.assignment.assignee or ANA, FREE[0])
             side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
-            side.text("hello?", 0.0, 0, held=False)
+            side.text("hello?", 0.0, 0, has_word=False)
 
     @rule(renews=st.booleans())
     def a_call(self, renews: bool) -> None:

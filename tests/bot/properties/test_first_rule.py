@@ -26,7 +26,7 @@ def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
     """Let anything happen to a thread for some hours, with every timer set becoming due. `also`: other texts."""
     thread: Thread = data.draw(threads)
     known: Facts = data.draw(facts)
-    now, answered, inbound = NOW, 0, 0
+    now, answers, inbound = NOW, 0, 0
     timers = dict.fromkeys(("send", "silence", "offer"), 0.0)
     said = {words.event_id: (words.author, words.body) for words in thread.sending.pending}
     steps: int = data.draw(st.integers(min_value=1, max_value=12))
@@ -47,16 +47,16 @@ def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
         step = decide(pack, Facts(now=now, roster=known.roster, load=known.load, outage=known.outage), thread, event)
         thread = step.aggregate
         said |= {words.event_id: (words.author, words.body) for words in thread.sending.pending}
-        sent = [action for action in step.actions if isinstance(action, SendSms)]
-        automatic = [text for text in sent if text.origin is not Origin.ADVOCATE]
+        texts = [action for action in step.actions if isinstance(action, SendSms)]
+        automatic = [text for text in texts if text.origin is not Origin.ADVOCATE]
         if automatic:
             assert isinstance(event, TextArrived), "something left by itself that answers nothing"
-            assert len(sent) == 1, "one text brought more than one answer"
+            assert len(texts) == 1, "one text brought more than one answer"
             assert automatic[0].ref.endswith(f":{event.id}")
-            answered += 1
+            answers += 1
         if not isinstance(event, TimerDue):
-            assert len(sent) == len(automatic), "words left before their undo window"
-        for text in sent:
+            assert len(texts) == len(automatic), "words left before their undo window"
+        for text in texts:
             if text.origin is Origin.ADVOCATE:
                 event_id = text.ref.removeprefix("say:")
                 assert said[event_id] == (said[event_id][0], text.body), "a timer made words that nobody said"
@@ -66,7 +66,7 @@ def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
                 timers[action.key] = action.due
             elif isinstance(action, CancelTimer):
                 timers.pop(action.key, None)
-    assert answered <= inbound, "more answers than texts"
+    assert answers <= inbound, "more answers than texts"
 
 
 @USUAL

@@ -91,7 +91,7 @@ def test_the_language_changes_words_and_nothing_else(aggregates: st.SearchStrate
             if isinstance(action, RevealNumber):
                 assert action.languages == ("es",) * len(action.users)
         for post in said(spanish.actions):
-            left = WORDS.search(OTHERS.sub("", post.body))
-            assert left is None, f"{left} in {post.body!r}"
+            match = WORDS.search(OTHERS.sub("", post.body))
+            assert match is None, f"{match} in {post.body!r}"
 
     holds()

@@ -77,9 +77,9 @@ class Remembering(Simulation):
         if key not in _DECIDED:
             assert not facts.drills
             step = super()._decide(facts, aggregate, event)
-            kept = _KEPT.setdefault(pickle.dumps(step.aggregate), step.aggregate)
+            original = _KEPT.setdefault(pickle.dumps(step.aggregate), step.aggregate)
             # What has an id in the key stays, so that nothing else gets that id.
-            _DECIDED[key] = Step(kept, step.actions, step.consumed), aggregate, facts
+            _DECIDED[key] = Step(original, step.actions, step.consumed), aggregate, facts
         return _DECIDED[key][0]
 
 

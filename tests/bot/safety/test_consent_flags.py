@@ -26,8 +26,8 @@ from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
 def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> Thread:
     """Let the assignee say a command for a text, its window pass, and the carrier answer."""
     thread = due(then(thread, said(command)).aggregate, UNDO).aggregate
-    taken: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10)).aggregate
-    return taken
+    result: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10)).aggregate
+    return result
 
 
 @pytest.mark.practice(7, 26)
@@ -87,8 +87,8 @@ def test_what_was_told_otherwise_stays_told(command: str, flag: str, kind: str) 
     step = then(again, TextOutcome(ref="say:$m2", outcome=Outcome.FAILED), at(130))
     assert getattr(step.aggregate.flags, flag) == getattr(first.flags, flag)
     if flag == "limits":
-        told = then(sent(held(), command), said("!told limits", event_id="$t"), at(15)).aggregate
-        assert then(told, TextOutcome(ref="say:$m1", outcome=Outcome.FAILED), at(20)).aggregate.flags == told.flags
+        after = then(sent(held(), command), said("!told limits", event_id="$t"), at(15)).aggregate
+        assert then(after, TextOutcome(ref="say:$m1", outcome=Outcome.FAILED), at(20)).aggregate.flags == after.flags
 
 
 def test_a_report_after_a_doubt_counts() -> None:
@@ -101,11 +101,16 @@ def test_a_report_after_a_doubt_counts() -> None:
 def test_the_last_words_of_an_edit_decide_what_was_told() -> None:
     """Limits that were edited into something else were not told, nor in own words; those that came by an edit were."""
     thread = then(held(), said("!limits")).aggregate
-    for body, told in (("how are you?", False), ("!limits: my own words", False), ("!clarify", False), ("!limits", True)):
+    for body, is_told in (
+        ("how are you?", False),
+        ("!limits: my own words", False),
+        ("!clarify", False),
+        ("!limits", True),
+    ):
         edited = then(thread, replace(said(body), relation=Relation.EDIT, target="$m1", event_id="$e"), at(1)).aggregate
         edited = due(edited, 1 + UNDO).aggregate
         edited = then(edited, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
-        assert bool(edited.flags.limits) == told, body
+        assert bool(edited.flags.limits) == is_told, body
 
 
 OWN = [
@@ -124,9 +129,9 @@ def test_own_words_in_place_of_a_text_are_not_that_text(command: str, flag: str,
     assert (f"!told {what}" in words(step)) == bool(what)
     for thread in (sent(held(), command), edited(command)):
         assert not getattr(thread.flags, flag)
-    left = due(step.aggregate, UNDO).aggregate
-    taken = then(left, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
-    assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["first_words_out"]
+    before = due(step.aggregate, UNDO).aggregate
+    acceptance = then(before, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
+    assert [audit.kind.value for audit in of(RecordAudit, acceptance)] == ["first_words_out"]
 
 
 def edited(command: str) -> Thread:
@@ -134,9 +139,9 @@ def edited(command: str) -> Thread:
     thread = then(held(), said(command.partition(":")[0])).aggregate
     change = replace(said(command), relation=Relation.EDIT, target="$m1", event_id="$e")
     thread = due(then(thread, change, at(1)).aggregate, 1 + UNDO).aggregate
-    assert [left.event_id for left in thread.sending.sent] == ["$m1"]
-    taken: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
-    return taken
+    assert [each.event_id for each in thread.sending.sent] == ["$m1"]
+    result: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
+    return result
 
 
 @pytest.mark.practice(26, 27)

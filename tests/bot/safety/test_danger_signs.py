@@ -163,13 +163,13 @@ def test_a_sign_holds_nothing_by_itself() -> None:
 
 def test_signs_and_the_language_of_a_text_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two features ask for each; the lists of every language are gone through once, and what was found is not kept."""
-    thread, read = waiting(), list[str]()
+    thread, calls = waiting(), list[str]()
 
     def noted(module: ModuleType, name: str) -> None:
         real = getattr(module, name)
 
         def reads(text: str, lists: object) -> object:
-            read.append(name)
+            calls.append(name)
             return real(text, lists)
 
         monkeypatch.setattr(module, name, reads)
@@ -179,4 +179,4 @@ def test_signs_and_the_language_of_a_text_are_looked_for_once(monkeypatch: pytes
     for _ in range(2):
         step = then(thread, arrived(DANGEROUS))
         assert [cue.body.removeprefix("⚠️ ") for cue in cues(step)] == [CUES[Sign.WEAPON]]
-    assert sorted(read) == ["find_signs", "find_signs", "guess_language", "guess_language"]
+    assert sorted(calls) == ["find_signs", "find_signs", "guess_language", "guess_language"]

@@ -78,7 +78,7 @@ def test_somebody_may_be_under_age(body: str, minor: bool) -> None:
 
 @pytest.mark.practice(27)
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "is_told"),
     [
         ("he hits my son", True),
         ("My daughter was molested by my boyfriend", True),
@@ -91,18 +91,18 @@ def test_somebody_may_be_under_age(body: str, minor: bool) -> None:
         ("can I bring my kids?", False),
     ],
 )
-def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, told: bool) -> None:
+def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, is_told: bool) -> None:
     """A child hurt, told before the limits were given, brings "talk to a supervisor before any report" (practice 27)."""
     thread = Thread(id="t1", designation="amber heron")
     for step in (then(thread, arrived(body)), then(held(), arrived(body, id="b"))):
-        assert ("talk to a supervisor before any report" in said_by_us(step)) == told
-    given = replace(held(), flags=ConsentFlags(limits=NOW - 60))
-    assert "supervisor before any report" not in said_by_us(then(given, arrived(body, id="b")))
+        assert ("talk to a supervisor before any report" in said_by_us(step)) == is_told
+    after_limits = replace(held(), flags=ConsentFlags(limits=NOW - 60))
+    assert "supervisor before any report" not in said_by_us(then(after_limits, arrived(body, id="b")))
 
 
 @pytest.mark.practice(20)
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "is_told"),
     [
         ("Fwd: you will regret this", True),
         ("---------- Forwarded message ----------\nFrom him", True),
@@ -117,10 +117,10 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, told: bo
         ("My plan:\nfirst I pack", False),
     ],
 )
-def test_forwarded_words_are_not_kept_as_proof(body: str, told: bool) -> None:
+def test_forwarded_words_are_not_kept_as_proof(body: str, is_told: bool) -> None:
     """Another person's messages, passed on, bring a kind cue, once (practice 20); a long text of one's own does not."""
     step = then(held(), arrived(body, id="b"))
-    assert ("passed on" in said_by_us(step)) == told
+    assert ("passed on" in said_by_us(step)) == is_told
     assert "passed on" not in said_by_us(then(step.aggregate, arrived(body, id="c"), at(5)))
 
 
@@ -142,16 +142,16 @@ def test_machines_and_keywords_bring_no_cue(body: str) -> None:
 
 @pytest.mark.practice(11)
 @pytest.mark.parametrize(
-    ("minutes", "asked"),
+    ("minutes", "question"),
     [(5, None), (29, None), (30, "back after 30 min"), (300, "back after 5 h"), (60 * 24 * 31, "owner")],
 )
-def test_whoever_comes_back_is_asked_again(minutes: float, asked: str | None) -> None:
+def test_whoever_comes_back_is_asked_again(minutes: float, question: str | None) -> None:
     """After half an hour's absence the room is asked to check, after a month who it is (practice 11); so says the card."""
     ago = NOW - minutes * 60
     step = then(replace(held(), silence=Silence(heard_at=ago - 5, spoke_at=ago)), arrived("hi", id="b"))
-    assert ("!safecheck" in said_by_us(step)) == (asked is not None)
-    assert (asked or "") in said_by_us(step)
-    assert ("ask again" in card(PACK, step.aggregate)) == (asked is not None)
+    assert ("!safecheck" in said_by_us(step)) == (question is not None)
+    assert (question or "") in said_by_us(step)
+    assert ("ask again" in card(PACK, step.aggregate)) == (question is not None)
     assert of(SendSms, step) == []
 
 
@@ -197,10 +197,10 @@ def test_the_limits_nag_until_they_are_given() -> None:
         assert "limits yet" not in said_by_us(again), "a second text in a row is no exchange"
         thread, nags = again.aggregate, nags + [n] * ("limits yet" in said_by_us(step))
     assert nags == [2, 5, 10]
-    given = replace(
+    after_limits = replace(
         held(), flags=ConsentFlags(limits=NOW), silence=Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)
     )
-    assert "limits yet" not in said_by_us(then(given, arrived("ok", id="b")))
+    assert "limits yet" not in said_by_us(then(after_limits, arrived("ok", id="b")))
 
 
 def test_who_asks_for_another_language_may_be_told_limits() -> None:

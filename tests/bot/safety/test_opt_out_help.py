@@ -39,8 +39,8 @@ def test_help_is_answered_only_where_a_carrier_forces_it(thread: Thread, body: s
     shown = words(step) if thread.assignment.epoch else "\n".join(list_auto_replies(step.aggregate))
     assert f"Answered by itself (neutral): {LINE}" in shown
     assert alarms(step) == ["info" if body == "Info" else "help"]
-    taken = forced(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), 1)
-    assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["help_answer"]
+    acceptance = forced(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), 1)
+    assert [audit.kind.value for audit in of(RecordAudit, acceptance)] == ["help_answer"]
 
 
 @pytest.mark.parametrize("body", ["911", "SOS", "HELP ME", "ayuda", "help me please", "he said help"])

@@ -66,13 +66,13 @@ def test_a_silent_word_does_not_close_over_what_nobody_saw() -> None:
     assert alarms(step) == ["left_quietly", "left_unseen"]
     assert step.aggregate.lifecycle.closes_at == 0
     for event in (MessageRead(place=THREAD, user=ANA, event_id="$r"), said("// seen", event_id="$n")):
-        seen = then(step.aggregate, event, at(900))
-        assert seen.aggregate.lifecycle.closes_at == NOW + 900 + PACK.settings.close_undo
+        closing = then(step.aggregate, event, at(900))
+        assert closing.aggregate.lifecycle.closes_at == NOW + 900 + PACK.settings.close_undo
     assert then(step.aggregate, MessageRead(place=THREAD, user=BEN, event_id="$r"), at(900)).aggregate == step.aggregate
     assert then(step.aggregate, said("!reopen", sender=SUE), at(9)).aggregate.lifecycle.close_when_seen is False
     assert then(step.aggregate, arrived("still here", id="y"), at(9)).aggregate.lifecycle.close_when_seen is False
-    read = then(before, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(2)).aggregate
-    assert then(read, arrived("bye", id="x"), at(5)).aggregate.lifecycle.closes_at
+    with_receipt = then(before, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(2)).aggregate
+    assert then(with_receipt, arrived("bye", id="x"), at(5)).aggregate.lifecycle.closes_at
 
 
 @pytest.mark.parametrize("body", ["BYE", "LATER"])
@@ -198,23 +198,23 @@ def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() ->
     step = then(held(), TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="21610"))
     assert "opted out" in card(PACK, step.aggregate)
     assert alarms(step) == ["opted_out"]
-    taken = then(step.aggregate, TextOutcome(ref="say:$m2", outcome=Outcome.ACCEPTED)).aggregate
-    assert "opted out" in card(PACK, taken)
+    after = then(step.aggregate, TextOutcome(ref="say:$m2", outcome=Outcome.ACCEPTED)).aggregate
+    assert "opted out" in card(PACK, after)
     for event in (arrived("START", id="t"), TextOutcome(ref="say:$m2", outcome=Outcome.DELIVERED)):
-        assert "opted out" not in card(PACK, then(taken, event).aggregate)
+        assert "opted out" not in card(PACK, then(after, event).aggregate)
 
 
 @pytest.mark.practice(12)
 @pytest.mark.parametrize("body", ["BYE", "later"])
 def test_what_waits_for_the_carrier_does_not_leave_after_a_silent_word(body: str) -> None:
     """An answer to a text of before, and a person's words on their way, are refused once more; what comes later is not."""
-    sent = due(then(held(), said("I am here")).aggregate, UNDO)
-    (mine,) = of(SendSms, sent)
+    window_end = due(then(held(), said("I am here")).aggregate, UNDO)
+    (mine,) = of(SendSms, window_end)
     answer = SendSms(
         ref="greeting:a", body=PACK.say(TextName.GREETING), origin=Origin.AUTO_REPLY, epoch=0, since=NOW + UNDO
     )
-    assert guard.may_send(PACK, sent.aggregate, answer, NOW + 20, ()) is None
-    left = then(sent.aggregate, arrived(body, id="x", seconds=20), at(20)).aggregate
-    assert guard.may_send(PACK, left, answer, NOW + 21, ()) == guard.LEFT_SILENTLY
-    assert guard.may_send(PACK, left, mine, NOW + 21, ()) == guard.RETRACTED
-    assert guard.may_send(PACK, left, replace(answer, since=NOW + 60), NOW + 61, ()) is None
+    assert guard.may_send(PACK, window_end.aggregate, answer, NOW + 20, ()) is None
+    after = then(window_end.aggregate, arrived(body, id="x", seconds=20), at(20)).aggregate
+    assert guard.may_send(PACK, after, answer, NOW + 21, ()) == guard.LEFT_SILENTLY
+    assert guard.may_send(PACK, after, mine, NOW + 21, ()) == guard.RETRACTED
+    assert guard.may_send(PACK, after, replace(answer, since=NOW + 60), NOW + 61, ()) is None

@@ -112,8 +112,8 @@ def test_assignee_or_supervisor_says_that_it_is_safe(sender: str, may: bool) -> 
     assert step.aggregate.flags.unsafe == (not may)
     assert alarms(step) == (["safe"] if may else [])
     assert ("!safecheck" in words(step)) == may
-    left = due(then(step.aggregate, said("hello", event_id="$m2")).aggregate, UNDO)
-    assert texts(left) == (["hello"] if may else [])
+    window_end = due(then(step.aggregate, said("hello", event_id="$m2")).aggregate, UNDO)
+    assert texts(window_end) == (["hello"] if may else [])
 
 
 def test_safe_without_unsafe_changes_nothing() -> None:
@@ -131,12 +131,12 @@ def test_the_chosen_line_leaves_once_by_the_assignee() -> None:
     assert LATER in words(step)
     assert alarms(step) == ["unsafe"]
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
-    left = due(step.aggregate, UNDO)
-    assert texts(left) == [LATER]
-    again = then(left.aggregate, said("!unsafe", event_id="$u2"), at(20))
+    window_end = due(step.aggregate, UNDO)
+    assert texts(window_end) == [LATER]
+    again = then(window_end.aggregate, said("!unsafe", event_id="$u2"), at(20))
     assert texts(due(again.aggregate, 20 + UNDO)) == []
     assert "already" in words(again)
-    other = then(left.aggregate, said("hello", event_id="$m2"), at(20))
+    other = then(window_end.aggregate, said("hello", event_id="$m2"), at(20))
     assert texts(due(other.aggregate, 20 + UNDO)) == []
 
 
@@ -205,18 +205,18 @@ def test_different_steps_back_and_begins_again() -> None:
     thread = then(thread, said("see you on monday", event_id="$m0")).aggregate
     step = then(thread, said("!different"))
     assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.LEAVING}
-    left = due(step.aggregate, UNDO)
-    assert texts(left) == [PACK.say(TextName.DIFFERENT, "en")]
-    assert left.aggregate.flags == thread.flags, "until the text is out, nothing has changed"
-    done = then(left.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(9))
-    seen = ConsentFlags(unsafe_line="later", other_hands_at=NOW + 9, other_hands_seen="2027-01-15 08:00")
-    assert done.aggregate.flags == seen
+    window_end = due(step.aggregate, UNDO)
+    assert texts(window_end) == [PACK.say(TextName.DIFFERENT, "en")]
+    assert window_end.aggregate.flags == thread.flags, "until the text is out, nothing has changed"
+    done = then(window_end.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(9))
+    flags = ConsentFlags(unsafe_line="later", other_hands_at=NOW + 9, other_hands_seen="2027-01-15 08:00")
+    assert done.aggregate.flags == flags
     assert "Somebody else" in words(done)
     assert CancelTimer(key="silence") in done.actions
     assert SetTimer(key="close", due=NOW + 9) in done.actions
     over = then(done.aggregate, TimerDue(key="close"), at(9))
     assert over.aggregate.lifecycle.state is ThreadState.PARKED
-    assert over.aggregate.flags == seen
+    assert over.aggregate.flags == flags
     assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
 
 
@@ -235,8 +235,8 @@ def test_switch_and_later_are_texts_like_others() -> None:
 def asked_whether_safe() -> Thread:
     """Return a thread whose assignee has asked whether texting is safe now."""
     thread = due(then(held(), said("!safecheck")).aggregate, UNDO).aggregate
-    sent: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
-    return sent
+    result: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
+    return result
 
 
 @pytest.mark.practice(9, 11)
@@ -389,8 +389,8 @@ def test_a_tap_stops_from_any_device_of_a_member(sender: str, target: str) -> No
 def test_a_tap_of_somebody_who_left_or_is_no_member_stops_nothing() -> None:
     """Neither a member who left the room or the desk, nor a person who is only at the desk, nor another sign."""
     came = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
-    gone = then(came, MemberLeft(place=THREAD, user=BEN)).aggregate
-    for thread, event in ((gone, tap(BEN)), (held(), tap(SUE)), (held(), tap(EVE)), (came, tap(BEN, key="👍"))):
+    without_ben = then(came, MemberLeft(place=THREAD, user=BEN)).aggregate
+    for thread, event in ((without_ben, tap(BEN)), (held(), tap(SUE)), (held(), tap(EVE)), (came, tap(BEN, key="👍"))):
         assert not then(thread, event).aggregate.flags.unsafe
     left_the_desk = at(0, roster=tuple(member for member in MEMBERS if member.user != BEN))
     assert not then(came, tap(BEN), left_the_desk).aggregate.flags.unsafe
@@ -420,16 +420,16 @@ def test_a_tap_lifts_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("reason", "told"), [(IgnoreReason.UNTRUSTED, "not verified"), (IgnoreReason.UNENCRYPTED, "not encrypted")]
+    ("reason", "answer"), [(IgnoreReason.UNTRUSTED, "not verified"), (IgnoreReason.UNENCRYPTED, "not encrypted")]
 )
-def test_stopping_needs_membership_only(reason: IgnoreReason, told: str, command: str, sender: str, stops: bool) -> None:
+def test_stopping_needs_membership_only(reason: IgnoreReason, answer: str, command: str, sender: str, stops: bool) -> None:
     """A member's `!unsafe`, unverified or in clear, stops the phone; nothing else is taken, and both hear why."""
     event = MessageIgnored(place=THREAD, sender=sender, event_id="$i", reason=reason, command=command)
     thread = then(held(), said("hello", event_id="$m0")).aggregate
     step = then(thread, event, at(2))
     assert step.aggregate.flags.unsafe == stops
     assert (marks(step).get("$m0") is DeliveryReceipt.NOT_SENT) == stops
-    assert told in words(step)
+    assert answer in words(step)
     assert then(unsafe(), replace(event, command="!safe")).aggregate.flags.unsafe, "what lifts it takes a trusted device"
 
 
@@ -456,8 +456,8 @@ def desk_with_two() -> Desk:
 def test_it_stops_the_phone_from_the_wrong_room(place: str, said_there: str, stops: list[str]) -> None:
     """Said at the desk or in an office it stops the thread that is named, or what its sender has; it is told which."""
     step = then(desk_with_two(), said(said_there, place=place), at(1))
-    asked = [action.owner for action in of(SendEvent, step) if isinstance(action.event, PhoneStopped)]
-    assert asked == stops
+    owners = [action.owner for action in of(SendEvent, step) if isinstance(action.event, PhoneStopped)]
+    assert owners == stops
     assert {"t0": "amber heron", "t1": "quiet maple"}[stops[0]] in words(step)
     thread = then(then(held(), said("is he gone")).aggregate, PhoneStopped(), at(2))
     assert thread.aggregate.flags.unsafe

@@ -123,8 +123,8 @@ def test_a_picture_is_not_answered_after_it_was_by_hand() -> None:
     """Once an advocate has sent that text, the line does not say it again by itself, and no cue asks for it."""
     by_hand = due(then(spoken(), said("!say picture", event_id="$p")).aggregate, UNDO)
     assert texts(by_hand) == [PICTURE]
-    taken = then(by_hand.aggregate, TextOutcome(ref="say:$p", outcome=Outcome.ACCEPTED), at(UNDO + 1)).aggregate
-    step = then(taken, arrived("", id="b", media=1, seconds=UNDO + 5), at(UNDO + 5))
+    after = then(by_hand.aggregate, TextOutcome(ref="say:$p", outcome=Outcome.ACCEPTED), at(UNDO + 1)).aggregate
+    step = then(after, arrived("", id="b", media=1, seconds=UNDO + 5), at(UNDO + 5))
     assert texts(step) == []
     assert "!say picture" not in words(step)
 
@@ -132,9 +132,9 @@ def test_a_picture_is_not_answered_after_it_was_by_hand() -> None:
 def spoken(thread: Thread | None = None) -> Thread:
     """Return a thread whose assignee has said something since the line last answered by itself."""
     event_id = f"$v{thread.silence.heard_at if thread else ''}"
-    left = due(then(thread or held(), said("hello", event_id=event_id)).aggregate, UNDO).aggregate
-    taken: Thread = then(left, TextOutcome(ref=f"say:{event_id}", outcome=Outcome.ACCEPTED)).aggregate
-    return taken
+    before = due(then(thread or held(), said("hello", event_id=event_id)).aggregate, UNDO).aggregate
+    result: Thread = then(before, TextOutcome(ref=f"say:{event_id}", outcome=Outcome.ACCEPTED)).aggregate
+    return result
 
 
 @pytest.mark.practice(28)
@@ -178,7 +178,7 @@ def test_an_unsafe_phone_gets_no_picture_text() -> None:
 def test_the_audit_names_what_was_answered() -> None:
     """Which automatic text the carrier took is in the audit, once."""
     step = decided(NEW, arrived("hi"), 0)
-    taken = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.ACCEPTED))
-    assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["after_hours"]
+    acceptance = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.ACCEPTED))
+    assert [audit.kind.value for audit in of(RecordAudit, acceptance)] == ["after_hours"]
     refused = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.REJECTED))
     assert of(RecordAudit, refused) == []

@@ -39,12 +39,12 @@ from tests.bot.strategies import ANA, UNDO
 def test_a_receipt_moves_forward(outcomes: str, receipts: str) -> None:
     """One receipt at a time; a report that is late, doubled or out of order does not take it back."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    seen = []
+    names = []
     for outcome in outcomes.split():
         step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome), code="30003"), at(20))
         thread = step.aggregate
-        seen += [mark.receipt.name for mark in of(ShowReceipt, step)]
-    assert seen == receipts.split()
+        names += [mark.receipt.name for mark in of(ShowReceipt, step)]
+    assert names == receipts.split()
 
 
 def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
@@ -61,7 +61,7 @@ def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "receipt", "told"),
+    ("outcome", "receipt", "answer"),
     [
         ("refused", "RETRACTED", ""),
         ("late", "RETRACTED", ""),
@@ -70,14 +70,14 @@ def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
         ("unknown", "UNKNOWN", "not sent again"),
     ],
 )
-def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, told: str) -> None:
+def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, answer: str) -> None:
     """Taken back on their way: the receipt says whether that was in time, and they are never offered again."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
     step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome)), at(10))
     assert [mark.receipt.name for mark in of(ShowReceipt, step)] == [receipt]
-    assert told in words(step)
-    assert bool(told) == bool(words(step))
+    assert answer in words(step)
+    assert bool(answer) == bool(words(step))
     assert step.aggregate.sending.held == ()
 
 
@@ -93,8 +93,8 @@ def test_an_opt_out_that_is_told_later_is_as_loud_as_at_once() -> None:
     """Told only by a report, after the text was taken: the receipt, the words and the desk's alarm are the same."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     at_once = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))
-    taken = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
-    later = then(taken, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="4775"))
+    after = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
+    later = then(after, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="4775"))
     assert (words(later), alarms(later), marks(later)) == (words(at_once), alarms(at_once), marks(at_once))
     assert alarms(later) == ["opted_out"]
 

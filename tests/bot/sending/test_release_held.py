@@ -39,9 +39,9 @@ def test_a_second_word_lets_leave_what_was_held(name: str) -> None:
     assert marks(step) == {"$s": DeliveryReceipt.NOTE, "$m1": DeliveryReceipt.LEAVING}
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + 60 + UNDO]
     assert texts(due(step.aggregate, 60 + UNDO - 0.1)) == []
-    left = due(step.aggregate, 60 + UNDO)
-    assert texts(left) == [BODIES[name]]
-    again = then(left.aggregate, said(f"!{name}", event_id="$s2"), at(90))
+    window_end = due(step.aggregate, 60 + UNDO)
+    assert texts(window_end) == [BODIES[name]]
+    again = then(window_end.aggregate, said(f"!{name}", event_id="$s2"), at(90))
     assert texts(due(again.aggregate, 100)) == []
     assert "Nothing of yours is held" in words(again)
 
@@ -154,14 +154,14 @@ def test_what_was_held_ends_with_its_assignee(name: str) -> None:
     assert "Nothing of yours is held" in words(step)
 
 
-@pytest.mark.parametrize(("sender", "gone"), [(ANA, True), (BEN, False), (SUE, False)])
+@pytest.mark.parametrize(("sender", "is_gone"), [(ANA, True), (BEN, False), (SUE, False)])
 @pytest.mark.parametrize("name", BODIES)
-def test_redacting_held_words_ends_them(name: str, sender: str, gone: bool) -> None:
+def test_redacting_held_words_ends_them(name: str, sender: str, is_gone: bool) -> None:
     """Held words that their author redacted cannot leave by a second word; nobody else ends them."""
     step = then(withheld(name), MessageRedacted(place=THREAD, sender=sender, target="$m1"))
-    assert marks(step) == ({"$m1": DeliveryReceipt.RETRACTED} if gone and name != "again" else {})
+    assert marks(step) == ({"$m1": DeliveryReceipt.RETRACTED} if is_gone and name != "again" else {})
     step = then(step.aggregate, said(f"!{name}", event_id="$s"))
-    assert bool(step.aggregate.sending.pending) != gone
+    assert bool(step.aggregate.sending.pending) != is_gone
 
 
 def test_an_edit_of_held_words_replaces_them() -> None:
@@ -315,11 +315,11 @@ def test_held_words_go_with_their_message() -> None:
     stands = PACK.settings.message_ttl
     step = then(held(), said(LONG))
     assert ("held", NOW + stands) in [(timer.key, timer.due) for timer in of(SetTimer, step)]
-    kept = then(step.aggregate, TimerDue(key="held"), at(stands - 1)).aggregate
-    assert [words.body for words in kept.sending.held] == [LONG]
-    gone = then(kept, TimerDue(key="held"), at(stands)).aggregate
-    assert gone.sending.held == ()
-    assert "Nothing of yours is held" in words(then(gone, said("!long", event_id="$s"), at(stands + 1)))
+    before = then(step.aggregate, TimerDue(key="held"), at(stands - 1)).aggregate
+    assert [words.body for words in before.sending.held] == [LONG]
+    after = then(before, TimerDue(key="held"), at(stands)).aggregate
+    assert after.sending.held == ()
+    assert "Nothing of yours is held" in words(then(after, said("!long", event_id="$s"), at(stands + 1)))
 
 
 def test_again_lets_all_leave_that_was_locked_in_its_order() -> None:

@@ -45,15 +45,15 @@ def test_a_supervisor_sends_one_reply() -> None:
     (text,) = of(SendSms, step)
     assert (text.body, text.origin) == (WORDS, Origin.REPLY_AFTER_STOP)
     assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO, ()) is None
-    sent = then(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), at(9))
-    assert marks(sent) == {"$r": DeliveryReceipt.SENT}
-    assert "no text after a STOP" in words(reply(sent.aggregate, event_id="$r2"))
+    acceptance = then(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), at(9))
+    assert marks(acceptance) == {"$r": DeliveryReceipt.SENT}
+    assert "no text after a STOP" in words(reply(acceptance.aggregate, event_id="$r2"))
 
 
 def test_each_text_after_the_stop_lets_one_more() -> None:
     """A further text of theirs lets a supervisor reply once more."""
-    sent = leaves(reply(after_stop()).aggregate).aggregate
-    more = then(sent, arrived("are you there", id="q"), at(60)).aggregate
+    thread = leaves(reply(after_stop()).aggregate).aggregate
+    more = then(thread, arrived("are you there", id="q"), at(60)).aggregate
     assert marks(reply(more, event_id="$r2")) == {"$r2": DeliveryReceipt.LEAVING}
 
 
@@ -94,9 +94,9 @@ def test_its_author_changes_it_or_takes_it_back() -> None:
         edit("never mind", sender=SUE, target="$r"),
         edit("!reply see @ana:line.example", sender=SUE, target="$r"),
     ):
-        gone = then(waiting, event)
-        assert texts(leaves(gone.aggregate)) == []
-        assert marks(reply(gone.aggregate, event_id="$r2")) == {"$r2": DeliveryReceipt.LEAVING}
+        withdrawal = then(waiting, event)
+        assert texts(leaves(withdrawal.aggregate)) == []
+        assert marks(reply(withdrawal.aggregate, event_id="$r2")) == {"$r2": DeliveryReceipt.LEAVING}
     for event in (MessageRedacted(place="thread", sender=ANA, target="$r"), edit("!reply no", target="$r")):
         assert texts(leaves(then(waiting, event).aggregate)) == [WORDS]
 
@@ -169,8 +169,8 @@ def test_whoever_does_not_supervise_any_more_is_not_heard() -> None:
 )
 def test_a_reply_that_did_not_leave_can_be_said_anew(outcome: Outcome, anew: bool) -> None:
     """What surely is not on the phone may be said once more; what may be on it may not."""
-    sent = leaves(reply(after_stop()).aggregate).aggregate
-    step = then(sent, TextOutcome(ref="say:$r", outcome=outcome), at(400))
+    thread = leaves(reply(after_stop()).aggregate).aggregate
+    step = then(thread, TextOutcome(ref="say:$r", outcome=outcome), at(400))
     assert step.actions != ()
     assert (marks(reply(step.aggregate, event_id="$r2"))["$r2"] is DeliveryReceipt.LEAVING) == anew
 
@@ -182,8 +182,8 @@ def test_a_reply_that_is_taken_out_of_the_room_does_not_leave(sender: str) -> No
     thread = then(thread, said("!reply Call 911", sender=SUE, event_id="$r"), at(6)).aggregate
     redact = said("!redact", sender=sender, event_id="$x", relation=Relation.OTHER_REPLY, target="$r")
     step = then(thread, redact, at(7))
-    left = of(SendSms, then(step.aggregate, TimerDue(key="reply"), at(60)))
-    assert (left == []) is (sender == SUE)
+    sends = of(SendSms, then(step.aggregate, TimerDue(key="reply"), at(60)))
+    assert (sends == []) is (sender == SUE)
     going = then(thread, TimerDue(key="reply"), at(20))
     (text,) = of(SendSms, going)
     after = then(going.aggregate, redact, at(21)).aggregate

@@ -50,9 +50,9 @@ def test_the_assignee_is_relayed_verbatim_after_the_window(body: str) -> None:
     assert marks(step) == {"$m1": LEAVING}
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + UNDO]
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
-    left = due(step.aggregate, UNDO)
-    assert texts(left) == [body]
-    assert texts(due(left.aggregate, UNDO + 1)) == []
+    window_end = due(step.aggregate, UNDO)
+    assert texts(window_end) == [body]
+    assert texts(due(window_end.aggregate, UNDO + 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -275,12 +275,12 @@ def test_who_goes_is_removed_and_who_comes_is_invited() -> None:
 @pytest.mark.parametrize("how", ["!with @ben", f"!transfer {BEN}"])
 def test_an_invitation_is_no_way_in_for_who_left_the_desk(how: str) -> None:
     """Whoever was asked in and left the desk before they came is removed like a member, and again if they still come."""
-    gone = tuple(seat for seat in MEMBERS if seat.user != BEN)
-    asked = then(held(), said(how)).aggregate
-    step = then(asked, MemberRemoved(user=BEN), at(1, roster=gone))
+    roster = tuple(seat for seat in MEMBERS if seat.user != BEN)
+    thread = then(held(), said(how)).aggregate
+    step = then(thread, MemberRemoved(user=BEN), at(1, roster=roster))
     assert [(a.user, a.place) for a in of(KickMember, step)] == [(BEN, THREAD)]
     assert step.aggregate.assignment.assignee == ANA
-    step = then(step.aggregate, MemberJoined(place=THREAD, user=BEN), at(2, roster=gone))
+    step = then(step.aggregate, MemberJoined(place=THREAD, user=BEN), at(2, roster=roster))
     assert [(a.user, a.place) for a in of(KickMember, step)] == [(BEN, THREAD)]
     assert of(ShareRoomKeys, step) == []
     assert step.aggregate.assignment.members == {ANA}

@@ -61,8 +61,8 @@ def test_who_supervises_is_what_was_told_last(
     """A homeserver that was put back gets the desk's roles again, without those taken away; never told of any, none."""
     desk = replace(staffed_desk(), power_levels=levels)
     step = then(desk, HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
-    wanted = [] if supervisors is None else [RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)]
-    assert of(RestorePowerLevels, step) == wanted
+    expected = [] if supervisors is None else [RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)]
+    assert of(RestorePowerLevels, step) == expected
 
 
 def test_the_card_says_who_is_the_assignee_and_whether_the_phone_is_stopped() -> None:
@@ -79,8 +79,8 @@ def test_the_card_says_who_is_the_assignee_and_whether_the_phone_is_stopped() ->
     ):
         step = then(thread, event)
         thread = step.aggregate
-        found: list[Any] = [a for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
-        assert all(card.formatted for card in found)
-        cards += [card.body for card in found]
+        changes: list[Any] = [a for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
+        assert all(card.formatted for card in changes)
+        cards += [card.body for card in changes]
     expected = ["with ana", "STOPPED: nothing leaves", "language: en", "language: es", "with nobody", "with ben"]
     assert [line in card for line, card in zip(expected, cards, strict=True)] == [True] * len(cards)

@@ -185,8 +185,8 @@ def test_only_a_supervisor_passes_the_cap() -> None:
             desk = then(desk, at_desk("!claim", sender=sender)).aggregate
     assert (len(desk.assigned_to(ANA)), len(desk.assigned_to(SUE))) == (cap, cap + 1)
     for over_cap in (False, True):
-        wanted = ClaimRequested(thread=f"x{2 * cap + 1}", user=ANA, how=AssignmentKind.ACCEPTED, over_cap=over_cap)
-        assert len(then(desk, wanted).aggregate.assigned_to(ANA)) == cap + over_cap
+        request = ClaimRequested(thread=f"x{2 * cap + 1}", user=ANA, how=AssignmentKind.ACCEPTED, over_cap=over_cap)
+        assert len(then(desk, request).aggregate.assigned_to(ANA)) == cap + over_cap
 
 
 @pytest.mark.parametrize(

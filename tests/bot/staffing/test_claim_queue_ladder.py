@@ -27,13 +27,13 @@ def test_the_ladder() -> None:
     world.tell(DESK, at_desk("!off", sender=BEN))
     world.text(T1, "hi, are you there?")
     world.settle()
-    begun, called = world.now, []
+    started_at, called = world.now, []
     for _ in range(4000):
         posts, pages = len(world.rooms), world.pages
         world.pass_time(1)
         world.settle()
         new = [post for _, post in world.rooms[posts:] if isinstance(post, SendMessage) and post.mentions]
-        called += [(world.now - begun, set(post.mentions), world.pages - pages) for post in new]
+        called += [(world.now - started_at, set(post.mentions), world.pages - pages) for post in new]
     assert called == [(120, {ANA, SUE}, 0), (300, {SUE}, 0), (600, {ANA, SUE}, 1)]
 
 
@@ -89,15 +89,15 @@ def test_an_escalation_calls_supervisors_on_duty_only() -> None:
 
 def asks(desk: Desk, sender: str = ANA) -> Desk:
     """Return the desk after a person asked for whoever comes next."""
-    asked: Desk = then(desk, at_desk("!claim", sender=sender)).aggregate
-    return asked
+    result: Desk = then(desk, at_desk("!claim", sender=sender)).aggregate
+    return result
 
 
-@pytest.mark.parametrize(("seconds", "given"), [(0.0, [ANA]), (30.0, [ANA]), (30.5, [])])
-def test_a_claim_on_an_empty_queue_stands_for_half_a_minute(seconds: float, given: list[str]) -> None:
+@pytest.mark.parametrize(("seconds", "assignees"), [(0.0, [ANA]), (30.0, [ANA]), (30.5, [])])
+def test_a_claim_on_an_empty_queue_stands_for_half_a_minute(seconds: float, assignees: list[str]) -> None:
     """Whoever comes within thirty seconds is given to whoever asked, with a card; later they wait like anybody."""
     step = then(asks(staffed_desk()), WAITS, at(seconds))
-    assert [event.assignee for event in told(step.actions, T1) if isinstance(event, Assigned)] == given
+    assert [event.assignee for event in told(step.actions, T1) if isinstance(event, Assigned)] == assignees
     assert "amber heron · waiting" in words(step)
     second = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(seconds))
     assert told(second.actions, T2) == [], "one question has one answer"
@@ -122,13 +122,13 @@ def test_danger_and_duress_come_before_who_waits_longer(mark: Any, by: str) -> N
     desk = then(staffed_desk(), WAITS, at(1)).aggregate
     desk = then(desk, replace(WAITS, thread=T2, designation="quiet maple", since=NOW + 60), at(60)).aggregate
     marked = then(desk, mark, at(61)).aggregate
-    for seen, first, other in ((desk, "amber heron", "quiet maple"), (marked, "quiet maple", "amber heron")):
+    for state, first, other in ((desk, "amber heron", "quiet maple"), (marked, "quiet maple", "amber heron")):
         if by == "board":
-            lines = then(seen, at_desk("!board"), at(62)).aggregate.board.splitlines()
+            lines = then(state, at_desk("!board"), at(62)).aggregate.board.splitlines()
             order = [line.startswith(first) for line in lines if line.startswith((first, other))]
             assert order[0], lines
         else:
-            claimed = then(seen, at_desk("!claim"), at(62))
+            claimed = then(state, at_desk("!claim"), at(62))
             owner = T1 if first == "amber heron" else T2
             assert told(claimed.actions, owner) == [Assigned(assignee=ANA, designation=first)]
 
@@ -137,8 +137,8 @@ def test_whoever_asked_and_went_gets_nothing() -> None:
     """Off duty, gone from the desk, or at the cap by now: the next thread waits for another person."""
     desk = then(asks(staffed_desk()), at_desk("!off")).aggregate
     assert told(then(desk, WAITS, at(5)).actions, T1) == []
-    gone = replace(asks(staffed_desk()), roster=MEMBERS[1:])
-    assert told(then(gone, WAITS, at(5)).actions, T1) == []
+    without_ana = replace(asks(staffed_desk()), roster=MEMBERS[1:])
+    assert told(then(without_ana, WAITS, at(5)).actions, T1) == []
 
 
 @pytest.mark.practice(34)
@@ -162,8 +162,8 @@ def test_off_duty_nobody_takes_a_thread(by: str) -> None:
     step = then(desk, event)
     assert told(step.actions, T1) == []
     assert "!on" in words(step)
-    given = Assigned(assignee=ANA, designation="amber heron")
-    assert told(then(then(desk, at_desk("!on")).aggregate, event).actions, T1) == [given]
+    assignment = Assigned(assignee=ANA, designation="amber heron")
+    assert told(then(then(desk, at_desk("!on")).aggregate, event).actions, T1) == [assignment]
 
 
 def test_no_reminder_is_set_twice() -> None:

@@ -111,11 +111,11 @@ def test_it_can_be_taken_back_until_it_is_done() -> None:
 def test_a_yes_alone_asks() -> None:
     """Without a question that still stands, `yes` is the question; and other words do nothing."""
     assert "wait" in body(say(crowd(9), "!close-rest yes", 100))
-    asked = say(crowd(9), "!close-rest", 100).aggregate
-    again = say(asked, "!close-rest yes", 5_000)
+    after_question = say(crowd(9), "!close-rest", 100).aggregate
+    again = say(after_question, "!close-rest yes", 5_000)
     assert again.aggregate.flood.closing is not None
     assert again.aggregate.flood.closing.due == 0
-    assert "Say !close-rest" in body(say(asked, "!close-rest all", 101))
+    assert "Say !close-rest" in body(say(after_question, "!close-rest all", 101))
     assert "already" in body(say(confirmed(crowd(9)), "!close-rest", 120))
     assert "nothing to close" in body(say(staffed_desk(), "!close-rest", 100))
 

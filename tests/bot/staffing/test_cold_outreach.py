@@ -184,8 +184,8 @@ def test_the_thread_that_is_begun() -> None:
 
 def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
     """When the questions' time is over the digest goes by a timer, not with that person's next message; not before."""
-    begun = say(staffed_desk(), "!text")
-    (timer,) = [action for action in of(SetTimer, begun) if action.key == TIMER + ANA]
+    step = say(staffed_desk(), "!text")
+    (timer,) = [action for action in of(SetTimer, step) if action.key == TIMER + ANA]
     desk = until(*ONE)
     assert desk.outreach[0].digest
     assert decide(PACK, at(ANSWER_WITHIN - 1), desk, TimerDue(key=timer.key)).aggregate == desk

@@ -29,7 +29,7 @@ def staffed_desk() -> Desk:
 
 def met(step: Step[Any]) -> set[tuple[str, Situation]]:
     """Return whom the desk hears of, and in which situation."""
-    events = [sent.event for sent in of(SendEvent, step)]
+    events = [send.event for send in of(SendEvent, step)]
     return {(event.user, event.situation) for event in events if isinstance(event, SituationMet)}
 
 
@@ -105,7 +105,7 @@ def test_quiet_ends_it_and_begins_it_again() -> None:
     again = then(quiet, at_desk("!quiet no", event_id="$m2")).aggregate
     assert "Your first 📝" in words(told(again))
     in_thread = then(held(), said("!quiet"))
-    (chosen,) = [sent.event for sent in of(SendEvent, in_thread) if isinstance(sent.event, QuietChosen)]
+    (chosen,) = [send.event for send in of(SendEvent, in_thread) if isinstance(send.event, QuietChosen)]
     assert chosen == QuietChosen(user=ANA, quiet=True)
     assert then(told_once, chosen).aggregate.member(ANA).quiet is True
     unclear = then(quiet, at_desk("!quiet perhaps", event_id="$m3"))

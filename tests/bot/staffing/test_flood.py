@@ -240,9 +240,9 @@ def test_news_of_the_crowd_are_no_posts() -> None:
         step = then(desk, event, at(5))
         desk = step.aggregate
         assert not [a for a in of(SendMessage, step) if a.place == DESK]
-    found = desk.flood.find("f1")
-    assert found is not None
-    assert (found.texts, found.danger, found.language, found.other_hands_at, found.asks) == (2, True, "es", NOW, True)
+    entry = desk.flood.find("f1")
+    assert entry is not None
+    assert (entry.texts, entry.danger, entry.language, entry.other_hands_at, entry.asks) == (2, True, "es", NOW, True)
     assert then(desk, ThreadParked(thread="f1"), at(6)).aggregate.flood.find("f1") is None
 
 
@@ -276,9 +276,9 @@ def test_afterwards_everybody_gets_a_card_in_their_turn() -> None:
     assert world.desk.flood.crowd == {}
     assert world.desk.flood.card == ""
     assert sorted(world.cards()) == sorted(f"card:f{n}" for n in range(20))
-    told = [post for _, post in world.posts if post.ref.startswith("flood:")]
-    assert "over" in told[-1].body
-    assert [post.reactions for post in told[-2:]] == [("✋",), ()], (
+    posts = [post for _, post in world.posts if post.ref.startswith("flood:")]
+    assert "over" in posts[-1].body
+    assert [post.reactions for post in posts[-2:]] == [("✋",), ()], (
         "a card that is posted again bears the hand, if it claims"
     )
 
@@ -359,11 +359,11 @@ crowd_entries = st.builds(
 def test_nobody_in_danger_stands_behind_somebody_who_is_not(crowd: list[CrowdEntry], most: int) -> None:
     """The order holds for every crowd: nobody left out comes before a person who is named."""
     first = Flood(crowd={entry.thread: entry for entry in crowd}).first(most)
-    left = [entry for entry in crowd if entry not in first]
+    others = [entry for entry in crowd if entry not in first]
     assert len(first) == min(most, len(crowd))
-    assert not [1 for one in first for other in left if other.in_danger and not one.in_danger]
+    assert not [1 for one in first for other in others if other.in_danger and not one.in_danger]
     plain = [entry for entry in first if not entry.stands_out]
-    assert not plain or not [entry for entry in left if entry.stands_out]
+    assert not plain or not [entry for entry in others if entry.stands_out]
 
 
 @USUAL
@@ -371,10 +371,10 @@ def test_nobody_in_danger_stands_behind_somebody_who_is_not(crowd: list[CrowdEnt
 def test_the_rest_never_has_somebody_who_stands_out(crowd: list[CrowdEntry], before: float) -> None:
     """Who shows danger, asks, wrote again or came after the question is none of the rest; everybody else is."""
     rest = model.rest_of(Flood(crowd={entry.thread: entry for entry in crowd}), before)
-    kept = [entry for entry in crowd if entry not in rest]
+    others = [entry for entry in crowd if entry not in rest]
     assert all(entry.texts == 1 and not (entry.danger or entry.duress or entry.asks) for entry in rest)
     assert all(not entry.other_hands_at and entry.since <= before for entry in rest)
-    assert all(entry.stands_out or entry.since > before for entry in kept)
+    assert all(entry.stands_out or entry.since > before for entry in others)
 
 
 @USUAL

@@ -72,10 +72,10 @@ def test_off_stays_the_persons() -> None:
     """Who was on duty in their shift and says `!off` is not asked to come back in it."""
     pack = calendar()
     desk = decide(pack, at(0), staffed_desk(), LOOK).aggregate
-    gone = decide(pack, at(5), desk, at_desk("!off"))
-    assert asked(gone) == []
-    assert asked(decide(pack, at(600), gone.aggregate, LOOK)) == []
-    assert [each.user for each in gone.aggregate.roster if not each.on_duty] == [ANA]
+    step = decide(pack, at(5), desk, at_desk("!off"))
+    assert asked(step) == []
+    assert asked(decide(pack, at(600), step.aggregate, LOOK)) == []
+    assert [each.user for each in step.aggregate.roster if not each.on_duty] == [ANA]
 
 
 def test_those_on_shift_are_called_first_and_the_others_at_the_reminder() -> None:
@@ -115,8 +115,8 @@ def test_the_fourth_night_in_a_row_is_said_to_its_person_alone() -> None:
     pack = calendar()
     for desk in (staffed_desk(), off(staffed_desk(), ANA)):
         step = decide(pack, at(0), desk, LOOK)
-        told = [post for post in of(SendMessage, step) if "in a row" in post.body]
-        assert [(post.place, post.mentions) for post in told] == [(OFFICE + ANA, ())]
+        posts = [post for post in of(SendMessage, step) if "in a row" in post.body]
+        assert [(post.place, post.mentions) for post in posts] == [(OFFICE + ANA, ())]
         again = decide(pack, at(600), step.aggregate, LOOK)
         assert not any("in a row" in post.body for post in of(SendMessage, again))
     local = START.date()
@@ -154,10 +154,10 @@ def test_supervisors_hear_of_gaps_once_a_day_in_their_office() -> None:
     pack = calendar(periods=((0, 1380),))
     first = decide(pack, at(0), staffed_desk(), LOOK)
     day = f"{START:%Y-%m-%d}"
-    told = [post for post in of(SendMessage, first) if post.place.startswith(OFFICE) and "in a row" not in post.body]
-    assert [post.place for post in told] == [OFFICE + SUE]
-    assert f"{day} 23:00 / " in told[0].body
-    assert told[0].mentions == ()
+    posts = [post for post in of(SendMessage, first) if post.place.startswith(OFFICE) and "in a row" not in post.body]
+    assert [post.place for post in posts] == [OFFICE + SUE]
+    assert f"{day} 23:00 / " in posts[0].body
+    assert posts[0].mentions == ()
     assert not [post for post in of(SendMessage, decide(pack, at(3600), first.aggregate, LOOK)) if post.place != DESK]
     assert [post for post in of(SendMessage, decide(pack, at(DAY), first.aggregate, LOOK)) if post.place == OFFICE + SUE]
     full = calendar()
@@ -238,12 +238,12 @@ def test_supervisors_are_told_once_what_counts_as_nobody() -> None:
     """Entries of nobody with their times, those not read, and people who are not at the desk; no name of the file."""
     facts = with_copy(0, copied(EVE))
     step = decide(PACK, facts, replace(staffed_desk(), gaps_told_at=NOW), CalendarRead(nameless=(NOW,), more=2, unread=1))
-    told = offices(step)
-    assert set(told) == {SUE}
-    assert "nobody who can be at this desk: 3 (the first begin: 2027-01-15 08:00)" in told[SUE]
-    assert "cannot be read: 1" in told[SUE]
-    assert "not at the desk: 1." in told[SUE]
-    assert "eve" not in told[SUE]
+    bodies = offices(step)
+    assert set(bodies) == {SUE}
+    assert "nobody who can be at this desk: 3 (the first begin: 2027-01-15 08:00)" in bodies[SUE]
+    assert "cannot be read: 1" in bodies[SUE]
+    assert "not at the desk: 1." in bodies[SUE]
+    assert "eve" not in bodies[SUE]
     again = decide(PACK, facts, step.aggregate, CalendarRead())
     assert offices(again) == {}
     assert set(offices(decide(PACK, facts, again.aggregate, CalendarRead(recovered=True)))) == {SUE}

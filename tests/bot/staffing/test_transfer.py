@@ -207,8 +207,8 @@ def test_an_interpreter_has_a_seat_for_two_hours() -> None:
     assert [a.user for a in of(KickMember, then(sits, TimerDue(key=f"seat:{BEN}"), at(7200)))] == [BEN]
     assignee = then(sits, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED)).aggregate
     assert then(assignee, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
-    gone = then(sits, MemberLeft(place=THREAD, user=BEN)).aggregate
-    assert then(gone, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
+    without_ben = then(sits, MemberLeft(place=THREAD, user=BEN)).aggregate
+    assert then(without_ben, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
 
 
 def test_quiet_is_a_word_of_its_own() -> None:
@@ -223,8 +223,8 @@ def test_nobody_loses_a_seat_that_is_not_an_interpreters() -> None:
     assert step.aggregate.assignment.interpreters == frozenset()
     assert "ana is the advocate" in words(step)
     assert of(KickMember, then(step.aggregate, TimerDue(key=f"seat:{ANA}"), at(7_300))) == []
-    asked = then(held(), said(f"!with {BEN} interpreter")).aggregate
-    again = then(asked, said(f"!with {BEN}", event_id="$m2"), at(60))
+    thread = then(held(), said(f"!with {BEN} interpreter")).aggregate
+    again = then(thread, said(f"!with {BEN}", event_id="$m2"), at(60))
     assert CancelTimer(key=f"seat:{BEN}") in again.actions
     assert of(KickMember, then(again.aggregate, TimerDue(key=f"seat:{BEN}"), at(7_300))) == []
 

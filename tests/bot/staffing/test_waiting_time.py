@@ -87,9 +87,9 @@ def test_whoever_waits_longer_now_is_counted(seconds: int, minutes: int) -> None
 def test_whoever_was_promised_nobody_or_waits_in_a_crowd_is_counted_too() -> None:
     """A queue of the night, a thread given unasked and a crowd: no time is named that they have passed."""
     night = QueueEntry(thread="t1", designation="x", since=NOW - 36_000)
-    given = replace(night, assignee=ANA, auto_assigned=True, measured_from=NOW - 7_200)
-    answered = replace(night, assignee=ANA)
-    for entry, minutes in ((night, 0), (given, 0), (answered, 5)):
+    auto_entry = replace(night, assignee=ANA, auto_assigned=True, measured_from=NOW - 7_200)
+    claimed_entry = replace(night, assignee=ANA)
+    for entry, minutes in ((night, 0), (auto_entry, 0), (claimed_entry, 5)):
         assert waiting_time.usual_minutes(replace(measured(*([1] * 9)), threads=(entry,)), NOW) == minutes
     crowd = {"t1": CrowdEntry(thread="t1", designation="x", since=NOW)}
     for flood in (Flood(active=True), Flood(crowd=crowd)):

@@ -122,10 +122,10 @@ def test_whoever_has_much_is_told_privately_and_in_counts() -> None:
     world = Simulation(with_settings(cap=2), threads=2)
     world.open(T1, ANA)
     world.open(T2, ANA)
-    told = [post for room, post in world.rooms if room == OFFICE + ANA and isinstance(post, SendMessage) and not post.ref]
-    assert len(told) == 1
-    assert "You have 2 conversation(s) open" in told[0].body
-    assert not [name for name in NAMED if name in told[0].body]
+    posts = [post for room, post in world.rooms if room == OFFICE + ANA and isinstance(post, SendMessage) and not post.ref]
+    assert len(posts) == 1
+    assert "You have 2 conversation(s) open" in posts[0].body
+    assert not [name for name in NAMED if name in posts[0].body]
     world.say(T1, ANA, "!release")
     world.settle()
     world.say(DESK, ANA, "!claim")

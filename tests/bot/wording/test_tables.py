@@ -147,15 +147,15 @@ def test_no_notice_is_made_past_the_tables() -> None:
     """In `bot` a sentence for staff stands in the tables alone; the modules that hold other words are listed."""
     folder = ROOT / "bot"
     files = {str(path.relative_to(ROOT)): path for path in folder.rglob("*.py") if "wording" not in path.parts}
-    found = {name: [each for each in strings(path) if SENTENCE.search(each)] for name, path in files.items()}
-    assert {name for name, said in found.items() if said} == {*NOT_NOTICES}
+    sentences = {name: [each for each in strings(path) if SENTENCE.search(each)] for name, path in files.items()}
+    assert {name for name, said in sentences.items() if said} == {*NOT_NOTICES}
 
 
 def test_the_bridge_says_nothing_past_the_tables() -> None:
     """In the bridge no module puts a sentence for staff together but with a notice of the tables."""
     files = [path for folder in SPEAKING for path in (ROOT / folder).glob("*.py")]
-    found = {str(path.relative_to(ROOT)) for path in files if any(SPOKEN.search(each) for each in strings(path))}
-    assert found == set(NOT_FOR_ROOMS)
+    modules = {str(path.relative_to(ROOT)) for path in files if any(SPOKEN.search(each) for each in strings(path))}
+    assert modules == set(NOT_FOR_ROOMS)
 
 
 def test_what_is_not_erased_has_a_name() -> None:
@@ -164,8 +164,8 @@ def test_what_is_not_erased_has_a_name() -> None:
     used = re.compile(
         r'(?:StepNotDone\(|_alert\(f?|remaining\.append\(|_retry_later\(job, |subject = )"([a-z_]+)(?: ([a-z_]+))?'
     )
-    found = [used.findall(source) for source in (*sources, f'_alert("{ALERT_SUBJECT}')]
-    names = {f"remains.{name}" for each in found for row in each for name in row if name}
+    hits = [used.findall(source) for source in (*sources, f'_alert("{ALERT_SUBJECT}')]
+    names = {f"remains.{name}" for each in hits for row in each for name in row if name}
     assert names | {"remains.because", "remains.texter"} == {key for key in ENGLISH if key.startswith("remains.")}
 
 
@@ -188,7 +188,7 @@ def test_no_word_is_asked_for_that_would_be_a_text(language: str) -> None:
     """What is said in a thread's room is texted: invitations, welcomes and help ask for commands and taps alone."""
     spoken = {**TABLES[language], **{f"help.{command.name}": command.help for command in COMMANDS}}
     spoken |= {f"help.{name}": help_ for name, help_ in spanish_help.COMMANDS.items()} if language == "es" else {}
-    assert {key: found[0] for key, words in spoken.items() if (found := ASKED.search(words))} == {}
+    assert {key: match[0] for key, words in spoken.items() if (match := ASKED.search(words))} == {}
 
 
 @pytest.mark.parametrize(

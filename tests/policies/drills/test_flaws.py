@@ -46,7 +46,7 @@ def test_what_comes_with_quietline_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "place", "what"),
+    ("bad_script", "place", "what"),
     [
         pytest.param(script(HI, Go(scene="begin")), "scenes.begin", "back to itself", id="loop at once"),
         pytest.param(
@@ -70,15 +70,15 @@ def test_what_comes_with_quietline_is_well() -> None:
         pytest.param(script(HI, *[wait(900)] * 5, End()), "scenes", "75 minutes", id="too long"),
     ],
 )
-def test_a_script_ends_on_every_way(made: DrillScript, place: str, what: str) -> None:
+def test_a_script_ends_on_every_way(bad_script: DrillScript, place: str, what: str) -> None:
     """Loops, branches to nowhere, scenes that stop or cannot be reached are told with their place."""
-    assert any(found.startswith(f"{place}:") and what in found for found in flaws(made)), flaws(made)
+    assert any(flaw.startswith(f"{place}:") and what in flaw for flaw in flaws(bad_script)), flaws(bad_script)
 
 
 def test_a_script_without_its_first_scene_is_no_script() -> None:
     """The scene with which a drill begins has to be there; nothing else is looked at then."""
-    (found,) = flaws(replace(script(HI, End()), scenes={"later": (HI, End())}))
-    assert "no scene “begin”" in found
+    (flaw,) = flaws(replace(script(HI, End()), scenes={"later": (HI, End())}))
+    assert "no scene “begin”" in flaw
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_script_without_its_first_scene_is_no_script() -> None:
 def test_a_number_that_may_be_somebodys_is_refused(words: str) -> None:
     """Neither a texter nor a debrief names a number or an address that is not set aside for fiction."""
     bad = script(Text(words={"en": words, "es": "hola"}), End())
-    assert any(found.startswith("scenes.begin.0.en:") for found in flaws(bad)), flaws(bad)
+    assert any(flaw.startswith("scenes.begin.0.en:") for flaw in flaws(bad)), flaws(bad)
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,9 @@ def test_an_agency_adds_its_own(tmp_path: Path) -> None:
 )
 def test_a_bad_file_is_refused_with_its_place(tmp_path: Path, content: Any, what: str) -> None:
     """What cannot be played is refused before a line starts, with file and path, and without a word of it."""
-    told = problems(tmp_path, content)
-    assert what in told
-    assert all(line.startswith("drills/own.yaml: ") for line in told.splitlines())
+    message = problems(tmp_path, content)
+    assert what in message
+    assert all(line.startswith("drills/own.yaml: ") for line in message.splitlines())
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

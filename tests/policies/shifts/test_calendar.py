@@ -140,8 +140,8 @@ def test_every_minute_over_a_change_of_clocks_is_judged_by_the_wall(
     opening = replace(DAYTIME, week=hours)
     begin = at(now) + seconds
     end = begin + 10 * 3600
-    found = gaps(shifts, opening, now=begin, until=end, people=(ANA,))
-    assert all(one[1] < two[0] for one, two in pairwise(found))
+    spans = gaps(shifts, opening, now=begin, until=end, people=(ANA,))
+    assert all(one[1] < two[0] for one, two in pairwise(spans))
 
     def stands(periods: tuple[Periods, ...], moment: float) -> bool:
         local = datetime.fromtimestamp(moment, ZoneInfo(ZONE))
@@ -152,7 +152,7 @@ def test_every_minute_over_a_change_of_clocks_is_judged_by_the_wall(
     for moment in wall:
         assert (ANA in on_shift(shifts, moment)) is stands(week, moment)
         expected = stands(hours, moment) and not stands(week, moment)
-        assert any(first <= moment < last for first, last in found) is expected
+        assert any(first <= moment < last for first, last in spans) is expected
     changed = next((m for m in wall if stands(week, m) is not stands(week, begin)), None)
     if changed is not None:
         assert next_change(shifts, begin) == changed

@@ -34,24 +34,24 @@ def of(*entries: str, now: float = NOW) -> CalendarShifts:
     return read(calendar(*entries), zone=ZONE, server=SERVER, now=now)
 
 
-def spans(found: CalendarShifts, who: str = ANA) -> list[tuple[str, str]]:
+def spans(plan: CalendarShifts, who: str = ANA) -> list[tuple[str, str]]:
     """Return from when to when a person is on shift, as a clock in London shows it."""
     zone = ZoneInfo("Europe/London")
     return [
         (f"{datetime.fromtimestamp(begin, zone):%m-%d %H:%M}", f"{datetime.fromtimestamp(end, zone):%m-%d %H:%M}")
-        for person in found.shifts.people
+        for person in plan.shifts.people
         if person.who == who
         for begin, end in person.spans
     ]
 
 
-def lengths(found: CalendarShifts) -> set[float]:
-    return {(end - begin) / 3600 for person in found.shifts.people for begin, end in person.spans}
+def lengths(plan: CalendarShifts) -> set[float]:
+    return {(end - begin) / 3600 for person in plan.shifts.people for begin, end in person.spans}
 
 
 def test_zones() -> None:
     """A zone of its own, UTC, none (the line's), and a whole day, which is the line's as well."""
-    found = of(
+    plan = of(
         entry("DTSTART;TZID=Europe/Berlin:20270105T090000", "DTEND;TZID=Europe/Berlin:20270105T170000"),
         entry("DTSTART:20270106T090000Z", "DTEND:20270106T170000Z"),
         entry("DTSTART:20270107T090000", "DTEND:20270107T170000"),
@@ -59,7 +59,7 @@ def test_zones() -> None:
         entry("DTSTART;VALUE=DATE:20270110", "DTEND;VALUE=DATE:20270112"),
         entry("DTSTART;VALUE=DATE:20270114"),
     )
-    assert spans(found) == [
+    assert spans(plan) == [
         ("01-05 08:00", "01-05 16:00"),
         ("01-06 09:00", "01-06 17:00"),
         ("01-07 14:00", "01-07 22:00"),
@@ -94,56 +94,56 @@ def test_a_start_that_is_skipped_or_comes_twice() -> None:
 def test_exceptions() -> None:
     """EXDATE leaves out, RDATE adds, RECURRENCE-ID replaces or cancels one, STATUS:CANCELLED all of them."""
     head = ("UID:a", "DTSTART:20270104T090000", "DTEND:20270104T100000", "RRULE:FREQ=DAILY;UNTIL=20270110T140000Z")
-    found = of(
+    plan = of(
         entry(*head, "EXDATE:20270105T090000", "EXDATE;VALUE=DATE:20270106", "RDATE:20270120T090000,20270121T090000"),
         entry("UID:a", "RECURRENCE-ID;TZID=America/Chicago:20270107T080000", "DTSTART:20270107T120000", "DURATION:PT1H"),
         entry("UID:a", "RECURRENCE-ID:20270108T140000Z", "DTSTART:20270108T090000", "DURATION:PT1H", who="ben"),
         entry("UID:a", "RECURRENCE-ID:20270109T090000", "DTSTART:20270109T090000", "DURATION:PT1H", "STATUS:CANCELLED"),
         entry("UID:b", "DTSTART:20270122T090000", "DURATION:PT1H", "STATUS:cancelled"),
     )
-    assert spans(found) == [
+    assert spans(plan) == [
         ("01-04 14:00", "01-04 15:00"),
         ("01-07 17:00", "01-07 18:00"),
         ("01-10 14:00", "01-10 15:00"),
         ("01-20 14:00", "01-20 15:00"),
         ("01-21 14:00", "01-21 15:00"),
     ]
-    assert spans(found, BEN) == [("01-08 14:00", "01-08 15:00")]
+    assert spans(plan, BEN) == [("01-08 14:00", "01-08 15:00")]
 
 
 def test_a_rule_without_an_end_goes_as_far_as_the_coming_weeks() -> None:
     """And no further; what was a fortnight ago is there for nights in a row."""
-    found = of(each_day(start="20100101T000000", end="20100101T080000"))
-    starts = [begin for begin, _ in found.shifts.people[0].spans]
+    plan = of(each_day(start="20100101T000000", end="20100101T080000"))
+    starts = [begin for begin, _ in plan.shifts.people[0].spans]
     assert NOW - BEHIND - 86_400 < starts[0] < NOW - BEHIND + 86_400
-    assert NOW + AHEAD - 86_400 < starts[-1] < NOW + AHEAD == found.shifts.until
-    assert nights_in_a_row(found.shifts, ANA, at("2027-01-05 01:00")) == 14
+    assert NOW + AHEAD - 86_400 < starts[-1] < NOW + AHEAD == plan.shifts.until
+    assert nights_in_a_row(plan.shifts, ANA, at("2027-01-05 01:00")) == 14
 
 
 def test_a_calendar_that_overlaps_itself() -> None:
     """Shifts of one person that overlap or meet are one; those of several people are each theirs."""
-    found = of(
+    plan = of(
         entry("DTSTART:20270105T080000", "DTEND:20270105T120000"),
         entry("DTSTART:20270105T100000", "DTEND:20270105T140000"),
         entry("DTSTART:20270105T140000", "DTEND:20270105T160000", who="Ana, @ben:line.example"),
         entry("DTSTART:20270105T140000", "DTEND:20270105T160000", who="Ana, @ben:line.example"),
     )
-    assert spans(found) == [("01-05 13:00", "01-05 21:00")]
-    assert spans(found, BEN) == [("01-05 19:00", "01-05 21:00")]
-    assert on_shift(found.shifts, at("2027-01-05 15:00")) == {ANA, BEN}
-    assert next_change(found.shifts, NOW) == at("2027-01-05 08:00")
-    assert shift_ends(found.shifts, ANA, at("2027-01-05 09:00")) == at("2027-01-05 16:00")
+    assert spans(plan) == [("01-05 13:00", "01-05 21:00")]
+    assert spans(plan, BEN) == [("01-05 19:00", "01-05 21:00")]
+    assert on_shift(plan.shifts, at("2027-01-05 15:00")) == {ANA, BEN}
+    assert next_change(plan.shifts, NOW) == at("2027-01-05 08:00")
+    assert shift_ends(plan.shifts, ANA, at("2027-01-05 09:00")) == at("2027-01-05 16:00")
 
 
 def test_gaps_of_a_calendar() -> None:
     """The line is open and nobody of these people has an entry; beyond what a calendar says there is no gap."""
-    found = of(each_day(start="20260101T000000", end="20260101T200000"))
-    assert gaps(found.shifts, ALWAYS, now=NOW, until=NOW + 86_400, people={ANA}) == (
+    plan = of(each_day(start="20260101T000000", end="20260101T200000"))
+    assert gaps(plan.shifts, ALWAYS, now=NOW, until=NOW + 86_400, people={ANA}) == (
         (at("2027-01-04 20:00"), at("2027-01-05 00:00")),
     )
-    late = found.shifts.until - 3600
-    assert all(end <= found.shifts.until for _, end in gaps(found.shifts, ALWAYS, now=late, until=late + 7e5, people=[]))
-    assert gaps(found.shifts, ALWAYS, now=found.shifts.until + 9, until=found.shifts.until + 99, people=[]) == ()
+    late = plan.shifts.until - 3600
+    assert all(end <= plan.shifts.until for _, end in gaps(plan.shifts, ALWAYS, now=late, until=late + 7e5, people=[]))
+    assert gaps(plan.shifts, ALWAYS, now=plan.shifts.until + 9, until=plan.shifts.until + 99, people=[]) == ()
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ def test_gaps_of_a_calendar() -> None:
 def test_names(lines: tuple[str, ...], people: list[str]) -> None:
     """A name is an account's first half or the whole id on this server; an entry of nobody is counted, with its time."""
     named = entry("DTSTART:20270106T080000", "DTEND:20270106T160000", *lines).replace("SUMMARY:ana\r\n", "", 1)
-    found = of(COMING, named)
-    on = on_shift(found.shifts, at("2027-01-06 09:00"))
+    plan = of(COMING, named)
+    on = on_shift(plan.shifts, at("2027-01-06 09:00"))
     assert sorted(on) == sorted(people)
-    assert found.nameless == (() if people else (at("2027-01-06 08:00"),))
-    assert len(found.odd) == (0 if people else 1)
+    assert plan.nameless == (() if people else (at("2027-01-06 08:00"),))
+    assert len(plan.odd) == (0 if people else 1)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_names(lines: tuple[str, ...], people: list[str]) -> None:
 )
 def test_an_entry_that_is_not_read_makes_no_other_worse(lines: tuple[str, ...]) -> None:
     """It is counted; the others are read."""
-    found = of(COMING, entry(*lines))
-    assert (found.unread, [person.who for person in found.shifts.people]) == (1, [f"@coming:{SERVER}"])
+    plan = of(COMING, entry(*lines))
+    assert (plan.unread, [person.who for person in plan.shifts.people]) == (1, [f"@coming:{SERVER}"])
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_too_many_shifts_and_too_much_to_count() -> None:
 def test_many_exceptions_of_many_entries() -> None:
     """Exceptions are looked up, not gone through for each shift; a calendar that is nothing else is too much."""
     dates = ",".join(["20270105"] * 1000)
-    found = of(COMING, entry(f"EXDATE;VALUE=DATE:{dates}", "DTSTART:20270104T090000", "DURATION:PT1H", "RRULE:FREQ=DAILY"))
-    assert len(spans(found)) == 35
+    plan = of(COMING, entry(f"EXDATE;VALUE=DATE:{dates}", "DTSTART:20270104T090000", "DURATION:PT1H", "RRULE:FREQ=DAILY"))
+    assert len(spans(plan)) == 35
     with pytest.raises(CalendarError):
         of(*[entry(f"RDATE:{','.join(['20270105T080000'] * 5000)}", "DTSTART:20270105T080000", "DURATION:PT1H")] * 13)
 
@@ -251,6 +251,6 @@ def test_any_bytes_are_a_calendar_or_a_problem(data: bytes) -> None:
 
 def test_no_words_of_the_file_are_shown() -> None:
     """What is read shows no name when it is printed."""
-    found = of(each_day(), entry("DTSTART:20270105T080000", "DURATION:PT1H", who="Ana Smith"))
-    assert "ana" not in repr(found).lower()
-    assert timedelta(seconds=found.shifts.until - NOW) == timedelta(days=35)
+    plan = of(each_day(), entry("DTSTART:20270105T080000", "DURATION:PT1H", who="Ana Smith"))
+    assert "ana" not in repr(plan).lower()
+    assert timedelta(seconds=plan.shifts.until - NOW) == timedelta(days=35)

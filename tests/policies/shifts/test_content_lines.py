@@ -26,8 +26,8 @@ def test_a_fold_within_a_letter_is_taken_out_before_the_letters_are_read() -> No
 
 def test_colons_and_semicolons_in_quotes_are_of_the_parameter() -> None:
     """The value begins behind the first colon outside quotes."""
-    (found,) = entries(calendar(entry('ATTENDEE;CN="a:b;c";ROLE=CHAIR:matrix:u/ana:line.example')))
-    attendee = next(each for each in found if each.name == "ATTENDEE")
+    (lines,) = entries(calendar(entry('ATTENDEE;CN="a:b;c";ROLE=CHAIR:matrix:u/ana:line.example')))
+    attendee = next(each for each in lines if each.name == "ATTENDEE")
     assert attendee.params == {"CN": "a:b;c", "ROLE": "CHAIR"}
     assert attendee.value == "matrix:u/ana:line.example"
     (again,) = entries(calendar(entry('X-A;B="no end:2', "dtstart:20270101")))
@@ -38,8 +38,8 @@ def test_what_stands_inside_or_beside_an_entry_is_not_of_it() -> None:
     """An alarm's and a time zone's lines are nobody's shift."""
     zone = "BEGIN:VTIMEZONE\r\nBEGIN:STANDARD\r\nDTSTART:19701101T020000\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
     alarm = entry("BEGIN:VALARM", "DURATION:PT1H", "END:VALARM", "UID:1")
-    (found,) = entries(calendar(zone, alarm))
-    assert [each.name for each in found] == ["SUMMARY", "UID"]
+    (lines,) = entries(calendar(zone, alarm))
+    assert [each.name for each in lines] == ["SUMMARY", "UID"]
 
 
 @pytest.mark.parametrize(

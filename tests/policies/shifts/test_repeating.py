@@ -15,14 +15,14 @@ PLENTY = 10_000_000
 
 
 def repeated(rule: str, start: str, first: str, last: str, budget: int = PLENTY) -> list[str]:
-    found = days(
+    dates = days(
         parse_rule(rule),
         date.fromisoformat(start),
         first=date.fromisoformat(first),
         last=date.fromisoformat(last),
         budget=Budget(budget),
     )
-    return [day.isoformat() for day in found]
+    return [day.isoformat() for day in dates]
 
 
 @pytest.mark.parametrize(
