@@ -20,8 +20,8 @@ async def bring_judge(tab: Tab) -> None:
 
 async def judged(tab: Tab) -> list[Any]:
     """Return the faults that it finds in the page as it is now: rule and element."""
-    found = await tab.run("axe.run().then((told) => told.violations.concat(told.incomplete))")
-    return [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"]]) for rule in found]
+    rules = await tab.run("axe.run().then((told) => told.violations.concat(told.incomplete))")
+    return [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"]]) for rule in rules]
 
 
 async def assert_it_judges(tab: Tab) -> None:

@@ -53,8 +53,8 @@ class Tab:
     async def command(self, method: str, **parameters: Any) -> Any:
         """Send one command and return its result."""
         self._last += 1
-        sent = {"id": self._last, "method": method, "params": parameters}
-        await self._socket.send_json(sent | ({"sessionId": self._session} if self._session else {}))
+        request = {"id": self._last, "method": method, "params": parameters}
+        await self._socket.send_json(request | ({"sessionId": self._session} if self._session else {}))
         async with asyncio.timeout(TIMEOUT):
             while True:
                 message = json.loads(await self._socket.receive_str())
@@ -70,9 +70,9 @@ class Tab:
 
     async def run(self, expression: str) -> Any:
         """Evaluate JavaScript in the page, await its promise, and return its value."""
-        told = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in told, told["exceptionDetails"]
-        return told["result"].get("value")
+        answer = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
 
     async def until(self, expression: str) -> Any:
         """Wait until an expression is true; return its value."""

@@ -52,7 +52,7 @@ def preload(modules: list[str]) -> None:
         reactor.waker.connectionLost(None)
         reactor._poller.close()
     # `random` reseeds its own generator after a fork; a package that makes one at import does not.
-    for generator in [made for made in gc.get_objects() if type(made) is random.Random]:
+    for generator in [each for each in gc.get_objects() if type(each) is random.Random]:
         os.register_at_fork(after_in_child=generator.seed)
     gc.collect()
     gc.freeze()  # imported objects live until the end
@@ -69,27 +69,27 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
     asking: set[socket.socket] = set()
     running: dict[socket.socket, tuple[int, int]] = {}
     while True:
-        looked_at: list[Any] = [0, listener, *asking, *running, *(ended for _, ended in running.values())]
+        looked_at: list[Any] = [0, listener, *asking, *running, *(pidfd for _, pidfd in running.values())]
         ready = select.select(looked_at, [], [])[0]
         if 0 in ready:
-            for pid, ended in running.values():
-                signal.pidfd_send_signal(ended, signal.SIGKILL)
+            for pid, pidfd in running.values():
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 os.waitpid(pid, 0)
             place = Path(listener.getsockname())
             place.unlink()
             place.parent.rmdir()
             sys.exit()
-        for connection, (pid, ended) in list(running.items()):
-            if ended in ready:
+        for connection, (pid, pidfd) in list(running.items()):
+            if pidfd in ready:
                 _tell(connection, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), last=True)
-                _close(connection, ended)
+                _close(connection, pidfd)
                 del running[connection]
             elif connection in ready:
-                signal.pidfd_send_signal(ended, int(_hear(connection) or signal.SIGKILL))
+                signal.pidfd_send_signal(pidfd, int(_hear(connection) or signal.SIGKILL))
         for connection in asking.intersection(ready):
             asking.remove(connection)
-            told, files, _, _ = socket.recv_fds(connection, ORDER_BYTES, 1)
-            if not told:  # the client is gone
+            order, files, _, _ = socket.recv_fds(connection, ORDER_BYTES, 1)
+            if not order:  # the client is gone
                 connection.close()
                 continue
             if not loaded:
@@ -97,8 +97,8 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
                 loaded = True
             assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread's locks would be held for ever"
             if (pid := os.fork()) == 0:
-                _close(connection, listener, *asking, *running, *(ended for _, ended in running.values()))
-                return _become(json.loads(told), files[0], parent)
+                _close(connection, listener, *asking, *running, *(pidfd for _, pidfd in running.values()))
+                return _become(json.loads(order), files[0], parent)
             _close(*files)
             running[connection] = pid, os.pidfd_open(pid)
             _tell(connection, pid)

@@ -217,10 +217,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send the counts to the process that prints, if there are several. Without the module of waits nothing has waited."""
     if (polling := sys.modules.get("tests.e2e.polling")) is not None:
         session.config.stash[FIGURES] += polling.late
-    if (told := getattr(session.config, "workeroutput", None)) is not None:
-        told["stood_in"] = session.config.stash[STRICT_FALLBACKS]
-        told["missing_programs"] = session.config.stash[MISSING_PROGRAMS]
-        told["figures"] = session.config.stash[FIGURES]
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["stood_in"] = session.config.stash[STRICT_FALLBACKS]
+        output["missing_programs"] = session.config.stash[MISSING_PROGRAMS]
+        output["figures"] = session.config.stash[FIGURES]
 
 
 @pytest.hookimpl(optionalhook=True)

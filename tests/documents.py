@@ -84,10 +84,10 @@ def tables() -> Mapping[str, set[str]]:
     """Return the modules that write each table, by the table's name; schema modules, which only migrate, do not count."""
     texts = {file: list(strings(tree)) for file, tree in source().items()}
     today = dict(pair for file in texts for text in texts[file] for pair in RENAME.findall(text))
-    made = {name for file in texts for text in texts[file] for name in CREATE.findall(text)}
-    writers: dict[str, set[str]] = {today.get(name, name): set() for name in made}
-    for file, found in texts.items():
-        for text in found:
+    table_names = {name for file in texts for text in texts[file] for name in CREATE.findall(text)}
+    writers: dict[str, set[str]] = {today.get(name, name): set() for name in table_names}
+    for file, parts in texts.items():
+        for text in parts:
             for name in WRITE.findall(text):
                 if name in writers and not file.endswith("/schema.py"):
                     writers[name].add(file)
@@ -109,17 +109,17 @@ def draw_packages() -> str:
 
 def draw_states() -> str:
     """Return where each state of a thread is set, and on which events: in a feature of `decide`, or a function it calls."""
-    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    places: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     callers = _callers()
     for file, tree in source().items():
         if file.startswith("bot/") and file != "bot/canary.py":  # the canary's threads have no states
             module = file.removesuffix(".py").replace("/", ".")
             for name, state in _states_set(tree):
-                found[state, f"{file} {name}"] |= _events_of(f"{module}.{name}", callers)
+                places[state, f"{file} {name}"] |= _events_of(f"{module}.{name}", callers)
     lines = []
     for state in (*(state.name for state in ThreadState), "ended"):
         lines.append(state.lower())
-        lines.extend(f"  ← {place}: {', '.join(sorted(events))}" for (of, place), events in found.items() if of == state)
+        lines.extend(f"  ← {place}: {', '.join(sorted(events))}" for (of, place), events in places.items() if of == state)
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
@@ -152,14 +152,14 @@ def _events_of(function: str, callers: dict[str, set[str]]) -> set[str]:
             features[f"{feature.__module__}.{feature.__name__}"] |= {event.__name__} if aggregate is Thread else set()
     for command in THREAD_COMMANDS.values():
         features[f"{command.__module__}.{command.__name__}"].add(MessageSent.__name__)
-    seen, todo, found = set[str](), [function], set[str]()
+    visited, todo, events = set[str](), [function], set[str]()
     while todo:
         name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            found |= features.get(name, set())
+        if name not in visited:
+            visited.add(name)
+            events |= features.get(name, set())
             todo.extend(callers.get(name, ()))
-    return found
+    return events
 
 
 def _states_set(tree: ast.Module) -> Iterator[tuple[str, str]]:

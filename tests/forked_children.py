@@ -121,14 +121,14 @@ class Template:
         try:
             connection.connect(self.path)
             socket.send_fds(connection, [json.dumps(order).encode()], [output])
-            told = await asyncio.get_running_loop().sock_recv(connection, 16)
+            reply = await asyncio.get_running_loop().sock_recv(connection, 16)
         except BaseException:
             connection.close()
             raise
-        if not told:
+        if not reply:
             connection.close()
             raise ConnectionResetError
-        return Fork(connection, int(told))
+        return Fork(connection, int(reply))
 
 
 class Fork:
@@ -150,12 +150,12 @@ class Fork:
         return await asyncio.shield(self._ended)
 
     def _hear(self) -> None:
-        told = b""
+        reply = b""
         with contextlib.suppress(ConnectionResetError):
-            told = self._connection.recv(16)
+            reply = self._connection.recv(16)
         self._loop.remove_reader(self._connection)
         self._connection.close()
-        self._ended.set_result(int(told or -signal.SIGKILL))  # a template that has ended has killed its children
+        self._ended.set_result(int(reply or -signal.SIGKILL))  # a template that has ended has killed its children
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -174,10 +174,10 @@ class Fork:
 
 
 class Templates:
-    """One template of each kind. `told`: another process's sockets by the beginnings of commands, as JSON."""
+    """One template of each kind. `message`: another process's sockets by the beginnings of commands, as JSON."""
 
-    def __init__(self, told: str | None = None) -> None:
-        paths = {} if told is None else json.loads(told)
+    def __init__(self, message: str | None = None) -> None:
+        paths = {} if message is None else json.loads(message)
         self.of: Final = {
             kind: Template(modules, paths.get(" ".join(kind)), up_environment if kind == UP else child_environment)
             for kind, modules in MODULES.items()

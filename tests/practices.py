@@ -21,14 +21,14 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 @cache
 def collect(root: Path = ROOT) -> dict[str, list[str]]:
     """Return the ids of tests by the practice's number (as text), both sorted; computed once in a process."""
-    found: defaultdict[int, list[str]] = defaultdict(list)
+    ids: defaultdict[int, list[str]] = defaultdict(list)
     for path in sorted((root / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 for number in _numbers(node.decorator_list):
-                    found[number].append(f"{path.relative_to(root).as_posix()}::{node.name}")
-    return {str(number): sorted(found[number]) for number in sorted(found)}
+                    ids[number].append(f"{path.relative_to(root).as_posix()}::{node.name}")
+    return {str(number): sorted(ids[number]) for number in sorted(ids)}
 
 
 def written(shown: dict[str, list[str]]) -> str:

@@ -32,10 +32,10 @@ def keep_files_in_memory() -> None:
 def _has_room() -> bool:
     try:
         there = os.statvfs(MEMORY)
-        told = Path("/proc/meminfo").read_text(encoding="ascii").split()
+        words = Path("/proc/meminfo").read_text(encoding="ascii").split()
     except OSError:
         return False
-    available = int(told[told.index("MemAvailable:") + 1]) * 1024
+    available = int(words[words.index("MemAvailable:") + 1]) * 1024
     runs_programs = not there.f_flag & os.ST_NOEXEC
     return runs_programs and there.f_bavail * there.f_frsize >= FREE_BYTES and available >= AVAILABLE_BYTES
 

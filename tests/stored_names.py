@@ -73,34 +73,34 @@ async def _columns(directory: Path) -> set[str]:
     keys = KeyFile(path=directory / "keys.db", epoch=1)
     await keys.open()
     await keys.close()
-    found = set()
+    columns = set()
     for name in (*files, "keys.db"):
         with snapshot(directory / name) as connection:
             query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
             for table in connection.fetch(query):
                 info = connection.fetch(f"PRAGMA table_info('{table['name']}')")
-                found |= {f"{name}: {table['name']}.{column['name']}" for column in info}
-    return found
+                columns |= {f"{name}: {table['name']}.{column['name']}" for column in info}
+    return columns
 
 
 def _sealed_names(kinds: tuple[type, ...]) -> set[str]:
     """Return `Class.field` of every sealed class, and of classes within one, and the values of their enumerations."""
-    found, todo, seen = set[str](), list[Any](kinds), set[Any]()
+    entries, todo, visited = set[str](), list[Any](kinds), set[Any]()
     while todo:
         kind = todo.pop()
-        if kind in seen:
+        if kind in visited:
             continue
-        seen.add(kind)
+        visited.add(kind)
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-            found.add(kind.__name__)
+            entries.add(kind.__name__)
             for name, hint in typing.get_type_hints(kind).items():
-                found.add(f"{kind.__name__}.{name}")
+                entries.add(f"{kind.__name__}.{name}")
                 todo.append(hint)
         elif isinstance(kind, type) and issubclass(kind, enum.Enum):
-            found |= _values((kind,))
+            entries |= _values((kind,))
         else:
             todo.extend(typing.get_args(kind))
-    return found
+    return entries
 
 
 def _values(kinds: tuple[type[enum.Enum], ...]) -> set[str]:
@@ -113,26 +113,26 @@ def _counters() -> set[str]:
 
 
 def _erasure_steps() -> set[str]:
-    found, kind = set[str](), ""
+    steps, kind = set[str](), ""
     for line in draw_erasure().splitlines():
         if match := ERASURE_KIND.match(line):
             kind = match[1]
         elif match := ERASURE_STEP.match(line):
-            found.add(f"{kind}: {match[1]}")
-    return found
+            steps.add(f"{kind}: {match[1]}")
+    return steps
 
 
 def _timer_keys() -> set[str]:
     """Return the constants that are a key of `SetTimer`, or the beginning of one."""
-    found = set[str]()
+    keys = set[str]()
     for file, tree in source().items():
         if not file.startswith("bot/"):
             continue
         calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call) and _called(node) == "SetTimer"]
         module = importlib.import_module(file.removesuffix(".py").replace("/", ".")) if calls else None
         for keyword in (keyword for call in calls for keyword in call.keywords if keyword.arg == "key"):
-            found |= set(_constants(keyword.value, vars(module)))
-    return found
+            keys |= set(_constants(keyword.value, vars(module)))
+    return keys
 
 
 def _called(call: ast.Call) -> str:

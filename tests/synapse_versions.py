@@ -36,14 +36,14 @@ def try_version(version: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="quietline-synapse-") as directory:
         python = _environment(Path(directory), version)
         tests = [str(python), "-P", "-m", "pytest", "--no-header", *TESTS]
-        ended = subprocess.run(
+        result = subprocess.run(
             tests, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
         )
-    told = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR")) or " passed" in line]
-    sys.stdout.write(f"Synapse {version}: {'well' if ended.returncode == 0 else 'NOT well'}\n")
-    sys.stdout.writelines(f"  {line}\n" for line in told)
+    lines = [line for line in result.stdout.splitlines() if line.startswith(("FAILED", "ERROR")) or " passed" in line]
+    sys.stdout.write(f"Synapse {version}: {'well' if result.returncode == 0 else 'NOT well'}\n")
+    sys.stdout.writelines(f"  {line}\n" for line in lines)
     sys.stdout.flush()
-    return ended.returncode == 0
+    return result.returncode == 0
 
 
 def _environment(directory: Path, version: str) -> Path:

@@ -15,12 +15,12 @@ def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     """A table is written only between its marks; writing it again changes nothing."""
     page = tmp_path / "page.md"
     page.write_text(capacity.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    told = {
+    report = {
         "seeded": [ROW, {**ROW, "kind": "open", "count": 100}],
         "cores": [{"cores": 1, "texts": 40.0, "raw": 60.0, "cpu_ms": 2.5}],
         "disk": [{"what": "text", "bridge_kib": 1.0, "homeserver_kib": 3.0}],
     }
-    capacity.write(told, page)
+    capacity.write(report, page)
     text = page.read_text(encoding="utf-8")
     for row in (
         "| 10,000 | 0 | 150 | 0.50 | 5.00 | 9.00 | 40.00 | 0.05 |",
@@ -31,7 +31,7 @@ def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
         assert text.count(row) == 1
     outside = re.compile(r"(<!-- from a run: (?:seeded|cores|disk) -->\n).*?(<!-- end -->)", re.DOTALL)
     assert outside.sub(r"\1\2", text) == outside.sub(r"\1\2", capacity.PAGE.read_text(encoding="utf-8"))
-    capacity.write(told, page)
+    capacity.write(report, page)
     assert page.read_text(encoding="utf-8") == text
 
 

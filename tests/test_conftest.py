@@ -91,8 +91,8 @@ def test_the_shared_line_ends_with_its_last_test(tmp_path: Path) -> None:
     options = ("-q", "-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider")
     command = (sys.executable, "-P", "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path))
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parent)}
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
-    assert (ended.returncode, "4 passed" in ended.stdout) == (0, True), ended.stdout[-3000:] + ended.stderr[-3000:]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert (result.returncode, "4 passed" in result.stdout) == (0, True), result.stdout[-3000:] + result.stderr[-3000:]
 
 
 def test_collecting_loads_nothing_heavy() -> None:
@@ -134,10 +134,10 @@ def test_only_who_uses_the_shared_line_waits_for_it() -> None:
 
 
 def _asks_for_the_line(file: Path) -> bool:
-    made, asked = set(), set()
+    fixtures, parameters = set(), set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             is_fixture = any("fixture" in ast.unparse(each) for each in node.decorator_list)
-            made |= {node.name} if is_fixture else set()
-            asked |= {each.arg for each in node.args.args} if is_fixture or node.name.startswith("test_") else set()
-    return bool(asked & {"stack", "staffed_line", "ada", "bea", "sol"} - made)
+            fixtures |= {node.name} if is_fixture else set()
+            parameters |= {each.arg for each in node.args.args} if is_fixture or node.name.startswith("test_") else set()
+    return bool(parameters & {"stack", "staffed_line", "ada", "bea", "sol"} - fixtures)

@@ -33,8 +33,8 @@ def _run(line: str, root: Path) -> tuple[int, str]:
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if line.startswith("./quietline"):
         env["PYTHONPATH"] = str(root)
-    ended = subprocess.run([*ours, *arguments.split()], cwd=root, env=env, check=False, capture_output=True, text=True)
-    return ended.returncode, ended.stdout + ended.stderr
+    result = subprocess.run([*ours, *arguments.split()], cwd=root, env=env, check=False, capture_output=True, text=True)
+    return result.returncode, result.stdout + result.stderr
 
 
 def _insert(path: Path, after: str, body: str) -> None:
@@ -74,8 +74,8 @@ def test_the_page_works(tmp_path: Path) -> None:
     files = [str(tmp_path / file) for file in re.findall(r"file=(\S+)", PAGE.read_text(encoding="utf-8"))]
     for check in (("check",), ("format", "--check")):
         ruff = [*PYTHON, "ruff", *check, "--config", str(ROOT / "pyproject.toml"), *files]
-        ended = subprocess.run(ruff, cwd=tmp_path, check=False, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stdout
+        result = subprocess.run(ruff, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
 
 
 @pytest.mark.parametrize("fence", re.findall(r"^```(?!$).*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))

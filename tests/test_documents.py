@@ -93,36 +93,36 @@ class ModuleNames:
 @cache
 def modules() -> Mapping[str, ModuleNames]:
     """Return texts and names of each module, by its dotted name. Syntax trees of tests are not cached."""
-    found = dict[str, ModuleNames]()
+    by_module = dict[str, ModuleNames]()
     for folder in (*documents.FOLDERS, "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             where, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
             tree = documents.source().get(where) or ast.parse(text)
-            found[where.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = _names_of(where, text, tree)
-    return MappingProxyType(found)
+            by_module[where.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = _names_of(where, text, tree)
+    return MappingProxyType(by_module)
 
 
 def _names_of(where: str, text: str, tree: ast.Module) -> ModuleNames:
-    read = ModuleNames(texts=[], prose=[], names=set(), top=set())
+    module_names = ModuleNames(texts=[], prose=[], names=set(), top=set())
     for node in documents.nodes_of(tree):
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str):
-                read.texts.append((f"{where}:{node.lineno}", " ".join(node.value.split())))
+                module_names.texts.append((f"{where}:{node.lineno}", " ".join(node.value.split())))
         elif isinstance(node, ast.Expr):
             if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-                read.prose.append((f"{where}:{node.lineno}", " ".join(node.value.value.split())))
+                module_names.prose.append((f"{where}:{node.lineno}", " ".join(node.value.value.split())))
         else:
-            read.names.update(_names(node))
+            module_names.names.update(_names(node))
     for node in tree.body:
-        read.top.update(_names(node))
+        module_names.top.update(_names(node))
         for target in node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]:
-            read.top.update(part.id for part in ast.walk(target) if isinstance(part, ast.Name)) if target else None
+            module_names.top.update(part.id for part in ast.walk(target) if isinstance(part, ast.Name)) if target else None
     for number, line in enumerate(text.splitlines(), 1):
         if "#" in line:
-            read.texts.append((f"{where}:{number}", line.partition("#")[2]))
+            module_names.texts.append((f"{where}:{number}", line.partition("#")[2]))
             if comment := COMMENT.search(line):
-                read.prose.append((f"{where}:{number}", comment[1]))
-    return read
+                module_names.prose.append((f"{where}:{number}", comment[1]))
+    return module_names
 
 
 def _names(node: ast.AST) -> Iterator[str]:
@@ -144,12 +144,12 @@ def _names(node: ast.AST) -> Iterator[str]:
 @cache
 def python_texts() -> tuple[tuple[str, str], ...]:
     """Return the place and the text of every docstring, string and comment of ours and of the tests."""
-    return tuple(text for read in modules().values() for text in read.texts)
+    return tuple(text for each in modules().values() for text in each.texts)
 
 
 def python_prose() -> Iterator[tuple[str, str]]:
     """Yield place and text of every docstring and comment, of tests as well."""
-    return (text for read in modules().values() for text in read.prose if not text[0].startswith("tests/test_documents.py"))
+    return (text for each in modules().values() for text in each.prose if not text[0].startswith("tests/test_documents.py"))
 
 
 @pytest.mark.parametrize("document", documents.DRAWN)
@@ -279,7 +279,7 @@ def test_paths_in_prose_exist() -> None:
 def code_names() -> frozenset[str]:
     """Return every name in the code, and the test that a new contributor writes."""
     taught = re.findall(r"\bdef (test_\w+)", DOCUMENTS["deploy/docs/contributing-command.md"])
-    return frozenset(dir(builtins)).union(taught, *(read.names for read in modules().values()))
+    return frozenset(dir(builtins)).union(taught, *(each.names for each in modules().values()))
 
 
 def is_there(dotted: str) -> bool:
@@ -301,14 +301,14 @@ def packages() -> frozenset[str]:
 @cache
 def path_ends() -> frozenset[str]:
     """Return every trailing part of every path of ours, with and without its suffix."""
-    found = set[str]()
+    ends = set[str]()
     for folder in (*documents.FOLDERS, "tests"):
         for path in (ROOT / folder).rglob("*"):
             parts = path.relative_to(ROOT).parts
             for begin in range(len(parts)):
                 end = "/".join(parts[begin:])
-                found |= {end, end.removesuffix(path.suffix)}
-    return frozenset(found)
+                ends |= {end, end.removesuffix(path.suffix)}
+    return frozenset(ends)
 
 
 def stale(text: str) -> Iterator[str]:
@@ -324,7 +324,7 @@ def stale(text: str) -> Iterator[str]:
         if path.partition("/")[0] in packages() and path not in path_ends() and path not in OF_OTHERS:
             yield path
     for module, name in IN_A_MODULE.findall(text):
-        tops = [read.top for other, read in modules().items() if other.rpartition(".")[2] == module]
+        tops = [each.top for other, each in modules().items() if other.rpartition(".")[2] == module]
         if f"{module}.{name}" not in OF_OTHERS and not any(name in top for top in tops):
             yield f"{module}.{name}"
 
@@ -359,7 +359,7 @@ def test_what_a_page_cites_is_here(document: str) -> None:
 
 def test_a_stale_name_is_found() -> None:
     """For each kind, a name that was removed or renamed is found, and an existing one is not."""
-    gone = (
+    stale_texts = (
         ":class:`~bridge.vault.CannotOpen`",
         ":class:`Wire`",
         "bridge.matrix.members.UnknownRoom",
@@ -367,7 +367,7 @@ def test_a_stale_name_is_found() -> None:
         "`carriers/asking`",
         "`erasure_room.RoomSteps`",
     )
-    assert [bool(list(stale(text))) for text in gone] == [True] * len(gone)
+    assert [bool(list(stale(text))) for text in stale_texts] == [True] * len(stale_texts)
     here = (
         ":class:`~bridge.storage.vault.CannotOpen`",
         ":class:`HomeserverClient`",

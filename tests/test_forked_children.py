@@ -104,9 +104,9 @@ async def test_the_kernel_sees_no_difference(tmp_path: Path, monkeypatch: pytest
 
 @pytest.fixture
 def template(request: pytest.FixtureRequest) -> Iterator[Template]:
-    made = Template(getattr(request, "param", MODULES[CARRIER]))
-    yield made
-    made.end()
+    new_template = Template(getattr(request, "param", MODULES[CARRIER]))
+    yield new_template
+    new_template.end()
 
 
 def environment(name: str) -> dict[str, str]:
@@ -117,14 +117,16 @@ async def fork(template: Template, folder: Path, name: str) -> tuple[Fork, list[
     """Fork a child that prints random numbers and its packages, and keeps running; return it and its output."""
     output = (folder / name).open("ab")
     words = ("timeit", "-n1", "-r1", "-s", DRAW + LOADED + SHOW, LAST)
-    made = await template.fork(*words, environment=environment(name), directory=folder, umask=0o077, output=output.fileno())
+    child = await template.fork(
+        *words, environment=environment(name), directory=folder, umask=0o077, output=output.fileno()
+    )
     output.close()
 
     async def told() -> list[str] | None:
         text = (folder / name).read_text()
         return text.split() if text.endswith("\n") else None
 
-    return made, await wait_until("the child told", told)
+    return child, await wait_until("the child told", told)
 
 
 @pytest.mark.parametrize("template", KINDS, indirect=True)
@@ -135,19 +137,19 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path, template: Template) 
     """
     place = Path(template.path).parent
     forks = [await fork(template, tmp_path, name) for name in "abcde"]
-    draws = [told[: told.index("|")] for _, told in forks]
+    draws = [output[: output.index("|")] for _, output in forks]
     assert [len(set(each)) for each in zip(*draws, strict=True)] == [5] * len(draws[0])
     assert [str(child.pid) for child, _ in forks] == [drawn[0] for drawn in draws]
-    killed, terminated, ended, orphan, last = (child for child, _ in forks)
+    killed, terminated, fork_killed, orphan, last = (child for child, _ in forks)
     os.kill(killed.pid, signal.SIGSTOP)
     os.kill(killed.pid, signal.SIGKILL)
     assert await killed.wait() == -signal.SIGKILL
     terminated.terminate()
     assert await terminated.wait() == -signal.SIGTERM
-    ended.kill()
-    assert await ended.wait() == ended.returncode == -signal.SIGKILL
+    fork_killed.kill()
+    assert await fork_killed.wait() == fork_killed.returncode == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
-        ended.kill()
+        fork_killed.kill()
     asyncio.get_running_loop().remove_reader(orphan._connection)
     orphan._connection.close()
     await wait_until("it ends with who asked for it", lambda: _gone(orphan.pid))
@@ -162,14 +164,14 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path, template: Template) 
 @pytest.mark.parametrize("template", KINDS, indirect=True)
 async def test_none_has_what_another_kind_needs(tmp_path: Path, template: Template) -> None:
     """A fork has only the packages that its own modules import, none of another kind and none of the tests."""
-    child, told = await fork(template, tmp_path, "a")
+    child, output = await fork(template, tmp_path, "a")
     child.kill()
     await child.wait()
     imports = "".join(f"import {name}\n" for name in template.modules)
     command = (sys.executable, "-P", "-c", imports + DRAW + LOADED + SHOW)
     own = await asyncio.create_subprocess_exec(*command, env=environment("a"), stdout=asyncio.subprocess.PIPE)
     text = (await own.communicate())[0].decode()
-    mine, fresh = (set(each[each.index("|") + 1 :]) for each in (told, text.split()))
+    mine, fresh = (set(each[each.index("|") + 1 :]) for each in (output, text.split()))
     assert mine - {"tests"} == fresh
     assert ("twisted" in mine) == ("synapse" in mine) == (template.modules == MODULES[HOMESERVER])
     assert ("vodozemac" in mine) == (template.modules == MODULES[BRIDGE])
@@ -195,7 +197,7 @@ async def test_who_asks_and_is_stopped_holds_nobody_up(tmp_path: Path, template:
 async def test_a_template_that_was_killed_fails_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its children die with it; its owner starts another one, and other processes start the child's own command."""
     templates = Templates()
-    told, template = Templates(templates.tell()), templates.of[CARRIER]
+    copy, template = Templates(templates.tell()), templates.of[CARRIER]
     try:
         before, _ = await fork(template, tmp_path, "a")
         died = template.pid
@@ -204,8 +206,8 @@ async def test_a_template_that_was_killed_fails_no_start(tmp_path: Path, monkeyp
         assert await before.wait() == -signal.SIGKILL
         await wait_until("its child is gone", lambda: _gone(before.pid))
         with pytest.raises(OSError, match="refused"):
-            await fork(told.of[CARRIER], tmp_path, "b")
-        monkeypatch.setattr(forked_children, "TEMPLATES", told)
+            await fork(copy.of[CARRIER], tmp_path, "b")
+        monkeypatch.setattr(forked_children, "TEMPLATES", copy)
         with (tmp_path / "log").open("ab") as log:
             words = (*forked_children.PYTHON, forked_children.WRAPPER, str(os.getpid()), str(tmp_path / "pid"), *CARRIER)
             own = await supervisor.create_process(

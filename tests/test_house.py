@@ -207,14 +207,14 @@ def package_of(file: str) -> str:
 def edges_between_packages() -> set[tuple[str, str]]:
     """Return (module, imported module), as paths, for every import from another package of ours."""
     modules = {file.removesuffix(".py").removesuffix("/__init__").replace("/", "."): file for file in source()}
-    found = set()
+    edges = set()
     for file, tree in source().items():
         for name in imported(tree):
             while name and name not in modules:
                 name = name.rpartition(".")[0]  # noqa: PLW2901 - from `a.b.c` to the module that holds `c`
             if name and package_of(modules[name]) != package_of(file):
-                found.add((file, modules[name]))
-    return found
+                edges.add((file, modules[name]))
+    return edges
 
 
 def test_packages_import_only_what_is_below_them() -> None:
@@ -354,8 +354,8 @@ def quoted_kinds(tree: ast.Module) -> list[str]:
 
 def test_sql_stands_with_its_tables() -> None:
     """A statement is in the package of its tables; all other code calls a function with a name and types."""
-    found = {file for file, tree in source().items() if not file.startswith(SQL_PACKAGES) and statements(tree)}
-    assert found == set(), "move the statement to bridge/tables"
+    files = {file for file, tree in source().items() if not file.startswith(SQL_PACKAGES) and statements(tree)}
+    assert files == set(), "move the statement to bridge/tables"
 
 
 def test_one_module_writes_each_table() -> None:
@@ -367,8 +367,8 @@ def test_one_module_writes_each_table() -> None:
 
 def test_sql_names_no_class() -> None:
     """SQL selects rows of a kind by `serialization.kind_name`: no literal names a class, which may be renamed."""
-    found = {file for file, tree in source().items() if quoted_kinds(tree)}
-    assert found == set(), "pass `kind_name` of the class as a value"
+    files = {file for file, tree in source().items() if quoted_kinds(tree)}
+    assert files == set(), "pass `kind_name` of the class as a value"
 
 
 @pytest.mark.parametrize(

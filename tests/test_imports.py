@@ -42,8 +42,8 @@ def loaded() -> dict[str, list[str]]:
         "print(json.dumps(after))\n"
     )
     root = Path(__file__).parents[1]
-    ended = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
-    after: dict[str, list[str]] = json.loads(ended.stdout)
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    after: dict[str, list[str]] = json.loads(result.stdout)
     return after
 
 
@@ -71,9 +71,9 @@ def test_a_running_bridge_imports_nothing_more() -> None:
         "print(*set(sys.modules) - before)\n"
     )
     root = Path(__file__).parents[1]
-    ended = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
     assert len(statements) > len(LATE)
-    assert ended.stdout.split() == []
+    assert result.stdout.split() == []
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -42,11 +42,11 @@ def test_few_of_the_texts_are_wrong(monkeypatch: pytest.MonkeyPatch, texts: int,
 
     async def answered(*_load: object, number: int) -> tuple[Story, Result, Takeovers]:
         assert number
-        made = Takeovers(line=cast("TwoBridges", None))
-        made.seconds = {how: [1.0] for how in HOW}
-        made.under_way[NOT_TAKEN] = 0
-        made.under_way["delivered"] = 3
-        return Story(conversations=[]), counted(texts), made
+        record = Takeovers(line=cast("TwoBridges", None))
+        record.seconds = {how: [1.0] for how in HOW}
+        record.under_way[NOT_TAKEN] = 0
+        record.under_way["delivered"] = 3
+        return Story(conversations=[]), counted(texts), record
 
     monkeypatch.setattr(kills, "run", play)
     monkeypatch.setattr(takeovers, "run_answers", answered)
@@ -124,9 +124,9 @@ def test_what_is_found_wrong_is_wrong_however_much_was_done(monkeypatch: pytest.
 @pytest.mark.parametrize(("seconds", "is_well"), [([7.9, TAKEOVER_SECONDS], True), ([7.9, 15.1], False), ([], True)])
 def test_a_takeover_that_took_too_long_is_wrong(seconds: list[float], is_well: bool) -> None:
     """One slow takeover fails whatever the others took; a kind without takeovers does not."""
-    made = Takeovers(line=cast("TwoBridges", None))
-    made.seconds[CUT_OFF] += seconds
-    assert [good for _, _, good in _seconds(made)] == [how != CUT_OFF or is_well for how in HOW]
+    record = Takeovers(line=cast("TwoBridges", None))
+    record.seconds[CUT_OFF] += seconds
+    assert [good for _, _, good in _seconds(record)] == [how != CUT_OFF or is_well for how in HOW]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_the_files_of_a_run_stay_when_it_failed(
     with failed_run_directory("kills") as removed:
         (removed / "log").touch()
     assert not removed.exists()
-    kept = failed_run_directory("kills")
-    directory = kept.__enter__()
-    assert not kept.__exit__(OSError, OSError(), None)
+    context = failed_run_directory("kills")
+    directory = context.__enter__()
+    assert not context.__exit__(OSError, OSError(), None)
     assert directory.exists()
     assert str(directory) in capsys.readouterr().err

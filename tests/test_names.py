@@ -204,7 +204,7 @@ def test_metaphors_do_not_come_back() -> None:
     for file, text in texts():
         if not file.startswith("tests/") and METAPHORS_IN_PROSE.search(text):
             said = (text,) if file.endswith(".md") else (said for _, said in prose(text)) if file.endswith(".py") else ()
-            wrong += [f"{file}: {found[0]}" for part in said for found in METAPHORS_IN_PROSE.finditer(part)]
+            wrong += [f"{file}: {match[0]}" for part in said for match in METAPHORS_IN_PROSE.finditer(part)]
     assert wrong == []
 
 
@@ -256,10 +256,10 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def voices(text: str) -> Iterator[str]:
     """Yield the line of each "voice" that means neither a telephone call nor a key or stored name."""
-    allowed = [found.span() for pattern in (VOICE_OF_A_CALL, VOICE_KEY, VOICE_STORED) for found in pattern.finditer(text)]
-    for found in VOICE.finditer(text):
-        if not any(begin <= found.start() and found.end() <= end for begin, end in allowed):
-            yield text[text.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0].strip()
+    allowed = [match.span() for pattern in (VOICE_OF_A_CALL, VOICE_KEY, VOICE_STORED) for match in pattern.finditer(text)]
+    for match in VOICE.finditer(text):
+        if not any(begin <= match.start() and match.end() <= end for begin, end in allowed):
+            yield text[text.rfind("\n", 0, match.start()) + 1 :].partition("\n")[0].strip()
 
 
 def test_a_voice_is_heard_on_a_telephone() -> None:

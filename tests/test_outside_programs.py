@@ -60,12 +60,12 @@ def calls(machine: Path) -> int:
 
 def test_a_program_is_unpacked_once_and_runs_from_where_it_lies(machine: Path) -> None:
     """It runs with the libraries of its packages; no other user can change it."""
-    found = outside_programs.find("caddy")
-    assert found == str(machine / "cache" / "caddy" / "start" / "caddy")
-    ran = subprocess.run([found, "one", "two"], capture_output=True, text=True, check=True)
+    program = outside_programs.find("caddy")
+    assert program == str(machine / "cache" / "caddy" / "start" / "caddy")
+    ran = subprocess.run([program, "one", "two"], capture_output=True, text=True, check=True)
     assert ran.stdout == f"{machine}/cache/caddy/root/usr/lib/x one two\n"
     outside_programs.find.cache_clear()
-    assert outside_programs.find("caddy") == found
+    assert outside_programs.find("caddy") == program
     assert calls(machine) == 1
     assert (machine / "cache").stat().st_mode & 0o077 == 0
 
@@ -92,36 +92,36 @@ def test_a_program_that_no_package_has_is_not_looked_for_there(machine: Path) ->
 
 def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The schemas of Kubernetes: pip fetches only the locked file, and installs nothing."""
-    asked: list[list[str]] = []
+    commands: list[list[str]] = []
 
     def download(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
-        asked.append([str(word) for word in command])
-        folder = Path(asked[-1][asked[-1].index("--dest") + 1])
+        commands.append([str(word) for word in command])
+        folder = Path(commands[-1][commands[-1].index("--dest") + 1])
         with zipfile.ZipFile(folder / "one.whl", "w") as wheel:
             for version in outside_wheels.SCHEMA_VERSIONS:
                 wheel.writestr(f"kubernetes_validate/kubernetes-json-schema/{version}-local-strict/pod-v1.json", "{}")
-        lock = Path(asked[-1][asked[-1].index("--requirement") + 1]).read_text(encoding="utf-8")
+        lock = Path(commands[-1][commands[-1].index("--requirement") + 1]).read_text(encoding="utf-8")
         assert lock.startswith("kubernetes-validate==")
         assert "--hash=sha256:" in lock
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr("tests.outside_wheels.subprocess.run", download)
     for _ in range(2):
-        found = outside_programs.find("kubernetes-schemas")
-        assert found is not None
-        assert sorted(path.name for path in Path(found).iterdir()) == sorted(outside_wheels.SCHEMA_VERSIONS)
+        schemas = outside_programs.find("kubernetes-schemas")
+        assert schemas is not None
+        assert sorted(path.name for path in Path(schemas).iterdir()) == sorted(outside_wheels.SCHEMA_VERSIONS)
         outside_programs.find.cache_clear()
-    assert len(asked) == 1
-    assert {"download", "--require-hashes", "--no-deps"} <= set(asked[0])
+    assert len(commands) == 1
+    assert {"download", "--require-hashes", "--no-deps"} <= set(commands[0])
 
 
 def test_what_a_package_of_npm_carries_is_fetched_once_by_its_lock(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hydrogen: npm fetches only the locked packages, with their hashes, and runs none of their scripts."""
-    asked: list[list[str]] = []
+    commands: list[list[str]] = []
 
     def install(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
-        asked.append([str(word) for word in command])
-        work = Path(asked[-1][asked[-1].index("--prefix") + 1])
+        commands.append([str(word) for word in command])
+        work = Path(commands[-1][commands[-1].index("--prefix") + 1])
         locked = json.loads((work / "package-lock.json").read_text(encoding="utf-8"))["packages"]
         assert locked.pop("")["dependencies"] == {"hydrogen-view-sdk": outside_npm.CLIENTS["hydrogen"]}
         assert all(each["integrity"].startswith("sha512-") for each in locked.values())
@@ -130,12 +130,12 @@ def test_what_a_package_of_npm_carries_is_fetched_once_by_its_lock(machine: Path
 
     monkeypatch.setattr("tests.outside_npm.subprocess.run", install)
     for _ in range(2):
-        found = outside_programs.find("hydrogen")
-        assert found is not None
-        assert [path.name for path in Path(found).iterdir()] == ["hydrogen-view-sdk"]
+        client_folder = outside_programs.find("hydrogen")
+        assert client_folder is not None
+        assert [path.name for path in Path(client_folder).iterdir()] == ["hydrogen-view-sdk"]
         outside_programs.find.cache_clear()
-    assert len(asked) == 1
-    assert {"ci", "--ignore-scripts"} <= set(asked[0])
+    assert len(commands) == 1
+    assert {"ci", "--ignore-scripts"} <= set(commands[0])
 
 
 def test_on_another_machine_there_is_no_helm(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ print(Quietline.__name__, find_spec("deploy") is not None, find_spec("tests") is
 
 
 def _run(*command: str | Path, cwd: Path, ends: int = 0, path: Path | None = None) -> str:
-    ended = subprocess.run(
+    result = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
         env={**os.environ, **({"PYTHONPATH": str(path)} if path else {})},
@@ -29,8 +29,8 @@ def _run(*command: str | Path, cwd: Path, ends: int = 0, path: Path | None = Non
         text=True,
         check=False,
     )
-    assert ended.returncode == ends, f"{command}\n{ended.stdout}\n{ended.stderr}"
-    return ended.stdout
+    assert result.returncode == ends, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ def test_the_synapse_module_is_installed_by_itself(tmp_path: Path) -> None:
     inside = {name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name}
     assert inside == {name.removeprefix(f"{MODULE}/") for name in _tracked(f"{MODULE}/{IMPORTED}")}
     _run(*pip, "install", "--no-deps", "--target", site, built, cwd=tmp_path)
-    told = _run(sys.executable, "-P", "-c", ONLY_THE_MODULE, cwd=tmp_path, path=site)
-    assert told.split() == ["Quietline", "False", "False"]
+    output = _run(sys.executable, "-P", "-c", ONLY_THE_MODULE, cwd=tmp_path, path=site)
+    assert output.split() == ["Quietline", "False", "False"]
 
 
 def test_what_is_installed_from_the_wheel_works(wheel: Path, tmp_path: Path) -> None:
