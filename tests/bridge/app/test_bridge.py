@@ -201,11 +201,11 @@ async def test_identities_that_the_registration_does_not_claim(
     papers.raw["listen"]["port"] = free_ports()
     monkeypatch.setattr(matrix_workers, "TOKEN_WAIT_SECONDS", STEP_TIMEOUT if heals else 0.02)
     monkeypatch.setattr(matrix_workers, "TOKEN_RETRY_SECONDS", 0.01)
-    refused, made = list[str](), asyncio.Event()
+    refused, profile_update = list[str](), asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:
         if request.path.endswith("/displayname"):
-            made.set()
+            profile_update.set()
         if request.path.endswith("/versions") or (heals and len(refused) == 2):
             return web.json_response({})
         refused.append(request.path)
@@ -214,15 +214,15 @@ async def test_identities_that_the_registration_does_not_claim(
     async with AsyncExitStack() as stack:
         papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
         bridge = await start(papers, stack)
-        running, waiting = asyncio.create_task(bridge.run()), asyncio.create_task(made.wait())
+        running, waiting = asyncio.create_task(bridge.run()), asyncio.create_task(profile_update.wait())
         await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-        assert made.is_set() == heals
+        assert profile_update.is_set() == heals
         running.cancel()
         waiting.cancel()
-        (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
+        (result, _) = await asyncio.gather(running, waiting, return_exceptions=True)
     if not heals:
-        assert isinstance(ended, ExceptionGroup)
-        (problem,) = _problems(ended)
+        assert isinstance(result, ExceptionGroup)
+        (problem,) = _problems(result)
         for word in ("@policy", "@line-", "M_FORBIDDEN", "registration", "server_name"):
             assert word in problem
 

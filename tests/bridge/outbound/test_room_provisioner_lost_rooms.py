@@ -264,7 +264,7 @@ async def test_put_back_while_it_is_asked_for_its_rooms(
     await provisioner.furnished()
     await provisioner.look()
     database, client = provisioner.harness.database, provisioner.room_client
-    asked = asyncio.Event()
+    request = asyncio.Event()
 
     async def note() -> None:
         await database.commit(lambda transaction: line_state.put(transaction, line_state.ROOMS_RETURNED, "1"))
@@ -275,13 +275,13 @@ async def test_put_back_while_it_is_asked_for_its_rooms(
         provisioner.caught_up = is_noted
         if is_noted:
             await note()
-        asked.set()
+        request.set()
         return await client.unknown_rooms()
 
     monkeypatch.setattr(client, "unknown_rooms", put_back_meanwhile)
     provisioner.passed += UNKNOWN_ROOMS_INTERVAL
     provisioner.rooms.loop.wake()
-    await asked.wait()
+    await request.wait()
     await provisioner.look()
     if not is_noted:
         await note()

@@ -97,8 +97,8 @@ def test_a_full_disk_damages_no_later_line(tmp_path: Path, monkeypatch: pytest.M
         full.setattr(os, "write", fill)
         with pytest.raises(OSError, match="full"):
             first.inbound(sender=A, text="1")
-    kept = first.inbound(sender=A, text="2")
-    assert exchange(tmp_path / "journal")[0].handset(A) == (kept,)
+    record = first.inbound(sender=A, text="2")
+    assert exchange(tmp_path / "journal")[0].handset(A) == (record,)
 
 
 async def test_what_it_owes_is_delivered_after_its_restart(tmp_path: Path) -> None:
