@@ -20,6 +20,7 @@ memory.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Final, TypeAlias
@@ -35,6 +36,7 @@ from bridge.carriers.adapter import (
     DeliveryReport,
     RetainedByCarrier,
 )
+from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction
@@ -94,6 +96,7 @@ class CarrierCopies:
         self._shown: dict[ShownText, None] = {}
         services.wake.shown_text = self._remember
         self._has_asked_index = False
+        self._key_lock = asyncio.Lock()
 
     async def seal(self, message_id: str) -> bytes:
         """Seal a carrier's id, before the commit that notes its copy."""
@@ -101,8 +104,18 @@ class CarrierCopies:
         try:
             return await self._vault.seal(COPIES, COPIES, raw)
         except CannotOpen:
-            await self._vault.create(COPIES)
+            await self._make_key()
             return await self._vault.seal(COPIES, COPIES, raw)
+
+    async def _make_key(self) -> None:
+        """Make the key of all ids, in place of a damaged one: otherwise no text could be stored."""
+        async with self._key_lock:
+            try:
+                await self._vault.create(COPIES)
+            except CannotOpen:  # ids under it cannot be opened any more (`UNKNOWN_ID`)
+                log.event("carrier_copies.key_replaced", level=logging.ERROR)
+                await self._vault.destroy(COPIES)
+                await self._vault.create(COPIES)
 
     def _remember(self, owner: str, ref: str) -> None:
         """Remember that a text is shown; if there are too many, delete all and read the index again."""

@@ -53,7 +53,7 @@ async def get_crowd(reader: Reader) -> dict[int, bytes]:
 async def crowd_versions(reader: Reader) -> dict[bytes, bytes]:
     """Return their versions, as entries of the set `aggregates`."""
     rows = await reader.fetch("SELECT number, substr(entry, 2, 12) AS version FROM crowd")
-    return {_version_key(row["number"]): bytes(row["version"]) for row in rows}
+    return {_version_key(row["number"]): bytes(row["version"] or b"") for row in rows}
 
 
 async def change_crowd(transaction: Transaction, versions: MarkedSet, changes: Mapping[int, bytes | None]) -> None:

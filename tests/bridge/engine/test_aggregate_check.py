@@ -68,6 +68,24 @@ async def test_a_row_that_is_deleted_while_the_line_runs_is_told(harness: Bridge
     await hears(harness, TOLD)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE thread SET aggregate = $1", "INSERT INTO crowd (number, entry) VALUES (7, $1)"],
+    ids=["thread", "crowd"],
+)
+async def test_a_row_without_a_version_ends_no_start(harness: BridgeHarness, tmp_path: Path, damage: str) -> None:
+    """An empty aggregate is not what was written: the start finds it, the desk is told, and others are heard."""
+    await talk(harness)
+    await beside(harness, damage, b"")
+    harness = await again(harness, tmp_path, pages=1)
+    assert harness.marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
+    await hears(harness, TOLD)
+    owner = await harness.receive_text("hello", message_id="other", sender=OTHER)
+    await harness.wait_until_drained(standing=1)
+    assert harness.messages_shown(owner) == ["hello"]
+    await harness.close()
+
+
 @pytest.mark.parametrize("what", ["thread", "desk"])
 async def test_a_row_that_is_put_back_while_the_line_is_stopped_is_found(
     harness: BridgeHarness, tmp_path: Path, what: str
