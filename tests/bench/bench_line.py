@@ -24,6 +24,7 @@ import yaml
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.rooms.room_templates import create_room_body
+from bridge.matrix.sync.sync_loop import ROOM_FILTER
 from bridge.storage.database import Value
 from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.offline import line_snapshot
@@ -159,9 +160,13 @@ class BenchLine:
             "in_flight": in_flight,
         }
 
-    def sends(self, *, count: int, in_flight: int, device: str = DEVICE) -> Job:
-        """Return the job that sends events directly to the homeserver."""
+    def sends(self, *, count: int, in_flight: int, device: str = DEVICE, reader: bool = False) -> Job:
+        """Return the job that sends events directly to the homeserver.
+
+        `reader`: while another member of all these rooms syncs without a pause, with the policy bot's filter.
+        """
         return {
+            **({"reader": {"user": mxid(CARD), "filter": ROOM_FILTER}} if reader else {}),
             "kind": "sends",
             "url": self.ports.url("homeserver"),
             "token": self.token,

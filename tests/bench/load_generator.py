@@ -3,8 +3,9 @@
 Rule of this module: the load is the same for the bridge and for the ceiling, with the same client and as many requests in
 flight. The process ends when the job is done; as an echo server, when its input ends.
 
-Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes; `{"kind": "paced", "rate", "seconds", …}`
-at fixed moments, whatever the answers do, each timed from the moment it was due; `{"kind": "echo"}` prints its port;
+Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes, with a `"reader"` (`{"user", "filter"}`)
+while that user syncs without a pause; `{"kind": "paced", "rate", "seconds", …}` at fixed moments, whatever the answers do,
+each timed from the moment it was due; `{"kind": "echo"}` prints its port;
 `{"kind": "clients", "url", "tokens", "rooms", "content", "rate", "seconds"}` is so many logged-in clients, who wait for
 what is new by long polls, while one after another says something in a room (`rooms`: a room, and its speaker's number);
 it prints `{"here"}` first, when all are.
@@ -20,7 +21,8 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -158,20 +160,11 @@ class Clients:
 
     async def _sync(self, token: str, since: str) -> str:
         """Sync until there is an answer; return the next position."""
-        while True:
-            query = f"timeout={POLL_MILLISECONDS if since else 0}{f'&since={since}' if since else ''}&set_presence=offline"
-            url = URL(f"{self._job['url']}/_matrix/client/v3/sync?{query}", encoded=True)
-            try:
-                async with self._http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
-                    body = await answer.json() if answer.status == 200 else None
-            except (TimeoutError, aiohttp.ClientError):
-                body = None
-            if body is None:
-                self.refused += 1
-                await asyncio.sleep(1)
-                continue
-            self.syncs += 1
-            return quote(str(body["next_batch"]), safe="")
+        while (position := await sync(self._http, self._job["url"], token, since)) is None:
+            self.refused += 1
+            await asyncio.sleep(1)
+        self.syncs += 1
+        return position
 
     async def _speak(self) -> None:
         started_at, job, said = time.perf_counter(), self._job, list[asyncio.Task[None]]()
@@ -197,18 +190,65 @@ class Clients:
         self.refused += answer.status != 200
 
 
+async def sync(http: aiohttp.ClientSession, base: str, token: str, since: str, options: str = "") -> str | None:
+    """Sync once, as a long poll from a position; return the next position, or None without an answer.
+
+    `options`: further parts of the query, each behind an ampersand.
+    """
+    query = f"timeout={POLL_MILLISECONDS if since else 0}{f'&since={since}' if since else ''}&set_presence=offline{options}"
+    url = URL(f"{base}/_matrix/client/v3/sync?{query}", encoded=True)
+    try:
+        async with http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+            return quote(str((await answer.json())["next_batch"]), safe="") if answer.status == 200 else None
+    except (TimeoutError, aiohttp.ClientError):
+        return None
+
+
+@asynccontextmanager
+async def reading(job: Job, http: aiohttp.ClientSession) -> AsyncIterator[None]:
+    """During the block, let the job's reader sync again and again, from a first sync before the block on.
+
+    Raises RuntimeError when a sync has no answer, because the figures would be of fewer syncs.
+    """
+
+    async def read_once(since: str) -> str:
+        reader = job["reader"]
+        options = f"&user_id={quote(reader['user'], safe='')}&filter={quote(json.dumps(reader['filter']), safe='')}"
+        if (position := await sync(http, job["url"], job["token"], since, options)) is None:
+            raise RuntimeError("a sync of the reader has no answer")
+        return position
+
+    async def read_on(since: str) -> None:
+        while True:
+            since = await read_once(since)
+
+    if "reader" not in job:
+        yield
+        return
+    reader = asyncio.create_task(read_on(await read_once("")))
+    try:
+        yield
+        if reader.done():
+            reader.result()
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+
 async def generate(job: Job, say: Callable[[str], None]) -> Job:
     """Run a job and return its figures."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
-        started_at = time.time()
         if job["kind"] == "clients":
+            started_at = time.time()
             clients = Clients(job, http, say)
             await clients.run()
             figures = {"seconds": clients.seconds, "refused": clients.refused, "syncs": clients.syncs}
             return {"begun": started_at, "ended": time.time(), **figures}
         sender = Sender(job, http)
-        await (at_fixed_moments if job["kind"] == "paced" else as_fast_as_it_goes)(job, sender)
+        async with reading(job, http):
+            started_at = time.time()
+            await (at_fixed_moments if job["kind"] == "paced" else as_fast_as_it_goes)(job, sender)
         return {"begun": started_at, "ended": time.time(), "seconds": sender.seconds, "refused": sender.refused}
 
 

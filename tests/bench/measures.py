@@ -72,7 +72,7 @@ async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[
             definition=definition,
             more=concurrent if part == 0.5 else {},
         )
-        for part, aim in ((0.5, "ratio <= 1.3"), (0.95, "ratio <= 2"))
+        for part, aim in ((0.5, "ratio <= 1.2"), (0.95, "ratio <= 2"))
     ]
 
 
@@ -84,12 +84,14 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
     texts: list[float] = []
     raw: list[float] = []
     bare: list[float] = []
+    with_reader: list[float] = []
     cpu: list[float] = []
     for _ in range(rounds):
-        for rates, device in ((bare, ""), (raw, DEVICE)):
+        for rates, device, reader in ((bare, "", False), (with_reader, DEVICE, True), (raw, DEVICE, False)):
             await line.wait_until_idle()
             since = line.stream_position()
-            started_at = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT, device=device)))["begun"]
+            job = line.sends(count=count, in_flight=IN_FLIGHT, device=device, reader=reader)
+            started_at = (await line.load(job))["begun"]
             rates.append(count / (line.plain_sent(since)[1] - started_at))
         since, cpu_before = line.stream_position(), line.cpu()
         started_at = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
@@ -105,15 +107,18 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
             value=statistics.median(texts),
             ceiling=statistics.median(raw),
             ceiling_is="raw PUT send, 32 in flight, 50 rooms",
-            aim="ratio >= 0.8",
+            aim="ratio >= 0.85",
             definition=(
                 f"{count} signed webhooks of {ROOMS} handsets, {IN_FLIGHT} in flight, from a load generator of its own: "
                 "texts divided by the time from the first webhook to the last event's received_ts at the homeserver. "
                 f"Ceiling: {count} raw sends by the same generator and instrument, each as a device like ours, so that the "
-                "homeserver knows it again after a restart; rounds_without_device: as none. Copies at the carrier are "
-                "deleted when the texts are through. Median of rounds in turns."
+                "homeserver knows it again after a restart; rounds_without_device: as none. ratio_with_reader: by "
+                "raw sends while a member of all the rooms syncs without a pause; aim 0.92 at least. Copies at the carrier "
+                "are deleted when the texts are through. Median of rounds in turns."
             ),
             more={
+                "ratio_with_reader": round(statistics.median(texts) / statistics.median(with_reader), 3),
+                "rounds_with_reader": [round(x, 1) for x in with_reader],
                 "rounds": [round(x, 1) for x in texts],
                 "rounds_raw": [round(x, 1) for x in raw],
                 "rounds_without_device": [round(x, 1) for x in bare],
@@ -155,7 +160,7 @@ async def acknowledgement(line: BenchLine, *, full: bool) -> list[Figure]:
             value=quantile(answers["seconds"], 0.99) * 1000,
             ceiling=quantile(alone["seconds"], 0.99) * 1000,
             ceiling_is="bare aiohttp echo in a process of its own, the same generator, nothing else at work",
-            aim="value <= 10",
+            aim="value <= 8",
             definition=(
                 "Signed webhooks at 50/s for 20 s into existing threads, engine, outbox and homeserver at work: from the "
                 "moment each was due to its 2xx read. echo_beside_ms: the bare echo at 10/s during the same 20 s."
@@ -193,7 +198,7 @@ async def first_text(line: BenchLine, *, full: bool) -> list[Figure]:
             value=quantile(seconds, 0.5) * 1000,
             ceiling=quantile(raw, 0.5) * 1000,
             ceiling_is="raw PUT send, p50",
-            aim="value <= 500",
+            aim="value <= 60",
             definition=(
                 "From the begin of a new handset's POST /api/texts to the first byte of the homeserver's 200 to the PUT "
                 "send of its card into the desk room; a warm room is there; one at a time."
