@@ -51,16 +51,16 @@ def correct_desk(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Ste
 
 def _correct(aggregate: A, facts: Facts, event: TimesAhead) -> A:
     seconds = event.seconds
-    return bring_back(aggregate, facts.now, seconds) if seconds > 0 else bring_forward(aggregate, -seconds)
+    return make_times_earlier(aggregate, facts.now, seconds) if seconds > 0 else make_times_later(aggregate, -seconds)
 
 
-def bring_forward(aggregate: A, seconds: float) -> A:
+def make_times_later(aggregate: A, seconds: float) -> A:
     """Return the aggregate with every time at which something ends so many seconds later; 0 is no time."""
     later: A = _with_later_deadlines(aggregate, "", seconds)
     return later
 
 
-def bring_back(aggregate: A, now: float, seconds: float) -> A:
+def make_times_earlier(aggregate: A, now: float, seconds: float) -> A:
     """Return the aggregate with every time that is further ahead of `now` than possible earlier by so many seconds.
 
     A time that would still be too far ahead becomes the latest possible one.

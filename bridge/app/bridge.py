@@ -128,8 +128,8 @@ class Bridge:
                 services,
                 suppression=resources.suppression,
                 message_ttl=pack.settings.message_ttl,
-                others=stored_times.bring_back_main,
-                elsewhere=((resources.puppet_database, stored_times.bring_back_identity),),
+                others=stored_times.make_main_times_earlier,
+                elsewhere=((resources.puppet_database, stored_times.make_identity_times_earlier),),
             ),
         )
         self.canary = None if config.canary is None else CanaryParts(services, config=config, canary=config.canary)

@@ -21,7 +21,7 @@ from bridge.tables.cross_table import stored_times
 from bridge.tables.suppression import Suppression
 
 
-class BringBack(Protocol):
+class MakeTimesEarlier(Protocol):
     """Corrects the times of some tables, within a commit: `now` is the present time."""
 
     async def __call__(self, transaction: Transaction, *, now: float, seconds: int) -> None:
@@ -37,8 +37,8 @@ class ClockCorrection:
         *,
         suppression: Suppression,
         message_ttl: int,
-        others: BringBack | None = None,
-        elsewhere: tuple[tuple[Database, BringBack], ...] = (),
+        others: MakeTimesEarlier | None = None,
+        elsewhere: tuple[tuple[Database, MakeTimesEarlier], ...] = (),
     ) -> None:
         self._suppression = suppression
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
@@ -47,25 +47,25 @@ class ClockCorrection:
     async def run(self, seconds: int) -> None:
         """Subtract `seconds` from every time that is further ahead than possible; negative: such times end later."""
         now = self._clock.now()
-        for database, bring_back in self._elsewhere if seconds > 0 else ():
-            await database.commit(partial(bring_back, now=now, seconds=seconds))
+        for database, correct in self._elsewhere if seconds > 0 else ():
+            await database.commit(partial(correct, now=now, seconds=seconds))
         owners = await threads.aggregate_owners(self._database)
         event = TimesAhead(seconds=seconds)
         rows = [row for owner in owners if (row := await inbox.try_seal(self._vault, owner, event)) is not None]
 
         async def commit(transaction: Transaction) -> None:
             if seconds > 0:
-                await stored_times.bring_back(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
+                await stored_times.make_times_earlier(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
                 if self._others is not None:
                     await self._others(transaction, now=now, seconds=seconds)
             else:
-                await stored_times.bring_forward(transaction, seconds=-seconds)
+                await stored_times.make_times_later(transaction, seconds=-seconds)
                 await self._suppression.lengthen(transaction, seconds=-seconds)
             for row in rows:
                 await inbox.append(transaction, row)
 
         await self._database.commit(commit)
-        log.event("clock.times_brought_back", seconds=seconds, count=len(rows))
+        log.event("clock.times_corrected", seconds=seconds, count=len(rows))
         for row in rows:
             self._wake.engine(row.owner)
         self._wake.engine(DESK)

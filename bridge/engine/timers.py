@@ -70,7 +70,7 @@ class Timers:
             await clock_trust.add_ahead(transaction, ahead)
             if ahead >= MAX_SKEW:
                 # These timers do not wait until a person checks the clock, because texters wait for answers.
-                await timer_table.bring_back(transaction, now=int(self._clock.now()), seconds=ahead, destroys=False)
+                await timer_table.make_times_earlier(transaction, now=int(self._clock.now()), seconds=ahead, destroys=False)
             if inbox_row is not None:
                 await clock_trust.distrust(transaction)
                 await inbox.append(transaction, inbox_row)

@@ -19,22 +19,22 @@ DAYS_MS: Final = 8 * 86_400_000
 SKEW_MS: Final = 120_000
 
 
-async def bring_back_identity(transaction: Transaction, *, now: float, seconds: int) -> None:
+async def make_identity_times_earlier(transaction: Transaction, *, now: float, seconds: int) -> None:
     """Make times that are too late in an identity's own database earlier by `seconds`."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
-    await wedged_table.bring_back(transaction, latest_ms=latest, by_ms=by)
-    await identity_table.bring_back(transaction, latest_ms=latest + DAYS_MS, heard_ms=latest, by_ms=by)
-    await olm_store.bring_back(transaction, latest=now + SKEW_MS / 1000, seconds=seconds)
+    await wedged_table.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
+    await identity_table.make_times_earlier(transaction, latest_ms=latest + DAYS_MS, heard_ms=latest, by_ms=by)
+    await olm_store.make_times_earlier(transaction, latest=now + SKEW_MS / 1000, seconds=seconds)
 
 
-async def bring_back_main(transaction: Transaction, *, now: float, seconds: int) -> None:
+async def make_main_times_earlier(transaction: Transaction, *, now: float, seconds: int) -> None:
     """Make times of `bridge/matrix` that are too late in the main database earlier by `seconds`, the policy bot's too."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
-    await device_lists.bring_back(transaction, latest_ms=latest, by_ms=by)
-    await gone_devices.bring_back(transaction, latest_ms=latest, by_ms=by)
-    await dirty_table.bring_back(transaction, latest_ms=latest + MINUTES_MS, by_ms=by)
-    await outbound_table.bring_back(transaction, latest_ms=latest, by_ms=by)
-    await inbound_table.bring_back(transaction, latest_ms=latest, by_ms=by)
-    await waiting_table.bring_back(transaction, latest_ms=latest + MINUTES_MS, by_ms=by)
-    await media.bring_back(transaction, latest_ms=latest, due_ms=latest + DAYS_MS, by_ms=by)
-    await bring_back_identity(transaction, now=now, seconds=seconds)
+    await device_lists.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
+    await gone_devices.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
+    await dirty_table.make_times_earlier(transaction, latest_ms=latest + MINUTES_MS, by_ms=by)
+    await outbound_table.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
+    await inbound_table.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
+    await waiting_table.make_times_earlier(transaction, latest_ms=latest + MINUTES_MS, by_ms=by)
+    await media.make_times_earlier(transaction, latest_ms=latest, due_ms=latest + DAYS_MS, by_ms=by)
+    await make_identity_times_earlier(transaction, now=now, seconds=seconds)

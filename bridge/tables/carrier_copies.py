@@ -210,7 +210,7 @@ async def delete_results(transaction: Transaction, owner: str) -> None:
     await transaction.execute("DELETE FROM copy_result WHERE owner = $1", owner)
 
 
-async def bring_back(transaction: Transaction, *, latest: int, due: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest: int, due: int, seconds: int) -> None:
     """Let copies that seem to be known since after `latest`, or are due after `due`, be so many seconds earlier."""
     query = f"UPDATE carrier_copy SET {earlier('noted')} WHERE noted > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest, seconds)

@@ -217,7 +217,7 @@ async def count(reader: Reader) -> int:
     return int(await reader.fetchval("SELECT COUNT(*) FROM dead_letter"))
 
 
-async def bring_back(transaction: Transaction, *, latest: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest: int, seconds: int) -> None:
     """Let dead letters that seem to have been recorded after `latest` have been recorded so many seconds earlier."""
     query = f"UPDATE dead_letter SET {earlier('at')} WHERE at > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest, seconds)

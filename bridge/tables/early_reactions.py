@@ -67,12 +67,12 @@ async def delete_expired(transaction: Transaction, now: int) -> None:
     await transaction.execute("DELETE FROM early_reaction WHERE until < $1", now)
 
 
-async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
-    """Bring times back by so many seconds, of reactions that would wait beyond `until`."""
+async def make_times_earlier(transaction: Transaction, *, until: int, seconds: int) -> None:
+    """Move times earlier by so many seconds, of reactions that would wait beyond `until`."""
     query = f"UPDATE early_reaction SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
     await transaction.execute(query, until, seconds)
 
 
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
     """Let reactions wait for so many seconds longer."""
     await transaction.execute("UPDATE early_reaction SET until = until + $1", seconds)

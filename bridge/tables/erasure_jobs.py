@@ -179,7 +179,7 @@ async def delete_expired_certificates(transaction: Transaction, now: int) -> Non
     await transaction.execute("DELETE FROM erasure_certificate WHERE until < $1", now)
 
 
-async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, now: int, latest: int, seconds: int) -> None:
     """Move the begin of jobs that seem to have begun after `latest` earlier by so many seconds.
 
     Steps that are due later than a job's grace, counted from now, are moved in the same way.
@@ -193,7 +193,7 @@ async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds
     )
 
 
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
     """Move the steps of jobs that nobody wanted at once later by so many seconds."""
     query = f"UPDATE erasure SET due = due + $1 WHERE grace > {IMMEDIATE}"  # noqa: S608 - a constant
     await transaction.execute(query, seconds)

@@ -289,12 +289,12 @@ async def delete_expired(transaction: Transaction, now: int) -> None:
     await transaction.execute("DELETE FROM seen WHERE until < $1", now)
 
 
-async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, until: int, seconds: int) -> None:
     """Shorten the notes of carrier messages that are kept for longer than `until` by so many seconds."""
     query = f"UPDATE seen SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
     await transaction.execute(query, until, seconds)
 
 
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
     """Let messages of the carrier be noted for so many seconds longer."""
     await transaction.execute("UPDATE seen SET until = until + $1", seconds)

@@ -198,22 +198,22 @@ def _as_list(value: object) -> list[object]:
     return value
 
 
-async def bring_back(transaction: Transaction, *, now: float, seconds: int) -> None:
-    """Bring the times that lie ahead of `now` back by so many seconds; when texts came is forgotten where it does."""
+async def make_times_earlier(transaction: Transaction, *, now: float, seconds: int) -> None:
+    """Make the times after `now` so many seconds earlier; delete the history of arrivals when its last is after `now`."""
     for row in await transaction.fetch("SELECT name, value FROM line"):
         if row["name"].startswith(TIMES):
-            value = json.dumps(_bring_value_back(json.loads(row["value"]), now, seconds))
+            value = json.dumps(_make_value_earlier(json.loads(row["value"]), now, seconds))
             await put(transaction, row["name"], value)
         elif row["name"] == ARRIVALS and json.loads(row["value"])["last"] * 3600 > now:
             await delete(transaction, ARRIVALS)
 
 
-def _bring_value_back(value: Any, now: float, seconds: int) -> Any:
+def _make_value_earlier(value: Any, now: float, seconds: int) -> Any:
     match value:
         case dict():
-            return {name: _bring_value_back(each, now, seconds) for name, each in value.items()}
+            return {name: _make_value_earlier(each, now, seconds) for name, each in value.items()}
         case list():
-            return [_bring_value_back(each, now, seconds) for each in value]
+            return [_make_value_earlier(each, now, seconds) for each in value]
         case bool() | str() | None:
             return value
         case _:

@@ -206,7 +206,7 @@ async def oldest_created(reader: Reader) -> int | None:
     return created
 
 
-async def bring_back(transaction: Transaction, *, latest: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest: int, seconds: int) -> None:
     """Let rows that seem to have been put in after `latest` have been put in so many seconds earlier."""
     query = f"UPDATE outbox SET {earlier('created')} WHERE created > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest, seconds)

@@ -321,7 +321,7 @@ async def _is_current(transaction: Transaction, ref: str) -> bool:
     return await transaction.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None
 
 
-async def bring_back(transaction: Transaction, *, latest: int, expires: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest: int, expires: int, seconds: int) -> None:
     """Move times that are too far ahead earlier by so many seconds.
 
     `latest`: the latest possible time of a note or a refusal; `expires`: the latest possible expiry.
@@ -331,6 +331,6 @@ async def bring_back(transaction: Transaction, *, latest: int, expires: int, sec
         await transaction.execute(query, ahead * unit, seconds * unit)
 
 
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
     """Move the expiry of events that are not redacted later by so many seconds."""
     await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)

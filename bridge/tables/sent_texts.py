@@ -92,7 +92,7 @@ async def delete_expired(transaction: Transaction, now: int) -> None:
     await transaction.execute("DELETE FROM early_report WHERE until < $1", now)
 
 
-async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, until: int, seconds: int) -> None:
     """Shorten the time of rows that are kept for longer than `until` by so many seconds."""
     query = f"UPDATE sent_text SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
     await transaction.execute(query, until, seconds)
@@ -100,7 +100,7 @@ async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> N
     await transaction.execute(query, until, seconds)
 
 
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
     """Keep rows for so many seconds longer."""
     await transaction.execute("UPDATE sent_text SET until = until + $1", seconds)
     await transaction.execute("UPDATE early_report SET until = until + $1", seconds)

@@ -66,7 +66,7 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
     await transaction.execute("DELETE FROM timer WHERE owner = $1", owner)
 
 
-async def bring_back(transaction: Transaction, *, now: int, seconds: int, destroys: bool) -> None:
+async def make_times_earlier(transaction: Transaction, *, now: int, seconds: int, destroys: bool) -> None:
     """Move timers that are due later than `now` earlier by so many seconds: those that destroy data, or the others.
 
     A timer that then fires too early is checked against its subject, and set again.

@@ -109,7 +109,9 @@ class BridgeHarness:
     def clock_correction(self, services: Services) -> ClockCorrection:
         """Return the correction of stored times for the whole main database."""
         ttl = self.pack.settings.message_ttl
-        return ClockCorrection(services, suppression=self.suppression, message_ttl=ttl, others=stored_times.bring_back_main)
+        return ClockCorrection(
+            services, suppression=self.suppression, message_ttl=ttl, others=stored_times.make_main_times_earlier
+        )
 
     async def open(self) -> None:
         """Open files and build every part; nothing runs yet."""

@@ -157,7 +157,7 @@ async def record_foreign_device(transaction: Transaction, user_id: str, device_i
     )
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
     """Make the times of devices (seen, used or made) after `latest_ms` earlier by `by_ms`.
 
     Also the time of the newest event, if after `heard_ms`: newer events must not be taken for known ones.

@@ -265,7 +265,7 @@ def _session_context(user_id: str, session_id: str) -> str:
     return f"olm session {user_id} {session_id}"
 
 
-async def bring_back(transaction: Transaction, *, latest: float, seconds: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest: float, seconds: int) -> None:
     """Make session times after `latest` earlier by `seconds`, in every account.
 
     The session with the latest use is chosen; with a wrong time an old session would be chosen for a year.

@@ -48,7 +48,7 @@ async def delete_all(transaction: Transaction, identity: str) -> None:
     await transaction.execute("DELETE FROM matrix_wedged WHERE identity=$1", identity)
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_wedged SET {earlier('since_ms')} WHERE since_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

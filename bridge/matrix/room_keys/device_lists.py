@@ -366,7 +366,7 @@ class DeviceLists:
             await self.mark(transaction, [device.user_id], stale=False)
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make times of seen devices and of queried lists after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_last_seen SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -78,7 +78,7 @@ async def next_due(reader: Reader) -> int | None:
     return at
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make due times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_dirty SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -43,7 +43,7 @@ async def of_user(reader: Reader, user_id: str) -> set[str]:
     return {row["ed25519"] for row in rows}
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_gone_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -178,7 +178,7 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_read WHERE room_id=$1", room_id)
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make times after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_inbound SET {earlier('learned_ms')} WHERE learned_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

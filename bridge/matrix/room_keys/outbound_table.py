@@ -261,7 +261,7 @@ async def queue_resend_to_all(transaction: Transaction) -> None:
     await transaction.execute("DELETE FROM matrix_withheld")
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make times of sessions and requests after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_session SET {earlier('begun_ms')} WHERE begun_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -92,7 +92,7 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_waiting WHERE room_id=$1", room_id)
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make deadlines after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_waiting SET {earlier('deadline_ms')} WHERE deadline_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -81,7 +81,7 @@ async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_upload WHERE room_id = $1", room_id)
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, due_ms: int, by_ms: int) -> None:
+async def make_times_earlier(transaction: Transaction, *, latest_ms: int, due_ms: int, by_ms: int) -> None:
     """Make times of uploads after `latest_ms`, and due times after `due_ms`, earlier by `by_ms`."""
     query = f"UPDATE matrix_upload SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

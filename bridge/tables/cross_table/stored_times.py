@@ -31,29 +31,29 @@ COPY_WAIT: Final = 3 * DAY
 """The most seconds by which the deletion of a carrier's copy is postponed."""
 
 
-async def bring_back(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
-    """Bring each time back that lies further ahead than it can, by so many seconds; at most to its limit."""
+async def make_times_earlier(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
+    """Make each time that is further ahead than possible earlier by so many seconds, or equal to its limit."""
     at = int(now)
     latest, until = at + int(MAX_SKEW), at + KEPT_IDS
-    await inbox.bring_back(transaction, until=until, seconds=seconds)
-    await sent_texts.bring_back(transaction, until=until, seconds=seconds)
-    await room_events.bring_back(transaction, latest=latest, expires=at + message_ttl, seconds=seconds)
-    await early_reactions.bring_back(transaction, until=until, seconds=seconds)
-    await outbox.bring_back(transaction, latest=latest, seconds=seconds)
-    await dead_letters.bring_back(transaction, latest=latest, seconds=seconds)
-    await carrier_copies.bring_back(transaction, latest=latest, due=at + COPY_WAIT, seconds=seconds)
-    await erasure_jobs.bring_back(transaction, now=at, latest=latest, seconds=seconds)
-    await timers.bring_back(transaction, now=at, seconds=seconds, destroys=True)
-    await timers.bring_back(transaction, now=at + DAY, seconds=seconds, destroys=False)
-    await line_state.bring_back(transaction, now=now, seconds=seconds)
+    await inbox.make_times_earlier(transaction, until=until, seconds=seconds)
+    await sent_texts.make_times_earlier(transaction, until=until, seconds=seconds)
+    await room_events.make_times_earlier(transaction, latest=latest, expires=at + message_ttl, seconds=seconds)
+    await early_reactions.make_times_earlier(transaction, until=until, seconds=seconds)
+    await outbox.make_times_earlier(transaction, latest=latest, seconds=seconds)
+    await dead_letters.make_times_earlier(transaction, latest=latest, seconds=seconds)
+    await carrier_copies.make_times_earlier(transaction, latest=latest, due=at + COPY_WAIT, seconds=seconds)
+    await erasure_jobs.make_times_earlier(transaction, now=at, latest=latest, seconds=seconds)
+    await timers.make_times_earlier(transaction, now=at, seconds=seconds, destroys=True)
+    await timers.make_times_earlier(transaction, now=at + DAY, seconds=seconds, destroys=False)
+    await line_state.make_times_earlier(transaction, now=now, seconds=seconds)
     await line_state.delete(transaction, line_state.CLOCK_AHEAD)
 
 
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let what would end too early by a clock that was behind end so many seconds later."""
-    await inbox.bring_forward(transaction, seconds=seconds)
-    await sent_texts.bring_forward(transaction, seconds=seconds)
-    await room_events.bring_forward(transaction, seconds=seconds)
-    await early_reactions.bring_forward(transaction, seconds=seconds)
-    await erasure_jobs.bring_forward(transaction, seconds=seconds)
+async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
+    """Make the times at which something ends, from a clock that was behind, so many seconds later."""
+    await inbox.make_times_later(transaction, seconds=seconds)
+    await sent_texts.make_times_later(transaction, seconds=seconds)
+    await room_events.make_times_later(transaction, seconds=seconds)
+    await early_reactions.make_times_later(transaction, seconds=seconds)
+    await erasure_jobs.make_times_later(transaction, seconds=seconds)
     await line_state.delete(transaction, line_state.CLOCK_AHEAD)

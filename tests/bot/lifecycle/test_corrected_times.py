@@ -11,7 +11,7 @@ from hypothesis import given
 from bot.codeword import check, enrolment
 from bot.codeword.check import TIMER as CHALLENGE
 from bot.decide import decide
-from bot.lifecycle.corrected_times import DUE, KEPT, bring_back
+from bot.lifecycle.corrected_times import DUE, KEPT, make_times_earlier
 from bot.lifecycle.retention import CLOSE, END, IDLE
 from bot.model.actions import SendSms
 from bot.model.codeword_state import CodewordState, Enrolment
@@ -85,23 +85,23 @@ def test_every_time_is_known() -> None:
 @given(thread=threads)
 def test_a_thread_is_as_if_the_clock_had_been_right(thread: Thread) -> None:
     """Every time is a year earlier, in the same order; a second time changes nothing."""
-    back = bring_back(thread, LATEST - YEAR, YEAR)
+    back = make_times_earlier(thread, LATEST - YEAR, YEAR)
     assert back == earlier(thread, YEAR)
-    assert bring_back(back, LATEST - YEAR, YEAR) == back
+    assert make_times_earlier(back, LATEST - YEAR, YEAR) == back
 
 
 @USUAL
 @given(desk=desks)
 def test_the_desk_is_as_if_the_clock_had_been_right(desk: Desk) -> None:
     """The same for queue, board, flood and questions."""
-    assert bring_back(desk, LATEST - YEAR, YEAR) == earlier(desk, YEAR)
+    assert make_times_earlier(desk, LATEST - YEAR, YEAR) == earlier(desk, YEAR)
 
 
 @USUAL
 @given(thread=threads)
 def test_times_of_the_right_clock_are_left_alone(thread: Thread) -> None:
     """What the right clock stamped is not a year earlier, whatever is said to be ahead."""
-    assert bring_back(thread, LATEST, YEAR) == thread
+    assert make_times_earlier(thread, LATEST, YEAR) == thread
 
 
 @USUAL

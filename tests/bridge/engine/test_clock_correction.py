@@ -33,7 +33,7 @@ KEPT: Final = {
     ("revealed", "granted"): "likewise",
     ("matrix_member", "gone_ms"): "is by the homeserver's clock",
 }
-"""Times that are not brought back, and why that hurts nobody."""
+"""Times that are not corrected, and why that hurts nobody."""
 TEXT_TIMES: Final = ("created_at", "last_encrypted", "last_decrypted")
 """Columns with a time that is text."""
 NO_TIMES: Final = frozenset(
@@ -122,8 +122,8 @@ async def too_late(harness: BridgeHarness, now: float) -> set[tuple[str, str]]:
 
 
 @pytest.mark.sqlite_only
-async def test_every_stored_time_is_brought_back(harness: BridgeHarness) -> None:
-    """In each table, each number is a time that is brought back, or is named here with the reason why not."""
+async def test_every_stored_time_is_corrected(harness: BridgeHarness) -> None:
+    """In each table, each number is a time that is corrected, or is named here with the reason why not."""
     await fill(harness, harness.clock.at + YEAR)
     late = await too_late(harness, harness.clock.at)
     assert len(late) > 30, "the rows are there"
@@ -147,7 +147,7 @@ async def test_times_of_the_right_clock_are_left_alone(harness: BridgeHarness) -
     assert await line_state.get(harness.database, line_state.ARRIVALS) is not None
 
 
-async def test_facts_of_the_line_are_brought_back(harness: BridgeHarness) -> None:
+async def test_times_of_the_line_are_corrected(harness: BridgeHarness) -> None:
     """When a backup was made, when the line began; what came when is forgotten, for its weeks are none."""
     ahead = harness.clock.at + YEAR
     runs = f'{{"first": {ahead}, "running": true, "deaths": [{ahead}]}}'

@@ -66,7 +66,7 @@ async def test_the_session_that_was_used_last_comes_first_again(database: AnyDat
     assert [each.id for each in before] == [older.id, oldest.id, newest.id]
     now = RIGHT.timestamp() + 130
     for _ in range(2):
-        await database.commit(partial(stored_times.bring_back_identity, now=now, seconds=YEAR))
+        await database.commit(partial(stored_times.make_identity_times_earlier, now=now, seconds=YEAR))
     after = await database.commit(partial(store.sessions, sender_key=SENDER))
     assert [each.id for each in after] == [newest.id, older.id, oldest.id]
     assert after[1].last_encrypted == RIGHT + timedelta(seconds=60)
@@ -84,7 +84,7 @@ async def test_what_was_heard_is_not_ahead_of_what_is_said_now(database: AnyData
 
     await database.commit(note)
     for _ in range(2):
-        await database.commit(partial(stored_times.bring_back_identity, now=now, seconds=seconds))
+        await database.commit(partial(stored_times.make_identity_times_earlier, now=now, seconds=seconds))
     reached = await identity_table.get_sync_position(database, user)
     assert reached is not None
     assert reached.heard == heard._replace(at=int(RIGHT.timestamp() * 1000))
