@@ -122,7 +122,7 @@ async def reset(layout: Layout, config: Config, mxid: str, password: str) -> Non
 
 async def remove(layout: Layout, config: Config, mxid: str) -> None:
     """Deactivate an account and remove the person from the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
-    await _ask(config, lambda client: client.end_account(mxid))
+    await _ask(config, lambda client: client.deactivate_account(mxid))
     await _tell(config, mxid, "removed")
     remove_entry(layout.config, mxid)
     _forget_first_password(layout, mxid)

@@ -197,7 +197,7 @@ class ModuleClient:
         """Give an account another password, and sign it out everywhere."""
         await self._ask("PUT", "users", user_id, "password", body={"password": password})
 
-    async def end_account(self, user_id: str) -> None:
+    async def deactivate_account(self, user_id: str) -> None:
         """Sign an account out everywhere, and deactivate it. May be repeated."""
         await self._ask("DELETE", "users", user_id)
 

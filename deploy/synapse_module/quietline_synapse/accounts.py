@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.rooms import refuse
+from quietline_synapse.rooms import refusal
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
 
@@ -50,25 +50,25 @@ class Accounts:
         await self._require_staff(user_id)
         return await self._internals.has_password(user_id, _password(request))
 
-    async def end(self, user_id: str) -> None:
+    async def deactivate(self, user_id: str) -> None:
         """Sign an account out everywhere and deactivate it; also when it is deactivated already."""
-        await self._require_staff(user_id, allow_ended=True)
-        await self._internals.end_account(user_id)
+        await self._require_staff(user_id, allow_deactivated=True)
+        await self._internals.deactivate_account(user_id)
 
     def _localpart(self, user_id: str) -> str:
         if not self._line.accounts:
-            raise refuse(NO_ACCOUNTS)
+            raise refusal(NO_ACCOUNTS)
         localpart = user_id.removeprefix("@").removesuffix(f":{self._server_name}")
         if user_id != f"@{localpart}:{self._server_name}" or not LOCALPART.fullmatch(localpart):
             raise SynapseError(HTTPStatus.BAD_REQUEST, "Not a name of this homeserver", "M_INVALID_USERNAME")
         if self._settings.is_ours(user_id):
-            raise refuse(NOT_STAFF)
+            raise refusal(NOT_STAFF)
         return localpart
 
-    async def _require_staff(self, user_id: str, *, allow_ended: bool = False) -> None:
+    async def _require_staff(self, user_id: str, *, allow_deactivated: bool = False) -> None:
         self._localpart(user_id)
-        if not await self._internals.is_ordinary_account(user_id, allow_ended=allow_ended):
-            raise refuse(NOT_STAFF)
+        if not await self._internals.is_ordinary_account(user_id, allow_deactivated=allow_deactivated):
+            raise refusal(NOT_STAFF)
 
 
 def _password(request: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.rooms import NOT_OURS, refuse
+from quietline_synapse.rooms import NOT_OURS, refusal
 from quietline_synapse.settings import LineSettings, ModuleSettings
 
 VERSION: Final = "1"
@@ -49,9 +49,9 @@ class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
         try:
             path = [part.decode("utf-8") for part in request.postpath]
         except UnicodeDecodeError:
-            raise unrecognized() from None
+            raise unrecognized_error() from None
         if any("\0" in part for part in path):  # no id contains it, and PostgreSQL does not accept it
-            raise refuse(NOT_OURS)
+            raise refusal(NOT_OURS)
         return await self.answer(line, method, path, request)
 
     def _authenticate(self, headers: list[bytes]) -> LineSettings:
@@ -63,6 +63,6 @@ class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
         return line
 
 
-def unrecognized() -> SynapseError:
+def unrecognized_error() -> SynapseError:
     """Return the error for a path that is not on the list."""
     return SynapseError(HTTPStatus.NOT_FOUND, "Unrecognized request", "M_UNRECOGNIZED")

@@ -14,8 +14,8 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized
-from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refuse
+from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized_error
+from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refusal
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import UploadStore
 
@@ -52,17 +52,17 @@ class Media:
         if uploader is None and not self._store.files(media_id):
             return
         if uploader is not None and not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
-            raise refuse(NOT_OURS)
+            raise refusal(NOT_OURS)
         for _ in range(DELETIONS):
             await self._store.delete(media_id)
             if not await self.exists(server, media_id):
                 return
         # The file could not be removed; Synapse's own log says why.
-        raise _still_there()
+        raise _deletion_error()
 
     async def _uploader(self, server: str, media_id: str) -> str | None:
         if server != self._api.server_name:
-            raise refuse(NOT_OURS)
+            raise refusal(NOT_OURS)
         if not MEDIA_ID.fullmatch(media_id):
             raise SynapseError(HTTPStatus.BAD_REQUEST, "Not a media id", "M_INVALID_PARAM")
 
@@ -75,7 +75,7 @@ class Media:
         return uploader
 
 
-def _still_there() -> SynapseError:
+def _deletion_error() -> SynapseError:
     return SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Still there", STILL_THERE)
 
 
@@ -91,7 +91,7 @@ async def answer_media(media: Media | None, method: str, path: list[str]) -> dic
         case "DELETE", [server, media_id]:
             await media.delete(server, media_id)
             return {"exists": False}
-    raise unrecognized()
+    raise unrecognized_error()
 
 
 class MediaResource(AuthenticatedResource):

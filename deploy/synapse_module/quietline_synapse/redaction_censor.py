@@ -37,7 +37,7 @@ class RedactionCensor:
                 (
                     redaction,
                     redacts,
-                    await self._internals.pruned(redacts) if await self._internals.is_known(redaction) else None,
+                    await self._internals.redacted_json(redacts) if await self._internals.is_accepted(redaction) else None,
                 )
                 for redaction, redacts in waiting
             ]
@@ -58,7 +58,7 @@ def _count_uncensored(txn: Any, room_id: str) -> int:
 
 
 def _overwrite(txn: Any, done: list[tuple[str, str, str | None]]) -> None:
-    for redaction, redacts, pruned in done:
-        if pruned is not None:
-            txn.execute("UPDATE event_json SET json = ? WHERE event_id = ?", (pruned, redacts))
+    for redaction, redacts, json_text in done:
+        if json_text is not None:
+            txn.execute("UPDATE event_json SET json = ? WHERE event_id = ?", (json_text, redacts))
         txn.execute("UPDATE redactions SET have_censored = ? WHERE event_id = ?", (True, redaction))

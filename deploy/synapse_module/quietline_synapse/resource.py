@@ -33,11 +33,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from quietline_synapse.accounts import Accounts
-from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized
+from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized_error
 from quietline_synapse.live_settings import exposing_settings, limits
 from quietline_synapse.media import Media, answer_media
 from quietline_synapse.redaction_censor import RedactionCensor
-from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
+from quietline_synapse.rooms import PolicyRooms, RoomFacts, refusal
 from quietline_synapse.rules import ENFORCES
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
@@ -76,9 +76,9 @@ class ModuleResource(AuthenticatedResource):
 
     async def answer(self, line: LineSettings, method: str, path: list[str], request: Any) -> dict[str, Any]:
         """Answer a request of a line's bridge."""
-        return await self._do(self._lines[line.policy], method, path, request)
+        return await self._dispatch(self._lines[line.policy], method, path, request)
 
-    async def _do(self, line: Line, method: str, path: list[str], request: Any) -> dict[str, Any]:
+    async def _dispatch(self, line: Line, method: str, path: list[str], request: Any) -> dict[str, Any]:
         match method, path:
             case "GET", ["health"]:
                 return await self._health(line)
@@ -104,11 +104,11 @@ class ModuleResource(AuthenticatedResource):
             case "POST", ["users", user_id, "password"]:
                 return {"same": await line.accounts.is_password(user_id, request)}
             case "DELETE", ["users", user_id]:
-                await line.accounts.end(user_id)
+                await line.accounts.deactivate(user_id)
                 return {}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
-        raise unrecognized()
+        raise unrecognized_error()
 
     async def _health(self, line: Line) -> dict[str, Any]:
         return {
@@ -137,7 +137,7 @@ class ModuleResource(AuthenticatedResource):
     async def _purge(self, line: Line, room_id: str) -> RoomFacts:
         await self._vacuum.enable_secure_delete()
         facts = await line.rooms.purge(room_id)
-        if facts.gone:
+        if facts.is_gone:
             await self._vacuum.empty_log()
         return facts
 
@@ -148,12 +148,12 @@ class ModuleResource(AuthenticatedResource):
 
     async def _count_devices(self, line: Line, user_id: str) -> dict[str, Any]:
         if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
-            raise refuse(NOT_AT_DESK)
+            raise refusal(NOT_AT_DESK)
         devices, pushers = await self._internals.count_devices_and_pushers(user_id)
         return {"devices": devices, "pushers": pushers}
 
     async def _sign_out(self, line: Line, user_id: str) -> int:
         # Identities of a line are at the desk too: without their devices the line receives nothing.
         if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
-            raise refuse(NOT_AT_DESK)
+            raise refusal(NOT_AT_DESK)
         return await self._internals.sign_out(user_id)

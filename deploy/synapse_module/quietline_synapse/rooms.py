@@ -19,7 +19,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.schema import NOT_ALLOWED, ROOM, Schema, purged_by_room, run_interaction
+from quietline_synapse.schema import NOT_ALLOWED, ROOM, Schema, run_interaction, tables_purged_by_room
 from quietline_synapse.settings import LineSettings, ModuleSettings
 
 KIND: Final = "quietline.kind"
@@ -106,21 +106,21 @@ class RoomFacts:
     """A room's rows. `creator`: None when there is no such room. `leftovers`: counted only when the room is gone."""
 
     creator: str | None
-    purging: bool
+    is_purging: bool
     events: int
     groups: int
     uncensored: int
     leftovers: int
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         """Whether Synapse has no rows of the room itself."""
-        return self.creator is None and self.events == 0 and self.groups == 0 and not self.purging
+        return self.creator is None and self.events == 0 and self.groups == 0 and not self.is_purging
 
     @property
     def state(self) -> str:
         """`present`, `purging` or `gone`."""
-        return "gone" if self.gone else "purging" if self.purging else "present"
+        return "gone" if self.is_gone else "purging" if self.is_purging else "present"
 
 
 class AllRooms:
@@ -157,7 +157,7 @@ class AllRooms:
 
         def read(txn: Any) -> set[str]:
             # An upload of keys must be answered also when Synapse's role may not create the table.
-            remembered = self._schema.has(txn, PURGED)
+            remembered = self._schema.has_table(txn, PURGED)
             rooms = set()
             for room_id in candidates:
                 for line in self._lines:
@@ -204,7 +204,7 @@ class PolicyRooms:
     async def problems(self) -> list[str]:
         """Return a sentence for each place where a purge may leave data that is not checked."""
         problems = await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
-        return problems if await self._schema.may_hold(PURGED) else [*problems, NO_PURGED_TABLE]
+        return problems if await self._schema.has_or_may_create(PURGED) else [*problems, NO_PURGED_TABLE]
 
     async def read_facts(self, room_id: str) -> RoomFacts:
         """Read a room of ours, or one that does not exist. Refuses any other."""
@@ -218,7 +218,7 @@ class PolicyRooms:
 
             facts = RoomFacts(
                 creator=one("COALESCE(creator, '') FROM rooms WHERE room_id = ?"),
-                purging=one(f"COUNT(*) {PURGE_ACTIVE}") > 0,
+                is_purging=one(f"COUNT(*) {PURGE_ACTIVE}") > 0,
                 events=one("COUNT(*) FROM events WHERE room_id = ?"),
                 groups=one("COUNT(*) FROM state_groups WHERE room_id = ?"),
                 uncensored=one(
@@ -227,7 +227,7 @@ class PolicyRooms:
                 ),
                 leftovers=0,
             )
-            if not facts.gone:
+            if not facts.is_gone:
                 return facts
             # Most of these tables have no index on rooms, so they are read only for a room that is gone.
             places = (
@@ -239,29 +239,29 @@ class PolicyRooms:
                 ),
             )
             counts = [one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places]
-            counts += [one(f"COUNT(*) FROM {table} WHERE room_id = ?") for table in self._schema.lists_of_work(txn)]
+            counts += [one(f"COUNT(*) FROM {table} WHERE room_id = ?") for table in self._schema.work_tables(txn)]
             txn.execute(f"SELECT COUNT(*) FROM {INBOX}", (room_id, self._policy))  # noqa: S608 - constants
             waiting = int(txn.fetchone()[0])
             return replace(facts, leftovers=sum(counts) + one(NAMED_BY_AN_UPDATE) + waiting)
 
         facts: RoomFacts = await run_interaction(self._api, "quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
-            raise refuse(NOT_OURS)
+            raise refusal(NOT_OURS)
         return facts
 
     async def purge(self, room_id: str) -> RoomFacts:
         """Begin to purge a room of ours, or delete the leftovers of a finished purge. May be repeated."""
         facts = await self.read_facts(room_id)
-        if facts.purging:
+        if facts.is_purging:
             return facts
-        if facts.gone:
+        if facts.is_gone:
             if facts.leftovers:
                 tables = await self._schema.columns()
                 await self._api.run_db_interaction("quietline_leftovers", _delete_leftovers, room_id, self._policy, tables)
                 return await self.read_facts(room_id)
             return facts
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
-            raise refuse(IS_DESK)
+            raise refusal(IS_DESK)
         await self._remember_purged(room_id)
         # A task in Synapse's tables: it continues after a restart. Refused only when a concurrent call has begun it.
         with contextlib.suppress(SynapseError):
@@ -270,7 +270,7 @@ class PolicyRooms:
 
     async def _remember_purged(self, room_id: str) -> None:
         def write(txn: Any) -> None:
-            if not self._schema.has(txn, PURGED):
+            if not self._schema.has_table(txn, PURGED):
                 txn.execute(PURGED_TABLE)
             digest = purged_digest(self._line, room_id)
             txn.execute("INSERT INTO quietline_purged (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING", (digest,))
@@ -322,11 +322,11 @@ class PolicyRooms:
 
         row = await self._api.run_db_interaction("quietline_kind", read)
         if row is None:
-            raise refuse(NOT_OURS)
+            raise refusal(NOT_OURS)
         return json.loads(row[0])["content"].get(KIND)
 
 
-def refuse(errcode: str) -> SynapseError:
+def refusal(errcode: str) -> SynapseError:
     """Return the error for a refused request."""
     return SynapseError(HTTPStatus.FORBIDDEN, "Refused", errcode)
 
@@ -342,7 +342,7 @@ def _remnant_rows(tables: Mapping[str, Container[str]]) -> list[tuple[str, str]]
     Synapse's background work continues during a purge and after it: it counts members from queued changes and sums up
     notifications, and then writes rows about a room that is gone.
     """
-    purged = [table for table in purged_by_room() if table not in THE_ROOM and ROOM in tables.get(table, ())]
+    purged = [table for table in tables_purged_by_room() if table not in THE_ROOM and ROOM in tables.get(table, ())]
     rows = [row for row in REMNANT_ROWS if row[0] in tables]
     return [*rows, *((table, "room_id = ?") for table in purged if (table, "room_id = ?") not in rows)]
 

@@ -54,26 +54,26 @@ class RoomRules:
         if line is None:
             return True, None
         if not event.is_state():
-            return self._timeline(event, line)
+            return self._check_timeline_event(event, line)
         match event.type:
             case "m.room.member":
-                return self._membership(event, create, line)
+                return self._check_membership(event, create, line)
             case "m.room.third_party_invite":
                 return False, None
         return True, None
 
     async def may_upload(self, user_id: str, size: int) -> bool:
         """Whether a person may upload `size` bytes (media_repository_callbacks)."""
-        return size <= self._settings.upload_bytes or not await self._limited(user_id)
+        return size <= self._settings.upload_bytes or not await self._is_limited(user_id)
 
     async def media_config(self, user_id: str) -> dict[str, Any] | None:
         """Return the limit for clients that ask before an upload."""
-        return {"m.upload.size": self._settings.upload_bytes} if await self._limited(user_id) else None
+        return {"m.upload.size": self._settings.upload_bytes} if await self._is_limited(user_id) else None
 
-    async def _limited(self, user_id: str) -> bool:
+    async def _is_limited(self, user_id: str) -> bool:
         return not self._settings.is_ours(user_id) and await self._rooms.is_in_any_room(user_id)
 
-    def _timeline(self, event: Any, line: LineSettings) -> tuple[bool, dict[str, Any] | None]:
+    def _check_timeline_event(self, event: Any, line: LineSettings) -> tuple[bool, dict[str, Any] | None]:
         content = event.content
         match event.type:
             case "m.room.encrypted":
@@ -85,14 +85,14 @@ class RoomRules:
                 return True, _with_content(event, {"redacts": content["redacts"]} if "redacts" in content else {})
         return False, None
 
-    def _membership(self, event: Any, create: Any, line: LineSettings) -> tuple[bool, dict[str, Any] | None]:
-        if event.content.get("membership") == "invite" and not self._invitation(event, create, line):
+    def _check_membership(self, event: Any, create: Any, line: LineSettings) -> tuple[bool, dict[str, Any] | None]:
+        if event.content.get("membership") == "invite" and not self._may_invite(event, create, line):
             return False, None
         if line.is_ours(event.sender):
             return True, None
         return True, _with_content(event, {key: value for key, value in event.content.items() if key != "reason"})
 
-    def _invitation(self, event: Any, create: Any, line: LineSettings) -> bool:
+    def _may_invite(self, event: Any, create: Any, line: LineSettings) -> bool:
         by_us = event.sender == line.policy
         local = event.state_key.partition(":")[2] == line.policy.partition(":")[2]
         of_another_line = self._settings.is_ours(event.state_key) and not line.is_ours(event.state_key)

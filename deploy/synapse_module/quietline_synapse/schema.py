@@ -88,30 +88,30 @@ class Schema:
             self._columns = columns
         return self._columns
 
-    def has(self, txn: Any, table: str) -> bool:
+    def has_table(self, txn: Any, table: str) -> bool:
         """Whether the table exists now. `CREATE TABLE IF NOT EXISTS` needs the privilege even when the table exists."""
         txn.execute(SQLITE_HAS if self._is_sqlite else POSTGRES_HAS, (table,))
         return bool(txn.fetchone()[0])
 
-    async def may_hold(self, table: str) -> bool:
+    async def has_or_may_create(self, table: str) -> bool:
         """Whether the table exists, or Synapse's role may create it."""
 
         def read(txn: Any) -> bool:
-            if self._is_sqlite or self.has(txn, table):
+            if self._is_sqlite or self.has_table(txn, table):
                 return True
             txn.execute(POSTGRES_MAY_MAKE)
             return bool(txn.fetchone()[0])
 
-        return bool(await self._api.run_db_interaction("quietline_may_hold", read))
+        return bool(await self._api.run_db_interaction("quietline_may_create", read))
 
-    def lists_of_work(self, txn: Any) -> list[str]:
+    def work_tables(self, txn: Any) -> list[str]:
         """Return Synapse's tables of work that contain room ids, as of now."""
         txn.execute(self._statement)
         return [str(table) for table, column in txn.fetchall() if table.startswith(TEMPORARY) and column == ROOM]
 
     async def problems(self, known: Iterable[str]) -> list[str]:
         """Report tables that contain room ids, are not `known`, and are not purged by Synapse itself."""
-        purged = _purged_by_synapse()
+        purged = _all_purged_tables()
         if purged is None:
             return [
                 "database: this Synapse does not say what it purges; a room's id may be left in tables nobody looks into"
@@ -126,7 +126,7 @@ class Schema:
         return [f"database: the module does not know {', '.join(strange)}: a purge may leave a room's id there"]
 
 
-def purged_by_room() -> tuple[str, ...]:
+def tables_purged_by_room() -> tuple[str, ...]:
     """Return the tables that Synapse's own purge empties by the room's id, in its order; none when they are unknown."""
     try:
         from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - a missing part is reported
@@ -136,12 +136,12 @@ def purged_by_room() -> tuple[str, ...]:
         return ()
 
 
-def _purged_by_synapse() -> frozenset[str] | None:
+def _all_purged_tables() -> frozenset[str] | None:
     try:
         from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - a missing part is reported
 
         by_event = purge_events.purge_room_tables_with_event_id_index
     except (ImportError, AttributeError):
         return None
-    by_room = purged_by_room()
+    by_room = tables_purged_by_room()
     return frozenset((*by_event, *by_room)) if by_room else None

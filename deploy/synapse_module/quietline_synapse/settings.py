@@ -31,7 +31,7 @@ WRITTEN_OUT: Final = re.compile(r"@(?:[a-z0-9_=/-]|\\[.+-])+:(?:[A-Za-z0-9:-]|\\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSettings:
-    """One line. `policy`: its policy bot's user id. `ours`: patterns of its identities' user ids.
+    """One line. `policy`: its policy bot's user id. `identities`: patterns of its identities' user ids.
 
     `sender`: the localpart of its application service's own user. `accounts`: whether its token makes and deactivates
     accounts (`accounts`); False when people other than the line's staff have accounts.
@@ -39,13 +39,13 @@ class LineSettings:
 
     token: str = field(repr=False)
     policy: str
-    ours: tuple[re.Pattern[str], ...]
+    identities: tuple[re.Pattern[str], ...]
     sender: str = ""
     accounts: bool = False
 
     def is_ours(self, user_id: str) -> bool:
         """Whether this is the line's policy bot, its texter puppet, or another id that its registration claims."""
-        return any(pattern.match(user_id) for pattern in self.ours)
+        return any(pattern.match(user_id) for pattern in self.identities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class ModuleSettings:
     @classmethod
     def read(cls, config: dict[str, Any]) -> ModuleSettings:
         """Read the content of `config:`. Raises ConfigError with all problems."""
-        problems = _unknown(config, SETTING_NAMES)
+        problems = _unknown_settings(config, SETTING_NAMES)
         size, full = config.get("upload_bytes", DEFAULT_UPLOAD_BYTES), config.get("full_vacuum_bytes", 0)
         for name, number in (("upload_bytes", size), ("full_vacuum_bytes", full)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 0:
@@ -76,15 +76,15 @@ class ModuleSettings:
             more = []
         lines = []
         if not more or LINE_SETTING_NAMES & config.keys():
-            lines.append(_line(config, problems, accounts=accounts))
+            lines.append(_read_line(config, problems, accounts=accounts))
         elif accounts:
             problems.append("accounts: is for the line whose registration and policy stand beside it")
         for number, each in enumerate(more):
-            line_problems = _unknown(each, LINE_SETTING_NAMES)
-            lines.append(_line(each, line_problems))
+            line_problems = _unknown_settings(each, LINE_SETTING_NAMES)
+            lines.append(_read_line(each, line_problems))
             problems += [f"lines.{number}.{problem}" for problem in line_problems]
         if not problems:
-            problems = _shared(lines)
+            problems = _conflicts(lines)
         if problems:
             raise ConfigError("quietline: " + "; ".join(problems))
         return cls(lines=tuple(lines), upload_bytes=int(size), full_vacuum_bytes=int(full))
@@ -108,21 +108,21 @@ class ModuleSettings:
         return same[0] if same else None
 
 
-def _unknown(config: dict[str, Any], known: set[str]) -> list[str]:
+def _unknown_settings(config: dict[str, Any], known: set[str]) -> list[str]:
     return [f"{key}: there is no such setting" for key in sorted(map(str, config.keys() - known))]
 
 
-def _line(config: dict[str, Any], problems: list[str], *, accounts: bool = False) -> LineSettings:
+def _read_line(config: dict[str, Any], problems: list[str], *, accounts: bool = False) -> LineSettings:
     policy = config.get("policy")
     if not isinstance(policy, str) or not MXID.fullmatch(policy):
         problems.append("policy: the policy bot's Matrix id is needed here, such as @policy:example.org")
-    token, ours, sender = _registration(config.get("registration"), problems)
-    if not problems and not any(pattern.match(str(policy)) for pattern in ours):
+    token, identities, sender = _read_registration(config.get("registration"), problems)
+    if not problems and not any(pattern.match(str(policy)) for pattern in identities):
         problems.append("policy: the registration's namespaces do not hold this id")
-    return LineSettings(token=token, policy=str(policy), ours=ours, sender=sender, accounts=accounts is True)
+    return LineSettings(token=token, policy=str(policy), identities=identities, sender=sender, accounts=accounts is True)
 
 
-def _shared(lines: Sequence[LineSettings]) -> list[str]:
+def _conflicts(lines: Sequence[LineSettings]) -> list[str]:
     """Report what two lines have, or may have, in common; nothing for one line."""
     if len(lines) < 2:
         return []
@@ -130,12 +130,12 @@ def _shared(lines: Sequence[LineSettings]) -> list[str]:
         f"registration: of several lines each claims its own identities, written out; {line.policy} claims "
         f"{', '.join(wide)}: write @line- with the line's own name in place of a pattern"
         for line in lines
-        if (wide := [pattern.pattern for pattern in line.ours if not WRITTEN_OUT.fullmatch(pattern.pattern)])
+        if (wide := [pattern.pattern for pattern in line.identities if not WRITTEN_OUT.fullmatch(pattern.pattern)])
     ]
     for one, other in combinations(lines, 2):
         if one.policy == other.policy:
             problems.append(f"policy: {one.policy} is there twice; each line has a policy bot of its own")
-        elif common := _ids(one.ours) & _ids(other.ours):
+        elif common := _claimed_ids(one.identities) & _claimed_ids(other.identities):
             problems.append(f"registration: {', '.join(sorted(common))} is claimed by two lines")
         if hmac.compare_digest(one.token.encode(), other.token.encode()):
             problems.append(f"registration: {one.policy} and {other.policy} have one as_token; each line has its own")
@@ -144,11 +144,11 @@ def _shared(lines: Sequence[LineSettings]) -> list[str]:
     return problems
 
 
-def _ids(ours: Iterable[re.Pattern[str]]) -> set[str]:
-    return {pattern.pattern.replace("\\", "").removesuffix("$") for pattern in ours}
+def _claimed_ids(identities: Iterable[re.Pattern[str]]) -> set[str]:
+    return {pattern.pattern.replace("\\", "").removesuffix("$") for pattern in identities}
 
 
-def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern[str], ...], str]:
+def _read_registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern[str], ...], str]:
     if not isinstance(path, str) or not path:
         problems.append("registration: the path of the bridge's registration file is needed here")
         return "", (), ""
@@ -163,11 +163,11 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
     try:
         registration: Any = yaml.safe_load(text)
         token = registration["as_token"]
-        ours = tuple(re.compile(user["regex"]) for user in registration["namespaces"]["users"])
+        identities = tuple(re.compile(user["regex"]) for user in registration["namespaces"]["users"])
     except (yaml.YAMLError, re.error, KeyError, TypeError):
         # Without the error's text, which could quote the file.
         problems.append("registration: the file is not an application service registration")
         return "", (), ""
     if not isinstance(token, str) or len(token) < MIN_TOKEN_LENGTH:
         problems.append(f"registration: as_token is missing or shorter than {MIN_TOKEN_LENGTH} characters")
-    return str(token), ours, str(registration.get("sender_localpart", ""))
+    return str(token), identities, str(registration.get("sender_localpart", ""))

@@ -100,7 +100,7 @@ class SynapseInternals:
         _require_method(self._database, "get_users_by_id_case_insensitive", "user_id")
         _require_method(self._database, "get_pushers_by_user_id", "user_id")
         _require_method(self._database, "get_app_service_by_token", "token")
-        self._pruned = _pruned_json()
+        self._redact = _redaction_of_events()
         self._engine = engine_of(api)
         self.version = str(getattr(homeserver, "version_string", "")).removeprefix("Synapse/").partition(" ")[0]
         """Synapse's version, such as `1.163.2`."""
@@ -136,7 +136,7 @@ class SynapseInternals:
         """The kind of database: "sqlite" or "postgres"."""
         return self._engine
 
-    async def pruned(self, event_id: str) -> str | None:
+    async def redacted_json(self, event_id: str) -> str | None:
         """Return the JSON of an event without its content, if it was redacted and that was allowed.
 
         It is read from the database: with workers another process may have accepted the redaction, and this process's
@@ -146,9 +146,9 @@ class SynapseInternals:
         event = await self._database.get_event(event_id, allow_rejected=True, allow_none=True)
         if event is None or not event.internal_metadata.is_redacted():
             return None
-        return str(self._pruned(event))
+        return str(self._redact(event))
 
-    async def is_known(self, event_id: str) -> bool:
+    async def is_accepted(self, event_id: str) -> bool:
         """Whether an event was accepted."""
         return await self._database.get_event(event_id, allow_none=True) is not None
 
@@ -159,12 +159,12 @@ class SynapseInternals:
         await self._auth.delete_access_tokens_for_user(user_id)
         return len(devices)
 
-    async def is_ordinary_account(self, user_id: str, *, allow_ended: bool) -> bool:
-        """Whether this is a person's account without special rights. `allow_ended`: also a deactivated one."""
+    async def is_ordinary_account(self, user_id: str, *, allow_deactivated: bool) -> bool:
+        """Whether this is a person's account without special rights. `allow_deactivated`: also a deactivated one."""
         account = await self._database.get_user_by_id(user_id)
         if account is None or account.is_admin or account.is_guest or account.appservice_id is not None:
             return False
-        return allow_ended or not account.is_deactivated
+        return allow_deactivated or not account.is_deactivated
 
     async def make_account(self, localpart: str, password: str) -> None:
         """Make an ordinary account, signed in nowhere. Raises SynapseError, M_USER_IN_USE when there is or was one."""
@@ -177,7 +177,7 @@ class SynapseInternals:
         """Replace the password of an account; delete all its devices and tokens."""
         await self._passwords.set_password(user_id, await self._auth.hash(password), logout_devices=True)
 
-    async def end_account(self, user_id: str) -> None:
+    async def deactivate_account(self, user_id: str) -> None:
         """Sign an account out everywhere and deactivate it: no login, no room, no invitation."""
         await self.sign_out(user_id)
         requester = create_requester(user_id)
@@ -272,17 +272,17 @@ def engine_of(api: ModuleApi) -> str:
     return "sqlite" if type(engine).__name__ == "Sqlite3Engine" else "postgres"
 
 
-def _pruned_json() -> Callable[[Any], str]:
+def _redaction_of_events() -> Callable[[Any], str]:
     try:
         from synapse.synapse_rust.events import redact_event  # noqa: PLC0415 - a missing part is reported
         from synapse.util.json import json_encoder  # noqa: PLC0415
     except ImportError:
         raise _missing_part("redact_event") from None
 
-    def pruned(event: Any) -> str:
+    def redact(event: Any) -> str:
         return str(json_encoder.encode(redact_event(event).get_pdu_json()))
 
-    return pruned
+    return redact
 
 
 def _require_part(owner: Any, name: str) -> Any:

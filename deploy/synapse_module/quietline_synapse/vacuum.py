@@ -79,7 +79,7 @@ class Vacuum:
     async def enable_secure_delete(self) -> None:
         """Make SQLite overwrite rows that are deleted from now on; before the next vacuum no more is possible."""
         if self._internals.engine == "sqlite":
-            await self._internals.with_connection(_secure_delete)
+            await self._internals.with_connection(_enable_secure_delete)
 
     async def empty_log(self) -> None:
         """Empty SQLite's write-ahead log if no reader prevents it; the vacuum requires it."""
@@ -89,7 +89,7 @@ class Vacuum:
     async def run(self) -> dict[str, Any]:
         """Vacuum the database; return engine, database, milliseconds and bytes."""
         if self._busy:
-            raise _not_done("QUIETLINE_BUSY")
+            raise _vacuum_error("QUIETLINE_BUSY")
         self._busy = True
         start = time.monotonic()
         try:
@@ -99,7 +99,7 @@ class Vacuum:
         finally:
             self._busy = False
         if size is None:
-            raise _not_done("QUIETLINE_LOG_NOT_EMPTY" if is_sqlite else "QUIETLINE_READERS")
+            raise _vacuum_error("QUIETLINE_LOG_NOT_EMPTY" if is_sqlite else "QUIETLINE_READERS")
         milliseconds = round((time.monotonic() - start) * 1000)
         return {
             "engine": self._internals.engine,
@@ -114,9 +114,9 @@ def _vacuum_sqlite(connection: Any) -> int | None:
     if not _empty_log(connection):
         return None
     cursor = connection.cursor()
-    path = _temporary_files_beside(cursor)
+    path = _set_temporary_directory(cursor)
     if shutil.disk_usage(path).free < FREE_SPACE_FACTOR * path.stat().st_size:
-        raise _not_done("QUIETLINE_NO_ROOM")
+        raise _vacuum_error("QUIETLINE_NO_ROOM")
     try:
         cursor.execute("VACUUM")
     finally:
@@ -133,13 +133,13 @@ def _empty_log(connection: Any) -> bool:
     return False
 
 
-def _secure_delete(connection: Any) -> None:
+def _enable_secure_delete(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA secure_delete = ON")
-    _temporary_files_beside(cursor)
+    _set_temporary_directory(cursor)
 
 
-def _temporary_files_beside(cursor: Any) -> Path:
+def _set_temporary_directory(cursor: Any) -> Path:
     """Make SQLite create its temporary files in the database's own directory; return the database's path.
 
     A vacuum makes one of the database's size: in /var/tmp or /tmp it would be outside the line's own directory, and in a
@@ -163,7 +163,7 @@ def _checkpoint(connection: Any) -> bool:
 
 def _vacuum_postgres(connection: Any, *, full_bytes: int) -> int | None:
     cursor = connection.cursor()
-    if full_bytes and not _older_transactions_ended(cursor):
+    if full_bytes and not _wait_for_older_transactions(cursor):
         return None
     cursor.execute(TABLES)
     tables = [str(row[0]) for row in cursor.fetchall()]
@@ -199,7 +199,7 @@ def _vacuum_table(cursor: Any, name: str, *, full_bytes: int) -> bool:
             case code if code == UNDEFINED_TABLE:  # a table of work that Synapse has dropped meanwhile
                 return True
             case code if code == QUERY_CANCELED:
-                raise _not_done("QUIETLINE_TIMED_OUT") from None
+                raise _vacuum_error("QUIETLINE_TIMED_OUT") from None
         raise
     return True
 
@@ -209,7 +209,7 @@ def _size(cursor: Any, quoted: str) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _older_transactions_ended(cursor: Any) -> bool:
+def _wait_for_older_transactions(cursor: Any) -> bool:
     """Wait until all transactions that are open now have ended; return False when one is still open."""
     older: set[str] | None = None
     for _ in range(TRIES):
@@ -222,5 +222,5 @@ def _older_transactions_ended(cursor: Any) -> bool:
     return False
 
 
-def _not_done(errcode: str) -> SynapseError:
+def _vacuum_error(errcode: str) -> SynapseError:
     return SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Not done", errcode)

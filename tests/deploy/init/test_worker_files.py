@@ -276,7 +276,7 @@ async def _module_works(
     await module.make_account(newcomer, "the first password")
     token = await line.server.sign_in(Account(user=new, role="advocate", password="the first password"))
     assert await _whoami(line, token) == 200
-    await module.end_account(newcomer)
+    await module.deactivate_account(newcomer)
     await _hears_that_it_is_over(line, token)
     room = await line.room("thread", "ada")
     said = await line.said("ada", room)

@@ -47,7 +47,7 @@ async def test_an_account_from_its_making_to_its_end(line: ModuleHomeserver) -> 
     assert await log_in(line, "dan", first) == 403
     token = await line.server.sign_in(Account(user="dan", role="advocate", password=second))
     for _ in range(2):  # a call may be repeated
-        await line.module_client.end_account(dan)
+        await line.module_client.deactivate_account(dan)
         assert await whoami(line, token) == 401
         assert await log_in(line, "dan", second) == 403
     for call in (line.module_client.make_account, line.module_client.set_password):
@@ -76,7 +76,7 @@ async def test_a_first_password_is_known_until_it_is_changed(line: ModuleHomeser
 async def test_other_accounts_are_left_alone(line: ModuleHomeserver, user: str) -> None:
     """Our own identities, names that nobody has and other homeservers' are refused."""
     with pytest.raises(ModuleRequestRejected):
-        await line.module_client.end_account(user)
+        await line.module_client.deactivate_account(user)
     with pytest.raises(ModuleRequestRejected):
         await line.module_client.set_password(user, CANARY)
 
@@ -104,7 +104,7 @@ async def test_without_the_setting_no_account_is_touched() -> None:
     from quietline_synapse.accounts import NO_ACCOUNTS, Accounts
     from quietline_synapse.settings import LineSettings, ModuleSettings
 
-    line = LineSettings(token="t" * 32, policy=POLICY, ours=())
+    line = LineSettings(token="t" * 32, policy=POLICY, identities=())
     settings = ModuleSettings(lines=(line,), upload_bytes=0)
     nothing: Any = None
     accounts = Accounts(internals=nothing, settings=settings, line=line, server_name="quietline.localhost")

@@ -125,7 +125,7 @@ async def test_accounts_are_the_hosts_alone(lines: Lines) -> None:
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
             await first.module_client.set_password(who, "a password of twenty letters")
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
-            await first.module_client.end_account(who)
+            await first.module_client.deactivate_account(who)
 
 
 async def test_a_foreign_token_opens_no_door(lines: Lines) -> None:

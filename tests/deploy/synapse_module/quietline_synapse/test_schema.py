@@ -38,8 +38,8 @@ def settings() -> ModuleSettings:
     """Return the settings of two lines."""
     from quietline_synapse.settings import LineSettings, ModuleSettings
 
-    north = LineSettings(token="t" * 64, policy=POLICY, ours=())
-    south = LineSettings(token="s" * 64, policy="@policy-south:agency.example", ours=())
+    north = LineSettings(token="t" * 64, policy=POLICY, identities=())
+    south = LineSettings(token="s" * 64, policy="@policy-south:agency.example", identities=())
     return ModuleSettings(lines=(north, south), upload_bytes=0)
 
 
@@ -243,7 +243,7 @@ async def test_a_line_looks_at_no_room_of_another(database: OneDatabase) -> None
         assert (await rooms.read_facts(own)).creator == line.policy
         with pytest.raises(SynapseError, match="Refused"):
             await rooms.read_facts(others)
-        assert (await rooms.read_facts("!nowhere")).gone
+        assert (await rooms.read_facts("!nowhere")).is_gone
 
 
 def _purged(txn: Any) -> None:

@@ -149,7 +149,7 @@ async def test_a_list_of_work_that_is_dropped_meanwhile_holds_up_no_erasure(post
     postgres.after, after = lambda _sql: None, postgres.after
     assert (await rooms.read_facts(ROOM)).leftovers == 0
     postgres.after, before = after, postgres.transactions
-    assert (await rooms.purge(ROOM)).gone
+    assert (await rooms.purge(ROOM)).is_gone
     assert postgres.transactions == before + 2
     assert postgres.execute(f"SELECT to_regclass('{LIST}')") == [(None,)]
 

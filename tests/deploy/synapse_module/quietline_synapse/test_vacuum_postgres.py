@@ -24,7 +24,7 @@ def beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a transaction of another count as one that began after the vacuum's call."""
     from quietline_synapse import vacuum
 
-    monkeypatch.setattr(vacuum, "_older_transactions_ended", lambda _cursor: True)
+    monkeypatch.setattr(vacuum, "_wait_for_older_transactions", lambda _cursor: True)
 
 
 def vacuumed(postgres: OnePostgres) -> list[str]:
