@@ -34,7 +34,7 @@ class ConfiguredIdentities:
 
     async def run_once(self) -> float:
         """Confirm each configured identity that was seen; return the seconds until the next check."""
-        for identity in await self._devices.unconfirmed():
+        for identity in await self._devices.unconfirmed_identities():
             fingerprint = self._wanted.get(identity.user_id)
             if identity.first and fingerprint is not None:
                 await self._confirm(identity.user_id, fingerprint)

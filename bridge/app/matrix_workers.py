@@ -224,7 +224,7 @@ class MatrixWorkers:
         )
 
         def committed() -> None:
-            services.measurements.synced()
+            services.measurements.record_sync()
             ingest.after_commit()
 
         return await MatrixService.open(

@@ -86,7 +86,7 @@ class Resources:
             keys = KeyFile(path=data / line_files.KEYS)
         else:
             guard(http, lead.confirm)
-            keys = KeyFile(path=data / line_files.KEYS, epoch=lead.epoch, lost=lead.lose)
+            keys = KeyFile(path=data / line_files.KEYS, epoch=lead.epoch, on_loss=lead.lose)
         with line_files.startup_errors(data / line_files.KEYS, may_wait=lead is not None):
             await _open_keys(keys, lead)
         stack.push_async_callback(keys.close)

@@ -156,10 +156,10 @@ async def wait_for_lead(
         keys,
         end=end,
         any_keys=any_keys,
-        noted=partial(key_changes.read_change_count_in_schema, schema=place.schema),
-        missing=missing,
-        stale=stale,
-        damaged=damaged,
+        read_change_count=partial(key_changes.read_change_count_in_schema, schema=place.schema),
+        on_missing=missing,
+        on_stale=stale,
+        on_damaged=damaged,
         find_again=partial(_current_place, config),
     )
     for each in (missing, stale, damaged, waiting, front):

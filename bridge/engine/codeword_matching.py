@@ -40,7 +40,7 @@ class MatchedEvent:
     word: CodewordMatch = CodewordMatch.NONE
     partly: bool = False
     """Some runs of the text were not compared."""
-    taken: EnrolmentAnswer | None = None
+    enrolment_answer: EnrolmentAnswer | None = None
 
 
 class CodewordMatcher:
@@ -58,7 +58,7 @@ class CodewordMatcher:
                 return await self._compare(aggregate.codeword.digests, event)
             case Desk(), MessageSent() if (asking := pending_answer(aggregate, event, parse(event.body))) is not None:
                 answer = await self._take_enrolment(event, asking.user, second=asking.wants_duress_word)
-                return MatchedEvent(replace(event, body="", mentioned_users=()), taken=answer)
+                return MatchedEvent(replace(event, body="", mentioned_users=()), enrolment_answer=answer)
         return MatchedEvent(event)
 
     async def _compare(self, digests: Digests, event: TextArrived | MessageSent) -> MatchedEvent:

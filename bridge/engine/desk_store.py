@@ -107,7 +107,7 @@ class DeskStore:
             crowd[number] = await self._vault.seal(DESK, CROWD, serialization.encode(entry))
         return SealedDesk(aggregate=aggregate, crowd=crowd, numbers=numbers)
 
-    def committed(self, sealed: SealedDesk) -> None:
+    def record_commit(self, sealed: SealedDesk) -> None:
         """Adopt the numbers, after the commit."""
         self._damaged -= sealed.crowd.keys()
         for thread, number in sealed.numbers.items():

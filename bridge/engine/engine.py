@@ -307,7 +307,7 @@ class Engine:
         sync = Sync.BEGIN if rows or pending_thread is not None else Sync.DEFER
         placed = await self._database.commit(commit, sync=Sync.AWAIT if must_wait else sync)
         if sealed_desk is not None:
-            self._desk_store.committed(sealed_desk)
+            self._desk_store.record_commit(sealed_desk)
             self._set_desk(after)
             self._wake.rooms()
         self._crash(CrashPoint.ENGINE_COMMITTED)

@@ -76,7 +76,7 @@ class FactsLookup:
             on_call=self._on_call,
             codeword_match=matched.word,
             partly_compared=matched.partly,
-            enrolment_answer=matched.taken,
+            enrolment_answer=matched.enrolment_answer,
             dialled_number=await self._cold_outreach.classify_number(self._pack, event) if self._cold_outreach else None,
             on_legal_hold=frozen,
             display_pending=asks and await self._has_unshown_words(owner),

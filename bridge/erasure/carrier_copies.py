@@ -205,7 +205,7 @@ class CarrierCopies:
 
     async def _is_report_missing(self, copy: CarrierCopy) -> bool:
         """Whether it is a text of ours without a final report: once the copy is gone the carrier cannot be asked."""
-        waited = copy.due - copy.noted > carrier_copies.REPORT_WAIT - 1 and not copy.tries
+        waited = copy.due - copy.noted_at > carrier_copies.REPORT_WAIT - 1 and not copy.tries
         return waited and await sent_texts.is_recorded(self._database, copy.hash)
 
     async def _retry_later(self, copy: CarrierCopy, after: float) -> None:
@@ -214,7 +214,7 @@ class CarrierCopies:
         due = self._clock.now() + wait
         await self._database.commit(lambda transaction: carrier_copies.postpone(transaction, copy.n, tries=tries, due=due))
         if tries in ALERT_AFTER_TRIES:
-            await self._alert("copy", copy.noted)
+            await self._alert("copy", copy.noted_at)
 
     async def _finish(self, results: Sequence[tuple[CarrierCopy, str]]) -> None:
         """Commit the results for copies. After a crash before it the carrier is asked again, with the same answer."""

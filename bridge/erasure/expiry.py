@@ -94,7 +94,7 @@ class ExpiryWorker:
 
     async def _expire_due(self, now: float) -> float:
         """Expire a batch of events; return the seconds until more is due."""
-        due = await room_events.due(self._database, now, BATCH, without=self._backoff.rooms_in_backoff(now))
+        due = await room_events.due_events(self._database, now, BATCH, without=self._backoff.rooms_in_backoff(now))
         rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
         for event in due:
             rooms[event.room_id].append(event)

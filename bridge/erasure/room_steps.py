@@ -116,7 +116,7 @@ class RoomSteps:
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact events and check each; return those that were found gone. For events that expire."""
         redacted = await self.redact_all(room_id, events, again=again)
-        return await self._for_each(lambda event: self._erasure_probe.event_gone(room_id, event.event_id), redacted)
+        return await self._for_each(lambda event: self._erasure_probe.is_event_gone(room_id, event.event_id), redacted)
 
     async def overwrite_redacted(self, room_id: str) -> int:
         """Have the homeserver overwrite redacted events in a room; return how many it did not reach."""
@@ -210,12 +210,12 @@ class RoomSteps:
         if room.state is not RoomState.GONE or room.events or room.leftovers:
             return "purge"
         event_ids = await room_events.ids_of_room(self._database, room_id)
-        removed_ids = await self._for_each(lambda event_id: self._erasure_probe.event_gone(room_id, event_id), event_ids)
+        removed_ids = await self._for_each(lambda event_id: self._erasure_probe.is_event_gone(room_id, event_id), event_ids)
         if len(removed_ids) < len(event_ids):
             raise StepNotDone("event_readable")
         uploads = await media.uploads_of(self._database, room_id)
         for address in uploads:
-            if not await self._module_client.media_gone(address):
+            if not await self._module_client.is_media_deleted(address):
                 await self._delete_upload(address)
                 raise StepNotDone("upload")
         if await self._vault.has_key(f"room:{room_id}"):

@@ -77,7 +77,7 @@ class CarrierBackfill:
         try:
             await self.run_once()
         except ConnectionError:
-            self._measurements.carrier_asked(answered=False)
+            self._measurements.record_carrier_request(answered=False)
             now = self._clock.now()
             self._failing_since = self._failing_since or now
             if now - self._failing_since >= LISTING_GRACE:
@@ -102,7 +102,7 @@ class CarrierBackfill:
                 except NotStored:
                     # The thread lacks its key. Other texts are stored all the same, and this one is listed again.
                     missing += 1
-                    self._measurements.text_not_kept()
+                    self._measurements.record_text_not_kept()
                     continue
                 text_count += 1
                 if listed.at is not None and not missing:
@@ -111,7 +111,7 @@ class CarrierBackfill:
                 # It lists nothing that could move the watermark; one day is left for texts that are still on their way.
                 mark = max(mark, began - REFRESHED.total_seconds())
             log.event("carrier_backfill.listed", count=text_count)
-            self._measurements.carrier_asked(answered=True)
+            self._measurements.record_carrier_request(answered=True)
             if missing and not self._missing:
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             self._missing = missing

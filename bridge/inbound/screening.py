@@ -68,7 +68,7 @@ class Screening:
 
     async def load(self) -> None:
         """Queue the rows that exist at the start."""
-        for owner in await threads.unscreened(self._database):
+        for owner in await threads.unscreened_threads(self._database):
             self.queue.wake(owner)
 
     async def _work(self, owner: str) -> None:

@@ -126,7 +126,7 @@ class Webhook:
             raise
         finally:
             brought = INBOUND if _is_inbound_route(request) else REPORT
-            self._measurements.webhook_answered(brought, status=status, seconds=time.monotonic() - began)
+            self._measurements.record_webhook_answer(brought, status=status, seconds=time.monotonic() - began)
         return answer
 
     async def _receive(self, request: web.Request) -> web.Response:
@@ -186,7 +186,7 @@ class Webhook:
     def _count_text_not_kept(self, request: web.Request) -> None:
         """Count a text that was not stored, if the carrier signed it: a stranger's request must not cause an alarm."""
         if _is_inbound_route(request):
-            self._measurements.text_not_kept()
+            self._measurements.record_text_not_kept()
 
     async def _count_refusal(self, kind: GapKind) -> None:
         """Count a refusal, and alert the desk when they repeat: the carrier's key or the address may be wrong."""
@@ -319,7 +319,7 @@ class Webhook:
             self._arrivals.record_commit(now)
         self._crash(CrashPoint.INBOUND_COMMITTED)
         if not canary:
-            self._measurements.text_arrived(event.id)
+            self._measurements.record_arrival(event.id)
         wake(owner)
         await self._database.synced()
 

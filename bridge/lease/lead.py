@@ -103,7 +103,7 @@ class Lead:
         self.epoch = epoch
         self.handover = asyncio.Event()
         """A person requested a handover."""
-        self.lost = False
+        self.is_lost = False
         self._released = False
         self._connection, self._place, self._identity, self._end = connection, place, identity, end
         self._deadline = taken_at + LEASE_SECONDS - MARGIN_SECONDS
@@ -119,7 +119,7 @@ class Lead:
     @property
     def holds(self) -> bool:
         """Whether the lease has not run out by our clock."""
-        return not self.lost and not self._released and seconds_since_boot() < self._deadline
+        return not self.is_lost and not self._released and seconds_since_boot() < self._deadline
 
     def start(self) -> None:
         """Renew it from now on."""
@@ -133,7 +133,7 @@ class Lead:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         with contextlib.suppress(DatabaseError):
-            if not self.lost:
+            if not self.is_lost:
                 await lease_table.release(self._connection, self.epoch, self._identity)
         await self._connection.close()
 
@@ -146,8 +146,8 @@ class Lead:
     async def confirm(self) -> None:
         """Return if we lead; to be called immediately before anything is sent. Raises `LeadLost`, `DatabaseError`."""
         while not self.holds:
-            if self.lost or self._released:
-                raise LeadLost("lost" if self.lost else "released")
+            if self.is_lost or self._released:
+                raise LeadLost("lost" if self.is_lost else "released")
             await self._renew()
 
     async def wait_for_former_requests(self) -> None:
@@ -156,13 +156,13 @@ class Lead:
 
     def lose(self, why: str) -> None:
         """Say that another leads: the end of this process."""
-        if not self.lost:
-            self.lost = True
+        if not self.is_lost:
+            self.is_lost = True
             log.event("lease.lost")
             self._end(why)
 
     async def _renew_always(self) -> None:
-        while not self.lost:
+        while not self.is_lost:
             with contextlib.suppress(LeadLost):
                 try:
                     await self._renew()

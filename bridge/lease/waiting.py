@@ -65,21 +65,23 @@ class Waiting:
         *,
         end: End,
         any_keys: bool = False,
-        noted: Callable[[PostgresConnection], Awaitable[int]] = _no_changes,
-        missing: Callable[[], None] = _do_nothing,
-        stale: Callable[[], None] = _do_nothing,
+        read_change_count: Callable[[PostgresConnection], Awaitable[int]] = _no_changes,
+        on_missing: Callable[[], None] = _do_nothing,
+        on_stale: Callable[[], None] = _do_nothing,
         find_again: Callable[[PostgresPlace], PostgresPlace] = _same_place,
-        damaged: Callable[[], None] = _do_nothing,
+        on_damaged: Callable[[], None] = _do_nothing,
     ) -> None:
         """`place`: of the main database; `keys`: `keys.db`; `any_keys`: accept also an older one.
 
-        `noted`: how many changes of that file the database knows of; `missing` and `stale` are called at each look that
-        finds the file missing or too old, and `damaged` by `run`, when it is no database: it may still be being copied.
+        `read_change_count`: how many changes of that file the database knows of; `on_missing` and `on_stale` are called at
+        each look that finds the file missing or too old, and `on_damaged` by `run`, when it is no database: it may still be
+        being copied.
         `find_again`: returns the place as configured now, after its server refused us.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
         self._find_again = find_again
-        self._noted, self._missing, self._stale, self._damaged = noted, missing, stale, damaged
+        self._read_change_count = read_change_count
+        self._on_missing, self._on_stale, self._on_damaged = on_missing, on_stale, on_damaged
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._seen: Lease | None = None
@@ -103,7 +105,7 @@ class Waiting:
             except KeyFileUnreadable as error:
                 self._log_at_intervals("lease.keys_not_read", error.why)
                 if isinstance(error.why, Corrupt):
-                    self._damaged()
+                    self._on_damaged()
             except DatabaseError as error:
                 self._log_at_intervals("lease.not_read", error)
             soon = self._seen is not None and self._seen.handover
@@ -138,7 +140,7 @@ class Waiting:
             return None
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._log_at_intervals("lease.no_keys", FileNotFoundError())
-            self._missing()
+            self._on_missing()
             return None
         age = await self._keys_age(lease.holder if stood_still else "")
         if await self._is_older(connection, age, lease):
@@ -168,10 +170,10 @@ class Waiting:
 
     async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, lease: Lease) -> bool:
         """Whether `keys.db` is older than the last leader's, or than the database knows of; if so, it is reported."""
-        if self._any_keys or (age.epoch >= lease.keys and age.changes >= await self._noted(connection)):
+        if self._any_keys or (age.epoch >= lease.keys and age.changes >= await self._read_change_count(connection)):
             return False
         self._log_at_intervals("lease.keys_stale", FileNotFoundError())
-        self._stale()
+        self._on_stale()
         return True
 
     async def _keys_age(self, frozen: str) -> KeyFileAge:

@@ -41,8 +41,8 @@ from bridge.storage.database import Database, Transaction
 class ComparisonResult(NamedTuple):
     """How many memberships differed from our record, and which people to invite because the homeserver has lost them."""
 
-    changed: int
-    lost: list[str]
+    change_count: int
+    lost_members: list[str]
 
 
 class RoomComparison:
@@ -62,7 +62,7 @@ class RoomComparison:
         self._sink, self._committed = sink, committed
         self._ours = frozenset((policy.user_id, puppet.user_id))
 
-    async def missing(self, rooms: Collection[str]) -> list[str]:
+    async def missing_rooms(self, rooms: Collection[str]) -> list[str]:
         """Return those of these rooms that the policy bot, their creator, is not in; each is checked a second time.
 
         Raises what `HomeserverClient` raises.
@@ -92,8 +92,8 @@ class RoomComparison:
         compared = await self._database.commit(
             lambda transaction: self._correct(transaction, room_id, known_members, member_events)
         )
-        if compared.changed:
-            log.event("room_comparison.members_corrected", count=compared.changed)
+        if compared.change_count:
+            log.event("room_comparison.members_corrected", count=compared.change_count)
         self._committed()
         return compared
 

@@ -293,7 +293,7 @@ class MatrixService:
         """
 
         async def commit(transaction: Transaction) -> None:
-            await record_rollback(transaction, rollback.heard_until, again=rollback.noted)
+            await record_rollback(transaction, rollback.heard_until, again=rollback.was_noted)
             await self.devices.resend_all_keys(transaction)
             await self._note_rollback(transaction, rollback)
             await identity_table.invalidate_cursor(transaction, self.policy.user_id)

@@ -32,7 +32,7 @@ class DeviceTrustCommands:
 
     async def devices(self, user: str, language: str = "") -> str:
         """Return a notice of a user's devices: their ids, which are trusted, and which have not been seen for long."""
-        trusted = {device.device_id for device in await self._devices.trusted(user)}
+        trusted = {device.device_id for device in await self._devices.trusted_devices(user)}
         said = {True: words_of("devices.is_trusted", language), False: words_of("devices.not_trusted", language)}
         lines = [
             f"{device_id} · {said[device_id in trusted]}{self._age(last_seen_ms, language)}"

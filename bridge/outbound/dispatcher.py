@@ -138,7 +138,7 @@ class OutboxDispatcher:
     def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
         """Queue a committed row."""
         key = (owner, lane, transport)
-        self._rows[key].append((number, self._database.written))
+        self._rows[key].append((number, self._database.last_commit))
         if len(self._rows[key]) == 1:
             self._push(key)
 

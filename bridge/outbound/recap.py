@@ -49,7 +49,7 @@ class PostedRecap:
 
     event_id: str
     until: int
-    gone: tuple[str, ...]
+    replaced_event_ids: tuple[str, ...]
 
 
 class RecapSender:

@@ -172,7 +172,7 @@ class RoomProvisioner:
 
     async def _compare_all(self) -> None:
         used = await warm_rooms.used_rooms(self._database)
-        lost = await self._room_comparison.missing([*used, self.desk_room])
+        lost = await self._room_comparison.missing_rooms([*used, self.desk_room])
         await self._look_at_desk(is_lost=self.desk_room in lost)
         lost = [room_id for room_id in lost if room_id != self.desk_room]
         for room_id in lost:
@@ -184,7 +184,7 @@ class RoomProvisioner:
                 await self._notify_rollback()
                 self._found_lost_until = self._notify_rollback_at
         for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
-            await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
+            await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost_members)
 
     async def _look_at_desk(self, *, is_lost: bool) -> None:
         """Report once that the desk's room is lost: it is not made again by itself, and nobody there is told."""

@@ -119,7 +119,7 @@ class RoomSender:
                     about=post.reply_to,
                     reactions=post.reactions,
                 )
-                self._measurements.text_shown(post.ref)
+                self._measurements.record_text_shown(post.ref)
             case EditMessage() as edit:
                 await self._edit(task, edit)
             case ShowReceipt() as mark:
@@ -205,7 +205,7 @@ class RoomSender:
             event_id=now.event_id,
             ref=RECAP,
             about=recap.reply_to,
-            old_ids=now.gone,
+            old_ids=now.replaced_event_ids,
             until=now.until,
         )
 

@@ -117,7 +117,7 @@ class SmsSender:
             outcome = await self._canary(phone, text.body)
         else:
             outcome = await self._carrier.send(phone, text.body, number=number)
-            self._measurements.text_sent(OUTCOME_WORDS[type(outcome)])
+            self._measurements.record_send(OUTCOME_WORDS[type(outcome)])
         if isinstance(outcome, TryLater):
             self._rate_limiter.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)

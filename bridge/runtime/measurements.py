@@ -74,39 +74,39 @@ class Measurements:
         self._text_at: float | None = None
         self._carrier: tuple[bool, float] | None = None
 
-    def webhook_answered(self, brought: str, *, status: int, seconds: float) -> None:
+    def record_webhook_answer(self, brought: str, *, status: int, seconds: float) -> None:
         """Note the answer to a webhook. `brought`: `INBOUND` or `REPORT`."""
         self._answers.labels(brought, str(status)).inc()
         if status == 200:
             self._acknowledged.labels(brought).observe(seconds)
 
-    def text_not_kept(self) -> None:
+    def record_text_not_kept(self) -> None:
         """Note that a text of the carrier was not kept."""
         self._not_kept.inc()
 
-    def text_arrived(self, event_id: str) -> None:
+    def record_arrival(self, event_id: str) -> None:
         """Note that a text was kept. `event_id`: of its `TextArrived`."""
         now = self._text_at = self._monotonic()
         self._arrivals[event_id] = now
         if len(self._arrivals) > MAX_ARRIVALS:
             self._arrivals.popitem(last=False)
 
-    def text_shown(self, ref: str) -> None:
+    def record_text_shown(self, ref: str) -> None:
         """Note that the homeserver has a message of a texter. `ref`: of the message, `in:ID:PIECE`."""
         began = self._arrivals.pop(ref.split(":")[1], None) if ref.startswith("in:") else None
         if began is not None:
             self._shown.observe(self._monotonic() - began)
 
-    def text_sent(self, outcome: str) -> None:
+    def record_send(self, outcome: str) -> None:
         """Note what the carrier answered to a text: `accepted`, `rejected`, `try_later` or `unknown`."""
         self._sent.labels(outcome).inc()
         self.carrier_asked(answered=outcome in {"accepted", "rejected"})
 
-    def carrier_asked(self, *, answered: bool) -> None:
+    def record_carrier_request(self, *, answered: bool) -> None:
         """Note whether the carrier answered a request of ours."""
         self._carrier = (answered, self._monotonic())
 
-    def synced(self) -> None:
+    def record_sync(self) -> None:
         """Note that a sync response of the homeserver was committed."""
         self._synced_at = self._monotonic()
 

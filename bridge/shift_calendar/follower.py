@@ -44,7 +44,7 @@ class CalendarFollower:
         self._state = CalendarState(source=self._source_hash)
         self._seen: tuple[Mark, float] = (None, 0.0)
         self._problem: CalendarProblem | None = None
-        self.loop = BackgroundLoop("calendar", self.run_once, max_sleep=max(source.every, source.again))
+        self.loop = BackgroundLoop("calendar", self.run_once, max_sleep=max(source.every, source.retry_seconds))
 
     @property
     def shifts(self) -> Shifts | None:
@@ -116,7 +116,7 @@ class CalendarFollower:
             log.event("calendar.unusable", kind=problem.value)
         self._problem = problem
         if state == before:
-            return self._source.again
+            return self._source.retry_seconds
         counts = self._copy is not None and now < self._copy.shifts.until
         hours = max(0, int(now - before.read_at) // 3600) if counts else None
         row = await inbox.seal(services.vault, DESK, CalendarUnread(problem=problem, hours=hours))
@@ -130,7 +130,7 @@ class CalendarFollower:
         self._state = state
         if tells:
             services.wake.engine(DESK)
-        return self._source.again
+        return self._source.retry_seconds
 
 
 async def forget(services: Services) -> None:

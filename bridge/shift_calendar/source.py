@@ -35,13 +35,13 @@ class Fetch(Protocol):
 class FileSource:
     """A file that another program, or a person, writes.
 
-    Seconds: `every` between two looks, `again` after one that failed, `alert_after` until supervisors are told.
+    Seconds: `every` between two looks, `retry_seconds` after one that failed, `alert_after` until supervisors are told.
     `is_outside`: no answer may be a network's fault.
     """
 
     file: Path
     every: float = 5.0
-    again: float = 5.0
+    retry_seconds: float = 5.0
     alert_after: float = 60.0
     is_outside: ClassVar[bool] = False
     thread: BoundedThread = field(default_factory=BoundedThread, repr=False, compare=False)
@@ -84,7 +84,7 @@ class AddressSource:
     file: Path
     fetch: Fetch = public_address.fetch
     every: float = 1800.0
-    again: float = 300.0
+    retry_seconds: float = 300.0
     alert_after: float = 3600.0
     is_outside: ClassVar[bool] = True
     thread: BoundedThread = field(default_factory=BoundedThread, repr=False, compare=False)

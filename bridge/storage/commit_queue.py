@@ -95,7 +95,7 @@ class GroupSync:
             self._deferred = asyncio.get_running_loop().call_later(DEFER_SECONDS, self._unsynced.set)
 
     @property
-    def written(self) -> int:
+    def last_commit(self) -> int:
         """How many commits are in the log."""
         return self._written
 
@@ -199,19 +199,19 @@ class _Outcome:
 
     queue: CommitQueue
     request: _CommitRequest
-    noted: int | None = None
+    note_value: int | None = None
 
     async def work(self, transaction: Transaction) -> Any:
         """Do the caller's work, and write the number."""
         value = await self.request.work(transaction)
         if self.queue.note is not None:
-            self.noted = await self.queue.note.add(transaction)
+            self.note_value = await self.queue.note.add(transaction)
         return value
 
     def report_commit(self, value: Any) -> None:
         """Say that the log has it, and answer as the caller wished."""
-        if self.queue.note is not None and self.noted is not None:
-            self.queue.note.record_commit(self.noted)
+        if self.queue.note is not None and self.note_value is not None:
+            self.queue.note.record_commit(self.note_value)
         self.queue.record(self.request, value)
 
     def report_failure(self, error: BaseException) -> None:
@@ -289,9 +289,9 @@ class CommitQueue:
         return await done
 
     @property
-    def written(self) -> int:
+    def last_commit(self) -> int:
         """How many commits have been written: for `synced`."""
-        return self._group_sync.written
+        return self._group_sync.last_commit
 
     async def synced(self, up_to: int | None = None) -> None:
         """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.

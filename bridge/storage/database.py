@@ -230,7 +230,7 @@ class Database(Reader, Protocol):
         """Have this written in each commit from now on, besides its work."""
 
     @property
-    def written(self) -> int:
+    def last_commit(self) -> int:
         """How many commits were written since it was opened: read after a commit, it is the number for `synced`."""
 
     async def synced(self, up_to: int | None = None) -> None:

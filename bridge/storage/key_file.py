@@ -96,7 +96,7 @@ Asked: TypeAlias = tuple[str, bytes, asyncio.Future[bytes]]
 class _Slots:
     """The slot of each owner, and the free slots, by the rows' numbers."""
 
-    taken: dict[str, int]
+    by_owner: dict[str, int]
     free: list[int]
 
 
@@ -111,12 +111,12 @@ class KeyFile:
     the call may then be repeated. A cancelled call is either done whole or not at all.
 
     `epoch`: of the lease under which it is opened; None where no other bridge can see the file. Once the file has a later
-    epoch, every writing method calls `lost` and raises `LeadLost`.
+    epoch, every writing method calls `on_loss` and raises `LeadLost`.
     """
 
-    def __init__(self, *, path: Path, epoch: int | None = None, lost: Callable[[str], None] = _do_nothing) -> None:
+    def __init__(self, *, path: Path, epoch: int | None = None, on_loss: Callable[[str], None] = _do_nothing) -> None:
         self._path = path
-        self._epoch, self._lost = epoch, lost
+        self._epoch, self._on_loss = epoch, on_loss
         self._journal = path.with_name(path.name + "-journal")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: SqliteConnection | None = None
@@ -176,7 +176,7 @@ class KeyFile:
 
     async def owners(self) -> set[str]:
         """Return all owners that have a key."""
-        return await self._run(lambda: set(self._current_slots().taken))
+        return await self._run(lambda: set(self._current_slots().by_owner))
 
     @property
     def changes(self) -> int:
@@ -232,7 +232,7 @@ class KeyFile:
         connection.execute(WRITE_EPOCH, self._epoch)
 
     def _is_lost(self) -> LeadLost:
-        self._lost("keys.db has another epoch")
+        self._on_loss("keys.db has another epoch")
         return LeadLost("epoch of keys.db")
 
     def _close(self) -> None:
@@ -308,13 +308,13 @@ class KeyFile:
             slots.free.pop()
         else:
             n = self._execute_change(f"{ADD} RETURNING n" if self._epoch is None else ADD_LED, name, wrapped)
-        slots.taken[owner] = n
+        slots.by_owner[owner] = n
         self._slots = slots
         return wrapped
 
     def _replace(self, owner: str, wrapped: bytes) -> None:
         slots = self._current_slots()
-        n = slots.taken.get(owner)
+        n = slots.by_owner.get(owner)
         if n is None:
             self._insert(owner, wrapped)
         else:
@@ -324,18 +324,18 @@ class KeyFile:
         self._count()
 
     def _read(self, owner: str) -> bytes | None:
-        n = self._current_slots().taken.get(owner)
+        n = self._current_slots().by_owner.get(owner)
         if n is None:
             return None
         return bytes(self._db().fetchval("SELECT wrapped FROM slot WHERE n = $1", n))
 
     def _delete(self, owner: str) -> None:
         slots = self._current_slots()
-        n = slots.taken.get(owner)
+        n = slots.by_owner.get(owner)
         if n is not None:
             self._execute_change(self._fill, FREE_OWNER, bytes(WRAPPED_BYTES), n)
             self._count()
-            del slots.taken[owner]
+            del slots.by_owner[owner]
             slots.free.append(n)
             self._slots = slots
         self._clear_journal_beneath_lock()

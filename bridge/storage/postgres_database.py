@@ -203,9 +203,9 @@ class PostgresDatabase:
         self._queue.note = note
 
     @property
-    def written(self) -> int:
+    def last_commit(self) -> int:
         """How many commits have been written: for `synced`."""
-        return self._queue.written
+        return self._queue.last_commit
 
     async def synced(self, up_to: int | None = None) -> None:
         """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.

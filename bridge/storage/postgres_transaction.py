@@ -38,7 +38,7 @@ _FENCED_OFF: Final = ("22012", "42P01", "3F000", "42703", "42501")
 
 @dataclass(frozen=True)
 class Fence:
-    """The check in each commit of a leader. `place`: of the main database; `lost`: called when its lease is lost.
+    """The check in each commit of a leader. `place`: of the main database; `on_loss`: called when its lease is lost.
 
     `holder`: the leader's identity in the lease. The epoch alone does not distinguish two leaders when the lease's table
     was dropped and made again.
@@ -47,7 +47,7 @@ class Fence:
     place: PostgresPlace
     epoch: int
     holder: str
-    lost: Callable[[str], None]
+    on_loss: Callable[[str], None]
 
     @cached_property
     def lock(self) -> str:
@@ -115,7 +115,7 @@ class PostgresTransaction:
         """Whether calls are registered."""
         return bool(self._after_commit)
 
-    def committed(self) -> None:
+    def call_after_commit(self) -> None:
         """Make these calls."""
         for call in self._after_commit:
             call()
@@ -151,7 +151,7 @@ class SentCommit(Generic[T]):
         if not self.flight.is_committed:
             # After an error that the work ignored, the server rolls back at COMMIT, without an error.
             raise Unavailable("rolled back")
-        self.transaction.committed()
+        self.transaction.call_after_commit()
         return self.value
 
 
@@ -196,7 +196,7 @@ def _lead_lost(fence: Fence | None, failed: Failure | None) -> LeadLost | None:
     """Return `LeadLost` if the error of a transaction means that another bridge leads, and report it to the fence."""
     if fence is None or failed is None or failed[0] != fence.question or not failed[1].code.endswith(_FENCED_OFF):
         return None
-    fence.lost("a commit found another epoch in the lease, or no lease")
+    fence.on_loss("a commit found another epoch in the lease, or no lease")
     return LeadLost("epoch")
 
 

@@ -278,7 +278,7 @@ class SqliteTransaction:
         """Register a call for after this commit, before the next one begins; a rolled-back commit makes no call."""
         self._after_commit.append(call)
 
-    def committed(self) -> None:
+    def call_after_commit(self) -> None:
         """Make these calls."""
         for call in self._after_commit:
             call()
@@ -314,7 +314,7 @@ async def transact(writer: SqliteConnection, statements: Iterator[int], work: Wo
         if writer.in_transaction:
             writer.execute("ROLLBACK")
         raise
-    transaction.committed()
+    transaction.call_after_commit()
     return value
 
 

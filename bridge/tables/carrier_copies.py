@@ -41,14 +41,14 @@ _COUNT: Final = f"""INSERT INTO copy_result (owner, result, count)
 
 
 class CarrierCopy(NamedTuple):
-    """A copy at the carrier. `due`: when it is deleted; `noted`: since when it is known; `id`: sealed."""
+    """A copy at the carrier. `due`: when it is deleted; `noted_at`: since when it is known; `id`: sealed."""
 
     n: int
     hash: bytes
     id: bytes
     due: float
     tries: int
-    noted: float
+    noted_at: float
 
 
 async def due_copies(reader: Reader, now: float, most: int, *, clock_distrusted: bool) -> list[CarrierCopy]:

@@ -200,7 +200,7 @@ async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires:
     )
 
 
-async def due(reader: Reader, now: float, most: int, *, without: Sequence[str] = ()) -> list[IndexedEvent]:
+async def due_events(reader: Reader, now: float, most: int, *, without: Sequence[str] = ()) -> list[IndexedEvent]:
     """Return up to `most` events that have expired, without those of threads on legal hold.
 
     They are ordered by room, beginning with the rooms of the longest expired events, so that work for each room is done

@@ -163,7 +163,7 @@ async def is_unscreened(reader: Reader, thread: str) -> bool:
     return await reader.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", thread) is not None
 
 
-async def unscreened(reader: Reader) -> list[str]:
+async def unscreened_threads(reader: Reader) -> list[str]:
     """Return the threads whose phone is still to be looked up."""
     return [row["id"] for row in await reader.fetch("SELECT id FROM thread WHERE NOT screened")]
 

@@ -207,12 +207,12 @@ class HomeserverQuestions:
         name, module = "staff pushers", await self._module()
         at_desk = sorted(await self._staff(joined=True))
         try:
-            reached = await asyncio.gather(*(module.reach(user) for user in at_desk))
+            counts = await asyncio.gather(*(module.count_devices(user) for user in at_desk))
         except ModuleNotLoaded:
             return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
-        without = sum(not reach.pushers for reach in reached)
+        without = sum(not count.pushers for count in counts)
         if not without:
             return [CheckResult(name=name, ok=True, what=f"all {len(at_desk)} at the desk have one")]
         what = f"{without} of {len(at_desk)} at the desk have none: no locked phone of theirs rings"

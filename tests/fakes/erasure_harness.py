@@ -88,7 +88,7 @@ class FakeRooms:
         member_count, self.members = len(self.members), set()
         return member_count
 
-    async def event_gone(self, room_id: str, event_id: str) -> bool:
+    async def is_event_gone(self, room_id: str, event_id: str) -> bool:
         self._ask("event")
         return not self.present or not self.events.get(event_id)
 
@@ -111,7 +111,7 @@ class FakeRooms:
         self._ask("delete")
         self.media.discard(address)
 
-    async def media_gone(self, address: str) -> bool:
+    async def is_media_deleted(self, address: str) -> bool:
         self._ask("media")
         return address not in self.media
 

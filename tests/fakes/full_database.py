@@ -55,8 +55,8 @@ class FullDatabase:
         self.inner.note_in_commits(note)
 
     @property
-    def written(self) -> int:
-        return self.inner.written
+    def last_commit(self) -> int:
+        return self.inner.last_commit
 
     async def synced(self, up_to: int | None = None) -> None:
         await self.inner.synced(up_to)

@@ -112,7 +112,7 @@ class FakeComparison:
         self.lost_people: dict[str, list[str]] = {}
         """By room, the people to invite again."""
 
-    async def missing(self, rooms: Sequence[str]) -> list[str]:
+    async def missing_rooms(self, rooms: Sequence[str]) -> list[str]:
         return sorted(self.lost & set(rooms))
 
     async def compare_members(self, room_id: str) -> ComparisonResult:

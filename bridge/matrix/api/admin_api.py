@@ -18,12 +18,12 @@ from typing import Final
 from bridge.matrix.api.http_client import Method, Permanent, Transient
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.api.module_api import (
+    DeviceCounts,
     HomeserverUnreachable,
     ModuleClient,
     ModuleHealth,
     ModuleNotLoaded,
     ModuleRequestRejected,
-    Reach,
     RoomState,
     RoomStatus,
     SignOutResult,
@@ -98,7 +98,7 @@ class AdminClient(ModuleClient):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         await self._admin("DELETE", "v1", "media", *split_mxc(address))
 
-    async def media_gone(self, address: str) -> bool:
+    async def is_media_deleted(self, address: str) -> bool:
         """Whether this upload does not exist."""
         return await self._upload(address) is None
 
@@ -112,14 +112,14 @@ class AdminClient(ModuleClient):
         await self._admin("POST", "v2", "users", user_id, "delete_devices", body={"devices": devices})
         return SignOutResult(devices=len(devices))
 
-    async def reach(self, user_id: str) -> Reach:
+    async def count_devices(self, user_id: str) -> DeviceCounts:
         """Count the devices and pushers of a person who shares a room with us."""
         if not await self._rooms_of(self._client.user_id) & await self._rooms_of(user_id):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_AT_DESK")
         devices = await self._admin("GET", "v2", "users", user_id, "devices") or {}
         pushers = await self._admin("GET", "v1", "users", user_id, "pushers") or {}
         lists = [*objects_in(devices.get("devices"))], [*objects_in(pushers.get("pushers"))]
-        return Reach(devices=len(lists[0]), pushers=len(lists[1]))
+        return DeviceCounts(devices=len(lists[0]), pushers=len(lists[1]))
 
     async def is_password(self, user_id: str, password: str) -> bool:  # noqa: ARG002 - there is nothing to ask
         """Refuse: this API cannot check a password."""

@@ -122,7 +122,7 @@ class ModuleHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class DeviceCounts:
     """How a person at the desk can be reached: signed-in devices, and pushers (which make a locked phone ring)."""
 
     devices: int
@@ -168,7 +168,7 @@ class ModuleClient:
         """Delete an upload (`mxc://server/id`) of ours or of a person who is or was at the desk; also if it is gone."""
         await self._ask("DELETE", "media", *split_mxc(address))
 
-    async def media_gone(self, address: str) -> bool:
+    async def is_media_deleted(self, address: str) -> bool:
         """Whether neither a row nor a file of this upload is there."""
         return not _boolean(await self._ask("GET", "media", *split_mxc(address)), "exists")
 
@@ -180,10 +180,10 @@ class ModuleClient:
         answer = await self._ask("DELETE", "users", user_id, "devices")
         return SignOutResult(devices=_number(answer, "devices"), everywhere=answer.get("everywhere") is not False)
 
-    async def reach(self, user_id: str) -> Reach:
+    async def count_devices(self, user_id: str) -> DeviceCounts:
         """Count the devices and pushers of a member of the desk. Refused for users who are not at the desk now."""
         answer = await self._ask("GET", "users", user_id, "devices")
-        return Reach(devices=_number(answer, "devices"), pushers=_number(answer, "pushers"))
+        return DeviceCounts(devices=_number(answer, "devices"), pushers=_number(answer, "pushers"))
 
     async def is_password(self, user_id: str, password: str) -> bool:
         """Whether this is the password of an account of an embedded homeserver. Nobody is signed in."""

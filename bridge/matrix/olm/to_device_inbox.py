@@ -41,13 +41,13 @@ class ToDeviceBatch:
 
     messages: list[ToDeviceMessage] = field(default_factory=list)
     verification_requests: list[VerificationRequest] = field(default_factory=list)
-    dropped: int = 0
+    dropped_count: int = 0
 
     def add(self, batch: ToDeviceBatch) -> None:
         """Add the result of a part of the same response."""
         self.messages += batch.messages
         self.verification_requests += batch.verification_requests
-        self.dropped += batch.dropped
+        self.dropped_count += batch.dropped_count
 
 
 class ToDeviceInbox:
@@ -70,10 +70,10 @@ class ToDeviceInbox:
             try:
                 await self._open_event(transaction, account, event, batch)
             except BAD_DATA:
-                batch.dropped += 1
+                batch.dropped_count += 1
         return batch
 
-    async def wedged(self) -> list[tuple[str, str]]:
+    async def wedged_sessions(self) -> list[tuple[str, str]]:
         """Return (user id, identity key) of devices that need a new Olm session."""
         return await wedged_table.open_of(self._identity.database, self._identity.user_id)
 
@@ -93,7 +93,7 @@ class ToDeviceInbox:
                 )
             except Wedged as wedged:
                 await self._note_wedged(transaction, sender, wedged.sender_key)
-                batch.dropped += 1
+                batch.dropped_count += 1
                 return
             if message.type != "m.key.verification.request":
                 batch.messages.append(message)

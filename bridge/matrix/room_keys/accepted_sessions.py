@@ -29,7 +29,7 @@ class AcceptedSession:
 async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> list[AcceptedSession]:
     """Return the sessions of a room that may be shared with others, and read again for them."""
     sessions = []
-    for row in await inbound_table.accepted(database, room_id):
+    for row in await inbound_table.accepted_rows(database, room_id):
         session_id = row["session_id"]
         try:
             pickle = await vault.open_either(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))

@@ -16,7 +16,7 @@ class DeviceAnswer(NamedTuple):
     Another answer may be written before this one: a device that is new in it has not gone because this one lacks it.
     """
 
-    told: Json
+    body: Json
     known: frozenset[tuple[str, str]]
 
 

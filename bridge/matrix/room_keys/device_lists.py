@@ -78,7 +78,7 @@ class DeviceLists:
         self._sink = sink
         self._committed = committed
 
-    async def trusted(self, user_id: str) -> list[Device]:
+    async def trusted_devices(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
         rows = await self._database.fetch(
             f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1",  # noqa: S608
@@ -107,7 +107,7 @@ class DeviceLists:
         )
         return None if row is None else Device(**dict(row))
 
-    async def unconfirmed(self) -> list[IdentityChanged]:
+    async def unconfirmed_identities(self) -> list[IdentityChanged]:
         """Return the users whose newest master key is not confirmed."""
         rows = await self._database.fetch("""
             SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac FROM matrix_seen_identity s
@@ -258,9 +258,9 @@ class DeviceLists:
         returned: list[str] = []
         await self._confirmations.take_new(transaction)
         for user_id in users:
-            if not is_answered(answer.told, user_id):
+            if not is_answered(answer.body, user_id):
                 continue
-            changed += await self._apply_identity(transaction, user_id, master_key_of(answer.told, user_id))
+            changed += await self._apply_identity(transaction, user_id, master_key_of(answer.body, user_id))
             if await self._apply_devices(transaction, user_id, answer):
                 returned.append(user_id)
         return [*changed, *([DevicesReturned(users=tuple(returned))] if returned else ())]
@@ -309,10 +309,10 @@ class DeviceLists:
         """Replace a user's devices; return whether a gone device is there again."""
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
-        signed = devices_of(answer.told, user_id)
+        signed = devices_of(answer.body, user_id)
         gone_keys = await self._note_gone(transaction, user_id, answer, {ed25519 for _, ed25519 in before.values()})
         now = [(device, cross_signed and device.ed25519 not in gone_keys) for device, cross_signed in signed]
-        master_key = master_key_of(answer.told, user_id)
+        master_key = master_key_of(answer.body, user_id)
         await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
             await transaction.execute(
@@ -342,7 +342,7 @@ class DeviceLists:
         self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
     ) -> set[str]:
         """Record the user's devices that this answer lacks as gone; return the signing keys of all gone ones."""
-        went = {key for key in before if (user_id, key) in answer.known} - keys_there(answer.told, user_id)
+        went = {key for key in before if (user_id, key) in answer.known} - keys_there(answer.body, user_id)
         await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)
 

@@ -64,7 +64,7 @@ async def is_stale(reader: Reader, user_id: str) -> bool:
     return await reader.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
 
-async def due(reader: Reader, now_ms: int, most: int) -> list[tuple[str, int]]:
+async def due_marks(reader: Reader, now_ms: int, most: int) -> list[tuple[str, int]]:
     """Return up to `most` users who are due now, each with the mark's count; the longest due first."""
     rows = await reader.fetch(
         "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", now_ms, most

@@ -74,11 +74,11 @@ class EncryptedEvent:
             content=encodable(as_object(event.get("content"), "content")),
         )
 
-    def undecryptable(self) -> UndecryptableEvent:
+    def as_undecryptable(self) -> UndecryptableEvent:
         """Return that it cannot be decrypted."""
         return UndecryptableEvent(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
-    def untrusted(self, command: str = "") -> UntrustedMessage:
+    def as_untrusted(self, command: str = "") -> UntrustedMessage:
         """Return that an untrusted device sent it. `command`: its beginning, if it looks like a command."""
         return UntrustedMessage(
             event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at, command=command
@@ -163,7 +163,7 @@ class InboundSessions:
             await self._store_waiting(transaction, event, wait.needs)
             return None
         except BAD_DATA:
-            item = event.undecryptable()
+            item = event.as_undecryptable()
         await waiting_table.delete(transaction, event.event_id)
         return item
 
@@ -185,14 +185,14 @@ class InboundSessions:
         """
         now = int(self._clock.now() * 1000)
         items: list[MatrixEvent] = []
-        for row in await waiting_table.expired(transaction, key_ms=now, device_ms=now - DEVICE_GRACE_MS):
+        for row in await waiting_table.expired_rows(transaction, key_ms=now, device_ms=now - DEVICE_GRACE_MS):
             await waiting_table.delete(transaction, row["event_id"])
             try:
                 event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
             except BAD_DATA:
                 items.append(self._damaged(row))
             else:
-                items.append(event.undecryptable() if row["needs"] == "key" else event.untrusted())
+                items.append(event.as_undecryptable() if row["needs"] == "key" else event.as_untrusted())
         return items
 
     async def has_expired(self, database: Database) -> bool:
@@ -235,7 +235,7 @@ class InboundSessions:
             if known is None or stale:
                 raise _MustWait("device")
         if known is None or not trusted:
-            return event.untrusted(command_of(event, payload))
+            return event.as_untrusted(command_of(event, payload))
         if not await inbound_table.claim_index(transaction, event.room_id, session_id, index, event.event_id):
             return None
         if not row["accepted"]:

@@ -109,7 +109,7 @@ async def accept(transaction: Transaction, room_id: str, session_id: str, sender
     await transaction.execute(query, room_id, session_id, sender, True)
 
 
-async def accepted(reader: Reader, room_id: str) -> list[Row]:
+async def accepted_rows(reader: Reader, room_id: str) -> list[Row]:
     """Return the accepted sessions of a room: ids, sender, keys, `ratchet`, and the room's `key_owner`."""
     return await reader.fetch(
         """

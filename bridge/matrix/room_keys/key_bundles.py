@@ -45,7 +45,7 @@ class KeyBundles:
 
     async def share(self, room_id: str, user: str) -> int:
         """Send a user the sessions of other people in a room; return how many. Raises what `HomeserverClient` raises."""
-        devices = await self._devices.trusted(user)
+        devices = await self._devices.trusted_devices(user)
         sessions = await self._sessions(room_id) if devices else []
         if not sessions:
             return 0

@@ -108,15 +108,15 @@ class OutboundSessions:
 
     async def _session(self, user_id: str, room_id: str) -> _Session:
         key = (user_id, room_id)
-        if (session := self._cache.get(key)) is not None and not self._expired(session):
+        if (session := self._cache.get(key)) is not None and not self._is_expired(session):
             self._cache.move_to_end(key)
             return session
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
-            if (session := self._cache.get(key)) is not None and not self._expired(session):
+            if (session := self._cache.get(key)) is not None and not self._is_expired(session):
                 return session
             session = await self._load(user_id, room_id)
-            if session is None or self._expired(session):
+            if session is None or self._is_expired(session):
                 session = await self._database.commit(lambda transaction: self._create(transaction, user_id, room_id))
             # also after a restart, because the process may have ended before every device had the key
             await self._key_sharing.share(room_id, await members_for_keys(self._database, room_id))
@@ -125,7 +125,7 @@ class OutboundSessions:
                 self._cache.popitem(last=False)
             return session
 
-    def _expired(self, session: _Session) -> bool:
+    def _is_expired(self, session: _Session) -> bool:
         age = int(self._clock.now() * 1000) - session.begun_ms
         return session.ratchet.message_index >= MAX_MESSAGES or age >= MAX_AGE_MS
 

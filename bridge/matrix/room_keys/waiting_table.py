@@ -64,7 +64,7 @@ async def of_sender(reader: Reader, user_id: str) -> list[Row]:
     )
 
 
-async def expired(reader: Reader, *, key_ms: int, device_ms: int) -> list[Row]:
+async def expired_rows(reader: Reader, *, key_ms: int, device_ms: int) -> list[Row]:
     """Return the same, and `needs`, of events whose deadline is at most `key_ms` (key) or `device_ms` (devices)."""
     query = f"SELECT {_WAITING}, needs FROM matrix_waiting WHERE {_EXPIRED} ORDER BY arrived"  # noqa: S608
     return await reader.fetch(query, key_ms, device_ms)

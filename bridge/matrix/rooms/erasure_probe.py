@@ -60,7 +60,7 @@ class ErasureProbe:
             await self._client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
         return len(others)
 
-    async def event_gone(self, room_id: str, event_id: str) -> bool:
+    async def is_event_gone(self, room_id: str, event_id: str) -> bool:
         """Whether an event can no longer be fetched, or has no content left."""
         try:
             event = await self._client.request("GET", "rooms", room_id, "event", event_id)

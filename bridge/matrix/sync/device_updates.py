@@ -77,7 +77,7 @@ class DeviceListUpdates:
     async def run_once(self) -> None:
         """Do everything that is due now."""
         await self._unwedging.queue_key_resends()
-        if marks := await dirty_table.due(self._database, self._now(), BATCH_SIZE):
+        if marks := await dirty_table.due_marks(self._database, self._now(), BATCH_SIZE):
             await self._refresh(marks)
         # only while the homeserver answers: otherwise the key may still be on its way
         if self._sync.caught_up.is_set():
@@ -86,7 +86,7 @@ class DeviceListUpdates:
     async def _refresh(self, marks: Sequence[tuple[str, int]]) -> None:
         try:
             answer = await self._devices.query([user_id for user_id, _ in marks])
-            if unanswered := [mark for mark in marks if not is_answered(answer.told, mark[0])]:
+            if unanswered := [mark for mark in marks if not is_answered(answer.body, mark[0])]:
                 # Users who have left our rooms are not queried any more; they are marked again if they come back.
                 await self._database.commit(partial(dirty_table.clear_outsiders, marks=unanswered))
                 await self._postpone(unanswered, UNANSWERED_SECONDS)

@@ -100,7 +100,7 @@ class Rollback(NamedTuple):
 
     heard_until: int
     counts_less: bool
-    noted: bool = False
+    was_noted: bool = False
 
 
 async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | None:
@@ -109,7 +109,7 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
     `no_rooms`: a filter without rooms; `now`: our machine's clock. Raises what `HomeserverClient` raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
-    if reached is None or (heard := reached.heard) is None:
+    if reached is None or (heard := reached.newest_event) is None:
         return None
     if not reached.cursor:
         await _position_now(identity, no_rooms)  # to learn the homeserver's clock
@@ -151,9 +151,9 @@ async def mark(identity: Identity) -> bool:
     Raises what `HomeserverClient` raises where it does not answer, because it may be rolled back meanwhile.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
-    if reached is None or reached.heard is None:
+    if reached is None or reached.newest_event is None:
         return False
-    body = {"heard_until": reached.heard.at}
+    body = {"heard_until": reached.newest_event.at}
     try:
         await identity.client.request("PUT", "user", identity.user_id, "account_data", MARK, body=body)
     except HomeserverError as error:

@@ -77,7 +77,7 @@ class OneTimeKeyUpload:
         while self._verification_requests:
             await self._unless_refused(self._cancel(self._verification_requests[0]))
             self._verification_requests = self._verification_requests[1:]
-        for user_id, sender_key in await self._inbox.wedged():
+        for user_id, sender_key in await self._inbox.wedged_sessions():
             device = await self._devices.by_identity_key(user_id, sender_key)
             if device is not None:
                 await self._unless_refused(self._start_olm_session(device))

@@ -18,10 +18,10 @@ from bridge.matrix.sync.sync_response import MAX_ID_LENGTH, NO_GAP, TimelineGap,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponsePart:
-    """`response`: one event, as a sync response of its own; `unhandled`: what is reported if it cannot be written."""
+    """`response`: one event, as a sync response of its own; `unhandled_event`: what is reported if it cannot be written."""
 
     response: Json
-    unhandled: UnhandledEvent
+    unhandled_event: UnhandledEvent
     gaps: TimelineGaps = field(default_factory=dict)
 
 
@@ -33,9 +33,9 @@ def response_parts(response: Json, gaps: TimelineGaps) -> Iterator[ResponsePart]
         yield _part({"to_device": {"events": [event]}}, event)
     for room_id, raw_room in object_at(response, "rooms", "join").items():
         gap = gaps.get(room_id, NO_GAP)
-        if gap.truncated:
+        if gap.is_truncated:
             part = _part({"rooms": {"join": {room_id: {}}}}, {}, room_id)
-            yield replace(part, gaps={room_id: TimelineGap(truncated=True)})
+            yield replace(part, gaps={room_id: TimelineGap(is_truncated=True)})
         for event in timeline_events(raw_room, gap.events):
             yield _part({"rooms": {"join": {room_id: _timeline([event])}}}, event, room_id)
         if receipts := object_at(raw_room if isinstance(raw_room, dict) else {}, "ephemeral"):
@@ -63,7 +63,7 @@ def _part(response: Json, event: Json, room_id: str = "") -> ResponsePart:
         at=stamped if type(stamped) is int and abs(stamped) <= MAX_INTEGER else 0,
         raw=raw,
     )
-    return ResponsePart(response=response, unhandled=unhandled)
+    return ResponsePart(response=response, unhandled_event=unhandled)
 
 
 def _id(value: object) -> str:

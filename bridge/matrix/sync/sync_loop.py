@@ -180,7 +180,7 @@ class SyncLoop:
         rollback = await self._find_rollback()
         # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
         for _ in range(MOST_ROLLBACKS):
-            if rollback is None or (self._heard_until is not None and (rollback.noted or not self._is_marked)):
+            if rollback is None or (self._heard_until is not None and (rollback.was_noted or not self._is_marked)):
                 break
             self._heard_until = None
             self._is_marked = await self._rolled_back(rollback)
@@ -207,8 +207,8 @@ class SyncLoop:
         self._pause = _pause_after(response)
         if self._pause > MAX_PAUSE_WHEN_URGENT and await self._has_urgent_timers():
             self._pause = MAX_PAUSE_WHEN_URGENT
-        if batch.dropped:
-            log.event("matrix.malformed_dropped", count=batch.dropped)
+        if batch.dropped_count:
+            log.event("matrix.malformed_dropped", count=batch.dropped_count)
         self._committed()
         self._key_upload.note_response(response, batch)
 
@@ -251,7 +251,9 @@ class SyncLoop:
                 )
                 if failed is not None:
                     log.failure("matrix.sync_event_failed", failed)
-                    if (failed := await attempt(transaction, partial(self._record_unhandled, part.unhandled))) is not None:
+                    if (
+                        failed := await attempt(transaction, partial(self._record_unhandled, part.unhandled_event))
+                    ) is not None:
                         log.failure("matrix.sync_event_not_kept", failed)
         await identity_table.set_cursor(transaction, self._identity.user_id, next_batch, newest)
         return batch, next_batch
@@ -308,7 +310,7 @@ async def _fetch_gap(
         if (start := answer.get("end")) is None or len(new) < len(page):
             return TimelineGap(events=events[::-1])
     log.event("matrix.gap_truncated", level=logging.ERROR, count=len(events))
-    return TimelineGap(events=events[::-1], truncated=True)
+    return TimelineGap(events=events[::-1], is_truncated=True)
 
 
 async def _is_joined(client: HomeserverClient, room_id: str) -> bool:

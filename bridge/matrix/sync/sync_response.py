@@ -72,10 +72,10 @@ STATE_AFTER: Final = ("state_after", "org.matrix.msc4222.state_after")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineGap:
-    """Events that a limited timeline left out, oldest first; `truncated`: there are older ones, which were not fetched."""
+    """Events that a limited timeline left out, oldest first. `is_truncated`: older ones were not fetched."""
 
     events: Sequence[Json] = ()
-    truncated: bool = False
+    is_truncated: bool = False
 
 
 TimelineGaps: TypeAlias = Mapping[str, TimelineGap]
@@ -98,7 +98,7 @@ class SyncResponseParser:
     async def take(
         self, transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps
     ) -> list[MatrixEvent]:
-        """Write a response and return its items; malformed ones are counted in `batch.dropped`."""
+        """Write a response and return its items; malformed ones are counted in `batch.dropped_count`."""
         items: list[MatrixEvent] = []
         await self._devices.mark(transaction, strings_in(object_at(response, "device_lists").get("changed")))
         early_keys, self._early_keys = self._early_keys, ()
@@ -108,15 +108,15 @@ class SyncResponseParser:
             events = [event for event in timeline_events(raw_room, gap.events) if not self._is_own_message(event)]
             receipts = self._read_receipts(room_id, raw_room)
             # A room with events of ours only is not looked up: under load that is every room, each with a query.
-            if not (events or receipts or gap.truncated) or (room := await room_of(transaction, room_id)) is None:
+            if not (events or receipts or gap.is_truncated) or (room := await room_of(transaction, room_id)) is None:
                 continue
-            if gap.truncated:
+            if gap.is_truncated:
                 items.append(GapTruncated(room_id=room_id))
             for event in events:
                 try:
                     item = await self._event(transaction, room_id, event)
                 except BAD_DATA:
-                    batch.dropped += 1
+                    batch.dropped_count += 1
                 else:
                     items += [] if item is None else [item]
                     items += member_names(room_id, event, self._ours) if room.kind == "desk" else ()
@@ -147,7 +147,7 @@ class SyncResponseParser:
             except NotMember:
                 early.append(message)
             except BAD_DATA:
-                batch.dropped += 1
+                batch.dropped_count += 1
         return early
 
     def _removed_from_room(self, room: Room, event: Json) -> RoomLost | None:

@@ -107,7 +107,7 @@ async def lose(line: SharedLine, bridge: Bridge) -> None:
     await connection.close()
 
     async def lost() -> bool | None:
-        return lead.lost or None
+        return lead.is_lost or None
 
     await wait_until("it is lost", lost, every=0.02)
 

@@ -91,8 +91,8 @@ async def may_lead(line: SharedLine, bridge: Bridge, keys: Path) -> bool:
         line.place(server),
         keys,
         end=line.ends.append,
-        noted=partial(key_changes.read_change_count_in_schema, schema="main"),
-        stale=lambda: stale.append(True),
+        read_change_count=partial(key_changes.read_change_count_in_schema, schema="main"),
+        on_stale=lambda: stale.append(True),
     )
 
     async def told() -> list[bool] | None:

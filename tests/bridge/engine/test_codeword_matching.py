@@ -116,8 +116,8 @@ async def test_without_a_word_nothing_is_computed(words: CodewordMatcher, monkey
     event = arrived("marzipan gnome")
     assert await words.match(Thread(id="t", designation="d"), event) == MatchedEvent(event)
     assert (await words.match(Desk(), in_office("pixie"))).event == in_office("pixie")
-    assert (await words.match(desk(), in_office("!help"))).taken is None
-    assert (await words.match(desk(), in_office("pixie", sender=BEN))).taken is None
+    assert (await words.match(desk(), in_office("!help"))).enrolment_answer is None
+    assert (await words.match(desk(), in_office("pixie", sender=BEN))).enrolment_answer is None
 
 
 @pytest.mark.usefixtures("cheap_hash")
@@ -244,8 +244,8 @@ async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: CodewordMatcher, 
     assert match.taken is not None
     assert match.taken.flaw is flaw
     lost = await words.match(desk(second=True), in_office(DURESS))
-    assert lost.taken is not None
-    assert lost.taken.flaw is Flaw.LOST
+    assert lost.enrolment_answer is not None
+    assert lost.enrolment_answer.flaw is Flaw.LOST
 
 
 async def test_a_restart_between_the_two_words_forgets(words: CodewordMatcher, harness: BridgeHarness) -> None:
@@ -254,8 +254,8 @@ async def test_a_restart_between_the_two_words_forgets(words: CodewordMatcher, h
     lost = await CodewordMatcher(vault=harness.vault, pack=pack_without_undo_window()).match(
         desk(second=True), in_office(DURESS)
     )
-    assert lost.taken is not None
-    assert lost.taken.flaw is Flaw.LOST
+    assert lost.enrolment_answer is not None
+    assert lost.enrolment_answer.flaw is Flaw.LOST
     words._forget_first(ANA, words._first[ANA])
     assert words._first == {}
 

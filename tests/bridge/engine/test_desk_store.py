@@ -43,7 +43,7 @@ async def write(harness: BridgeHarness, store: DeskStore, before: Desk, after: D
             raise _FailedCommit
 
     await harness.database.commit(commit)
-    store.committed(sealed)
+    store.record_commit(sealed)
     return sealed
 
 

@@ -316,9 +316,9 @@ async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) 
 
     await erasure.harness.database.commit(commit)
     await erasure.harness.set_legal_hold(owner, on=True)
-    assert await room_events.due(erasure.harness.database, now + 61, 48) == []
+    assert await room_events.due_events(erasure.harness.database, now + 61, 48) == []
     await erasure.harness.set_legal_hold(owner, on=False)
-    assert [event.event_id for event in await room_events.due(erasure.harness.database, now + 61, 48)] == ["$o"]
+    assert [event.event_id for event in await room_events.due_events(erasure.harness.database, now + 61, 48)] == ["$o"]
 
 
 async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarness) -> None:

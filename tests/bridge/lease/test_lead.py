@@ -114,7 +114,7 @@ async def test_the_first_leads_at_once_and_the_second_waits(line: LeasedLine, st
     other = line.bridge()
     stack.push_async_callback(other.close)
     assert [await other.try_once() for _ in range(3)] == [None, None, None]
-    assert (lead.epoch, lead.holds, lead.lost) == (1, True, False)
+    assert (lead.epoch, lead.holds, lead.is_lost) == (1, True, False)
     await lead.close()
     later = await other.try_once()
     assert later is not None
@@ -142,7 +142,7 @@ async def test_a_lease_is_renewed_as_long_as_its_holder_lives(
         return len(ends) > 20 or None
 
     await wait_until("it was renewed", renewed, every=0.01)
-    assert (lead.lost, line.ends) == (False, [])
+    assert (lead.is_lost, line.ends) == (False, [])
 
 
 async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
@@ -152,7 +152,7 @@ async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
     lead = await first(line, stack)
     database = await opened(line, lead, stack)
     await database.commit(say("before"))
-    keys = KeyFile(path=line.keys, epoch=lead.epoch, lost=lead.lose)
+    keys = KeyFile(path=line.keys, epoch=lead.epoch, on_loss=lead.lose)
     await keys.open()
     stack.push_async_callback(keys.close)
     await keys.insert("first", WRAPPED)
@@ -172,7 +172,7 @@ async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
         await lead.confirm()
     assert line.ends == ["a commit found another epoch in the lease, or no lease"]
 
-    next_keys = KeyFile(path=line.keys, epoch=later.epoch, lost=later.lose)
+    next_keys = KeyFile(path=line.keys, epoch=later.epoch, on_loss=later.lose)
     await next_keys.open()
     stack.push_async_callback(next_keys.close)
     for change in (keys.insert("second", WRAPPED), keys.replace("first", WRAPPED), keys.delete("first")):
@@ -366,22 +366,22 @@ async def test_two_leaders_by_a_hand_edited_lease_do_not_both_commit(
     """
     one = await first(line, stack)
     of_one = await opened(line, one, stack)
-    keys_of_one = KeyFile(path=line.keys, epoch=one.epoch, lost=one.lose)
+    keys_of_one = KeyFile(path=line.keys, epoch=one.epoch, on_loss=one.lose)
     await keys_of_one.open()
     stack.push_async_callback(keys_of_one.close)
     line.execute("UPDATE lease SET released = TRUE")
     two = await successor(line, stack)
     of_two = await opened(line, two, stack)
-    keys_of_two = KeyFile(path=line.keys, epoch=two.epoch, lost=two.lose)
+    keys_of_two = KeyFile(path=line.keys, epoch=two.epoch, on_loss=two.lose)
     await keys_of_two.open()
     stack.push_async_callback(keys_of_two.close)
-    assert (one.epoch, one.lost, two.lost) == (1, False, False), "both believe that they lead"
+    assert (one.epoch, one.is_lost, two.is_lost) == (1, False, False), "both believe that they lead"
     line.execute("UPDATE lease SET epoch = 1, released = FALSE, until = clock_timestamp() + interval '8 seconds'")
     with pytest.raises(LeadLost):
         await of_two.commit(say("by the second"))
     with pytest.raises(LeadLost):
         await keys_of_one.insert("texter", WRAPPED)
-    assert (one.lost, two.lost) == (True, True)
+    assert (one.is_lost, two.is_lost) == (True, True)
     assert not await keys_of_two.is_on_disk("texter")
     await keys_of_two.insert("texter", WRAPPED)
     await of_one.commit(say("by the first"))
@@ -444,7 +444,7 @@ async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lea
             raise KeyFileUnreadable(Busy("SQLITE_BUSY"))
         return 1 - len(calls) % 2
 
-    copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes)
+    copy = Waiting(line.place, line.keys, end=line.ends.append, read_change_count=changes)
     stack.push_async_callback(copy.close)
 
     async def looked() -> bool | None:
@@ -455,7 +455,7 @@ async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lea
     await wait_until("it was about to take it, twice", looked, every=0.05)
     await database.commit(say("by the slow one"))
     await lead.confirm()
-    assert (lead.holds, lead.lost, line.ends) == (True, False, [])
+    assert (lead.holds, lead.is_lost, line.ends) == (True, False, [])
     assert (await successor(line, stack)).epoch == lead.epoch + 1
 
 
@@ -564,7 +564,7 @@ async def test_a_lease_that_ran_out_while_the_machine_slept_goes_on_if_nobody_to
 
     await wait_until("it ran out", ran_out, every=0.02)
     await lead.confirm()
-    assert (lead.lost, line.ends) == (False, [])
+    assert (lead.is_lost, line.ends) == (False, [])
 
 
 async def test_who_let_go_sends_nothing_more(line: LeasedLine, stack: AsyncExitStack) -> None:
@@ -597,7 +597,7 @@ async def test_nothing_leaves_for_a_server_once_the_lead_is_lost(
         await http.post("/two", data=b"words")
     assert received == ["/one"]
     assert line.ends == ["the lease is another's"]
-    assert later.holds or not later.lost
+    assert later.holds or not later.is_lost
 
 
 async def test_the_next_one_waits_for_a_request_of_a_former_leader(

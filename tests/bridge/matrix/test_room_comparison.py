@@ -30,17 +30,17 @@ async def test_rooms_that_the_homeserver_has_not(rig: Rig, server: ScriptedHomes
     """Those that we are not in are missing; one that only the puppet is not in is there, and we are outside of it."""
     server.joined = [ROOM]
     comparison = rig.matrix.room_comparison
-    assert await comparison.missing([ROOM, "!lost"]) == ["!lost"]
+    assert await comparison.missing_rooms([ROOM, "!lost"]) == ["!lost"]
     assert (await comparison.is_outside(ROOM), await comparison.is_outside("!lost")) == (False, True)
 
 
 async def test_no_answer_is_no_empty_list(rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer without a list, or a list that misses a room that we are in, makes no room again."""
     monkeypatch.setattr(server, "membership", "join")
-    assert await rig.matrix.room_comparison.missing([ROOM]) == []
+    assert await rig.matrix.room_comparison.missing_rooms([ROOM]) == []
     server.joined = None  # type: ignore[assignment]
     with pytest.raises(Transient):
-        await rig.matrix.room_comparison.missing([ROOM])
+        await rig.matrix.room_comparison.missing_rooms([ROOM])
 
 
 @pytest.mark.parametrize(("kind", "outside"), [("thread", True), ("office", False)])
@@ -62,7 +62,7 @@ async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHome
     """Who was put back to invited, or came, is corrected and told; who goes is told by the sync."""
     await record_our_room(rig, people=["@ada:x", "@bea:x", "@cat:x"])
     server.members = told(ada="invite", bea="leave", cat="join", dot="join", eve="leave")
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 2
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 2
     members = await members_of(rig.database, ROOM)
     assert members == {
         POLICY: "join",
@@ -74,7 +74,7 @@ async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHome
     }
     items = [(item.user_id, item.previous, item.membership) for item in rig.events if isinstance(item, Membership)]
     assert items == [("@ada:x", "join", "invite"), ("@dot:x", "", "join")]
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
 
 
 async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -127,7 +127,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
     for until, again, times in ((5, False, 1), (6, True, 1), (7, False, 2)):
         await rig.database.commit(partial(record_rollback, heard_until=until, again=again))
         for _ in range(2):
-            assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+            assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
         assert rig.events == [back] * times
     assert (await members_of(rig.database, ROOM))["@ada:x"] == "leave"
 
@@ -137,7 +137,7 @@ async def test_who_was_invited_since_is_left_to_the_sync(rig: Rig, server: Scrip
     await gone(rig)
     await rig.database.commit(lambda transaction: record_rollback(transaction, 0, again=False))
     server.members = told(ada="join")
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
     assert rig.events == []
 
 
@@ -151,7 +151,7 @@ async def test_names_at_the_desk_are_told_where_nothing_changed(
     for event, name in zip(answer["chunk"], ("Policy", "Line", "Jane", "\ud800"), strict=True):
         event["content"]["displayname"] = name
     server.members = answer
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
     assert [(item.user_id, item.name) for item in rig.events if isinstance(item, MemberNamed)] == names
     assert len(rig.events) == len(names)
 
@@ -162,7 +162,7 @@ async def test_the_puppet_that_is_out_is_noted(rig: Rig, server: ScriptedHomeser
     answer = told(ada="join")
     answer["chunk"] = [event for event in answer["chunk"] if event["state_key"] != PUPPET]
     server.members = answer
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 1
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 1
     assert await rig.room_client.rooms_without_puppet() == [ROOM]
     assert rig.events == []
 
@@ -185,7 +185,7 @@ async def test_a_change_that_the_sync_has_told_meanwhile_stands(
 
     server.members = told(ada="invite")
     monkeypatch.setattr(rig.matrix.policy.client, "request", request)
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
     assert (await members_of(rig.database, ROOM))[ada.mxid] == "join"
 
 
@@ -196,6 +196,6 @@ async def test_malformed_members_cost_themselves(rig: Rig, server: ScriptedHomes
     odd, memberships = member_event(ClientDevice("@x:x")), list[Any](("odd", [], {}, None))
     answer["chunk"] += [{"state_key": 1}, [], *({**odd, "content": {"membership": each}} for each in memberships)]
     server.members = answer
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
     server.refuse, server.refuse_errcode = ("/members", 403), "M_FORBIDDEN"
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0

@@ -87,7 +87,7 @@ async def test_what_was_heard_is_not_ahead_of_what_is_said_now(database: AnyData
         await database.commit(partial(stored_times.make_identity_times_earlier, now=now, seconds=seconds))
     reached = await identity_table.get_sync_position(database, user)
     assert reached is not None
-    assert reached.heard == heard._replace(at=int(RIGHT.timestamp() * 1000))
+    assert reached.newest_event == heard._replace(at=int(RIGHT.timestamp() * 1000))
     identity = await identity_table.find(database, user)
     assert identity is not None
     assert identity["since_ms"] <= (now + 9 * 86_400) * 1000

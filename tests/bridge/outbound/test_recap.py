@@ -205,7 +205,7 @@ async def test_it_stands_for_a_while(harness: BridgeHarness) -> None:
         lambda transaction: room_events.mark_seen(transaction, ROOM, "$q1.0", said=False, expires=until + 1)
     )
     assert (await recap.standing())["expires"] == until
-    assert [event.event_id for event in await room_events.due(harness.database, until, 9)] == ["$q1.0"]
+    assert [event.event_id for event in await room_events.due_events(harness.database, until, 9)] == ["$q1.0"]
 
 
 async def test_there_is_one_the_newest(harness: BridgeHarness) -> None:
@@ -312,7 +312,7 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     for number in (1, 2):
         assert "ada, Fri 12:00: one" in await recap.told(number)
     assert recap.room_client.redacted == []
-    assert await room_events.due(harness.database, harness.clock.now(), 9) == []
+    assert await room_events.due_events(harness.database, harness.clock.now(), 9) == []
     await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
     due = await room_events.due(harness.database, harness.clock.now(), 9)
     assert [event.event_id for event in due] == ["$one", "$q1.0", "$q2.0"]

@@ -44,18 +44,18 @@ def test_every_series_is_there_before_it_is_needed(measurements: Measurements) -
 
 def test_only_what_was_kept_is_timed(measurements: Measurements) -> None:
     """A refusal is counted by its status, and says nothing of how fast texts are taken."""
-    measurements.webhook_answered(INBOUND, status=200, seconds=0.02)
-    measurements.webhook_answered(INBOUND, status=503, seconds=9.0)
+    measurements.record_webhook_answer(INBOUND, status=200, seconds=0.02)
+    measurements.record_webhook_answer(INBOUND, status=503, seconds=9.0)
     assert read(measurements, "quietline_webhook_acknowledge_seconds_sum", brought=INBOUND) == pytest.approx(0.02)
     assert read(measurements, "quietline_webhook_answers_total", brought=INBOUND, status="503") == 1
 
 
 def test_a_text_is_timed_to_its_first_message(measurements: Measurements, ticks: Ticks) -> None:
     """Its further pieces, and messages of anybody else, are not."""
-    measurements.text_arrived("a1")
+    measurements.record_arrival("a1")
     ticks.at = 3.0
     for ref in ("in:other:0", "card", "", "in:a1:0", "in:a1:1"):
-        measurements.text_shown(ref)
+        measurements.record_text_shown(ref)
     assert read(measurements, "quietline_text_to_room_seconds_count") == 1
     assert read(measurements, "quietline_text_to_room_seconds_sum") == 3.0
 
@@ -63,7 +63,7 @@ def test_a_text_is_timed_to_its_first_message(measurements: Measurements, ticks:
 def test_what_is_never_shown_does_not_grow(measurements: Measurements) -> None:
     """Texts of blocked phones reach no room, and are remembered up to a number."""
     for number in range(MAX_ARRIVALS + 5):
-        measurements.text_arrived(str(number))
+        measurements.record_arrival(str(number))
     assert len(measurements._arrivals) == MAX_ARRIVALS
     assert "0" not in measurements._arrivals
 
@@ -71,11 +71,11 @@ def test_what_is_never_shown_does_not_grow(measurements: Measurements) -> None:
 def test_a_failed_request_is_forgotten_after_a_while(measurements: Measurements, ticks: Ticks) -> None:
     """One time-out on a quiet line is no carrier that is down for the whole night."""
     assert measurements.carrier_answers() is None
-    measurements.text_sent("unknown")
+    measurements.record_send("unknown")
     assert measurements.carrier_answers() is False
     ticks.at = CARRIER_FAILURE_SECONDS + 1
     assert measurements.carrier_answers() is None
-    measurements.text_sent("rejected")
+    measurements.record_send("rejected")
     ticks.at *= 10
     assert measurements.carrier_answers() is True
 
@@ -84,7 +84,7 @@ def test_the_sync_ages_from_the_start(measurements: Measurements, ticks: Ticks) 
     """A homeserver that never answered is as old as the process."""
     ticks.at = 40.0
     assert measurements.seconds_since_sync() == 40.0
-    measurements.synced()
+    measurements.record_sync()
     ticks.at = 45.0
     assert measurements.seconds_since_sync() == 5.0
 

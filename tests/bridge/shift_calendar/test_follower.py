@@ -163,7 +163,7 @@ async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
     async with following(tmp_path) as at:
         await at.look()
         file.unlink() if data is None else put(file, data)
-        assert await at.look(2 * 3600) == at.source.again
+        assert await at.look(2 * 3600) == at.source.retry_seconds
         assert len(await at.told()) == 1
         await at.look(at.source.alert_after)
         assert (await at.told())[1:] == [CalendarUnread(problem=problem, hours=2)]
@@ -273,7 +273,7 @@ async def test_a_bug_that_a_file_brings_out_is_a_calendar_that_cannot_be_used(
     monkeypatch.setattr(calendar_file, "read", fail)
     caplog.set_level("DEBUG")
     async with following(tmp_path) as at:
-        assert await at.look() == at.source.again
+        assert await at.look() == at.source.retry_seconds
         await at.look(60)
         assert await at.told() == [CalendarUnread(problem=CalendarProblem.NOT_A_CALENDAR)]
     assert "ana" not in caplog.text

@@ -132,7 +132,7 @@ async def test_who_waits_for_some_commits_waits_for_none_behind_them(
     """Nor has the disk asked for one; what they wait for is on it."""
     monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 3600.0)
     await database.commit(puts(1), sync=Sync.DEFER)
-    first = database.written
+    first = database.last_commit
     await database.commit(puts(2), sync=Sync.DEFER)
     await database.synced(first)
     assert disk.after_a_power_cut()[:1] == [1]

@@ -68,7 +68,7 @@ async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: Lea
     with pytest.raises(Unavailable):
         await frozen
     await lead.confirm()
-    assert (lead.lost, line.ends) == (False, [])
+    assert (lead.is_lost, line.ends) == (False, [])
 
 
 async def test_who_is_ended_while_taking_it_ends(
@@ -88,7 +88,7 @@ async def test_who_is_ended_while_taking_it_ends(
             await asyncio.sleep(0)
         return 0
 
-    bridge = Waiting(line.place, line.keys, end=line.ends.append, noted=ended)
+    bridge = Waiting(line.place, line.keys, end=line.ends.append, read_change_count=ended)
     stack.push_async_callback(bridge.close)
     monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
     task = asyncio.create_task(bridge.run())

@@ -161,9 +161,9 @@ async def test_nothing_is_erased_of_what_somebody_holds_by_now(
     await harness.set_legal_hold(task.owner, on=True)
     await sender.room_sender.perform(task)
     assert (sender.room_client.sent, set(await index(harness))) == ([], {"$said"})
-    assert await room_events.due(harness.database, harness.clock.now(), 9) == []
+    assert await room_events.due_events(harness.database, harness.clock.now(), 9) == []
     await harness.set_legal_hold(task.owner, on=False)
-    due = await room_events.due(harness.database, harness.clock.now(), 9)
+    due = await room_events.due_events(harness.database, harness.clock.now(), 9)
     assert [event.event_id for event in due] == ["$said"]
 
 

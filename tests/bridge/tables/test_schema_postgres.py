@@ -88,6 +88,6 @@ async def test_who_is_on_hold_is_found_among_all_that_are_kept(database: Postgre
     )
     assert await database.vacuum()
     explaining = Explaining(database)
-    await room_events.due(explaining, 5, 20)
+    await room_events.due_events(explaining, 5, 20)
     assert any("thread_legal_hold" in plan for plan in explaining.plans)
     assert "thread" not in explaining.scanned()

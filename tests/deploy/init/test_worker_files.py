@@ -287,7 +287,7 @@ async def _module_works(
     assert SECRET not in postgres.execute(database, query)[0][0]
     address = (await line.upload(POLICY, b"sealed"))[1]["content_uri"]
     await module.delete_media(address)
-    assert await module.media_gone(address)
+    assert await module.is_media_deleted(address)
     await line.purged(room)
     query = f"SELECT COUNT(*) FROM events WHERE room_id = '{room}'"  # noqa: S608 - the same
     assert postgres.execute(database, query) == [(0,)]
@@ -323,16 +323,16 @@ async def _uploads_are_asked_of_their_worker(line: ModuleHomeserver, running: Wo
 
     address, theirs = [(await line.upload(user, user.encode()))[1]["content_uri"] for user in (POLICY, "bea")]
     (own,) = kept(POLICY.encode())
-    assert not await module.media_gone(address)
+    assert not await module.is_media_deleted(address)
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
         await module.delete_media(theirs)
     await module.delete_media(address)
-    assert await module.media_gone(address)
+    assert await module.is_media_deleted(address)
     assert (kept(POLICY.encode()), len(kept(b"bea"))) == ([], 1)
     # A file whose row has gone: only who has the disk can see it.
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_bytes(b"left")
-    assert not await module.media_gone(address)
+    assert not await module.is_media_deleted(address)
     place = f"{MODULE_PATH}/media/{address.removeprefix('mxc://')}"
     headers = {"Authorization": f"Bearer {line.as_token}"}
     for name, path, token, expected in (
@@ -348,4 +348,4 @@ async def _uploads_are_asked_of_their_worker(line: ModuleHomeserver, running: Wo
     await running.processes["media1"].wait()
     assert list((await module.health()).problems) == [NO_WAY_TO_UPLOADS]
     with pytest.raises(HomeserverUnreachable):
-        await module.media_gone(address)
+        await module.is_media_deleted(address)

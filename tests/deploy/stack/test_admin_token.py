@@ -126,7 +126,7 @@ async def test_uploads_go(bare: Bare) -> None:
     assert not await line.module_client.media_gone(address)
     for _ in range(2):
         await line.module_client.delete_media(address)
-        assert await line.module_client.media_gone(address)
+        assert await line.module_client.is_media_deleted(address)
 
 
 async def test_uploads_of_others_stay(bare: Bare) -> None:
@@ -139,16 +139,16 @@ async def test_uploads_of_others_stay(bare: Bare) -> None:
     theirs = await uploaded("bea")
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
         await line.module_client.delete_media(theirs)
-    assert not await line.module_client.media_gone(theirs)
+    assert not await line.module_client.is_media_deleted(theirs)
     for user in (PUPPET, "sol"):
         address = await uploaded(user)
         await line.module_client.delete_media(address)
-        assert await line.module_client.media_gone(address)
+        assert await line.module_client.is_media_deleted(address)
     room_id = await line.room("thread", "bea")
     assert (await line.request_as("bea", "POST", f"rooms/{room_id}/leave"))[0] == 200
     await line.module_client.delete_media(theirs)
-    assert await line.module_client.media_gone(theirs)
-    for ask in (line.module_client.delete_media, line.module_client.media_gone):
+    assert await line.module_client.is_media_deleted(theirs)
+    for ask in (line.module_client.delete_media, line.module_client.is_media_deleted):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
             await ask("mxc://elsewhere.example/abcdefghijkl")
 

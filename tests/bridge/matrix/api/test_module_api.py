@@ -70,8 +70,8 @@ CALLS: list[tuple[Callable[[ModuleClient], Awaitable[Any]], str, str, Any, Any]]
     ),
     (lambda h: h.censor("!a"), "POST", "rooms/%21a/censor", {"left": 3}, 3),
     (lambda h: h.delete_media("mxc://s/m"), "DELETE", "media/s/m", {"exists": False}, None),
-    (lambda h: h.media_gone("mxc://s/m"), "GET", "media/s/m", {"exists": True}, False),
-    (lambda h: h.media_gone("mxc://s/m"), "GET", "media/s/m", {"exists": False}, True),
+    (lambda h: h.is_media_deleted("mxc://s/m"), "GET", "media/s/m", {"exists": True}, False),
+    (lambda h: h.is_media_deleted("mxc://s/m"), "GET", "media/s/m", {"exists": False}, True),
     (lambda h: h.sign_out("@a:s"), "DELETE", "users/%40a%3As/devices", {"devices": 2}, SignOutResult(devices=2)),
     (
         lambda h: h.sign_out("@a:s"),
@@ -181,7 +181,7 @@ async def test_an_answer_that_says_nothing(there: tuple[Answering, ModuleClient]
     for call in (house.room, house.censor, house.sign_out):
         with pytest.raises(HomeserverUnreachable):
             await call("!x")
-    for check in (house.media_gone("mxc://s/m"), house.vacuum(), house.health()):
+    for check in (house.is_media_deleted("mxc://s/m"), house.vacuum(), house.health()):
         with pytest.raises(HomeserverUnreachable):
             await check
 

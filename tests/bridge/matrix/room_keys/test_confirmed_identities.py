@@ -133,7 +133,7 @@ async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: Scripte
     await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
     assert [(user, key, confirmed) for user, key, _, confirmed in seen(rig)] == [(ada.mxid, ada.master_key, False)]
-    assert await rig.matrix.devices.trusted(ada.mxid) == []
+    assert await rig.matrix.devices.trusted_devices(ada.mxid) == []
 
 
 async def trusts(rig: Rig, user: str) -> bool:
@@ -252,7 +252,7 @@ async def test_a_confirmation_of_before_that_is_put_back_is_none(
             await confirm(rig, ada.mxid, ada.master_key)
         await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
         await rig.matrix.device_updates.run_once()
-    assert not await rig.matrix.devices.trusted(ada.mxid), "such a row may be one of before as well"
+    assert not await rig.matrix.devices.trusted_devices(ada.mxid), "such a row may be one of before as well"
 
 
 async def test_a_confirmation_from_beside_counts_once(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:

@@ -64,7 +64,7 @@ async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, s
     ada = ClientDevice("@ada:x")
     server.register(ada)
     await rig.matrix.devices.refresh_stale([ada.mxid])
-    assert [d.device_id for d in await rig.matrix.devices.trusted(ada.mxid)] == [ada.device_id]
+    assert [d.device_id for d in await rig.matrix.devices.trusted_devices(ada.mxid)] == [ada.device_id]
     ada.new_identity()
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     changed = {"device_lists": {"changed": [ada.mxid]}}
@@ -94,8 +94,8 @@ async def test_without_trust_on_first_use_the_first_identity_waits_too(rig: Rig,
     server.register(ada)
     await rig.matrix.devices.refresh_stale([ada.mxid])
     assert rig.events == [IdentityChanged(user_id=ada.mxid, master_key=ada.master_key, first=True)]
-    assert await rig.matrix.devices.trusted(ada.mxid) == []
-    assert await rig.matrix.devices.unconfirmed() == rig.events
+    assert await rig.matrix.devices.trusted_devices(ada.mxid) == []
+    assert await rig.matrix.devices.unconfirmed_identities() == rig.events
 
 
 async def test_a_key_under_a_false_name(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -82,7 +82,7 @@ async def test_what_cannot_be_looked_at_is_not_gone(
     """A proxy's page, an unknown path, a refusal or silence is never taken for gone."""
     server.faults.append(answer)
     with pytest.raises(error):
-        await erasure_probe(rig).event_gone(ROOM, "$e")
+        await erasure_probe(rig).is_event_gone(ROOM, "$e")
 
 
 async def test_who_has_read_what_is_told(rig: Rig, server: ScriptedHomeserver) -> None:

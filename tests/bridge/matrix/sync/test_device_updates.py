@@ -81,4 +81,4 @@ async def test_a_mark_that_is_made_while_a_list_is_asked_for(
         with pytest.raises(raised) if raised else contextlib.nullcontext():
             await rig.matrix.device_updates.run_once()
         now = int(rig.clock.now() * 1000)
-        assert bool(await dirty_table.due(rig.database, now, 9)) is meanwhile
+        assert bool(await dirty_table.due_marks(rig.database, now, 9)) is meanwhile

@@ -148,13 +148,13 @@ async def test_who_came_again_since_is_invited(rig: Rig, server: ScriptedHomeser
     if compared:
         await rig.matrix.room_comparison.compare_members(ROOM)
     await put_back_with(rig, server, last, holds=(old,))
-    assert eve.mxid in (await rig.matrix.room_comparison.compare_members(ROOM)).lost
+    assert eve.mxid in (await rig.matrix.room_comparison.compare_members(ROOM)).lost_members
     for event in (moved(eve, "invite", AT + 9000, by=POLICY), moved(eve, "join", AT + 9500)):
         server.queue_sync(timeline(event))
         await rig.matrix.sync.run_once()
     assert [(item.user_id, item.membership) for item in rig.events if isinstance(item, Membership)] == [(eve.mxid, "join")]
     assert not [item for item in rig.events if isinstance(item, MemberReturned)]
-    assert eve.mxid not in (await rig.matrix.room_comparison.compare_members(ROOM)).lost
+    assert eve.mxid not in (await rig.matrix.room_comparison.compare_members(ROOM)).lost_members
 
 
 async def test_who_goes_before_our_first_sync_is_gone(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -250,11 +250,11 @@ async def test_a_device_that_was_signed_out_gets_no_key(rig: Rig, server: Script
     server.queue_sync({"next_batch": BEFORE, "device_lists": {"changed": [ada.mxid]}})
     await rig.matrix.sync.run_once()
     await rig.matrix.device_updates.run_once()
-    assert [device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)] == [tablet.device_id]
+    assert [device.device_id for device in await rig.matrix.devices.trusted_devices(ada.mxid)] == [tablet.device_id]
     server.register(phone)
     await put_back(rig, server, two, one)
     assert [item for item in rig.events if isinstance(item, DevicesReturned)] == [DevicesReturned(users=(ada.mxid,))]
-    assert await rig.matrix.devices.trusted(ada.mxid) == []
+    assert await rig.matrix.devices.trusted_devices(ada.mxid) == []
     await say(rig)
     await rig.matrix.device_updates.run_once()
     assert server.sent_to(phone) == []
@@ -279,7 +279,7 @@ async def test_a_list_that_lacks_a_device_once(
         server.faults += [web.json_response(answer) for answer in answers]
         await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
         await rig.matrix.device_updates.run_once()
-        return [device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)]
+        return [device.device_id for device in await rig.matrix.devices.trusted_devices(ada.mxid)]
 
     assert await ask(lacking) == [ada.device_id]
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_gone_device") == 0
@@ -301,7 +301,7 @@ async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: Scripte
             await rig.matrix.devices.apply_query(transaction, [ada.mxid], DeviceAnswer(body, known))
 
         await rig.database.commit(apply)
-    assert [device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)] == [ada.device_id]
+    assert [device.device_id for device in await rig.matrix.devices.trusted_devices(ada.mxid)] == [ada.device_id]
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_gone_device") == 0
 
 
@@ -317,7 +317,7 @@ async def test_an_older_list_that_is_written_last(rig: Rig, server: ScriptedHome
         server.faults.append(web.json_response(newer))
         await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
         await rig.matrix.device_updates.run_once()
-        return {device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)}
+        return {device.device_id for device in await rig.matrix.devices.trusted_devices(ada.mxid)}
 
     assert await refreshed() == {ada.device_id, tablet.device_id}
     await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], older))

@@ -15,7 +15,13 @@ import pytest_asyncio
 
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, Reach, RoomState, SignOutResult
+from bridge.matrix.api.module_api import (
+    DeviceCounts,
+    HomeserverUnreachable,
+    ModuleRequestRejected,
+    RoomState,
+    SignOutResult,
+)
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE
 from deploy.stack.provision import mxid
 from tests.deploy.module_homeserver import POLICY, PUPPET, ModuleHomeserver, module_homeserver
@@ -157,19 +163,19 @@ async def test_an_upload_is_deleted_from_the_disk(line: ModuleHomeserver) -> Non
         status, uploaded = await line.upload(user, data)
         assert status == 200, uploaded
         address = str(uploaded["content_uri"])
-        assert not await line.module_client.media_gone(address)
+        assert not await line.module_client.is_media_deleted(address)
         assert line.holding(data.decode()) != {}
         for _ in range(2):
             await line.module_client.delete_media(address)
-            assert await line.module_client.media_gone(address)
+            assert await line.module_client.is_media_deleted(address)
         assert line.holding(data.decode()) == {}
         assert line.rows_with(address.rsplit("/", 1)[1]) == {}
     status, uploaded = await line.upload("bea", b"her own picture")
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
         await line.module_client.delete_media(uploaded["content_uri"])
-    assert not await line.module_client.media_gone(uploaded["content_uri"])
+    assert not await line.module_client.is_media_deleted(uploaded["content_uri"])
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
-        await line.module_client.media_gone("mxc://elsewhere.example/abcdefghijkl")
+        await line.module_client.is_media_deleted("mxc://elsewhere.example/abcdefghijkl")
 
 
 async def test_sign_out_is_for_people_at_the_desk(line: ModuleHomeserver) -> None:
@@ -204,7 +210,7 @@ async def test_health_says_what_is_enforced(line: ModuleHomeserver) -> None:
 
 async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
     """Devices and pushers of a person at the desk; of nobody else."""
-    before = await line.module_client.reach(mxid("ada"))
+    before = await line.module_client.count_devices(mxid("ada"))
     assert before.devices > 0
     pusher = {
         "kind": "http",
@@ -216,11 +222,11 @@ async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
         "data": {"url": "https://push.example/_matrix/push/v1/notify"},
     }
     assert (await line.request_as("ada", "POST", "pushers/set", pusher))[0] == 200
-    assert await line.module_client.reach(mxid("ada")) == Reach(devices=before.devices, pushers=before.pushers + 1)
+    assert await line.module_client.count_devices(mxid("ada")) == DeviceCounts(devices=before.devices, pushers=before.pushers + 1)
     assert (await line.request_as("ada", "POST", "pushers/set", {**pusher, "kind": None}))[0] == 200
     for nobody in (mxid("bea"), POLICY, PUPPET, "@nobody:quietline.localhost"):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
-            await line.module_client.reach(nobody)
+            await line.module_client.count_devices(nobody)
 
 
 async def test_old_key_backups_go_with_the_room(line: ModuleHomeserver) -> None:

@@ -315,7 +315,7 @@ async def test_a_redaction_that_another_process_took_is_seen() -> None:
 
     database.get_event, database._invalidate_local_get_event_cache = get_event, forget
     internals = load(api)
-    internals._pruned = lambda _event: "{}"
+    internals._redact = lambda _event: "{}"
     assert await internals.redacted_json("$said") == "{}"
     assert forgotten == ["$said"]
 
