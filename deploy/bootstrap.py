@@ -55,7 +55,7 @@ class Environment:
         self._locks = root / "deploy" / "requirements"
         self._notes = self.path / "quietline.json"
 
-    def missing(self, needs: tuple[str, ...]) -> list[str]:
+    def missing_sets(self, needs: tuple[str, ...]) -> list[str]:
         """Return the named sets that are not installed as locked; all of them when the environment itself is damaged."""
         notes = self._read()
         if notes is None:
@@ -66,7 +66,7 @@ class Environment:
 
     def make(self, needs: tuple[str, ...]) -> int:
         """Make what is missing, and report it. Return an exit code."""
-        missing = self.missing(needs)
+        missing = self.missing_sets(needs)
         if not missing:
             return 0
         start = time.monotonic()
@@ -267,7 +267,7 @@ def main(arguments: list[str], *, root: Path = ROOT) -> int:
     environment = Environment(root=root)
     needs = LOCK_FILES_BY_VERB[verb]
     if action == "check":
-        return 1 if environment.missing(needs) else 0
+        return 1 if environment.missing_sets(needs) else 0
     # The kernel releases this lock when its holder dies, however it dies; so there is nothing to clean up.
     directory = os.open(root, os.O_RDONLY)
     try:

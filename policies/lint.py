@@ -120,7 +120,7 @@ class _Context:
     text: PackText
     language: str
     wording: Wording
-    said: str
+    words: str
 
 
 _Complaint = tuple[str, str] | None
@@ -135,14 +135,14 @@ def _check_wording(it: _Context) -> Iterator[Finding]:
 
 
 def _segments(it: _Context) -> _Complaint:
-    cut = segments(it.said)
+    cut = segments(it.words)
     if cut.count == 1:
         return None
     return f"{cut.count} segments ({cut.units} units as {cut.encoding})", "Say it in one segment, 160 letters."
 
 
 def _encoding(it: _Context) -> _Complaint:
-    letters = breaks_gsm7(it.said)
+    letters = breaks_gsm7(it.words)
     if not letters:
         return None
     named = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in letters)
@@ -150,25 +150,25 @@ def _encoding(it: _Context) -> _Complaint:
 
 
 def _grade(it: _Context) -> _Complaint:
-    years = grade(it.said, it.language)
-    if years is None or years <= MAX_GRADE or len(it.said.split()) < MIN_WORDS:
+    years = grade(it.words, it.language)
+    if years is None or years <= MAX_GRADE or len(it.words.split()) < MIN_WORDS:
         return None
     return f"asks for {years:.0f} years of school, more than {MAX_GRADE:.0f}", "Shorter sentences, shorter words."
 
 
 def _names(it: _Context) -> _Complaint:
-    word = find_leak(it.pack, it.said)
+    word = find_leak(it.pack, it.words)
     return None if word is None else (f"holds “{word}”, one of the leak_words", "Say it without a name.")
 
 
 def _asks(it: _Context) -> _Complaint:
-    if it.text.name not in NO_QUESTION_TEXTS or not re.search("[?¿]", it.said):
+    if it.text.name not in NO_QUESTION_TEXTS or not re.search("[?¿]", it.words):
         return None
     return "asks a question where nothing may be asked", "Say it as a statement: somebody else may answer."
 
 
 def _yes(it: _Context) -> _Complaint:
-    if not YES.search(it.said):
+    if not YES.search(it.words):
         return None
     return "asks for YES, which carriers take for an opt-in", "Ask so that the answer is any other word."
 
@@ -176,8 +176,8 @@ def _yes(it: _Context) -> _Complaint:
 def _innocent(it: _Context) -> _Complaint:
     if it.text.name not in INNOCUOUS_TEXTS:
         return None
-    telling = next((word for word in normalize_words(it.said).split() if word in REVEALING_WORDS), None)
-    if telling is None and not DIGITS.search(it.said):
+    telling = next((word for word in normalize_words(it.words).split() if word in REVEALING_WORDS), None)
+    if telling is None and not DIGITS.search(it.words):
         return None
     what = f"“{telling}” tells what this number is" if telling else "holds a number"
     return what, "Say what a shop, a stranger or an acquaintance would."
@@ -192,23 +192,23 @@ def _alike(it: _Context) -> _Complaint:
 
 
 def _filtered(it: _Context) -> _Complaint:
-    plain = f" {normalize_words(it.said)} "
+    plain = f" {normalize_words(it.words)} "
     hit = next((word for word in FILTERED if f" {word} " in plain), None)
     if hit is not None:
         return f"“{hit}” is a word for which carriers hold texts back", "Use another word."
-    if LINK.search(it.said):
+    if LINK.search(it.words):
         return "holds a link", "Leave it out: carriers filter links, and a link stays on the phone."
-    if re.search(r"[!?]{3,}|(?:\b[A-ZÁÉÍÓÚÑ]{2,}\b\W+){3}", it.said):
+    if re.search(r"[!?]{3,}|(?:\b[A-ZÁÉÍÓÚÑ]{2,}\b\W+){3}", it.words):
         return "shouts", "One mark at the end of a sentence, and small letters."
     return None
 
 
 def _unfilled(it: _Context) -> _Complaint:
-    return ("holds a gap that nobody filled in", "Fill it in.") if UNFILLED.search(it.said) else None
+    return ("holds a gap that nobody filled in", "Fill it in.") if UNFILLED.search(it.words) else None
 
 
 def _sample(it: _Context) -> _Complaint:
-    if (example := find_fictional(it.said)) is not None:
+    if (example := find_fictional(it.words)) is not None:
         return f"holds “{example}”, an example that is nobody's", "Say it with your own, in your own pack."
     if not it.wording.sample:
         return None
@@ -216,7 +216,7 @@ def _sample(it: _Context) -> _Complaint:
 
 
 def _review(it: _Context) -> _Complaint:
-    if not it.text.legal or it.wording.reviewed:
+    if not it.text.legal or it.wording.is_reviewed:
         return None
     with_what = f" with {it.text.statute}" if it.text.statute else ""
     return "is legal text that nobody reviewed", f"Counsel compares it{with_what}; then reviewed_by and reviewed_on."

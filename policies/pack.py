@@ -101,7 +101,7 @@ class Wording:
     sample: bool
 
     @property
-    def reviewed(self) -> bool:
+    def is_reviewed(self) -> bool:
         """Whether a person reviewed these words."""
         return self.reviewed_by is not None and self.reviewed_on is not None
 
@@ -331,7 +331,7 @@ def text_digest(text: str) -> str:
 
 def unreviewed(pack: Pack) -> tuple[str, ...]:
     """Name the legal wordings that nobody reviewed, as `limits.es`. A real line does not start with any."""
-    return tuple(f"{text.name}.{language}" for text, language, w in pack.wordings if text.legal and not w.reviewed)
+    return tuple(f"{text.name}.{language}" for text, language, w in pack.wordings if text.legal and not w.is_reviewed)
 
 
 def samples(pack: Pack) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ class _Vocabulary:
 
     spelling: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, tuple[tuple[str, ...], ...]]
-    known: dict[str, Element] = field(default_factory=dict)
+    elements: dict[str, Element] = field(default_factory=dict)
     """Their elements, which many phrases have in common."""
 
     def read(self, path: str, listed: Iterable[str], problems: list[str]) -> tuple[Phrase, ...]:
@@ -118,7 +118,7 @@ class _Vocabulary:
         phrases: list[Phrase] = []
         for number, written in enumerate(listed):
             try:
-                phrases.append(read_phrase(written, self.groups, self.spelling, self.known))
+                phrases.append(read_phrase(written, self.groups, self.spelling, self.elements))
             except ValueError as error:
                 problems.append(f"{path}.{number}: {error}")
         return tuple(phrases)

@@ -23,7 +23,7 @@ class PhoneLocks:
     lock: SendLock = SendLock.NONE
     unsafe: bool = False
 
-    def joined(self, other: PhoneLocks) -> PhoneLocks:
+    def union(self, other: PhoneLocks) -> PhoneLocks:
         """Return the stricter of both in each part."""
         return PhoneLocks(
             stopped=self.stopped or other.stopped,
@@ -48,12 +48,12 @@ def locks_of(thread: Thread) -> PhoneLocks:
     )
 
 
-def locked(thread: Thread, locks: PhoneLocks) -> Thread:
+def with_locks(thread: Thread, locks: PhoneLocks) -> Thread:
     """Return the thread with these locks joined to its own; the same thread if that changes nothing."""
     if locks is UNLOCKED:  # of nearly every thread, and asked for each event
         return thread
     own = locks_of(thread)
-    all_locks = own.joined(locks)
+    all_locks = own.union(locks)
     if all_locks == own:
         return thread
     return replace(

@@ -57,7 +57,7 @@ class Notice(str):
         """Return both, one after the other."""
         return join_notices("", (other, self))
 
-    def said(self, language: str) -> str:
+    def in_language(self, language: str) -> str:
         """Return the words in a language; the English ones if there are none in that language."""
         if language == READ[0] or language not in TABLES:
             return str(self)
@@ -101,7 +101,7 @@ def notice_for_all(said: str) -> str:
 
 def in_language(said: object, language: str) -> str:
     """Return the words in a language; a string that is no notice is returned as it is."""
-    return said.said(language) if isinstance(said, Notice) else str(said)
+    return said.in_language(language) if isinstance(said, Notice) else str(said)
 
 
 def words_of(key: str, language: str, **values: object) -> str:

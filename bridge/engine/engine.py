@@ -22,7 +22,7 @@ from bot.model.desk import Desk, Thread
 from bot.model.events import Event, TextArrived
 from bot.model.feature import Step
 from bot.model.line_incidents import FactsBehind, MarkedFacts
-from bot.model.phone_locks import UNLOCKED, locked, locks_of
+from bot.model.phone_locks import UNLOCKED, locks_of, with_locks
 from bot.model.transactional_actions import (
     CancelTimer,
     CreateThread,
@@ -184,7 +184,7 @@ class Engine:
                 opened: Any = (
                     self._desk if stored is None else await threads.open_aggregate(self._vault, owner, stored.aggregate)
                 )
-                aggregate = opened if stored is None else locked(opened, self._locked_phones.of(owner))
+                aggregate = opened if stored is None else with_locks(opened, self._locked_phones.of(owner))
                 body = await inbox.open_body(self._vault, row.inbox_row)
                 event: Event = serialization.decode(row.inbox_row.kind, body)
                 try:

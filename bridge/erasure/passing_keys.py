@@ -32,7 +32,7 @@ async def destroy_passing_keys(services: Services) -> None:
     """Destroy each passing key without sealed data. Raises `DatabaseError`, `OSError`; may be repeated."""
     vault = services.vault
     for _ in range(ROUNDS):
-        retired = await vault.retired_passing()
+        retired = await vault.retired_passing_owners()
 
         async def commit(transaction: Transaction) -> set[str]:
             vault.retire_passing(Passing.WORDS)

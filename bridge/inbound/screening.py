@@ -18,7 +18,7 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
-from bot.model.phone_locks import locked, locks_of
+from bot.model.phone_locks import locks_of, with_locks
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import SuppressionReason
@@ -130,7 +130,7 @@ class Screening:
             if not new_thread.canary:
                 thread = replace(thread, consent=replace(new_thread.consent, unknown=not self._suppression.is_known))
                 # Locks of an earlier thread of this phone, whose row another program deleted.
-                thread = locked(thread, await self._locked_phones.take_over(transaction, phone_hash))
+                thread = with_locks(thread, await self._locked_phones.take_over(transaction, phone_hash))
                 await self._locked_phones.write(transaction, owner, locks_of(thread))
             await threads.admit(
                 transaction,

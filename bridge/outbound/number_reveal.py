@@ -101,7 +101,7 @@ class NumberReveals:
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
         async def commit(transaction: Transaction) -> None:
-            await delete_sessions_since(transaction, shown.room_id, shown.granted)
+            await delete_sessions_since(transaction, shown.room_id, shown.granted_at)
             await number_reveals.delete(transaction, event_id)
             await room_events.delete(transaction, [event_id])
 

@@ -18,7 +18,7 @@ from bot import guard
 from bot.model.actions import SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
-from bot.model.phone_locks import locked
+from bot.model.phone_locks import with_locks
 from bridge.background.backoff import retry_until_done
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
@@ -140,7 +140,7 @@ class SmsSender:
                 # The conversation has ended since this row was read: nothing leaves any more.
                 return None
             opened = await threads.open_aggregate(self._vault, task.owner, sealed.aggregate)
-            thread = locked(opened, self._locked_phones.of(task.owner, transaction))
+            thread = with_locks(opened, self._locked_phones.of(task.owner, transaction))
             number = await self._reply_number(task.owner, sealed.number)
             phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
             # Already marked by us: a commit that reported a failure may have succeeded. Twice is worse than not.

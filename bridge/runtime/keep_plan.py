@@ -46,7 +46,7 @@ class KeepPlan:
             counts[names[match["of"]]] = int(match["count"])
         return cls(**counts)
 
-    def kept(self, times: Sequence[datetime]) -> set[datetime]:
+    def times_to_keep(self, times: Sequence[datetime]) -> set[datetime]:
         """Return which of these times stay."""
         stay: set[datetime] = set()
         for field in fields(self):

@@ -98,7 +98,7 @@ class PostgresConnection:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.failed: tuple[str, DatabaseError] | None = None
+        self.failure: tuple[str, DatabaseError] | None = None
         """The deferred statement that failed last, and how."""
 
     @property
@@ -139,7 +139,7 @@ class PostgresConnection:
         try:
             await self.execute(statement, *values)
         except DatabaseError as error:
-            self.failed = (statement, error)
+            self.failure = (statement, error)
             raise
 
     async def later(self, statement: str, /, *values: Value) -> list[Row]:
@@ -149,12 +149,12 @@ class PostgresConnection:
     async def finish(self, statement: str, *, hold: bool = False) -> Flight:  # noqa: ARG002 - nothing waits here
         """Run the last statement of a transaction: here at once (`PostgresPipeline.finish`)."""
         done = asyncio.get_running_loop().create_future()
-        flight = Flight(done, [], b"", Turn(self.failed), 0.0)
-        flight.told = (await self.run(statement)).encode()
+        flight = Flight(done, [], b"", Turn(self.failure), 0.0)
+        flight.result_tag = (await self.run(statement)).encode()
         done.set_result(None)
         return flight
 
-    def pipelined(self) -> PostgresPipeline:
+    def take_pipeline(self) -> PostgresPipeline:
         """Return the same session as a pipeline; this object is of no use from then on."""
         session = self._connection
         pipeline = PostgresPipeline(error_of=error_of, statements=STATEMENTS, seconds=STATEMENT_SECONDS)

@@ -162,18 +162,18 @@ class PostgresDatabase:
         try:
             beside: dict[str, Any] = {"idle_in_transaction_session_timeout": str(IDLE_MS)} if self._is_beside else {}
             writer = await connect(self._place, synchronous_commit="off", **beside)
-            self._writer = self._add_connection(writer.pipelined())
+            self._writer = self._add_connection(writer.take_pipeline())
             if self._leads:
                 await self._take_lead(self._writer)
             await self._migrate()
             with contextlib.suppress(InvalidStatement, UnsuitableServer):  # a service may have no such function for us
                 self.history = str(await self._writer.fetchval(TIMELINE))[:8]
-            syncer = self._log.connection = self._add_connection((await connect(self._place)).pipelined())
+            syncer = self._log.connection = self._add_connection((await connect(self._place)).take_pipeline())
             await syncer.run(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
             )
             readers = [
-                self._add_connection((await connect(self._place, read_only=True)).pipelined()) for _ in range(READERS)
+                self._add_connection((await connect(self._place, read_only=True)).take_pipeline()) for _ in range(READERS)
             ]
             await self._log.sync()
         except BaseException:

@@ -55,34 +55,34 @@ Request: TypeAlias = tuple[Prepared, list[Row] | None]
 class Turn:
     """The statements from one BEGIN to the next."""
 
-    failed: Failure | None = None
+    failure: Failure | None = None
 
 
 @dataclass(slots=True)
 class Flight:
     """A message of one or more requests, and the answers to it.
 
-    `preparing`: it prepares a statement; `ends`: it is the last of a transaction; `again`: it was sent twice, so the first
-    of its two answers is ignored; `is_whole`: it is a transaction by itself, which its end commits.
+    `new_statement`: the one that it prepares; `ends`: it is the last of a transaction; `is_resent`: it was sent twice, so
+    the first of its two answers is ignored; `is_whole`: it is a transaction by itself, which its end commits.
     """
 
     done: asyncio.Future[None]
     requests: list[Request]
     message: bytes
     turn: Turn
-    sent: float
-    preparing: Prepared | None = None
+    sent_at: float
+    new_statement: Prepared | None = None
     ends: bool = False
-    again: bool = False
+    is_resent: bool = False
     is_whole: bool = False
-    answered: int = 0
-    told: bytes = b""
+    answer_count: int = 0
+    result_tag: bytes = b""
     error: DatabaseError | None = None
 
     @property
     def tag(self) -> str:
         """The server's command tag for the last statement that succeeded."""
-        return self.told.rstrip(b"\0").decode()
+        return self.result_tag.rstrip(b"\0").decode()
 
     @property
     def is_committed(self) -> bool:
@@ -90,9 +90,9 @@ class Flight:
         return self.error is None and (self.is_whole or self.tag == "COMMIT")
 
     @property
-    def failed(self) -> Failure | None:
+    def failure(self) -> Failure | None:
         """The first error since the BEGIN before it."""
-        return self.turn.failed
+        return self.turn.failure
 
 
 def frame_message(kind: bytes, body: bytes) -> bytes:

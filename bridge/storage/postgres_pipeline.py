@@ -81,9 +81,9 @@ class PostgresPipeline(asyncio.Protocol):
         return -1 if self._held else len(self._flights)
 
     @property
-    def failed(self) -> Failure | None:
+    def failure(self) -> Failure | None:
         """The statement that first failed since the last BEGIN, and how; None when none did."""
-        return self._turn.failed
+        return self._turn.failure
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """Have this called once, when the connection ends, for whatever reason."""
@@ -170,7 +170,7 @@ class PostgresPipeline(asyncio.Protocol):
     async def run(self, statements: str) -> str:
         """Run one or more statements without values; queued statements that were not sent are dropped."""
         self._queued.clear()
-        self._turn.failed = None
+        self._turn.failure = None
         return (await self._ask(self._write([], frame_message(b"Q", statements.encode() + b"\0")))).tag
 
     async def _flush(self) -> None:
@@ -252,7 +252,7 @@ class PostgresPipeline(asyncio.Protocol):
         self._watch = None
         if self.is_closed or not self._flights:
             return
-        seconds = self._flights[0].sent + self._seconds - self._loop.time()
+        seconds = self._flights[0].sent_at + self._seconds - self._loop.time()
         if seconds > 0:
             self._watch = self._loop.call_later(seconds, self._check_timeout)
             return
@@ -316,51 +316,51 @@ class PostgresPipeline(asyncio.Protocol):
         if kind == READY_FOR_QUERY:
             self._flights.popleft()
             if self._flights:
-                self._flights[0].sent = self._loop.time()  # its turn begins: it has waited for this one's answer
+                self._flights[0].sent_at = self._loop.time()  # its turn begins: it has waited for this one's answer
             self._finish(flight, failed=body == b"E")
-        elif not flight.again:
+        elif not flight.is_resent:
             self._record_answer(flight, kind, body)
 
     def _record_answer(self, flight: Flight, kind: int, body: bytes) -> None:
         match kind:
             case 0x44:  # DataRow
                 if flight.requests:
-                    prepared, rows = flight.requests[flight.answered]
+                    prepared, rows = flight.requests[flight.answer_count]
                     if rows is not None:
                         rows.append(cast("Row", row_of(prepared, body)))
             case 0x43:  # CommandComplete
-                flight.answered += 1
-                flight.told = body
+                flight.answer_count += 1
+                flight.result_tag = body
             case 0x45:  # ErrorResponse
                 if flight.error is None:
                     flight.error = self._error_of(error_code(body))
-                    rest = flight.requests[flight.answered :]
-                    prepared_statement = rest[0][0] if rest else flight.preparing
-                    if flight.turn.failed is None and prepared_statement is not None:
-                        flight.turn.failed = (prepared_statement.statement, flight.error)
-            case 0x74 if flight.preparing is not None:  # ParameterDescription
-                describe_parameters(flight.preparing, body)
-            case 0x54 if flight.preparing is not None:  # RowDescription
-                describe_columns(flight.preparing, body)
+                    rest = flight.requests[flight.answer_count :]
+                    prepared_statement = rest[0][0] if rest else flight.new_statement
+                    if flight.turn.failure is None and prepared_statement is not None:
+                        flight.turn.failure = (prepared_statement.statement, flight.error)
+            case 0x74 if flight.new_statement is not None:  # ParameterDescription
+                describe_parameters(flight.new_statement, body)
+            case 0x54 if flight.new_statement is not None:  # RowDescription
+                describe_columns(flight.new_statement, body)
             case _:
                 pass  # it confirms a step, or is a notice
 
     def _finish(self, flight: Flight, *, failed: bool) -> None:
         """Note that the server has answered. `failed`: it accepts nothing more until the transaction is rolled back."""
-        if flight.again:
-            flight.again = False  # the server skipped all of it, and it was sent again already
+        if flight.is_resent:
+            flight.is_resent = False  # the server skipped all of it, and it was sent again already
             return
         if flight.ends and failed:
             # At once: after this answer the next transaction may begin, and must not reach the server before these.
             behind = list(self._flights)
             self._resend(Flight(self._loop.create_future(), [], ROLLBACK, Turn(), self._loop.time()))
             for passed_over in behind:
-                passed_over.again = True
+                passed_over.is_resent = True
                 self._resend(passed_over)
         _tell(flight)
 
     def _resend(self, flight: Flight) -> None:
-        flight.sent = self._loop.time()
+        flight.sent_at = self._loop.time()
         self._flights.append(flight)
         self._held += flight.message
         self._write_held()

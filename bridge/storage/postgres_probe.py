@@ -164,12 +164,12 @@ LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSlot:
-    """A replication slot. `held`: bytes of log that the server keeps for it; `status`: the server's word for that."""
+    """A replication slot. `kept_bytes`: of log that the server keeps for it; `status`: the server's word for that."""
 
     name: str
     active: bool
     status: str
-    held: int
+    kept_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +187,10 @@ class PostgresHealth:
     """How a server and a database on it are, as far as the role sees it.
 
     `is_durable`: a crash loses nothing that was synced; `orders_bytes`: text is ordered by its bytes; `clock`: the
-    server's, in seconds since the epoch; `directory`: its data directory, None where the role may not read it; `log_kept`:
-    bytes of the write-ahead log that it keeps for replicas; `recycles_log`: used files of the log are kept under other
-    names, with their content; `slots_keep_all`: slots keep the log without limit; `is_synchronous`: a commit waits for a
-    replica; `oldest_transaction`: seconds; `prepared`: transactions left prepared.
+    server's, in seconds since the epoch; `directory`: its data directory, None where the role may not read it;
+    `kept_log_bytes`: of the write-ahead log that it keeps for replicas; `recycles_log`: used files of the log are kept
+    under other names, with their content; `slots_keep_all`: slots keep the log without limit; `is_synchronous`: a commit
+    waits for a replica; `oldest_transaction`: seconds; `prepared_count`: transactions left prepared.
     """
 
     version: int
@@ -207,14 +207,14 @@ class PostgresHealth:
     directory: str | None
     archives: bool
     archive_fails: bool
-    log_kept: int
+    kept_log_bytes: int
     recycles_log: bool
     slots_keep_all: bool
     is_synchronous: bool
     replicas: int
     base_backups: int
     oldest_transaction: float | None
-    prepared: int
+    prepared_count: int
     slots: tuple[PostgresSlot, ...]
     tables: tuple[PostgresTable, ...]
 

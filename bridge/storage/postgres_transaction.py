@@ -147,7 +147,7 @@ class SentCommit(Generic[T]):
     def conclude(self) -> T:
         """Once it has: make the registered calls and return the value, or raise the error if nothing is kept."""
         if (error := self.flight.error) is not None:
-            raise _lead_lost(self.fence, self.flight.failed) or error from None
+            raise _lead_lost(self.fence, self.flight.failure) or error from None
         if not self.flight.is_committed:
             # After an error that the work ignored, the server rolls back at COMMIT, without an error.
             raise Unavailable("rolled back")
@@ -180,7 +180,7 @@ async def perform(
         return SentCommit(value, transaction, await connection.finish("COMMIT", hold=not alone()), fence)
     except BaseException:
         transaction.end()
-        failed = connection.failed
+        failed = connection.failure
         if not connection.is_closed:
             try:
                 await connection.run("ROLLBACK")

@@ -177,7 +177,7 @@ class Vault:
         """Have later values sealed under another key."""
         self._passing.pop(use, None)
 
-    async def retired_passing(self) -> set[str]:
+    async def retired_passing_owners(self) -> set[str]:
         """Return those under which nothing more is sealed, those of an earlier start too."""
         return await self.passing_owners() - {*self._passing.values(), *self._making}
 

@@ -11,11 +11,11 @@ from bridge.storage.database import Reader, Transaction
 
 
 class RevealedNumber(NamedTuple):
-    """A message that shows a number. `granted`, `until`: seconds since the epoch."""
+    """A message that shows a number. `granted_at`, `until`: seconds since the epoch."""
 
     event_id: str
     room_id: str
-    granted: int
+    granted_at: int
     until: float
 
 

@@ -45,7 +45,7 @@ class LockedPhones:
         if state is SetMatch.BEHIND:
             rows = await database.fetch("SELECT id, phone_hash FROM thread")
             hashes = {row["id"]: bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)) for row in rows}
-            values = {id_: _lock_value(hash_, self.of(id_).joined(DOUBTED)) for id_, hash_ in hashes.items()}
+            values = {id_: _lock_value(hash_, self.of(id_).union(DOUBTED)) for id_, hash_ in hashes.items()}
             self._marked.assume(entries | {id_.encode(): value for id_, value in values.items()})
         return state
 
@@ -59,7 +59,7 @@ class LockedPhones:
         entries = [(key, value) for key, value in self._marked.entries.items() if value.startswith(phone_hash)]
         joined = UNLOCKED
         for key, value in entries:
-            joined = joined.joined(_locks(value))
+            joined = joined.union(_locks(value))
             await self.write(transaction, key.decode(), UNLOCKED)
         return joined
 
@@ -93,7 +93,7 @@ class LockedPhones:
             except (CannotOpen, ValueError):  # what cannot be read decides nothing, and nothing is sent for it
                 continue
             if (value := stand.get(row["id"].encode())) is not None:
-                locks = locks.joined(_locks(value))
+                locks = locks.union(_locks(value))
             if locks != UNLOCKED:
                 await self._insert(
                     transaction, row["id"], _lock_value(bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)), locks)

@@ -59,7 +59,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     # The new file is always kept, and counts as the newest, whatever the time in its name.
     named = datetime.fromtimestamp(int(now), UTC)
     newest = max([named, *(at + timedelta(seconds=1) for at in others.values())])
-    stay = keep.kept([newest, *others.values()])
+    stay = keep.times_to_keep([newest, *others.values()])
     removed = [path for path, at in others.items() if at not in stay]
     for path in [*removed, *_stale_halves(directory)]:
         path.unlink(missing_ok=True)

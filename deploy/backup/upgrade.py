@@ -43,14 +43,14 @@ KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVersion:
-    """The stored version of a set of tables. `known`: the version of this program."""
+    """The stored version of a set of tables. `newest`: the version of this program."""
 
     file: Path
     migrations: Migrations
     number: int
 
     @property
-    def known(self) -> int:
+    def newest(self) -> int:
         """The version to which this program migrates it."""
         return self.migrations.latest
 
@@ -73,7 +73,7 @@ def require_current(config: Config, layout: Layout) -> None:
     if config.line.rehearsal:
         return
     try:
-        older = [each for each in read_versions(config) if each.number < each.known]
+        older = [each for each in read_versions(config) if each.number < each.newest]
     except DatabaseError:
         return  # the bridge reports what is wrong with it
     if older:
@@ -98,8 +98,8 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
 
 
 def _rows(versions: list[StoredVersion], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
-    newer = [each for each in versions if each.number > each.known]
-    steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in versions)
+    newer = [each for each in versions if each.number > each.newest]
+    steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)
     if newer:
         what = f"{newer[0].file.name} is of a newer version than {own_version()}"
         do = "Install that version, or newer. To go back, restore a backup of before: a database never goes back."
@@ -154,9 +154,9 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
     """
     with bridge_lock(config):
         versions = read_versions(config)
-        if newer := [each for each in versions if each.number > each.known]:
+        if newer := [each for each in versions if each.number > each.newest]:
             raise SetupError([f"{newer[0].file}: is of a newer version than {own_version()}; nothing was changed"])
-        steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in versions)
+        steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)
         if not steps:
             return 0, None
         if not (room := _check_room(config)).ok:

@@ -65,7 +65,7 @@ class Account:
         sending = self._client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
         await _ask(sending, nio.RoomSendResponse)
 
-    async def outside(self, room_id: str) -> None:
+    async def wait_until_outside(self, room_id: str) -> None:
         """Wait until this account is no longer in that room. Raises `Unreachable`."""
         await wait_until(partial(self._is_outside, room_id))
         self._events.clear()
@@ -74,7 +74,7 @@ class Account:
 
     async def leave_all(self) -> None:
         """Leave every room, and decline every invitation. Raises `Unreachable`."""
-        for room_id in (*await self._joined(), *self._client.invited_rooms):
+        for room_id in (*await self._joined_rooms(), *self._client.invited_rooms):
             await _ask(self._client.room_leave(room_id), nio.RoomLeaveResponse)
         self._client.invited_rooms.clear()
 
@@ -95,9 +95,9 @@ class Account:
         return room_id in self._client.rooms and self._client.rooms[room_id].encrypted
 
     async def _is_outside(self, room_id: str) -> bool:
-        return room_id not in await self._joined()
+        return room_id not in await self._joined_rooms()
 
-    async def _joined(self) -> list[str]:
+    async def _joined_rooms(self) -> list[str]:
         return list((await _ask(self._client.joined_rooms(), nio.JoinedRoomsResponse)).rooms)
 
     def _is_message(self, event_id: str, words: str) -> bool:

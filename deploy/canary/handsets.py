@@ -29,7 +29,7 @@ class Handset(Protocol):
     async def text(self, message_id: str, words: str) -> None:
         """Send a text to the line. Raises `Unreachable`."""
 
-    async def received(self) -> list[str]:
+    async def received_texts(self) -> list[str]:
         """Return received texts, perhaps some twice. Raises `Unreachable`."""
 
 
@@ -44,11 +44,11 @@ class CanaryRouteClient:
         """See `Handset.text`."""
         await self._ask("POST", {"id": message_id, "text": words})
 
-    async def received(self) -> list[str]:
+    async def received_texts(self) -> list[str]:
         """See `Handset.received`."""
         return [str(words) for words in (await self._ask("GET")).get("answers", ())]
 
-    async def erasing(self) -> int:
+    async def count_erasures(self) -> int:
         """Return the number of unfinished erasures of earlier trips. Raises `Unreachable`."""
         return int((await self._ask("GET")).get("erasing", 0))
 
@@ -72,7 +72,7 @@ class RehearsalHandset:
         body = {"from": CANARY_NUMBER, "to": self._number, "text": words}
         await _ask(self._http, "POST", f"{self._url}/api/texts", json=body)
 
-    async def received(self) -> list[str]:
+    async def received_texts(self) -> list[str]:
         """See `Handset.received`."""
         texts = await _ask(self._http, "GET", f"{self._url}/api/texts", params={"handset": CANARY_NUMBER})
         return [text["text"] for text in texts if text["direction"] == "out"]

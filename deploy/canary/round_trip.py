@@ -66,4 +66,4 @@ async def make_trip(handset: Handset, reader: RoomReader, *, slow: float, limit:
 
 
 async def _has_arrived(handset: Handset, answer: str) -> bool:
-    return answer in await handset.received()
+    return answer in await handset.received_texts()

@@ -102,14 +102,14 @@ class Runner:
         """Wait until all of a trip is erased; return False when it takes too long."""
         try:
             async with asyncio.timeout(CANARY_ERASURE_SECONDS):
-                await account.outside(room)
+                await account.wait_until_outside(room)
                 await wait_until(self._is_erased)
         except (TimeoutError, Unreachable):
             return False
         return True
 
     async def _is_erased(self) -> bool:
-        return not await self._route.erasing()
+        return not await self._route.count_erasures()
 
     async def _tell(self, trip: Trip) -> None:
         """Report a trip."""

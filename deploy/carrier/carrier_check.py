@@ -162,8 +162,8 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
             "a way there (internet, name server, firewall), and is lines.0.carrier.api_base right? Then ask again."
         )
         return CheckResult(name=name, ok=False, what="the carrier cannot be reached", do=do)
-    if probe.right(got) and probe.told:
-        return CheckResult(name=name, ok=True, what=probe.told)
+    if probe.right(got) and probe.proves:
+        return CheckResult(name=name, ok=True, what=probe.proves)
     if probe.right(got):
         return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}", do=probe.leaves)
     if got.status in REFUSALS:

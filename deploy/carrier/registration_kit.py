@@ -220,7 +220,7 @@ def _wordings(pack: Pack, name: str) -> Iterator[str]:
 
 
 def _state(wording: Wording) -> str:
-    marks = ["not reviewed"] if not wording.reviewed else []
+    marks = ["not reviewed"] if not wording.is_reviewed else []
     return "".join(f", **{mark}**" for mark in [*marks, *(["holds an example"] if wording.sample else [])])
 
 

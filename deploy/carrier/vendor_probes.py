@@ -41,7 +41,7 @@ class LoginProbe:
     """A request that needs a login and changes nothing: a GET, or a POST of `form`.
 
     `right`: whether an answer is the vendor's to an authenticated client. `after`: the probe that replaces this one, by its
-    answer; None when this answer decides. `name`: the check's. `told`: what a right answer shows, when that is less than
+    answer; None when this answer decides. `name`: the check's. `proves`: what a right answer shows, when that is less than
     the login. `refuses_for`: seconds after its start in which the vendor refuses everybody, so that a refused request is
     sent once more after them. `leaves`: what the request leaves at the vendor, as a sentence; if set, periodic checks use
     `unattended` instead.
@@ -51,7 +51,7 @@ class LoginProbe:
     headers: Mapping[str, str] = field(repr=False)
     right: Callable[[HttpResponse], bool]
     name: str = "login"
-    told: str = ""
+    proves: str = ""
     query: Mapping[str, str] | None = field(default=None, repr=False)
     form: bytes | None = field(default=None, repr=False)
     refuses_for: float = 0.0
@@ -191,7 +191,7 @@ def _jasmin(settings: Jasmin) -> tuple[LoginProbe, ...]:
         url=f"{settings.api_base}/ping",
         headers={},
         right=lambda answer: answer.status == 200 and answer.body.strip() == b"Jasmin/PONG",
-        told="answers; whether it takes the login only `quietline carrier check` asks",
+        proves="answers; whether it takes the login only `quietline carrier check` asks",
     )
     balance = LoginProbe(
         url=f"{settings.api_base}/balance",

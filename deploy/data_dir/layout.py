@@ -127,7 +127,7 @@ class Layout:
         return self.homeserver / "first-start.yaml"
 
     @property
-    def provisioned(self) -> Path:
+    def provisioned_file(self) -> Path:
         """Written last, after the accounts were made; so an interrupted first run is repeated."""
         return self.homeserver / "provisioned"
 
@@ -137,9 +137,9 @@ class Layout:
         return self.homeserver / "postgresql"
 
     @property
-    def begun(self) -> Path:
+    def oldest_file(self) -> Path:
         """A file as old as the line: the first run's mark, or the configuration of a line without its own homeserver."""
-        return self.provisioned if self.provisioned.exists() else self.config
+        return self.provisioned_file if self.provisioned_file.exists() else self.config
 
     @property
     def ready(self) -> Path:

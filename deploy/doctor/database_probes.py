@@ -123,7 +123,7 @@ def line_age(db: Snapshot, layout: Layout) -> float:
     """Return the line's age in days, since its first start or the time of its oldest file."""
     runs = RunHistory.parse(line_state.peek(db, line_state.RUNS))
     times = [runs.first] if runs else []
-    times += [layout.begun.stat().st_mtime] if layout.begun.exists() else []
+    times += [layout.oldest_file.stat().st_mtime] if layout.oldest_file.exists() else []
     return (time.time() - min(times)) / DAY if times else 0.0
 
 

@@ -71,9 +71,11 @@ def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) 
 
 def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False, not_kept: int | None = None) -> CheckResult:
     """Judge waiting rows. `stands`: the oldest event was read twice; `not_kept`: texts lost since the bridge's start."""
-    what = f"{last}; {waiting.undecided} wait for a decision, {waiting.leaving} to leave, {waiting.unknown} are unknown"
-    if waiting.oldest_leaving is not None and time.time() - waiting.oldest_leaving > LEAVING_SECONDS:
-        minutes = (time.time() - waiting.oldest_leaving) / 60
+    what = (
+        f"{last}; {waiting.event_count} wait for a decision, {waiting.outbox_count} to leave, {waiting.unknown} are unknown"
+    )
+    if waiting.oldest_in_outbox is not None and time.time() - waiting.oldest_in_outbox > LEAVING_SECONDS:
+        minutes = (time.time() - waiting.oldest_in_outbox) / 60
         do = (
             "See the rows of the homeserver and the carrier. With both well, the log of the bridge says what is refused; "
             "tell the desk by voice meanwhile, and see `quietline carrier check`."
@@ -96,7 +98,9 @@ def _read(db: Snapshot) -> tuple[WaitingRows, str]:
     history = ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
     came = "none ever came" if history is None else f"the last came {_hours(now - (history.last + 1) * HOUR)} ago"
     last_left = (
-        "" if waiting.remembered is None else f", the last left {_hours(now - (waiting.remembered - ID_RETENTION))} ago"
+        ""
+        if waiting.remembered_until is None
+        else f", the last left {_hours(now - (waiting.remembered_until - ID_RETENTION))} ago"
     )
     return waiting, f"{came}{last_left}"
 

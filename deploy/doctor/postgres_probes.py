@@ -222,8 +222,8 @@ def _vacuum_faults(server: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
     if (oldest := server.oldest_transaction or 0.0) > LONG_SECONDS:
         what = f"a transaction has been open for {oldest / 3600:.1f} hours: no row that was deleted since can go"
         yield what, "Find it in pg_stat_activity (xact_start), and end it.", True
-    if server.prepared:
-        what = f"{server.prepared} transactions are left prepared, and keep deleted rows"
+    if server.prepared_count:
+        what = f"{server.prepared_count} transactions are left prepared, and keep deleted rows"
         yield what, "ROLLBACK PREPARED, or COMMIT PREPARED, each of pg_prepared_xacts.", True
 
 
@@ -243,18 +243,18 @@ def _log_faults(server: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
         what = "the archive of the log fails: the server keeps all of it until the disk is full"
         yield what, "See the server's log for archive_command, and put it right, or set archive_mode off.", True
     for slot in server.slots:
-        backlog = f"holds {slot.held // MIB} MiB of log back"
+        backlog = f"holds {slot.kept_bytes // MIB} MiB of log back"
         do = f"Start its reader again, or call pg_drop_replication_slot('{slot.name}'); limit it by max_slot_wal_keep_size."
         if slot.status == "lost":
             yield f"slot {slot.name}: its replica can never catch up", f"{do} The replica has to be made again.", True
-        elif not slot.active or slot.held > MUCH_LOG_BYTES:
+        elif not slot.active or slot.kept_bytes > MUCH_LOG_BYTES:
             what = f"slot {slot.name} {backlog}" + ("" if slot.active else ", and nobody reads it")
-            yield what, do, slot.held > MUCH_LOG_BYTES
+            yield what, do, slot.kept_bytes > MUCH_LOG_BYTES
     if server.slots and server.slots_keep_all:
         what = "max_slot_wal_keep_size is not set: a replica that stays away has the log fill the disk"
         yield what, "Set it to what the disk can spare, such as 2GB, and reload.", False
-    if server.log_kept > MUCH_LOG_BYTES:
-        what = f"wal_keep_size keeps {server.log_kept // MIB} MiB of log, with what was deleted meanwhile"
+    if server.kept_log_bytes > MUCH_LOG_BYTES:
+        what = f"wal_keep_size keeps {server.kept_log_bytes // MIB} MiB of log, with what was deleted meanwhile"
         yield what, "Set it to 0, and give each replica a slot.", False
     if server.recycles_log:
         what = "files of its log that are over stay, with what was deleted, until they are written over (wal_recycle)"

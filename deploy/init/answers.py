@@ -250,7 +250,7 @@ class HomeserverAnswer(Section):
             raise ValueError("media_worker: is one more beside those of workers: say how many")
         if self.workers is not None:
             parts = urlsplit(self.url)
-            if (parts.scheme, parts.hostname) != ("http", HOST) or (parts.port or 80) in WorkerPorts(router=0).taken:
+            if (parts.scheme, parts.hostname) != ("http", HOST) or (parts.port or 80) in WorkerPorts(router=0).used_ports:
                 raise ValueError(
                     f"workers: url must be http://{HOST}:PORT, where the router before them is to listen: 8009, say"
                 )

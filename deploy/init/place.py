@@ -43,19 +43,19 @@ class Place:
     slug: str | None = None
     others: tuple[FleetLine, ...] = ()
 
-    def named(self, name: str) -> str:
+    def name_with_slug(self, name: str) -> str:
         """Return a name, with the slug for a line of a fleet."""
         return name if self.slug is None else f"{name}-{self.slug}"
 
     @property
     def policy(self) -> str:
         """The localpart of the policy bot."""
-        return self.named("policy")
+        return self.name_with_slug("policy")
 
     @property
     def service(self) -> str:
         """The id of the application service."""
-        return self.named("quietline")
+        return self.name_with_slug("quietline")
 
     @property
     def registration(self) -> str:

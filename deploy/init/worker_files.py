@@ -44,7 +44,7 @@ class WorkerPorts:
     redis: int = 6379
 
     @property
-    def taken(self) -> set[int]:
+    def used_ports(self) -> set[int]:
         """Ports that the router cannot have."""
         most = range(len(workers_of(MAX_WORKERS, media=True)))
         replicate = {self.main_replication, *(self.first_replication + n for n in most)}

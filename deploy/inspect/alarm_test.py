@@ -40,16 +40,16 @@ LOOK_INTERVAL: Final = 0.25
 
 @dataclass
 class Progress:
-    """The progress of a test. `ways`: None until the person on call was called."""
+    """The progress of a test. `call_results`: None until the person on call was called."""
 
-    taken: bool = False
+    was_taken: bool = False
     at_desk: bool = False
-    ways: dict[str, bool] | None = field(default=None)
+    call_results: dict[str, bool] | None = field(default=None)
 
     @property
-    def over(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the test is complete."""
-        return self.at_desk and self.ways is not None
+        return self.at_desk and self.call_results is not None
 
 
 async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = THROUGH_SECONDS) -> CheckReport:
@@ -63,15 +63,15 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     try:
         await asyncio.shield(request)
         await _watch(config, test, progress, take=take, through=through)
-        if not progress.taken and not await _withdraw(config, test):
+        if not progress.was_taken and not await _withdraw(config, test):
             await _watch(config, test, progress, take=take, through=through)
     except asyncio.CancelledError:
         # A line that starts later must not ring for this test, nor for a request that is still being written.
         await asyncio.wait([request])
         await _withdraw(config, test)
         raise
-    if progress.taken:
-        return CheckReport(checks=(*_line_checks(progress), *_call_checks(config, progress.ways)))
+    if progress.was_taken:
+        return CheckReport(checks=(*_line_checks(progress), *_call_checks(config, progress.call_results)))
     async with aiohttp.ClientSession() as http:
         ways = await pager.call_each(config.line.on_call, http, message=pager.TEST_MESSAGE)
     do = "Start the line and try again: only then is it known that its own alarms get out."
@@ -85,17 +85,17 @@ async def _ask(config: Config, test: str) -> None:
 
 async def _watch(config: Config, test: str, progress: Progress, *, take: float, through: float) -> None:
     began = time.monotonic()
-    while not progress.over and time.monotonic() - began < (through if progress.taken else take):
+    while not progress.is_complete and time.monotonic() - began < (through if progress.was_taken else take):
         _look(config, test, progress)
         await asyncio.sleep(LOOK_INTERVAL)
 
 
 def _look(config: Config, test: str, progress: Progress) -> None:
     with offline.read_transaction(config) as db:
-        progress.taken = progress.taken or line_state.peek(db, line_state.ALARM_TEST) != test
+        progress.was_taken = progress.was_taken or line_state.peek(db, line_state.ALARM_TEST) != test
         progress.at_desk = inspection.is_shown_at_desk(db, ALARM_TEST + test)
         result = json.loads(line_state.peek(db, line_state.ALARM_TEST_RESULT) or "{}")
-        progress.ways = result["ways"] if result.get("test") == test else None
+        progress.call_results = result["ways"] if result.get("test") == test else None
 
 
 async def _withdraw(config: Config, test: str) -> bool:

@@ -39,7 +39,7 @@ class ReportCell:
     number: int
 
     @property
-    def shown(self) -> int | None:
+    def shown_number(self) -> int | None:
         """The count, or None when it is too small to be shown."""
         return self.number if self.number >= SMALLEST_SHOWN else None
 
@@ -57,7 +57,7 @@ class ReportMonth:
 
         None for fewer than five answers, and when a count of waits is hidden: step and other counts could reveal it.
         """
-        if any(cell.shown is None for cell in self.cells if cell.kind in WAIT_STEPS):
+        if any(cell.shown_number is None for cell in self.cells if cell.kind in WAIT_STEPS):
             return None
         by_step = [sum(cell.number for cell in self.cells if cell.kind == kind) for kind in WAIT_STEPS]
         total, subtotal = sum(by_step), 0
@@ -86,7 +86,7 @@ def json_document(months: tuple[ReportMonth, ...]) -> dict[str, object]:
             "month": month.month,
             "median_wait": month.median_wait,
             "people": PEOPLE_UNKNOWN,
-            "cells": [{"language": c.language, "kind": c.kind, "number": c.shown} for c in month.cells],
+            "cells": [{"language": c.language, "kind": c.kind, "number": c.shown_number} for c in month.cells],
         }
         for month in months
     ]
@@ -103,7 +103,7 @@ def as_text(months: tuple[ReportMonth, ...]) -> list[str]:
         lines.append(f"  different people: {PEOPLE_UNKNOWN}")
         lines.append(f"  half were answered within: {month.median_wait or 'not shown, for there is too little'}")
         for cell in month.cells:
-            number = f"fewer than {SMALLEST_SHOWN}" if cell.shown is None else str(cell.shown)
+            number = f"fewer than {SMALLEST_SHOWN}" if cell.shown_number is None else str(cell.shown_number)
             lines.append(f"  {cell.language:3}  {_label(cell.kind)}: {number}")
     return lines
 

@@ -82,5 +82,5 @@ def _wording_facts(wording: Wording, language: str) -> str:
     facts = [f"{cut.units} letters", f"{cut.count} segment{'s' if cut.count > 1 else ''}"]
     facts += [f"{years:.0f} years of school"] if years is not None else []
     facts += ["holds an example"] if wording.sample else []
-    facts += [f"reviewed by {wording.reviewed_by} on {wording.reviewed_on}" if wording.reviewed else "not reviewed"]
+    facts += [f"reviewed by {wording.reviewed_by} on {wording.reviewed_on}" if wording.is_reviewed else "not reviewed"]
     return ", ".join(facts)

@@ -64,7 +64,7 @@ class ScriptStep(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
     who: Literal["texter", "picture", "advocate", "supervisor", "desk", "wait"]
-    said: str
+    words: str
 
 
 def _parse_step(value: Any) -> Any:
@@ -73,7 +73,7 @@ def _parse_step(value: Any) -> Any:
     ((who, said),) = value.items()
     if who == "wait" and not isinstance(seconds(said), int):
         raise ValueError("wait needs a time, such as 3 min")
-    return {"who": who, "said": str(said) if who == "wait" else said}
+    return {"who": who, "words": str(said) if who == "wait" else said}
 
 
 class Script(BaseModel):
@@ -114,7 +114,7 @@ def play_script(pack: Pack, script: Script) -> Iterator[str]:
     simulation = _Simulation(pack, script)
     for number, step in enumerate(script.steps):
         if step.who == "wait":
-            simulation.advance_time(seconds(step.said))
+            simulation.advance_time(seconds(step.words))
         else:
             simulation.advance_time(PAUSE_SECONDS if number else 0)
             simulation.perform_step(step)
@@ -145,21 +145,21 @@ class _Simulation:
         """Perform a person's words. An advocate who writes before the thread is claimed claims it first."""
         match step.who:
             case "texter" | "picture":
-                self._append_line(step.who, step.said)
-                self._arrived = step.said
+                self._append_line(step.who, step.words)
+                self._arrived = step.words
                 media = int(step.who == "picture")
-                self._enqueue(THREAD_ID, TextArrived(id=self._id(), body=step.said, at=self._now, media=media))
+                self._enqueue(THREAD_ID, TextArrived(id=self._id(), body=step.words, at=self._now, media=media))
             case "desk":
-                self._append_line("desk: ana", step.said)
-                self._send_message(DESK, ADVOCATE, step.said)
+                self._append_line("desk: ana", step.words)
+                self._send_message(DESK, ADVOCATE, step.words)
             case _:
                 user = PEOPLE[step.who]
                 if step.who == "advocate" and self._thread.assignment.assignee is None:
                     self._append_line("desk: ana", "!claim")
                     self._send_message(DESK, ADVOCATE, "!claim")
                     self._run_until_idle()
-                self._append_line(user[1:4], step.said)
-                self._send_message(THREAD_ID, user, step.said)
+                self._append_line(user[1:4], step.words)
+                self._send_message(THREAD_ID, user, step.words)
         self._run_until_idle()
 
     def advance_time(self, length: float) -> None:

@@ -231,7 +231,7 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
     try:
         with offline.read_transaction(config) as db:
             clock, now = doctor_database.check_clock(db), time.time()
-            age = (now - layout.begun.stat().st_mtime) / doctor_database.DAY
+            age = (now - layout.oldest_file.stat().st_mtime) / doctor_database.DAY
             backup = doctor_database.check_backup(db, config, now, age)
             first = replace(check_first_supervisor(db, config), name="trust")
             contents = list(check_contents(db, config, running=running))

@@ -107,7 +107,7 @@ class Exchange:
         for record in records:
             self._insert(record)
 
-    def owed(self) -> tuple[SmsRecord, ...]:
+    def unacknowledged_texts(self) -> tuple[SmsRecord, ...]:
         """Texts with webhooks that the line has not acknowledged, oldest first."""
         records = sorted((t for texts in self._handsets.values() for t in texts), key=lambda t: t.sequence)
         return tuple(t for t in records if (t.status == "queued" if t.direction == "in" else t.reports < ALL_REPORTS))
@@ -153,7 +153,7 @@ class Exchange:
         self._put(deleted)
         return True
 
-    def listed(self, *, since: datetime, after: int, limit: int) -> tuple[SmsRecord, ...]:
+    def inbound_copies(self, *, since: datetime, after: int, limit: int) -> tuple[SmsRecord, ...]:
         """List inbound copies at or after `since` and beyond the sequence `after`: the `limit` oldest, in order."""
         records = (t for t in self._copies.values() if t.direction == "in" and t.at >= since and t.sequence > after)
         return tuple(text for text, _ in zip(records, range(limit), strict=False))

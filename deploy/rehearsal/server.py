@@ -212,7 +212,7 @@ class Server:
 
     def _deliver(self, to: str, text: str) -> SmsRecord:
         record = self._exchange.outbound(recipient=to, text=text)
-        self._webhooks.sent(record)
+        self._webhooks.report(record)
         return record
 
     async def _hang_then_abort(self, request: web.Request) -> web.StreamResponse:
@@ -233,7 +233,9 @@ class Server:
             raise _BadRequest("limit: not a number from 1 to 500")
         size = int(limit)
         # One more than requested shows whether there is a next page.
-        records = self._exchange.listed(since=_parse_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
+        records = self._exchange.inbound_copies(
+            since=_parse_time(query.get("since", "")), after=int(after or "0"), limit=size + 1
+        )
         page = records[:size]
         messages = [
             {

@@ -49,7 +49,7 @@ async def run_carrier(settings: Settings) -> AsyncIterator[int]:
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
-        webhooks.resume(exchange.owed())
+        webhooks.resume(exchange.unacknowledged_texts())
         yield site.port
     finally:
         await runner.cleanup()

@@ -80,7 +80,7 @@ class WebhookSender:
             overtaken = queue.partner_wanted = self._faults.use_up("reorder")
         queue.items.append(_QueuedText(text=text, copies=copies, overtaken=overtaken))
 
-    def sent(self, text: SmsRecord) -> None:
+    def report(self, text: SmsRecord) -> None:
         """Report a text that reached its handset: sent, and after a moment delivered."""
         delivered = asyncio.Event()
         self._start_task(self._mark_delivered(text, delivered))

@@ -1,8 +1,8 @@
 """The numbers that the page of the report plots, as rows, and their JSON.
 
-Rules of this module: a number is read only from `ReportCell.shown`, so a hidden count changes no bar, axis or sum. A sum is
-given only when every cell in it is shown (complementary suppression): with one hidden cell, the sum and the others would
-reveal it. Months are not added up.
+Rules of this module: a number is read only from `ReportCell.shown_number`, so a hidden count changes no bar, axis or sum. A
+sum is given only when every cell in it is shown (complementary suppression): with one hidden cell, the sum and the others
+would reveal it. Months are not added up.
 """
 
 from __future__ import annotations
@@ -124,14 +124,14 @@ def _rows_of(cells: list[ReportCell], months: list[str], kinds: list[str]) -> It
     for month in months:
         for index, language in names:
             cell = by_name.get((month, kinds[index], language))
-            number = 0 if cell is None else cell.shown
+            number = 0 if cell is None else cell.shown_number
             figure = Figure.SMALL if number is None else Figure.COUNTED
             yield PlotRow(month=month, language=language, kind=kinds[index], number=number, figure=figure)
 
 
 def _sum_of(cells: Iterable[ReportCell], month: str, language: str = "") -> PlotRow:
     """Return the sum of a month's cells; without a number when one of them is hidden."""
-    parts = [cell.shown for cell in cells if cell.month == month]
+    parts = [cell.shown_number for cell in cells if cell.month == month]
     shown = [part for part in parts if part is not None]
     if len(shown) < len(parts):
         return PlotRow(month=month, language=language, number=None, figure=Figure.WITHHELD)

@@ -54,8 +54,8 @@ async def run_homeserver_alone(
             return 0
         supervisor = Supervisor(
             paths=child_paths(layout),
-            child_started=lambda _name, _pid: None,
-            child_died=lambda name: record_death(layout.deaths, name, time.time()),
+            on_child_start=lambda _name, _pid: None,
+            on_child_death=lambda name: record_death(layout.deaths, name, time.time()),
         )
         supervisor.start([homeserver_child(layout)])
         try:

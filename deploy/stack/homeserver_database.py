@@ -165,7 +165,7 @@ def _content_problems(facts: PostgresFacts, layout: Layout, file: Path, *, runni
     if facts.tables and not layout.postgres_begun.is_file():
         do = f"Name an empty database in {file}; where nothing in this one is needed, `dropdb` it. {MAKE}."
         yield DatabaseProblem("holds tables that are not of this directory: another line's, or of before a restore", do)
-    elif not facts.tables and layout.provisioned.is_file():
+    elif not facts.tables and layout.provisioned_file.is_file():
         do = f"Is it the right one in {file}? Where it is lost, `quietline restore` makes a line from a backup."
         yield DatabaseProblem("has an empty database, and this line's homeserver has accounts", do)
     if facts.sessions and not running:

@@ -141,7 +141,7 @@ async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], 
         write_atomically(layout.first_start, yaml.safe_dump(first | quick))
         async with run_homeserver(layout, ports, first=True) as supervisor:
             await _register_accounts(layout, ports, supervisor.deaths)
-        layout.provisioned.touch(mode=0o600)
+        layout.provisioned_file.touch(mode=0o600)
     # Also after an earlier run was killed between the lines above.
     for leftover in (layout.first_start, secrets.registration):
         leftover.unlink(missing_ok=True)
@@ -175,7 +175,7 @@ async def run_homeserver(layout: Layout, ports: Ports, *, first: bool = False) -
     Raises :class:`SetupError` when it dies repeatedly instead.
     """
     kill_stale_processes([layout.pid("homeserver")])
-    supervisor = Supervisor(paths=child_paths(layout), child_started=lambda _name, _pid: None)
+    supervisor = Supervisor(paths=child_paths(layout), on_child_start=lambda _name, _pid: None)
     supervisor.start([homeserver_child(layout, first=first)])
     try:
         async with ReadinessProbe() as probe:
@@ -207,7 +207,7 @@ def _start_failure(layout: Layout) -> str:
 
 def _is_provisioned(layout: Layout) -> bool:
     has_database = (layout.homeserver / "homeserver.db").is_file() or layout.postgres_begun.is_file()
-    return layout.provisioned.is_file() and has_database
+    return layout.provisioned_file.is_file() and has_database
 
 
 async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:

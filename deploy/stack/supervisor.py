@@ -67,13 +67,13 @@ class Refusal:
 class RestartBackoff:
     """How soon a dead child is restarted: after the n-th death in a row, `delays[n]` seconds later (the last for all more).
 
-    After a child has lived for `reset_after` seconds, the count starts over. `refused`: seconds after the refusal of an
-    optional child, whose start alone occupies a core for two seconds.
+    After a child has lived for `reset_after` seconds, the count starts over. `after_refusal`: seconds after the refusal of
+    an optional child, whose start alone occupies a core for two seconds.
     """
 
     delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
     reset_after: float = 10.0
-    refused: float = 60.0
+    after_refusal: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +86,9 @@ class ChildPaths:
 
 
 class Supervisor:
-    """Runs children in one directory. `child_started(name, pid)` is called after each start and restart.
+    """Runs children in one directory. `on_child_start(name, pid)` is called after each start and restart.
 
-    `child_died(name)` is called when a child ended that was not being stopped.
+    `on_child_death(name)` is called when a child ended that was not being stopped.
 
     `refused` gets a result when a child refuses to run, or the exception of a fault of ours. `deaths` counts by name.
     """
@@ -97,12 +97,12 @@ class Supervisor:
         self,
         *,
         paths: ChildPaths,
-        child_started: Callable[[str, int], None],
-        child_died: Callable[[str], None] = lambda _name: None,
+        on_child_start: Callable[[str, int], None],
+        on_child_death: Callable[[str], None] = lambda _name: None,
         backoff: RestartBackoff | None = None,
     ) -> None:
         self._paths = paths
-        self._child_started, self._child_died = child_started, child_died
+        self._on_child_start, self._on_child_death = on_child_start, on_child_death
         self._backoff = backoff or RestartBackoff()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stop_events: dict[str, asyncio.Event] = {}
@@ -155,7 +155,7 @@ class Supervisor:
             if code is None:
                 return
             self.deaths[child.name] += 1
-            self._child_died(child.name)
+            self._on_child_death(child.name)
             refused = code == child.refusal
             if refused and not child.optional and not self.refused.done():
                 self.refused.set_result(Refusal(child.name, _log_since(log, offset)))
@@ -164,7 +164,7 @@ class Supervisor:
                 deaths = 0
             delay = self._backoff.delays[min(deaths, len(self._backoff.delays) - 1)]
             if refused and child.optional:
-                delay = self._backoff.refused
+                delay = self._backoff.after_refusal
             deaths += 1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
@@ -178,7 +178,7 @@ class Supervisor:
         exit_task = asyncio.ensure_future(process.wait())
         stop_task = asyncio.ensure_future(stop.wait())
         try:
-            self._child_started(child.name, process.pid)
+            self._on_child_start(child.name, process.pid)
             await asyncio.wait((exit_task, stop_task), return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
                 return exit_task.result()

@@ -130,8 +130,8 @@ async def up(
         stack = LocalStack(layout=layout, ports=ports, config=config)
         supervisor = Supervisor(
             paths=child_paths(layout),
-            child_started=stack.child_started,
-            child_died=lambda name: record_death(layout.deaths, name, time.time()),
+            on_child_start=stack.on_child_start,
+            on_child_death=lambda name: record_death(layout.deaths, name, time.time()),
         )
         started = children(layout, take_over=take_over) if run is None else run
         child_names = (*names, CANARY) if config.canary is not None else names
@@ -162,7 +162,7 @@ class LocalStack:
         self._written = False
         self._stopping = False
 
-    def child_started(self, name: str, pid: int) -> None:
+    def on_child_start(self, name: str, pid: int) -> None:
         """Note that a child was started or restarted."""
         self._pids[name] = pid
         self._written = False

@@ -86,7 +86,7 @@ class BenchLine:
             await stack.enter_async_context(self.forwarder.listening())
             by_forwarder = self.layout.config.read_text(encoding="utf-8").replace(config.homeserver.url, self.forwarder.url)
             self._forwarded.write_text(by_forwarder, encoding="utf-8")
-            supervisor = Supervisor(paths=provision.child_paths(self.layout), child_started=lambda _name, _pid: None)
+            supervisor = Supervisor(paths=provision.child_paths(self.layout), on_child_start=lambda _name, _pid: None)
             stack.push_async_callback(supervisor.stop, ["carrier", "homeserver"])
             # Not the canary: without its section of the configuration it would end and be restarted again and again.
             supervisor.start(child for child in children(self.layout) if child.name in ("homeserver", "carrier"))
@@ -103,7 +103,7 @@ class BenchLine:
         await self.stop_bridge()
         config = self._forwarded if forwarded else self.layout.config
         child = Child(name="bridge", command=("deploy", "bridge", "--config", str(config)), stop_seconds=14.0, refusal=2)
-        self._bridge = Supervisor(paths=provision.child_paths(self.layout), child_started=self._child_started)
+        self._bridge = Supervisor(paths=provision.child_paths(self.layout), on_child_start=self._on_child_start)
         self.spawned_at = time.perf_counter()
         self._bridge.start([child])
         await wait_until(
@@ -289,7 +289,7 @@ class BenchLine:
     async def _last_words(self) -> str:
         return "".join(self.layout.log("bridge").read_text(encoding="utf-8").splitlines(keepends=True)[-8:])
 
-    def _child_started(self, _name: str, pid: int) -> None:
+    def _on_child_start(self, _name: str, pid: int) -> None:
         self.pid = pid
 
     async def _others_up(self) -> bool:

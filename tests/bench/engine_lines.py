@@ -52,7 +52,7 @@ class Times:
 @asynccontextmanager
 async def standby(line: BenchLine) -> AsyncIterator[None]:
     """Run a second bridge of the line as a standby during the block."""
-    supervisor = Supervisor(paths=provision.child_paths(line.layout), child_started=lambda _name, _pid: None)
+    supervisor = Supervisor(paths=provision.child_paths(line.layout), on_child_start=lambda _name, _pid: None)
     port = free_ports()
     command = ("deploy", "bridge", "--config", str(line.layout.config), "--listen", f"{HOST}:{port}")
     supervisor.start([Child(name="standby", command=command, stop_seconds=14.0, refusal=2)])

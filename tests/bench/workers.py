@@ -148,7 +148,7 @@ async def run_with_workers(
 
 @asynccontextmanager
 async def _carrier(line: BenchLine) -> AsyncIterator[None]:
-    supervisor = Supervisor(paths=provision.child_paths(line.layout), child_started=lambda _name, _pid: None)
+    supervisor = Supervisor(paths=provision.child_paths(line.layout), on_child_start=lambda _name, _pid: None)
     supervisor.start(child for child in children(line.layout) if child.name == "carrier")
     try:
         yield

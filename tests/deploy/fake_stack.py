@@ -35,7 +35,7 @@ def main(directory: str, port: str, *spoilt: str) -> int:
     behaviours = dict(part.split("=") for part in spoilt)
     if behaviours.get("homeserver") != "real":
         layout.homeserver.mkdir(parents=True, exist_ok=True)
-        layout.provisioned.touch()
+        layout.provisioned_file.touch()
         (layout.homeserver / "homeserver.db").touch()
         for name, byte in (("vault.key", "00"), ("index.key", "01"), ("suppression.key", "02")):
             (layout.secrets).mkdir(exist_ok=True)

@@ -41,7 +41,7 @@ async def put_homeserver(layout: Layout) -> None:
     for name in (DATABASE, f"{DATABASE}-wal"):  # the log has what no checkpoint has copied to the database
         if (file := original.homeserver / name).exists():
             shutil.copy(file, layout.homeserver / name)
-    layout.provisioned.touch(mode=0o600)
+    layout.provisioned_file.touch(mode=0o600)
 
 
 async def _made(place: Path) -> Layout:

@@ -53,7 +53,7 @@ def test_there_is_a_template_for_each_state() -> None:
     for state in STATES:
         text = shipped("base", f"us/{state}").texts[TextName.LIMITS]
         assert text.legal
-        assert all(wording.sample and not wording.reviewed for wording in text.wordings.values())
+        assert all(wording.sample and not wording.is_reviewed for wording in text.wordings.values())
         assert text.wordings.keys() == {"en", "es"}
         assert "§" in text.statute or state in ("il", "la")
         statutes.append(text.statute)

@@ -192,7 +192,7 @@ class CxmlCarrier(BaseCarrier):
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`DELETE …/Messages/SID.json` → 204; 404 when there is none; refused until the message is final (20009)."""
-        if self.media_first and not await self._media_deleted(message_id):
+        if self.media_first and not await self._delete_media(message_id):
             return DeleteLater(DELETE_DELAY)
         return await self._delete_outcome(
             await send_request(self._http, "DELETE", self._message_url(message_id)), message_id
@@ -210,7 +210,7 @@ class CxmlCarrier(BaseCarrier):
         media = got.json.get("media_list", []) if got.status == 200 else []
         return [item.get("sid") if isinstance(item, dict) else None for item in media] if isinstance(media, list) else None
 
-    async def _media_deleted(self, message_id: str) -> bool:
+    async def _delete_media(self, message_id: str) -> bool:
         """Delete a message's media and list them again; return True when none is left."""
         for sid in await self._media(message_id) or ():
             if not isinstance(sid, str):

@@ -31,18 +31,18 @@ class UnfinishedErasure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRows:
-    """Waiting rows. `undecided`: events; the oldest has the number `oldest_event`; `leaving`: rows of the outbox.
+    """Waiting rows. `event_count`: events; the oldest has the number `oldest_event`; `outbox_count`: rows of the outbox.
 
-    `oldest_leaving`: when the oldest of those was put in. `unknown`: texts with an unknown outcome. `remembered`: until
-    when the newest text that left is remembered. None if there is none.
+    `oldest_in_outbox`: when the oldest of those was put in. `unknown`: texts with an unknown outcome. `remembered_until`:
+    until when the newest text that left is remembered. None if there is none.
     """
 
-    undecided: int
+    event_count: int
     oldest_event: int | None
-    leaving: int
-    oldest_leaving: int | None
+    outbox_count: int
+    oldest_in_outbox: int | None
     unknown: int
-    remembered: int | None
+    remembered_until: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +97,12 @@ def waiting_rows(connection: Snapshot) -> WaitingRows:
     ((undecided, oldest_event),) = connection.fetch("SELECT COUNT(*), MIN(seq) FROM inbox")
     ((leaving, oldest_leaving),) = connection.fetch("SELECT COUNT(*), MIN(created) FROM outbox")
     return WaitingRows(
-        undecided=int(undecided),
+        event_count=int(undecided),
         oldest_event=oldest_event,
-        leaving=int(leaving),
-        oldest_leaving=oldest_leaving,
+        outbox_count=int(leaving),
+        oldest_in_outbox=oldest_leaving,
         unknown=int(connection.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1")),
-        remembered=connection.fetchval("SELECT MAX(until) FROM sent_text"),
+        remembered_until=connection.fetchval("SELECT MAX(until) FROM sent_text"),
     )
 
 

@@ -62,7 +62,7 @@ class Scene:
     """One part: heading and narration by language, its lines, and the picture at its end, if there is one."""
 
     heading: dict[str, str]
-    told: dict[str, str]
+    narration: dict[str, str]
     lines: tuple[tuple[Line, dict[str, str] | str], ...] = ()
     picture: tuple[str, str] | None = None
 
@@ -75,7 +75,7 @@ def by_language(english: str, spanish: str) -> dict[str, str]:
 SCENES: Final = (
     Scene(
         heading=by_language("Before it begins", "Antes de empezar"),
-        told=by_language(
+        narration=by_language(
             (
                 "Ana is new. A supervisor gave her a rehearsal line: it runs on one machine, its phones are pictures in a"
                 " browser, and nobody real is at the other end. She logged in, verified her device, and accepted two"
@@ -94,7 +94,7 @@ SCENES: Final = (
     ),
     Scene(
         heading=by_language("Someone waits", "Alguien espera"),
-        told=by_language(
+        narration=by_language(
             "At the desk Ana asks for a drill. A card comes up with two words, such as *amber heron*: that is what the"
             " texter"
             " is called, and it says nothing about them. She takes it, and a room of that name opens. The pictures are of"
@@ -118,7 +118,7 @@ SCENES: Final = (
     ),
     Scene(
         heading=by_language("The first words", "Las primeras palabras"),
-        told=by_language(
+        narration=by_language(
             "A short sentence first, so that they know that a person is there. Then the limits, early: once something"
             " is told"
             " that must be reported, it cannot be taken back.",
@@ -135,7 +135,7 @@ SCENES: Final = (
     ),
     Scene(
         heading=by_language("A slip, taken back", "Un error, retirado a tiempo"),
-        told=by_language(
+        narration=by_language(
             "Ana types too fast, and sees it. A message waits {undo} before it leaves. What she wants to tell a colleague"
             " begins with two strokes and stays in the room.",
             "Ana escribe demasiado rápido, y lo ve. Un mensaje espera {undo} antes de salir. Lo que quiere decirle a"
@@ -155,7 +155,7 @@ SCENES: Final = (
     ),
     Scene(
         heading=by_language("Someone else has the phone", "Otra persona tiene el teléfono"),
-        told=by_language(
+        narration=by_language(
             "The tone is another one. Ana does not answer, does not ask, does not explain. She stops everything first and"
             " thinks afterwards: it can be lifted, and a text cannot.",
             "El tono es otro. Ana no responde, no pregunta, no explica. Primero lo detiene todo y después piensa: eso"
@@ -171,7 +171,7 @@ SCENES: Final = (
     ),
     Scene(
         heading=by_language("How it went", "Cómo fue"),
-        told=by_language(
+        narration=by_language(
             "The debrief is in her office, and only there. It says what had left, what another person could have read, and"
             " which practice each point is. It goes after an hour. Nobody is compared with anybody. On a line in"
             " service she"
@@ -186,7 +186,7 @@ SCENES: Final = (
     ),
     Scene(
         heading=by_language("The next evening", "La noche siguiente"),
-        told=by_language(
+        narration=by_language(
             "Eight lines are enough to begin ([card.md](card.md)). The others are there when they are needed"
             " ([advocate.md](advocate.md)); more drills are in [drills.md](drills.md).",
             "Para empezar bastan ocho líneas ([card.es.md](card.es.md)). Las demás están para cuando hagan falta"
@@ -206,7 +206,7 @@ def first_evening_page(language: str) -> str:
     lines = iter(first_evening_lines(language))
     parts = [GENERATED_NOTICE, HEAD[language]]
     for scene in SCENES:
-        parts += [f"## {scene.heading[language]}", scene.told[language].replace("{undo}", undo)]
+        parts += [f"## {scene.heading[language]}", scene.narration[language].replace("{undo}", undo)]
         rows = [_format_line(*next(lines), language) for _ in scene.lines]
         parts += ["\n".join(rows)] if rows else []
         parts += [picture(*scene.picture, language)] if scene.picture else []

@@ -10,7 +10,7 @@ import pytest
 from bot.model.actions import DESK
 from bot.model.codeword_state import SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
-from bot.model.phone_locks import PhoneLocks, locked, locks_of
+from bot.model.phone_locks import PhoneLocks, locks_of, with_locks
 from bot.model.thread_desk_events import Assigned
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
@@ -48,7 +48,7 @@ async def say(harness: BridgeHarness, owner: str, body: str, sender: str = ADA, 
 
 async def lock(harness: BridgeHarness, owner: str, locks: PhoneLocks) -> None:
     """Lock a thread's phone as a decision does: aggregate and locks in one commit."""
-    thread = locked(await harness.thread(owner), locks)
+    thread = with_locks(await harness.thread(owner), locks)
     sealed = await harness.vault.seal(owner, AGGREGATE, serialization.encode(thread))
 
     async def commit(transaction: Transaction) -> None:

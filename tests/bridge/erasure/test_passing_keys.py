@@ -34,7 +34,7 @@ async def put(harness: BridgeHarness, row: InboxRow) -> None:
 
 
 async def passing_keys(harness: BridgeHarness) -> set[str]:
-    return {await harness.vault.passing_owner(Passing.WORDS), *await harness.vault.retired_passing()}
+    return {await harness.vault.passing_owner(Passing.WORDS), *await harness.vault.retired_passing_owners()}
 
 
 async def test_words_open_until_they_are_handled_and_never_again(harness: BridgeHarness) -> None:

@@ -47,7 +47,7 @@ def test_in_a_configuration() -> None:
 def test_the_newest_of_each_period(times: list[datetime], days: int, weeks: int, months: int, newest: int) -> None:
     """Each of the last days, weeks and months that have a time keeps its last one, and no more stay than were asked for."""
     plan = KeepPlan(newest=newest, days=days, weeks=weeks, months=months)
-    stay = plan.kept(times)
+    stay = plan.times_to_keep(times)
     assert stay <= set(times)
     assert len(stay) <= newest + days + weeks + months
     if times and any((newest, days, weeks, months)):
@@ -61,4 +61,4 @@ def test_a_pause_costs_nothing() -> None:
     """After weeks without a backup the days before are still there."""
     now = datetime(2027, 5, 1, tzinfo=UTC)
     before = [now - timedelta(days=60 + n) for n in range(10)]
-    assert KeepPlan(days=5).kept([now, *before]) == {now, *before[:4]}
+    assert KeepPlan(days=5).times_to_keep([now, *before]) == {now, *before[:4]}

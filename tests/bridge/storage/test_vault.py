@@ -346,9 +346,9 @@ async def test_where_no_passing_key_can_be_made_the_one_of_before_stays(
         with pytest.raises(OSError, match="full"):
             await vault.renew_passing(Passing.SESSIONS)
         assert passing_owner_of(await vault.seal_passing(Passing.SESSIONS, "c", b"")) == under
-        assert await vault.retired_passing() == set()
+        assert await vault.retired_passing_owners() == set()
     after = await vault.renew_passing(Passing.SESSIONS)
-    assert await vault.retired_passing() == {under} != {after}
+    assert await vault.retired_passing_owners() == {under} != {after}
 
 
 async def test_a_passing_key_that_is_being_made_is_not_retired(

@@ -88,7 +88,7 @@ def config_of(layout: Layout) -> Config:
 
 
 def older(layout: Layout) -> list[str]:
-    return [each.migrations.version_table for each in read_versions(config_of(layout)) if each.number < each.known]
+    return [each.migrations.version_table for each in read_versions(config_of(layout)) if each.number < each.newest]
 
 
 async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path) -> None:

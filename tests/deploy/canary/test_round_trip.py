@@ -40,7 +40,7 @@ class Line:
         await self._at("text")
         self.texts.append(words)
 
-    async def received(self) -> list[str]:
+    async def received_texts(self) -> list[str]:
         await self._at("received")
         return self.answers
 

@@ -146,7 +146,7 @@ async def _open(directory: Path, stack: contextlib.AsyncExitStack) -> RealLine:
     for name, key in (("vault.key", VAULT_KEY), ("index.key", INDEX_KEY), ("suppression.key", SUPPRESSION_KEY)):
         (layout.secrets / name).write_text(key.hex())
     write_line_files(layout, ports)
-    layout.provisioned.touch()
+    layout.provisioned_file.touch()
     config = load(layout.config)
     homeserver = FakeSynapse(token=config.homeserver.as_token_file.read_text().strip(), policy=config.policy_mxid)
     await homeserver.start(ports.homeserver)

@@ -31,7 +31,7 @@ DAY = 86_400
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
     async with line_directory(tmp_path) as there:
-        there.layout.provisioned.touch()
+        there.layout.provisioned_file.touch()
         yield there
 
 
@@ -199,7 +199,7 @@ async def test_a_hold_is_told_and_well(line: LineDirectory) -> None:
 
 async def test_age_speaks_where_nothing_was_done_yet(line: LineDirectory) -> None:
     """A line of four days that was never vacuumed is not well; a real one of ten days without backup neither."""
-    utime(line.layout.provisioned, (0, time.time() - 10 * DAY))
+    utime(line.layout.provisioned_file, (0, time.time() - 10 * DAY))
     assert not rows(line)["vacuum"].ok
     assert not rows(line)["own vacuum"].ok
     assert rows(line)["backup"].ok, "a rehearsal needs none"

@@ -223,7 +223,7 @@ async def test_a_port_that_is_taken(tmp_path: Path, part: str, above: int) -> No
 async def test_a_database_that_cannot_be_read(tmp_path: Path) -> None:
     """It is well when it can be, and wrong when it is no database."""
     async with line_directory(tmp_path) as line:
-        line.layout.provisioned.touch()
+        line.layout.provisioned_file.touch()
         assert (await rows_of(line.layout))["database"].ok
     (line.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
     for log in line.layout.bridge.glob("main.db-*"):

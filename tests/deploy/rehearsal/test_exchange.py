@@ -11,7 +11,7 @@ def test_clock_set_back() -> None:
     exchange = Exchange(number="+15555550100", clock=lambda: next(hours))
     first, second, third, fourth = (exchange.inbound(sender="+15555550101", text=str(n)) for n in range(4))
     assert first.at < second.at < third.at < fourth.at
-    assert exchange.listed(since=second.at, after=0, limit=10) == (second, third, fourth)
+    assert exchange.inbound_copies(since=second.at, after=0, limit=10) == (second, third, fourth)
 
 
 def test_shows_nothing() -> None:

@@ -132,7 +132,7 @@ def _owed(directory: Path) -> tuple[SmsRecord, ...]:
     """Return what is owed by the file, whoever has it open."""
     copy = directory / "copy"
     copy.write_bytes((directory / "journal").read_bytes())
-    return Exchange(number=NUMBER, clock=lambda: 0.0, records=RecordStore.open(copy, KEY)[1]).owed()
+    return Exchange(number=NUMBER, clock=lambda: 0.0, records=RecordStore.open(copy, KEY)[1]).unacknowledged_texts()
 
 
 def _open(directory: Path) -> RecordStore:
@@ -147,6 +147,6 @@ def test_what_is_owed(tmp_path: Path) -> None:
     """A text that was given up is not owed any more."""
     first, _ = exchange(tmp_path / "journal")
     text: SmsRecord = first.inbound(sender=A, text="1")
-    assert first.owed() == (text,)
+    assert first.unacknowledged_texts() == (text,)
     text.status = "failed"
-    assert first.owed() == ()
+    assert first.unacknowledged_texts() == ()

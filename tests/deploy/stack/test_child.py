@@ -181,7 +181,7 @@ async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
     spawned: dict[str, int] = {}
     supervisor = Supervisor(
         paths=ChildPaths(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
-        child_started=spawned.__setitem__,
+        on_child_start=spawned.__setitem__,
     )
     supervisor.start([Child(name=name, command=("tests.deploy.sleeper",), refusal=-9) for name in ("gone", "any")])
     await asyncio.to_thread(eventually, lambda: len(spawned) == 2)
@@ -211,8 +211,8 @@ async def test_what_the_others_can_do_without_is_tried_again_later(tmp_path: Pat
     spawned: dict[str, list[int]] = {"any": [], "beside": []}
     supervisor = Supervisor(
         paths=ChildPaths(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
-        child_started=lambda name, pid: spawned[name].append(pid),
-        backoff=RestartBackoff(delays=(0.0,), refused=3600.0),
+        on_child_start=lambda name, pid: spawned[name].append(pid),
+        backoff=RestartBackoff(delays=(0.0,), after_refusal=3600.0),
     )
 
     async def end(name: str, number: signal.Signals) -> None:

@@ -36,7 +36,7 @@ def test_it_runs_alone_makes_the_accounts_and_leaves_nothing_running(tmp_path: P
         process = subprocess.Popen(command(layout.data, "homeserver", base), stdout=out, stderr=out)
     try:
         eventually(lambda: "The homeserver is ready" in (tmp_path / "out").read_text(), seconds=4 * STEP_TIMEOUT)
-        assert (is_healthy(base), layout.provisioned.is_file()) == (True, True)
+        assert (is_healthy(base), layout.provisioned_file.is_file()) == (True, True)
         pid = int(layout.pid("homeserver").read_text())
         second = subprocess.run(command(layout.data, "up", base), capture_output=True, text=True, check=False)
         assert second.returncode == 2

@@ -244,7 +244,7 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
     assert len(set(before.values())) == len(before) == 12
     write_line_files(layout, Ports(20000))
     assert {path.name: path.read_text() for path in secrets.directory.iterdir()} == before
-    layout.provisioned.touch()
+    layout.provisioned_file.touch()
     (layout.homeserver / "homeserver.db").touch()
     for key in (secrets.vault_key, secrets.suppression_key):
         value = key.read_text()
@@ -275,7 +275,7 @@ async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
     """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
     layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     await put_homeserver(layout)
-    layout.provisioned.unlink()
+    layout.provisioned_file.unlink()
     open_secrets(layout).registration.write_text("left behind")
     accounts = await provision(layout, ports)
     assert not open_secrets(layout).registration.exists()
@@ -322,7 +322,7 @@ async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path, monke
     monkeypatch.setattr(provisioning, "_register_account", register_then_kill)
     await make_accounts(layout, ports)
     assert killed
-    assert layout.provisioned.exists()
+    assert layout.provisioned_file.exists()
     accounts = open_secrets(layout).read_accounts()
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         server = RunningHomeserver(layout, ports, accounts, http)
@@ -369,7 +369,7 @@ async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
     layout.homeserver_config.write_text("nonsense: [")
     with pytest.raises(SetupError, match=r"homeserver\.log"):
         await make_accounts(layout, ports)
-    eventually(lambda: not layout.provisioned.exists())
+    eventually(lambda: not layout.provisioned_file.exists())
 
 
 def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None:
@@ -415,7 +415,7 @@ def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None
     assert (account.user, account.role) == ("mira", "supervisor")
     assert f"password: {account.password}\n" in (layout.handout / "mira.txt").read_text()
     (layout.homeserver / "homeserver.db").touch()
-    layout.provisioned.touch()
+    layout.provisioned_file.touch()
     (layout.handout / "mira.txt").unlink()
     write_line_files(layout, Ports(30000))
     assert not (layout.handout / "mira.txt").exists(), "a password that no account has"

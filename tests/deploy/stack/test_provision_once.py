@@ -21,7 +21,7 @@ async def test_two_lines_share_accounts_and_no_secret(tmp_path: Path) -> None:
         await put_homeserver(layout)
         await provision(layout, Ports(20_000))
         assert not layout.log("homeserver").exists(), "it was started"
-        for path in (layout.provisioned, layout.homeserver / DATABASE, *layout.secrets.iterdir()):
+        for path in (layout.provisioned_file, layout.homeserver / DATABASE, *layout.secrets.iterdir()):
             assert path.stat().st_mode & 0o777 == 0o600, path
     one, two = ({path.name: path.read_text() for path in layout.secrets.iterdir()} for layout in lines)
     assert one.keys() == two.keys() >= {"vault.key", "as_token", "macaroon_secret", "carrier_store.key"}
