@@ -43,8 +43,6 @@ PART: Final = re.compile(r"(?P<begin><!-- from the (?:code|pages): (?P<name>\w+)
 CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?!IF\b)(\w+)")
 RENAME: Final = re.compile(r"ALTER TABLE (\w+) RENAME TO (\w+)")
 WRITE: Final = re.compile(r"(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+(\w+)")
-KEY_FILE: Final = "slot"
-"""The only table of `keys.db`."""
 
 
 @cache

@@ -97,6 +97,8 @@ SQL: Final = re.compile(
 )
 SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "deploy/synapse_module/")
 """The packages with statements: on our tables, on the Matrix stores, and on Synapse's tables."""
+OWN_TABLES: Final = ("bridge/tables/", "bridge/matrix/")
+"""The packages in which a statement is in the module that writes the table, or makes it, or reads many tables."""
 
 WRITES_ANY_TABLE: Final = {
     "bridge/storage/copying.py": "it moves whole databases from one engine to the other",
