@@ -55,10 +55,10 @@ def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     if facts.codeword_match is CodewordMatch.NONE:
         if not is_challenge_answer or not _is_words(pack, event):
             return Step(thread, partly)
-        thread, notice = _word_missing(pack, facts, thread)
+        thread, notice = _apply_missing_word(pack, facts, thread)
         name = TextName.UNVERIFIED
     else:
-        thread, notice = _word_texted(pack, facts, thread, is_challenge_answer=is_challenge_answer, event=event)
+        thread, notice = _apply_word(pack, facts, thread, is_challenge_answer=is_challenge_answer, event=event)
         name = TextName.VERIFIED
     answer = _answer(pack, facts, thread, event, name) if is_challenge_answer else ()
     if answer:
@@ -67,7 +67,7 @@ def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     return Step(thread, (*answer, *notice, *partly))
 
 
-def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+def note_challenge_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Start to wait for the answer once the carrier took the challenge; give up when the carrier never takes it."""
     codeword = thread.codeword
     if not codeword.challenge or event.ref != f"say:{codeword.challenge}":
@@ -128,7 +128,7 @@ def _is_words(pack: Pack, event: TextArrived) -> bool:
     return bool(event.body.strip()) and meaning(event.body, pack).meaning is Meaning.CONVERSATION
 
 
-def _word_texted(
+def _apply_word(
     pack: Pack, facts: Facts, thread: Thread, *, is_challenge_answer: bool, event: TextArrived
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Record a word that was texted. Whatever the phone can ever notice of it is the same for both words."""
@@ -172,7 +172,7 @@ def _word_texted(
     return thread, (*common, SendMessage(place=THREAD, body=body))
 
 
-def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
     """Count an answer without the word; after the third within a day, hold free words."""
     settings, codeword = pack.settings, thread.codeword
     recent = tuple(at for at in codeword.failures if facts.now - at < settings.codeword_window)

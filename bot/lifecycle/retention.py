@@ -284,17 +284,19 @@ def _close_now(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, *, 
         why := NEVER_SHOWN if facts.has_dead_letters else NOT_SENT_YET if _has_unsent(facts, thread) else ""
     ):
         return answer_as_note(facts, thread, event, why)
-    parked, actions = _parked(facts, thread, grace=pack.settings.close_now_grace, drop_unsent=anyway)
+    parked, actions = _park_thread(facts, thread, grace=pack.settings.close_now_grace, drop_unsent=anyway)
     return Step(parked, (*actions, EraseTexter()), consumed=True)
 
 
 def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
-    parked, actions = _parked(facts, thread, grace=pack.settings.client_grace)
+    parked, actions = _park_thread(facts, thread, grace=pack.settings.client_grace)
     end = SetTimer(key=END, due=facts.now + _retention_seconds(pack, parked))
     return Step(parked, (*actions, end), consumed=True)
 
 
-def _parked(facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = False) -> tuple[Thread, tuple[Action, ...]]:
+def _park_thread(
+    facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = False
+) -> tuple[Thread, tuple[Action, ...]]:
     """Return what is left of a thread whose conversation is over, and the actions that erase the rest."""
     values: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
     # The STOP outlives the conversation; a reply to it that has not left does not.

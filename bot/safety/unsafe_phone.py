@@ -184,7 +184,7 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
     return replace(step, actions=(*dropped, *step.actions))
 
 
-def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+def start_over_after_different(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Once the text that names nobody has left, the earlier conversation does not belong to this person any more.
 
     If a codeword came, the conversation ends whatever the result of that text, as it does under duress, when the text does
@@ -197,7 +197,7 @@ def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome)
     return Step(*start_over(pack, facts, thread))
 
 
-def end_locked(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def start_over_under_lock(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """End a conversation under a lock at the moment at which the text that names nobody would leave without a lock."""
     lock = thread.codeword.lock
     if event.key != UNDONE or lock is SendLock.NONE:

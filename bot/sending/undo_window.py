@@ -286,7 +286,7 @@ def _hold_for_lock(
     After `!unlock` the assignee may send them; they never leave by themselves.
 
     The text that steps back before another person waits its undo window as it would after success, because the conversation
-    is over when it would leave; it does not leave (`unsafe_phone.end_locked`).
+    is over when it would leave; it does not leave (`unsafe_phone.start_over_under_lock`).
     """
     if words.name == TextName.DIFFERENT:
         lock = thread.codeword.lock

@@ -162,7 +162,7 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
     return Step(thread, (*dropped, *invited, CancelTimer(key=OFFER), *closed, *shown))
 
 
-def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined) -> Step[Thread]:
+def add_member(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined) -> Step[Thread]:
     """Note a member, give them the keys once more, and say what to do if colleagues have spoken before.
 
     When it is not the assignee who came, undo windows are longer for a while. The keys are sent again because the device
@@ -183,7 +183,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *notices))
 
 
-def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:
+def note_departure(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:
     """Note who left; a thread whose assignee left goes back to the queue."""
     thread = replace(thread, assignment=replace(thread.assignment, members=thread.assignment.members - {event.user}))
     thread, forgotten = _forget_member(facts, thread, event.user)

@@ -104,7 +104,7 @@ CALL_SOMEBODY: Final = (
 """Incidents for which the person on call is called as well: the notice at the desk may not get through."""
 
 
-def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
+def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
     """Say that something could not be handled, with the id that the technician will ask for."""
     if event.keyless:
         body = notice_of(
@@ -125,34 +125,34 @@ def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetter
     return Step(desk, (SendMessage(place=DESK, body=body),))
 
 
-def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
+def report_failed_page(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
     """Say that the call to the person on call failed: a reader at the desk has a telephone."""
     tried = notice_of("alerts.is_not_tried_any_more") if event.given_up else notice_of("alerts.is_tried_for_a_quarter")
     body = notice_of("alerts.whoever_is_on_call_could", tried=tried)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
 
 
-def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) -> Step[Desk]:
+def post_alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) -> Step[Desk]:
     """Ring at the desk and call the person on call, both marked as a test."""
     body = notice_for_all(notice_of("alerts.alarm_test"))
     notice = SendMessage(place=DESK, ref=f"{ALARM_TEST}{event.test}", body=body, mentions=on_duty(desk.roster))
     return Step(desk, (notice, PageOnCall(reason="test", test=event.test)))
 
 
-def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:
+def report_failed_invite(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:
     """Say that the homeserver refused to invite a person; a person has to find out why."""
     where = notice_of("alerts.the_desk") if event.place == DESK else notice_of("alerts.their_office_where_numbers_and")
     body = notice_of("alerts.could_not_be_invited_to", user=localpart(event.user), where=where)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 
-def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
+def report_stalled_sync(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
     """Say that nobody was heard for a while, and call the person on call: this message may not get through either."""
     body = notice_of("alerts.for_minutes_or_more_the", minutes=event.minutes)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="unheard")))
 
 
-def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverIncident) -> Step[Desk]:
+def report_homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverIncident) -> Step[Desk]:
     """Say what happened at the homeserver, and what that means for those who write in its rooms."""
     where = event.designation or notice_of("alerts.the_desk_or_in_an")
     body = join_notices("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
@@ -164,18 +164,18 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
     return Step(desk, (alert, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (alert,))
 
 
-def canary_failed(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> Step[Desk]:
+def report_failed_canary(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> Step[Desk]:
     """Say that the line's own test text did not come through, and call the person on call: nobody else would notice."""
     body = notice_of("alerts.canary_failed", step=notice_of(CANARY_STEPS[event.step]))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="canary")))
 
 
-def canary_recovered(pack: Pack, facts: Facts, desk: Desk, event: CanaryRecovered) -> Step[Desk]:
+def report_recovered_canary(pack: Pack, facts: Facts, desk: Desk, event: CanaryRecovered) -> Step[Desk]:
     """Say that the line's own test text comes through again."""
     return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.canary_recovered")),))
 
 
-def line_checked(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> Step[Desk]:
+def report_line_check(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> Step[Desk]:
     """Say what a check of the whole line found, and call the person on call; say also when all is well again."""
     if not event.rows:
         return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.line_is_well")),))
@@ -183,14 +183,14 @@ def line_checked(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> St
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="check")))
 
 
-def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
+def report_clock_jump(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
     """Say that the machine's clock was set: from now on nothing expires until a person confirms the clock."""
     way = notice_of("alerts.forward") if event.seconds > 0 else notice_of("alerts.back")
     body = notice_of("alerts.the_machines_clock_was_set", way=way, seconds=abs(event.seconds))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 
-def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
+def report_restore(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
     """Say that the line was restored from a backup, and what that means for people who were texting."""
     texts = (
         notice_of("alerts.text_was")
@@ -204,7 +204,7 @@ def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> 
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
 
 
-def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> Step[Desk]:
+def report_facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> Step[Desk]:
     """Say which facts are older than they were, what is safe until a person has looked, and what to do."""
     if event.designation:
         body = notice_of("alerts.facts_of_a_phone", designation=event.designation)
@@ -218,7 +218,7 @@ def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> St
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="facts")))
 
 
-def keys_missing(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> Step[Desk]:
+def report_missing_keys(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> Step[Desk]:
     """Say how many conversations can neither be read nor answered, and what to do; call the person on call."""
     conversations = (
         notice_of("alerts.one_conversation_has")
@@ -247,7 +247,7 @@ def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comman
     return Step(desk, (TrustClock(), *notice), consumed=True)
 
 
-def erasure_failed(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:
+def report_failed_erasure(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:
     """Say that something still exists which should be erased. Nothing is called erased before it is."""
     since = notice_of("alerts.for_h", hours=event.hours) if event.hours else ""
     body = notice_of("alerts.not_erased_yet_it_is", since=since, what=_remainder(event.what))
@@ -265,13 +265,13 @@ def _remainder(code: str) -> str:
     return code
 
 
-def stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:
+def report_stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:
     """Say that something came which cannot be shown or answered here."""
     notice = notice_of("alerts.it_was_not_kept_and", strays=STRAYS[event.kind])
     return Step(desk, (SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts)),))
 
 
-def texts_missing(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> Step[Desk]:
+def report_missing_texts(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> Step[Desk]:
     """Say that texts may be missing, why, and where they can be found."""
     since = (
         notice_of("alerts.this_line_was_away_for", duration=describe_minutes(event.minutes))

@@ -59,7 +59,7 @@ def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored)
     return Step(desk, (SendMessage(place=event.place, body=EXPLAINED[event.reason], reply_to=event.event_id),))
 
 
-def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Step[Desk]:
+def add_member(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Step[Desk]:
     """Add a newcomer to the roster and greet them with both identities; in an office, give them its keys."""
     if event.place != DESK:
         return Step(
@@ -79,7 +79,7 @@ def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> 
     return Step(replace(desk, roster=(*desk.roster, member)), greeting)
 
 
-def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
+def remove_member(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
     """Remove a person from the roster, their office and every thread, also where they are not the assignee."""
     if event.place != DESK or desk.member(event.user) is None:
         return Step(desk)
@@ -100,7 +100,7 @@ def remove_returned(pack: Pack, facts: Facts, desk: Desk, event: MemberReturned)
     return Step(desk, (out, SendMessage(place=DESK, body=body, notice=False, mentions=alarm_recipients(facts))))
 
 
-def devices_returned(pack: Pack, facts: Facts, desk: Desk, event: DevicesReturned) -> Step[Desk]:
+def report_returned_devices(pack: Pack, facts: Facts, desk: Desk, event: DevicesReturned) -> Step[Desk]:
     """Say whose signed-out devices exist again, and what to do about it."""
     body = notice_of("roster.devices_are_there_again", users=", ".join(localpart(user) for user in event.users))
     return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=alarm_recipients(facts)),))
@@ -113,7 +113,7 @@ def name_member(pack: Pack, facts: Facts, desk: Desk, event: MemberNamed) -> Ste
     return Step(replace(desk, roster=roster))
 
 
-def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
+def report_lost_room(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
     """Call the person on call when the desk's room was closed, or we were removed; threads go on in their own rooms."""
     body = notice_of("roster.somebody_closed_this_room_an")
     said = (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),) if event.how is RoomLoss.CLOSED else ()
@@ -132,7 +132,7 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
     return Step(desk, (RestorePowerLevels(place=DESK), notice))
 
 
-def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step[Desk]:
+def invite_staff(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step[Desk]:
     """Invite a person for whom the technician made an account; a supervisor's power level is set before the invitation."""
     role = notice_of("roster.a_supervisor") if event.supervisor else notice_of("roster.an_advocate")
     body = notice_of("roster.the_technician_made_an_account", user=localpart(event.user), role=role)
@@ -141,8 +141,8 @@ def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step
     return Step(desk, (notice, *rank, Invite(place=DESK, user=event.user)))
 
 
-def staff_removed(pack: Pack, facts: Facts, desk: Desk, event: StaffRemoved) -> Step[Desk]:
-    """Remove from the desk a person whose account the technician ended; `member_left` does the rest."""
+def remove_staff(pack: Pack, facts: Facts, desk: Desk, event: StaffRemoved) -> Step[Desk]:
+    """Remove from the desk a person whose account the technician ended; `remove_member` does the rest."""
     body = notice_of("roster.the_technician_ended_s_account", user=localpart(event.user))
     notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
     return Step(desk, (notice, KickMember(place=DESK, user=event.user)))

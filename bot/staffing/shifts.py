@@ -57,7 +57,7 @@ def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple
     return desk, questions + gap_notices + timer
 
 
-def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> Step[Desk]:
+def report_calendar(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> Step[Desk]:
     """Tell supervisors which entries of a new calendar name nobody: once, and only if there are any."""
     here = {member.user for member in desk.roster}
     people = () if facts.calendar is None else facts.calendar.people
@@ -77,7 +77,7 @@ def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> 
     return Step(desk, actions)
 
 
-def calendar_unread(pack: Pack, facts: Facts, desk: Desk, event: CalendarUnread) -> Step[Desk]:
+def report_unusable_calendar(pack: Pack, facts: Facts, desk: Desk, event: CalendarUnread) -> Step[Desk]:
     """Tell supervisors that the calendar cannot be used, and what is used in its place."""
     in_place = (
         notice_of("shifts.the_copy_counts", hours=event.hours)

@@ -94,7 +94,7 @@ async def check_change_count(database: Database, keys: KeyFile, path: Path, *, t
         if not take_over:
             raise CannotStart([stale_keys(path)])
         await keys.raise_changes(known + TAKEN_STEP)
-        log.event("bridge.older_keys_taken")
+        log.event("bridge.older_keys_accepted")
     database.note_in_commits(KeyChanges(keys))
 
 

@@ -184,7 +184,7 @@ async def _run_until_stopped(
             log.event("bridge.handed_over")
             end_reason = _EndReason.HANDED_OVER
         except* SystemClockCorrected:
-            log.event("bridge.clock_set_right")
+            log.event("bridge.clock_corrected")
             end_reason = _EndReason.CLOCK_SET_RIGHT
     gc.unfreeze()
     return end_reason

@@ -72,7 +72,7 @@ class ModuleCheck:
         """Store the module's problems, tell the desk the new ones; return the seconds until the next check."""
         services = self._services
         if problems:
-            log.event("module.cannot_vouch", count=len(problems))
+            log.event("module.problems_found", count=len(problems))
         before = _stored(await line_state.get(services.database, line_state.MODULE_PROBLEMS))
         last, self._last = self._last, problems
         if problems == before:

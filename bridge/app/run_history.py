@@ -90,4 +90,4 @@ async def _commit(database: Database, work: Work[None]) -> None:
     try:
         await database.commit(work)
     except DatabaseError as error:
-        log.failure("bridge.run_not_noted", error)
+        log.failure("bridge.run_not_recorded", error)

@@ -160,7 +160,7 @@ class Engine:
             except (Unavailable, OSError):
                 raise
             except Exception as error:  # noqa: BLE001 - deciding one by one shows which event it is
-                log.failure("engine.one_by_one", error)
+                log.failure("engine.batch_failed", error)
             else:
                 return
         for row in rows:
@@ -262,7 +262,7 @@ class Engine:
         sealed = await threads.seal_aggregate(self._vault, after) if changed and isinstance(after, Thread) else None
         sent_events = [(a.owner, a.event) for _, _, a in acts if isinstance(a, SendEvent)]
         if behind:
-            log.event("engine.locks_taken_back")
+            log.event("engine.locks_restored")
             sent_events.append((DESK, FactsBehind(kind=MarkedFacts.LOCKS, designation=before.designation)))
         notices = [inbox_row for to in sent_events if (inbox_row := await inbox.try_seal(self._vault, *to)) is not None]
         set_ = [a for _, _, a in acts if isinstance(a, SetTimer | CancelTimer)]

@@ -54,7 +54,7 @@ class ReturnedEvents:
         await self._database.commit(
             lambda transaction: line_state.delete_value(transaction, line_state.EVENTS_RETURNED, noted)
         )
-        log.event("returned_events.looked", count=count)
+        log.event("returned_events.checked", count=count)
         return 0.0
 
     async def _index_readable_events(self, room_id: str, until: int) -> int:

@@ -103,7 +103,7 @@ class MatrixEventIngest:
                 event_id=unhandled.event_id, room_id=unhandled.room_id, sender=unhandled.sender, at=unhandled.at
             )
             if (failed := await attempt(transaction, partial(self._ingest, (unread,)))) is not None:
-                log.failure("matrix_events.author_not_told", failed)
+                log.failure("matrix_events.author_not_notified", failed)
 
     async def _ingest(self, items: Sequence[events.MatrixEvent], transaction: Transaction) -> None:
         for item in items:

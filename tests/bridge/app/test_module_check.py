@@ -88,7 +88,7 @@ async def test_what_the_module_cannot_vouch_for_is_told_once(
         await look(SETTING, again=True)
         for _ in range(2):
             await look(SETTING)
-        assert caplog.text.count("module.cannot_vouch count=1") == 3
+        assert caplog.text.count("module.problems_found count=1") == 3
     assert SETTING not in caplog.text
     await look(SETTING, TABLE, again=True)
     await look(SETTING, TABLE)
