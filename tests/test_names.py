@@ -73,14 +73,6 @@ HOMONYMS: Final = {
     "IdentityChanged": "the Matrix event, and what a decision hears of it",
     "IdentityConfirmed": "the Matrix event, and what a decision hears of it",
     "RoomLost": "the Matrix event, and what a decision hears of it",
-    "Malformed": "of a carrier's webhook, and of JSON: each is raised and caught on its own side",
-    "Account": "of python-olm's interface, of the canary, of a member of staff",
-    "Media": "of a text, and uploads at the homeserver",
-    "Refusal": "of a PostgreSQL server, and of a child of `up`",
-    "Note": "a number that commits write, and what is said of a key of the configuration",
-    "NoAnswer": "of a probe, and of a database of vulnerabilities",
-    "Line": "of a played evening, and of a homeserver's module",
-    "Page": "of the website, and of the handsets",
 }
 """Public classes that share a name, and what each of them is; a new duplicate must be renamed."""
 TABLES: Final = "bridge/tables/"

@@ -14,7 +14,7 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.desk import Desk
-from bridge.lease.key_file_look import peek_keys
+from bridge.lease.key_file_age import peek_keys
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database

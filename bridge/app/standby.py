@@ -23,7 +23,7 @@ from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config.sections import Config
 from bridge.inbound.webhook import make_runner
-from bridge.lease.key_file_look import KeyFileUnreadable
+from bridge.lease.key_file_age import KeyFileUnreadable
 from bridge.lease.lead import End, Lead
 from bridge.lease.waiting import REFUSED_SECONDS, Waiting
 from bridge.outbound import pager

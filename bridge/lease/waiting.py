@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.lease.key_file_look import KeyFileAge, KeyFileUnreadable, peek_age
+from bridge.lease.key_file_age import KeyFileAge, KeyFileUnreadable, peek_age
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log

@@ -16,7 +16,7 @@ from bot.model.actions import Speaker
 from bot.wording.notice import words_in_all
 from bridge.matrix.api.admin_api import ROOM_KIND_FIELD
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
-from bridge.matrix.api.json_fields import Json, Malformed, object_at, objects_in, strings_in
+from bridge.matrix.api.json_fields import Json, MalformedJson, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.history import RecentMessages, RoomHistory
 from bridge.matrix.room_keys.key_bundles import KeyBundles
@@ -95,7 +95,7 @@ class RoomClient:
             encrypted = await self._outbound_sessions.encrypt(who, room_id, kind, content)
         except CannotOpen:
             raise Permanent(0, "QUIETLINE_NO_KEY") from None
-        except Malformed:
+        except MalformedJson:
             raise Permanent(0, "M_BAD_JSON") from None
         encrypted[TXN_MARK] = self._txn_mark(txn)
         self._crash(CrashPoint.MATRIX_SENDING)

@@ -46,7 +46,7 @@ END_SESSIONS: Final = """SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_act
 MAY_MAKE: Final = "SELECT to_regnamespace($1) IS NOT NULL OR has_database_privilege(current_database(), 'CREATE')"
 
 
-class Refusal(Enum):
+class RefusalKind(Enum):
     """Why there is no connection."""
 
     UNREACHABLE = "unreachable"
@@ -59,19 +59,19 @@ class Refusal(Enum):
 
 
 _BY_CODE: Final = {
-    "28P01": Refusal.LOGIN,
-    "28000": Refusal.LOGIN,
-    "3D000": Refusal.NO_DATABASE,
-    "42501": Refusal.FORBIDDEN,
-    "53300": Refusal.BUSY,
-    "57P03": Refusal.BUSY,
+    "28P01": RefusalKind.LOGIN,
+    "28000": RefusalKind.LOGIN,
+    "3D000": RefusalKind.NO_DATABASE,
+    "42501": RefusalKind.FORBIDDEN,
+    "53300": RefusalKind.BUSY,
+    "57P03": RefusalKind.BUSY,
 }
 
 
 class PostgresRefused(Exception):  # noqa: N818 - the name says what the server did
     """There is no answer. `reason` says why, `code` is the server's own where it said one."""
 
-    def __init__(self, reason: Refusal, code: str = "") -> None:
+    def __init__(self, reason: RefusalKind, code: str = "") -> None:
         super().__init__(f"{reason.value} {code}".strip())
         self.reason, self.code = reason, code
 
@@ -112,11 +112,11 @@ async def probe(url: PostgresUrl, application_name: str, *, end_sessions: bool =
                 connection.terminate()
     except asyncpg.PostgresError as error:
         code = str(getattr(error, "sqlstate", "") or "")
-        raise PostgresRefused(_BY_CODE.get(code, Refusal.OTHER), code) from None
+        raise PostgresRefused(_BY_CODE.get(code, RefusalKind.OTHER), code) from None
     except ssl.SSLError:
-        raise PostgresRefused(Refusal.TLS) from None
+        raise PostgresRefused(RefusalKind.TLS) from None
     except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-        raise PostgresRefused(Refusal.UNREACHABLE) from None
+        raise PostgresRefused(RefusalKind.UNREACHABLE) from None
     return PostgresFacts(**dict(row), sessions=sessions)
 
 

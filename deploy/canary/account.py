@@ -39,7 +39,7 @@ RETRY_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 15.0
 
 
-class Account:
+class CanaryClient:
     """One signed-in device of the canary, valid within `signed_in`."""
 
     def __init__(self, client: nio.AsyncClient, *, bot: str, puppet: str) -> None:
@@ -119,7 +119,7 @@ class Account:
 
 
 @contextlib.asynccontextmanager
-async def signed_in(config: Config, keys: CanaryKeys) -> AsyncIterator[Account]:
+async def signed_in(config: Config, keys: CanaryKeys) -> AsyncIterator[CanaryClient]:
     """Sign in as a new, cross-signed device, and delete the device after the block. Raises `Unreachable`."""
     client = nio.AsyncClient(
         config.homeserver.url,
@@ -135,7 +135,7 @@ async def signed_in(config: Config, keys: CanaryKeys) -> AsyncIterator[Account]:
         ),
     )
     syncing: asyncio.Task[None] | None = None
-    account = Account(client, bot=config.policy_mxid, puppet=config.puppet_mxid)
+    account = CanaryClient(client, bot=config.policy_mxid, puppet=config.puppet_mxid)
     try:
         await _sign_in(client, config, keys)
         syncing = asyncio.create_task(_sync(client))

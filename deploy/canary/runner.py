@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.sections import Canary, Config
-    from deploy.canary.account import Account
+    from deploy.canary.account import CanaryClient
 
 AFTER_FAILURE: Final = 30.0
 """The most seconds until the next trip after a failed one."""
@@ -82,7 +82,7 @@ class Runner:
                 await self._tell(Trip(step=CanaryStep.ACCOUNT, seconds=0.0))
                 await self._pause(well=False)
 
-    async def _make_trips(self, account: Account) -> None:
+    async def _make_trips(self, account: CanaryClient) -> None:
         """Make trips with one device, until one fails or the device is a day old."""
         end = time.monotonic() + SESSION_SECONDS
         well = True
@@ -98,7 +98,7 @@ class Runner:
             well = trip.step is None
             await self._pause(well=well)
 
-    async def _wait_for_erasure(self, account: Account, room: str) -> bool:
+    async def _wait_for_erasure(self, account: CanaryClient, room: str) -> bool:
         """Wait until all of a trip is erased; return False when it takes too long."""
         try:
             async with asyncio.timeout(CANARY_ERASURE_SECONDS):

@@ -42,12 +42,12 @@ def audit_dependencies(osv_url: str | None, as_json: bool) -> None:
     Exit code 0 nothing is known, 1 something is, 2 nobody could be asked: then nothing is known either way.
     """
     from deploy.release.lock_file import LOCKS
-    from deploy.release.vulnerabilities import OSV, NoAnswer, find_vulnerabilities
+    from deploy.release.vulnerabilities import OSV, NoDatabaseAnswer, find_vulnerabilities
 
     url: Final = osv_url or OSV
     try:
         count, vulnerabilities = find_vulnerabilities(LOCKS / "runtime.txt", url=url)
-    except NoAnswer:
+    except NoDatabaseAnswer:
         sentence = f"{url} could not be asked: is there a network? Nothing is known, neither good nor bad."
         nothing = json.dumps({"asked": False, "vulnerabilities": []})
         click.echo(nothing if as_json else f"quietline: {sentence}", err=not as_json)

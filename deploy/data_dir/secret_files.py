@@ -54,7 +54,7 @@ def read_private_line(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class StaffAccount:
     """One person's account on the homeserver. `user` is the localpart."""
 
     user: str
@@ -196,9 +196,9 @@ class Secrets:
         """Read a secret's value."""
         return path.read_text(encoding="utf-8").strip()
 
-    def read_accounts(self) -> tuple[Account, ...]:
+    def read_accounts(self) -> tuple[StaffAccount, ...]:
         """Read the first accounts. Raises :class:`SetupError` when the file is not what :meth:`make` wrote."""
         try:
-            return tuple(Account(**entry) for entry in json.loads(self.read(self.accounts)))
+            return tuple(StaffAccount(**entry) for entry in json.loads(self.read(self.accounts)))
         except (OSError, ValueError, TypeError):
             raise SetupError([f"{self.accounts}: cannot be read as the list of first accounts"]) from None

@@ -119,7 +119,7 @@ class BrokenLinks(Exception):  # noqa: N818 - an answer, not a failure
 
 
 @dataclass(slots=True)
-class Page:
+class SitePage:
     """One page of the site. `source`: its path in the project; `links`: its links, as written."""
 
     source: str
@@ -142,7 +142,7 @@ def sources() -> list[str]:
     return [*(source for part in NAVIGATION.values() for source in part), *decisions]
 
 
-def read_pages() -> dict[str, Page]:
+def read_pages() -> dict[str, SitePage]:
     """Read all pages, by source. Raises :class:`BrokenLinks` with every link without a target."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     pages = {}
@@ -161,7 +161,7 @@ def read_pages() -> dict[str, Page]:
     return pages
 
 
-def render(pages: Mapping[str, Page]) -> dict[str, str]:
+def render(pages: Mapping[str, SitePage]) -> dict[str, str]:
     """Return every file of the site by its name."""
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     files = {"style.css": STYLE}
@@ -180,15 +180,15 @@ def render(pages: Mapping[str, Page]) -> dict[str, str]:
     return files
 
 
-def pictures(pages: Mapping[str, Page]) -> dict[str, bytes]:
+def pictures(pages: Mapping[str, SitePage]) -> dict[str, bytes]:
     """Return every picture that the pages show, by its name on the site."""
     return {
         Path(file).name: (PICTURES / Path(file).name).read_bytes() for page in pages.values() for file, _ in page.pictures
     }
 
 
-def _read_page(source: str, tokens: Sequence[Token]) -> Page:
-    page = Page(source=source, tokens=tokens, title=source)
+def _read_page(source: str, tokens: Sequence[Token]) -> SitePage:
+    page = SitePage(source=source, tokens=tokens, title=source)
     for before, token in itertools.pairwise(tokens):
         if before.type == "heading_open":
             words = "".join(child.content for child in token.children or ())
@@ -203,7 +203,7 @@ def _read_page(source: str, tokens: Sequence[Token]) -> Page:
     return page
 
 
-def _place(page: Page, link: str) -> str:
+def _place(page: SitePage, link: str) -> str:
     """Return the path in the project that a link names."""
     url = urlsplit(link)
     here = ROOT / page.source
@@ -211,14 +211,14 @@ def _place(page: Page, link: str) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else "/"
 
 
-def _is_on_site(page: Page, file: str) -> bool:
+def _is_on_site(page: SitePage, file: str) -> bool:
     """Whether a picture is one of the documentation's own."""
     url = urlsplit(file)
     place = (ROOT / page.source).parent / url.path
     return not (url.scheme or url.netloc) and place.resolve().parent == PICTURES and place.is_file()
 
 
-def _leads(page: Page, link: str, pages: Mapping[str, Page]) -> bool:
+def _leads(page: SitePage, link: str, pages: Mapping[str, SitePage]) -> bool:
     url = urlsplit(link)
     if url.scheme:
         return url.scheme == "https"
@@ -228,7 +228,7 @@ def _leads(page: Page, link: str, pages: Mapping[str, Page]) -> bool:
     return not url.fragment and not place.endswith(".md") and (ROOT / place).is_file()
 
 
-def _target(page: Page, link: str, pages: Mapping[str, Page]) -> str:
+def _target(page: SitePage, link: str, pages: Mapping[str, SitePage]) -> str:
     """Return where a link leads on the site: a page, or a copy of the file."""
     url = urlsplit(link)
     if url.scheme:
@@ -242,7 +242,7 @@ def _file_name(place: str) -> str:
     return f"file-{place.replace('/', '-')}.txt"
 
 
-def _frame(page: Page, body: str, pages: Mapping[str, Page]) -> str:
+def _frame(page: SitePage, body: str, pages: Mapping[str, SitePage]) -> str:
     language = "es" if page.source.endswith(".es.md") else "en"
     return (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
@@ -253,7 +253,7 @@ def _frame(page: Page, body: str, pages: Mapping[str, Page]) -> str:
     )
 
 
-def _navigation(page: Page, pages: Mapping[str, Page]) -> Iterator[str]:
+def _navigation(page: SitePage, pages: Mapping[str, SitePage]) -> Iterator[str]:
     for part, members in NAVIGATION.items():
         opened = " open" if page.source in members else ""
         yield f"<details{opened}><summary>{html.escape(part)}</summary><ul>"

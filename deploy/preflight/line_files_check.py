@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.app.key_changes import peek_change_count
 from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, check_presence, other_server_name, stale_keys
-from bridge.lease.key_file_look import peek_age
+from bridge.lease.key_file_age import peek_age
 from bridge.storage.errors import Corrupt, DatabaseError
 from bridge.tables import line_state, schema
 from deploy.inspect import doctor_database

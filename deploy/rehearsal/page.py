@@ -15,14 +15,14 @@ from aiohttp import web
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class HandsetPage:
     """`page.html` with style, script and the line's number filled in, and the content security policy for them."""
 
     html: str = field(repr=False)
     policy: str
 
     @classmethod
-    def load(cls, *, number: str) -> Page:
+    def load(cls, *, number: str) -> HandsetPage:
         """Read the page. `number` is E.164, so nothing in it needs escaping."""
         html, style, script = (
             Path(__file__).with_name(f"page.{ending}").read_text(encoding="utf-8") for ending in ("html", "css", "js")

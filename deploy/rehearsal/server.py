@@ -32,7 +32,7 @@ from bridge.carriers.sender_id import is_known_form
 from bridge.runtime.phone_number import E164_PATTERN
 from deploy.rehearsal.drill_pages import drill_pages
 from deploy.rehearsal.exchange import Attachment
-from deploy.rehearsal.page import Page
+from deploy.rehearsal.page import HandsetPage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,7 +70,7 @@ class Server:
         self._hang = settings.timing.hang
         self._exchange = exchange
         self._webhooks = webhooks
-        self._page = Page.load(number=settings.number)
+        self._page = HandsetPage.load(number=settings.number)
         self._drill_refs: set[str] = set()
 
     def application(self) -> web.Application:

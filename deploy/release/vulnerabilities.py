@@ -22,7 +22,7 @@ ANSWER_SECONDS: Final = 15
 TIMEOUT_SECONDS: Final = 600.0
 
 
-class NoAnswer(Exception):  # noqa: N818 - an answer, not a failure
+class NoDatabaseAnswer(Exception):  # noqa: N818 - an answer, not a failure
     """OSV gave no answer."""
 
 
@@ -37,7 +37,7 @@ class Vulnerability:
 
 
 def find_vulnerabilities(lock: Path, *, url: str) -> tuple[int, list[Vulnerability]]:
-    """Return the number of packages that were looked up, and their vulnerabilities. Raises `NoAnswer`."""
+    """Return the number of packages that were looked up, and their vulnerabilities. Raises `NoDatabaseAnswer`."""
     words = ["--vulnerability-service", "osv", "--osv-url", url, "--timeout", str(ANSWER_SECONDS), "--format", "json"]
     with tempfile.TemporaryDirectory(prefix="quietline-audit-") as cache:
         options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--cache-dir", cache]
@@ -47,12 +47,12 @@ def find_vulnerabilities(lock: Path, *, url: str) -> tuple[int, list[Vulnerabili
                 command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
             )
         except subprocess.TimeoutExpired:
-            raise NoAnswer from None
+            raise NoDatabaseAnswer from None
     try:
         report: Any = json.loads(process.stdout)
         dependencies = [each for each in report["dependencies"] if "skip_reason" not in each]
     except (ValueError, KeyError, TypeError):
-        raise NoAnswer from None
+        raise NoDatabaseAnswer from None
     return len(dependencies), [
         Vulnerability(
             package=each["name"], version=each["version"], identity=known["id"], fixed_in=tuple(known["fix_versions"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import read_secret
-from bridge.storage.postgres_probe import PostgresFacts, PostgresRefused, Refusal, probe
+from bridge.storage.postgres_probe import PostgresFacts, PostgresRefused, RefusalKind, probe
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
@@ -48,27 +48,27 @@ class DatabaseProblem:
     may_pass: bool = False
 
 
-_REFUSALS: Final[Mapping[Refusal, tuple[str, str]]] = MappingProxyType(
+_REFUSALS: Final[Mapping[RefusalKind, tuple[str, str]]] = MappingProxyType(
     {
-        Refusal.UNREACHABLE: (
+        RefusalKind.UNREACHABLE: (
             "does not answer",
             "Does it run, and listen where {file} says? See listen_addresses, port, and the firewall between.",
         ),
-        Refusal.TLS: (
+        RefusalKind.TLS: (
             "has a certificate that its authority did not sign, or one for another name",
             "Name the right authority's file as sslrootcert in {file}, and the host as the certificate names it.",
         ),
-        Refusal.LOGIN: (
+        RefusalKind.LOGIN: (
             "does not let the role in with this password",
             "Write the right password into {file}, and see pg_hba.conf; `createuser --pwprompt ROLE` makes a role.",
         ),
-        Refusal.NO_DATABASE: ("has no such database", MAKE + "; or name another in {file}."),
-        Refusal.FORBIDDEN: ("does not let the role connect", "`GRANT CONNECT ON DATABASE NAME TO ROLE` on the server."),
-        Refusal.BUSY: (
+        RefusalKind.NO_DATABASE: ("has no such database", MAKE + "; or name another in {file}."),
+        RefusalKind.FORBIDDEN: ("does not let the role connect", "`GRANT CONNECT ON DATABASE NAME TO ROLE` on the server."),
+        RefusalKind.BUSY: (
             "takes no connection now: it is starting, or has too many",
             "Wait, or raise max_connections: the homeserver holds up to ten.",
         ),
-        Refusal.OTHER: ("refuses the connection", "Its own log says why."),
+        RefusalKind.OTHER: ("refuses the connection", "Its own log says why."),
     }
 )
 
@@ -110,8 +110,8 @@ async def find_problems(
         facts = await probe(url, APPLICATION_NAME, end_sessions=end_sessions)
     except PostgresRefused as refused:
         what, do = _REFUSALS[refused.reason]
-        code = f" ({refused.code})" if refused.reason is Refusal.OTHER else ""
-        may_pass = refused.reason in {Refusal.UNREACHABLE, Refusal.BUSY}
+        code = f" ({refused.code})" if refused.reason is RefusalKind.OTHER else ""
+        may_pass = refused.reason in {RefusalKind.UNREACHABLE, RefusalKind.BUSY}
         return [DatabaseProblem(f"{what}{code}", do.format(file=file), may_pass=may_pass)]
     return [*_engine_problems(facts), *_content_problems(facts, layout, file, running=running)]
 

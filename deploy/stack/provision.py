@@ -32,7 +32,7 @@ from deploy.data_dir.atomic_files import (
 )
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
-from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
+from deploy.data_dir.secret_files import STAFF, Secrets, SetupError, StaffAccount
 from deploy.stack import homeserver_database, synapse_config
 from deploy.stack.own_addresses import with_addresses
 from deploy.stack.readiness import ReadinessProbe
@@ -147,14 +147,14 @@ async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], 
         leftover.unlink(missing_ok=True)
 
 
-async def provision(layout: Layout, ports: Ports) -> tuple[Account, ...]:
+async def provision(layout: Layout, ports: Ports) -> tuple[StaffAccount, ...]:
     """Make everything for a first run, without starting the line. Return the accounts with their passwords."""
     write_line_files(layout, ports)
     await make_accounts(layout, ports)
     return first_accounts(layout)
 
 
-def first_accounts(layout: Layout) -> tuple[Account, ...]:
+def first_accounts(layout: Layout) -> tuple[StaffAccount, ...]:
     """Read the first accounts: a rehearsal's from its secrets, a real line's from its hand-outs.
 
     Raises :class:`SetupError` when one of these files cannot be read.
@@ -165,7 +165,7 @@ def first_accounts(layout: Layout) -> tuple[Account, ...]:
     staff_handouts = [
         (staff.role, Handout.read(handout_file(layout.handout, staff.mxid))) for staff in load(layout.config).line.staff
     ]
-    return tuple(Account(user=each.localpart, role=role, password=each.password) for role, each in staff_handouts)
+    return tuple(StaffAccount(user=each.localpart, role=role, password=each.password) for role, each in staff_handouts)
 
 
 @contextlib.asynccontextmanager
@@ -222,7 +222,7 @@ async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, 
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _register_account(session: aiohttp.ClientSession, url: str, secrets: Secrets, account: Account) -> bool:
+async def _register_account(session: aiohttp.ClientSession, url: str, secrets: Secrets, account: StaffAccount) -> bool:
     """Make an account (Synapse's admin API, `/_synapse/admin/v1/register`); return False without an answer.
 
     Raises :class:`SetupError` when the homeserver refuses.

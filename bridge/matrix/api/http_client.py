@@ -19,7 +19,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from bridge.matrix.api.json_fields import Json, Malformed, dumps
+from bridge.matrix.api.json_fields import Json, MalformedJson, dumps
 
 Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
 
@@ -140,7 +140,7 @@ class HomeserverClient:
         url = URL(f"{self._url}{prefix}/{escaped}", encoded=True).with_query(parameters)
         try:
             data = None if method == "GET" else dumps(body or {}).encode()
-        except Malformed:
+        except MalformedJson:
             raise Permanent(0, "M_BAD_JSON") from None
         try:
             async with self._session.request(

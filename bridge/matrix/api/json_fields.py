@@ -1,8 +1,8 @@
 """Reads JSON from outside: no field of it is used before a function of this module has checked it.
 
-A missing field, or one of another type, raises `Malformed`, and only the malformed object is dropped: an event, a device, a
-to-device message. Strings have a UTF-8 form, whole numbers fit the specification's range and a 64-bit column (canonical
-JSON, https://spec.matrix.org/latest/appendices/#canonical-json).
+A missing field, or one of another type, raises `MalformedJson`, and only the malformed object is dropped: an event, a
+device, a to-device message. Strings have a UTF-8 form, whole numbers fit the specification's range and a 64-bit column
+(canonical JSON, https://spec.matrix.org/latest/appendices/#canonical-json).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ MAX_INTEGER: Final = 2**53 - 1
 """The largest whole number of canonical JSON."""
 
 
-class Malformed(Exception):  # noqa: N818 - what it is, as Transient and Refused
+class MalformedJson(Exception):  # noqa: N818 - what it is, as Transient and Refused
     """Something from outside has not the shape it must have. The text names a field, never a value."""
 
 
-BAD_DATA: Final = (Malformed, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+BAD_DATA: Final = (MalformedJson, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """Errors that hostile data can cause although every field is checked; they are caught around one object at a time."""
 
 
 def as_object(value: Any, name: str) -> Json:
     """Return `value` if it is an object."""
     if not isinstance(value, dict):
-        raise Malformed(f"{name} is no object")
+        raise MalformedJson(f"{name} is no object")
     return value
 
 
@@ -56,7 +56,7 @@ def string_field(value: Json, name: str, *, longest: int = 65_536) -> str:
     """Return the string `name` of an object: there, not empty, UTF-8, without NUL, at most `longest` characters."""
     text = value.get(name)
     if not isinstance(text, str) or not text or len(text) > longest or "\0" in text or not _is_encodable(text):
-        raise Malformed(f"{name} is no usable string")
+        raise MalformedJson(f"{name} is no usable string")
     return text
 
 
@@ -64,7 +64,7 @@ def int_field(value: Json, name: str, *, default: int | None = None) -> int:
     """Return the whole number `name` of an object, between plus and minus 2^53 - 1."""
     number = value.get(name, default)
     if isinstance(number, bool) or not isinstance(number, int) or abs(number) > MAX_INTEGER:
-        raise Malformed(f"{name} is no usable number")
+        raise MalformedJson(f"{name} is no usable number")
     return number
 
 
@@ -79,17 +79,17 @@ def loads(data: str | bytes) -> Json:
     try:
         value = json.loads(data, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        raise Malformed("not JSON") from None
+        raise MalformedJson("not JSON") from None
     return encodable(as_object(value, "the whole"))
 
 
 def dumps(value: Json, *, ordered: bool = False) -> str:
-    """Write an object as it is sent: no escapes for what UTF-8 can say. Raises `Malformed` for lone surrogates."""
+    """Write an object as it is sent: no escapes for what UTF-8 can say. Raises `MalformedJson` for lone surrogates."""
     try:
         written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=ordered)
         written.encode()
     except (ValueError, TypeError, RecursionError):
-        raise Malformed("the object cannot be written as JSON") from None
+        raise MalformedJson("the object cannot be written as JSON") from None
     return written
 
 

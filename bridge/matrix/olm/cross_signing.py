@@ -69,7 +69,7 @@ def has_valid_signature(value: Json, user_id: str, key_id: str, key: str) -> boo
             canonical_json(value),
             string_field(object_at(value, "signatures", user_id), f"ed25519:{key_id}", longest=128),
         )
-    except (Malformed, OlmVerifyError):
+    except (MalformedJson, OlmVerifyError):
         return False
     return True
 
@@ -120,9 +120,9 @@ def devices_of(answer: Json, user_id: str) -> list[tuple[Device, bool]]:
 
 def _device(keys: Any, user_id: str, device_id: str) -> Device:
     if string_field(keys, "user_id", longest=255) != user_id or string_field(keys, "device_id", longest=255) != device_id:
-        raise Malformed("device")
+        raise MalformedJson("device")
     if MEGOLM not in keys.get("algorithms", ()):
-        raise Malformed("algorithms")
+        raise MalformedJson("algorithms")
     publics = object_at(keys, "keys")
     device = Device(
         user_id=user_id,
@@ -131,7 +131,7 @@ def _device(keys: Any, user_id: str, device_id: str) -> Device:
         ed25519=string_field(publics, f"ed25519:{device_id}", longest=64),
     )
     if not has_valid_signature(keys, user_id, device_id, device.ed25519):
-        raise Malformed("signature")
+        raise MalformedJson("signature")
     return device
 
 

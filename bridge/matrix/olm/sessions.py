@@ -16,7 +16,7 @@ from mautrix.crypto.account import OlmAccount
 from mautrix.crypto.sessions import Session
 from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
 
-from bridge.matrix.api.json_fields import Json, Malformed, as_object, dumps, int_field, loads, object_at, string_field
+from bridge.matrix.api.json_fields import Json, MalformedJson, as_object, dumps, int_field, loads, object_at, string_field
 from bridge.matrix.olm.cross_signing import OLM, Device
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
@@ -86,17 +86,17 @@ class OlmChannel:
     async def decrypt(
         self, transaction: Transaction, account: OlmAccount, sender: str, content: Json, *, on_begin: SessionBegun
     ) -> ToDeviceMessage:
-        """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`.
+        """Decrypt one `m.room.encrypted` to-device message. Raises `MalformedJson` or :class:`Wedged`.
 
         `on_begin` is called when the message began a session.
         """
         if content.get("algorithm") != OLM:
-            raise Malformed("algorithm")
+            raise MalformedJson("algorithm")
         sender_key = string_field(content, "sender_key", longest=64)
         own = as_object(object_at(content, "ciphertext").get(account.identity_key), "ciphertext")
         kind, body = int_field(own, "type"), string_field(own, "body")
         if kind not in {0, 1}:
-            raise Malformed("type")
+            raise MalformedJson("type")
         sessions = await self._olm_store.sessions(transaction, sender_key)
         plaintext, new = await self._plaintext(transaction, account, sender_key, sessions, OlmMsgType(kind), body)
         if new:
@@ -176,13 +176,13 @@ class OlmChannel:
             or string_field(payload, "recipient") != self._user_id
             or string_field(object_at(payload, "recipient_keys"), "ed25519") != account.signing_key
         ):
-            raise Malformed("sender or recipient")
+            raise MalformedJson("sender or recipient")
         signing_key = string_field(object_at(payload, "keys"), "ed25519", longest=64)
         device_keys = payload.get("sender_device_keys")
         if device_keys is not None:
             publics = object_at(as_object(device_keys, "sender_device_keys"), "keys").values()
             if device_keys.get("user_id") != sender or not {sender_key, signing_key} <= set(publics):
-                raise Malformed("sender_device_keys")
+                raise MalformedJson("sender_device_keys")
         return ToDeviceMessage(
             sender=sender,
             sender_key=sender_key,

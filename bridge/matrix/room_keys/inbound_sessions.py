@@ -22,7 +22,7 @@ from bridge.matrix.api.events import DecryptedMessage, MatrixEvent, Undecryptabl
 from bridge.matrix.api.json_fields import (
     BAD_DATA,
     Json,
-    Malformed,
+    MalformedJson,
     as_object,
     dumps,
     encodable,
@@ -65,7 +65,7 @@ class EncryptedEvent:
 
     @classmethod
     def read(cls, event: Json, room_id: str) -> Self:
-        """Parse an event. Raises `Malformed`."""
+        """Parse an event. Raises `MalformedJson`."""
         return cls(
             event_id=string_field(event, "event_id", longest=255),
             room_id=room_id,
@@ -106,10 +106,10 @@ class InboundSessions:
     async def add_room_key(self, transaction: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
         """Store the key of an `m.room_key` message; return (room id, session id) if it is new.
 
-        Raises `Malformed`, and `NotMember` when its sender is not in that room as far as we know now.
+        Raises `MalformedJson`, and `NotMember` when its sender is not in that room as far as we know now.
         """
         if message.content.get("algorithm") != MEGOLM:
-            raise Malformed("algorithm")
+            raise MalformedJson("algorithm")
         room_id = string_field(message.content, "room_id", longest=255)
         session_id = string_field(message.content, "session_id", longest=64)
         room = await room_of(transaction, room_id)
@@ -118,9 +118,9 @@ class InboundSessions:
         try:
             session = InboundGroupSession(string_field(message.content, "session_key", longest=1024))
         except OlmGroupSessionError:
-            raise Malformed("session_key") from None
+            raise MalformedJson("session_key") from None
         if session.id != session_id:
-            raise Malformed("session_id")
+            raise MalformedJson("session_id")
         if await membership_of(transaction, room_id, message.sender) not in {"join", "invite"}:
             raise NotMember
         known = await self._known_floor(transaction, room, session_id, message.sender)
@@ -218,14 +218,14 @@ class InboundSessions:
         self, transaction: Transaction, event: EncryptedEvent, fresh: Collection[str]
     ) -> MatrixEvent | None:
         if event.content.get("algorithm") != MEGOLM:
-            raise Malformed("algorithm")
+            raise MalformedJson("algorithm")
         session_id = string_field(event.content, "session_id", longest=64)
         row = await inbound_table.find(transaction, event.room_id, session_id, event.sender)
         if row is None:
             raise _MustWait("key")
         payload, index = await self._decrypt(row, event, session_id)
         if index < row["floor"]:
-            raise Malformed("index")
+            raise MalformedJson("index")
         known = await self._devices.find(transaction, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
         if event.sender not in fresh:
@@ -249,7 +249,7 @@ class InboundSessions:
                 row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"])
             )
         except CannotOpen:
-            raise Malformed("key") from None
+            raise MalformedJson("key") from None
         try:
             return InboundGroupSession.from_pickle(pickle, session_id).decrypt(string_field(event.content, "ciphertext"))
         except OlmGroupSessionError:  # a key that begins earlier may still arrive
@@ -301,7 +301,7 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
     """Parse a decrypted event. Raises what is in `BAD_DATA`."""
     payload = loads(plaintext)
     if payload.get("room_id") != event.room_id:
-        raise Malformed("room_id")
+        raise MalformedJson("room_id")
     content = as_object(payload.get("content"), "content")
     relation = object_at(event.content, "m.relates_to") or None
     if relation is not None and "m.relates_to" not in content:

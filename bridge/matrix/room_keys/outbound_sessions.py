@@ -75,7 +75,7 @@ class OutboundSessions:
         """Return the content of an `m.room.encrypted` event, with an index that no other event uses.
 
         With an existing session this makes no request, and nearly always no commit. Raises `UnknownRoom`, `CannotOpen` when
-        the room's key is destroyed, `Malformed`, and what `HomeserverClient` raises while keys are delivered.
+        the room's key is destroyed, `MalformedJson`, and what `HomeserverClient` raises while keys are delivered.
         """
         payload = dumps({"type": kind, "room_id": room_id, "content": content})
         while True:

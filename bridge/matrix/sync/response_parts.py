@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.matrix.api.events import UnhandledEvent
-from bridge.matrix.api.json_fields import MAX_INTEGER, Json, Malformed, dumps, object_at, objects_in
+from bridge.matrix.api.json_fields import MAX_INTEGER, Json, MalformedJson, dumps, object_at, objects_in
 from bridge.matrix.sync.sync_response import MAX_ID_LENGTH, NO_GAP, TimelineGap, TimelineGaps, timeline_events
 
 
@@ -52,7 +52,7 @@ def _timeline(events: Sequence[Json]) -> Json:
 def _part(response: Json, event: Json, room_id: str = "") -> ResponsePart:
     try:
         raw = dumps(event)
-    except Malformed:
+    except MalformedJson:
         raw = ""
     stamped = event.get("origin_server_ts")
     unhandled = UnhandledEvent(

@@ -26,7 +26,7 @@ from bridge.matrix.api.json_fields import (
     BAD_DATA,
     MAX_INTEGER,
     Json,
-    Malformed,
+    MalformedJson,
     as_object,
     encodable,
     int_field,
@@ -229,7 +229,7 @@ class SyncResponseParser:
         membership = string_field(as_object(event.get("content"), "content"), "membership", longest=16)
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
         if membership not in MEMBERSHIPS:
-            raise Malformed("membership")
+            raise MalformedJson("membership")
         until = None if user_id in self._ours else await rollback_time_of_leaver(transaction, room_id, user_id)
         if until is not None and (
             membership not in {"invite", *GONE} or await self._predates_rollback(transaction, at, until)

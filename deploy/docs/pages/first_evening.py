@@ -24,7 +24,7 @@ DRILL: Final = "phone-taken"
 
 
 @unique
-class Line(Enum):
+class ShownLine(Enum):
     """The kind of a line of the story."""
 
     TEXT = "text"
@@ -41,18 +41,18 @@ class Line(Enum):
 
 MARKS: Final = {
     "en": {
-        Line.TEXT: "**They text:**",
-        Line.TYPE: "**You type:**",
-        Line.DELETE: "**You delete it, and it never leaves.**",
-        Line.SEE: "**You see:**",
-        Line.PHONE: "**Their phone gets:**",
+        ShownLine.TEXT: "**They text:**",
+        ShownLine.TYPE: "**You type:**",
+        ShownLine.DELETE: "**You delete it, and it never leaves.**",
+        ShownLine.SEE: "**You see:**",
+        ShownLine.PHONE: "**Their phone gets:**",
     },
     "es": {
-        Line.TEXT: "**La persona escribe:**",
-        Line.TYPE: "**Escribes:**",
-        Line.DELETE: "**Lo borras, y no sale nunca.**",
-        Line.SEE: "**Ves:**",
-        Line.PHONE: "**Su teléfono recibe:**",
+        ShownLine.TEXT: "**La persona escribe:**",
+        ShownLine.TYPE: "**Escribes:**",
+        ShownLine.DELETE: "**Lo borras, y no sale nunca.**",
+        ShownLine.SEE: "**Ves:**",
+        ShownLine.PHONE: "**Su teléfono recibe:**",
     },
 }
 
@@ -63,7 +63,7 @@ class Scene:
 
     heading: dict[str, str]
     narration: dict[str, str]
-    lines: tuple[tuple[Line, dict[str, str] | str], ...] = ()
+    lines: tuple[tuple[ShownLine, dict[str, str] | str], ...] = ()
     picture: tuple[str, str] | None = None
 
 
@@ -107,12 +107,12 @@ SCENES: Final = (
             " muestra un mensaje que cambió en su mismo lugar, no otra vez con un asterisco.",
         ),
         lines=(
-            (Line.TYPE, by_language(f"!drill {DRILL}", f"!drill {DRILL} es")),
-            (Line.SEE, "drills.begins"),
-            (Line.TEXT, ""),
-            (Line.PHONE, TextName.GREETING.value),
-            (Line.TYPE, by_language("!claim", "!claim")),
-            (Line.SEE, "first_times.step_1"),
+            (ShownLine.TYPE, by_language(f"!drill {DRILL}", f"!drill {DRILL} es")),
+            (ShownLine.SEE, "drills.begins"),
+            (ShownLine.TEXT, ""),
+            (ShownLine.PHONE, TextName.GREETING.value),
+            (ShownLine.TYPE, by_language("!claim", "!claim")),
+            (ShownLine.SEE, "first_times.step_1"),
         ),
         picture=("client-desk", "desktop"),
     ),
@@ -127,9 +127,9 @@ SCENES: Final = (
             " que hay que reportar, ya no se puede retirar.",
         ),
         lines=(
-            (Line.TYPE, by_language("Yes, of course. I am here.", "Sí, claro. Estoy aquí.")),
-            (Line.TYPE, by_language("!limits", "!limits")),
-            (Line.PHONE, TextName.LIMITS.value),
+            (ShownLine.TYPE, by_language("Yes, of course. I am here.", "Sí, claro. Estoy aquí.")),
+            (ShownLine.TYPE, by_language("!limits", "!limits")),
+            (ShownLine.PHONE, TextName.LIMITS.value),
         ),
         picture=("client-thread", "phone"),
     ),
@@ -143,13 +143,13 @@ SCENES: Final = (
             " del equipo empieza con dos barras y se queda en la sala.",
         ),
         lines=(
-            (Line.TEXT, ""),
-            (Line.TYPE, by_language("Does he hit the kids as well?", "¿También les pega a los niños?")),
-            (Line.DELETE, ""),
-            (Line.TYPE, by_language("// two children, ten minutes", "// dos niños, diez minutos")),
-            (Line.TYPE, by_language("!safecheck", "!safecheck")),
-            (Line.PHONE, TextName.SAFE_CHECK.value),
-            (Line.TYPE, by_language("There is a house with rooms for three.", "Hay una casa con lugar para tres.")),
+            (ShownLine.TEXT, ""),
+            (ShownLine.TYPE, by_language("Does he hit the kids as well?", "¿También les pega a los niños?")),
+            (ShownLine.DELETE, ""),
+            (ShownLine.TYPE, by_language("// two children, ten minutes", "// dos niños, diez minutos")),
+            (ShownLine.TYPE, by_language("!safecheck", "!safecheck")),
+            (ShownLine.PHONE, TextName.SAFE_CHECK.value),
+            (ShownLine.TYPE, by_language("There is a house with rooms for three.", "Hay una casa con lugar para tres.")),
         ),
         picture=("handsets", "phone"),
     ),
@@ -163,10 +163,10 @@ SCENES: Final = (
             " levantar, y un texto no.",
         ),
         lines=(
-            (Line.TEXT, ""),
-            (Line.SEE, "danger_signs.this_may_be_somebody_else"),
-            (Line.TYPE, by_language("!unsafe", "!unsafe")),
-            (Line.TEXT, ""),
+            (ShownLine.TEXT, ""),
+            (ShownLine.SEE, "danger_signs.this_may_be_somebody_else"),
+            (ShownLine.TYPE, by_language("!unsafe", "!unsafe")),
+            (ShownLine.TEXT, ""),
         ),
     ),
     Scene(
@@ -181,7 +181,7 @@ SCENES: Final = (
             " cada punto. Se borra en una hora. No se compara a nadie con nadie. En una línea en servicio ahora llamaría a"
             " supervisión (`!escalate`), y más tarde aceptaría la oferta de hablarlo (`!debrief`).",
         ),
-        lines=((Line.SEE, "drills.over"),),
+        lines=((ShownLine.SEE, "drills.over"),),
         picture=("client-debrief", "phone"),
     ),
     Scene(
@@ -213,18 +213,18 @@ def first_evening_page(language: str) -> str:
     return page(parts)
 
 
-def first_evening_lines(language: str) -> list[tuple[Line, str]]:
+def first_evening_lines(language: str) -> list[tuple[ShownLine, str]]:
     """Return the lines of the story: the kind and words of each."""
     texts = iter([in_words(step.words, language) for step in script_texts()])
     title, pack = in_words(load_drills()[DRILL].title, language), _pack()
     lines = []
     for line, what in (each for scene in SCENES for each in scene.lines):
         match line:
-            case Line.TEXT:
+            case ShownLine.TEXT:
                 words = next(texts)
-            case Line.PHONE:
+            case ShownLine.PHONE:
                 words = pack.say(str(what), language)
-            case Line.SEE:
+            case ShownLine.SEE:
                 words = words_of(str(what), language, title=title, undo=pack.settings.undo_seconds)
             case _:
                 words = what if isinstance(what, str) else what[language]
@@ -242,6 +242,6 @@ def _pack() -> Pack:
     return load(["base", "rehearsal"])
 
 
-def _format_line(line: Line, words: str, language: str) -> str:
+def _format_line(line: ShownLine, words: str, language: str) -> str:
     mark = MARKS[language][line]
-    return f"- {mark} `{words}`" if line is Line.TYPE else f"- {mark} {words}".rstrip()
+    return f"- {mark} `{words}`" if line is ShownLine.TYPE else f"- {mark} {words}".rstrip()

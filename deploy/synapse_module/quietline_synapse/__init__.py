@@ -17,9 +17,9 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 
 from quietline_synapse.accounts import Accounts
-from quietline_synapse.media import Media, MediaResource
+from quietline_synapse.media import LineMedia, MediaResource
 from quietline_synapse.redaction_censor import RedactionCensor
-from quietline_synapse.resource import Line, ModuleResource
+from quietline_synapse.resource import LineParts, ModuleResource
 from quietline_synapse.rooms import AllRooms, PolicyRooms
 from quietline_synapse.rules import RoomRules
 from quietline_synapse.schema import Schema
@@ -58,10 +58,12 @@ class Quietline:
         # The rules apply in every process of a Synapse with workers. The main process has the web resource, except the part
         # about uploads: the process that keeps them has that.
         own = {line.policy: PolicyRooms(api=api, line=line, schema=schema) for line in config.lines}
-        media: dict[str, Media] = {}
+        media: dict[str, LineMedia] = {}
         if keeps_uploads(api):
             store = UploadStore(api)
-            media = {line.policy: Media(api=api, store=store, rooms=own[line.policy], line=line) for line in config.lines}
+            media = {
+                line.policy: LineMedia(api=api, store=store, rooms=own[line.policy], line=line) for line in config.lines
+            }
         if api.worker_app is not None:
             if media:
                 api.register_web_resource(f"{PATH}/media", MediaResource(settings=config, media=media))
@@ -72,7 +74,7 @@ class Quietline:
         for line in config.lines:
             accounts = Accounts(internals=internals, settings=config, line=line, server_name=api.server_name)
             rooms_of = own[line.policy]
-            lines.append(Line(settings=line, rooms=rooms_of, media=media.get(line.policy), accounts=accounts))
+            lines.append(LineParts(settings=line, rooms=rooms_of, media=media.get(line.policy), accounts=accounts))
         censor = RedactionCensor(api=api, internals=internals)
         resource = ModuleResource(settings=config, lines=lines, censor=censor, vacuum=vacuum, internals=internals)
         api.register_web_resource(PATH, resource)

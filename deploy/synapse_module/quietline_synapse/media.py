@@ -25,7 +25,7 @@ DELETIONS: Final = 2
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
 
-class Media:
+class LineMedia:
     """Finds uploads and deletes ours."""
 
     def __init__(self, *, api: ModuleApi, store: UploadStore, rooms: PolicyRooms, line: LineSettings) -> None:
@@ -79,7 +79,7 @@ def _deletion_error() -> SynapseError:
     return SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Still there", STILL_THERE)
 
 
-async def answer_media(media: Media | None, method: str, path: list[str]) -> dict[str, Any]:
+async def answer_media(media: LineMedia | None, method: str, path: list[str]) -> dict[str, Any]:
     """Answer a request below `media`. None: a worker keeps the uploads, and the request should go to it."""
     if media is None:
         raise SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "A worker keeps the uploads", "QUIETLINE_MEDIA_ELSEWHERE")
@@ -97,7 +97,7 @@ async def answer_media(media: Media | None, method: str, path: list[str]) -> dic
 class MediaResource(AuthenticatedResource):
     """The resource of a worker that keeps the uploads: only the paths below `media`. `media`: by policy bot."""
 
-    def __init__(self, *, settings: ModuleSettings, media: dict[str, Media]) -> None:
+    def __init__(self, *, settings: ModuleSettings, media: dict[str, LineMedia]) -> None:
         super().__init__(settings)
         self._media = media
 

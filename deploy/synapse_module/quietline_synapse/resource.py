@@ -35,7 +35,7 @@ from typing import Any, Final
 from quietline_synapse.accounts import Accounts
 from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized_error
 from quietline_synapse.live_settings import exposing_settings, limits
-from quietline_synapse.media import Media, answer_media
+from quietline_synapse.media import LineMedia, answer_media
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.rooms import PolicyRooms, RoomFacts, refusal
 from quietline_synapse.rules import ENFORCES
@@ -47,12 +47,12 @@ NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LineParts:
     """The parts that the token of one line reaches."""
 
     settings: LineSettings
     rooms: PolicyRooms
-    media: Media | None
+    media: LineMedia | None
     """None when a worker keeps the uploads."""
     accounts: Accounts
 
@@ -64,7 +64,7 @@ class ModuleResource(AuthenticatedResource):
         self,
         *,
         settings: ModuleSettings,
-        lines: Iterable[Line],
+        lines: Iterable[LineParts],
         censor: RedactionCensor,
         vacuum: Vacuum,
         internals: SynapseInternals,
@@ -78,7 +78,7 @@ class ModuleResource(AuthenticatedResource):
         """Answer a request of a line's bridge."""
         return await self._dispatch(self._lines[line.policy], method, path, request)
 
-    async def _dispatch(self, line: Line, method: str, path: list[str], request: Any) -> dict[str, Any]:
+    async def _dispatch(self, line: LineParts, method: str, path: list[str], request: Any) -> dict[str, Any]:
         match method, path:
             case "GET", ["health"]:
                 return await self._health(line)
@@ -110,7 +110,7 @@ class ModuleResource(AuthenticatedResource):
                 return await self._vacuum.run()
         raise unrecognized_error()
 
-    async def _health(self, line: Line) -> dict[str, Any]:
+    async def _health(self, line: LineParts) -> dict[str, Any]:
         return {
             "version": VERSION,
             "enforces": list(ENFORCES),
@@ -134,25 +134,25 @@ class ModuleResource(AuthenticatedResource):
             "database": self._vacuum.database,
         }
 
-    async def _purge(self, line: Line, room_id: str) -> RoomFacts:
+    async def _purge(self, line: LineParts, room_id: str) -> RoomFacts:
         await self._vacuum.enable_secure_delete()
         facts = await line.rooms.purge(room_id)
         if facts.is_gone:
             await self._vacuum.empty_log()
         return facts
 
-    async def _censor(self, line: Line, room_id: str) -> int:
+    async def _censor(self, line: LineParts, room_id: str) -> int:
         await line.rooms.read_facts(room_id)
         await self._vacuum.enable_secure_delete()
         return await self._redaction_censor.censor(room_id)
 
-    async def _count_devices(self, line: Line, user_id: str) -> dict[str, Any]:
+    async def _count_devices(self, line: LineParts, user_id: str) -> dict[str, Any]:
         if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
             raise refusal(NOT_AT_DESK)
         devices, pushers = await self._internals.count_devices_and_pushers(user_id)
         return {"devices": devices, "pushers": pushers}
 
-    async def _sign_out(self, line: Line, user_id: str) -> int:
+    async def _sign_out(self, line: LineParts, user_id: str) -> int:
         # Identities of a line are at the desk too: without their devices the line receives nothing.
         if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
             raise refusal(NOT_AT_DESK)

@@ -24,7 +24,7 @@ from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, missing_key
 from bridge.config.load import ConfigError, load
 from bridge.config.sections import Config
 from bridge.lease import waiting as waiting_module
-from bridge.lease.key_file_look import peek_age
+from bridge.lease.key_file_age import peek_age
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.postgres_connection import PostgresPlace, connect

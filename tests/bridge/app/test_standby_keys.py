@@ -21,7 +21,7 @@ from bridge.app.bridge import Bridge
 from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, damaged_file, stale_keys
 from bridge.carriers.adapter import InboundText
 from bridge.inbound.webhook import NotStored
-from bridge.lease.key_file_look import peek_age
+from bridge.lease.key_file_age import peek_age
 from bridge.lease.waiting import Waiting
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room
 from bridge.outbound import pager

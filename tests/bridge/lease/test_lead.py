@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
-from bridge.lease.key_file_look import KeyFileUnreadable, peek_age
+from bridge.lease.key_file_age import KeyFileUnreadable, peek_age
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting

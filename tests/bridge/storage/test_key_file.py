@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.lease.key_file_look import KeyFileAge, peek_age, peek_keys
+from bridge.lease.key_file_age import KeyFileAge, peek_age, peek_keys
 from bridge.storage.database import Row, Transaction, Value
 from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import KeyFile
@@ -450,7 +450,7 @@ async def test_a_newer_file_is_refused(path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from bridge.lease.key_file_look import peek_age, peek_keys
+from bridge.lease.key_file_age import peek_age, peek_keys
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from deploy.docs.pages.first_evening import Line, first_evening_lines
+from deploy.docs.pages.first_evening import ShownLine, first_evening_lines
 from deploy.docs.pages.pictures import CLIENT, SCREENS, file_name
 from tests.e2e import separate_line
 from tests.e2e.drill_player import hurried
@@ -38,9 +38,9 @@ async def show_evening(browser: str, files: Path, work: Path, *, language: str, 
     `browser`: a Chromium; `files`: the client's packages; `work`: an empty directory.
     """
     lines = first_evening_lines(language)
-    typed = [words for kind, words in lines if kind is Line.TYPE]
-    texts = [words for kind, words in lines if kind is Line.TEXT]
-    *_, over = (words for kind, words in lines if kind is Line.SEE)
+    typed = [words for kind, words in lines if kind is ShownLine.TYPE]
+    texts = [words for kind, words in lines if kind is ShownLine.TEXT]
+    *_, over = (words for kind, words in lines if kind is ShownLine.SEE)
     (work / "line").mkdir()
     settings, scripts = separate_line.HURRIED, hurried(work / "drills")
     async with separate_line.run_line(work / "line", settings=settings, drills=scripts) as line:

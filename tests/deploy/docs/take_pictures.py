@@ -24,7 +24,7 @@ from bridge.carriers.adapter import Accepted
 from bridge.matrix.api.message_content import edit_content
 from bridge.runtime.phone_number import Phone
 from deploy.docs.generate import DOCS
-from deploy.docs.pages.first_evening import Line, first_evening_lines
+from deploy.docs.pages.first_evening import ShownLine, first_evening_lines
 from deploy.docs.pages.pictures import CLIENT, LANGUAGES, SCREENS, SHOWN, file_name
 from deploy.report.page import report_page
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
@@ -92,9 +92,9 @@ def board_page(language: str) -> str:
 async def fill_handsets(stand: RehearsalHarness, tab: Tab, language: str) -> None:
     """Have two handsets text and get what the story of the first evening tells."""
     for number, (kind, words) in enumerate(first_evening_lines(language)):
-        if kind is Line.TEXT:
+        if kind is ShownLine.TEXT:
             await stand.text_from_handset(A, words)
-        elif kind is Line.PHONE or (kind is Line.TYPE and not words.startswith(("!", "//"))):
+        elif kind is ShownLine.PHONE or (kind is ShownLine.TYPE and not words.startswith(("!", "//"))):
             assert isinstance(await stand.carrier.send(Phone(A), words, number=NUMBER), Accepted)
         if number == 9:
             break

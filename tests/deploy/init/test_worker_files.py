@@ -23,7 +23,7 @@ from yarl import URL
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import NO_WAY_TO_UPLOADS, HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from deploy.data_dir.layout import HOST, Layout, Ports
-from deploy.data_dir.secret_files import Account
+from deploy.data_dir.secret_files import StaffAccount
 from deploy.init.worker_files import (
     REPLICATION_SECRET,
     SHARED,
@@ -274,7 +274,7 @@ async def _module_works(
     assert postgres.execute(database, query) == [("!theirs",)]
     # What the main process does, others hear of.
     await module.make_account(newcomer, "the first password")
-    token = await line.server.sign_in(Account(user=new, role="advocate", password="the first password"))
+    token = await line.server.sign_in(StaffAccount(user=new, role="advocate", password="the first password"))
     assert await _whoami(line, token) == 200
     await module.deactivate_account(newcomer)
     await _hears_that_it_is_over(line, token)

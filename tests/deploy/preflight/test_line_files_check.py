@@ -12,7 +12,7 @@ import pytest
 
 from bridge.app import key_changes, line_files
 from bridge.config.load import load
-from bridge.lease.key_file_look import peek_age
+from bridge.lease.key_file_age import peek_age
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_connection import SqliteConnection

@@ -8,10 +8,10 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
-from deploy.rehearsal.page import Page
+from deploy.rehearsal.page import HandsetPage
 from tests.bridge.carriers.rehearsal_harness import NUMBER
 
-PAGE: Final = Page.load(number=NUMBER)
+PAGE: Final = HandsetPage.load(number=NUMBER)
 FIELDS: Final = ("input", "select", "textarea")
 
 

@@ -8,31 +8,31 @@ from collections import defaultdict
 import pytest
 
 from bot.model.actions import DESK
-from deploy.docs.pages.first_evening import DRILL, MARKS, Line, first_evening_page
+from deploy.docs.pages.first_evening import DRILL, MARKS, ShownLine, first_evening_page
 from tests.bot.drills.drill_line import DrillLine
 
 MARK = re.compile(r"^- (\*\*.+?\*\*) ?(.*)$", re.MULTILINE)
 
 
-def lines_of(page: str, language: str) -> list[tuple[Line, str]]:
+def lines_of(page: str, language: str) -> list[tuple[ShownLine, str]]:
     """Return the printed lines: what each is, and its words."""
     kinds = {mark: line for line, mark in MARKS[language].items()}
     return [(kinds[mark], words.strip("`")) for mark, words in MARK.findall(page)]
 
 
-def played(lines: list[tuple[Line, str]], language: str) -> DrillLine:
+def played(lines: list[tuple[ShownLine, str]], language: str) -> DrillLine:
     """Type what the lines say after each text, as far as the next text, and play the drill to its end."""
-    typed: defaultdict[int, list[tuple[Line, str]]] = defaultdict(list)
+    typed: defaultdict[int, list[tuple[ShownLine, str]]] = defaultdict(list)
     texts = -1
     for kind, words in lines:
-        texts += kind is Line.TEXT
+        texts += kind is ShownLine.TEXT
         typed[texts].append((kind, words))
 
     def react(line: DrillLine, thread: str, number: int) -> None:
         for kind, words in typed[number]:
-            if kind is Line.TYPE:
+            if kind is ShownLine.TYPE:
                 line.say(DESK if words == "!claim" else thread, words)
-            elif kind is Line.DELETE:
+            elif kind is ShownLine.DELETE:
                 line.delete(thread)
 
     line = DrillLine(react=react)
@@ -48,29 +48,30 @@ def test_the_story_happens_as_it_is_told(language: str) -> None:
     """Every text of the texter, every text on the phone and everything that is seen comes, in the order of the page."""
     lines = lines_of(first_evening_page(language), language)
     line = played(lines, language)
-    assert [words for _, words in line.texts] == [words for kind, words in lines if kind is Line.TEXT]
+    assert [words for _, words in line.texts] == [words for kind, words in lines if kind is ShownLine.TEXT]
     (phone,) = line.phone.values()
     assert phone == to_the_phone(lines)
     shown = iter(line.shown)
     for kind, words in lines:
-        if kind is Line.SEE:
+        if kind is ShownLine.SEE:
             assert any(words in each for each in shown), words
     assert "→" not in line.debrief()
 
 
-def to_the_phone(lines: list[tuple[Line, str]]) -> list[str]:
+def to_the_phone(lines: list[tuple[ShownLine, str]]) -> list[str]:
     """Return what the page says that the phone gets: texts of the agency, and words that are neither command nor note."""
-    after = [kind for kind, _ in lines[1:]] + [Line.SEE]
+    after = [kind for kind, _ in lines[1:]] + [ShownLine.SEE]
     return [
         words
         for (kind, words), then in zip(lines, after, strict=True)
-        if kind is Line.PHONE or (kind is Line.TYPE and not words.startswith(("!", "//")) and then is not Line.DELETE)
+        if kind is ShownLine.PHONE
+        or (kind is ShownLine.TYPE and not words.startswith(("!", "//")) and then is not ShownLine.DELETE)
     ]
 
 
 def test_a_slip_that_was_not_deleted_would_be_found() -> None:
     """Without the line that deletes it, the wrong words reach the phone."""
-    lines = [each for each in lines_of(first_evening_page("en"), "en") if each[0] is not Line.DELETE]
+    lines = [each for each in lines_of(first_evening_page("en"), "en") if each[0] is not ShownLine.DELETE]
     (phone,) = played(lines, "en").phone.values()
     assert phone != to_the_phone(lines_of(first_evening_page("en"), "en"))
 

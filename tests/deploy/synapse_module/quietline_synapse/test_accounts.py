@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.matrix.api.module_api import ModuleRequestRejected
-from deploy.data_dir.secret_files import Account
+from deploy.data_dir.secret_files import StaffAccount
 from deploy.stack.provision import mxid
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver, module_homeserver
 
@@ -40,12 +40,12 @@ async def test_an_account_from_its_making_to_its_end(line: ModuleHomeserver) -> 
     await line.module_client.make_account(dan, first)
     with pytest.raises(ModuleRequestRejected, match="M_USER_IN_USE"):
         await line.module_client.make_account(dan, second)
-    token = await line.server.sign_in(Account(user="dan", role="advocate", password=first))
+    token = await line.server.sign_in(StaffAccount(user="dan", role="advocate", password=first))
     assert await whoami(line, token) == 200
     await line.module_client.set_password(dan, second)
     assert await whoami(line, token) == 401
     assert await log_in(line, "dan", first) == 403
-    token = await line.server.sign_in(Account(user="dan", role="advocate", password=second))
+    token = await line.server.sign_in(StaffAccount(user="dan", role="advocate", password=second))
     for _ in range(2):  # a call may be repeated
         await line.module_client.deactivate_account(dan)
         assert await whoami(line, token) == 401

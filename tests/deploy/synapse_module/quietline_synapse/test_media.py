@@ -11,7 +11,7 @@ import pytest
 from tests.deploy.synapse_module.quietline_synapse.test_vacuum import refused
 
 if TYPE_CHECKING:
-    from quietline_synapse.media import Media
+    from quietline_synapse.media import LineMedia
 
 SERVER, OURS, THEIRS = "agency.example", "@policy:agency.example", "@bea:agency.example"
 UPLOAD = "abcdefghijklmnop"
@@ -42,11 +42,11 @@ class OneUpload:
         self.deletions, self.uploader = self.deletions + 1, None
         self.there = self.deletions <= self.coming_back
 
-    def media(self) -> Media:
-        from quietline_synapse.media import Media
+    def media(self) -> LineMedia:
+        from quietline_synapse.media import LineMedia
 
         one: Any = self
-        return Media(api=one, store=one, rooms=one, line=one)
+        return LineMedia(api=one, store=one, rooms=one, line=one)
 
 
 async def test_a_thumbnail_that_is_made_meanwhile_goes_too() -> None:
