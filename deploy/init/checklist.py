@@ -16,9 +16,9 @@ from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER
 from deploy.init.first_steps import first_steps
-from deploy.init.place import FOLDER, claims_every_puppet
+from deploy.init.line_names import FOLDER, claims_every_puppet
 from deploy.init.service_files import ROOT, user_name
-from deploy.init.synapse_files import MODULE_SOURCE, registration_place
+from deploy.init.synapse_files import MODULE_SOURCE, registration_path
 from policies.pack import unreviewed
 
 if TYPE_CHECKING:
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
     from deploy.data_dir.layout import Layout
     from deploy.init.answers import Answers, StandbyAnswer
-    from deploy.init.place import Place
+    from deploy.init.line_names import LineNames
     from policies.pack import Pack
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
 EXAMPLE_ADDRESS: Final = "https://text.example.org/carriers/main"
 
 
-def checklist(answers: Answers, place: Place, layout: Layout, pack: Pack) -> str:
+def checklist(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> str:
     """Write the page, as Markdown."""
-    steps = list(_steps(answers, place, layout, pack))
+    steps = list(_steps(answers, names, layout, pack))
     lines = [f"{number}. [ ] {step}" for number, step in enumerate(steps, 1)]
-    return "\n".join(["# Before the first text", "", *lines, "", *_vendor(answers, place)])
+    return "\n".join(["# Before the first text", "", *lines, "", *_vendor(answers, names)])
 
 
-def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterator[str]:
+def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> Iterator[str]:
     data = f"--data {layout.data}"
     if answers.mode == "rehearsal":
         if answers.service == "compose":
@@ -54,16 +54,16 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
             f"Counsel reads {len(open_texts)} legal wordings (`./quietline policy lint {data}` names them); then "
             "reviewed_by and reviewed_on go into `agency.yaml`. The line does not start before."
         )
-    yield from _address(answers, place, layout)
-    yield from _join(answers, place, layout)
+    yield from _address(answers, names, layout)
+    yield from _join(answers, names, layout)
     verb = "bridge" if answers.homeserver else "up"
     if answers.service == "systemd":
-        yield from _service_user(place, layout)
-        what = "files" if place.slug is None else "files and folders (`cp -r`)"
-        line = place.unit("quietline").removesuffix(".service")
+        yield from _service_user(names, layout)
+        what = "files" if names.slug is None else "files and folders (`cp -r`)"
+        line = names.unit("quietline").removesuffix(".service")
         yield (
             f"Copy the {what} in `{layout.data}/units/` to `/etc/systemd/system/`; `systemctl daemon-reload`; "
-            f"`systemctl enable --now {line} {place.unit('quietline-doctor', 'timer')}`."
+            f"`systemctl enable --now {line} {names.unit('quietline-doctor', 'timer')}`."
         )
     elif answers.service == "compose":
         yield from _containers(layout)
@@ -89,16 +89,16 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
     elif answers.service == "systemd":
         if os.getuid() == 0:
-            user = user_name(place.slug)
+            user = user_name(names.slug)
             command = f"install -d -m 700 -o {user} -g {user} {answers.backup.to}"
             yield f"`{command}`: the account that runs the line writes backups there; the passphrase's file stays root's."
-        timers = f"{place.unit('quietline-backup', 'timer')} {place.unit('quietline-drill', 'timer')}"
+        timers = f"{names.unit('quietline-backup', 'timer')} {names.unit('quietline-drill', 'timer')}"
         yield f"Backups, and a trial of the newest each month: `systemctl enable --now {timers}`."
     else:
         yield f"Backups on a timer of yours: `./quietline backup {data}`, and once a month `./quietline drill {data}`."
     if answers.on_call is None:
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
-    yield from _canary(answers, place, layout)
+    yield from _canary(answers, names, layout)
     yield "Text the line from a phone of your own before anybody else does."
 
 
@@ -115,9 +115,9 @@ def _sheets(answers: Answers, layout: Layout) -> str:
     return " or ".join(f"`{layout.data / name}`" for name in first_steps(answers.agency.languages))
 
 
-def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
+def _canary(answers: Answers, names: LineNames, layout: Layout) -> Iterator[str]:
     """Say how the canary is started: `up` starts it; with the agency's own homeserver the operator starts it."""
-    account = f" and `localpart: canary-{place.slug}`" if place.slug else ""
+    account = f" and `localpart: canary-{names.slug}`" if names.slug else ""
     text = (
         f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, "
         f"of the account that runs the line), the section `canary` of `{layout.config}` with that file{account}, and a "
@@ -127,7 +127,7 @@ def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     if answers.service == "compose":
         run = "`docker compose --profile canary up -d`"
     elif answers.service == "systemd":
-        run = f"`systemctl enable --now {place.unit('quietline-canary')}` runs `./quietline canary --data {layout.data}`"
+        run = f"`systemctl enable --now {names.unit('quietline-canary')}` runs `./quietline canary --data {layout.data}`"
     if answers.homeserver is not None:
         text += f" `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
         text += "administrator makes."
@@ -139,11 +139,11 @@ def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     yield f"{text} Then {run}." if answers.homeserver is not None or answers.service == "compose" else text
 
 
-def _service_user(place: Place, layout: Layout) -> Iterator[str]:
+def _service_user(names: LineNames, layout: Layout) -> Iterator[str]:
     """Say who must own the files, and what must exist before the units start, whose sandbox can write nowhere else."""
     if os.getuid() == 0:
-        user = user_name(place.slug)
-        passable = f"; `chmod 711 {layout.data.parent}`, so that it comes there" if place.slug else ""
+        user = user_name(names.slug)
+        passable = f"; `chmod 711 {layout.data.parent}`, so that it comes there" if names.slug else ""
         yield (
             f"`useradd --system --home-dir {layout.data} --shell /usr/sbin/nologin {user}`, then "
             f"`chown -R {user}: {layout.data}`: that account runs the line, and root does not{passable}."
@@ -151,7 +151,7 @@ def _service_user(place: Place, layout: Layout) -> Iterator[str]:
     yield f"`{ROOT}/quietline version`, once: it makes the Python environment, which the units cannot."
 
 
-def _address(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
+def _address(answers: Answers, names: LineNames, layout: Layout) -> Iterator[str]:
     if answers.public_url is None:
         yield "This line is reached from this machine only. Phones need `homeserver.public_url` and a proxy."
         return
@@ -167,7 +167,7 @@ def _address(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     elif answers.service != "compose" or answers.proxy_kind != "caddy":
         yield f"Load the file in `proxy/` into {answers.proxy_kind}."
     if answers.standby is not None:
-        yield from _standby(answers.standby, place, layout)
+        yield from _standby(answers.standby, names, layout)
     yield (
         "Outgoing: where a firewall knows names, `proxy/egress.txt` is all that the line speaks to (deploy/docs/phones.md)."
     )
@@ -183,9 +183,9 @@ def _address(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     )
 
 
-def _standby(standby: StandbyAnswer, place: Place, layout: Layout) -> Iterator[str]:
+def _standby(standby: StandbyAnswer, names: LineNames, layout: Layout) -> Iterator[str]:
     """Say how the second bridge is started, and who may reach both."""
-    one, two = standby.at(place.ports.bridge)
+    one, two = standby.at(names.ports.bridge)
     if standby.is_far:
         yield (
             f"The second bridge, on its own machine with a copy of `{layout.data}`, but for `{layout.bridge}`: there the "
@@ -199,15 +199,15 @@ def _standby(standby: StandbyAnswer, place: Place, layout: Layout) -> Iterator[s
         )
 
 
-def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
+def _join(answers: Answers, names: LineNames, layout: Layout) -> Iterator[str]:
     """Say what the administrator of the agency's own Synapse does."""
     if answers.homeserver is None:
         return
-    files, copied = layout.data / FOLDER, registration_place(answers, place)
-    if (host := place.host(answers.name)) is not None:
-        entry = {"registration": str(copied), "policy": f"@{place.policy}:{answers.name}"}
+    files, copied = layout.data / FOLDER, registration_path(answers, names)
+    if (host := names.host(answers.name)) is not None:
+        entry = {"registration": str(copied), "policy": f"@{names.policy}:{answers.name}"}
         yield (
-            f"Copy `{files / place.registration}` to `{copied}`, of the account that runs that line, mode 0600. "
+            f"Copy `{files / names.registration}` to `{copied}`, of the account that runs that line, mode 0600. "
             f"In `{host.layout.config}`, under `homeserver`: `other_lines: [{json.dumps(entry)}]`, or this entry in the "
             "list that is there; then a restart of that line, which runs the homeserver. Accounts: `./quietline staff make "
             f"--data {layout.data} --host {host.layout.data}` makes one for each hand-out; who has one keeps it."
@@ -217,8 +217,8 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
         f"On the homeserver's machine, in Synapse's own Python environment: `pip install {MODULE_SOURCE}` (Synapse 1.155 "
         "or newer; the README there says more)."
     )
-    yield f"Copy `{files / place.registration}` to `{copied}` there, owned by Synapse's user, mode 0600."
-    for line in place.lines_on_homeserver(answers.name):
+    yield f"Copy `{files / names.registration}` to `{copied}` there, owned by Synapse's user, mode 0600."
+    for line in names.lines_on_homeserver(answers.name):
         if claims_every_puppet(line):
             yield (
                 f"The registration of the line {line.name} claims `@line-.*`, the texter puppet of every line: on the "
@@ -245,12 +245,12 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     )
 
 
-def _vendor(answers: Answers, place: Place) -> list[str]:
+def _vendor(answers: Answers, names: LineNames) -> list[str]:
     kind = str((answers.carrier or {}).get("kind", "rehearsal"))
     example = EXAMPLES / f"{kind}.yaml"
     if answers.mode == "rehearsal" or not example.is_file():
         return []
-    address = f"{answers.public_url or place.ports.url('bridge')}/carriers/{answers.line.slug}"
+    address = f"{answers.public_url or names.ports.url('bridge')}/carriers/{answers.line.slug}"
     head = []
     for line in example.read_text(encoding="utf-8").splitlines():
         if line.strip() == "#":

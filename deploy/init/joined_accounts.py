@@ -22,7 +22,7 @@ from bridge.runtime.settings import read_secret
 from deploy.data_dir.atomic_files import write_atomically
 from deploy.data_dir.handouts import Handout, handout_file
 from deploy.data_dir.secret_files import SetupError
-from deploy.init.place import FOLDER
+from deploy.init.line_names import FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path

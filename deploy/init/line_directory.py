@@ -34,7 +34,7 @@ from deploy.init.compose_files import compose_directories, has_own_network, runs
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
 from deploy.init.first_steps import first_steps
-from deploy.init.place import Place, place_by, place_of
+from deploy.init.line_names import LineNames, find_free_ports, names_of_line
 from deploy.init.proxy_files import proxy_files
 from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
@@ -115,10 +115,10 @@ def _staging(data: Path) -> Iterator[Path]:
 
 def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> LineDirectory:
     problems: list[str] = []
-    free_place = place_by(fleet)
+    free_names = find_free_ports(fleet)
     secrets = Secrets(directory=staged.secrets)
     secrets.make(provisioned=False, sealed=False, accounts=False)
-    carrier = _carrier(raw, secrets, free_place.ports, problems)
+    carrier = _carrier(raw, secrets, free_names.ports, problems)
     on_call = _on_call(raw, secrets, problems)
     try:
         answers = check_answers(raw)
@@ -126,7 +126,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
         raise SetupError([*error.problems, *problems]) from None
     if problems:
         raise SetupError(problems)
-    place = place_of(free_place, answers, layout, fleet)
+    names = names_of_line(free_names, answers, layout, fleet)
     try:
         pack = agency_pack(answers.agency, answers.reviewed, always=answers.mode == "rehearsal")
     except PackError as error:
@@ -140,19 +140,19 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
         write_atomically(secrets.postgres_password, PostgresUrl.parse(str(answers.postgres)).password)
     for name in compose_directories(answers):
         make_private_directory(staged.data / name)
-    text = config_text(_config(staged, answers, place, carrier, on_call))
+    text = config_text(_config(staged, answers, names, carrier, on_call))
     config, merged = _check_start(staged, text)
     named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]
     write_atomically(staged.config, text.replace(str(staged.data), str(layout.data)))
-    _write_people(staged, answers, place, secrets)
+    _write_people(staged, answers, names, secrets)
     files = {
-        **proxy_files(answers, place.ports),
+        **proxy_files(answers, names.ports),
         **client_files(answers),
         **egress_files(answers),
-        **synapse_files(answers, place, secrets),
-        **service_files(answers, place, layout, named),
+        **synapse_files(answers, names, secrets),
+        **service_files(answers, names, layout, named),
         **first_steps(answers.agency.languages),
-        "CHECKLIST.md": checklist(answers, place, layout, merged),
+        "CHECKLIST.md": checklist(answers, names, layout, merged),
     }
     for name, content in files.items():
         make_private_directory((staged.data / name).parent)
@@ -197,7 +197,7 @@ def _on_call(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict
 
 
 def _config(
-    staged: Layout, answers: Answers, place: Place, carrier: dict[str, Any], on_call: dict[str, Any] | None
+    staged: Layout, answers: Answers, names: LineNames, carrier: dict[str, Any], on_call: dict[str, Any] | None
 ) -> dict[str, Any]:
     secrets = Secrets(directory=staged.secrets)
     rehearsal = answers.mode == "rehearsal"
@@ -216,18 +216,18 @@ def _config(
     return {
         "data_dir": str(staged.bridge),
         "homeserver": {
-            "url": answers.homeserver.url if answers.homeserver else homeserver_url(place.ports, listen=listen),
+            "url": answers.homeserver.url if answers.homeserver else homeserver_url(names.ports, listen=listen),
             "server_name": answers.name,
             **({"joined": True} if answers.homeserver else {}),
             "as_token_file": str(secrets.as_token),
-            **({"policy_localpart": place.policy} if place.slug else {}),
+            **({"policy_localpart": names.policy} if names.slug else {}),
             **({"public_url": answers.client_url} if answers.client_url else {}),
             **({"database_url_file": str(secrets.homeserver_database)} if answers.postgres else {}),
         },
         "listen": {
             "host": listen,
-            "port": place.ports.bridge,
-            "public_base_url": answers.public_url or place.ports.url("bridge"),
+            "port": names.ports.bridge,
+            "public_base_url": answers.public_url or names.ports.url("bridge"),
         },
         "keys": {
             "vault_key_file": str(secrets.vault_key),
@@ -260,9 +260,9 @@ def _check_start(staged: Layout, text: str) -> tuple[list[Path], Pack]:
     return [path for _, path in secret_files(config)], pack
 
 
-def _write_people(staged: Layout, answers: Answers, place: Place, secrets: Secrets) -> None:
+def _write_people(staged: Layout, answers: Answers, names: LineNames, secrets: Secrets) -> None:
     """Write a hand-out for each person; a rehearsal also stores the passwords with its secrets, for `ready.json`."""
-    url = answers.client_url or place.ports.url("homeserver")
+    url = answers.client_url or names.ports.url("homeserver")
     staff_handouts = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
     if answers.mode == "rehearsal":
         accounts = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.init.answers import Answers, BackupAnswer
-    from deploy.init.place import Place
+    from deploy.init.line_names import LineNames
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
@@ -36,7 +36,7 @@ SERVICE_USER: Final = "quietline"
 """The account that runs the line when root made its files."""
 
 
-def service_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
+def service_files(answers: Answers, names: LineNames, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
     """Return the files by name. `secrets`: the files that the configuration names.
 
     Raises :class:`SetupError` when a path has characters that these files cannot contain.
@@ -56,8 +56,8 @@ def service_files(answers: Answers, place: Place, layout: Layout, secrets: Seque
         raise SetupError([f"{path}: has letters that `service` cannot have in a path; {remedy}" for path in told_once])
     if answers.service == "compose":
         return compose_files(answers, layout)
-    if place.slug is not None:
-        return _fleet_files(answers, place, layout, secrets)
+    if names.slug is not None:
+        return _fleet_files(answers, names, layout, secrets)
     own = _of_line(answers, layout, secrets)
     files = {
         **(
@@ -85,7 +85,7 @@ def service_files(answers: Answers, place: Place, layout: Layout, secrets: Seque
     return files
 
 
-def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
+def _fleet_files(answers: Answers, names: LineNames, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
     """Return the templates that all lines of the machine share, and the drop-ins of this line."""
     each = Layout(layout.data.parent / INSTANCE)
     files = {
@@ -104,7 +104,7 @@ def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequen
         # The template runs a bridge alone; this line runs its homeserver as well.
         run = f"""\
 ExecStart=
-ExecStart={ROOT}/quietline up --data {layout.data} --port-base {place.ports.base}
+ExecStart={ROOT}/quietline up --data {layout.data} --port-base {names.ports.base}
 TimeoutStartSec=infinity
 MemoryDenyWriteExecute=no
 """
@@ -120,7 +120,7 @@ MemoryDenyWriteExecute=no
         own["quietline-drill"] = f"[Service]\n{_of_backup(backup)}{at_home}{open_to}"
     for name, text in own.items():
         if text != "[Service]\n":
-            files[f"units/{name}@{place.slug}.service.d/line.conf"] = (
+            files[f"units/{name}@{names.slug}.service.d/line.conf"] = (
                 f"# Written by `quietline init` for this line.\n{text}"
             )
     return files

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from deploy.init.answers import REGISTRATION_FILE
-from deploy.init.place import FOLDER, SETTINGS, module_lines
+from deploy.init.line_names import FOLDER, SETTINGS, module_lines
 from deploy.init.worker_files import WorkerPorts, worker_files
 from deploy.stack.synapse_config import registration
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
     from deploy.data_dir.secret_files import Secrets
     from deploy.init.answers import Answers, HomeserverAnswer
-    from deploy.init.place import Place
+    from deploy.init.line_names import LineNames
 
 MODULE_PATH: Final = "/_synapse/client/quietline"
 MODULE_SOURCE: Final = Path(__file__).resolve().parent.parent / "synapse_module"
 
 
-def synapse_files(answers: Answers, place: Place, secrets: Secrets) -> Mapping[str, str]:
+def synapse_files(answers: Answers, names: LineNames, secrets: Secrets) -> Mapping[str, str]:
     """Return the files by name; none when the homeserver is the line's own.
 
     When another line's `up` runs the homeserver, that line's configuration names a copy of the registration.
     """
     if answers.homeserver is None:
         return {}
-    files = {f"{FOLDER}/{place.registration}": _registration(answers, place, secrets)}
-    if place.host(answers.name) is not None:
+    files = {f"{FOLDER}/{names.registration}": _registration(answers, names, secrets)}
+    if names.host(answers.name) is not None:
         return files
     upstream = urlsplit(answers.homeserver.url).netloc
     return {
         **files,
-        SETTINGS: _settings(answers, place),
+        SETTINGS: _settings(answers, names),
         f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/postgresql.conf": _POSTGRESQL,
@@ -59,31 +59,31 @@ def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
 
 
-def registration_place(answers: Answers, place: Place) -> Path:
+def registration_path(answers: Answers, names: LineNames) -> Path:
     """Return where to copy the registration: on the homeserver's machine, or the secrets of the line that runs it."""
-    if (host := place.host(answers.name)) is not None:
-        return host.layout.secrets / place.registration
+    if (host := names.host(answers.name)) is not None:
+        return host.layout.secrets / names.registration
     homeserver = answers.homeserver
-    if homeserver is None or (place.slug and "registration_file" not in homeserver.model_fields_set):
-        return REGISTRATION_FILE.with_name(place.registration)
+    if homeserver is None or (names.slug and "registration_file" not in homeserver.model_fields_set):
+        return REGISTRATION_FILE.with_name(names.registration)
     return homeserver.registration_file
 
 
-def _registration(answers: Answers, place: Place, secrets: Secrets) -> str:
+def _registration(answers: Answers, names: LineNames, secrets: Secrets) -> str:
     head = """\
 # The bridge's registration. It holds tokens: mode 0600, or 0640 with Synapse's group.
 """
-    identities = (place.policy, f"line-{answers.line.slug}")
-    return head + yaml.safe_dump(registration(secrets, answers.name, identities, name=place.service), sort_keys=False)
+    identities = (names.policy, f"line-{answers.line.slug}")
+    return head + yaml.safe_dump(registration(secrets, answers.name, identities, name=names.service), sort_keys=False)
 
 
-def _settings(answers: Answers, place: Place) -> str:
-    own = {"registration": str(registration_place(answers, place)), "policy": f"@{place.policy}:{answers.name}"}
-    before = [each for line in place.lines_on_homeserver(answers.name) for each in module_lines(line)]
+def _settings(answers: Answers, names: LineNames) -> str:
+    own = {"registration": str(registration_path(answers, names)), "policy": f"@{names.policy}:{answers.name}"}
+    before = [each for line in names.lines_on_homeserver(answers.name) for each in module_lines(line)]
     lines = list({each["policy"]: each for each in (*before, own)}.values())
     settings = {
         "app_service_config_files": [each["registration"] for each in lines],
-        "modules": [{"module": "quietline_synapse.Quietline", "config": own if place.slug is None else {"lines": lines}}],
+        "modules": [{"module": "quietline_synapse.Quietline", "config": own if names.slug is None else {"lines": lines}}],
         "redaction_retention_period": "1s",
         "experimental_features": {"msc4222_enabled": True},
         "push": {"include_content": False},

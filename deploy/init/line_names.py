@@ -36,7 +36,7 @@ PATTERN: Final = "@line-.*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LineNames:
     """Names and ports. `slug`: of a line of a fleet; None for a single line. `others`: the fleet's other lines."""
 
     ports: Ports
@@ -85,20 +85,20 @@ class Place:
         return None
 
 
-def place_by(fleet: Path | None) -> Place:
+def find_free_ports(fleet: Path | None) -> LineNames:
     """Find free ports before there are answers. Raises :class:`SetupError` when the fleet file is wrong."""
     others = require_addable(fleet) if fleet is not None else ()
     used_ports = {port for line in others for port in line.ports.values()}
     for base in range(DEFAULT_PORT_BASE, LAST_PORT, PORT_STEP):
         if not used_ports & {base, base + 1, base + 2}:
-            return Place(ports=Ports(base), others=others)
+            return LineNames(ports=Ports(base), others=others)
     raise SetupError([f"{fleet}: its lines leave no port free"])
 
 
-def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None) -> Place:
+def names_of_line(names: LineNames, answers: Answers, layout: Layout, fleet: Path | None) -> LineNames:
     """Give a line of a fleet its names. Raises :class:`SetupError` with every name and number that another line has."""
     if fleet is None:
-        return place
+        return names
     problems = []
     slug = answers.line.slug
     numbers = {answers.line.number, *answers.line.numbers}
@@ -106,7 +106,7 @@ def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None)
         problems.append(
             f"line.slug: a line of a fleet is in a directory of its slug's name: make {layout.data.parent / slug}"
         )
-    for line in place.others:
+    for line in names.others:
         where = f"of the fleet ({line.layout.data})"
         if line.name == slug:
             problems.append(f"line.slug: is that of another line {where}")
@@ -120,7 +120,7 @@ def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None)
             problems.append(
                 f"service: units of a fleet find a line by its slug: make it beside the other {where}, or `service: none`"
             )
-        if answers.mode == "embedded" and place.host(answers.name) is line:
+        if answers.mode == "embedded" and names.host(answers.name) is line:
             problems.append(f"server_name: is that of the homeserver which another line runs {where}: give `mode: join`")
     if answers.service == "systemd" and len(f"quietline-{slug}") > LONGEST_ACCOUNT:
         problems.append(
@@ -130,7 +130,7 @@ def place_of(place: Place, answers: Answers, layout: Layout, fleet: Path | None)
         problems.append("service: compose is for a line by itself; give systemd or none")
     if problems:
         raise SetupError(problems)
-    return Place(ports=place.ports, slug=slug, others=place.others)
+    return LineNames(ports=names.ports, slug=slug, others=names.others)
 
 
 def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
