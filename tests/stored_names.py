@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import enum
 import importlib
+import json
 import re
 import tempfile
 import typing
@@ -25,7 +26,10 @@ from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event
 from bot.model.transactional_actions import SuppressionReason
+from bridge.app.run_history import RunHistory
+from bridge.inbound.arrivals import ArrivalHistory
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.storage.key_file import KeyFile
 from bridge.storage.migrations import Migrations
 from bridge.storage.sqlite_connection import snapshot
@@ -50,6 +54,7 @@ def names(directory: Path) -> set[str]:
         *(f"counter {name}" for name in _counters()),
         *(f"erasure {name}" for name in _erasure_steps()),
         *(f"line {value}" for name, value in vars(line_state).items() if name.isupper() and name not in STATEMENTS),
+        *(f"line {key}" for key in _value_keys()),
         *(f"timer {key}" for key in _timer_keys()),
         *(f"room {name}" for name in _room_names()),
     }
@@ -105,6 +110,17 @@ def _sealed_names(kinds: tuple[type, ...]) -> set[str]:
 
 def _values(kinds: tuple[type[enum.Enum], ...]) -> set[str]:
     return {f"{kind.__name__}: {member.value!r}" for kind in kinds for member in kind}
+
+
+def _value_keys() -> Iterator[str]:
+    """Yield `name.key` of each key of the JSON that is the value of a line's fact."""
+    values = {
+        line_state.ARRIVALS: ArrivalHistory(last=0, gaps={}).text(),
+        line_state.CALENDAR_STATE: CalendarState().text(),
+        line_state.RUNS: RunHistory(first=0.0).text(),
+    }
+    for name, text in values.items():
+        yield from (f"{name}.{key}" for key in json.loads(text))
 
 
 def _counters() -> set[str]:
