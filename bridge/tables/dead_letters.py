@@ -79,7 +79,7 @@ async def seal_notice(
 async def record(transaction: Transaction, letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]) -> None:
     """Record a row that could not be handled, and tell those concerned."""
     await transaction.execute(
-        """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, way, txn)
+        """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, transport, txn)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
         letter.short_id,
         letter.row.owner,
@@ -171,23 +171,27 @@ async def record_unhandled(
 
 async def get(reader: Reader, short_id: str) -> DeadLetter | None:
     """Return the dead letter of that id, or None."""
-    row = await reader.fetchrow("SELECT owner, kind, body, lane, way, txn FROM dead_letter WHERE short_id = $1", short_id)
+    row = await reader.fetchrow(
+        "SELECT owner, kind, body, lane, transport, txn FROM dead_letter WHERE short_id = $1", short_id
+    )
     if row is None:
         return None
-    return DeadLetter(short_id, InboxRow(row["owner"], row["kind"], row["body"]), row["lane"], row["way"], row["txn"])
+    return DeadLetter(short_id, InboxRow(row["owner"], row["kind"], row["body"]), row["lane"], row["transport"], row["txn"])
 
 
 async def retryable(reader: Reader, owner: str, *, since: float) -> list[DeadLetter]:
     """Return an owner's texts that could not be accepted, and messages that could not be shown, recorded since then."""
     rows = await reader.fetch(
-        """SELECT short_id, kind, body, lane, way, txn FROM dead_letter WHERE owner = $1 AND at >= $2
-           AND (kind = $3 AND way = '' OR kind = $4 AND way = 'matrix')""",
+        """SELECT short_id, kind, body, lane, transport, txn FROM dead_letter WHERE owner = $1 AND at >= $2
+           AND (kind = $3 AND transport = '' OR kind = $4 AND transport = 'matrix')""",
         owner,
         since,
         TEXT,
         MESSAGE,
     )
-    return [DeadLetter(r["short_id"], InboxRow(owner, r["kind"], r["body"]), r["lane"], r["way"], r["txn"]) for r in rows]
+    return [
+        DeadLetter(r["short_id"], InboxRow(owner, r["kind"], r["body"]), r["lane"], r["transport"], r["txn"]) for r in rows
+    ]
 
 
 async def passing_owners(reader: Reader) -> set[str]:

@@ -79,7 +79,7 @@ class StoredRow(NamedTuple):
 async def append(transaction: Transaction, owner: str, row: OutboxRow, *, created: int) -> list[Row]:
     """Insert a row; the returned list has its number once the commit is made. `created` in seconds since the epoch."""
     return await transaction.later(
-        """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+        """INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
         owner,
         row.lane,
@@ -109,8 +109,8 @@ async def drop(transaction: Transaction, number: int) -> None:
 
 async def queued_rows(reader: Reader) -> list[QueuedRow]:
     """Return place and state of all rows, in their order."""
-    rows = await reader.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id")
-    return [QueuedRow(row["id"], row["owner"], row["lane"], row["way"]) for row in rows]
+    rows = await reader.fetch("SELECT id, owner, lane, transport FROM outbox ORDER BY id")
+    return [QueuedRow(row["id"], row["owner"], row["lane"], row["transport"]) for row in rows]
 
 
 async def sealed_action(reader: Reader, number: int) -> SealedAction | None:
@@ -124,10 +124,10 @@ async def sealed_action(reader: Reader, number: int) -> SealedAction | None:
 async def rows_being_sent(reader: Reader) -> list[StoredRow]:
     """Return the rows for which the carrier may have been asked already."""
     rows = await reader.fetch(
-        "SELECT id, owner, lane, way, txn, kind, body FROM outbox WHERE state = $1", RowState.SENDING.value
+        "SELECT id, owner, lane, transport, txn, kind, body FROM outbox WHERE state = $1", RowState.SENDING.value
     )
     return [
-        StoredRow(row["id"], row["owner"], OutboxRow(row["lane"], row["way"], row["kind"], row["txn"], row["body"]))
+        StoredRow(row["id"], row["owner"], OutboxRow(row["lane"], row["transport"], row["kind"], row["txn"], row["body"]))
         for row in rows
     ]
 
@@ -187,7 +187,7 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 async def owners_with_texts_pending(reader: Reader) -> list[str]:
     """Return the owners with a waiting text to a phone, or an event that may become one. Events of the desk become none."""
     rows = await reader.fetch(
-        "SELECT owner FROM outbox WHERE way = $1 UNION SELECT owner FROM inbox WHERE owner <> $2", CARRIER, DESK
+        "SELECT owner FROM outbox WHERE transport = $1 UNION SELECT owner FROM inbox WHERE owner <> $2", CARRIER, DESK
     )
     return [row["owner"] for row in rows]
 
@@ -195,8 +195,8 @@ async def owners_with_texts_pending(reader: Reader) -> list[str]:
 async def count_by_transport(reader: Reader) -> dict[str, int]:
     """Return how many rows there are of each transport that has any."""
     return {
-        row["way"]: int(row["number"])
-        for row in await reader.fetch("SELECT way, COUNT(*) AS number FROM outbox GROUP BY way")
+        row["transport"]: int(row["number"])
+        for row in await reader.fetch("SELECT transport, COUNT(*) AS number FROM outbox GROUP BY transport")
     }
 
 

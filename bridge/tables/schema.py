@@ -293,5 +293,12 @@ async def eleventh(transaction: Transaction) -> None:
 # Source: postgresql.org/docs/current: sql-createtable.html ("vacuum_truncate"), sql-prepare.html.
 QUEUES: Final = ("inbox", "outbox", "timer", "carrier_copy")
 
-STEPS: Final = (first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh)
+
+async def twelfth(transaction: Transaction) -> None:
+    """Name the column with a row's transport as the code does."""
+    for table in ("outbox", "dead_letter"):
+        await transaction.execute(f"ALTER TABLE {table} RENAME COLUMN way TO transport")
+
+
+STEPS: Final = (first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh, twelfth)
 MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=STEPS)

@@ -74,7 +74,7 @@ async def test_a_restored_line_brings_nothing_back(
     await new.wait_until_well()
 
     assert rows(new, "SELECT id FROM thread") == []
-    assert rows(new, "SELECT id FROM outbox WHERE way = 'carrier'") == []
+    assert rows(new, "SELECT id FROM outbox WHERE transport = 'carrier'") == []
     devices = [rows(line, "SELECT device_id FROM matrix_identity") for line in (old, new)]
     assert devices[0] != devices[1]
     client = await strict_client_factory.log_in(new.ready.homeserver, new.ready.account("supervisor"))

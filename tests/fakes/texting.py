@@ -85,7 +85,7 @@ class Texting:
         await wait_until("every text is acknowledged, in order", acknowledged, within=240, every=1.0)
 
         async def at_rest() -> bool | None:
-            query = "SELECT COUNT(*) FROM inbox UNION ALL SELECT COUNT(*) FROM outbox WHERE way = 'carrier'"
+            query = "SELECT COUNT(*) FROM inbox UNION ALL SELECT COUNT(*) FROM outbox WHERE transport = 'carrier'"
             return line.rows(query) == [(0,), (0,)] or None
 
         await wait_until("all is decided and sent", at_rest, within=240, every=0.5)

@@ -159,7 +159,7 @@ class CarrierLine:
 
         async def commit(transaction: Transaction) -> int:
             number: int = await transaction.fetchval(
-                """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+                """INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
                    VALUES ($1, $2, 'carrier', 'SendSms', $3, $4, 0) RETURNING id""",
                 owner,
                 Lane.CONVERSATION.value,

@@ -177,7 +177,7 @@ async def test_whoever_wakes_without_the_lead_calls_nobody(line: TwoBridges, pos
             os.kill(lease, signal.SIGCONT)
         assert (mail.begun, len(mail.taken)) == (2, 1)
         await line.stop_bridges()
-        assert line.rows("SELECT id FROM outbox WHERE way = 'page'") == []
+        assert line.rows("SELECT id FROM outbox WHERE transport = 'page'") == []
 
 
 async def ask_for_call(transaction: Transaction) -> None:

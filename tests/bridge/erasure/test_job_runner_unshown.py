@@ -110,7 +110,7 @@ async def test_what_is_parked_waits_a_week_for_them(
 async def test_words_that_were_not_kept_are_not_waited_for(erasure: ErasureHarness) -> None:
     """What could not be compared with an agreed word was buried without its words, and a notice is nobody's: both go."""
     owner = await held(erasure)
-    query = "INSERT INTO dead_letter (short_id, owner, kind, body, at, way) VALUES ($1, $2, $3, $4, $5, $6)"
+    query = "INSERT INTO dead_letter (short_id, owner, kind, body, at, transport) VALUES ($1, $2, $3, $4, $5, $6)"
     at = int(erasure.harness.clock.at)
     inbox_rows = (
         ("a", "TextArrived", b"", ""),

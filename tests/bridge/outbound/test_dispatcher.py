@@ -141,11 +141,11 @@ async def test_what_stood_before_a_restart_keeps_its_order(
     await again.close()
 
 
-@pytest.mark.parametrize("column", ["lane", "way"])
-async def test_a_damaged_lane_or_way_ends_no_start(
+@pytest.mark.parametrize("column", ["lane", "transport"])
+async def test_a_damaged_lane_or_transport_ends_no_start(
     harness: BridgeHarness, rows: DispatcherHarness, tmp_path: Path, column: str
 ) -> None:
-    """A row whose lane or way says nothing that is known is performed by what it holds, and others are as ever."""
+    """A row whose lane or transport says nothing that is known is performed by what it holds, and others are as ever."""
     await rows.put("damaged")
     await rows.put("whole", owner="t2")
     query = f"UPDATE outbox SET {column} = 'nothing' WHERE owner = 't1'"  # noqa: S608 - of two words

@@ -32,7 +32,12 @@ RENAMED: Final = {
     "matrix_heard": "matrix_last_seen",
 }
 """Tables that an older version has under another name."""
-RENAMED_COLUMNS: Final = {"thread": {"held": "legal_hold", "crowded": "in_flood"}, "erasure": {"patience": "grace"}}
+RENAMED_COLUMNS: Final = {
+    "thread": {"held": "legal_hold", "crowded": "in_flood"},
+    "erasure": {"patience": "grace"},
+    "outbox": {"way": "transport"},
+    "dead_letter": {"way": "transport"},
+}
 """Columns likewise, by table."""
 
 Contents = dict[str, list[dict[str, Any]]]

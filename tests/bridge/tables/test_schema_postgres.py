@@ -64,7 +64,7 @@ async def test_tables_that_were_emptied_are_not_gone_through(database: PostgresD
     await run(
         database,
         f"INSERT INTO inbox (owner, kind, body) SELECT n::text, 'kind', decode(repeat('ab', 100), 'hex') {many}",
-        f"""INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+        f"""INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
             SELECT n::text, 'lane', 'way', 'kind', n::text, decode(repeat('ab', 100), 'hex'), 0 {many}""",
         "DELETE FROM inbox",
         "DELETE FROM outbox",

@@ -224,7 +224,7 @@ async def empty_desk(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterato
 @contextlib.asynccontextmanager
 async def a_text_that_does_not_leave(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     await line.execute(
-        """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+        """INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
            VALUES ('desk', 'desk', 'matrix', 'SendMessage', 'stuck', X'00', $1)""",
         int(time.time() - 600),
     )

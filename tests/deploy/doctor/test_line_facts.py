@@ -135,7 +135,7 @@ async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(li
 
 async def test_what_waits_to_leave_for_minutes_is_not_well(line: RealLine) -> None:
     """After five minutes, as the alarm of the metrics has it; a message that has just been put in is well."""
-    put = """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+    put = """INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
              VALUES ('desk', 'desk', 'matrix', 'SendMessage', 'one', X'00', $1)"""
     rows = []
     for age in (10, 400):
