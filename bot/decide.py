@@ -316,7 +316,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, LegalHoldChanged): (legal_hold.show_hold,),
     (Desk, RevealRequested): (number_reveal.show_request,),
     (Desk, DrillReported): (running.note_report,),
-    (Desk, SituationMet): (first_times.tell,),
+    (Desk, SituationMet): (first_times.show_sentence,),
     (Desk, QuietChosen): (first_times.keep_quiet,),
 }
 

@@ -67,7 +67,11 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     how = (
         notice_of("number_reveal.another_supervisor_says_reveal_yes")
         if others
-        else notice_of("number_reveal.a_supervisor_who_comes_within", nobody=no_supervisor_notice(facts), ways=_ways(pack))
+        else notice_of(
+            "number_reveal.a_supervisor_who_comes_within",
+            nobody=no_supervisor_notice(facts),
+            ways=_break_glass_notice(pack),
+        )
     )
     notice = notice_of("number_reveal.asks_to_see_the_number", sender=localpart(event.sender), how=how)
     desk = RevealRequested(thread=thread.id, designation=thread.designation, by=event.sender)
@@ -93,7 +97,7 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
         return Step(desk)
     others, asks = _others(facts, event.by), localpart(event.by)
     called = others or tuple(user for user in on_duty(desk.roster) if user != event.by)
-    missing = "" if others else join_notices("", (" ", no_supervisor_notice(facts), _ways(pack)))
+    missing = "" if others else join_notices("", (" ", no_supervisor_notice(facts), _break_glass_notice(pack)))
     body = notice_of("number_reveal.asks_to_see_the_number_2", designation=event.designation, asks=asks, missing=missing)
     loud = SendMessage(place=DESK, ref=REQUEST + event.thread, body=body, mentions=called)
     return Step(desk, (loud,) if others else (loud, PageOnCall(reason="reveal")))
@@ -213,7 +217,7 @@ def _others(facts: Facts, by: str) -> tuple[str, ...]:
     return tuple(user for user in facts.supervisors if user != by)
 
 
-def _ways(pack: Pack) -> str:
+def _break_glass_notice(pack: Pack) -> str:
     """Say what the agency's policy allows while no supervisor is on duty."""
     match pack.settings.break_glass:
         case BreakGlass.SECOND:

@@ -46,7 +46,7 @@ def report(facts: Facts, before: Thread, thread: Thread, event: Event, actions: 
     )
 
 
-def tell(pack: Pack, facts: Facts, desk: Desk, event: SituationMet) -> Step[Desk]:
+def show_sentence(pack: Pack, facts: Facts, desk: Desk, event: SituationMet) -> Step[Desk]:
     """Say the sentence of a situation in the person's office, unless it was said before."""
     member = desk.member(event.user)
     if member is None or not _is_new(member, event.situation):

@@ -32,7 +32,7 @@ class ServiceWatchdog:
         """Repeat: commit, then notify. While a commit does not end, no notification is sent."""
         while self._notifier.listens:
             if await self._database_answers():
-                self._tell()
+                self._notify()
             await asyncio.sleep(self._notifier.interval)
 
     async def _database_answers(self) -> bool:
@@ -42,7 +42,7 @@ class ServiceWatchdog:
             return False
         return True
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if not self._told_ready and self._is_ready():
             self._notifier.tell(ServiceState.READY)
             self._told_ready = True

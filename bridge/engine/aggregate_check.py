@@ -33,7 +33,7 @@ class AggregateCheck:
     async def compare(self, thread: str, stored: StoredThread | None) -> StoredThread | None:
         """Check a thread that was just read (None: it has ended), tell the desk if it differs, and return it."""
         if not self._is_as_written(thread, stored):
-            await self._tell(thread)
+            await self._report(thread)
         return stored
 
     def _is_as_written(self, thread: str, stored: StoredThread | None) -> bool:
@@ -41,7 +41,7 @@ class AggregateCheck:
         version = None if stored is None else nonce(stored.aggregate)
         return not self._versions.is_intact or version == self._versions.get(thread.encode())
 
-    async def _tell(self, thread: str) -> None:
+    async def _report(self, thread: str) -> None:
         name = self._versions.name.value
         notice = await inbox.seal(self._vault, DESK, FactsBehind(kind=MarkedFacts(name)))
 

@@ -95,7 +95,7 @@ class CarrierBackfill:
             text_count, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
             async for listed in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
                 if isinstance(listed, Ignored):
-                    await self._webhook.tell_ignored(listed)
+                    await self._webhook.report_ignored(listed)
                     continue
                 try:
                     await self._webhook.accept_text(listed)

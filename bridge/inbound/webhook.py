@@ -181,7 +181,7 @@ class Webhook:
             case DeliveryReport():
                 await self.accept_report(item)
             case Ignored():
-                await self.tell_ignored(item)
+                await self.report_ignored(item)
 
     def _count_text_not_kept(self, request: web.Request) -> None:
         """Count a text that was not stored, if the carrier signed it: a stranger's request must not cause an alarm."""
@@ -197,7 +197,7 @@ class Webhook:
         except (DatabaseError, OSError) as error:
             log.failure("webhook.alert_failed", error)
 
-    async def tell_ignored(self, item: Ignored) -> None:
+    async def report_ignored(self, item: Ignored) -> None:
         """Tell the desk of a message that is not a text to this line, once per message id. Raises `DatabaseError`."""
         log.event("webhook.ignored", kind=item.reason)
         if (incident := INCIDENT_OF_UNWANTED.get(item.reason)) is None:

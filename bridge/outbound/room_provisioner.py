@@ -173,7 +173,7 @@ class RoomProvisioner:
     async def _compare_all(self) -> None:
         used = await warm_rooms.used_rooms(self._database)
         lost = await self._room_comparison.missing_rooms([*used, self.desk_room])
-        await self._look_at_desk(is_lost=self.desk_room in lost)
+        await self._check_desk_room(is_lost=self.desk_room in lost)
         lost = [room_id for room_id in lost if room_id != self.desk_room]
         for room_id in lost:
             name = await self._database.commit(partial(_forget_lost, room_id=room_id))
@@ -186,7 +186,7 @@ class RoomProvisioner:
         for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost_members)
 
-    async def _look_at_desk(self, *, is_lost: bool) -> None:
+    async def _check_desk_room(self, *, is_lost: bool) -> None:
         """Report once that the desk's room is lost: it is not made again by itself, and nobody there is told."""
         if is_lost and not self._is_desk_lost:
             log.event("room_provisioner.desk_lost")

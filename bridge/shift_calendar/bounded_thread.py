@@ -37,7 +37,7 @@ class BoundedThread:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[tuple[T] | Exception] = loop.create_future()
 
-        def settle(result: tuple[T] | Exception) -> None:
+        def set_result_once(result: tuple[T] | Exception) -> None:
             if not done.done():
                 done.set_result(result)
 
@@ -48,7 +48,7 @@ class BoundedThread:
             except Exception as error:  # noqa: BLE001 - it is raised where the call is waited for
                 result = error
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, result)
+                loop.call_soon_threadsafe(set_result_once, result)
 
         self._thread = threading.Thread(target=call, name="calendar file", daemon=True)
         self._thread.start()

@@ -269,7 +269,7 @@ class KeyFile:
                 self._together = None
         answers = self._insert_all(requests)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_tell, requests, answers)
+            loop.call_soon_threadsafe(_answer_all, requests, answers)
 
     def _insert_all(self, requests: list[Asked]) -> Sequence[bytes | Exception]:
         """Write keys, several in one transaction; return for each the owner's key, or the error."""
@@ -355,7 +355,7 @@ class KeyFile:
             connection.execute("ROLLBACK")
 
 
-def _tell(requests: list[Asked], answers: Sequence[bytes | Exception]) -> None:
+def _answer_all(requests: list[Asked], answers: Sequence[bytes | Exception]) -> None:
     for (_, _, future), answer in zip(requests, answers, strict=True):
         if isinstance(answer, Exception):
             commit_queue.fail(future, answer)

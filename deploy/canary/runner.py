@@ -79,7 +79,7 @@ class Runner:
                     signing_in.reschedule(None)
                     await self._make_trips(account)
             except (Unreachable, TimeoutError):
-                await self._tell(Trip(step=CanaryStep.ACCOUNT, seconds=0.0))
+                await self._report(Trip(step=CanaryStep.ACCOUNT, seconds=0.0))
                 await self._pause(well=False)
 
     async def _make_trips(self, account: CanaryClient) -> None:
@@ -89,12 +89,12 @@ class Runner:
         while well and time.monotonic() < end:
             trip = await make_trip(self._handset, account, slow=self._canary.slow, limit=self._canary.limit)
             if trip.step is not None:
-                await self._tell(trip)
+                await self._report(trip)
             if trip.step in {None, CanaryStep.SLOW}:
                 erased = await self._wait_for_erasure(account, trip.room)
                 if trip.step is None:
                     trip = trip if erased else Trip(step=CanaryStep.ERASURE, seconds=trip.seconds)
-                    await self._tell(trip)
+                    await self._report(trip)
             well = trip.step is None
             await self._pause(well=well)
 
@@ -111,7 +111,7 @@ class Runner:
     async def _is_erased(self) -> bool:
         return not await self._route.count_erasures()
 
-    async def _tell(self, trip: Trip) -> None:
+    async def _report(self, trip: Trip) -> None:
         """Report a trip."""
         if trip.step is not None and self._is_starting:
             log.event("canary.line_starting", kind=trip.step.value)

@@ -98,10 +98,10 @@ def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> No
     import asyncio
 
     from deploy.data_dir.fleet import read_fleet
-    from deploy.inspect.fleet_report import look_at_lines
+    from deploy.inspect.fleet_report import check_lines
 
     with exit_on_errors():
         lines = read_fleet(Path(str(fleet)))
-    report = asyncio.run(look_at_lines(lines, look))
+    report = asyncio.run(check_lines(lines, look))
     print_lines([report.as_json()] if as_json else report.as_text(verb))
     sys.exit(report.code)

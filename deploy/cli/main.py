@@ -153,17 +153,17 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     async def of_real_line(each: Layout) -> list[CheckResult]:
         from bridge.config.load import load
         from deploy.carrier.carrier_check import login_status
-        from deploy.inspect.trust import tell_first_supervisor
+        from deploy.inspect.trust import first_supervisor_rows
 
         config = load(each.config)
-        return [await login_status(config), *tell_first_supervisor(config)]
+        return [await login_status(config), *first_supervisor_rows(config)]
 
     async def facts(each: Layout) -> list[CheckResult]:
         from deploy.doctor.line_facts import status_rows
 
         return await status_rows(each)
 
-    async def look_at(each: Layout) -> tuple[CheckReport, int]:
+    async def check_line(each: Layout) -> tuple[CheckReport, int]:
         check_report = await look(
             each, of_real_line=functools.partial(of_real_line, each), facts=functools.partial(facts, each)
         )
@@ -174,7 +174,7 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     if layout is None:
         if watch:
             raise click.UsageError("--watch is for one line.")
-        say_fleet(fleet, look_at, "status", as_json=as_json)
+        say_fleet(fleet, check_line, "status", as_json=as_json)
     usable = has_line(layout)
     if watch and usable:
         from deploy.cli.watch import cached_probe, watch_line
@@ -184,7 +184,7 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
             well = watch_line(functools.partial(look, layout, of_real_line=cached_probe(line_questions), facts=line_facts))
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
-        report, code = asyncio.run(look_at(layout))
+        report, code = asyncio.run(check_line(layout))
     print_lines([report.as_json()] if as_json else report.as_text())
     if not usable:
         print_problems([f"{report.checks[0].what}. {report.checks[0].do}"])

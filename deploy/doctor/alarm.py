@@ -39,7 +39,7 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
     failed = list(dict.fromkeys(row.name for row in changed.checks if not row.ok))
     is_told = True
     if failed or (report.ok and changes.was_not_well(path)):
-        is_told = await _tell(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
+        is_told = await _report(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
     if is_told:
         changes.since_last_time(path, report)
     return changed
@@ -54,10 +54,10 @@ async def raise_for_unit(config: Config, unit: str) -> bool:
         runs = await is_live(config, http)
     if not runs and not pager.may_call_again(config.data_dir, time.time()):
         return True
-    return await _tell(config, [unit.removesuffix(".service")], runs=runs)
+    return await _report(config, [unit.removesuffix(".service")], runs=runs)
 
 
-async def _tell(config: Config, failed: list[str], *, runs: bool) -> bool:
+async def _report(config: Config, failed: list[str], *, runs: bool) -> bool:
     """Report the rows; return False when a call was needed and no way accepted it. Without any way it is no failure."""
 
     async def leave(transaction: Transaction) -> None:

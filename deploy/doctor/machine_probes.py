@@ -50,7 +50,7 @@ def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, 
     slow = "Is the disk well? A network file system that hangs is no place for a line."
     embedded = is_embedded(layout, config)
 
-    def look_at_files() -> Iterator[CheckResult]:
+    def check_files_in_thread() -> Iterator[CheckResult]:
         yield doctor_files.check_modes(layout, config)
         yield doctor_files.check_key_copies(layout, config)
         yield doctor_files.check_logs(layout)
@@ -61,7 +61,7 @@ def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, 
 
     files = ("file modes", "keys.db", "logs", "swap", *(("homeserver settings", "registration") if embedded else ()))
     return [
-        Probe(names=files, ask=of_thread(look_at_files), do=slow),
+        Probe(names=files, ask=of_thread(check_files_in_thread), do=slow),
         Probe(names=("disk",), ask=of_thread(lambda: check_disks(layout, config)), do=slow),
         Probe(names=("data directory",), ask=of_thread(lambda: [check_data_directory(config.data_dir)]), do=slow),
         Probe(names=("vault key",), ask=of_thread(lambda: [check_vault_key(config)]), do=slow),

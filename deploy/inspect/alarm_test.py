@@ -86,11 +86,11 @@ async def _ask(config: Config, test: str) -> None:
 async def _watch(config: Config, test: str, progress: Progress, *, take: float, through: float) -> None:
     began = time.monotonic()
     while not progress.is_complete and time.monotonic() - began < (through if progress.was_taken else take):
-        _look(config, test, progress)
+        _poll(config, test, progress)
         await asyncio.sleep(LOOK_INTERVAL)
 
 
-def _look(config: Config, test: str, progress: Progress) -> None:
+def _poll(config: Config, test: str, progress: Progress) -> None:
     with offline.read_transaction(config) as db:
         progress.was_taken = progress.was_taken or line_state.peek(db, line_state.ALARM_TEST) != test
         progress.at_desk = inspection.is_shown_at_desk(db, ALARM_TEST + test)

@@ -88,7 +88,7 @@ class FleetReport:
         return said
 
 
-async def look_at_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
+async def check_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
     """Check every line."""
     gate = asyncio.Semaphore(AT_ONCE)
 

@@ -110,7 +110,7 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
                 raise SetupError(["that name is or was somebody else's: choose another"]) from None
 
     await _ask(config, make)
-    await _tell(config, mxid, role)
+    await _record_change(config, mxid, role)
     add_entry(layout.config, mxid, role)
 
 
@@ -123,7 +123,7 @@ async def reset(layout: Layout, config: Config, mxid: str, password: str) -> Non
 async def remove(layout: Layout, config: Config, mxid: str) -> None:
     """Deactivate an account and remove the person from the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
     await _ask(config, lambda client: client.deactivate_account(mxid))
-    await _tell(config, mxid, "removed")
+    await _record_change(config, mxid, "removed")
     remove_entry(layout.config, mxid)
     _forget_first_password(layout, mxid)
 
@@ -197,7 +197,7 @@ def _refusal(error: ModuleRequestRejected) -> str:
     return f"the homeserver refuses it ({error.status} {error.errcode})"
 
 
-async def _tell(config: Config, mxid: str, role: str) -> None:
+async def _record_change(config: Config, mxid: str, role: str) -> None:
     """Write the change to the database for the running line; a line that never ran uses the configuration."""
     if not offline.has_database(config):
         return

@@ -156,7 +156,7 @@ def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResul
     return CheckResult(name=name, ok=True, what=what, do=GONE if silent else "")
 
 
-def tell_first_supervisor(config: Config) -> list[CheckResult]:
+def first_supervisor_rows(config: Config) -> list[CheckResult]:
     """Return the row of the first supervisor for `quietline status`, as a warning; none before the first start."""
     try:
         with offline.read_transaction(config) as db:

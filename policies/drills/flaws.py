@@ -24,13 +24,13 @@ LEAVES: Final = (Go, Branch, End)
 
 def flaws(script: DrillScript) -> tuple[str, ...]:
     """Return what is wrong with a script, each a sentence that begins with its place."""
-    sentences = [*_ways(script), *_marks(script), *_numbers(script)]
+    sentences = [*_scene_flaws(script), *_mark_flaws(script), *_number_flaws(script)]
     if not sentences and (length := _length(script, FIRST_SCENE, 0)) > LONGEST_DRILL:
         sentences.append(f"scenes: the longest way takes {length // 60} minutes; let it take an hour at most")
     return tuple(sentences)
 
 
-def _ways(script: DrillScript) -> Iterator[str]:
+def _scene_flaws(script: DrillScript) -> Iterator[str]:
     if FIRST_SCENE not in script.scenes:
         yield f"scenes: there is no scene “{FIRST_SCENE}”, with which a drill begins"
         return
@@ -76,7 +76,7 @@ def _walk(script: DrillScript) -> tuple[set[str], set[str]]:
     return {FIRST_SCENE} | beyond(FIRST_SCENE), {scene for scene in script.scenes if scene in beyond(scene)}
 
 
-def _marks(script: DrillScript) -> Iterator[str]:
+def _mark_flaws(script: DrillScript) -> Iterator[str]:
     marks = {step.name for steps in script.scenes.values() for step in steps if isinstance(step, Mark)}
     for number, point in enumerate(script.points):
         for mark in (point.check.after, point.check.before):
@@ -84,7 +84,7 @@ def _marks(script: DrillScript) -> Iterator[str]:
                 yield f"debrief.{number}: no step marks “{mark}”"
 
 
-def _numbers(script: DrillScript) -> Iterator[str]:
+def _number_flaws(script: DrillScript) -> Iterator[str]:
     for path, words in _sentences(script):
         for language, sentence in words.items():
             if any(find_fictional(number) is None for number in NUMBER.findall(sentence)):

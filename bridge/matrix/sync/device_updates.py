@@ -59,7 +59,7 @@ class DeviceListUpdates:
         self._sink = sink
         self._committed = committed
         self._clock = services.clock
-        self._loop = BackgroundLoop("matrix.device_lists", self._turn, max_sleep=MAX_SLEEP)
+        self._loop = BackgroundLoop("matrix.device_lists", self._run_and_wait, max_sleep=MAX_SLEEP)
 
     def wake(self) -> None:
         """Start the next turn at once."""
@@ -70,7 +70,7 @@ class DeviceListUpdates:
         await self._database.commit(self._devices.mark_all_dirty)
         await self._loop.run()
 
-    async def _turn(self) -> float:
+    async def _run_and_wait(self) -> float:
         await self.run_once()
         return await self._until_next()
 

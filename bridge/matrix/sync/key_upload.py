@@ -42,7 +42,7 @@ class OneTimeKeyUpload:
         self._fallback_used = False
         self._verification_requests: list[VerificationRequest] = []
         # The first turn comes at once: there may be sessions that were wedged before a restart.
-        self.loop = BackgroundLoop("matrix.key_upload", self._turn, max_sleep=math.inf, retry=(0.5, 30.0))
+        self.loop = BackgroundLoop("matrix.key_upload", self._run_and_wait, max_sleep=math.inf, retry=(0.5, 30.0))
 
     def note_response(self, response: Json, batch: ToDeviceBatch) -> None:
         """Note what a committed response asks for."""
@@ -57,7 +57,7 @@ class OneTimeKeyUpload:
         self._verification_requests = [*self._verification_requests, *batch.verification_requests][-MAX_REJECTIONS:]
         self.loop.wake()
 
-    async def _turn(self) -> float:
+    async def _run_and_wait(self) -> float:
         await self.run_once()
         return math.inf
 

@@ -150,7 +150,7 @@ class SyncLoop:
         """Sync once; return the seconds until the next sync."""
         try:
             if not self.caught_up.is_set():
-                await self._look_for_rollback()
+                await self._check_for_rollback()
             await self.run_once()
         except UnknownDevice:
             self.caught_up.clear()

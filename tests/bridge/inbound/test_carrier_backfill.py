@@ -255,7 +255,7 @@ async def test_what_is_listed_of_another_channel_is_told_once(harness: BridgeHar
     reconcile = reconciling(harness)
     await harness.run()
     await reconcile.run_once()
-    await harness.webhook.tell_ignored(Ignored("channel", "by-webhook"))
+    await harness.webhook.report_ignored(Ignored("channel", "by-webhook"))
     harness.carrier.listed = [Ignored("channel", "by-webhook"), Ignored("channel", "listed")]
     said: list[int] = []
     for _ in range(4):

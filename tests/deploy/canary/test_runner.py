@@ -61,7 +61,7 @@ class Rig:
     async def tell(self, *trips: Trip) -> None:
         """Have these trips told."""
         for trip in trips:
-            await self._runner._tell(trip)
+            await self._runner._report(trip)
 
 
 @pytest.fixture

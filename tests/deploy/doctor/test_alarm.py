@@ -99,7 +99,7 @@ async def test_what_could_not_be_told_is_told_the_next_time(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(alarm, "_tell", die)
+        patch.setattr(alarm, "_report", die)
         assert (await look(line)).exit_code != 0
     assert await left(line) is None
     assert ((await look(line)).exit_code, await left(line)) == (1, ["file modes"])

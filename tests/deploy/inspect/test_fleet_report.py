@@ -16,7 +16,7 @@ from deploy.cli.main import cli
 from deploy.data_dir.fleet import FleetLine, read_fleet
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckReport, CheckResult
-from deploy.inspect.fleet_report import look_at_lines, scrape_targets
+from deploy.inspect.fleet_report import check_lines, scrape_targets
 from tests.deploy.data_dir.test_fleet import fleet, line
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def test_a_row_for_each_line_and_the_worst_code(
         check = checks[0] if layout.data.name == "north" else checks[1]
         return CheckReport(checks=(check,)), 0 if check.ok else 1
 
-    report = await look_at_lines(lines, look)
+    report = await check_lines(lines, look)
     places = {"NORTH": lines[0].layout.data, "SOUTH": lines[1].layout.data}
     expected = [each.replace("NORTH", str(places["NORTH"])).replace("SOUTH", str(places["SOUTH"])) for each in said]
     assert (report.code, report.as_text("doctor")) == (code, expected)
@@ -79,7 +79,7 @@ async def test_a_line_that_cannot_be_looked_at_is_a_row(two: Path, error: Except
             raise error
         return CheckReport(checks=(WELL,)), 0
 
-    report = await look_at_lines(read_fleet(two), look)
+    report = await check_lines(read_fleet(two), look)
     assert report.code == 2
     north, south = report.lines
     assert [(check.name, check.ok, check.what) for check in north.report.checks] == [("configuration", False, said)]

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from bridge.matrix.sync import device_updates
 from deploy.cli.main import cli
 from deploy.data_dir import offline
-from deploy.inspect.trust import check_first_supervisor, tell_first_supervisor
+from deploy.inspect.trust import check_first_supervisor, first_supervisor_rows
 from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
 
@@ -170,7 +170,7 @@ async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> N
     (item,) = tell_first_supervisor(real(line.config))
     assert (item.ok, item.warning, "quietline trust" in item.do) == (True, True, True), "the verdict is the doctor's"
     assert well(rehearsal=True), "a rehearsal trusts on first use"
-    assert not tell_first_supervisor(line.config)[0].warning
+    assert not first_supervisor_rows(line.config)[0].warning
     await line.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", ADA, OTHER)
     assert not well(), "an advocate confirms nobody"
     assert (await trust(line, SOL, MASTER)).exit_code == 0

@@ -90,7 +90,8 @@ async def test_ends_promptly(tmp_path: Path, config: dict[str, Any]) -> None:
             session.post(f"{url}/v1/messages", json={"to": "+15555550101", "text": "word"}, headers=headers)
         )
         async with asyncio.timeout(STEP_TIMEOUT):
-            while await _faults_left(session, url):  # the fault is used up once the request is there
+            # The fault is used up once the request is there.
+            while await _faults_left(session, url):  # noqa: ASYNC110 - another process answers
                 await asyncio.sleep(0.01)
         child.send_signal(signal.SIGTERM)
         output, errors = await asyncio.wait_for(child.communicate(), STEP_TIMEOUT)

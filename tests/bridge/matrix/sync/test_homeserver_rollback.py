@@ -178,7 +178,7 @@ async def test_one_that_counts_on_after_a_crash_is_known_still(
     if has_gone:
         await rig.database.commit(lambda transaction: identity_table.forget_room(transaction, ROOM))
     server.position = "s60_7_0_3"
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     assert rig.counts_less == [True]
     await rig.stop()
     await rig.start(run=False)
@@ -280,8 +280,8 @@ async def test_put_back_twice_before_the_first_sync(
         server.requests.clear()
         server.account_data.clear()
         server.ours[POLICY].one_time_keys[:] = used
-        await rig.matrix.sync._look_for_rollback()
-        await rig.matrix.sync._look_for_rollback()
+        await rig.matrix.sync._check_for_rollback()
+        await rig.matrix.sync._check_for_rollback()
         assert rig.rollbacks == times, "and once only for each time"
         assert server.ours[POLICY].one_time_keys == []
         await rig.matrix.device_updates.run_once()
@@ -321,9 +321,9 @@ async def test_one_that_takes_no_mark_is_heard(rig: Rig, server: ScriptedHomeser
     server.refuse = ("account_data", status)
     server.position, server.lost = "s60_7_0_3", {two["event_id"]}
     for _ in range(2):
-        await rig.matrix.sync._look_for_rollback()
+        await rig.matrix.sync._check_for_rollback()
     server.refuse = None
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, ada.room_message(ROOM, "new"))})
     await one_turn(rig)
     assert (bodies(rig.events), rig.rollbacks) == (["new"], 1)
@@ -346,7 +346,7 @@ async def test_noted_and_not_yet_marked(rig: Rig, server: ScriptedHomeserver, is
     server.position, server.lost = "s60_7_0_3", {two["event_id"]}
     server.refuse, server.refuse_errcode = ("account_data", 400), "M_UNKNOWN_DEVICE"
     with pytest.raises(UnknownDevice):
-        await rig.matrix.sync._look_for_rollback()
+        await rig.matrix.sync._check_for_rollback()
     assert rig.counts_less == [True]
     server.refuse = None
     if is_killed:
@@ -362,7 +362,7 @@ async def test_a_worker_that_has_the_mark_a_moment_later(
     """A mark that is not there once, and a second later is, was there: nothing is done twice."""
     _, _, two = await heard(rig, server)
     server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     marks = dict(server.account_data)
     server.account_data.clear()
 
@@ -370,7 +370,7 @@ async def test_a_worker_that_has_the_mark_a_moment_later(
         server.account_data |= marks
 
     monkeypatch.setattr(homeserver_rollback, "wait", catch_up)
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     assert rig.rollbacks == 1
 
 

@@ -192,7 +192,7 @@ async def test_killed_before_the_first_sync_is_kept(rig: Rig, server: ScriptedHo
     told_of(server, old)
     server.members = {"chunk": [old]}
     loop = rig.matrix.sync
-    await loop._look_for_rollback()
+    await loop._check_for_rollback()
     await rig.matrix.room_comparison.compare_members(ROOM)
     with pytest.raises(KilledError):
         await loop.run_once()
@@ -218,7 +218,7 @@ async def test_put_back_twice_before_the_first_sync(rig: Rig, server: ScriptedHo
     old = moved(eve, "join", AT)
     for _ in range(2):
         server.account_data.clear()
-        await rig.matrix.sync._look_for_rollback()
+        await rig.matrix.sync._check_for_rollback()
         server.members = {"chunk": [old]}
         await rig.matrix.room_comparison.compare_members(ROOM)
         if is_killed:

@@ -222,7 +222,9 @@ async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
         "data": {"url": "https://push.example/_matrix/push/v1/notify"},
     }
     assert (await line.request_as("ada", "POST", "pushers/set", pusher))[0] == 200
-    assert await line.module_client.count_devices(mxid("ada")) == DeviceCounts(devices=before.devices, pushers=before.pushers + 1)
+    assert await line.module_client.count_devices(mxid("ada")) == DeviceCounts(
+        devices=before.devices, pushers=before.pushers + 1
+    )
     assert (await line.request_as("ada", "POST", "pushers/set", {**pusher, "kind": None}))[0] == 200
     for nobody in (mxid("bea"), POLICY, PUPPET, "@nobody:quietline.localhost"):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
