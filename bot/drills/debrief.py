@@ -34,8 +34,8 @@ def debrief(run: DrillRun, script: DrillScript | None, *, now: float, count: int
 
 def is_well(run: DrillRun, check: Check, *, now: float) -> bool | None:
     """Return whether a point is as it should be; None when the script did not reach one of its marks."""
-    begin = run.marked(check.after) if check.after else run.began
-    finish = run.marked(check.before) if check.before else now
+    begin = run.time_of_mark(check.after) if check.after else run.began
+    finish = run.time_of_mark(check.before) if check.before else now
     if begin is None or finish is None:
         return None
     if check.within:
@@ -52,7 +52,7 @@ def _outbound_texts(run: DrillRun) -> list[str]:
 
 
 def _disclosure(run: DrillRun) -> list[str]:
-    told_at = run.marked(DISCLOSURE)
+    told_at = run.time_of_mark(DISCLOSURE)
     if told_at is None:
         return []
     limits = next(iter(run.times_of(frozenset({DrillFact.LIMITS}))), None)
@@ -64,7 +64,7 @@ def _disclosure(run: DrillRun) -> list[str]:
 
 def _phone_takeover(run: DrillRun) -> list[str]:
     """Say how soon everything was stopped, and what the person who took the phone could read."""
-    taken_at = run.marked(TAKEN)
+    taken_at = run.time_of_mark(TAKEN)
     if taken_at is None:
         return []
     stopped = next((at for at in run.times_of(frozenset(STOPS)) if at >= taken_at), None)

@@ -166,7 +166,7 @@ def _classify(body: str, pack: Pack) -> MessageMeaning:
 
 def cached_reading(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
     """Return the result of `reader` for a text; in one decision it is computed once, however many features ask."""
-    cache = _READINGS.kept
+    cache = _READINGS.by_text
     if cache is None:
         return reader(body, pack)
     if (known := cache.get((reader, body))) is None or known[0] is not pack:
@@ -178,10 +178,10 @@ def cached_reading(reader: Callable[[str, Pack], T], body: str, pack: Pack) -> T
 class _Readings:
     """The results for the texts of the decision under way; None between decisions, so that no words are kept."""
 
-    __slots__ = ("kept",)
+    __slots__ = ("by_text",)
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[Callable[[str, Pack], Any], str], tuple[Pack, Any]] | None = None
+        self.by_text: dict[tuple[Callable[[str, Pack], Any], str], tuple[Pack, Any]] | None = None
 
 
 _READINGS: Final = _Readings()
@@ -190,11 +190,11 @@ _READINGS: Final = _Readings()
 @contextmanager
 def reading_cache() -> Iterator[None]:
     """Keep the result for each text for the length of the block: several features ask for its meaning and its signs."""
-    _READINGS.kept = {}
+    _READINGS.by_text = {}
     try:
         yield
     finally:
-        _READINGS.kept = None
+        _READINGS.by_text = None
 
 
 def unmask(body: str) -> str:

@@ -57,7 +57,7 @@ class DrillRun:
         """Return when one of these facts came true, oldest first."""
         return tuple(at for fact, at in self.facts if fact in facts)
 
-    def marked(self, mark: str) -> float | None:
+    def time_of_mark(self, mark: str) -> float | None:
         """Return when the script first reached a mark; None when it did not."""
         return next((at for name, at in self.marks if name == mark), None)
 

@@ -28,14 +28,14 @@ class ConfiguredIdentities:
 
     def __init__(self, services: Services, *, staff: Sequence[Staff], devices: DeviceLists) -> None:
         self._database, self._clock, self._devices = services.database, services.clock, devices
-        self._wanted = {member.mxid: member.identity for member in staff if member.identity}
+        self._fingerprints = {member.mxid: member.identity for member in staff if member.identity}
         self._audit, self._trust_mac = AuditLog(vault=services.vault), TrustMac(services.vault, None)
         self.loop = BackgroundLoop("configured_identities", self.run_once, max_sleep=LOOK_SECONDS)
 
     async def run_once(self) -> float:
         """Confirm each configured identity that was seen; return the seconds until the next check."""
         for identity in await self._devices.unconfirmed_identities():
-            fingerprint = self._wanted.get(identity.user_id)
+            fingerprint = self._fingerprints.get(identity.user_id)
             if identity.first and fingerprint is not None:
                 await self._confirm(identity.user_id, fingerprint)
         return LOOK_SECONDS

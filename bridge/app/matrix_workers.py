@@ -223,7 +223,7 @@ class MatrixWorkers:
             lifetime=resources.pack.settings.message_ttl,
         )
 
-        def committed() -> None:
+        def record_sync() -> None:
             services.measurements.record_sync()
             ingest.after_commit()
 
@@ -237,7 +237,7 @@ class MatrixWorkers:
             puppet_mxid=config.puppet_mxid,
             trust_on_first_use=config.line.rehearsal,
             sink=ingest.ingest,
-            committed=committed,
+            on_commit=record_sync,
             unhandled=ingest.record_dead_letter,
             device_gone=self._report_device_gone,
             note_rollback=self._note_rollback,

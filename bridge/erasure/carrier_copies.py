@@ -93,7 +93,7 @@ class CarrierCopies:
             corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
         services.wake.carrier_copies = self.loop.wake
-        self._shown: dict[ShownText, None] = {}
+        self._shown_texts: dict[ShownText, None] = {}
         services.wake.shown_text = self._remember
         self._has_asked_index = False
         self._key_lock = asyncio.Lock()
@@ -119,17 +119,17 @@ class CarrierCopies:
 
     def _remember(self, owner: str, ref: str) -> None:
         """Remember that a text is shown; if there are too many, delete all and read the index again."""
-        if len(self._shown) >= MOST_REMEMBERED:
-            self._shown.clear()
+        if len(self._shown_texts) >= MOST_REMEMBERED:
+            self._shown_texts.clear()
             self._has_asked_index = False
-        self._shown[owner, ref] = None
+        self._shown_texts[owner, ref] = None
 
     async def run_once(self) -> float:
         """Try a batch of copies of shown texts, and one of due copies; return the seconds until there may be more."""
         if not self._has_asked_index:
             await self._ask_index()
         distrusted = await clock_trust.is_distrusted(self._database)
-        shown = list(islice(self._shown, BATCH))
+        shown = list(islice(self._shown_texts, BATCH))
         due = await carrier_copies.due_copies(self._database, self._clock.now(), BATCH, clock_distrusted=distrusted)
         results: list[tuple[CarrierCopy, str]] = []
         tried = set[int]()  # a long text has several messages, and its copy may also be due
@@ -151,7 +151,7 @@ class CarrierCopies:
         if results:
             await self._finish(results)
         for text in shown:  # only now: after an error all of them are tried again
-            self._shown.pop(text, None)
+            self._shown_texts.pop(text, None)
         return 0.0 if BATCH in (len(shown), len(due)) else GATHER_SECONDS if shown or due else MAX_SLEEP
 
     async def _ask_index(self) -> None:

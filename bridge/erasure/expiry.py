@@ -64,7 +64,7 @@ class ExpiryWorker:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._rooms, self._alert, self._crash = rooms, alert, services.crash
         self._suppression = suppression
-        self._services, self._pruned, self._destroyed, self._resealed = services, 0.0, 0.0, 0.0
+        self._services, self._last_pruning, self._last_key_destruction, self._last_resealing = services, 0.0, 0.0, 0.0
         self._backoff = RoomBackoff()
         self.loop = BackgroundLoop(
             "expiry",
@@ -79,10 +79,10 @@ class ExpiryWorker:
         now = self._clock.now()
         if await clock_trust.is_distrusted(self._database):
             # These keys are not destroyed by age, so it is done while the clock is distrusted, too.
-            if not 0 <= now - self._destroyed < PRUNE_INTERVAL:
+            if not 0 <= now - self._last_key_destruction < PRUNE_INTERVAL:
                 await destroy_passing_keys(self._services)
                 await self._seal_again(now)
-                self._destroyed = now
+                self._last_key_destruction = now
             return INTERVAL
         try:
             wait = await self._expire_due(now)
@@ -108,18 +108,18 @@ class ExpiryWorker:
 
     async def _clean(self, now: float) -> None:
         """Once an hour delete the rest: rows, and keys of erased messages."""
-        if not 0 <= now - self._pruned < PRUNE_INTERVAL:
+        if not 0 <= now - self._last_pruning < PRUNE_INTERVAL:
             await self._delete_expired_rows(int(now))
             await destroy_passing_keys(self._services)
             await prune_ratchets(self._database, self._vault)
             await self._seal_again(now)
-            self._pruned = self._destroyed = now
+            self._last_pruning = self._last_key_destruction = now
 
     async def _seal_again(self, now: float) -> None:
-        everything = now - self._resealed >= RESEAL_INTERVAL or now < self._resealed
+        everything = now - self._last_resealing >= RESEAL_INTERVAL or now < self._last_resealing
         await seal_again(self._services, now=now, everything=everything)
         if everything:
-            self._resealed = now
+            self._last_resealing = now
 
     async def _expire_in_room(self, room_id: str, events: list[IndexedEvent], now: int) -> bool:
         """Expire events of one room; return whether the homeserver answered. A failure here affects no other room."""

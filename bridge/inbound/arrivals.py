@@ -76,12 +76,12 @@ class Arrivals:
     """Notes that a text came, in the commit that stores it: one more statement for the first text of each hour."""
 
     def __init__(self) -> None:
-        self._noted = -1
+        self._recorded_hour = -1
 
     async def note(self, transaction: Transaction, now: float) -> None:
         """Note a text of that time, in the caller's commit."""
         hour = int(now // HOUR)
-        if hour == self._noted:
+        if hour == self._recorded_hour:
             return
         before = ArrivalHistory.parse(await line_state.get(transaction, line_state.ARRIVALS))
         after = ArrivalHistory(last=hour, gaps={hour // WEEK_HOURS: 0}) if before is None else before.with_text(hour)
@@ -89,4 +89,4 @@ class Arrivals:
 
     def record_commit(self, now: float) -> None:
         """Remember that the commit of a text of that time was made."""
-        self._noted = int(now // HOUR)
+        self._recorded_hour = int(now // HOUR)

@@ -84,8 +84,8 @@ class Waiting:
         self._on_missing, self._on_stale, self._on_damaged = on_missing, on_stale, on_damaged
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
-        self._seen: Lease | None = None
-        self._seen_first = 0.0
+        self._last_lease: Lease | None = None
+        self._lease_since = 0.0
         self._refused_since: float | None = None
         self._logged_at: dict[str, float] = {}
         self._published_name = ""
@@ -108,7 +108,7 @@ class Waiting:
                     self._on_damaged()
             except DatabaseError as error:
                 self._log_at_intervals("lease.not_read", error)
-            soon = self._seen is not None and self._seen.handover
+            soon = self._last_lease is not None and self._last_lease.handover
             await asyncio.sleep(HANDOVER_LOOK_SECONDS if soon else LOOK_SECONDS)
 
     def may_succeed_later(self, error: UnsuitableServer) -> bool:
@@ -130,11 +130,11 @@ class Waiting:
         if lease is None:
             return None
         now = seconds_since_boot()
-        if self._seen is None or (self._seen.epoch, self._seen.until) != (lease.epoch, lease.until):
-            self._seen_first = now
-        self._seen = lease
+        if self._last_lease is None or (self._last_lease.epoch, self._last_lease.until) != (lease.epoch, lease.until):
+            self._lease_since = now
+        self._last_lease = lease
         dead = bool(lease.holder) and is_dead(lease.holder, own_words=self._identity)
-        stood_still = lease.run_out and now - self._seen_first >= LEASE_SECONDS
+        stood_still = lease.run_out and now - self._lease_since >= LEASE_SECONDS
         if not (lease.released or dead or stood_still):
             await self._publish_key_presence(connection)
             return None

@@ -56,10 +56,10 @@ class RoomComparison:
         puppet: Identity,
         devices: DeviceLists,
         sink: EventSink,
-        committed: Callable[[], None],
+        on_commit: Callable[[], None],
     ) -> None:
         self._database, self._policy, self._puppet, self._devices = database, policy, puppet, devices
-        self._sink, self._committed = sink, committed
+        self._sink, self._on_commit = sink, on_commit
         self._ours = frozenset((policy.user_id, puppet.user_id))
 
     async def missing_rooms(self, rooms: Collection[str]) -> list[str]:
@@ -94,7 +94,7 @@ class RoomComparison:
         )
         if compared.change_count:
             log.event("room_comparison.members_corrected", count=compared.change_count)
-        self._committed()
+        self._on_commit()
         return compared
 
     async def _joined_room_ids(self, who: Identity) -> set[str]:

@@ -115,7 +115,7 @@ class MatrixService:
         device_gone: Callable[[], Awaitable[None]],
         note_rollback: Callable[[Transaction, Rollback], Awaitable[None]],
         rolled_back: Callable[[], Awaitable[None]],
-        committed: Callable[[], None],
+        on_commit: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
         ours = (policy.user_id, puppet.user_id)
@@ -127,12 +127,12 @@ class MatrixService:
             ours=ours,
             trust_on_first_use=trust_on_first_use,
             sink=sink,
-            committed=committed,
+            on_commit=on_commit,
         )
         self.key_sharing = RoomKeySharing(services, devices=self.devices, identities=(policy, puppet))
         self.outbound_sessions = OutboundSessions(services, key_sharing=self.key_sharing)
         self.room_comparison = RoomComparison(
-            database=services.database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, committed=committed
+            database=services.database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, on_commit=on_commit
         )
         key_bundles = KeyBundles(
             services,
@@ -160,7 +160,7 @@ class MatrixService:
                 await sink(transaction, items)
 
         def after_commit() -> None:
-            committed()
+            on_commit()
             self.device_updates.wake()
 
         self.renewals = {
@@ -184,7 +184,7 @@ class MatrixService:
             take=take,
             renew_device=self.renewals[policy.user_id].renew,
             unhandled=unhandled,
-            committed=after_commit,
+            on_commit=after_commit,
             crash=services.crash,
             now=services.clock.system_time,
             rolled_back=self._after_rollback,
@@ -197,7 +197,7 @@ class MatrixService:
             key_upload=self.key_uploads[puppet.user_id],
             take=unwedging.take,
             renew_device=self.renewals[puppet.user_id].renew,
-            committed=lambda: None,
+            on_commit=lambda: None,
             crash=lambda _point: None,
             now=services.clock.system_time,
             rolled_back=do_nothing,
@@ -211,7 +211,7 @@ class MatrixService:
             sync=self.sync,
             unwedging=unwedging,
             sink=sink,
-            committed=committed,
+            on_commit=on_commit,
         )
 
     @classmethod
@@ -227,7 +227,7 @@ class MatrixService:
         puppet_mxid: str,
         trust_on_first_use: bool,
         sink: EventSink,
-        committed: Callable[[], None],
+        on_commit: Callable[[], None],
         unhandled: UnhandledSink = drop_unhandled,
         device_gone: Callable[[], Awaitable[None]] = tell_nobody,
         note_rollback: Callable[[Transaction, Rollback], Awaitable[None]] = note_nothing,
@@ -280,7 +280,7 @@ class MatrixService:
             device_gone=device_gone,
             note_rollback=note_rollback,
             rolled_back=rolled_back,
-            committed=committed,
+            on_commit=on_commit,
             has_urgent_timers=has_urgent_timers,
         )
 

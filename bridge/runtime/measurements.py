@@ -47,7 +47,7 @@ class Measurements:
             ("brought", "status"),
             registry=self.registry,
         )
-        self._shown = Histogram(
+        self._show_seconds = Histogram(
             "quietline_text_to_room_seconds",
             "Seconds from the arrival of a text to the moment when the homeserver has its message.",
             buckets=SHOWN_BUCKETS,
@@ -58,7 +58,7 @@ class Measurements:
             "Times that the carrier brought something signed that was not kept: storage failed, or it cannot be read.",
             registry=self.registry,
         )
-        self._sent = Counter(
+        self._sends = Counter(
             "quietline_texts_sent",
             "Requests to the carrier to send a text, by what it answered.",
             ("outcome",),
@@ -68,7 +68,7 @@ class Measurements:
             self._acknowledged.labels(brought)
             self._answers.labels(brought, "200")
         for outcome in ("accepted", "rejected", "try_later", "unknown"):
-            self._sent.labels(outcome)
+            self._sends.labels(outcome)
         self._arrivals: OrderedDict[str, float] = OrderedDict()
         self._synced_at = self._started
         self._text_at: float | None = None
@@ -95,11 +95,11 @@ class Measurements:
         """Note that the homeserver has a message of a texter. `ref`: of the message, `in:ID:PIECE`."""
         began = self._arrivals.pop(ref.split(":")[1], None) if ref.startswith("in:") else None
         if began is not None:
-            self._shown.observe(self._monotonic() - began)
+            self._show_seconds.observe(self._monotonic() - began)
 
     def record_send(self, outcome: str) -> None:
         """Note what the carrier answered to a text: `accepted`, `rejected`, `try_later` or `unknown`."""
-        self._sent.labels(outcome).inc()
+        self._sends.labels(outcome).inc()
         self.carrier_asked(answered=outcome in {"accepted", "rejected"})
 
     def record_carrier_request(self, *, answered: bool) -> None:

@@ -42,7 +42,7 @@ class CalendarFollower:
         self._source_hash = services.vault.keyed_hash("calendar source", source.name).hex()
         self._copy: KeptCopy | None = None
         self._state = CalendarState(source=self._source_hash)
-        self._seen: tuple[Mark, float] = (None, 0.0)
+        self._last_mark: tuple[Mark, float] = (None, 0.0)
         self._problem: CalendarProblem | None = None
         self.loop = BackgroundLoop("calendar", self.run_once, max_sleep=max(source.every, source.retry_seconds))
 
@@ -66,9 +66,9 @@ class CalendarFollower:
         now = self._services.clock.system_time()
         try:
             mark = await self._source.mark()
-            if mark is not None and mark == self._seen[0] and 0 <= now - self._seen[1] < RENEW:
+            if mark is not None and mark == self._last_mark[0] and 0 <= now - self._last_mark[1] < RENEW:
                 return self._source.every if self._problem is None else await self._fail(self._problem, now)
-            self._seen = (mark, now)
+            self._last_mark = (mark, now)
             data = await self._source.read()
             calendar = await asyncio.to_thread(calendar_file.read, data, zone=self._zone, server=self._server, now=now)
         except CalendarError as error:

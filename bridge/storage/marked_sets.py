@@ -202,7 +202,7 @@ class MarkedSet:
                 await self._write(self._mark)
                 self._crash(CrashPoint.MARK_WRITTEN)
             self._pending = pending
-            transaction.after_commit(self._committed)
+            transaction.after_commit(self._after_commit)
         pending.total = total
         pending.changes |= changes
         if self._intact:
@@ -221,7 +221,7 @@ class MarkedSet:
         if self._settling:
             await asyncio.wait(self._settling)
 
-    def _committed(self) -> None:
+    def _after_commit(self) -> None:
         pending, self._pending = self._pending, None
         if pending is None:
             return

@@ -61,9 +61,9 @@ class PostgresPipeline(asyncio.Protocol):
         self._queued: list[tuple[str, tuple[Value, ...], list[Row] | None]] = []
         self._turn = Turn()
         self._flights: deque[Flight] = deque()
-        self._held = b""
+        self._unwritten = b""
         self._watch: asyncio.TimerHandle | None = None
-        self._received = b""
+        self._buffer = b""
 
     @property
     def is_closed(self) -> bool:
@@ -78,7 +78,7 @@ class PostgresPipeline(asyncio.Protocol):
     @property
     def load(self) -> int:
         """The cost of one more statement, for choosing a connection: lowest while a message has not left yet."""
-        return -1 if self._held else len(self._flights)
+        return -1 if self._unwritten else len(self._flights)
 
     @property
     def failure(self) -> Failure | None:
@@ -221,19 +221,19 @@ class PostgresPipeline(asyncio.Protocol):
         done: asyncio.Future[None] = self._loop.create_future()
         flight = Flight(done, requests, message, self._turn, self._loop.time(), preparing, ends, is_whole=is_whole)
         self._flights.append(flight)
-        self._held += message
+        self._unwritten += message
         if hold:
-            self._loop.call_soon(self._write_held)
+            self._loop.call_soon(self._write_unwritten)
         else:
-            self._write_held()
+            self._write_unwritten()
         if self._watch is None:
             self._watch = self._loop.call_later(self._seconds, self._check_timeout)
         return flight
 
-    def _write_held(self) -> None:
-        if self._held and self._transport is not None and not self.is_closed:
-            self._transport.write(self._held)
-        self._held = b""
+    def _write_unwritten(self) -> None:
+        if self._unwritten and self._transport is not None and not self.is_closed:
+            self._transport.write(self._unwritten)
+        self._unwritten = b""
 
     async def _ask(self, flight: Flight) -> Flight:
         try:
@@ -268,8 +268,8 @@ class PostgresPipeline(asyncio.Protocol):
     async def close(self) -> None:
         """Disconnect, and wait until the server has released the session's locks. A second call does nothing."""
         if self._transport is not None and not self.is_closed:
-            self._held += frame_message(b"X", b"")
-            self._write_held()
+            self._unwritten += frame_message(b"X", b"")
+            self._write_unwritten()
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await asyncio.shield(self._closed)
@@ -297,7 +297,7 @@ class PostgresPipeline(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the messages that are whole."""
-        received = self._received + data if self._received else data
+        received = self._buffer + data if self._buffer else data
         start, size = 0, len(received)
         while size - start >= HEADER.size:
             kind, length = HEADER.unpack_from(received, start)
@@ -307,7 +307,7 @@ class PostgresPipeline(asyncio.Protocol):
             if kind not in _WENT_WELL:
                 self._take(kind, received[start + HEADER.size : end])
             start = end
-        self._received = received[start:]
+        self._buffer = received[start:]
 
     def _take(self, kind: int, body: bytes) -> None:
         if not self._flights:
@@ -362,8 +362,8 @@ class PostgresPipeline(asyncio.Protocol):
     def _resend(self, flight: Flight) -> None:
         flight.sent_at = self._loop.time()
         self._flights.append(flight)
-        self._held += flight.message
-        self._write_held()
+        self._unwritten += flight.message
+        self._write_unwritten()
 
 
 def _tell(flight: Flight) -> None:

@@ -75,7 +75,7 @@ class PostgresTransaction:
 
     def __init__(self, connection: Writer) -> None:
         self._connection = connection
-        self._ended = False
+        self._is_over = False
         self._savepoints = 0
         self._after_commit: list[Callable[[], None]] = []
 
@@ -122,10 +122,10 @@ class PostgresTransaction:
 
     def end(self) -> None:
         """Refuse further statements: they would be part of another commit."""
-        self._ended = True
+        self._is_over = True
 
     def _open(self) -> Writer:
-        if self._ended:
+        if self._is_over:
             raise RuntimeError("this commit is over")
         return self._connection
 

@@ -247,7 +247,7 @@ class SqliteTransaction:
     def __init__(self, connection: SqliteConnection, statements: Iterator[int]) -> None:
         self._connection = connection
         self._statements = statements
-        self._ended = False
+        self._is_over = False
         self._after_commit: list[Callable[[], None]] = []
 
     async def execute(self, statement: str, /, *values: Value) -> None:
@@ -285,12 +285,12 @@ class SqliteTransaction:
 
     def end(self) -> None:
         """Refuse further statements: they would be part of another commit."""
-        self._ended = True
+        self._is_over = True
 
     async def _before_statement(self) -> None:
         if next(self._statements) % YIELD_EVERY == 0:
             await asyncio.sleep(0)
-        if self._ended:
+        if self._is_over:
             raise RuntimeError("this commit is over")
         if not self._connection.in_transaction:
             # SQLite rolled back after an error that the work ignored: the rest alone must not be kept.

@@ -63,7 +63,7 @@ class ClockCheck:
         self, *, database: Database, now: Callable[[], float], sample: Callable[[], ClockSample] = sample_clock
     ) -> None:
         self._database, self._now, self._sample = database, now, sample
-        self._noted = 0.0
+        self._last_sample = 0.0
 
     async def at_start(self) -> tuple[int, int]:
         """Return by how many seconds the clock jumped while nothing ran, and by how many stored times are ahead.
@@ -78,13 +78,13 @@ class ClockCheck:
 
     async def record_sample(self) -> None:
         """Note the clock for the next start, once a minute."""
-        if abs(self._sample().since_boot - self._noted) >= SAMPLE_SECONDS:
+        if abs(self._sample().since_boot - self._last_sample) >= SAMPLE_SECONDS:
             await self._database.commit(self.write_sample)
 
     async def write_sample(self, transaction: Transaction) -> None:
         """Note the clock, within a commit: a jump up to now is not found again."""
         sample = self._sample()
-        self._noted = sample.since_boot
+        self._last_sample = sample.since_boot
         await line_state.put(transaction, line_state.CLOCK_SAMPLE, sample.text(self._now()))
 
 

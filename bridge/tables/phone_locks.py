@@ -27,7 +27,7 @@ class LockedPhones:
     """The locks of phones, by thread, in memory as last committed. `load` first."""
 
     def __init__(self, *, marked: MarkedSet, vault: Vault) -> None:
-        self._marked, self._vault = marked, vault
+        self._marked_set, self._vault = marked, vault
 
     async def load(self, database: Database) -> SetMatch:
         """Read the table, at the start. While it is behind its mark, every existing thread is locked.
@@ -36,27 +36,27 @@ class LockedPhones:
         """
         await self._vault.create(DESK)
         try:
-            if await self._vault.read_mark(self._marked.name.value) is None:
+            if await self._vault.read_mark(self._marked_set.name.value) is None:
                 await database.commit(self._take_from_aggregates)
         except CannotOpen:
             pass  # the set is behind, then
         entries = await self._read(database)
-        state = await self._marked.load(entries)
+        state = await self._marked_set.load(entries)
         if state is SetMatch.BEHIND:
             rows = await database.fetch("SELECT id, phone_hash FROM thread")
             hashes = {row["id"]: bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)) for row in rows}
             values = {id_: _lock_value(hash_, self.of(id_).union(DOUBTED)) for id_, hash_ in hashes.items()}
-            self._marked.assume(entries | {id_.encode(): value for id_, value in values.items()})
+            self._marked_set.assume(entries | {id_.encode(): value for id_, value in values.items()})
         return state
 
     def of(self, thread: str, reader: Reader | None = None) -> PhoneLocks:
         """Return the locks of a thread's phone. `reader`: the commit that asks, where one does."""
-        value = self._marked.get(thread.encode(), reader)
+        value = self._marked_set.get(thread.encode(), reader)
         return UNLOCKED if value is None else _locks(value)
 
     async def take_over(self, transaction: Transaction, phone_hash: bytes) -> PhoneLocks:
         """Take the locks of a phone whose thread was deleted beside the bridge, for the one that begins; mostly none."""
-        entries = [(key, value) for key, value in self._marked.entries.items() if value.startswith(phone_hash)]
+        entries = [(key, value) for key, value in self._marked_set.entries.items() if value.startswith(phone_hash)]
         joined = UNLOCKED
         for key, value in entries:
             joined = joined.union(_locks(value))
@@ -69,7 +69,7 @@ class LockedPhones:
             return
         stored = await threads.get_phone(transaction, thread)
         value = None if locks == UNLOCKED or stored is None else _lock_value(stored.phone_hash, locks)
-        await self._marked.change(transaction, {thread.encode(): value})
+        await self._marked_set.change(transaction, {thread.encode(): value})
         if value is None:
             await transaction.execute("DELETE FROM phone_lock WHERE hash = $1", self._row_key(thread))
         else:

@@ -35,7 +35,7 @@ class Suppression:
     def __init__(self, *, key: bytes, line: str, marked: MarkedSet) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the suppression key must be {KEY_BYTES} bytes, not {len(key)}")
-        self._key, self._line, self._marked = key, line, marked
+        self._key, self._line, self._marked_set = key, line, marked
         self._hash_pool, self._lookup_pool = SlowHashPool(), SlowHashPool(background=True)
 
     async def digest(self, phone: Phone) -> bytes:
@@ -48,7 +48,7 @@ class Suppression:
     @property
     def is_known(self) -> bool:
         """Whether the entries are those that were written; otherwise a phone without an entry may have sent STOP."""
-        return self._marked.is_intact
+        return self._marked_set.is_intact
 
     async def load(self, database: Database) -> SetMatch:
         """Read the entries, at the start."""
@@ -65,7 +65,7 @@ class Suppression:
 
         It runs in a thread of lower priority: thousands of new texters may be looked up during conversations.
         """
-        digest, entries = await self._lookup_pool.run(self._slow_digest, _number(phone)), self._marked.entries
+        digest, entries = await self._lookup_pool.run(self._slow_digest, _number(phone)), self._marked_set.entries
         until = {reason: entries.get(_entry_key(digest, reason.value), b"") for reason in SuppressionReason}
         return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
 
@@ -74,7 +74,7 @@ class Suppression:
         await self.delete_expired(transaction, await clock_trust.expiry_time(transaction, now))
         stands = action.until > now
         key, until = _entry_key(digest, action.reason.value), int(action.until)
-        await self._marked.change(transaction, {key: _time(until) if stands else None})
+        await self._marked_set.change(transaction, {key: _time(until) if stands else None})
         await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, action.reason.value)
         if stands:
             query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
@@ -83,17 +83,17 @@ class Suppression:
     async def delete_expired(self, transaction: Transaction, now: float) -> None:
         """Delete the entries whose time is over, within a commit."""
         at = int(now)
-        over = {key: None for key, value in self._marked.entries.items() if int.from_bytes(value, "big") <= at}
+        over = {key: None for key, value in self._marked_set.entries.items() if int.from_bytes(value, "big") <= at}
         if over:
-            await self._marked.change(transaction, over)
+            await self._marked_set.change(transaction, over)
         await transaction.execute("DELETE FROM suppression WHERE until <= $1", at)
 
     async def lengthen(self, transaction: Transaction, *, seconds: int) -> None:
         """Let every entry end so many seconds later, within a commit: the clock by which it would end was behind."""
-        entries = self._marked.entries.items()
+        entries = self._marked_set.entries.items()
         later = {key: _time(int.from_bytes(value, "big") + seconds) for key, value in entries}
         if later:
-            await self._marked.change(transaction, later)
+            await self._marked_set.change(transaction, later)
         await transaction.execute("UPDATE suppression SET until = until + $1", seconds)
 
     def _slow_digest(self, number: bytes) -> bytes:

@@ -66,14 +66,14 @@ HOUR: Final = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """The content of a backup. `root`: its data directory; `made`: the hour, in seconds since the epoch.
+    """The content of a backup. `root`: its data directory; `made_at`: the hour, in seconds since the epoch.
 
     `files`: by absolute path; `packs`: the agency's own, as the configuration names them; `tables`: rows by table;
     `unfinished`: the number of outbound texts that had not left, or are unknown. `program`: the version that made it.
     `schema`: the version of each set of tables (`Migrations.version_table`). Both are empty in files of older versions.
     """
 
-    made: int
+    made_at: int
     root: str
     config: str
     files: dict[str, bytes]
@@ -128,7 +128,7 @@ def collect(layout: Layout, config: Config) -> Backup:
     }
     with offline.read_transaction(config) as db:
         return Backup(
-            made=int(time.time()) // HOUR * HOUR,
+            made_at=int(time.time()) // HOUR * HOUR,
             root=str(layout.data),
             config=layout.config.read_text(encoding="utf-8"),
             files=files,
@@ -162,7 +162,7 @@ def _roster(db: Snapshot, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
 def encrypt(line_backup: Backup, passphrase: bytes) -> bytes:
     """Encrypt a backup."""
     document = {
-        "made": line_backup.made,
+        "made": line_backup.made_at,
         "root": line_backup.root,
         "config": line_backup.config,
         "files": {path: base64.b64encode(data).decode() for path, data in line_backup.files.items()},
@@ -195,7 +195,7 @@ def decrypt(data: bytes, passphrase: bytes) -> Backup:
     except (InvalidTag, ValueError):
         raise SetupError(["it cannot be opened: another passphrase, or the file is damaged"]) from None
     return Backup(
-        made=int(document["made"]),
+        made_at=int(document["made"]),
         root=str(document["root"]),
         config=str(document["config"]),
         files={path: base64.b64decode(text) for path, text in document["files"].items()},

@@ -180,7 +180,7 @@ def destinations(backup: Backup, layout: Layout) -> list[RestoredFile]:
 async def _insert_rows(transaction: Transaction, backup: Backup) -> None:
     await backup_rows.insert(transaction, backup.tables)
     facts: dict[str, Any] = {
-        line_state.RESTORE: {"made": backup.made, "unfinished": backup.unfinished},
+        line_state.RESTORE: {"made": backup.made_at, "unfinished": backup.unfinished},
         line_state.RESTORED_ROSTER: backup.roster,
     }
     for name, value in facts.items():

@@ -46,7 +46,7 @@ async def check_restore(file: Path, passphrase: bytes, layout: Layout) -> CheckR
         rows = [CheckResult(name="integrity", ok=False, what="; ".join(error.problems), do=do)]
         rows += [CheckResult(name=name, ok=True, what=NOT_OPENED, asked=False) for name in ("version", "rows")]
         return CheckReport(checks=(*rows, *_place(layout, size=size)))
-    days = (time.time() - backup.made) / DAY
+    days = (time.time() - backup.made_at) / DAY
     what = f"opens, and is what was written {days:.1f} days ago: {len(backup.files)} files, {len(backup.roster)} people"
     rows = [CheckResult(name="integrity", ok=True, what=what), _version(backup)]
     if rows[-1].ok:

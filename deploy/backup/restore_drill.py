@@ -86,7 +86,7 @@ async def _rows(drill: Drill) -> list[CheckResult]:
         backup = await asyncio.to_thread(read_backup, drill.file, drill.passphrase)
     except SetupError as error:
         return [CheckResult(name="opened", ok=False, what="; ".join(error.problems), do=OLDER)]
-    days = (time.time() - backup.made) / DAY
+    days = (time.time() - backup.made_at) / DAY
     rows = [CheckResult(name="opened", ok=True, what=f"{drill.file.name}, {days:.1f} days old: every byte is as written")]
     with temporary_directory() as directory:
         layout = Layout(directory / "line")
@@ -172,19 +172,19 @@ def temporary_directory() -> Iterator[Path]:
     place = MEMORY_DISK if usable else Path(tempfile.gettempdir())
     for stale_directory in place.glob(f"{PREFIX}*"):
         if stale_directory.is_dir() and not stale_directory.is_symlink() and stale_directory.stat().st_uid == os.getuid():
-            with _locked(stale_directory) as free:
+            with _directory_lock(stale_directory) as free:
                 if free:
                     shutil.rmtree(stale_directory, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     try:
-        with _locked(directory):
+        with _directory_lock(directory):
             yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[bool]:
+def _directory_lock(directory: Path) -> Iterator[bool]:
     """Hold a directory's lock; False when another process does."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

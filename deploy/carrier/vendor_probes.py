@@ -124,7 +124,7 @@ def _vonage(settings: Vonage) -> tuple[LoginProbe, ...]:
     headers = {"Authorization": basic_auth(settings.api_key, read_secret(settings.api_secret_file))}
     ours = private_key(read_secret(settings.private_key_file)).public_key().public_numbers()
 
-    def known(answer: HttpResponse) -> bool:
+    def is_known_answer(answer: HttpResponse) -> bool:
         return answer.status == 200 and answer.json.get("id") == settings.application_id
 
     def same_key(answer: HttpResponse) -> bool:
@@ -134,10 +134,10 @@ def _vonage(settings: Vonage) -> tuple[LoginProbe, ...]:
             theirs: Any = load_pem_public_key(pem.encode()) if isinstance(pem, str) else None
         except ValueError:
             theirs = None
-        return known(answer) and theirs is not None and theirs.public_numbers() == ours
+        return is_known_answer(answer) and theirs is not None and theirs.public_numbers() == ours
 
     return (
-        LoginProbe(url=url, headers=headers, right=known),
+        LoginProbe(url=url, headers=headers, right=is_known_answer),
         LoginProbe(url=url, headers=headers, right=same_key, name="private_key"),
     )
 
@@ -182,7 +182,7 @@ def _jasmin(settings: Jasmin) -> tuple[LoginProbe, ...]:
     (protocols/http/endpoints/balance.py, ping.py; protocols/http/validation.py; bin/jasmind.py); the answers were observed.
     """
 
-    def known(answer: HttpResponse) -> bool:
+    def is_known_answer(answer: HttpResponse) -> bool:
         if answer.status == 400:  # a known user, without the permission to read it
             return isinstance(answer.value, str) and answer.value.endswith("(Cannot check balance).")
         return answer.status == 200 and answer.json.keys() == {"balance", "sms_count"}
@@ -197,7 +197,7 @@ def _jasmin(settings: Jasmin) -> tuple[LoginProbe, ...]:
         url=f"{settings.api_base}/balance",
         query={"username": settings.username, "password": read_secret(settings.password_file)},
         headers={},
-        right=known,
+        right=is_known_answer,
         leaves=(
             "Jasmin writes this question, name and password in it, into the file `access_log` of its `http-api`: have "
             "nobody else read that file."

@@ -152,10 +152,10 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
             work = make_accounts_at_host(layout, config, runs_it)
         accounts = asyncio.run(work)
     if as_json:
-        click.echo(json.dumps({"made": accounts.made, "kept": accounts.kept}))
+        click.echo(json.dumps({"made": accounts.new, "kept": accounts.existing}))
         return
-    print_lines(f"{mxid}: has an account with the password of the hand-out." for mxid in accounts.made)
-    print_lines(f"{mxid}: had an account, which is as it was; the hand-out is gone." for mxid in accounts.kept)
+    print_lines(f"{mxid}: has an account with the password of the hand-out." for mxid in accounts.new)
+    print_lines(f"{mxid}: had an account, which is as it was; the hand-out is gone." for mxid in accounts.existing)
 
 
 @staff.command(name="list")

@@ -38,12 +38,12 @@ def watch_line(look: Look, *, console: Console | None = None, interval: float = 
     """Show the report of `look` until Ctrl-C; return whether the last report was well, None without a report."""
     last: list[CheckReport] = []
 
-    async def noted() -> CheckReport:
+    async def run_and_note() -> CheckReport:
         last[:] = [await look()]
         return last[0]
 
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        asyncio.run(watch(noted, console=console or Console(highlight=False), interval=interval))
+        asyncio.run(watch(run_and_note, console=console or Console(highlight=False), interval=interval))
     return bool(last) and last[0].ok
 
 

@@ -39,10 +39,10 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstAccounts:
-    """User ids: `made`, accounts made by this run or an earlier one; `kept`, accounts that existed before."""
+    """User ids: `new`, accounts made by this run or an earlier one; `existing`, accounts that existed before."""
 
-    made: tuple[str, ...]
-    kept: tuple[str, ...]
+    new: tuple[str, ...]
+    existing: tuple[str, ...]
 
 
 async def make_accounts(layout: Layout, config: Config, admin_token: str) -> FirstAccounts:
@@ -72,7 +72,7 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Fir
                         [f"{config.homeserver.url}: does not make accounts; its administrator does it by hand"]
                     )
             new_users.append(member.mxid)
-    return FirstAccounts(made=tuple(new_users), kept=tuple(old_users))
+    return FirstAccounts(new=tuple(new_users), existing=tuple(old_users))
 
 
 async def make_accounts_at_host(layout: Layout, config: Config, host: Config) -> FirstAccounts:
@@ -100,7 +100,7 @@ async def make_accounts_at_host(layout: Layout, config: Config, host: Config) ->
             raise SetupError([f"{url}: the homeserver does not answer; start the line that runs it"]) from None
         except ModuleRequestRejected as error:
             raise SetupError([f"{url}: the homeserver refuses it ({error.status} {error.errcode})"]) from None
-    return FirstAccounts(made=tuple(new_users), kept=tuple(old_users))
+    return FirstAccounts(new=tuple(new_users), existing=tuple(old_users))
 
 
 async def _is_made(client: ModuleClient, mxid: str, password: str) -> bool:

@@ -36,12 +36,12 @@ class Budget:
     """How many days and times may be looked at, for a whole file. Raises :class:`CalendarError` when it is used up."""
 
     def __init__(self, units: int) -> None:
-        self._left = units
+        self._remaining = units
 
     def spend(self, units: int) -> None:
         """Subtract that many."""
-        self._left -= units
-        if self._left < 0:
+        self._remaining -= units
+        if self._remaining < 0:
             raise CalendarError(CalendarProblem.TOO_MUCH)
 
 

@@ -96,7 +96,7 @@ class HomeserverClient:
         self.suspended = False
         """While it is set, no request is made: the identity is making a new device, which the homeserver does not know
         yet."""
-        self._answered: str | None = None
+        self._last_date: str | None = None
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -108,7 +108,7 @@ class HomeserverClient:
         Source: RFC 9110, section 6.6.1 (`Date`).
         """
         try:
-            return None if self._answered is None else parsedate_to_datetime(self._answered).timestamp()
+            return None if self._last_date is None else parsedate_to_datetime(self._last_date).timestamp()
         except (ValueError, OverflowError):
             return None
 
@@ -152,7 +152,7 @@ class HomeserverClient:
                 allow_redirects=False,
             ) as response:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
-                self._answered = response.headers.get("Date")
+                self._last_date = response.headers.get("Date")
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Transient(0, "") from None
         return _parse_response(status, retry, raw)

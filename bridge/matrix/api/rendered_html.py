@@ -70,7 +70,7 @@ class Rendered(HTMLParser):
         self._hidden: list[tuple[str, int]] = []
         """The open tags that hide their content, outermost first, and how many lists were open before."""
         self._struck = False
-        self._marked = 0
+        self._parts_at_mark = 0
         self._raised = ""
         self._links: list[tuple[str, str, int]] = []
         """Addresses and titles of the open links, and the number of parts before their words."""
@@ -188,7 +188,7 @@ class Rendered(HTMLParser):
 
     def _mark(self, mark: str) -> None:
         self._append_text(mark)
-        self._marked = len(self._parts)
+        self._parts_at_mark = len(self._parts)
 
     def _picture(self, values: dict[str, str]) -> None:
         self.unsure |= not values.get("src", "").startswith(UPLOADED)
@@ -216,7 +216,7 @@ class Rendered(HTMLParser):
             self._append_forms(f" {title}", "")
 
     def _begins_item(self) -> bool:
-        return 0 < self._marked == len(self._parts)
+        return 0 < self._parts_at_mark == len(self._parts)
 
     def _line(self, *, apart: bool = False) -> None:
         if self._parts and not self._last().endswith("\n"):

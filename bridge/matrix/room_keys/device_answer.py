@@ -17,7 +17,7 @@ class DeviceAnswer(NamedTuple):
     """
 
     body: Json
-    known: frozenset[tuple[str, str]]
+    known_devices: frozenset[tuple[str, str]]
 
 
 def is_answered(answer: Json, user_id: str) -> bool:

@@ -66,7 +66,7 @@ class DeviceLists:
         ours: Collection[str],
         trust_on_first_use: bool,
         sink: EventSink,
-        committed: Callable[[], None],
+        on_commit: Callable[[], None],
     ) -> None:
         self._confirmations = Confirmations(services.vault, services.marks.confirmed)
         self.trust_mac = self._confirmations.trust_mac
@@ -76,7 +76,7 @@ class DeviceLists:
         self._trust_on_first_use = trust_on_first_use
         self._clock = services.clock
         self._sink = sink
-        self._committed = committed
+        self._on_commit = on_commit
 
     async def trusted_devices(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
@@ -234,7 +234,7 @@ class DeviceLists:
         if stale := sorted(set(others) - {row["user_id"] for row in rows}):
             answer = await self.query(stale)
             await self._database.commit(lambda transaction: self._apply_and_notify(transaction, stale, answer))
-            self._committed()
+            self._on_commit()
 
     async def query(self, users: Sequence[str]) -> DeviceAnswer:
         """Query the homeserver, and once more if a known device is missing: a list without it makes it a gone device.
@@ -342,7 +342,7 @@ class DeviceLists:
         self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
     ) -> set[str]:
         """Record the user's devices that this answer lacks as gone; return the signing keys of all gone ones."""
-        went = {key for key in before if (user_id, key) in answer.known} - keys_there(answer.body, user_id)
+        went = {key for key in before if (user_id, key) in answer.known_devices} - keys_there(answer.body, user_id)
         await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)
 

@@ -48,7 +48,7 @@ class DeviceListUpdates:
         sync: SyncLoop,
         unwedging: Unwedging,
         sink: EventSink,
-        committed: Callable[[], None],
+        on_commit: Callable[[], None],
     ) -> None:
         self._database = services.database
         self._devices = devices
@@ -57,7 +57,7 @@ class DeviceListUpdates:
         self._sync = sync
         self._unwedging = unwedging
         self._sink = sink
-        self._committed = committed
+        self._on_commit = on_commit
         self._clock = services.clock
         self._loop = BackgroundLoop("matrix.device_lists", self._run_and_wait, max_sleep=MAX_SLEEP)
 
@@ -93,7 +93,7 @@ class DeviceListUpdates:
                 marks = [mark for mark in marks if mark not in unanswered]
             users = [user_id for user_id, _ in marks]
             await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
-            self._committed()
+            self._on_commit()
             await self._key_sharing.share_everywhere(users)
         except TokenRefused:
             raise
@@ -123,7 +123,7 @@ class DeviceListUpdates:
     async def _expire_waiting(self) -> None:
         if await self._inbound_sessions.has_expired(self._database):
             await self._database.commit(self._expire)
-            self._committed()
+            self._on_commit()
 
     async def _expire(self, transaction: Transaction) -> None:
         if items := await self._inbound_sessions.expire_waiting(transaction):

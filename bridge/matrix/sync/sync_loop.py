@@ -108,7 +108,7 @@ class SyncLoop:
         inbox: ToDeviceInbox,
         key_upload: OneTimeKeyUpload,
         take: ResponseWriter,
-        committed: Callable[[], None],
+        on_commit: Callable[[], None],
         crash: CrashHook,
         renew_device: Callable[[], Awaitable[None]],
         unhandled: UnhandledSink = drop_unhandled,
@@ -132,7 +132,7 @@ class SyncLoop:
         self._take = take
         self._unhandled, self._renew_device = unhandled, renew_device
         self._now, self._rolled_back = now, rolled_back
-        self._committed = committed
+        self._on_commit = on_commit
         self._crash = crash
         self._since: str | None = None
         self._heard_until: int | None = None
@@ -209,7 +209,7 @@ class SyncLoop:
             self._pause = MAX_PAUSE_WHEN_URGENT
         if batch.dropped_count:
             log.event("matrix.malformed_dropped", count=batch.dropped_count)
-        self._committed()
+        self._on_commit()
         self._key_upload.note_response(response, batch)
 
     async def _poll(self, since: str) -> Json:

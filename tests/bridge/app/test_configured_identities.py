@@ -28,7 +28,7 @@ def configured(harness: BridgeHarness, identities: dict[str, str | None]) -> Con
         ours=(),
         trust_on_first_use=False,
         sink=told,
-        committed=lambda: None,
+        on_commit=lambda: None,
     )
     staff = [Staff(mxid=user, role="advocate", identity=key) for user, key in identities.items()]
     return ConfiguredIdentities(harness.services, staff=staff, devices=devices)

@@ -336,7 +336,7 @@ async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarnes
     await database.commit(commit)
     for later, entries, inbox_rows in ((90, 1, {"d", "t"}), (7 * DAY + 1, 0, {"t"})):
         erasure.harness.clock.at = now + later
-        erasure.expiry._pruned = 0.0
+        erasure.expiry._last_pruning = 0.0
         await erasure.expiry.run_once()
         assert await erasure.harness.count("suppression") == entries
         assert {row["short_id"] for row in await database.fetch("SELECT short_id FROM dead_letter")} == inbox_rows

@@ -92,7 +92,7 @@ class Rig:
             device_gone=self._device_gone,
             note_rollback=self._note_rollback,
             rolled_back=self._rolled_back,
-            committed=lambda: None,
+            on_commit=lambda: None,
             take_over=take_over,
         )
         self.room_client = self.matrix.room_client

@@ -71,7 +71,7 @@ class DeviceTrustHarness:
             ours=(),
             trust_on_first_use=True,
             sink=_nowhere,
-            committed=lambda: None,
+            on_commit=lambda: None,
         )
         trust = DeviceTrustCommands(
             harness.services_with(WakeUps()),

@@ -82,11 +82,11 @@ async def test_an_outage_uses_up_no_designations(provisioner: ProvisionerHarness
     provisioner.run()
     await provisioner.furnished()
     await provisioner.harness.receive_text("hi", message_id="1")
-    before = len(provisioner.rooms._designations._taken)
+    before = len(provisioner.rooms._designations._in_use)
     provisioner.room_client.fails = [Transient(0, "", retry_after=0.001) for _ in range(5)]
     provisioner.rooms.loop.wake()
     await provisioner.furnished()
-    assert len(provisioner.rooms._designations._taken) == before + 1
+    assert len(provisioner.rooms._designations._in_use) == before + 1
     assert provisioner.room_client.fails == []
 
 
