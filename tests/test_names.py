@@ -21,6 +21,20 @@ PARTICIPLES: Final = re.compile(
 """Words that no variable or parameter has as its name: a name is a noun for the value, or a predicate for a flag."""
 WITHOUT_PARTICIPLES: Final = ("policies", "bot", "bridge", "deploy", "tests")
 """The folders that this rule covers."""
+VERBS: Final = frozenset({"read"})
+"""Those that may be a function's name, or of a field that holds one, as the infinitive."""
+WRITTEN_FIELDS: Final = frozenset(
+    {
+        "DrillReported.sent",
+        "HeldText.told",
+        "HoldSigns.answered",
+        "Sending.held",
+        "Sending.sent",
+        "CalendarState.told",
+        "CheckResult.asked",
+    }
+)
+"""Fields that are stored, or are keys of JSON that others read."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 NOT_IN_PROSE: Final = re.compile(r"\b(?:somebody|anew)\b", re.IGNORECASE)
 """Words that comments and docstrings avoid: use "a person", "again"."""
@@ -142,6 +156,32 @@ def test_variables_are_called_by_nouns() -> None:
         for line, name in variables(tree)
         if PARTICIPLES.fullmatch(name)
     ] == []
+
+
+def attributes(tree: ast.AST) -> Iterator[str]:
+    """Yield the name of each function and attribute, without underscores; a field has its class before it."""
+    for node in nodes_of(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name.strip("_")
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name.strip("_")
+            case ast.ClassDef(name=owner, body=body):
+                targets = (ast.unparse(part.target).strip("_") for part in body if isinstance(part, ast.AnnAssign))
+                yield from (f"{owner}.{name}" for name in targets)
+
+
+def test_functions_and_attributes_are_not_called_by_participles() -> None:
+    """A function says what it does or returns, an attribute what its value is; fields that are stored keep their names."""
+    trees = {file: tree for file, tree in source().items() if file.startswith(WITHOUT_PARTICIPLES)}
+    last = {name: name.rpartition(".")[2] for tree in trees.values() for name in attributes(tree)}
+    assert {name for name in last if PARTICIPLES.fullmatch(last[name]) and last[name] not in VERBS} == WRITTEN_FIELDS
+
+
+def test_an_attribute_is_found() -> None:
+    """Functions, fields and attributes of `self` are found, with or without underscores."""
+    text = "class Text:\n    held: bool\n    def _told(self):\n        self.__sent = 1\n"
+    assert list(attributes(ast.parse(text))) == ["Text.held", "told", "sent"]
 
 
 def test_a_variable_is_found() -> None:
