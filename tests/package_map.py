@@ -1,8 +1,8 @@
 """Which package may import which: the map that `tests/test_house.py` checks and `ARCHITECTURE.md` shows.
 
 Rules of this module: `MAY_IMPORT` lists packages from the lowest to the highest, and a package imports only packages that
-are listed before it, without exception. `bot/decide`, `bot/command_functions`, `bot/guard` and `bridge/services` are
-single modules at the root of their folder and count as packages.
+are listed before it, without exception. `bot/decide`, `bot/command_functions`, `bot/guard`, `bot/canary` and
+`bridge/services` are single modules at the root of their folder and count as packages.
 """
 
 from __future__ import annotations
