@@ -100,7 +100,7 @@ class Measurements:
     def record_send(self, outcome: str) -> None:
         """Note what the carrier answered to a text: `accepted`, `rejected`, `try_later` or `unknown`."""
         self._sends.labels(outcome).inc()
-        self.carrier_asked(answered=outcome in {"accepted", "rejected"})
+        self.record_carrier_request(answered=outcome in {"accepted", "rejected"})
 
     def record_carrier_request(self, *, answered: bool) -> None:
         """Note whether the carrier answered a request of ours."""

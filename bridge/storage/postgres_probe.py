@@ -136,7 +136,7 @@ HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version,
     current_setting('archive_mode') <> 'off' AS archives,
     (SELECT last_failed_time IS NOT NULL AND last_failed_time > COALESCE(last_archived_time, '-infinity')
         FROM pg_stat_archiver) AS archive_fails,
-    pg_size_bytes(current_setting('wal_keep_size')) AS log_kept,
+    pg_size_bytes(current_setting('wal_keep_size')) AS kept_log_bytes,
     COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log,
     COALESCE(current_setting('max_slot_wal_keep_size', TRUE), '-1') = '-1' AS slots_keep_all,
     current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') <> 'local'
@@ -145,9 +145,9 @@ HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version,
     (SELECT count(*) FROM pg_stat_progress_basebackup) AS base_backups,
     (SELECT EXTRACT(EPOCH FROM clock_timestamp() - min(xact_start))::float8 FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction,
-    (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared"""
+    (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared_count"""
 SLOTS: Final = """SELECT slot_name AS name, active, COALESCE(wal_status, '') AS status, CASE WHEN pg_is_in_recovery() THEN 0
-        ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END AS held
+        ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END AS kept_bytes
     FROM pg_replication_slots WHERE restart_lsn IS NOT NULL ORDER BY slot_name"""
 DEAD_ROWS: Final = """SELECT s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
         COALESCE('autovacuum_enabled=false' = ANY (c.reloptions), FALSE) AS left_out

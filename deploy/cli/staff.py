@@ -132,7 +132,7 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
     import asyncio
 
     from bridge.config.load import load
-    from deploy.data_dir.layout import Layout as Place
+    from deploy.data_dir.layout import Layout as LineLayout
     from deploy.data_dir.secret_files import SetupError, read_private_line
     from deploy.init.joined_accounts import make_accounts, make_accounts_at_host
 
@@ -146,7 +146,7 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
         if admin_token_file is not None:
             work = make_accounts(layout, config, read_private_line(admin_token_file))
         else:
-            runs_it = load(Place(Path(str(host)).absolute()).config)
+            runs_it = load(LineLayout(Path(str(host)).absolute()).config)
             if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
                 raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
             work = make_accounts_at_host(layout, config, runs_it)

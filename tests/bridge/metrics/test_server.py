@@ -157,7 +157,7 @@ async def test_a_texts_way_is_counted_and_timed(harness: BridgeHarness, metrics:
     refs = [a.ref for o, a in harness.shown if o == owner and isinstance(a, SendMessage)]
     assert len([ref for ref in refs if ref.startswith("in:")]) > 1
     for ref in refs:
-        measured.text_shown(ref)  # what the sender of rooms does with each
+        measured.record_text_shown(ref)  # what the sender of rooms does with each
     assert value(await metrics.text(), "quietline_text_to_room_seconds_count") == 1
 
 

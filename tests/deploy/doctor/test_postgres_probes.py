@@ -240,10 +240,10 @@ HEALTHY = PostgresHealth(
     version=150_000, encoding="UTF8", orders_bytes=True, is_replica=False, is_durable=True, synchronous_commit="on",
     autovacuum=True, can_create=True, free_connections=80, clock=1000.0, bytes=5 * MIB, directory=None, archives=False,
     archive_fails=False, kept_log_bytes=0, recycles_log=False, slots_keep_all=False, is_synchronous=False, replicas=0,
-    base_backups=0, oldest_transaction=1.0, prepared=0, slots=(),
+    base_backups=0, oldest_transaction=1.0, prepared_count=0, slots=(),
     tables=(PostgresTable(name="seen", live=10, dead=19_000, left_out=False),),
 )  # fmt: skip
-SLOT = PostgresSlot(name="one", active=True, status="reserved", held=MIB)
+SLOT = PostgresSlot(name="one", active=True, status="reserved", kept_bytes=MIB)
 
 
 @pytest.mark.parametrize(
@@ -261,13 +261,13 @@ SLOT = PostgresSlot(name="one", active=True, status="reserved", held=MIB)
         ("vacuum", {"autovacuum": False}, "is off", False),
         ("vacuum", {"tables": (PostgresTable(name="seen", live=9, dead=21_000, left_out=False),)}, "dead in seen", False),
         ("vacuum", {"oldest_transaction": 7200.0}, "2.0 hours", False),
-        ("vacuum", {"prepared": 1}, "left prepared", False),
+        ("vacuum", {"prepared_count": 1}, "left prepared", False),
         ("log", {"archives": True, "archive_fails": True}, "archive of the log fails", False),
         ("log", {"slots": (replace(SLOT, active=False),)}, "nobody reads it", True),
-        ("log", {"slots": (replace(SLOT, held=300 * MIB),)}, "holds 300 MiB", False),
+        ("log", {"slots": (replace(SLOT, kept_bytes=300 * MIB),)}, "holds 300 MiB", False),
         ("log", {"slots": (replace(SLOT, status="lost"),)}, "never catch up", False),
         ("log", {"slots": (SLOT,), "slots_keep_all": True}, "max_slot_wal_keep_size", True),
-        ("log", {"log_kept": 1024 * MIB}, "1024 MiB", True),
+        ("log", {"kept_log_bytes": 1024 * MIB}, "1024 MiB", True),
         ("log", {"recycles_log": True}, "wal_recycle", True),
         ("log", {"base_backups": 1}, "base backups", True),
     ],
