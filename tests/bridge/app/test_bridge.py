@@ -131,7 +131,7 @@ async def test_a_running_bridge_fetches_its_calendar_from_the_public_network_alo
             source = source_of(settings)
             assert isinstance(source, AddressSource)
             assert source.fetch is fetch
-            return AddressSource(source.file, fetch=fetcher, every=0.01, again=0.01, alert_after=0.0)
+            return AddressSource(source.file, fetch=fetcher, every=0.01, retry_seconds=0.01, alert_after=0.0)
 
         monkeypatch.setattr(module, "source_of", named)
 

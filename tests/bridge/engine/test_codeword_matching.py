@@ -52,9 +52,9 @@ def arrived(body: str) -> TextArrived:
 async def enrolled(words: CodewordMatcher, safe: str = SAFE, duress: str = DURESS) -> Thread:
     await words.match(desk(), in_office(safe))
     match = await words.match(desk(second=True), in_office(duress))
-    assert match.taken is not None
-    assert match.taken.digests is not None
-    return Thread(id="t1", designation="amber heron", codeword=CodewordState(digests=match.taken.digests))
+    assert match.enrolment_answer is not None
+    assert match.enrolment_answer.digests is not None
+    return Thread(id="t1", designation="amber heron", codeword=CodewordState(digests=match.enrolment_answer.digests))
 
 
 async def look(words: CodewordMatcher, thread: Thread, body: str) -> tuple[CodewordMatch, str]:
@@ -217,11 +217,11 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(
 async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> None:
     """The word, then the duress word or "-"; the event that is decided holds nothing of either."""
     match = await words.match(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))
-    assert (getattr(match.event, "body", None), match.taken and match.taken.flaw) == ("", None)
+    assert (getattr(match.event, "body", None), match.enrolment_answer and match.enrolment_answer.flaw) == ("", None)
     match = await words.match(desk(second=True), in_office("-"))
-    assert match.taken is not None
-    assert match.taken.digests is not None
-    thread = Thread(id="t1", designation="d", codeword=CodewordState(digests=match.taken.digests))
+    assert match.enrolment_answer is not None
+    assert match.enrolment_answer.digests is not None
+    thread = Thread(id="t1", designation="d", codeword=CodewordState(digests=match.enrolment_answer.digests))
     assert await look(words, thread, SAFE) == (CodewordMatch.SAFE, MASK)
     assert (await look(words, thread, "-"))[0] is CodewordMatch.NONE
 
@@ -241,8 +241,8 @@ async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> N
 async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: CodewordMatcher, event: MessageSent, flaw: Flaw) -> None:
     """A refused first word is not remembered: what comes as the second finds none."""
     match = await words.match(desk(), event)
-    assert match.taken is not None
-    assert match.taken.flaw is flaw
+    assert match.enrolment_answer is not None
+    assert match.enrolment_answer.flaw is flaw
     lost = await words.match(desk(second=True), in_office(DURESS))
     assert lost.enrolment_answer is not None
     assert lost.enrolment_answer.flaw is Flaw.LOST
@@ -265,8 +265,8 @@ async def test_the_second_word_must_be_unlike_the_first(words: CodewordMatcher) 
     await words.match(desk(), in_office(SAFE))
     for body, flaw in (("marzipan-GNOME", Flaw.SAME), ("marzipan gnomes", Flaw.NEAR), (DURESS, None)):
         match = await words.match(desk(second=True), in_office(body))
-        assert match.taken is not None
-        assert match.taken.flaw is flaw
+        assert match.enrolment_answer is not None
+        assert match.enrolment_answer.flaw is flaw
 
 
 @pytest.mark.parametrize("error", [HashingError("marzipan"), MemoryError(), RuntimeError("can't start new thread")])
@@ -299,10 +299,10 @@ async def test_a_busy_database_does_not_lose_the_first_word(words: CodewordMatch
     await words.match(desk(), in_office(SAFE))
     match = await words.match(desk(second=True), in_office(DURESS))
     again = await words.match(desk(second=True), in_office(DURESS))
-    assert match.taken is not None
-    assert again.taken is not None
-    assert match.taken.digests is not None
-    assert again.taken.digests is not None
+    assert match.enrolment_answer is not None
+    assert again.enrolment_answer is not None
+    assert match.enrolment_answer.digests is not None
+    assert again.enrolment_answer.digests is not None
 
 
 def test_only_the_bridge_computes_digests() -> None:

@@ -147,7 +147,7 @@ async def test_what_is_remembered_until_a_time_is_forgotten_after_it(erasure: Er
         assert all([await erasure.harness.count(table) for table in tables])
         await database.commit(clock_trust.trust)
         await erasure.expiry.run_once()
-        erasure.expiry._pruned = 0.0
+        erasure.expiry._last_pruning = 0.0
         assert all([await erasure.harness.count(table) for table in tables]) is is_kept
 
 
@@ -182,7 +182,7 @@ async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeyp
     """However many rows there are of which none is due, looking reads none of them."""
     database = erasure.harness.database
     with noted(database, monkeypatch) as queries:
-        await room_events.due(database, 0, 48)
+        await room_events.due_events(database, 0, 48)
         await erasure.harness.timers.fire_due()
     assert len(queries) >= 3
     for query, args in queries:

@@ -222,5 +222,5 @@ async def test_a_carrier_is_up_when_nothing_says_that_it_is_not(
     """A page that answers, and a request of ours that failed, is a carrier that is down."""
     metrics._probe.answers = probed
     if has_answered is not None:
-        harness.services.measurements.carrier_asked(answered=has_answered)
+        harness.services.measurements.record_carrier_request(answered=has_answered)
     assert value(await metrics.text(), "quietline_carrier_up") == up

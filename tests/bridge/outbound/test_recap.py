@@ -314,7 +314,7 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     assert recap.room_client.redacted == []
     assert await room_events.due_events(harness.database, harness.clock.now(), 9) == []
     await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
-    due = await room_events.due(harness.database, harness.clock.now(), 9)
+    due = await room_events.due_events(harness.database, harness.clock.now(), 9)
     assert [event.event_id for event in due] == ["$one", "$q1.0", "$q2.0"]
 
 

@@ -29,7 +29,7 @@ async def connection(postgres_server: PostgresServer, tmp_path: Path) -> Postgre
 
 @pytest.fixture
 async def pipeline(connection: PostgresConnection) -> AsyncIterator[PostgresPipeline]:
-    own_pipeline = connection.pipelined()
+    own_pipeline = connection.take_pipeline()
     yield own_pipeline
     await own_pipeline.close()
 
@@ -86,7 +86,7 @@ async def test_rows_that_nobody_waits_for_come_with_the_next_answer(pipeline: Po
 
 async def test_few_statements_are_kept(connection: PostgresConnection) -> None:
     """The oldest makes room, and is prepared once more when it is asked again."""
-    own_pipeline = connection.pipelined()
+    own_pipeline = connection.take_pipeline()
     own_pipeline._most = 3
     for _ in range(2):
         for number in range(8):
@@ -122,7 +122,7 @@ async def test_a_lost_session_is_told_once(
 
 async def test_a_server_that_does_not_answer_is_given_up(connection: PostgresConnection) -> None:
     """After its time the connection is closed: nobody knows what became of the statement."""
-    own_pipeline = connection.pipelined()
+    own_pipeline = connection.take_pipeline()
     own_pipeline._seconds = 0.05
     with pytest.raises(Unavailable, match="TimeoutError"):
         await own_pipeline.fetch("SELECT pg_sleep(60)")

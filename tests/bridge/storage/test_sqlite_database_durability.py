@@ -140,7 +140,7 @@ async def test_who_waits_for_some_commits_waits_for_none_behind_them(
     syncs_before = disk.syncs
     await database.synced(first)
     assert disk.syncs == syncs_before
-    await database.synced(database.written)
+    await database.synced(database.last_commit)
     assert disk.after_a_power_cut() == [1, 2, 3]
 
 

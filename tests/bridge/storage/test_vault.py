@@ -360,7 +360,7 @@ async def test_a_passing_key_that_is_being_made_is_not_retired(
     async def slow(owner: str, wrapped: bytes) -> bytes:
         key = await insert(owner, wrapped)
         assert owner in await vault.passing_owners()
-        owner_sets.append(await vault.retired_passing())
+        owner_sets.append(await vault.retired_passing_owners())
         return key
 
     monkeypatch.setattr(keys, "insert", slow)

@@ -139,7 +139,7 @@ async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: Scripte
 async def trusts(rig: Rig, user: str) -> bool:
     """Whether the bridge trusts a device of the user, everywhere that it is asked."""
     answers = [
-        bool(await rig.matrix.devices.trusted(user)),
+        bool(await rig.matrix.devices.trusted_devices(user)),
         await has_trusted_device(rig.database, user, rig.matrix.devices.trust_mac),
         bool(await rig.matrix.key_sharing._owed_keys(rig.matrix.policy.user_id, [user], ROOM, again=True)),
     ]
@@ -165,7 +165,7 @@ async def test_a_confirmation_that_was_written_without_the_key_is_none(
     await rig.database.commit(lambda transaction: transaction.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
     assert not await trusts(rig, ada.mxid)
     assert [each[0] for each in seen(rig) if each[3]] == [bea.mxid]
-    assert ada.mxid in {each.user_id for each in await rig.matrix.devices.unconfirmed()}
+    assert ada.mxid in {each.user_id for each in await rig.matrix.devices.unconfirmed_identities()}
     for _ in range(2):
         await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
         await rig.matrix.device_updates.run_once()
@@ -269,6 +269,6 @@ async def test_a_confirmation_from_beside_counts_once(rig: Rig, server: Scripted
     await put_back(rig, ada.mxid, fresh)
     await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
-    assert not await rig.matrix.devices.trusted(ada.mxid)
-    assert await rig.matrix.devices.trusted(bea.mxid)
+    assert not await rig.matrix.devices.trusted_devices(ada.mxid)
+    assert await rig.matrix.devices.trusted_devices(bea.mxid)
     assert {each[0] for each in seen(rig) if each[3]} == {bea.mxid}

@@ -76,7 +76,7 @@ async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, s
     await rig.matrix.device_updates.run_once()
     items = [item for item in rig.events if not isinstance(item, Membership)]
     assert [type(item) for item in items] == [IdentityChanged, UntrustedMessage]
-    assert await rig.matrix.devices.trusted(ada.mxid) == []
+    assert await rig.matrix.devices.trusted_devices(ada.mxid) == []
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     assert server.sent_to(ada) == []
     await rig.database.commit(lambda transaction: rig.matrix.devices.confirm(transaction, ada.mxid, ada.master_key))

@@ -64,7 +64,7 @@ async def test_everybody_but_us_is_removed(rig: Rig, server: ScriptedHomeserver)
 async def test_whether_an_event_is_gone(rig: Rig, server: ScriptedHomeserver, answer: web.Response, is_gone: bool) -> None:
     """Not found, not allowed to look any more, or empty: gone. With words in it: there."""
     server.faults.append(answer)
-    assert await erasure_probe(rig).event_gone(ROOM, "$e") is is_gone
+    assert await erasure_probe(rig).is_event_gone(ROOM, "$e") is is_gone
 
 
 @pytest.mark.parametrize(
