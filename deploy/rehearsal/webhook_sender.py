@@ -93,7 +93,7 @@ class WebhookSender:
                 queue = self._queue_of(text.sender)
                 queue.items.append(_QueuedText(text=text, copies=1, overtaken=False))
             else:
-                self.sent(text)
+                self.report(text)
 
     async def close(self) -> None:
         """Stop everything; webhooks that were not delivered are owed, and continue at the next start."""

@@ -416,7 +416,9 @@ async def test_what_the_former_leader_committed_last_is_known(line: LeasedLine, 
     async def changes(_connection: object) -> int:
         return noted.pop() if noted else 1
 
-    copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes, stale=lambda: calls.append(True))
+    copy = Waiting(
+        line.place, line.keys, end=line.ends.append, read_change_count=changes, on_stale=lambda: calls.append(True)
+    )
     stack.push_async_callback(copy.close)
     assert [await copy.try_once() for _ in range(2)] == [None, None]
     assert calls == [True, True]

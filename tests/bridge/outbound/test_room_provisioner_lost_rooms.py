@@ -172,14 +172,14 @@ async def test_one_that_was_put_back_is_compared_at_once(provisioner: Provisione
     assert provisioner.told == [LOST]
     assert compared.count(provisioner.rooms.desk_room) == 2
     once = len(compared) - before
-    missing = provisioner.comparison.missing
+    missing = provisioner.comparison.missing_rooms
 
     async def put_back_meanwhile(rooms: Sequence[str]) -> list[str]:
-        provisioner.comparison.missing = missing  # type: ignore[method-assign]
+        provisioner.comparison.missing_rooms = missing  # type: ignore[method-assign]
         await provisioner.rooms.report_rollback()
         return await missing(rooms)
 
-    provisioner.comparison.missing = put_back_meanwhile  # type: ignore[method-assign]
+    provisioner.comparison.missing_rooms = put_back_meanwhile  # type: ignore[method-assign]
     await provisioner.rooms.report_rollback()
     await provisioner.look()
     await provisioner.look()

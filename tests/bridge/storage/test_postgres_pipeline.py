@@ -202,7 +202,7 @@ async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered
             await pipeline.defer("INSERT INTO t (n) VALUES ($1)", number)
         if second == 3:
             assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE n < $1", 10) == 3
-            assert pipeline.failed is None
+            assert pipeline.failure is None
         ends.append(await pipeline.finish("COMMIT", hold=hold))
     assert [each.is_whole for each in ends] == [is_whole, False]
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [0, 2, 3]
@@ -267,7 +267,7 @@ async def test_a_transaction_of_one_message_is_one(pipeline: PostgresPipeline) -
     assert [each.is_whole for each in ends] == [False, True, True, True]
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [1, 2, 4]
     assert await pipeline.fetchval("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7") == 0
-    assert pipeline.failed is None
+    assert pipeline.failure is None
 
 
 async def test_an_error_that_comes_with_the_end_of_a_message_takes_all_of_it_back(pipeline: PostgresPipeline) -> None:
@@ -304,6 +304,6 @@ async def test_after_an_error_nothing_more_of_a_message_is_done(pipeline: Postgr
         await pipeline.defer(statement, 0)
     with pytest.raises(InvalidStatement, match="22012"):
         await pipeline.fetch("SELECT 1")
-    assert pipeline.failed is not None
-    assert pipeline.failed[0].startswith("SELECT 1 /")
+    assert pipeline.failure is not None
+    assert pipeline.failure[0].startswith("SELECT 1 /")
     assert await pipeline.fetchval("SELECT COUNT(*) FROM t") == 0

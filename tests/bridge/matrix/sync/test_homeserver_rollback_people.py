@@ -293,7 +293,7 @@ async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: Scripte
     whole = ada.keys_query_response()
     (keys,) = whole["device_keys"][ada.mxid].values()
     broken = {**whole, "device_keys": {ada.mxid: {ada.device_id: {**keys, "algorithms": []}}}}
-    known = (await rig.matrix.devices.query([ada.mxid])).known
+    known = (await rig.matrix.devices.query([ada.mxid])).known_devices
     assert known == {(ada.mxid, ada.account.identity_keys["ed25519"])}
     for body in ({**whole, "device_keys": {}}, broken, whole):
 

@@ -108,7 +108,11 @@ async def test_without_the_setting_no_account_is_touched() -> None:
     settings = ModuleSettings(lines=(line,), upload_bytes=0)
     nothing: Any = None
     accounts = Accounts(internals=nothing, settings=settings, line=line, server_name="quietline.localhost")
-    for call in (accounts.make(mxid("ada"), None), accounts.set_password(mxid("ada"), None), accounts.end(mxid("ada"))):
+    for call in (
+        accounts.make(mxid("ada"), None),
+        accounts.set_password(mxid("ada"), None),
+        accounts.deactivate(mxid("ada")),
+    ):
         with pytest.raises(SynapseError) as refused:
             await call
         assert refused.value.errcode == NO_ACCOUNTS
