@@ -19,24 +19,24 @@ class Designations:
     def __init__(self, *, database: Database) -> None:
         self._database = database
         self._random = random.SystemRandom()
-        self._taken, self._first_words = set[str](), Counter[str]()
+        self._in_use, self._first_words = set[str](), Counter[str]()
 
     async def load(self) -> None:
         """Read the designations in use."""
-        self._taken = set(await warm_rooms.designations_in_use(self._database))
-        self._first_words = Counter(map(_first_word, self._taken))
+        self._in_use = set(await warm_rooms.designations_in_use(self._database))
+        self._first_words = Counter(map(_first_word, self._in_use))
 
     def allocate(self) -> str:
         """Return an unused designation."""
-        words = choose_designation(self._random, self._first_words, taken=self._taken)
-        self._taken.add(words)
+        words = choose_designation(self._random, self._first_words, taken=self._in_use)
+        self._in_use.add(words)
         self._first_words[_first_word(words)] += 1
         return words
 
     def release(self, words: str) -> None:
         """Free the designation of an ended conversation."""
-        if words in self._taken:
-            self._taken.remove(words)
+        if words in self._in_use:
+            self._in_use.remove(words)
             self._first_words -= Counter([_first_word(words)])  # drops words whose count is zero
 
 

@@ -48,7 +48,7 @@ def name(number: int) -> str:
 def encrypted(slug: str, phrase: bytes = PASSPHRASE) -> bytes:
     keys = {"homeserver": {"server_name": "quietline.localhost"}, "lines": [{"slug": slug}]}
     config = yaml.safe_dump(keys)
-    backup = Backup(made=0, root="/r", config=config, files={}, packs={}, roster=[], tables={}, unfinished=0)
+    backup = Backup(made_at=0, root="/r", config=config, files={}, packs={}, roster=[], tables={}, unfinished=0)
     return backup_file.encrypt(backup, phrase)
 
 

@@ -68,7 +68,7 @@ async def test_each_hand_out_becomes_an_ordinary_account(tmp_path: Path) -> None
     synapse = FakeSynapse()
     async with synapse.line(tmp_path) as layout:
         accounts = await make(layout)
-        assert (accounts.made, accounts.kept) == ((MIRA, NOOR), ())
+        assert (accounts.new, accounts.existing) == ((MIRA, NOOR), ())
         handed = Handout.read(layout.handout / "mira.txt")
         assert synapse.accounts[MIRA] == {"password": handed.password, "admin": False, "logout_devices": False}
         synapse.accounts[MIRA] = "its person changed the password"
@@ -81,7 +81,7 @@ async def test_an_account_of_before_is_left_and_its_hand_out_goes(tmp_path: Path
     synapse = FakeSynapse(accounts={NOOR: "of the agency"})
     async with synapse.line(tmp_path) as layout:
         accounts = await make(layout)
-        assert (accounts.made, accounts.kept) == ((MIRA,), (NOOR,))
+        assert (accounts.new, accounts.existing) == ((MIRA,), (NOOR,))
         assert synapse.accounts[NOOR] == "of the agency"
         assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
 
@@ -94,7 +94,7 @@ async def test_a_run_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
             await make(layout)
         synapse.breaks = ""
         accounts = await make(layout)
-        assert (accounts.made, accounts.kept) == ((MIRA, NOOR), ())
+        assert (accounts.new, accounts.existing) == ((MIRA, NOOR), ())
         assert (layout.handout / "mira.txt").is_file()
 
 
@@ -148,7 +148,7 @@ async def test_the_line_that_runs_the_homeserver_makes_the_accounts_of_another(t
     async with hosted(tmp_path, passwords) as (layout, north):
         for holders in ((NOOR,), ()):
             accounts = await make_accounts_at_host(layout, load(layout.config), load(north.config))
-            assert accounts == FirstAccounts(made=(MIRA,), kept=holders)
+            assert accounts == FirstAccounts(new=(MIRA,), existing=holders)
             assert passwords == {NOOR: "of the first line", MIRA: Handout.read(layout.handout / "mira.txt").password}
             assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
         (north.secrets / "as_token").write_text("x" * 43)

@@ -113,7 +113,7 @@ def test_whoever_is_named_is_there(count: int, media: bool) -> None:
     assert {name: place["port"] in listening[name] for name, place in places.items()} == dict.fromkeys(listening, True)
     numbers = list(itertools.chain.from_iterable(listening.values()))
     assert len(numbers) == len(set(numbers))
-    assert set(numbers) <= ports.taken
+    assert set(numbers) <= ports.used_ports
     (background,) = shared["pusher_instances"]
     named = {*shared["stream_writers"].values(), background, shared["run_background_tasks_on"]}
     assert ("media_instance_running_background_jobs" in shared, shared.get("enable_media_repo")) == (

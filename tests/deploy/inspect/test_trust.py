@@ -167,7 +167,7 @@ async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> N
             return row.ok
 
     assert not well()
-    (item,) = tell_first_supervisor(real(line.config))
+    (item,) = first_supervisor_rows(real(line.config))
     assert (item.ok, item.warning, "quietline trust" in item.do) == (True, True, True), "the verdict is the doctor's"
     assert well(rehearsal=True), "a rehearsal trusts on first use"
     assert not first_supervisor_rows(line.config)[0].warning

@@ -123,7 +123,7 @@ async def test_uploads_go(bare: Bare) -> None:
     line = bare.scene
     _, upload = await line.upload(POLICY, b"planted bytes")
     address = str(upload["content_uri"])
-    assert not await line.module_client.media_gone(address)
+    assert not await line.module_client.is_media_deleted(address)
     for _ in range(2):
         await line.module_client.delete_media(address)
         assert await line.module_client.is_media_deleted(address)

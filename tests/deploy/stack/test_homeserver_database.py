@@ -72,7 +72,7 @@ async def test_a_provisioned_line_does_not_begin_again_on_an_empty_one(
         return
     config, layout = line(tmp_path, server.make_database("lost"))
     await homeserver_database.claim_database(config, layout)
-    layout.provisioned.touch()
+    layout.provisioned_file.touch()
     (sentence,) = await said(config, layout)
     assert "empty database" in sentence
     assert "quietline restore" in sentence

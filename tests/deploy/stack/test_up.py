@@ -132,7 +132,7 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr("deploy.stack.up.write_atomically", full)
-        stack.child_started("bridge", 4711)
+        stack.on_child_start("bridge", 4711)
         stack.write()
         assert not layout.ready.exists()
     stack.write()

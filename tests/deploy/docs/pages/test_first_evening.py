@@ -37,7 +37,7 @@ def played(lines: list[tuple[ShownLine, str]], language: str) -> DrillLine:
 
     line = DrillLine(react=react)
     line.say(DESK, f"!lang me {language}")
-    ((_, command),) = [each for each in typed[-1] if each[0] is Line.TYPE]
+    ((_, command),) = [each for each in typed[-1] if each[0] is ShownLine.TYPE]
     line.say(DESK, command)
     line.run()
     return line
