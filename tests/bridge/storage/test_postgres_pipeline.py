@@ -207,8 +207,8 @@ async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered
     assert [each.is_whole for each in ends] == [is_whole, False]
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [0, 2, 3]
     assert [str(each.error and each.error.code) for each in ends] == ["PostgresError 23505", "None"]
-    assert (ends[0].failed or ("", None))[0] == "INSERT INTO t (n) VALUES ($1)"
-    assert (ends[1].tag, ends[1].failed) == ("COMMIT", None)
+    assert (ends[0].failure or ("", None))[0] == "INSERT INTO t (n) VALUES ($1)"
+    assert (ends[1].tag, ends[1].failure) == ("COMMIT", None)
 
 
 @pytest.mark.parametrize("begin", ["BEGIN", "BEGIN READ WRITE"])
