@@ -274,7 +274,7 @@ async def test_a_file_that_is_of_no_use_is_said_by_who_waits(line: SharedLine, h
     keys = other.data_dir / KEYS
     if harm == "damaged":
         keys.write_bytes(b"no database at all" * 500)
-    says: dict[str, Any] = {harm: lambda: reports.append(True)}
+    says: dict[str, Any] = {f"on_{harm}": lambda: reports.append(True)}
     waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, **says)
     async with AsyncExitStack() as stack:
         await line.lead(at, stack)

@@ -257,7 +257,7 @@ async def test_what_is_swept_is_overwritten_at_once(erasure: ErasureHarness) -> 
     assert await erasure.harness.count("event") == 0
 
 
-@pytest.mark.parametrize("damaged", ["destroy_passing_keys", "seal_again", "due"])
+@pytest.mark.parametrize("damaged", ["destroy_passing_keys", "seal_again", "due_events"])
 async def test_one_damage_keeps_nothing_else_from_going(
     erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damaged: str
 ) -> None:
@@ -275,12 +275,12 @@ async def test_one_damage_keeps_nothing_else_from_going(
 
     for name in ("destroy_passing_keys", "seal_again"):
         monkeypatch.setattr(expiry, name, partial(work, name=name))
-    if damaged == "due":
-        monkeypatch.setattr(room_events, "due", partial(work, name=damaged))
+    if damaged == "due_events":
+        monkeypatch.setattr(room_events, "due_events", partial(work, name=damaged))
     with pytest.raises(Corrupt):
         await erasure.expiry.run_once()
-    assert bool(erasure.rooms.events["$one"]) is (damaged == "due")
-    assert damaged != "due" or {"destroy_passing_keys", "seal_again"} <= {*done}
+    assert bool(erasure.rooms.events["$one"]) is (damaged == "due_events")
+    assert damaged != "due_events" or {"destroy_passing_keys", "seal_again"} <= {*done}
 
 
 async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> None:
