@@ -383,7 +383,7 @@ def _read_slots(connection: SqliteConnection) -> _Slots:
         (n, bytes(owner).rstrip(b"\0").decode(errors="surrogateescape"))
         for n, owner in connection.fetch("SELECT n, owner FROM slot")
     ]
-    return _Slots(taken={name: n for n, name in named if name}, free=[n for n, name in named if not name])
+    return _Slots(by_owner={name: n for n, name in named if name}, free=[n for n, name in named if not name])
 
 
 def _require_size(wrapped: bytes) -> None:

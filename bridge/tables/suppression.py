@@ -56,7 +56,7 @@ class Suppression:
         for row in await database.fetch("SELECT hash, muted, until FROM suppression"):
             with contextlib.suppress(OverflowError, TypeError, ValueError):  # damaged: not what was written
                 entries[_entry_key(bytes(row["hash"]), row["muted"])] = _time(row["until"])
-        return await self._marked.load(entries)
+        return await self._marked_set.load(entries)
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
         """Return what is remembered of a phone. For a new texter; otherwise the thread decides.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical_json, object_at, string_field, strings_in
+from bridge.matrix.api.json_fields import BAD_DATA, Json, MalformedJson, canonical_json, object_at, string_field, strings_in
 from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
 from bridge.storage.vault import Vault
 

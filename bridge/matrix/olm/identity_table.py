@@ -1,11 +1,10 @@
 """The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its other devices.
 
 Rules of this module: an identity has one device, used `since_ms`, and `ready` once the homeserver has all of its keys. The
-cursor says how far its `/sync` was committed, and `heard` is the newest event of it, with the homeserver's time. A row with
-`heard` and without a cursor means a rollback of the homeserver, with no sync committed since; the invalid cursor stays for
-comparison, behind a mark (`INVALID`). An earlier device is one of
-ours (`ours`), with the time of its end, or another's, with the time when it was first seen. Times are milliseconds since
-the epoch.
+cursor says how far its `/sync` was committed, and the columns `heard_…` name the newest event of it, with the homeserver's
+time. A row with that event and without a cursor means a rollback of the homeserver, with no sync committed since; the
+invalid cursor stays for comparison, behind a mark (`INVALID`). An earlier device is one of ours (`ours`), with the time of
+its end, or another's, with the time when it was first seen. Times are milliseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class SyncPosition(NamedTuple):
     """
 
     cursor: str
-    heard: NewestEvent | None
+    newest_event: NewestEvent | None
     invalid_cursor: str = ""
 
 

@@ -176,7 +176,7 @@ class SyncLoop:
             await self._identity.database.commit(partial(identity_table.invalidate_cursor, user_id=self._identity.user_id))
             self._since = None
 
-    async def _look_for_rollback(self) -> None:
+    async def _check_for_rollback(self) -> None:
         rollback = await self._find_rollback()
         # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
         for _ in range(MOST_ROLLBACKS):

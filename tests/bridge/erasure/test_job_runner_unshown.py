@@ -49,7 +49,9 @@ async def passes(erasure: ErasureHarness, seconds: float) -> None:
     while await erasure.harness.timers.fire_due() <= 0:
         await wait_until("all is decided", decided, every=0.01)
     # Nobody is on call here, and a call would stand in the outbox.
-    await erasure.harness.database.commit(lambda transaction: transaction.execute("DELETE FROM outbox WHERE transport = 'page'"))
+    await erasure.harness.database.commit(
+        lambda transaction: transaction.execute("DELETE FROM outbox WHERE transport = 'page'")
+    )
     await erasure.harness.wait_until_drained()
 
 

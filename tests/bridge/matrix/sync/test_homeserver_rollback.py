@@ -352,7 +352,7 @@ async def test_noted_and_not_yet_marked(rig: Rig, server: ScriptedHomeserver, is
     if is_killed:
         await rig.stop()
         await rig.start(run=False)
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     assert (rig.counts_less, rig.rollbacks) == ([True, True], 1)
 
 

@@ -79,9 +79,9 @@ async def test_a_second_copy_that_counts_less(rig: Rig, server: ScriptedHomeserv
     """The first was found by the event that it lacks alone: the second is compared with the cursor of before both."""
     _, _, two = await heard(rig, server)
     server.position, server.lost = "s120_7_0_3", {two["event_id"]}
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     assert rig.counts_less == [False]
     server.position = "s60_7_0_3"
     server.account_data.clear()
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     assert rig.counts_less == [False, True], "rooms that had ended are erased again then"

@@ -68,7 +68,7 @@ async def test_an_identity_that_no_table_can_hold(rig: Rig, server: ScriptedHome
     server.register(eve, bob)
     await rig.database.commit(rig.matrix.devices.mark_all_dirty)
     await rig.matrix.device_updates.run_once()
-    assert [len(await rig.matrix.devices.trusted(who.mxid)) for who in (eve, bob)] == [0, 1]
+    assert [len(await rig.matrix.devices.trusted_devices(who.mxid)) for who in (eve, bob)] == [0, 1]
 
 
 @pytest.mark.parametrize("membership", [[], {}, 7])
@@ -82,7 +82,7 @@ async def test_a_membership_of_another_type_after_a_rollback(
     response = timeline(one, ada.room_message(ROOM, "new"))
     response["rooms"]["join"][ROOM]["state_after"] = {"events": [state]}
     server.queue_sync({"next_batch": "s60_7_0_3", **response})
-    await rig.matrix.sync._look_for_rollback()
+    await rig.matrix.sync._check_for_rollback()
     await rig.matrix.sync.run_once()
     await rig.matrix.device_updates.run_once()
     assert bodies(rig.events) == ["new"]
