@@ -52,7 +52,7 @@ def test_a_text_is_read_once_in_a_decision_and_not_kept(monkeypatch: pytest.Monk
         assert [meaning("STOP", pack).meaning for pack in (PACK, PACK, other, other)] == [Meaning.STOP] * 4
         assert [meaning(words, PACK).meaning for words in ("hello", "hello")] == [Meaning.CONVERSATION] * 2
         assert texts == ["STOP", "STOP", "hello"]
-    assert codeword_forms._READINGS.kept is None
+    assert codeword_forms._READINGS.by_text is None
     meaning("hello", PACK)
     meaning("hello", PACK)
     assert texts == ["STOP", "STOP", "hello", "hello", "hello"]
