@@ -95,7 +95,7 @@ class RoomKeySharing:
         context = first_key_seal_context(row["session_id"])
         try:
             return (await self._vault.open_either(row["key_owner"], context, bytes(row["first_key"]))).decode()
-        except CannotOpen:  # the key was destroyed meanwhile: nothing is left to read with it
+        except (CannotOpen, TypeError, ValueError):  # destroyed meanwhile, or damaged: nothing can be read with it
             return None
 
     async def _send_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:

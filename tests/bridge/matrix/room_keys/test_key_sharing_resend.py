@@ -27,6 +27,22 @@ async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, ser
     assert len(server.sent_to(ada)) == 2
 
 
+@pytest.mark.sqlite_only  # PostgreSQL takes no value of another type
+@pytest.mark.parametrize("damage", ["'words'", "-1.5"])
+async def test_a_damaged_first_key_costs_its_own_session(rig: Rig, server: ScriptedHomeserver, damage: str) -> None:
+    """A device that asks for its keys gets those of the next session, and the work beside the sync goes on."""
+    ada = await with_ada(rig, server)
+    await encrypt(rig)
+    query = f"UPDATE matrix_session SET first_key = {damage}"  # noqa: S608 - one of two constants
+    await rig.database.commit(lambda transaction: transaction.execute(query))
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
+    await encrypt(rig)
+    before = len(server.sent_to(ada))
+    await rig.database.commit(rig.matrix.devices.resend_all_keys)
+    await rig.matrix.device_updates.run_once()
+    assert len(server.sent_to(ada)) == before + 1
+
+
 async def test_what_a_device_had_stays_noted_until_it_has_it_again(rig: Rig, server: ScriptedHomeserver) -> None:
     """A device that asked for its keys again and loses its trust before they went still ends the sessions it can read."""
     ada = await with_ada(rig, server)
