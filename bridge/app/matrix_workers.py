@@ -51,6 +51,9 @@ TOKEN_WAIT_SECONDS: Final = 60.0
 """For how long a token, or the identities, may be refused: the homeserver may have been started without its registration,
 or with an earlier one."""
 TOKEN_RETRY_SECONDS: Final = 5.0
+UNCLAIMED: Final = frozenset({"M_FORBIDDEN", "M_EXCLUSIVE", "M_INVALID_USERNAME"})
+"""Refusals of a user that the registration does not claim, or of another server's. Others end the process to try again.
+Source: https://spec.matrix.org/latest/application-service-api/#server-admin-style-permissions"""
 VERSIONS: Final = "/_matrix/client/versions"
 """Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
 
@@ -198,15 +201,17 @@ class MatrixWorkers:
 
     async def _open_matrix(self) -> MatrixService:
         """Load both identities, or introduce them. Raises `CannotStart` when the homeserver refuses that for a minute."""
-        loop, deadline = asyncio.get_running_loop(), math.inf
-        code: str | int = 0
+        loop, deadline, code = asyncio.get_running_loop(), math.inf, ""
         while loop.time() < deadline:
+            tried_at = loop.time()
             try:
                 return await self._load_matrix()
-            except TokenRefused:
-                raise
             except Permanent as error:
-                deadline, code = min(deadline, loop.time() + TOKEN_WAIT_SECONDS), error.errcode or error.status
+                if error.errcode not in UNCLAIMED:
+                    raise
+                if loop.time() - tried_at > TOKEN_RETRY_SECONDS:  # it was not there meanwhile: the minute begins again
+                    deadline = math.inf
+                deadline, code = min(deadline, loop.time() + TOKEN_WAIT_SECONDS), error.errcode
                 log.event("matrix.identities_refused", status=code)
                 await asyncio.sleep(TOKEN_RETRY_SECONDS)
         config = self._resources.config

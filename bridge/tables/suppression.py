@@ -12,7 +12,6 @@ about 25 ms each, that takes years of one core instead of an hour. Source: RFC 2
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -27,6 +26,8 @@ from bridge.tables import clock_trust
 
 KEY_BYTES: Final = 32
 TIME_BYTES: Final = 8
+NEVER: Final = b"\xff" * TIME_BYTES
+"""The end of an entry whose end is damaged, so that a STOP holds."""
 
 
 class Suppression:
@@ -52,11 +53,8 @@ class Suppression:
 
     async def load(self, database: Database) -> SetMatch:
         """Read the entries, at the start."""
-        entries: dict[bytes, bytes] = {}
-        for row in await database.fetch("SELECT hash, muted, until FROM suppression"):
-            with contextlib.suppress(OverflowError, TypeError, ValueError):  # damaged: not what was written
-                entries[_entry_key(bytes(row["hash"]), row["muted"])] = _time(row["until"])
-        return await self._marked_set.load(entries)
+        rows = await database.fetch("SELECT hash, muted, until FROM suppression")
+        return await self._marked_set.load(dict(filter(None, map(_read_entry, rows))))
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
         """Return what is remembered of a phone. For a new texter; otherwise the thread decides.
@@ -86,15 +84,15 @@ class Suppression:
         over = {key: None for key, value in self._marked_set.entries.items() if int.from_bytes(value, "big") <= at}
         if over:
             await self._marked_set.change(transaction, over)
-        await transaction.execute("DELETE FROM suppression WHERE until <= $1", at)
+        await transaction.execute("DELETE FROM suppression WHERE until BETWEEN 0 AND $1", at)
 
     async def lengthen(self, transaction: Transaction, *, seconds: int) -> None:
         """Let every entry end so many seconds later, within a commit: the clock by which it would end was behind."""
         entries = self._marked_set.entries.items()
-        later = {key: _time(int.from_bytes(value, "big") + seconds) for key, value in entries}
+        later = {key: _time(int.from_bytes(value, "big") + seconds) for key, value in entries if value != NEVER}
         if later:
             await self._marked_set.change(transaction, later)
-        await transaction.execute("UPDATE suppression SET until = until + $1", seconds)
+        await transaction.execute("UPDATE suppression SET until = until + $1 WHERE until >= 0", seconds)
 
     def _slow_digest(self, number: bytes) -> bytes:
         line = self._line.encode()
@@ -116,6 +114,17 @@ async def insert_row(transaction: Transaction, row: Mapping[str, Value]) -> None
 
 def _number(phone: Phone) -> bytes:
     return phone.reveal().encode("utf-8", "surrogatepass")
+
+
+def _read_entry(row: Row) -> tuple[bytes, bytes] | None:
+    """Return an entry's key and end; None if a damaged row does not say whose it is: then the set is not as it was."""
+    digest, reason, until = row["hash"], row["muted"], row["until"]
+    if not isinstance(digest, bytes) or not isinstance(reason, str):
+        return None
+    try:
+        return _entry_key(digest, reason), _time(until)
+    except (OverflowError, TypeError, ValueError):
+        return _entry_key(digest, reason), NEVER
 
 
 def _entry_key(digest: bytes, reason: str) -> bytes:

@@ -95,8 +95,12 @@ class RoomKeySharing:
         context = first_key_seal_context(row["session_id"])
         try:
             return (await self._vault.open_either(row["key_owner"], context, bytes(row["first_key"]))).decode()
-        except (CannotOpen, TypeError, ValueError):  # destroyed meanwhile, or damaged: nothing can be read with it
-            return None
+        except (CannotOpen, TypeError, ValueError):
+            if await self._vault.has_key(row["key_owner"]):
+                # Damaged: who comes later could not read this session, so the next message begins another.
+                retire = partial(outbound_table.set_ratchet, session_id=row["session_id"], ratchet=None)
+                await self._database.commit(retire)
+            return None  # otherwise its key was destroyed meanwhile: nothing is left to read with it
 
     async def _send_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:
         """Tell untrusted devices, once for each session, why they get no key (`m.room_key.withheld`).

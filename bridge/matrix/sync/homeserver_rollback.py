@@ -21,7 +21,8 @@ If the count is not lower and the homeserver cannot say whether it has that even
 is asked for two minutes, and then only the count decides: otherwise no event would be received as long as that lasts.
 
 A homeserver may also refuse the cursor itself: an older Synapse cannot read one that a newer one made, and our row may be
-damaged. The same request would fail for ever, so the cursor ends, and all rooms are read as after a rollback.
+damaged. The same request would fail for ever, so after two minutes the cursor ends, and all rooms are read as after a
+rollback. Not sooner: while Synapse's workers are upgraded one by one, some cannot read what others made.
 
 Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
 `synapse/rest/client/sync.py` (`request_key`); 1.155.0 and 1.163.2, `synapse/types` (a cursor has 13 or 14 parts).
@@ -125,7 +126,7 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
 
 
 async def is_cursor_refused(identity: Identity, no_rooms: Json) -> bool:
-    """Whether the homeserver cannot read our cursor, and would sync without one.
+    """Whether the homeserver cannot read our cursor for two minutes, and would sync without one.
 
     `no_rooms`: a filter without rooms, so that no room is the reason. A cursor that it can read acknowledges what was
     committed, and nothing else. Raises what `HomeserverClient` raises.
@@ -134,14 +135,17 @@ async def is_cursor_refused(identity: Identity, no_rooms: Json) -> bool:
     if not cursor:
         return False
     query = {"filter": json.dumps(no_rooms), "timeout": "0", "set_presence": "offline", "since": cursor}
-    try:
-        await identity.client.request("GET", "sync", query=query)
-    except Permanent as error:
-        if error.status != HTTPStatus.BAD_REQUEST:
-            raise
-        await _position_now(identity, no_rooms)
-        return True
-    return False
+    for _ in range(MOST_REFUSALS):
+        try:
+            await identity.client.request("GET", "sync", query=query)
+        except Permanent as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+        else:
+            return False
+        await wait(REFUSED_SECONDS)
+    await _position_now(identity, no_rooms)
+    return True
 
 
 async def mark(identity: Identity) -> bool:

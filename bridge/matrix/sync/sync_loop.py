@@ -218,7 +218,7 @@ class SyncLoop:
         query = {"filter": self._filter, "timeout": str(timeout * 1000), "set_presence": "offline", **USE_STATE_AFTER}
         if since:
             query["since"] = since
-        elif self._heard_until is not None:
+        else:
             query["timeout"] = homeserver_rollback.fresh_timeout()
         return await self._identity.client.request("GET", "sync", query=query, seconds=timeout + 60)
 

@@ -21,7 +21,7 @@ from bridge.app.line_files import CannotStart
 from bridge.app.run_history import RunHistory
 from bridge.config.load import load
 from bridge.config.sections import ShiftCalendar
-from bridge.matrix.api.http_client import TokenRefused
+from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.runtime.crash_points import never_crash
 from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.shift_calendar.public_address import fetch
@@ -225,6 +225,24 @@ async def test_identities_that_the_registration_does_not_claim(
         (problem,) = _problems(result)
         for word in ("@policy", "@line-", "M_FORBIDDEN", "registration", "server_name"):
             assert word in problem
+
+
+async def test_another_refusal_of_an_identity_is_tried_again_by_another_start(tmp_path: Path) -> None:
+    """A proxy that leads to the wrong worker says nothing of the registration, and heals: exit code 1, and no sentence."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_ports()
+
+    async def answer(request: web.Request) -> web.Response:
+        unrecognized = web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
+        return web.json_response({}) if request.path.endswith("/versions") else unrecognized
+
+    async with AsyncExitStack() as stack:
+        papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
+        bridge = await start(papers, stack)
+        with pytest.raises(ExceptionGroup) as raised:
+            await bridge.run()
+    assert any(isinstance(each, Permanent) for each in main._leaf_errors(raised.value))
+    assert _problems(raised.value) == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +99,26 @@ async def test_it_survives_a_restart_and_a_restored_database(harness: BridgeHarn
         assert await stranger.lookup(phone, now=now) == frozenset()
 
 
-async def test_a_damaged_entry_ends_no_start(harness: BridgeHarness) -> None:
-    """A time that no clock shows is not what was written: the set is behind, and the line starts with that."""
+@pytest.mark.parametrize("has_mark", [True, False], ids=["with its mark", "accepted by a person"])
+async def test_a_damaged_entry_ends_no_start_and_no_stop(harness: BridgeHarness, has_mark: bool) -> None:
+    """A time that no clock shows is not what was written: the set is behind. The phone stays stopped, once accepted too."""
     await harness.receive_text("STOP", message_id="m1")
     await harness.wait_until_drained()
     await harness.database.commit(lambda transaction: transaction.execute("UPDATE suppression SET until = -1"))
-    marked = MarkedSet(SetName.SUPPRESSION, database=harness.database, vault=harness.vault, crash=never_crash)
-    again = Suppression(key=bytes(range(2, 34)), line="main", marked=marked)
-    assert await again.load(harness.database) is SetMatch.BEHIND
-    assert not again.is_known
+    if not has_mark:
+        await harness.vault.forget_mark(SetName.SUPPRESSION.value)
+    for start in range(2):
+        marked = MarkedSet(SetName.SUPPRESSION, database=harness.database, vault=harness.vault, crash=never_crash)
+        again = Suppression(key=bytes(range(2, 34)), line="main", marked=marked)
+        match = await again.load(harness.database)
+        assert (match is SetMatch.BEHIND) == has_mark, f"start {start}"
+        assert again.is_known != has_mark
+        later = harness.clock.now() + 100 * 365 * 24 * 3600
+        assert await again.lookup(Phone(HANDSET), now=later) == {SuppressionReason.STOP}
+        await harness.database.commit(partial(again.lengthen, seconds=3600))
+        await harness.database.commit(partial(again.delete_expired, now=later))
+        assert await harness.count("suppression") == 1
+        await marked.close()
 
 
 async def test_an_entry_ends(harness: BridgeHarness) -> None:

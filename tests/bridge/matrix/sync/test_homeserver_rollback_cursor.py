@@ -8,6 +8,7 @@ import contextlib
 import pytest
 
 from bridge.matrix.olm import identity_table
+from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.sync_loop import SyncLoop
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -37,6 +38,25 @@ async def test_what_was_said_since_is_heard_once(rig: Rig, server: ScriptedHomes
     server.requests.clear()
     await one_turn(rig)
     assert [each.query["since"] for each in syncs(server)[:1]] == [OLDER]
+
+
+async def test_a_cursor_stays_that_some_workers_cannot_read(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Synapse's workers are upgraded one by one, an older one cannot read what a newer one made."""
+    await heard(rig, server)
+    server.unreadable_cursors = {BEFORE}
+    waits = list[float]()
+
+    async def upgrade_later(seconds: float) -> None:
+        waits.append(seconds)
+        if sum(waits) >= 60:
+            server.unreadable_cursors = set()
+
+    monkeypatch.setattr(homeserver_rollback, "wait", upgrade_later)
+    await rig.matrix.sync._end_refused_cursor()
+    assert await identity_table.cursor(rig.database, POLICY) == BEFORE
+    assert sum(waits) == 60
 
 
 async def test_a_cursor_stays_where_every_sync_is_refused(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -72,6 +92,8 @@ async def test_the_puppet_syncs_without_its_cursor(rig: Rig, server: ScriptedHom
     with contextlib.suppress(asyncio.CancelledError):
         await running
     assert await identity_table.cursor(rig.puppet_database, PUPPET) == second
+    timeouts = [each.query["timeout"] for each in syncs(server) if "since" not in each.query]
+    assert len(set(timeouts)) == len(timeouts), "Synapse would answer from its cache"
     assert rig.rollbacks == 0
 
 
