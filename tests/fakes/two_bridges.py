@@ -247,7 +247,7 @@ class TwoBridges(StackWithoutUp):
         await keys.open()
         try:
             copies = Counter[str]()
-            for owner, txn, kind, body in self.rows("SELECT owner, txn, kind, body FROM outbox WHERE way = 'matrix'"):
+            for owner, txn, kind, body in self.rows("SELECT owner, txn, kind, body FROM outbox WHERE transport = 'matrix'"):
                 action = serialization.decode(kind, await vault.open(owner, f"outbox {txn}", body))
                 if isinstance(action, SendMessage) and not action.notice:
                     copies[action.body] += 1
