@@ -20,6 +20,16 @@ OLDER = "s120_7_0"
 """A cursor of an older Synapse, which has fewer parts."""
 
 
+@pytest.fixture(autouse=True)
+def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the two minutes of refusals pass at once."""
+
+    async def pass_at_once(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(homeserver_rollback, "wait", pass_at_once)
+
+
 @pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
 async def test_what_was_said_since_is_heard_once(rig: Rig, server: ScriptedHomeserver, is_killed: bool) -> None:
     """Asked with the same cursor it would refuse for ever: all is read to what was heard, and its own cursor is used."""
