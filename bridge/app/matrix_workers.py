@@ -53,7 +53,7 @@ or with an earlier one."""
 TOKEN_RETRY_SECONDS: Final = 5.0
 UNCLAIMED: Final = frozenset({"M_FORBIDDEN", "M_EXCLUSIVE", "M_INVALID_USERNAME"})
 """Refusals of a user that the registration does not claim, or of another server's. Others end the process to try again.
-Source: https://spec.matrix.org/latest/application-service-api/#server-admin-style-permissions"""
+Source: https://spec.matrix.org/latest/application-service-api/"""
 VERSIONS: Final = "/_matrix/client/versions"
 """Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
 

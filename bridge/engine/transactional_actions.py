@@ -67,7 +67,7 @@ TRANSACTIONAL_ACTIONS: Final = (
     Suppress,
     IncrementCounter,
 )
-COUNTED: Final = (IncrementCounter, RecordAudit)
+RECORD_ONLY: Final = (IncrementCounter, RecordAudit)
 """Those that only count or record: no data end by them, in the database or outside."""
 
 
@@ -117,7 +117,7 @@ def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
 
 def ends_data(action: TransactionalAction) -> bool:
     """Whether data outside the database may end because of an action, once its commit is on the disk."""
-    return not isinstance(action, COUNTED)
+    return not isinstance(action, RECORD_ONLY)
 
 
 async def _park(transaction: Transaction, thread: str, *, grace: float, now: float, canary: bool) -> None:
