@@ -34,9 +34,9 @@ it in any case; a client that accepts at once may import nothing (`test_no_bundl
 OPEN_EVERY = 50
 """The number of looks until the room is opened again."""
 START_EVERY = 200
-"""The number of looks without a new event, or without a change of the rooms, until the client's cache is cleared: the SDK
-(0.18) can panic when it reads a doubled event from its cache (matrix-rust-sdk #6882); from then on it shows nothing new in
-any room, and has lost that sync response."""
+"""The number of looks without a new event, or without a change of the rooms, until the client's cache is cleared. The SDK
+(0.18) can panic when it reads a doubled event from its cache (matrix-rust-sdk #6882): from then on it shows nothing new in
+any room, and has lost that sync response. Most of these panics it reports (`PanicListener`): those are not waited for."""
 STUCK_SECONDS = 40.0
 """Seconds after which a client that does not finish opening or paging a room is restarted: there the SDK (0.18) may
 deadlock with a device that has just been verified."""
@@ -95,8 +95,9 @@ class StrictClient(StrictDevice):
     async def _look_again(self, room_id: str) -> None:
         look = self._looks[room_id] = self._looks[room_id] + 1
         same = self._looks_at_same[room_id] = self._looks_at_same[room_id] + 1
-        if same % START_EVERY == 0 and room_id in self._joined_rooms() and await self.is_answered():
-            await self.restart(clear_cache=True)
+        silent = same % START_EVERY == 0 and room_id in self._joined_rooms()
+        if self._panics.panicked or (silent and await self.is_answered()):
+            await self.renew()
         elif look % OPEN_EVERY == 0:
             self._close(room_id)
         if look % PAGE_EVERY == 0:
@@ -112,8 +113,8 @@ class StrictClient(StrictDevice):
         if memberships != self._memberships:
             self._memberships, self._looks_at_rooms = memberships, 0
         self._looks_at_rooms += 1
-        if self._looks_at_rooms % START_EVERY == 0 and await self.is_answered():
-            await self.restart(clear_cache=True)
+        if self._panics.panicked or (self._looks_at_rooms % START_EVERY == 0 and await self.is_answered()):
+            await self.renew()
 
     async def _unless_stuck(self, doing: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -122,9 +123,7 @@ class StrictClient(StrictDevice):
         except TimeoutError:
             await self.restart()
         except sdk.InternalError:
-            # The SDK panicked. Its cache of rooms cannot be trusted, and only a new instance can clear it.
-            await self.restart()
-            await self.restart(clear_cache=True)
+            await self.renew()  # the SDK panicked
         return await doing()
 
     async def whole(self, room_id: str) -> list[TimelineItem]:

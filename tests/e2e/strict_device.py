@@ -22,10 +22,25 @@ from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
 
+CLEARS = 30.0
+"""Seconds that a client has to stop syncing and to clear its cache."""
 ENDS = 5.0
 """Seconds that a client has to end before it is dropped."""
 ROOMS_SECONDS = 20.0
 """Seconds that a client has, after its cache was cleared, to request its rooms."""
+
+
+class PanicListener(sdk.ClientDelegate):  # type: ignore[misc]
+    """Notes that a background task of the SDK panicked; the SDK calls it in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.panicked = False
+
+    def did_receive_auth_error(self, is_soft_logout: bool) -> None:
+        pass
+
+    def on_background_task_error_report(self, task_name: str, error: Any) -> None:
+        self.panicked = self.panicked or error.is_panic()
 
 
 class StrictDevice:
@@ -47,6 +62,9 @@ class StrictDevice:
         self._going: asyncio.Task[None] | None = None
         self._recovery = ""
         self._starting = asyncio.Lock()
+        self._panics = PanicListener()
+        self._listening: Any = None
+        """The SDK's handle of the listener: it listens as long as this is kept."""
         self._folder = tempfile.TemporaryDirectory(prefix="strict-", ignore_cleanup_errors=True)
 
     async def start(self) -> None:
@@ -93,6 +111,11 @@ class StrictDevice:
                 with suppress(StepFailed):
                     await wait_until(f"{self.mxid}: the rooms are there again", there, within=ROOMS_SECONDS)
 
+    async def renew(self) -> None:
+        """Restart the client without its cache of rooms after the SDK panicked: only a new instance can clear the cache."""
+        await self.restart()
+        await self.restart(clear_cache=True)
+
     def _joined_rooms(self) -> set[str]:
         return {room.id() for room in self._client.rooms() if room.membership() == sdk.Membership.JOINED}
 
@@ -100,9 +123,11 @@ class StrictDevice:
         if self._going is not None:
             self._going.cancel()
             await asyncio.gather(self._going, return_exceptions=True)
-        # A homeserver that is being killed does not answer.
+        # A homeserver that is being killed does not answer. While a client syncs, its cache must not be cleared: it stores
+        # the token of a response whose rooms were deleted, and these rooms never come back.
         with suppress(TimeoutError, sdk.ClientError):
-            async with asyncio.timeout(ENDS):
+            async with asyncio.timeout(CLEARS):
+                await self._sync.stop()
                 await self._client.clear_caches(self._sync)
 
     async def _built(self) -> Any:
@@ -122,6 +147,8 @@ class StrictDevice:
         )
 
     async def _ready(self) -> None:
+        self._panics = PanicListener()
+        self._listening = self._client.set_delegate(self._panics)
         await self._client.encryption().wait_for_e2ee_initialization_tasks()
         self._sync = await self._client.sync_service().with_offline_mode().finish()
 
@@ -157,7 +184,7 @@ class StrictDevice:
         for live in self._rooms.values():
             live.task.cancel()
         self._rooms.clear()
-        self._sync = self._client = None
+        self._sync = self._client = self._listening = None
         gc.collect()
         await asyncio.sleep(0.5)
 
