@@ -144,6 +144,8 @@ class SentText:
     """It should not leave any more. It may have left: the carrier's answer shows that."""
     taken_at: float = 0.0
     """When the carrier was first known to have taken it; 0: unknown, or the carrier gave it up since."""
+    edit_event_id: str = ""
+    """The edit that these words came by, if it was one."""
 
 
 @unique

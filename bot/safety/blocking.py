@@ -20,6 +20,7 @@ from bot.model.thread_desk_events import AlarmKind, TextDropped
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Suppress, SuppressionReason
 from bot.safety.opt_out import raise_alarm
 from bot.sending.reply_after_stop import drop_reply
+from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import drop_pending
 from bot.wording.notice import notice_of
 from policies.pack import Pack
@@ -45,6 +46,7 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     if seconds is None:
         return answer_as_note(facts, thread, event, USAGE)
     until = facts.now + seconds
+    thread = retract_sent(thread, lambda _words: True)
     thread, dropped = drop_pending(thread, notice_of("blocking.the_phone_was_blocked"))
     thread, unsent = drop_reply(thread, notice_of("blocking.the_phone_was_blocked_2"))
     thread = replace(thread, consent=replace(thread.consent, blocked_until=until))

@@ -58,6 +58,7 @@ SILENT_WORDS: Final = {
 }
 """Words that are not answered by the machine (HELP only where a carrier forces it): what desk and room are told."""
 UNSEEN: Final = notice_of("opt_out.what_they_wrote_before_that")
+LEFT: Final = notice_of("opt_out.the_texter_left_with_a_2")
 EXITS: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 
@@ -83,10 +84,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
         if means in EXITS:
             dropped = _count_abandoned(facts, thread)
             # Nor does what waits for its turn at the carrier, be it a person's words or an answer to an earlier text.
-            thread = replace(thread, silence=replace(thread.silence, left_at=max(thread.silence.left_at, event.at)))
-            thread, waiting = drop_pending(
-                retract_sent(thread, lambda _words: True), notice_of("opt_out.the_texter_left_with_a_2")
-            )
+            thread, waiting = drop_pending(retract_sent(_note_exit(thread, event), lambda _words: True), LEFT)
             dropped += waiting
         notice = SendMessage(place=THREAD, body=words, mentions=thread.assignment.mentions)
         closing: tuple[Action, ...] = ()
@@ -247,6 +245,10 @@ def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
 def _report_text_after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
     """Alarm the desk, whatever the text says: who texts after their STOP may be in trouble, or may be another person."""
     how, alarm = "", AlarmKind.TEXT_AFTER_STOP
+    dropped: tuple[Action, ...] = ()
+    if means in EXITS:
+        thread = _note_exit(thread, event)
+        thread, dropped = drop_reply(thread, LEFT)
     if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
         body, alarm = notice_of("opt_out.this_was_texted_before_their"), AlarmKind.CAME_LATE
     else:
@@ -259,7 +261,11 @@ def _report_text_after_stop(pack: Pack, facts: Facts, thread: Thread, event: Tex
         mentions=thread.assignment.mentions,
     )
     alarms = (alarm, *((SILENT_WORDS[means][0],) if means in SILENT_WORDS else ()))
-    return Step(thread, (notice, *(raise_alarm(thread, alarm) for alarm in alarms)), consumed=True)
+    return Step(thread, (*dropped, notice, *(raise_alarm(thread, alarm) for alarm in alarms)), consumed=True)
+
+
+def _note_exit(thread: Thread, event: TextArrived) -> Thread:
+    return replace(thread, silence=replace(thread.silence, left_at=max(thread.silence.left_at, event.at)))
 
 
 def _is_older(thread: Thread, event: TextArrived) -> bool:
@@ -268,7 +274,7 @@ def _is_older(thread: Thread, event: TextArrived) -> bool:
 
 
 def _set_stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tuple[Thread, tuple[Action, ...]]:
-    thread, dropped = drop_pending(thread, why)
+    thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), why)
     thread, unsent = drop_reply(thread, why)
     consent = replace(
         thread.consent, stopped=True, confirmation_ref=ref, may_resume=may_resume, text_after_stop="", reply_ref=""

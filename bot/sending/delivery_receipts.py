@@ -16,7 +16,7 @@ from bot.model.thread import HeldReason, HeldText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import SendEvent
 from bot.sending.held_texts import MAX_HELD
-from bot.sending.retraction import retraction_outcome
+from bot.sending.retraction import ALREADY_SENT, retraction_outcome
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -123,28 +123,42 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
         )
         notice = (SendMessage(place=THREAD, body=words),) if words else ()
         return Step(thread, (*notice, *alarms))
-    new = RECEIPTS[event.outcome]
+    new, is_taken = RECEIPTS[event.outcome], event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
     old = next((each for each in thread.sending.sent if each.event_id == event_id), None)
-    if old is not None and old.retracted:
+    waiting = tuple(each for each in thread.sending.pending if each.event_id != event_id)
+    if len(waiting) < len(thread.sending.pending):
+        # A late report of the first time, while the words wait to leave again.
+        if not is_taken:
+            return Step(thread, alarms)
+        words = ALREADY_SENT
+    elif old is not None and old.retracted:
         new, words = retraction_outcome(event.outcome, new, words)
     if old is not None and RANK[new] <= RANK[DeliveryReceipt[old.receipt]]:
         return Step(thread)
     others = tuple(each for each in thread.sending.sent if each is not old)
-    is_taken = new in (DeliveryReceipt.SENT, DeliveryReceipt.DELIVERED)
     settled = SentText(
         event_id=event_id,
         receipt=new.name,
         name=old.name if old else "",
         author=old.author if old else "",
+        # The result of this time comes before its report, so this is a report of the first time: it must not leave again.
+        retracted=event.outcome is Outcome.DELIVERED and old is not None and old.receipt == DeliveryReceipt.LEAVING.name,
         taken_at=((old.taken_at if old else 0.0) or facts.now) if is_taken else 0.0,
+        edit_event_id=old.edit_event_id if old else "",
     )
-    sending = replace(thread.sending, sent=(*others, settled))
+    sending = replace(thread.sending, sent=(*others, settled), pending=waiting)
     if event.outcome in ENDS_HOLD:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
     heard = old is not None and old.author == thread.assignment.assignee and not old.retracted
     if old is not None and old.body and heard and (reason := RESENDABLE.get(event.outcome)) is not None:
         again = HeldText(
-            event_id=event_id, body=old.body, author=old.author, reason=reason, name=old.name, held_since=facts.now
+            event_id=event_id,
+            body=old.body,
+            author=old.author,
+            reason=reason,
+            name=old.name,
+            edit_event_id=old.edit_event_id,
+            held_since=facts.now,
         )
         sending = replace(sending, held=(*(h for h in sending.held if h.event_id != event_id), again)[-MAX_HELD:])
     actions: tuple[Action, ...] = (ShowReceipt(place=THREAD, event_id=event_id, receipt=new),)

@@ -83,8 +83,6 @@ def _release(
         why = guard.describe_doubts(facts, thread, new, words.body, command=name)
         return hold_text(thread, replace(words, told=words.told | {*new})), (), notice_of("sending.held", why=why)
     thread = _without(_with_answered_doubts(thread, words), words)
-    sent_texts = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
-    thread = replace(thread, sending=replace(thread.sending, sent=sent_texts))
     thread, actions = start_undo(pack, facts, thread, pending)
     return thread, actions, ""
 

@@ -122,10 +122,13 @@ def note_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
 
 
 def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel a reply that has not left, and say so. `again`: the text that it answers may be replied to once more."""
+    """Cancel a reply that has not left, and say so. `again`: the text that it answers may be replied to once more.
+
+    One that waits for its turn at the carrier is refused there: it may have left, so it is no other reply's turn.
+    """
     words = thread.consent.reply
     if words is None:
-        return thread, ()
+        return replace(thread, consent=replace(thread.consent, reply_ref="")), ()
     consent = replace(thread.consent, reply=None, text_after_stop=words.event_id if again else "")
     mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)
     notice = SendMessage(place=THREAD, body=notice_of("sending.not_sent", why=why), reply_to=words.event_id)

@@ -24,6 +24,7 @@ from bot.model.thread import HeldReason, HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, AssigneeSpoke
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.sending.held_texts import held_text_of, hold_text
+from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import ALREADY_SENT, retract_sent
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
@@ -175,7 +176,7 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
             retracted = ShowReceipt(place=THREAD, event_id=mine.event_id, receipt=DeliveryReceipt.RETRACTED)
             notice = _explain(mine.event_id, notice_of("undo_window.not_sent_the_edit_was"))
             return Step(thread, (retracted, *((notice,) if event.target == mine.edit_event_id else ()), *_timer(thread)))
-    text = next((s for s in thread.sending.sent if s.event_id == event.target), None)
+    text = next((s for s in thread.sending.sent if event.target in (s.event_id, s.edit_event_id)), None)
     if text is not None and text.receipt == DeliveryReceipt.LEAVING.name and text.author == event.sender:
         return Step(retract_sent(thread, lambda words: words is text))
     if text is not None and event.sender in (thread.assignment.assignee, text.author):
@@ -203,7 +204,14 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
             sent_texts = [known for known in sent_texts if known.event_id != words.event_id]
             leaving = DeliveryReceipt.LEAVING.name
             sent_texts.append(
-                SentText(event_id=words.event_id, receipt=leaving, body=words.body, author=words.author, name=words.name)
+                SentText(
+                    event_id=words.event_id,
+                    receipt=leaving,
+                    body=words.body,
+                    author=words.author,
+                    name=words.name,
+                    edit_event_id=words.edit_event_id,
+                )
             )
             continue
         reason = HeldReason.LATE if why is guard.LATE else HeldReason.LOCKED if why in guard.LOCKED.values() else None
@@ -244,15 +252,17 @@ def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Th
     """Hold all that has not left, because of what the texter has just said: `!anyway` lets it leave.
 
     A challenge, and the text that steps back, would be wrong later: they are cancelled. The text that the texter chose for
-    `!unsafe` is theirs and leaves. What waits for its turn at the carrier should not leave any more, but it may have.
+    `!unsafe` is theirs and leaves. What waits for its turn at the carrier should not leave any more, but it may have. A
+    supervisor's reply after a STOP is cancelled: it has to be said again.
     """
     chosen = thread.flags.unsafe_line_ref
     stopped = [words for words in thread.sending.pending if f"say:{words.event_id}" != chosen]
     thread = retract_sent(thread, lambda words: f"say:{words.event_id}" != chosen)
+    thread, unsent = drop_reply(thread, why, again=True)
     if not stopped:
-        return thread, ()
+        return thread, unsent
     thread = _with_pending(thread, tuple(words for words in thread.sending.pending if words not in stopped))
-    actions: list[Action] = []
+    actions = [*unsent]
     for words in stopped:
         over = words.name == TextName.DIFFERENT or words.event_id == thread.codeword.challenge
         mark = DeliveryReceipt.NOT_SENT if over else DeliveryReceipt.HELD

@@ -244,7 +244,8 @@ class SmsSender:
                 row = SentTextRow(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
                 await sent_texts.record(transaction, digest, row, until=until)
                 early = await sent_texts.take_early_report(transaction, digest)
-                if early is not None:
+                # A report that it was sent says no more than the result, unless that is unknown.
+                if early is not None and (row.unknown or early.outcome is not Outcome.ACCEPTED):
                     if early.outcome is not Outcome.ACCEPTED:
                         await carrier_copies.release_after_report(transaction, digest, now)
                     report = TextOutcome(ref=result.ref, outcome=early.outcome, code=early.code)

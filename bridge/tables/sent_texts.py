@@ -57,16 +57,20 @@ async def find(reader: Reader, digest: bytes) -> SentTextRow | None:
 
 
 async def put_early_report(transaction: Transaction, digest: bytes, *, outcome: Outcome, code: str, until: int) -> None:
-    """Keep a report that came before its text's result. A final one takes the place of one that says `accepted`."""
+    """Keep a report that came before its text's result.
+
+    A final one takes the place of one that says `accepted`, and `delivered` that of a failure: the phone has it.
+    """
     await transaction.execute(
         """INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4)
            ON CONFLICT (hash) DO UPDATE SET outcome = excluded.outcome, code = excluded.code
-           WHERE early_report.outcome = $5""",
+           WHERE early_report.outcome = $5 OR excluded.outcome = $6""",
         digest,
         outcome.value,
         code,
         until,
         Outcome.ACCEPTED.value,
+        Outcome.DELIVERED.value,
     )
 
 

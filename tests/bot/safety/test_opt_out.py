@@ -7,10 +7,11 @@ import pytest
 from bot import guard
 from bot.model.actions import DESK, DeliveryReceipt, Origin, SendSms
 from bot.model.desk import Thread
+from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.thread_desk_events import ThreadQueued
 from policies.pack import TextName
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, told, waiting, words
-from tests.bot.strategies import NOW, PACK, STARTS, STOPS, UNDO
+from tests.bot.strategies import NOW, PACK, STARTS, STOPS, SUE, UNDO
 
 STOP_WORDS = ["STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "stop  all", "\nStop!\n"]
 CONVERSATION = [
@@ -118,3 +119,27 @@ def test_start_without_a_stop_is_a_text() -> None:
     """START as the first word is a text like any other: it is greeted."""
     step = then(Thread(id="t1", designation="amber heron"), arrived("START"))
     assert texts(step) == [PACK.say(TextName.GREETING, "en")]
+
+
+@pytest.mark.parametrize(
+    ("stops", "lifts"),
+    [
+        (arrived("STOP", id="s", seconds=9), arrived("START", id="t", seconds=10)),
+        (said("!stopped", event_id="$s"), said("!resume", event_id="$t")),
+        (said("!unsafe", event_id="$s"), said("!safe", event_id="$t")),
+        (said("!block 1 h", event_id="$s", sender=SUE), said("!block off", event_id="$t", sender=SUE)),
+    ],
+    ids=["STOP", "!stopped", "!unsafe", "!block"],
+)
+def test_what_waits_at_the_carrier_does_not_leave_after_the_stop_either(stops: Event, lifts: Event) -> None:
+    """Words that a STOP, `!unsafe` or a block met on their way do not leave when that is over a moment later."""
+    going = due(then(held(), said("hello")).aggregate, UNDO)
+    (text,) = of(SendSms, going)
+    stopped = then(going.aggregate, stops, at(9)).aggregate
+    thread = then(stopped, lifts, at(10)).aggregate
+    assert guard.may_send(PACK, stopped, text, NOW + 9, ()) not in (None, guard.RETRACTED)
+    assert guard.may_send(PACK, thread, text, NOW + 11, ()) == guard.RETRACTED
+    assert marks(then(thread, TextOutcome(ref=text.ref, outcome=Outcome.REFUSED), at(11))) == {
+        "$m1": DeliveryReceipt.RETRACTED
+    }
+    assert marks(then(thread, said("are you there?", event_id="$m2"), at(12))) == {"$m2": DeliveryReceipt.LEAVING}

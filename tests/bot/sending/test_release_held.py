@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import THREAD, DeliveryReceipt
+from bot import guard
+from bot.model.actions import THREAD, DeliveryReceipt, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.thread_desk_events import Assigned, AssignmentKind
 from bot.model.transactional_actions import SetTimer
+from bot.sending.delivery_receipts import RECEIPTS
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, LATE, LONG, NOW, PACK, STAFF, SUE, UNDO, WARNED
@@ -282,13 +284,72 @@ def test_say_knows_its_texts() -> None:
 
 
 def test_unknown_words_after_a_stop_are_not_said_again() -> None:
-    """When the carrier's answer is lost and the texter says STOP, `!again` is refused at once and not after the window."""
+    """When the texter says STOP and then the carrier's answer is lost, nothing is offered, also not after a START."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, arrived("STOP", id="s"), at(9)).aggregate
-    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(10)).aggregate
-    step = then(thread, said("!again", event_id="$s"), at(11))
-    assert step.aggregate.sending.pending == ()
-    assert "STOP" in words(step)
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(10))
+    assert "may have left" in words(step)
+    for event in (said("!again", event_id="$s"), arrived("START", id="t", seconds=12), said("!again", event_id="$s2")):
+        step = then(step.aggregate, event, at(12))
+        assert step.aggregate.sending.pending == ()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.DELIVERED])
+def test_a_report_of_the_first_time_ends_the_second(outcome: Outcome) -> None:
+    """Words that wait to leave again do not, when a report says that they left the first time; their author is told."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    waiting = then(thread, said("!again", event_id="$s"), at(21)).aggregate
+    step = then(waiting, TextOutcome(ref="say:$m1", outcome=outcome), at(22))
+    assert marks(step) == {"$m1": RECEIPTS[outcome]}
+    assert "has left already" in words(step)
+    assert texts(due(step.aggregate, 60)) == []
+
+
+def test_limits_that_left_the_first_time_are_told() -> None:
+    """The late report of a text of the agency counts, although its author was sending it again."""
+    thread = due(then(held(), said("!limits")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    waiting = then(thread, said("!again", event_id="$s"), at(21)).aggregate
+    step = then(waiting, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(22))
+    assert step.aggregate.flags.limits
+
+
+def test_a_failure_of_the_first_time_does_not_stop_the_second() -> None:
+    """It changes no mark, because the mark is about the words that wait."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    waiting = then(thread, said("!again", event_id="$s"), at(21)).aggregate
+    step = then(waiting, TextOutcome(ref="say:$m1", outcome=Outcome.FAILED), at(22))
+    assert (marks(step), words(step)) == ({}, "")
+    assert texts(due(step.aggregate, 60)) == ["hello"]
+
+
+def test_a_delivery_of_the_first_time_stops_the_second_on_its_way_to_the_carrier() -> None:
+    """What waits for its turn there is refused, and the mark stays at delivered."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    going = due(then(thread, said("!again", event_id="$s"), at(21)).aggregate, 60)
+    (text,) = of(SendSms, going)
+    step = then(going.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(61))
+    assert marks(step) == {"$m1": DeliveryReceipt.DELIVERED}
+    assert guard.may_send(PACK, step.aggregate, text, NOW + 62, ()) == guard.RETRACTED
+    assert marks(then(step.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.REFUSED), at(62))) == {}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, None])
+def test_an_edit_that_is_taken_back_after_the_window_stops_the_words(outcome: Outcome | None) -> None:
+    """Without its edit the room shows other words: they wait no longer at the carrier, and are not said again."""
+    thread = then(then(held(), said("hello")).aggregate, edit("hello you"), at(1)).aggregate
+    going = due(thread, UNDO + 1)
+    (text,) = of(SendSms, going)
+    thread = going.aggregate
+    if outcome is not None:
+        thread = then(thread, TextOutcome(ref=text.ref, outcome=outcome), at(20)).aggregate
+    thread = then(thread, MessageRedacted(place="thread", sender=ANA, target="$e"), at(21)).aggregate
+    assert then(thread, said("!again", event_id="$s"), at(22)).aggregate.sending.pending == ()
+    if outcome is None:
+        assert guard.may_send(PACK, thread, text, NOW + 22, ()) == guard.RETRACTED
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.LATE])

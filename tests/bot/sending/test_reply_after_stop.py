@@ -10,7 +10,7 @@ from bot import guard
 from bot.decide import decide
 from bot.model.actions import DeliveryReceipt, Origin, SendSms
 from bot.model.desk import DeskMember, Role, Thread
-from bot.model.events import MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
+from bot.model.events import Event, MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
 from tests.bot.examples import FACTS, arrived, at, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
@@ -189,3 +189,36 @@ def test_a_reply_that_is_taken_out_of_the_room_does_not_leave(sender: str) -> No
     after = then(going.aggregate, redact, at(21)).aggregate
     refused = guard.may_send(PACK, after, text, NOW + 22, ())
     assert (refused == guard.STOP_IS_OVER) is (sender == SUE)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(arrived(body, id="q", seconds=7) for body in ("he's here", "don't text me", "BYE", "who is this?")),
+        *(said(body, sender=BEN, event_id="$x") for body in ("!stop", "unsafe")),
+        *(said(body, event_id="$x") for body in ("!unsafe", "!different")),
+    ],
+    ids=lambda event: event.body,
+)
+def test_what_stops_waiting_words_stops_a_reply(event: Event, late: bool) -> None:
+    """A reply neither leaves its undo window nor takes its turn at the carrier after what stops an assignee's words."""
+    thread = reply(after_stop()).aggregate
+    going = leaves(thread) if late else None
+    step = then(going.aggregate if going else thread, event, at(9))
+    if going is None:
+        assert marks(step)["$r"] is DeliveryReceipt.NOT_SENT
+        assert texts(leaves(step.aggregate, 60)) == []
+        return
+    safe = then(step.aggregate, said("!safe", sender=SUE, event_id="$y"), at(10)).aggregate
+    (text,) = of(SendSms, going)
+    assert guard.may_send(PACK, safe, text, NOW + 11, ()) == guard.STOP_IS_OVER
+
+
+@pytest.mark.parametrize("body", ["he's here", "BYE"])
+def test_a_reply_to_a_person_who_breaks_off_is_asked_about(body: str) -> None:
+    """After the texter had to leave, a supervisor is asked before a reply leaves, as an assignee is."""
+    thread = then(after_stop(), arrived(body, id="q", seconds=3), at(3)).aggregate
+    step = then(thread, said(f"!reply {WORDS}", sender=SUE, event_id="$r"), at(9))
+    assert "!reply !anyway" in words(step)
+    assert step.aggregate.consent.reply is None

@@ -273,6 +273,26 @@ async def test_a_report_that_comes_before_the_result_is_not_lost(harness: Bridge
     assert await harness.count("early_report") == 0
 
 
+async def test_of_early_reports_a_delivery_counts(harness: BridgeHarness) -> None:
+    """A failure and then a delivery, both before the carrier's answer: the phone has it, as with later reports."""
+    owner = await talk(harness)
+    for status in ("failed", "delivered", "failed"):
+        await harness.webhook.accept_report(DeliveryReport(message_id="id1", status=status))
+    await say(harness, owner, "words")
+    await harness.wait_until_drained()
+    assert receipts(harness)[-1] is DeliveryReceipt.DELIVERED
+
+
+async def test_an_early_report_that_it_was_sent_is_no_second_result(harness: BridgeHarness) -> None:
+    """An automatic answer whose report comes before the carrier's own answer stands in the audit once."""
+    await harness.webhook.accept_report(DeliveryReport(message_id="id0", status="sent"))
+    await talk(harness)
+    await harness.wait_until_drained()
+    kinds = await harness.database.fetch("SELECT kind FROM audit")
+    assert [row["kind"] for row in kinds].count("greeting") == 1
+    assert await harness.count("early_report") == 0
+
+
 async def test_a_late_report_finds_its_text(harness: BridgeHarness) -> None:
     """A report after the result moves the receipt on, a second one changes nothing."""
     owner = await talk(harness)
