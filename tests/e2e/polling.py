@@ -21,7 +21,7 @@ MOST_BUSY = 4.0
 HANG_TIMEOUT = 60.0
 """Seconds that the last call of a probe may take."""
 late: Final[list[str]] = []
-"""Steps that took longer than the limit of an idle machine: reported after all tests."""
+"""Steps that took longer than the limit of an idle machine, and restarts of strict clients: reported after all tests."""
 
 
 class StepFailed(AssertionError):  # noqa: N818 - reads as what it is: a step failed

@@ -97,7 +97,7 @@ class StrictClient(StrictDevice):
         same = self._looks_at_same[room_id] = self._looks_at_same[room_id] + 1
         silent = same % START_EVERY == 0 and room_id in self._joined_rooms()
         if self._panics.panicked or (silent and await self.is_answered()):
-            await self.renew()
+            await self.renew("panicked" if self._panics.panicked else "shows nothing new")
         elif look % OPEN_EVERY == 0:
             self._close(room_id)
         if look % PAGE_EVERY == 0:
@@ -114,16 +114,16 @@ class StrictClient(StrictDevice):
             self._memberships, self._looks_at_rooms = memberships, 0
         self._looks_at_rooms += 1
         if self._panics.panicked or (self._looks_at_rooms % START_EVERY == 0 and await self.is_answered()):
-            await self.renew()
+            await self.renew("panicked" if self._panics.panicked else "shows no other rooms")
 
     async def _unless_stuck(self, doing: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(STUCK_SECONDS):
                 return await doing()
         except TimeoutError:
-            await self.restart()
+            await self.restart("does not finish")
         except sdk.InternalError:
-            await self.renew()  # the SDK panicked
+            await self.renew("panicked")
         return await doing()
 
     async def whole(self, room_id: str) -> list[TimelineItem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import ssl
 import tempfile
 from contextlib import suppress
@@ -18,7 +19,7 @@ import aiohttp
 import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
-from tests.e2e.polling import StepFailed, wait_until
+from tests.e2e.polling import StepFailed, late, wait_until
 from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
 
@@ -78,11 +79,14 @@ class StrictDevice:
         await self._client.login(self._account.user, self._account.password, "strict", None)
         await self._ready()
 
-    async def restart(self, *, clear_cache: bool = False) -> None:
+    async def restart(self, why: str = "", *, clear_cache: bool = False) -> None:
         """Restart the client with what the device has; a client that is away stays away.
 
+        `why`: what is wrong with the client, for the summary of the run; "": nothing.
         `clear_cache`: without its cache of rooms, which it requests from the homeserver again; its keys stay.
         """
+        if why:
+            late.append(f"a strict client was restarted, because it {why}: {os.environ.get('PYTEST_CURRENT_TEST', '')}")
         async with self._starting:
             away = self._going is None or self._going.done()
             session, rooms = self._client.session(), self._joined_rooms()
@@ -111,9 +115,9 @@ class StrictDevice:
                 with suppress(StepFailed):
                     await wait_until(f"{self.mxid}: the rooms are there again", there, within=ROOMS_SECONDS)
 
-    async def renew(self) -> None:
-        """Restart the client without its cache of rooms after the SDK panicked: only a new instance can clear the cache."""
-        await self.restart()
+    async def renew(self, why: str) -> None:
+        """Restart the client without its cache of rooms, which only a new instance can clear after a panic."""
+        await self.restart(why)
         await self.restart(clear_cache=True)
 
     def _joined_rooms(self) -> set[str]:
