@@ -259,7 +259,8 @@ class Engine:
         renamed = isinstance(before, Thread) and after.designation != before.designation
         changed = behind or after != before
         sealed_desk = await self._desk_store.seal(before, after) if changed and isinstance(after, Desk) else None
-        sealed = await threads.seal_aggregate(self._vault, after) if changed and isinstance(after, Thread) else None
+        stays = isinstance(after, Thread) and not any(isinstance(effect, EraseTexter) for _, effect in effects)
+        sealed = await threads.seal_aggregate(self._vault, after) if changed and stays else None
         sent_events = [(a.owner, a.event) for _, _, a in acts if isinstance(a, SendEvent)]
         if behind:
             log.event("engine.locks_restored")
@@ -274,7 +275,6 @@ class Engine:
             and not is_transactional(action)
             and not (isinstance(action, EditMessage) and last_edit[action.place, action.ref] is not action)
         ]
-        erases = any(isinstance(effect, EraseTexter) for _, effect in effects)
         # Before the commit: the digest takes some tens of milliseconds, and a commit must not wait.
         phone = await self._phone_digest(owner) if any(isinstance(effect, Suppress) for _, effect in effects) else b""
         created = int(self._clock.now())
@@ -288,7 +288,7 @@ class Engine:
                 await sealed_desk.write(transaction, self._aggregates)
             if sealed is not None:
                 await threads.set_aggregate(transaction, self._aggregates, owner, sealed)
-                await self._locked_phones.write(transaction, owner, UNLOCKED if erases else locks_of(after))
+                await self._locked_phones.write(transaction, owner, locks_of(after))
             for inbox_row in notices:
                 await inbox.append(transaction, inbox_row)
             for timer in set_:
@@ -349,6 +349,8 @@ class Engine:
             if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(transaction, owner):
                 raise _StaleFacts
         await self._transactional_actions.perform(transaction, owner, effect, phone=phone)
+        if isinstance(effect, EraseTexter):  # of a parked thread, too, whose aggregate does not change when it ends
+            await self._locked_phones.write(transaction, owner, UNLOCKED)
 
     async def _phone_digest(self, owner: str) -> bytes:
         """Return the slow digest of a thread's phone."""

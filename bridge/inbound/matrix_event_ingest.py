@@ -9,7 +9,6 @@ once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,7 +38,7 @@ from bot.model.events import (
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, object_at, strings_in
-from bridge.matrix.api.message_body import Plain, command_in, mentions_user, read
+from bridge.matrix.api.message_body import MXC_URI, Plain, command_in, mentions_user, read, uploads_in
 from bridge.matrix.room_keys.confirmed_identities import TrustMac
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
@@ -58,7 +57,6 @@ SHOWN_LIKE_MESSAGES: Final = frozenset(
 )
 """Event types that clients show like messages: such an event is a note, and its author is told so."""
 MAX_MENTIONS: Final = 50
-MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,20 +334,16 @@ class MatrixEventIngest:
         target, ref = known.about or reply, known.ref
         return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), target, ref
 
-    def _upload_uris(self, item: events.RoomEvent) -> set[str]:
-        """Return the uploads on our homeserver in a message: they are deleted with it (facts-matrix.md, "Rooms")."""
-        content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
-        bodies = (content, object_at(content, "m.new_content"))
-        infos = [object_at(body, "info") for body in bodies]
-        parts = (
-            *bodies,
-            *(object_at(body, "file") for body in bodies),
-            *infos,
-            *(object_at(i, "thumbnail_file") for i in infos),
-        )
-        addresses = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
+    def _upload_uris(self, item: events.RoomEvent) -> list[str]:
+        """Return the uploads on our homeserver in a message: they are deleted with it, whoever's device sent it."""
+        if isinstance(item, events.UntrustedMessage):
+            uploads = item.uploads
+        else:
+            uploads = uploads_in(
+                item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
+            )
         here = self._puppet.partition(":")[2]
-        return {address for address in addresses if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
+        return [address for address in uploads if (m := MXC_URI.fullmatch(address)) and m["server"] == here]
 
     def _mentions(self, content: Mapping[str, Any], relation: Relation) -> list[str]:
         """Return the users whom the author mentions.

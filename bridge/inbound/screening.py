@@ -164,6 +164,7 @@ class Screening:
         async def commit(transaction: Transaction) -> None:
             texts = await inbox.count_texts(transaction, owner)
             await inbox.delete_all(transaction, owner)
+            await dead_letters.delete_all(transaction, owner)  # of texts for which an earlier look-up failed
             await threads.delete(transaction, self._aggregates, owner)
             # The carrier's copies are deleted as well; their rows no longer name the thread.
             await carrier_copies.disown(transaction, owner, now)

@@ -45,34 +45,37 @@ class NumberReveals:
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
         """Perform one grant. Raises :class:`RetryLater` while there is no office, and what `RoomClient` raises."""
         rooms = [await self._office_room(user) for user in dict.fromkeys(reveal.users)]
-        if self._clock.now() - task.created < REVEAL_SECONDS:
-            bodies = await self._message_bodies(task.owner, reveal)
-            for room in rooms:
-                await self._database.commit(partial(rotate_sessions, room_id=room))
-            events = [(room, await self._send(task, room, bodies[n], n)) for n, room in enumerate(rooms)]
-        else:
-            lookups = [(room, await self._find(task, room, n)) for n, room in enumerate(rooms)]
-            events = [(room, event_id) for room, event_id in lookups if event_id is not None]
-            log.event("number_reveal.too_late", count=len(events))
-        self._crash(CrashPoint.REVEAL_SENT)
-        now, until = self._clock.now(), task.created + REVEAL_SECONDS
+        in_time = self._clock.now() - task.created < REVEAL_SECONDS
+        bodies = await self._message_bodies(task.owner, reveal) if in_time else []
+        for room in rooms if in_time else ():
+            await self._database.commit(partial(rotate_sessions, room_id=room))
+        shown = 0
+        for n, room in enumerate(rooms):
+            event_id = await (self._send(task, room, bodies[n], n) if in_time else self._find(task, room, n))
+            if event_id is not None:
+                self._crash(CrashPoint.REVEAL_SENT)
+                # Before the next office: if that one refuses, or the conversation ends, this row is not performed again.
+                await self._database.commit(partial(self._record, task=task, room=room, event_id=event_id))
+                shown += 1
+        if not in_time:
+            log.event("number_reveal.too_late", count=shown)
+        await self._database.commit(partial(outbox.drop, number=task.number))
 
-        async def commit(transaction: Transaction) -> None:
-            for room, event_id in events:
-                await number_reveals.record(transaction, RevealedNumber(event_id, room, task.created, until))
-                await room_events.record(
-                    transaction,
-                    event_id=event_id,
-                    room_id=room,
-                    owner=DESK,
-                    place=OFFICE,
-                    at=int(now * 1000),
-                    now=now,
-                    lifetime=self._lifetime,
-                )
-            await outbox.delete(transaction, task.number)
-
-        await self._database.commit(commit)
+    async def _record(self, transaction: Transaction, *, task: OutboxTask, room: str, event_id: str) -> None:
+        """Note a message that shows the number, and when it is redacted. May be repeated."""
+        now = self._clock.now()
+        shown = RevealedNumber(event_id, room, task.created, task.created + REVEAL_SECONDS)
+        await number_reveals.record(transaction, shown)
+        await room_events.record(
+            transaction,
+            event_id=event_id,
+            room_id=room,
+            owner=DESK,
+            place=OFFICE,
+            at=int(now * 1000),
+            now=now,
+            lifetime=self._lifetime,
+        )
 
     async def run_once(self, *, every: bool = False) -> None:
         """Redact what is due; `every`: everything that is still shown."""

@@ -35,7 +35,7 @@ class UntrustedMessage:
     """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not accepted.
 
     `command`: its beginning, if readable and like a command, or the key of a reaction; it is only checked for a command
-    that stops texts to a phone.
+    that stops texts to a phone. `uploads`: the addresses of uploads that it links, if readable, to be deleted with it.
     """
 
     event_id: str
@@ -43,6 +43,7 @@ class UntrustedMessage:
     sender: str
     at: int
     command: str = field(default="", repr=False)
+    uploads: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bridge.matrix.api.json_fields import object_at
 from bridge.matrix.api.rendered_html import USER_LINK, Rendered, comes_from, render
 
 QUOTE_LINE: Final = re.compile(r"\s*>+(?:\s|$)")
@@ -31,6 +32,8 @@ COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01", "\U0001f6d1")
 """The beginnings of a command; one is the emoji that can only stop."""
 LONGEST_COMMAND: Final = 40
 """Characters that are read of a message that is not accepted: enough for a command's name."""
+MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/\x00]{1,230})/[A-Za-z0-9_-]{8,255}")
+"""The address of an upload; `server`: the homeserver that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,20 @@ def tap_in(content: Mapping[str, Any]) -> str:
     relation = content.get("m.relates_to")
     key = relation.get("key") if isinstance(relation, Mapping) else None
     return key[:LONGEST_COMMAND] if isinstance(key, str) else ""
+
+
+def uploads_in(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the addresses of the uploads that a message links: they are deleted with it (facts-matrix.md, "Rooms")."""
+    bodies = (content, object_at(content, "m.new_content"))
+    infos = [object_at(body, "info") for body in bodies]
+    parts = (
+        *bodies,
+        *(object_at(body, "file") for body in bodies),
+        *infos,
+        *(object_at(info, "thumbnail_file") for info in infos),
+    )
+    links = [part.get(name) for part in parts for name in ("url", "thumbnail_url")]
+    return tuple(dict.fromkeys(each for each in links if isinstance(each, str) and MXC_URI.fullmatch(each)))
 
 
 def _words(own: str, shown: Rendered, *, differs: bool) -> str:

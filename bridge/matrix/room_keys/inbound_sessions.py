@@ -14,6 +14,7 @@ https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self
@@ -31,7 +32,7 @@ from bridge.matrix.api.json_fields import (
     object_at,
     string_field,
 )
-from bridge.matrix.api.message_body import command_in, tap_in
+from bridge.matrix.api.message_body import command_in, tap_in, uploads_in
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
@@ -78,10 +79,16 @@ class EncryptedEvent:
         """Return that it cannot be decrypted."""
         return UndecryptableEvent(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
-    def as_untrusted(self, command: str = "") -> UntrustedMessage:
-        """Return that an untrusted device sent it. `command`: its beginning, if it looks like a command."""
+    def as_untrusted(self, plaintext: str = "") -> UntrustedMessage:
+        """Return that an untrusted device sent it. `plaintext`: what is in it, if readable."""
+        command, uploads = "", tuple[str, ...]()
+        if plaintext:
+            with suppress(*BAD_DATA):
+                message = parse_plaintext(self, plaintext)
+                command = tap_in(message.content) if message.type == "m.reaction" else command_in(message.content)
+                uploads = uploads_in(message.content)
         return UntrustedMessage(
-            event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at, command=command
+            event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at, command=command, uploads=uploads
         )
 
 
@@ -235,7 +242,7 @@ class InboundSessions:
             if known is None or stale:
                 raise _MustWait("device")
         if known is None or not trusted:
-            return event.as_untrusted(command_of(event, payload))
+            return event.as_untrusted(payload)
         if not await inbound_table.claim_index(transaction, event.room_id, session_id, index, event.event_id):
             return None
         if not row["accepted"]:
@@ -316,12 +323,3 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
         clear_relation=relation,
         at=event.at,
     )
-
-
-def command_of(event: EncryptedEvent, plaintext: str) -> str:
-    """Return the beginning of a decrypted message that looks like a command, or a reaction's key; else an empty string."""
-    try:
-        message = parse_plaintext(event, plaintext)
-    except BAD_DATA:
-        return ""
-    return tap_in(message.content) if message.type == "m.reaction" else command_in(message.content)

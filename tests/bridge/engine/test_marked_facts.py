@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.codeword_state import SendLock
-from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TimerDue
 from bot.model.phone_locks import PhoneLocks, locks_of, with_locks
 from bot.model.thread_desk_events import Assigned
 from bridge.storage import serialization
@@ -149,6 +149,28 @@ async def test_a_lock_goes_with_its_thread_and_with_the_word_that_lifts_it(harne
     await say(harness, owner, "here I am")
     assert harness.carrier.sent[-1] == (HANDSET, "here I am")
     assert told(harness, "taken out of the database") == []
+
+
+@pytest.mark.practice(16, 17)
+@pytest.mark.parametrize("how", ["!close", "!close now"])
+@pytest.mark.parametrize("locks", [DURESS, PhoneLocks(stopped=True), PhoneLocks(unsafe=True)], ids=repr)
+async def test_a_lock_ends_with_its_thread(harness: BridgeHarness, locks: PhoneLocks, how: str) -> None:
+    """A parked conversation keeps it; an ended one leaves no lock and no trace of its phone, whatever ended it."""
+    owner = await talk(harness)
+    await lock(harness, owner, locks)
+    await say(harness, owner, how, SUE)
+    if how == "!close":
+        for key, seconds in ("close", harness.pack.settings.close_undo), ("end", harness.pack.settings.grace):
+            assert await harness.count("phone_lock") == 1
+            harness.clock.at += seconds
+            await harness.deliver(owner, TimerDue(key=key))
+            await harness.wait_until_drained()
+    assert await harness.count("thread") == 0
+    assert await harness.count("phone_lock") == 0
+    assert harness.marks.locks.entries == {}
+    new_owner = await harness.receive_text("hello again", message_id="again")
+    await harness.wait_until_drained()
+    assert locks_of(await harness.thread(new_owner)) == PhoneLocks()
 
 
 async def test_an_older_database_locks_what_it_has_and_says_how_to_go_on(harness: BridgeHarness, tmp_path: Path) -> None:

@@ -157,6 +157,20 @@ async def test_what_stops_a_phone_reaches_its_thread_from_any_device(ingest: Ing
     assert [event.command for _, event in await ingest.take(at_desk) if isinstance(event, MessageIgnored)] == [""]
 
 
+async def test_an_upload_from_any_device_is_noted_with_its_message(ingest: IngestHarness) -> None:
+    """It is deleted with the message or the room, also if the device is not trusted; one at another homeserver is not."""
+    here = PUPPET.partition(":")[2]
+    uploads = (f"mxc://{here}/fromThisPhone", "mxc://elsewhere.example/fromThisPhone")
+    await ingest.take(
+        events.UntrustedMessage(event_id="$e", room_id=THREAD_ROOM, sender=ADA, at=0, uploads=uploads),
+        message(
+            {"msgtype": "m.image", "body": "a.png", "url": f"mxc://{here}/fromAnother"}, event_id="$f", room=THREAD_ROOM
+        ),
+    )
+    rows = await ingest.harness.database.fetch("SELECT mxc, event_id FROM matrix_upload WHERE room_id = $1", THREAD_ROOM)
+    assert {row["mxc"]: row["event_id"] for row in rows} == {uploads[0]: "$e", f"mxc://{here}/fromAnother": "$f"}
+
+
 async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
     """Joins, departures, the desk's levels and new identities are told; what changes nothing is not."""
 

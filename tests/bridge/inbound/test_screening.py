@@ -275,6 +275,18 @@ async def test_nothing_of_a_blocked_phone_is_kept(harness: BridgeHarness) -> Non
     assert [(row["owner"], row["ref"], row["due"]) for row in copies] == [("", "", harness.clock.at)] * 3
 
 
+async def test_a_dead_letter_of_a_blocked_phone_goes_with_the_rest(harness: BridgeHarness) -> None:
+    """Its first look-up failed, and a later one finds the block: what was kept to be tried again is not kept either."""
+    await remembered(harness, SuppressionReason.BLOCK)
+    owner = await comes(harness, "you", "m1")
+    await harness.screening._record_dead_letters(owner, RuntimeError())
+    assert await harness.count("dead_letter") == 1
+    await harness.run()
+    await harness.wait_until_drained()
+    await wait_until("its key is gone", lambda: _keyless(harness, [owner]), every=0.01)
+    assert (await harness.count("thread"), await harness.count("dead_letter")) == (0, 0)
+
+
 async def test_a_blocked_phone_makes_no_flood(tmp_path: Path) -> None:
     """However often a blocked phone texts, whoever comes next is greeted as if it had not."""
     harness = BridgeHarness(tmp_path)

@@ -58,6 +58,23 @@ async def test_a_tap_of_such_a_device_is_handed_on(rig: Rig, server: ScriptedHom
     assert [item.command for item in rig.events if isinstance(item, UntrustedMessage)] == ["🛑", ""]
 
 
+async def test_the_uploads_of_such_a_device_are_handed_on(rig: Rig, server: ScriptedHomeserver) -> None:
+    """They must be deleted with the room. Of the rest nothing comes out, and malformed addresses are none."""
+    await record_our_room(rig, people=["@eve:x"])
+    eve = ClientDevice("@eve:x", cross_signed=False)
+    server.register(eve)
+    key = eve.room_key_message(server.ours[POLICY], ROOM)
+    file, info = {"url": "mxc://x/thePicture"}, {"thumbnail_file": {"url": "mxc://x/itsThumbnail"}, "thumbnail_url": ["x"]}
+    content = {"msgtype": "m.image", "body": "a secret", "file": file, "info": info, "url": {"mxc": "://"}}
+    said = eve.encrypted(ROOM, {"type": "m.room.message", "room_id": ROOM, "content": content})
+    server.queue_sync({"to_device": {"events": [key]}, **timeline(said)})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    (message,) = [item for item in rig.events if isinstance(item, UntrustedMessage)]
+    assert message.uploads == ("mxc://x/thePicture", "mxc://x/itsThumbnail")
+    assert "mxc" not in repr(message)
+
+
 async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, server: ScriptedHomeserver) -> None:
     """A changed master key is told once, speaks for nobody, gets no key, and does both after `confirm`."""
     await record_our_room(rig)
