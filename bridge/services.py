@@ -44,6 +44,8 @@ class WakeUps:
     """A texter's words are in their room, which is committed: the thread, and our name of the message."""
     erasure_jobs: Callable[[], None] = _do_nothing
     """An erasure job may be due."""
+    uploads: Callable[[], None] = _do_nothing
+    """A message that links an upload was noted."""
     device_lists: Callable[[], None] = _do_nothing
     """A user's devices may have changed, or are confirmed."""
 

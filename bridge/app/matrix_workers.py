@@ -174,7 +174,13 @@ class MatrixWorkers:
             retention=resources.pack.settings.audit_retention,
             wait_for_pause=self._outbox.priority_gate.wait_for_pause,
         )
-        uploads = UploadCleanup(database=services.database, module_client=module_client, clock=services.clock)
+        uploads = UploadCleanup(
+            database=services.database,
+            module_client=module_client,
+            clock=services.clock,
+            list_uploads=matrix.upload_list.add_all,
+        )
+        services.wake.uploads = uploads.loop.wake
         async with asyncio.TaskGroup() as group:
             group.create_task(erasure.run())
             group.create_task(matrix.run())

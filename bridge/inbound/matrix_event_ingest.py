@@ -9,7 +9,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeGuard
@@ -74,9 +74,8 @@ class MatrixEventIngest:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
         self._trust_mac = TrustMac(services.vault, services.marks.confirmed)
         self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
-        self._self_removed = False
-        self._earlier_owners: set[str] = set()
-        self._touched_owners: set[str] = set()
+        self._parts_to_wake = set[Callable[[], None]]()
+        self._earlier_owners, self._touched_owners = set[str](), set[str]()
 
     async def ingest(self, transaction: Transaction, items: Sequence[events.MatrixEvent]) -> None:
         """Put relevant events into the inbox. Runs inside the sync's commit."""
@@ -119,7 +118,7 @@ class MatrixEventIngest:
                 await self._put(transaction, DESK, DevicesReturned(users=item.users))
                 continue
             if isinstance(item, events.SelfRemoved):
-                self._self_removed = True
+                self._parts_to_wake.add(self._wake.rooms)
                 continue
             place = await self._target_of(transaction, item.room_id)
             if isinstance(item, events.GapTruncated):
@@ -153,10 +152,10 @@ class MatrixEventIngest:
                 await self._put(transaction, place.owner, event)
 
     def after_commit(self) -> None:
-        """Wake the owners with new events, and the room provisioner when one of our users must rejoin a room."""
-        if self._self_removed:
-            self._self_removed = False
-            self._wake.rooms()
+        """Wake the owners with new events, and the parts that list uploads and bring our users back into rooms."""
+        for wake in self._parts_to_wake:
+            wake()
+        self._parts_to_wake.clear()
         for owner in self._earlier_owners | self._touched_owners:
             self._wake.engine(owner)
         self._earlier_owners.clear()
@@ -186,6 +185,7 @@ class MatrixEventIngest:
     async def _record(self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent) -> bool:
         """Put the event on the deletion index; return False for an event that is already there."""
         for address in self._upload_uris(item):
+            self._parts_to_wake.add(self._wake.uploads)
             await record_linked_media(
                 transaction, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at)
             )

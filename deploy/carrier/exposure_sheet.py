@@ -105,16 +105,17 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             where="Homeserver, uploads",
             what=(
                 "what staff's clients upload, encrypted (64 KiB each at most, unless our module is told otherwise); keys "
-                "in bundles for whoever is asked in; pictures of profiles, in clear"
+                "in bundles for whoever is asked in; the list of a room's uploads, sealed for the bridge alone; pictures "
+                "of profiles, in clear"
             ),
             how_long=(
                 "as long as the message that points to it, or its room; a bundle: until five minutes after they came in, a "
-                "day at most"
+                "day at most; the list: as long as the room"
             ),
             readable_by="whoever has the key, which is inside the message; whoever has the homeserver: who, when, its size",
             remains=(
-                "pictures of profiles, old ones too; what no message points to that we can read (never sent, from a device "
-                "that is not trusted): until somebody deletes it by hand"
+                "pictures of profiles, old ones too; what no message points to that we can read (never sent, or of a "
+                "message whose key we never got): until somebody deletes it by hand"
             ),
         ),
         *_administrator(config),

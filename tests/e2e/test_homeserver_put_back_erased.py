@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,14 +20,14 @@ from tests.e2e.test_erasure import rows
 from tests.e2e.test_homeserver_put_back import TEXT, copy_of, put_back, stocked
 from tests.fakes import database_file
 
-PICTURES = (b"a picture of before, sealed", b"a picture of after, sealed")
+PICTURES = (b"a picture of before, sealed", b"a picture of after, sealed", b"a picture of what has ended, sealed")
 
 
 async def test_what_had_ended_goes_again(tmp_path: Path) -> None:
     """A conversation that ended since, and a message of the desk that was erased since, are erased once more.
 
-    So is one that was closed since and waits for its clients before the purge. One that goes on ends with its uploads, also
-    with one of which the homeserver has only the file.
+    So is one that was closed since and waits for its clients before the purge. The files of uploads are put back as well:
+    those of both go with them. One that goes on ends with its uploads, also with one of which only the file is there.
     """
     async with run_line(tmp_path, settings={**HURRIED, "close_undo": 2}) as staffed_line:
         ready = staffed_line.ready
@@ -42,11 +44,14 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
         await ada.say(conversation.room, "!escalate")
         await sol.join(await staffed_line.wait_for_invite(sol, before))
     await upload_in(line, ada, ongoing.room, PICTURES[0])
+    uploads = await uploads_in(line, ada, talk.room) + await uploads_in(line, ada, closed.room)
+    assert len(uploads) > 2, "the supervisor was given no bundle of keys"
     erased = (await ada.say(ready.desk_room, "// this is erased by its time")).event_id
     assert erased is not None
     path = f"rooms/{quote(ready.desk_room)}/event/{quote(erased)}"
     await stocked(line)
     older = copy_of(line, tmp_path)
+    media = shutil.copytree(line.data / "homeserver" / "media", tmp_path / "media")
 
     async def noted() -> bool | None:
         # As a value: in a statement an id that begins with a digit would be taken for a placeholder.
@@ -54,25 +59,17 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
 
     await wait_until("it is on the deletion index", noted)
     await upload_in(line, ada, ongoing.room, PICTURES[1])
-    assert len(files_of(line)) == len(PICTURES)
     await staffed_line.send_closing_command(sol, talk.room, "!close now")
     await staffed_line.send_closing_command(ada, closed.room, "!close")
 
     async def ended() -> bool | None:
-        query = f"SELECT 1 FROM thread WHERE room_id = '{talk.room}' UNION ALL SELECT 1 FROM erasure WHERE grace < 60"  # noqa: S608
-        return not rows(line, query) or None
+        query = "SELECT 1 FROM thread WHERE room_id = $1 UNION ALL SELECT 1 FROM erasure WHERE grace < 60"
+        return not rows(line, query, talk.room) or None
 
-    async def closed_is_empty() -> bool | None:
-        if rows(line, "SELECT step FROM erasure WHERE subject = $1", closed.room) != [("purge",)]:
-            return None
-        here = f"rooms/{quote(closed.room)}"
-        joined = (await staffed_line.as_bot("GET", f"{here}/joined_members"))["joined"]
-        events = (await staffed_line.as_bot("GET", f"{here}/messages?dir=b&limit=100"))["chunk"]
-        said = [event for event in events if event["type"] == "m.room.encrypted" and event["content"]]
-        return (not said and joined.keys() == {ready.bot, ready.voice}) or None
-
+    closed_is_empty = partial(is_empty, staffed_line, closed.room)
     await wait_until("the conversation is over", ended)
     await wait_until("the other waits for its clients", closed_is_empty)
+    assert (left_of(line, uploads), len(files_of(line))) == ([], 2)
     certificates = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
     for client in (ada, sol):
         await client.away()
@@ -80,6 +77,8 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
     # As its expiry would have left it.
     database_file.write(line.data / "bridge" / "main.db", "DELETE FROM event WHERE event_id = $1", erased)
     put_back(line, older)
+    shutil.copytree(media, line.data / "homeserver" / "media", dirs_exist_ok=True)
+    assert (left_of(line, uploads), len(files_of(line))) == (uploads, 4)
     await line.start()
     for client in (ada, sol):
         client.clear_cache()
@@ -92,9 +91,10 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
     await wait_until("its room is erased once more", gone)
     await wait_until("what had been closed is empty once more", closed_is_empty)
     with closing(sqlite3.connect(line.data / "homeserver" / "homeserver.db")) as database:
-        for table in ("events", "room_memberships"):
+        for table in ("events", "room_memberships", "room_account_data"):
             cursor = database.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (talk.room,))  # noqa: S608
             assert cursor.fetchone() == (0,), table
+    assert (left_of(line, uploads), len(files_of(line))) == ([], 2)
 
     async def says_nothing() -> bool | None:
         return (await staffed_line.as_bot("GET", path)).get("content") == {} or None
@@ -107,8 +107,26 @@ async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioC
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 
+async def is_empty(staffed_line: StaffedLine, room: str) -> bool | None:
+    """Whether a closed conversation's room has neither words nor people, and waits for its purge."""
+    if rows(staffed_line.stack, "SELECT step FROM erasure WHERE subject = $1", room) != [("purge",)]:
+        return None
+    here = f"rooms/{quote(room)}"
+    joined = (await staffed_line.as_bot("GET", f"{here}/joined_members"))["joined"]
+    events = (await staffed_line.as_bot("GET", f"{here}/messages?dir=b&limit=100"))["chunk"]
+    said = [event for event in events if event["type"] == "m.room.encrypted" and event["content"]]
+    return (not said and joined.keys() == {staffed_line.ready.bot, staffed_line.ready.voice}) or None
+
+
+async def uploads_in(line: Stack, client: NioClient, room: str) -> list[str]:
+    """Have the assignee put a picture into a conversation; return the addresses of its uploads, with bundles of keys."""
+    await upload_in(line, client, room, PICTURES[2])
+    return [address for (address,) in rows(line, "SELECT mxc FROM matrix_upload WHERE room_id = $1", room)]
+
+
 async def upload_in(line: Stack, client: NioClient, room: str, picture: bytes) -> None:
-    """Have the assignee put a picture into a conversation, and wait until the line has noted where it is."""
+    """Have the assignee put a picture into a conversation, and wait until the line has noted and listed where it is."""
+    before = list_of(line, room)
     address = await client.upload(picture)
     content = attachment("a picture")
     await client.say_raw(room, {**content, "file": {**content["file"], "url": address}})
@@ -116,7 +134,25 @@ async def upload_in(line: Stack, client: NioClient, room: str, picture: bytes) -
     async def noted() -> bool | None:
         return rows(line, "SELECT 1 FROM matrix_upload WHERE mxc = $1", address) == [(1,)] or None
 
+    async def listed() -> bool | None:
+        return list_of(line, room) != before or None
+
     await wait_until("the upload is noted", noted)
+    await wait_until("the upload is listed", listed)
+
+
+def list_of(line: Stack, room: str) -> str | None:
+    """Return the room's list of uploads, sealed, as the homeserver has it."""
+    query = "SELECT content FROM room_account_data WHERE room_id = ? AND account_data_type = 'quietline.uploads'"
+    stored = database_file.rows(line.data / "homeserver" / "homeserver.db", query, room)
+    return str(stored[0][0]) if stored else None
+
+
+def left_of(line: Stack, uploads: list[str]) -> list[str]:
+    """Return those of these uploads of which the homeserver has the row."""
+    query = "SELECT media_id FROM local_media_repository"
+    there = {row[0] for row in database_file.rows(line.data / "homeserver" / "homeserver.db", query)}
+    return [address for address in uploads if address.rpartition("/")[2] in there]
 
 
 def files_of(line: Stack) -> list[Path]:

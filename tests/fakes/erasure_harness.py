@@ -1,9 +1,9 @@
 """A fake homeserver that keeps rooms until they are purged, and whole erasures on it.
 
 Rules of this module: only the homeserver is faked; index, engine, vault and certificates are real. `faults` are raised
-first, by any request; `uncensored` is the result of overwriting; `on_redact` is called during a redaction; a room is purged
-at the `purge_requests`-th request, because a real purge takes time; `is_removed`: a failed purge has already removed us
-from the room.
+first, by any request, `delete_faults` by requests to delete an upload; `uncensored` is the result of overwriting;
+`on_redact` is called during a redaction; a room is purged at the `purge_requests`-th request, because a real purge takes
+time; `is_removed`: a failed purge has already removed us from the room; `listed`: the addresses on the room's list.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.rooms.upload_list import UploadList
 from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.bridge_harness import BridgeHarness
@@ -42,6 +43,7 @@ class FakeRooms:
     times: dict[str, int] = field(default_factory=dict)
     members: set[str] = field(default_factory=lambda: {ADA, SOL})
     media: set[str] = field(default_factory=set)
+    listed: list[str] = field(default_factory=list)
     present: bool = True
     is_removed: bool = False
     unredactable: set[str] = field(default_factory=set)
@@ -51,6 +53,7 @@ class FakeRooms:
     uncensored: Exception | None = None
     on_redact: Callable[[], Awaitable[object]] | None = None
     faults: deque[Exception] = field(default_factory=deque)
+    delete_faults: deque[Exception] = field(default_factory=deque)
     database: str = "sqlite"
 
     def _ask(self, what: str) -> None:
@@ -107,8 +110,14 @@ class FakeRooms:
         self.present = False
         return RoomState.GONE
 
+    async def addresses(self, room_id: str) -> list[str]:
+        self._ask("list")
+        return self.listed
+
     async def delete_media(self, address: str) -> None:
         self._ask("delete")
+        if self.delete_faults:
+            raise self.delete_faults.popleft()
         self.media.discard(address)
 
     async def is_media_deleted(self, address: str) -> bool:
@@ -131,6 +140,7 @@ class ErasureHarness:
             room_client=cast("RoomClient", rooms),
             module_client=cast("ModuleClient", rooms),
             erasure_probe=cast("ErasureProbe", rooms),
+            upload_list=cast("UploadList", rooms),
             priority_gate=harness.outbox.priority_gate,
             on_keys_destroyed=self.on_keys_destroyed.append,
         )

@@ -20,7 +20,7 @@ DAY = 86_400
 DESK_ROOM, OFFICE_ROOM, WARM_ROOM, THREAD_ROOM = "!desk", "!office", "!warm", "!thread"
 
 
-ROOM_PROVISIONER = "the keeper of rooms"
+ROOM_PROVISIONER, UPLOADS = "the keeper of rooms", "the lists of uploads"
 
 
 class IngestHarness:
@@ -29,7 +29,11 @@ class IngestHarness:
     def __init__(self, harness: BridgeHarness) -> None:
         self.harness = harness
         self.woken: list[str] = []
-        wake = WakeUps(engine=self.woken.append, rooms=lambda: self.woken.append(ROOM_PROVISIONER))
+        wake = WakeUps(
+            engine=self.woken.append,
+            rooms=lambda: self.woken.append(ROOM_PROVISIONER),
+            uploads=lambda: self.woken.append(UPLOADS),
+        )
         self.ingest = MatrixEventIngest(
             harness.services_with(wake),
             policy=POLICY,

@@ -3,7 +3,7 @@
 Rules of this module: a bundle is deleted minutes after its use, and after a day in any case. An upload that a message links
 is deleted once the message is redacted. Nothing of a thread on legal hold is deleted. A row stays until the homeserver has
 confirmed that its upload is gone. A failed deletion is tried later and does not stop the others. (The remaining uploads of
-an ended thread are deleted with its room.)
+an ended thread are deleted with its room.) Before any deletion the uploads are put on their rooms' lists (`upload_list`).
 
 Source: facts-matrix.md, "Key bundles": clients accept a bundle within 24 h of the invite, so not after the invite but the
 join.
@@ -11,6 +11,7 @@ join.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -33,6 +34,10 @@ DUE: Final = """
     AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = u.room_id AND t.legal_hold)
     AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
     ORDER BY due_ms
+"""
+TO_LIST: Final = """
+    FROM matrix_upload u JOIN matrix_room r ON r.room_id = u.room_id
+    WHERE r.kind <> 'desk' AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
 """
 RETRY_SECONDS: Final = 600.0
 """Seconds until the next try to delete an upload that the homeserver refused to delete."""
@@ -71,6 +76,24 @@ async def uploads_of(reader: Reader, room_id: str) -> list[str]:
     return [row["mxc"] for row in rows]
 
 
+async def rooms_with_uploads(reader: Reader) -> list[str]:
+    """Return the rooms that have uploads to list: not the desk, and none that is being erased."""
+    rows = await reader.fetch(f"SELECT DISTINCT u.room_id {TO_LIST} ORDER BY u.room_id")
+    return [row["room_id"] for row in rows]
+
+
+async def uploads_to_list(reader: Reader, room_id: str) -> list[str]:
+    """Return the `mxc` addresses of a room's uploads; none for the desk and for a room that is being erased."""
+    rows = await reader.fetch(f"SELECT u.mxc {TO_LIST} AND u.room_id = $1", room_id)
+    return [row["mxc"] for row in rows]
+
+
+async def record_listed(transaction: Transaction, room_id: str, addresses: Iterable[str]) -> None:
+    """Note uploads of a room that is being erased; one that is noted already, also for another room, stays as it is."""
+    for address in addresses:
+        await record_linked_media(transaction, address, room_id=room_id, event_id="", at_ms=0)
+
+
 async def delete_upload(transaction: Transaction, *, mxc: str) -> None:
     """Delete the row of an upload that is gone, or that is not ours."""
     await transaction.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)
@@ -90,14 +113,26 @@ async def make_times_earlier(transaction: Transaction, *, latest_ms: int, due_ms
 
 
 class UploadCleanup:
-    """Deletes due uploads. `run` until cancelled."""
+    """Deletes due uploads. `run` until cancelled; `list_uploads` puts uploads on their rooms' lists."""
 
-    def __init__(self, *, database: Database, module_client: ModuleClient, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        module_client: ModuleClient,
+        clock: Clock,
+        list_uploads: Callable[[], Awaitable[None]],
+    ) -> None:
         self._database, self._module_client, self._clock = database, module_client, clock
+        self._list_uploads = list_uploads
         self.loop = BackgroundLoop("uploads", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def run_once(self) -> float:
-        """Update due times by who has joined or left, and delete due uploads; return the seconds until the next turn."""
+        """List uploads, update due times by who has joined or left, and delete due uploads.
+
+        Return the seconds until the next turn.
+        """
+        await self._list_uploads()
         await self._database.commit(self._update_due_times)
         now = self._now()
         for row in await self._database.fetch(DUE, now):

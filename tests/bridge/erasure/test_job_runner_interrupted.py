@@ -108,7 +108,7 @@ async def test_killed_after_an_upload_of_another_person(erasure: ErasureHarness)
         erasure.harness.clock.at += await erasure.runner.run_once()
     job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
     assert job is not None
-    erasure.rooms.faults.append(ModuleRequestRejected(403, NOT_OURS))
+    erasure.rooms.delete_faults.append(ModuleRequestRejected(403, NOT_OURS))
     assert await erasure.runner._steps[job.step](job) == "destroy"
     await erasure.run_to_end()
     assert (await erasure.certificates())[0]["left"][FOREIGN_UPLOADS] == 1
@@ -141,7 +141,7 @@ async def test_only_what_is_not_ours_is_left_in_the_media_store(erasure: Erasure
         if await _step(erasure) == "uploads":
             break
         erasure.harness.clock.at += await erasure.runner.run_once()
-    erasure.rooms.faults.append(ModuleRequestRejected(status, errcode))
+    erasure.rooms.delete_faults.append(ModuleRequestRejected(status, errcode))
     await erasure.run_to_end()
     conversation = (await erasure.certificates())[0]
     others = errcode == NOT_OURS

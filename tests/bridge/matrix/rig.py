@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import aiohttp
 
+from bot.model.actions import DESK
 from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
@@ -65,6 +66,10 @@ class Rig:
         for database in (self.database, self.puppet_database):
             await database.open()
             self._open.push_async_callback(database.close)
+        await self.vault.create(DESK)
+        # Of the tables of `bridge/tables`, the one that the list of uploads asks.
+        query = "CREATE TABLE IF NOT EXISTS erasure (subject TEXT)"
+        await self.database.commit(lambda transaction: transaction.execute(query))
         self.marks = Marks(database=self.database, vault=self.vault)
         self._open.push_async_callback(self.marks.close)
         await confirmed_identities.sign_earlier(self.database, self.vault)

@@ -184,8 +184,8 @@ class ScriptedHomeserver:
                 return web.json_response({"devices": listed})
             case ["devices"]:
                 return web.json_response({"devices": [{"device_id": device_id} for device_id in self.devices]})
-            case ["user", user, "account_data", kind]:
-                return self._account_data(recorded, f"{user} {kind}")
+            case ["user", user, *room, "account_data", kind]:
+                return self._account_data(recorded, " ".join((user, *room[1:], kind)))
             case ["joined_rooms"]:
                 return web.json_response({"joined_rooms": self.joined})
             case ["rooms", room_id, "state", "m.room.create"]:

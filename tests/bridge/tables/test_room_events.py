@@ -32,7 +32,7 @@ from bridge.tables.outbox import number_of
 from tests.bridge.outbound.test_recap import RecapHarness, typed
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.ingest_harness import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, IngestHarness, message
+from tests.fakes.ingest_harness import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, UPLOADS, IngestHarness, message
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
 
@@ -268,6 +268,8 @@ async def test_uploads_are_noted_with_their_room(
     ingest = IngestHarness(harness)
     await ingest.create_rooms()
     await ingest.take(message({"msgtype": "m.image", "body": "home.jpg", **content}))
+    await ingest.take(message({"msgtype": "m.text", "body": "nothing else"}, event_id="$next"))
+    assert ingest.woken.count(UPLOADS) == (1 if uploads else 0), "it is put on its room's list at once, and only then"
     rows = await harness.database.fetch("SELECT mxc, room_id FROM matrix_upload")
     assert {row["mxc"] for row in rows} == uploads
     assert all(row["room_id"] == THREAD_ROOM for row in rows)
