@@ -81,7 +81,8 @@ class RoomProvisioner:
         self._own_users, self._monotonic = frozenset(own_users), monotonic
         self._next_invite_at, self._next_unknown_rooms_at = 0.0, 0.0
         self._has_caught_up, self._grace, self._clock = has_caught_up, grace, services.clock
-        self._database, self._wake, self._crash = services.database, services.wake, services.crash
+        self._database, self._vault = services.database, services.vault
+        self._wake, self._crash = services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
         self._notify_rollback_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
@@ -320,23 +321,26 @@ class RoomProvisioner:
         # Before the room is assigned to the thread: after a crash in between all of it is repeated with another room.
         invited = thread is not None and await self._invite_from_lost_rooms(thread, room_id)
 
-        async def commit(transaction: Transaction) -> bool:
+        async def commit(transaction: Transaction) -> list[str] | None:
+            """Return the owners of keys that are needed no more; None if the thread did not get the room."""
             if thread is not None:
                 if await threads.assign_room(transaction, thread, name, room_id):
-                    await room_state.delete_lost_rooms(transaction, thread, room_id)
-                    return True
+                    return await room_state.delete_lost_rooms(transaction, thread, room_id)
                 if invited:  # it must not get another person's words: it is left like any unknown room
                     await room_state.delete_room(transaction, room_id)
-                    return False
+                    return None
                 # The conversation ended before its room was made: nobody was in it, so it becomes a warm room.
                 await room_state.set_owner(transaction, room_id, "")
             await warm_rooms.add(transaction, WarmRoom(room_id, name))
-            return False
+            return None
 
-        assigned = await self._database.commit(commit)
+        lost_keys = await self._database.commit(commit)
         self._may_have_orphans = may_have_orphans
-        if assigned and thread is not None:
+        if thread is not None and lost_keys is not None:
             self._wake.waiting_outbox(thread)
+            # The conversation's end knows its present room only. After a crash here, the next start destroys them.
+            for owner in lost_keys:
+                await self._vault.destroy(owner)
 
     async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
         """Invite the people of the room that this one replaces; return whether there were any."""

@@ -121,10 +121,13 @@ async def members_of_lost_rooms(reader: Reader, thread: str, room_id: str) -> li
     return [row["user_id"] for row in rows]
 
 
-async def delete_lost_rooms(transaction: Transaction, thread: str, room_id: str) -> None:
-    """Delete the rows of lost rooms of a thread, after all their members were invited to this one."""
-    query = "DELETE FROM matrix_room WHERE kind = 'thread' AND owner = $1 AND room_id <> $2"
-    await transaction.execute(query, thread, room_id)
+async def delete_lost_rooms(transaction: Transaction, thread: str, room_id: str) -> list[str]:
+    """Delete the rows of lost rooms of a thread, after all their members were invited to this one.
+
+    Returns the owners of their keys, which are to be destroyed once that is committed.
+    """
+    query = "DELETE FROM matrix_room WHERE kind = 'thread' AND owner = $1 AND room_id <> $2 RETURNING key_owner"
+    return [row["key_owner"] for row in await transaction.fetch(query, thread, room_id)]
 
 
 async def room_of(transaction: Transaction | Database, room_id: str) -> Room | None:

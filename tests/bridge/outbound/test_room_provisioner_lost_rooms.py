@@ -22,6 +22,7 @@ from bridge.outbound.room_provisioner import (
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
 from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
+from tests.e2e.polling import wait_until
 from tests.fakes.provisioner_harness import ProvisionerHarness
 
 LOST = HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST)
@@ -56,6 +57,8 @@ async def compare(provisioner: ProvisionerHarness) -> None:
 async def test_a_thread_gets_another_room(provisioner: ProvisionerHarness) -> None:
     """Its people are invited to it, its rows go on, the desk hears once, and no old event is edited there."""
     thread, room = await with_thread(provisioner)
+    key_owner = await provisioner.harness.database.fetchval("SELECT key_owner FROM matrix_room WHERE room_id = $1", room)
+    await provisioner.harness.vault.create(key_owner)
     provisioner.comparison.lost = {room}
     provisioner.ready.clear()
     provisioner.room_client.invited.clear()
@@ -68,8 +71,14 @@ async def test_a_thread_gets_another_room(provisioner: ProvisionerHarness) -> No
     database = provisioner.harness.database
     assert await database.fetchval("SELECT COUNT(*) FROM matrix_room WHERE room_id = $1", room) == 0
     assert await database.fetchval("SELECT COUNT(*) FROM event") == 0
+    await wait_until("the key is gone", lambda: _lacks_key(provisioner, key_owner))
+    assert await provisioner.harness.vault.has_key(thread)
     await compare(provisioner)
     assert provisioner.told == [LOST]
+
+
+async def _lacks_key(provisioner: ProvisionerHarness, owner: str) -> bool | None:
+    return (not await provisioner.harness.vault.has_key(owner)) or None
 
 
 async def test_rooms_in_stock_are_replaced(provisioner: ProvisionerHarness) -> None:
