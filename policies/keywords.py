@@ -90,6 +90,11 @@ def normalize_words(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", visible_text.casefold()))
 
 
+def is_stop(pack: Pack, text: str) -> bool:
+    """Tell whether a message is a STOP."""
+    return normalize_keyword(text) in pack.keywords.stop
+
+
 def classify(text: str, pack: Pack) -> MessageMeaning:
     """Say what a message means, in any of the languages of the pack. Total; anything else is conversation."""
     word, keywords = normalize_keyword(text), pack.keywords

@@ -1,7 +1,8 @@
 """Blocking a phone (practice 40): nothing leaves for it, nothing of it is kept, and the block ends by itself.
 
 Rules of this module: only a supervisor blocks. Every block ends, because numbers are given to others. Texts of a blocked
-phone are counted at the desk and dropped. No new thread is made for a blocked phone: the bridge looks the block up.
+phone are counted at the desk and dropped; a STOP among them counts, without an answer, so that nothing leaves after the
+block either. No new thread is made for a blocked phone: the bridge looks the block up.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from bot.model.events import MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, TextDropped
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Suppress, SuppressionReason
-from bot.safety.opt_out import raise_alarm
+from bot.safety.opt_out import STOPPED, raise_alarm, remember_stop
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import drop_pending
 from bot.wording.notice import notice_of
+from policies.keywords import is_stop
 from policies.pack import Pack
 
 TIMER: Final = "block"
@@ -67,10 +69,11 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def drop_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Drop what a blocked phone sends; the desk counts it."""
+    """Drop what a blocked phone sends; the desk counts it. A STOP is remembered."""
     if block_reason(thread, facts.now) is None:
         return Step(thread)
-    return Step(thread, (SendEvent(owner=DESK, event=TextDropped()),), consumed=True)
+    thread, remembered = remember_stop(pack, facts, thread, event) if is_stop(pack, event.body) else (thread, ())
+    return Step(thread, (SendEvent(owner=DESK, event=TextDropped()), *remembered), consumed=True)
 
 
 def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
@@ -101,8 +104,10 @@ def describe_days(seconds: int) -> str:
 
 def _end_block(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:
     thread = replace(thread, consent=replace(thread.consent, blocked_until=0.0))
+    stopped = (SendMessage(place=THREAD, body=STOPPED),) if thread.consent.stopped else ()
     return thread, (
         SendMessage(place=THREAD, body=words),
+        *stopped,
         Suppress(reason=SuppressionReason.BLOCK),
         raise_alarm(thread, AlarmKind.UNBLOCKED),
     )

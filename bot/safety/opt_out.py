@@ -57,6 +57,7 @@ SILENT_WORDS: Final = {
     ),
 }
 """Words that are not answered by the machine (HELP only where a carrier forces it): what desk and room are told."""
+STOPPED: Final = notice_of("opt_out.the_texter_said_stop_nothing")
 UNSEEN: Final = notice_of("opt_out.what_they_wrote_before_that")
 LEFT: Final = notice_of("opt_out.the_texter_left_with_a_2")
 EXITS: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
@@ -102,11 +103,31 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     return Step(thread)
 
 
+def remember_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+    """Honour a STOP of a blocked phone: nothing shows it, and nothing confirms it."""
+    consent, said = thread.consent, moment(event)
+    if compare(said, consent.last_keyword) is TextOrder.BEFORE:
+        return thread, ()
+    asks = compare(said, consent.last_start) is not TextOrder.AFTER
+    consent = replace(
+        consent,
+        stopped=True,
+        may_resume=asks,
+        last_keyword=newest(said, consent.last_keyword),
+        text_after_stop="",
+        reply_ref="",
+    )
+    return replace(thread, consent=consent), (_suppress(pack, facts),)
+
+
 def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Let a person honour a wish in free words as a STOP (`!stopped`)."""
+    why = notice_of("opt_out.the_texter_asked_us_to")
     if thread.consent.stopped:
-        return answer_as_note(facts, thread, event, notice_of("opt_out.it_is_stopped_already"))
-    thread, dropped = _set_stopped(thread, "", notice_of("opt_out.the_texter_asked_us_to"), may_resume=True)
+        thread, unsent = drop_reply(thread, why)
+        step = answer_as_note(facts, thread, event, notice_of("opt_out.it_is_stopped_already"))
+        return replace(step, actions=(*unsent, *step.actions))
+    thread, dropped = _set_stopped(thread, "", why, may_resume=True)
     # It holds for everything that was texted until now, and for nothing after it.
     settled = thread.lifecycle.newest_text or Moment(at=facts.now)
     thread = replace(thread, consent=replace(thread.consent, last_keyword=settled))
@@ -165,7 +186,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     thread = replace(thread, consent=replace(thread.consent, last_keyword=newest(said, consent.last_keyword)))
     notice = SendMessage(
         place=THREAD,
-        body=notice_of("opt_out.the_texter_said_stop_nothing"),
+        body=STOPPED,
         mentions=thread.assignment.mentions,
     )
     alarm = raise_alarm(thread, AlarmKind.STOPPED_LIVE if live and not again else AlarmKind.STOPPED)

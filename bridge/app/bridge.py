@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -56,6 +57,7 @@ from bridge.shift_calendar.follower import CalendarFollower
 from bridge.shift_calendar.source import source_of
 from bridge.tables import clock_trust
 from bridge.tables.audit_log import AuditLog
+from policies.keywords import is_stop
 from policies.pack import Pack
 
 PUBLISH_SECONDS: Final = 1.0
@@ -161,6 +163,8 @@ class Bridge:
         self.screening = Screening(
             services,
             suppression=resources.suppression,
+            is_stop=partial(is_stop, pack),
+            stop_seconds=pack.settings.suppression_ttl,
             rate_limit=NewThreadRateLimit(
                 per_number_per_hour=pack.settings.new_threads_per_number_per_hour,
                 per_minute=pack.settings.new_threads_per_minute,

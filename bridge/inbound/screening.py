@@ -3,9 +3,9 @@
 Rules of this module: no carrier and no other thread waits for the look-up, which is slow on purpose
 (`bridge/tables/suppression.py`); a few run at a time, beside the engine. Nothing is decided, shown or sent for a thread
 that was not looked up, and it takes no room. A phone that sent STOP in an earlier thread begins stopped. What a blocked
-phone sent is deleted as if it had never come, and counted at the desk. Look-ups that are still to do are in the database;
-memory is only a wake-up, so a crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a
-thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").
+phone sent is deleted as if it had never come, and counted at the desk; a STOP among it is remembered. Look-ups that are
+still to do are in the database; memory is only a wake-up, so a crash repeats a look-up and loses none. A texter beyond the
+limit of new threads gets a thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bot.model.events import TextArrived
 from bot.model.phone_locks import locks_of, with_locks
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
-from bot.model.transactional_actions import SuppressionReason
+from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.background.owner_queue import OwnerQueue
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.runtime import log
@@ -29,10 +29,10 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Sync, Transaction
+from bridge.storage.database import Reader, Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.marked_sets import MarkedSet
-from bridge.storage.vault import Vault
+from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, threads, warm_rooms
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
@@ -55,11 +55,15 @@ class Screening:
         services: Services,
         *,
         suppression: Suppression,
+        is_stop: Callable[[str], bool],
+        stop_seconds: float,
         rate_limit: NewThreadRateLimit,
         new_designation: Callable[[], str],
     ) -> None:
+        """`is_stop`: whether a blocked phone's text is a STOP; `stop_seconds`: how long it is remembered."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
+        self._is_stop, self._stop_seconds = is_stop, stop_seconds
         self._suppression, self._rate_limit, self._new_designation = suppression, rate_limit, new_designation
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._aggregates = services.marks.aggregates
@@ -98,7 +102,7 @@ class Screening:
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one has no decision yet.
             muted = await self._suppression.lookup(phone, now=await clock_trust.expiry_time(self._database, now))
             if SuppressionReason.BLOCK in muted:
-                await self._drop_blocked(owner, now)
+                await self._drop_blocked(owner, phone, now)
                 return
             stopped = replace(thread, consent=Consent(stopped=SuppressionReason.STOP in muted))
             await self._admit(stopped, stored.phone_hash, now)
@@ -157,11 +161,15 @@ class Screening:
         event = serialization.decode_as(TextArrived, await self._vault.open(owner, inbox.CONTEXT, body))
         return SequencedRow(first.seq, await inbox.seal(self._vault, owner, replace(event, rate_limited=True)))
 
-    async def _drop_blocked(self, owner: str, now: float) -> None:
-        """Delete everything of a blocked phone: its row, then its key; the desk counts each text."""
+    async def _drop_blocked(self, owner: str, phone: Phone, now: float) -> None:
+        """Delete everything of a blocked phone: its row, then its key; the desk counts each text. A STOP is remembered."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
+        digest = await self._suppression.digest(phone)
+        stop = Suppress(reason=SuppressionReason.STOP, until=now + self._stop_seconds)
 
         async def commit(transaction: Transaction) -> None:
+            if await self._has_stop(transaction, owner):
+                await self._suppression.write(transaction, digest, stop, now=now)
             texts = await inbox.count_texts(transaction, owner)
             await inbox.delete_all(transaction, owner)
             await dead_letters.delete_all(transaction, owner)  # of texts for which an earlier look-up failed
@@ -175,6 +183,19 @@ class Screening:
         self._crash(CrashPoint.TURNED_AWAY)
         await self._vault.destroy(owner)
         self._wake.engine(DESK)
+
+    async def _has_stop(self, reader: Reader, owner: str) -> bool:
+        """Whether a text of this thread is a STOP. A damaged one is not."""
+        for row in await inbox.events_of(reader, owner):
+            if row.inbox_row.kind != inbox.TEXT:
+                continue
+            try:
+                event = serialization.decode_as(TextArrived, await inbox.open_body(self._vault, row.inbox_row))
+            except (CannotOpen, ValueError):
+                continue
+            if self._is_stop(event.body):
+                return True
+        return False
 
     async def _record_dead_letters(self, owner: str, error: Exception) -> None:
         """Make dead letters, with an alarm and without content, of the texts of a person who cannot be looked up."""

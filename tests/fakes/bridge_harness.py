@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from aiohttp import web
@@ -51,6 +51,7 @@ from bridge.tables import inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
+from policies.keywords import is_stop
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
 from tests.fakes.database_engine import put_migrated
@@ -171,6 +172,8 @@ class BridgeHarness:
         self.screening = Screening(
             services,
             suppression=suppression,
+            is_stop=partial(is_stop, self.pack),
+            stop_seconds=self.pack.settings.suppression_ttl,
             rate_limit=self.rate_limit,
             new_designation=Designations(database=self.database).allocate,
         )

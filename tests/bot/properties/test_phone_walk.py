@@ -1,5 +1,7 @@
 """Whatever happens in whatever order, a phone that said STOP or is blocked gets nothing but what is promised.
 
+Nor does what was said before a person or the texter stopped it leave afterwards, also when the stop is over.
+
 Rule of this module: what may reach the phone is worked out here from what was said and heard, never read from the code.
 """
 
@@ -13,14 +15,19 @@ from bot.decide import decide
 from bot.model.actions import THREAD, Action, Origin, SendSms
 from bot.model.desk import Facts, Thread
 from bot.model.events import Event, MemberJoined, MessageRedacted, MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
+from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import CancelTimer, SetTimer, Suppress, SuppressionReason
 from policies.pack import TextName
 from tests.bot.hypothesis_settings import WALK
-from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, PACK, STARTS, STOPS, SUE
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, PACK, STAFF, STARTS, STOPS, SUE
 
-TEXTS = ("hi", "please", "BYE", "HELP", "don't text me", "ES", *STOPS[:2], *STARTS[:1])
-COMMANDS = ("!stopped", "!resume", "!reply we are here", "!block 1 h", "!block off", "!tally other", "are you safe?")
+BREAKS_OFF = ("BYE", "don't text me", "he's here")
+TEXTS = ("hi", "please", "HELP", "ES", *BREAKS_OFF, *STOPS[:2], *STARTS[:1])
+COMMANDS = (
+    *("!stopped", "!resume", "!reply we are here", "!block 1 h", "!block off", "!tally other", "are you safe?"),
+    *("!unsafe", "!safe", "!stop"),
+)
 STRONG = ("!reply we are here", "!reply we are here", "!block 1 h", "!block off", "!stopped", "!resume")
 CONFIRMATIONS = {PACK.say(TextName.STOP, language) for language in PACK.languages}
 
@@ -39,6 +46,9 @@ class Phone(RuleBasedStateMachine):
         self.blocked_until = 0.0
         self.confirmations = self.replies = 0
         self.remembered: dict[SuppressionReason, float] = {}
+        self.unsafe = False
+        self.said: set[str] = set()
+        self.taken_back: set[str] = set()
         self.hear(Assigned(assignee=ANA))
         self.hear(MemberJoined(place=THREAD, user=ANA))
 
@@ -78,24 +88,36 @@ class Phone(RuleBasedStateMachine):
     @rule(body=st.sampled_from(TEXTS), lag=st.sampled_from((0.0, 0.0, 400.0)))
     def a_text(self, body: str, lag: float) -> None:
         blocked = self.now < self.blocked_until
-        if not blocked and body in STOPS:
-            self.confirmations = self.confirmations or int(not self.stopped)
+        if body in STOPS:
+            # A blocked phone's STOP counts, and nothing confirms it.
+            self.confirmations = self.confirmations or int(not self.stopped and not blocked)
             self.stopped, self.theirs, self.replies = True, True, 0
         elif not blocked and body in STARTS and self.stopped:
             self.stopped, self.confirmations, self.replies = False, 0, 0
         elif not blocked and self.stopped:
             self.replies += 1
+        if body in STOPS or (not blocked and body in BREAKS_OFF):
+            self.taken_back |= self.said
         self.hear(TextArrived(id=self.new_id(), body=body, at=self.now - lag))
 
     @rule(body=st.sampled_from(COMMANDS), sender=st.sampled_from((ANA, BEN, SUE, SUE)))
     def words(self, body: str, sender: str) -> None:
+        if self.thread.lifecycle.state is ThreadState.PARKED:
+            return  # there is no room to say it in
         if sender == SUE and body.startswith("!block"):
             self.blocked_until = 0.0 if body.endswith("off") else self.now + 3600
         if sender in (ANA, SUE) and body == "!stopped" and not self.stopped:
             self.stopped, self.theirs, self.confirmations, self.replies = True, False, 0, 0
         if sender in (ANA, SUE) and body == "!resume" and self.stopped and not self.theirs:
             self.stopped = False
-        self.hear(MessageSent(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+        if sender in (ANA, SUE) and body in ("!unsafe", "!safe"):
+            self.unsafe = body == "!unsafe"
+        stops = {"!stop": STAFF, "!unsafe": STAFF, "!stopped": (ANA, SUE), "!block 1 h": (SUE,)}
+        if sender in stops.get(body, ()):
+            self.taken_back |= self.said
+        event_id = self.new_id()
+        self.said.add(f"say:{event_id}")
+        self.hear(MessageSent(place=THREAD, sender=sender, event_id=event_id, body=body, at=self.now))
 
     @rule(body=st.sampled_from(STRONG))
     def a_supervisor(self, body: str) -> None:
@@ -141,6 +163,8 @@ class Phone(RuleBasedStateMachine):
         if why is not None:
             self.hear(TextOutcome(ref=text.ref, outcome=Outcome.LATE if why is guard.LATE else Outcome.REFUSED))
             return
+        assert text.ref not in self.taken_back, "words leave that were stopped"
+        assert not self.unsafe, "a text leaves for an unsafe phone"
         assert self.now >= self.blocked_until, "a text leaves for a blocked phone"
         assert self.now - text.since <= PACK.settings.late_after_seconds, "a text leaves late"
         if self.stopped and text.origin is Origin.STOP_CONFIRMATION:

@@ -68,7 +68,7 @@ def test_advocates_do_not_block() -> None:
     assert "!escalate" in words(step)
 
 
-@pytest.mark.parametrize("body", ["you again", "STOP", "START", "HELP"])
+@pytest.mark.parametrize("body", ["you again", "please stop him", "START", "HELP"])
 @pytest.mark.practice(40)
 def test_what_a_blocked_phone_sends_is_counted_and_gone(body: str) -> None:
     """No word of it is shown or kept, nothing is answered, and the desk hears that something was dropped."""
@@ -77,6 +77,31 @@ def test_what_a_blocked_phone_sends_is_counted_and_gone(body: str) -> None:
     assert step.aggregate == thread
     assert of(SendMessage, step) == []
     assert told(step.actions, DESK) == [TextDropped()]
+
+
+@pytest.mark.practice(40)
+def test_a_stop_of_a_blocked_phone_counts() -> None:
+    """It is not shown and not confirmed, and nothing leaves after the block either, before a START; the room reads why."""
+    thread = then(held(), said("!block 1 h", sender=SUE, event_id="$b")).aggregate
+    step = then(thread, arrived("STOP", id="x", seconds=60), at(60))
+    assert (texts(step), words(step), told(step.actions, DESK)) == ([], "", [TextDropped()])
+    (stop,) = of(Suppress, step)
+    assert (stop.reason, stop.until) == (SuppressionReason.STOP, NOW + 60 + PACK.settings.suppression_ttl)
+    over = then(step.aggregate, TimerDue(key="block"), at(3600))
+    assert "said STOP" in words(over)
+    assert marks(then(over.aggregate, said("I am here"), at(3601))) == {"$m1": DeliveryReceipt.NOT_SENT}
+    back = then(over.aggregate, arrived("START", id="y", seconds=3602), at(3602)).aggregate
+    assert not back.consent.stopped
+
+
+@pytest.mark.practice(40)
+def test_a_late_stop_of_a_blocked_phone_ends_no_start() -> None:
+    """A STOP that was texted before the START, and comes during a block, changes nothing."""
+    thread = then(held(), arrived("STOP", id="s", sent_at=NOW), at(0)).aggregate
+    thread = then(thread, arrived("START", id="t", seconds=60, sent_at=NOW + 60), at(60)).aggregate
+    thread = then(thread, said("!block", sender=SUE, event_id="$b"), at(61)).aggregate
+    step = then(thread, arrived("STOP", id="x", seconds=30, sent_at=NOW + 30), at(70))
+    assert (step.aggregate, of(Suppress, step)) == (thread, [])
 
 
 def test_the_board_counts_what_was_dropped_by_the_day() -> None:

@@ -197,7 +197,7 @@ def test_a_reply_that_is_taken_out_of_the_room_does_not_leave(sender: str) -> No
     [
         *(arrived(body, id="q", seconds=7) for body in ("he's here", "don't text me", "BYE", "who is this?")),
         *(said(body, sender=BEN, event_id="$x") for body in ("!stop", "unsafe")),
-        *(said(body, event_id="$x") for body in ("!unsafe", "!different")),
+        *(said(body, event_id="$x") for body in ("!unsafe", "!different", "!stopped")),
     ],
     ids=lambda event: event.body,
 )

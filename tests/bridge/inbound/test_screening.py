@@ -287,6 +287,24 @@ async def test_a_dead_letter_of_a_blocked_phone_goes_with_the_rest(harness: Brid
     assert (await harness.count("thread"), await harness.count("dead_letter")) == (0, 0)
 
 
+async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -> None:
+    """Its thread goes like any other of a blocked phone, and after the block the phone begins stopped."""
+    await harness.engine.load()
+    await remembered(harness, SuppressionReason.BLOCK)
+    first = await comes(harness, "you", "m1")
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE inbox SET body = $1", b"damaged"))
+    await harness.screening.screen(first)
+    assert await harness.count("suppression") == 1
+    await harness.screening.screen(await comes(harness, "Stop.", "m2"))
+    assert (await harness.count("thread"), await harness.count("suppression")) == (0, 2)
+    later = harness.clock.at + 2 * 86_400
+    harness.clock.at = later
+    assert await harness.suppression.lookup(Phone(HANDSET), now=later) == {SuppressionReason.STOP}
+    owner = await comes(harness, "hello", "m3")
+    await harness.screening.screen(owner)
+    assert (await harness.thread(owner)).consent.stopped
+
+
 async def test_a_blocked_phone_makes_no_flood(tmp_path: Path) -> None:
     """However often a blocked phone texts, whoever comes next is greeted as if it had not."""
     harness = BridgeHarness(tmp_path)

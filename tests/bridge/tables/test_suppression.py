@@ -318,9 +318,9 @@ async def _walk(directory: Path, moves: list[str]) -> None:
             await harness.receive_text(move, message_id=f"m{n}")
             await harness.wait_until_drained()
             alive |= not blocked
-            if not blocked:
-                confirmed += move == "STOP" and not stopped
-                stopped = (stopped or move == "STOP") and move != "START"
+            # A blocked phone's STOP counts as well, without a confirmation; its START does not.
+            confirmed += move == "STOP" and not stopped and not blocked
+            stopped = (stopped or move == "STOP") and (blocked or move != "START")
             assert await harness.count("thread") == int(alive)
             if alive:
                 assert (await harness.thread(await harness.thread_id(HANDSET))).consent.stopped == stopped
