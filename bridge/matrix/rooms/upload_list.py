@@ -27,7 +27,7 @@ from bridge.storage.vault import CannotOpen, Vault
 
 UPLOADS: Final = "quietline.uploads"
 """Type of account data of the policy bot for a room."""
-CONTEXT: Final = "uploads of a room"
+CONTEXT: Final = "room uploads"
 
 
 class UploadList:
