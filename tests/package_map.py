@@ -95,9 +95,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bridge/app": (
         "policies policies/drills bot/model bot/sending bridge/runtime bridge/storage bridge/lease bridge/carriers "
-        "bridge/carriers/vendors bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background "
-        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/shift_calendar bridge/erasure bridge/outbound "
-        "bridge/inbound bridge/engine bridge/metrics"
+        "bridge/carriers/vendors bridge/config bridge/services bridge/tables bridge/tables/cross_table bridge/matrix/api "
+        "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/shift_calendar bridge/erasure "
+        "bridge/outbound bridge/inbound bridge/engine bridge/metrics"
     ),
     "deploy/synapse_module/quietline_synapse": "",
     "deploy/data_dir": (

@@ -36,6 +36,7 @@ from bridge.storage.marked_sets import Marks, SetMatch, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
 from bridge.tables import line_state, schema, threads
+from bridge.tables.cross_table import storage_classes
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 from policies.pack import Pack
@@ -108,6 +109,8 @@ class Resources:
             stack.push_async_callback(each.close)
             with line_files.startup_errors(data / name, server=server):
                 await each.open()
+        if count := await database.commit(storage_classes.restore):
+            log.event("bridge.damaged_values_replaced", level=logging.ERROR, count=count)
         await line_files.check_desk(database, vault, data)
         if count := await database.commit(line_state.delete_unreadable):
             log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)

@@ -178,6 +178,9 @@ class Engine:
             stored = None if owner == DESK else await self._check.compare(owner, thread)
             while True:
                 if owner != DESK and stored is None:
+                    if row.inbox_row.kind == inbox.TEXT:  # an end leaves no text, so the row's owner is damaged
+                        await self._record_dead_letter(row, LookupError("no thread"))
+                        return
                     # The thread has ended: the desk's event for it is not needed any more.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
                     return

@@ -25,8 +25,10 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust, inbox
 from bridge.tables import timers as timer_table
+from bridge.tables.inbox import InboxRow
 from bridge.tables.timers import Timer
 
 BATCH: Final = 20
@@ -108,14 +110,14 @@ class Timers:
         due = [row for row in rows if row.due <= now]
         if not due:
             return float(min(row.due for row in rows) - now) if rows else MAX_SLEEP
-        inbox_rows = [(row, await inbox.try_seal(self._vault, row.owner, TimerDue(key=row.key))) for row in due]
+        inbox_rows = [(row, await self._seal(row)) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
 
         async def commit(transaction: Transaction) -> None:
             for row, inbox_row in inbox_rows:
                 if inbox_row is None:
                     # Either the thread has ended since, and the row is deleted; or the owner has no key, as after an older
-                    # keys.db was restored: then the row must not block other timers.
+                    # keys.db was restored, or the row is damaged: then it must not block other timers.
                     await timer_table.postpone(transaction, row, now + NO_KEY_DELAY)
                 elif await timer_table.take(transaction, row):
                     await inbox.append(transaction, inbox_row)
@@ -126,6 +128,16 @@ class Timers:
             self._wake.engine(row.owner)
         await self._wait_until_idle()
         return 0.0
+
+    async def _seal(self, timer: Timer) -> InboxRow | None:
+        """Seal the event of a timer; None if its owner has no key, or its own key is damaged."""
+        try:
+            return await inbox.try_seal(self._vault, timer.owner, TimerDue(key=timer.key))
+        except (Unavailable, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a damaged row raises, other timers fire
+            log.failure("timers.damaged_row", error)
+            return None
 
     async def _next_rows(self) -> list[Timer]:
         """Read the timers that are due first; while the clock is distrusted, only those that destroy nothing."""

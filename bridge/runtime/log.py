@@ -42,7 +42,8 @@ def event(name: str, /, level: int = logging.INFO, **fields: str | float) -> Non
         raise ValueError(f"not allowed in a log line: {', '.join(sorted(unknown))}")
     logger = logging.getLogger(LOGGER_NAME)
     if logger.isEnabledFor(level):
-        logger.log(level, "%s", " ".join([name, *(f"{key}={value}" for key, value in fields.items())]))
+        line = " ".join([name, *(f"{key}={value}" for key, value in fields.items())])
+        logger.log(level, "%s", line.encode("ascii", "backslashreplace").decode())  # a damaged row's kind may be any text
 
 
 def failure(name: str, error: BaseException, /, **fields: str | float) -> None:

@@ -51,7 +51,10 @@ ROOM_BYTES: Final = 64 * 1024
 """Bytes that must be free for the two files that SQLite makes beside a database (sqlite.org/walformat.html)."""
 ROOM_FILES: Final = 2
 
+ESCAPE: Final = "surrogateescape"
+"""How a text that is not UTF-8 is read and written."""
 _PARAMETER: Final = re.compile(r"\$(\d+)")
+_NUMBERED: Final = re.compile(r"\?(\d+)")
 _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
     apsw.SQLITE_CORRUPT: Corrupt,
     apsw.SQLITE_NOTADB: Corrupt,
@@ -100,20 +103,23 @@ class SqliteConnection:
     def execute(self, statement: str, /, *values: Value) -> None:
         """Run a statement to its end."""
         try:
-            for _ in self._connection.execute(_with_numbered_parameters(statement), values):
+            for _ in self._run(statement, values):
                 pass
         except apsw.Error as error:
             raise self._translate(error) from None
 
     def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
+        cursor = self._run(statement, values)
         try:
-            cursor = self._connection.execute(_with_numbered_parameters(statement), values)
             first = cursor.fetchone()
             if first is None:
                 return []
             columns = {name: place for place, (name, _type) in enumerate(cursor.get_description())}
             return [NamedRow(columns, first), *(NamedRow(columns, row) for row in cursor)]
+        except UnicodeDecodeError:
+            cursor.close(True)  # a statement that is not at its end prevents each commit
+            return self._fetch_damaged(statement, values)
         except apsw.Error as error:
             raise self._translate(error) from None
 
@@ -124,11 +130,49 @@ class SqliteConnection:
 
     def fetchval(self, statement: str, /, *values: Value) -> Any:
         """Run a statement and return the first value of its first row, or None."""
+        cursor = self._run(statement, values)
         try:
-            rows = self._connection.execute(_with_numbered_parameters(statement), values).fetchall()
+            rows = cursor.fetchall()
+        except UnicodeDecodeError:
+            cursor.close(True)
+            return self._fetch_damaged(statement, values)[0][0]
         except apsw.Error as error:
             raise self._translate(error) from None
         return rows[0][0] if rows else None
+
+    def _run(self, statement: str, values: tuple[Value, ...]) -> apsw.Cursor:
+        numbered = _with_numbered_parameters(statement)
+        try:
+            return self._connection.execute(numbered, values)
+        except apsw.Error as error:
+            raise self._translate(error) from None
+        except UnicodeEncodeError:  # a text from `_fetch_damaged`; nothing was executed yet
+            texts = {n: value for n, value in enumerate(values, 1) if isinstance(value, str)}
+            cast = _NUMBERED.sub(lambda at: f"CAST({at[0]} AS TEXT)" if int(at[1]) in texts else at[0], numbered)
+            encoded = (value.encode(errors=ESCAPE) if isinstance(value, str) else value for value in values)
+            return self._run(cast, tuple(encoded))
+
+    def _fetch_damaged(self, statement: str, values: tuple[Value, ...]) -> list[Row]:
+        """Return rows with a text that is not UTF-8: as a value like any other, it concerns its own row alone.
+
+        It has a surrogate for each wrong byte (docs.python.org/3/library/codecs.html, `surrogateescape`), and finds its row
+        again as a statement's value.
+        """
+        if not statement.lstrip().startswith("SELECT"):  # it was executed, and may not be again
+            raise Corrupt("UTF-8")
+        try:
+            columns = {name: place for place, (name, _type) in enumerate(self._run(statement, values).get_description())}
+            names = [f"c{place}" for place in range(len(columns))]
+            texts = ", ".join(
+                f"typeof({c}), CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END" for c in names
+            )
+            query = f"WITH damaged ({', '.join(names)}) AS ({statement}) SELECT {texts} FROM damaged"  # noqa: S608
+            return [
+                NamedRow(columns, tuple(_decoded(*row[n : n + 2]) for n in range(0, len(row), 2)))
+                for row in self._run(query, values).fetchall()
+            ]
+        except apsw.Error as error:
+            raise self._translate(error) from None
 
     def tables(self) -> set[str]:
         """Return the names of its tables."""
@@ -167,6 +211,10 @@ class SqliteConnection:
         # A file system that allocates inodes dynamically reports a total of 0.
         without_files = disk.f_files > 0 and disk.f_favail < ROOM_FILES
         return without_files or disk.f_bavail * disk.f_frsize < ROOM_BYTES
+
+
+def _decoded(storage_class: Any, value: Any) -> Any:
+    return value.decode(errors=ESCAPE) if storage_class == "text" else value
 
 
 MEMORY: Final = ":memory:"

@@ -151,8 +151,11 @@ class Vault:
         await self._keys.delete(owner)
 
     async def has_key(self, owner: str) -> bool:
-        """Whether an owner has a key on the disk: to check a destruction."""
-        return await self._keys.is_on_disk(owner)
+        """Whether an owner has a key on the disk: to check a destruction, and what a damaged row names as its owner."""
+        try:
+            return await self._keys.is_on_disk(owner)
+        except ValueError:  # no owner has such a name
+            return False
 
     async def owners(self) -> set[str]:
         """Return all owners that have a key: at the start, keys without a thread are orphans and are destroyed."""

@@ -96,15 +96,16 @@ async def postpone(transaction: Transaction, n: int, *, tries: int, due: float) 
 
 async def delete_with_results(transaction: Transaction, results: Mapping[int, str]) -> None:
     """Delete the rows of copies, and count the result of each for its owner, which may have changed during the request."""
-    numbers, query = [*results], f"DELETE FROM carrier_copy WHERE n IN ({placeholders(TOGETHER)}) RETURNING n, owner"  # noqa: S608
+    numbers, among = [*results], f"FROM carrier_copy WHERE n IN ({placeholders(TOGETHER)})"
     counts: Counter[tuple[str, str]] = Counter()
     for begin in range(0, len(numbers), TOGETHER):
         some = numbers[begin : begin + TOGETHER]
         # Where there are fewer, the last one fills the list: one statement is prepared, and not one for each length.
         some += [some[-1]] * (TOGETHER - len(some))
-        for row in await transaction.fetch(query, *some):
+        for row in await transaction.fetch(f"SELECT n, owner {among}", *some):
             if row["owner"]:
                 counts[row["owner"], results[row["n"]]] += 1
+        await transaction.execute(f"DELETE {among}", *some)
     counted = [(owner, result, more) for (owner, result), more in counts.items()]
     for begin in range(0, len(counted), TOGETHER):
         rows = counted[begin : begin + TOGETHER]

@@ -151,16 +151,17 @@ async def owners(reader: Reader) -> list[str]:
 
 async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
     """Return the desk's next events to decide: the oldest of people's alone, or up to `most` others, the oldest first."""
-    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 AND of_people = $2 ORDER BY seq LIMIT $3"
-    rows = await reader.fetch(query, DESK, True, 1) or await reader.fetch(query, DESK, False, most)
-    return [_sequenced(DESK, row) for row in rows]
+    # In the order of `of_people`, so that a damaged value of it, which is neither, is found as well.
+    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1{} ORDER BY of_people, seq LIMIT $2"
+    rows = await reader.fetch(query.format(" AND of_people > FALSE"), DESK, 1)
+    return [_sequenced(DESK, row) for row in rows or await reader.fetch(query.format(""), DESK, most)]
 
 
 async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
     """Return a thread's oldest event; None where there is none, or its phone was not looked up yet."""
     rows = await reader.fetch(
         """SELECT i.seq, i.kind, i.body, t.aggregate, t.legal_hold FROM inbox i LEFT JOIN thread t ON t.id = i.owner
-           WHERE i.owner = $1 AND i.of_people = FALSE AND (t.id IS NULL OR t.screened) ORDER BY i.seq LIMIT 2""",
+           WHERE i.owner = $1 AND (t.id IS NULL OR t.screened) ORDER BY i.of_people, i.seq LIMIT 2""",
         owner,
     )
     if not rows:

@@ -89,7 +89,8 @@ async def aggregate_versions(reader: Reader) -> dict[bytes, bytes]:
     # The nonce is 12 bytes from the second (`vault.nonce`); the rest of an aggregate is not read.
     query = """SELECT id, substr(aggregate, 2, 12) AS version FROM thread
         UNION ALL SELECT id, substr(aggregate, 2, 12) AS version FROM desk"""
-    versions = {row["id"].encode(): bytes(row["version"] or b"") for row in await reader.fetch(query)}
+    # A damaged id may be no UTF-8 (`sqlite_connection`).
+    versions = {row["id"].encode(errors="surrogateescape"): row["version"] or b"" for row in await reader.fetch(query)}
     return versions | await desk_state.crowd_versions(reader)
 
 

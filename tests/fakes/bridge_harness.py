@@ -49,6 +49,7 @@ from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
+from bridge.tables.cross_table import storage_classes
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 from policies.keywords import is_stop
@@ -125,6 +126,7 @@ class BridgeHarness:
         self.database = FullDatabase(self.directory / "main.db", migrations=migrations)
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
+        await self.database.commit(storage_classes.restore)
         self.marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
         self._stack.push_async_callback(self.marks.close)
         self.services = self.services_with(WakeUps(), crash=self._crash)
