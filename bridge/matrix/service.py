@@ -192,6 +192,7 @@ class MatrixService:
             crash=services.crash,
             now=services.clock.system_time,
             rolled_back=self._after_rollback,
+            cursor_refused=self.devices.mark_all_dirty,
             has_urgent_timers=has_urgent_timers,
         )
         self.puppet_sync = SyncLoop(

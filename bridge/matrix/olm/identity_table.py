@@ -3,7 +3,8 @@
 Rules of this module: an identity has one device, used `since_ms`, and `ready` once the homeserver has all of its keys. The
 cursor says how far its `/sync` was committed, and the columns `heard_…` name the newest event of it, with the homeserver's
 time. A row with that event and without a cursor means a rollback of the homeserver, with no sync committed since; the
-invalid cursor stays for comparison, behind a mark (`INVALID`). An earlier device is one of ours (`ours`), with the time of
+invalid cursor stays for comparison, behind a mark (`INVALID`). So does a cursor that the homeserver refuses although it was
+not rolled back (`REFUSED`), until the next sync. An earlier device is one of ours (`ours`), with the time of
 its end, or another's, with the time when it was first seen. Times are milliseconds since the epoch.
 """
 
@@ -26,15 +27,21 @@ INVALID: Final = "!"
 """Before a cursor that is invalid after a rollback of the homeserver, in the column."""
 
 
+REFUSED: Final = "?"
+"""Before a cursor that the homeserver refuses, in the column."""
+
+
 class SyncPosition(NamedTuple):
     """How far an identity's `/sync` was committed, and the newest event of it, if any.
 
-    `invalid_cursor`: the one before a rollback, while no sync was committed since; else empty.
+    `invalid_cursor`: the one before a rollback, or the refused one (`is_refused`), while no sync was committed since; else
+    empty.
     """
 
     cursor: str
     newest_event: NewestEvent | None
     invalid_cursor: str = ""
+    is_refused: bool = False
 
 
 async def find(reader: Reader, user_id: str) -> Row | None:
@@ -86,9 +93,9 @@ async def set_ready(transaction: Transaction, user_id: str) -> None:
 
 
 async def cursor(reader: Reader, user_id: str) -> str | None:
-    """Return how far an identity's `/sync` was committed, empty before the first time and after a rollback."""
+    """Return how far an identity's `/sync` was committed, empty if it cannot be used: see `SyncPosition`."""
     since: str | None = await reader.fetchval("SELECT cursor FROM matrix_identity WHERE user_id=$1", user_id)
-    return "" if since is not None and since.startswith(INVALID) else since
+    return "" if since is not None and since.startswith((INVALID, REFUSED)) else since
 
 
 async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None:
@@ -98,16 +105,27 @@ async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None
     if row is None:
         return None
     heard = NewestEvent(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
-    if row["cursor"].startswith(INVALID):
-        return SyncPosition("", heard, row["cursor"].removeprefix(INVALID))
-    return SyncPosition(row["cursor"], heard)
+    since: str = row["cursor"]
+    if since.startswith((INVALID, REFUSED)):
+        return SyncPosition("", heard, since[1:], since.startswith(REFUSED))
+    return SyncPosition(since, heard)
 
 
 async def invalidate_cursor(transaction: Transaction, user_id: str) -> None:
-    """Mark a cursor as invalid after a rollback of the homeserver; the newest event stays."""
-    since = await cursor(transaction, user_id)
+    """Mark a cursor, also a refused one, as invalid after a rollback of the homeserver; the newest event stays."""
+    await _mark_cursor(transaction, user_id, INVALID)
+
+
+async def refuse_cursor(transaction: Transaction, user_id: str) -> None:
+    """Mark a cursor as refused by the homeserver; the newest event stays."""
+    await _mark_cursor(transaction, user_id, REFUSED)
+
+
+async def _mark_cursor(transaction: Transaction, user_id: str, mark: str) -> None:
+    position = await get_sync_position(transaction, user_id)
+    since = "" if position is None else position.cursor or (position.invalid_cursor if position.is_refused else "")
     if since:
-        await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, INVALID + since)
+        await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, mark + since)
 
 
 async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: NewestEvent | None) -> None:

@@ -21,8 +21,9 @@ If the count is not lower and the homeserver cannot say whether it has that even
 is asked for two minutes, and then only the count decides: otherwise no event would be received as long as that lasts.
 
 A homeserver may also refuse the cursor itself: an older Synapse cannot read one that a newer one made, and our row may be
-damaged. The same request would fail for ever, so after two minutes the cursor ends, and all rooms are read as after a
-rollback. Not sooner: while Synapse's workers are upgraded one by one, some cannot read what others made.
+damaged. The same request would fail for ever, so after two minutes the cursor ends, and all rooms are read once without it,
+up to the newest event that we know. Not sooner: while Synapse's workers are upgraded one by one, some cannot read what
+others made. It is a rollback only if the count or the newest event says so, which that cursor is still compared for.
 
 Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
 `synapse/rest/client/sync.py` (`request_key`); 1.155.0 and 1.163.2, `synapse/types` (a cursor has 13 or 14 parts).
@@ -104,25 +105,31 @@ class Rollback(NamedTuple):
     was_noted: bool = False
 
 
-async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | None:
-    """Return the rollback if there was one since the last committed sync; else None.
+class RefusedCursor(NamedTuple):
+    """The homeserver was not rolled back, and refuses our cursor. `heard_until`: as for a rollback."""
+
+    heard_until: int
+
+
+async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | RefusedCursor | None:
+    """Return the rollback, or else the refused cursor, if there was one since the last committed sync; else None.
 
     `no_rooms`: a filter without rooms; `now`: our machine's clock. Raises what `HomeserverClient` raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
     if reached is None or (heard := reached.newest_event) is None:
         return None
-    if not reached.cursor:
+    if not reached.cursor and not reached.is_refused:
         await _position_now(identity, no_rooms)  # to learn the homeserver's clock
         heard_until = _homeserver_time(heard.at, identity.client.server_time, now())
         noted = await _still_has_mark(identity, heard)
         counts_less = not noted and await _is_rolled_back(identity, reached.invalid_cursor, no_rooms)
         return Rollback(heard_until, counts_less, noted)
-    counts_less = await _is_rolled_back(identity, reached.cursor, no_rooms)
+    counts_less = await _is_rolled_back(identity, reached.cursor or reached.invalid_cursor, no_rooms)
     if counts_less or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
         return Rollback(_homeserver_time(heard.at, identity.client.server_time, now()), counts_less)
-    return None
+    return RefusedCursor(_homeserver_time(heard.at, identity.client.server_time, now())) if reached.is_refused else None
 
 
 async def is_cursor_refused(identity: Identity, no_rooms: Json) -> bool:

@@ -37,7 +37,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
-from bridge.matrix.sync.homeserver_rollback import Rollback
+from bridge.matrix.sync.homeserver_rollback import RefusedCursor, Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
@@ -89,6 +89,10 @@ async def drop_unhandled(_conn: Transaction, _unhandled: UnhandledEvent) -> None
     """Do nothing: for an identity that receives only keys."""
 
 
+async def mark_nothing(_transaction: Transaction) -> None:
+    """Do nothing: for an identity that follows no device lists."""
+
+
 async def no_urgent_timers() -> bool:
     """Return False: no undo window is open."""
     return False
@@ -114,13 +118,15 @@ class SyncLoop:
         unhandled: UnhandledSink = drop_unhandled,
         now: Callable[[], float],
         rolled_back: Callable[[Rollback], Awaitable[bool]],
+        cursor_refused: Callable[[Transaction], Awaitable[None]] = mark_nothing,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
         """`has_urgent_timers`: whether an undo window is open.
 
         `now`: the machine's clock. `rolled_back`: called with a rollback of the homeserver before the next sync; returns
-        whether the homeserver stores a mark of it (`homeserver_rollback.mark`). `interval`: sync every so many seconds
+        whether the homeserver stores a mark of it (`homeserver_rollback.mark`). `cursor_refused`: notes, in the commit that
+        ends a refused cursor, what a sync without one does not report. `interval`: sync every so many seconds
         instead of long polling, because the homeserver evaluates a waiting sync again for each event in each room of the
         identity, whatever its filter says.
         """
@@ -131,7 +137,7 @@ class SyncLoop:
         self._key_upload = key_upload
         self._take = take
         self._unhandled, self._renew_device = unhandled, renew_device
-        self._now, self._rolled_back = now, rolled_back
+        self._now, self._rolled_back, self._cursor_refused = now, rolled_back, cursor_refused
         self._on_commit = on_commit
         self._crash = crash
         self._since: str | None = None
@@ -170,25 +176,31 @@ class SyncLoop:
         return self._interval or self._pause
 
     async def _end_refused_cursor(self) -> None:
-        """End the use of a cursor that the homeserver cannot read; then the next try is as after a rollback."""
+        """End the use of a cursor that the homeserver cannot read; then the next try is without one."""
         if await homeserver_rollback.is_cursor_refused(self._identity, NO_ROOM_FILTER):
             log.event("matrix.cursor_refused", level=logging.ERROR)
-            await self._identity.database.commit(partial(identity_table.invalidate_cursor, user_id=self._identity.user_id))
+            await self._identity.database.commit(self._refuse_cursor)
             self._since = None
 
+    async def _refuse_cursor(self, transaction: Transaction) -> None:
+        await self._cursor_refused(transaction)
+        await identity_table.refuse_cursor(transaction, self._identity.user_id)
+
     async def _check_for_rollback(self) -> None:
-        rollback = await self._find_rollback()
+        found = await self._find_rollback()
         # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
         for _ in range(MOST_ROLLBACKS):
-            if rollback is None or (self._heard_until is not None and (rollback.was_noted or not self._is_marked)):
+            if not isinstance(found, Rollback):
+                break
+            if self._heard_until is not None and (found.was_noted or not self._is_marked):
                 break
             self._heard_until = None
-            self._is_marked = await self._rolled_back(rollback)
-            self._heard_until = rollback.heard_until
-            rollback = await self._find_rollback()
-        self._heard_until = None if rollback is None else rollback.heard_until
+            self._is_marked = await self._rolled_back(found)
+            self._heard_until = found.heard_until
+            found = await self._find_rollback()
+        self._heard_until = None if found is None else found.heard_until
 
-    async def _find_rollback(self) -> Rollback | None:
+    async def _find_rollback(self) -> Rollback | RefusedCursor | None:
         return await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
 
     async def run_once(self) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import pytest
 
 from bridge.matrix.olm import identity_table
+from bridge.matrix.room_keys import dirty_table
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.sync_loop import SyncLoop
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -43,11 +44,48 @@ async def test_what_was_said_since_is_heard_once(rig: Rig, server: ScriptedHomes
     server.queue_sync({"next_batch": OLDER, **timeline(one, two, ada.room_message(ROOM, "new"))})
     await one_turn(rig)
     assert bodies(rig.events) == ["new"]
-    assert rig.rollbacks == 1, "an older Synapse may stand on an older database"
+    assert rig.rollbacks == 0, "nothing is gone, and nothing has returned"
     assert await identity_table.cursor(rig.database, POLICY) == OLDER
     server.requests.clear()
     await one_turn(rig)
     assert [each.query["since"] for each in syncs(server)[:1]] == [OLDER]
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
+@pytest.mark.parametrize("lost", ["events", "the newest event"])
+async def test_an_older_database_is_a_rollback_all_the_same(
+    rig: Rig, server: ScriptedHomeserver, lost: str, is_killed: bool
+) -> None:
+    """It comes with an older Synapse that cannot read the cursor either: the cursor is compared, and then invalid."""
+    ada, one, two = await heard(rig, server)
+    server.unreadable_cursors, server.position = {BEFORE}, OLDER
+    await rig.matrix.sync._end_refused_cursor()
+    if lost == "events":
+        server.position = "s60_7_0"
+    else:
+        server.lost = {two["event_id"]}
+    if is_killed:
+        await rig.stop()
+        await rig.start(run=False)
+    await rig.matrix.sync._check_for_rollback()
+    assert rig.counts_less == [lost == "events"]
+    reached = await identity_table.get_sync_position(rig.database, POLICY)
+    assert reached is not None
+    assert (reached.cursor, reached.invalid_cursor, reached.is_refused) == ("", BEFORE, False)
+    server.queue_sync({"next_batch": server.position, **timeline(one, ada.room_message(ROOM, "new"))})
+    await one_turn(rig)
+    assert bodies(rig.events) == ["new"]
+
+
+async def test_device_lists_are_fetched_after_a_refused_cursor(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The sync without a cursor does not say who signed in or out since: until then no list counts as fresh."""
+    await heard(rig, server)
+    users = [row["user_id"] for row in await rig.database.fetch("SELECT user_id FROM matrix_seen_identity")]
+    await rig.database.commit(lambda transaction: transaction.execute("DELETE FROM matrix_dirty"))
+    server.unreadable_cursors, server.position = {BEFORE}, OLDER
+    await rig.matrix.sync._end_refused_cursor()
+    assert users
+    assert [user for user in users if not await dirty_table.is_stale(rig.database, user)] == []
 
 
 async def test_a_cursor_stays_that_some_workers_cannot_read(
