@@ -118,7 +118,7 @@ class Resources:
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_server_name(database, config.homeserver.server_name)
         await confirmed_identities.sign_earlier(database, vault)
-        marks = Marks(database=database, vault=vault, crash=crash)
+        marks = Marks(database=database, vault=vault, crash=crash, takes_older_keys=take_over)
         stack.push_async_callback(marks.close)
         key = bytes.fromhex(read_secret(config.keys.suppression_key_file))
         suppression = Suppression(key=key, line=config.line.slug, marked=marks.suppression)

@@ -9,7 +9,9 @@ differs from what was written, is *behind*: nothing is read from it, and no comm
 The mark of a set is its epoch and two versions: `settled`, which is on the disk in both files, and `intended`, which may
 be. A crash between the two writes leaves the database at one of them or between, which is no attack. A version is used
 once, so a database is ahead of its mark only when an older `keys.db` was restored; that is accepted and reported. Each time
-a set is accepted as it is, it gets a new epoch, so that no earlier version fits a later mark.
+a set is accepted as it is, it gets a new epoch, so that no earlier version fits a later mark. A set with a version and
+without a mark is behind as well: the name of the mark's slot may be damaged. Only where a person takes an older `keys.db`
+may that file be from before the mark. A new line, a restored one and an upgrade that adds a set have neither.
 
 The mark of the aggregates moves at a start only (`MARKED_AT_START`), because every text changes them. In between, a person
 who restores both the rows and the code of one moment since the last start is not detected. A single row that is restored or
@@ -121,8 +123,10 @@ class _Pending:
 class MarkedSet:
     """One set. `load` once, with the entries of its table; then `change` inside each commit that changes that table."""
 
-    def __init__(self, name: SetName, *, database: Database, vault: Vault, crash: CrashHook) -> None:
-        self.name = name
+    def __init__(
+        self, name: SetName, *, database: Database, vault: Vault, crash: CrashHook, takes_older_keys: bool = False
+    ) -> None:
+        self.name, self._takes_older_keys = name, takes_older_keys
         self._database, self._vault, self._crash = database, vault, crash
         self._key = vault.derive(f"marked set {name.value}")
         self._entries: dict[bytes, bytes] = {}
@@ -167,6 +171,8 @@ class MarkedSet:
         except CannotOpen:
             return self._behind()
         mark = None if raw is None else _Mark.decode(raw)
+        if mark is None and row is not None and not self._takes_older_keys:
+            return self._behind()
         if mark is None or not mark.settled:
             await self._adopt(max(version, mark.intended if mark else 0) + 1)
             return SetMatch.AHEAD if mark is None and row is not None else SetMatch.AS_WRITTEN
@@ -287,17 +293,25 @@ class MarkedSet:
 
 
 class Marks:
-    """All sets of a line, over its main database and its vault."""
+    """All sets of a line, over its main database and its vault. `takes_older_keys`: a person said that it is so."""
 
-    def __init__(self, *, database: Database, vault: Vault, crash: CrashHook = never_crash) -> None:
+    def __init__(
+        self, *, database: Database, vault: Vault, crash: CrashHook = never_crash, takes_older_keys: bool = False
+    ) -> None:
         self.suppression, self.locks, self.confirmed, self.aggregates = (
-            MarkedSet(name, database=database, vault=vault, crash=crash) for name in SetName
+            MarkedSet(name, database=database, vault=vault, crash=crash, takes_older_keys=takes_older_keys)
+            for name in SetName
         )
 
     async def close(self) -> None:
         """Wait until the marks of all commits are settled. Both files must be open."""
         for each in (self.suppression, self.locks, self.confirmed, self.aggregates):
             await each.close()
+
+
+async def has_version(reader: Reader, name: SetName) -> bool:
+    """Whether a set was loaded at an earlier start."""
+    return await reader.fetchval("SELECT 1 FROM marked_set WHERE name = $1", name.value) is not None
 
 
 async def forget(transaction: Transaction, name: SetName) -> None:

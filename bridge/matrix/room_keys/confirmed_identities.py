@@ -20,8 +20,9 @@ from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.room_keys import dirty_table
+from bridge.storage import marked_sets
 from bridge.storage.database import Database, Reader, Snapshot, Transaction
-from bridge.storage.marked_sets import MarkedSet, SetMatch
+from bridge.storage.marked_sets import MarkedSet, SetMatch, SetName
 from bridge.storage.vault import Vault
 
 VERSION: Final = "COALESCE((SELECT version FROM marked_set WHERE name = 'confirmed'), 0)"
@@ -155,9 +156,14 @@ def device_of(row: Any) -> Device:
 async def sign_earlier(database: Database, vault: Vault) -> None:
     """Sign confirmations of an older program without codes: once for each `keys.db`, which then has a key of `SIGNED`.
 
-    After a crash before that key, it is done again; a confirmation that has a code is not changed.
+    After a crash before that key, it is done again; a confirmation that has a code is not changed. A line whose set has a
+    version was here before, and a row without a code is none: the key's name is damaged, or a person took an older
+    `keys.db`.
     """
     if await vault.has_key(SIGNED):
+        return
+    if await marked_sets.has_version(database, SetName.CONFIRMED):
+        await vault.create(SIGNED)
         return
     trust_mac = TrustMac(vault, None)
 

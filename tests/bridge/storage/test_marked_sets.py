@@ -20,6 +20,7 @@ from bridge.storage.database import Transaction, Value, Work, placeholders
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import MarkedSet, Marks, SetMatch, SetName
 from bridge.storage.migrations import Migrations
+from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import Vault
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
 from tests.fakes.database_engine import beside, make_database
@@ -51,14 +52,14 @@ class Files:
         self.dies_at: CrashPoint | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[MarkedSet, SetMatch]]:
+    async def running(self, *, takes_older_keys: bool = False) -> AsyncIterator[tuple[MarkedSet, SetMatch]]:
         """Start, and stop when the block ends."""
         keys = KeyFile(path=self.keys)
         await keys.open()
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
         self.database = make_database(self.main, migrations=MIGRATIONS)
         await self.database.open()
-        marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
+        marks = Marks(database=self.database, vault=self.vault, crash=self._crash, takes_older_keys=takes_older_keys)
         try:
             rows = await self.database.fetch("SELECT key, value FROM fact")
             set_match = await marks.suppression.load({bytes(row["key"]): bytes(row["value"]) for row in rows})
@@ -81,9 +82,11 @@ class Files:
         await self.database.commit(commit)
         await marked.close()
 
-    async def once(self, changes: Mapping[bytes, bytes | None] | None = None) -> tuple[SetMatch, dict[bytes, bytes] | None]:
+    async def once(
+        self, changes: Mapping[bytes, bytes | None] | None = None, *, takes_older_keys: bool = False
+    ) -> tuple[SetMatch, dict[bytes, bytes] | None]:
         """Run once, with a change or none; return what was found, and the entries, None where they do not count."""
-        async with self.running() as (marked, set_match):
+        async with self.running(takes_older_keys=takes_older_keys) as (marked, set_match):
             with contextlib.suppress(_Killed):
                 await self.change(marked, changes or {})
             return set_match, dict(marked.entries) if marked.is_intact else None
@@ -192,14 +195,30 @@ async def test_an_older_key_file_is_accepted_and_told(files: Files) -> None:
     assert await files.once() == (SetMatch.BEHIND, None)
 
 
-async def test_a_key_file_without_marks_is_accepted_and_told(files: Files) -> None:
-    """As one of before there were marks: the set counts as it stands, under a new epoch, in which no old version fits."""
+async def test_an_older_key_file_without_marks_is_accepted_and_told(files: Files) -> None:
+    """A person takes one of before there were marks: the set counts as it stands, under a new epoch."""
     old = files.copy()
     async with files.running():
         await files.vault.forget_mark(SetName.SUPPRESSION.value)
-    assert await files.once({b"b": None}) == (SetMatch.AHEAD, {b"a": b"1"})
+    assert await files.once({b"b": None}, takes_older_keys=True) == (SetMatch.AHEAD, {b"a": b"1"})
     await files.put_back(old)
     assert await files.once() == (SetMatch.BEHIND, None)
+
+
+@pytest.mark.parametrize("flipped", range(len("mark suppression")))
+async def test_a_mark_whose_name_is_damaged_is_missed(files: Files, flipped: int) -> None:
+    """One bit of it: the set does not count, at each start, until a person accepts it as it stands."""
+    with contextlib.closing(SqliteConnection(files.keys)) as keys:
+        n, owner = keys.fetch("SELECT n, owner FROM slot WHERE substr(owner, 1, 16) = $1", b"mark suppression")[0]
+        damaged = bytes(byte ^ (0x80 if at == flipped else 0) for at, byte in enumerate(owner))
+        keys.execute("UPDATE slot SET owner = $1 WHERE n = $2", damaged, n)
+    for _ in range(2):
+        assert await files.once({b"b": None}) == (SetMatch.BEHIND, None)
+    async with files.running():
+        await files.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.SUPPRESSION))
+        await files.vault.forget_mark(SetName.SUPPRESSION.value)
+    for _ in range(2):
+        assert await files.once() == (SetMatch.AS_WRITTEN, {b"a": b"1"})
 
 
 async def test_a_person_accepts_a_set_as_it_stands(files: Files) -> None:

@@ -21,6 +21,7 @@ from bot.model.events import MessageSent
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
+from bridge.storage import marked_sets
 from bridge.storage.database import Transaction
 from bridge.storage.marked_sets import MarkedSet, SetMatch, SetName
 from bridge.tables import clock_trust
@@ -106,6 +107,7 @@ async def test_a_damaged_entry_ends_no_start_and_no_stop(harness: BridgeHarness,
     await harness.wait_until_drained()
     await harness.database.commit(lambda transaction: transaction.execute("UPDATE suppression SET until = -1"))
     if not has_mark:
+        await harness.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.SUPPRESSION))
         await harness.vault.forget_mark(SetName.SUPPRESSION.value)
     for start in range(2):
         marked = MarkedSet(SetName.SUPPRESSION, database=harness.database, vault=harness.vault, crash=never_crash)

@@ -19,8 +19,9 @@ from bridge.matrix.room_keys.confirmed_identities import (
 )
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.storage import marked_sets
 from bridge.storage.database import Transaction, placeholders
-from bridge.storage.marked_sets import SetMatch
+from bridge.storage.marked_sets import SetMatch, SetName
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -200,6 +201,10 @@ async def test_what_an_older_program_confirmed_is_signed_once(rig: Rig, ada: Cli
     await sign_earlier(rig.database, rig.vault)
     assert not await trusts(rig, ada.mxid)
     await rig.vault.destroy(SIGNED)
+    await sign_earlier(rig.database, rig.vault)
+    assert not await trusts(rig, ada.mxid), "the name of that key was damaged: the set has a version since the first start"
+    await rig.vault.destroy(SIGNED)
+    await rig.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.CONFIRMED))
     await sign_earlier(rig.database, rig.vault)
     assert await trusts(rig, ada.mxid)
 
