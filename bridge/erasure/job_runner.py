@@ -79,6 +79,7 @@ class ErasureRunner:
         self._database, self._clock, self._crash = services.database, services.clock, services.crash
         self._yield_to_foreground, self._alert = yield_to_foreground, alert
         self._steps = {**steps, FLUSH: self._overwrite_deleted}
+        self._tries: dict[str, dict[str, int]] = {}
         self.loop = BackgroundLoop(
             "erasure",
             self.run_once,
@@ -122,6 +123,8 @@ class ErasureRunner:
             log.failure("erasure.step_failed", error, kind=job.step)
             await self._retry_later(job, "program_failed", MAX_WAIT)
         else:
+            if following != job.step:
+                self._tries.pop(job.id, None)
             if following:
                 await self._advance(job, following)
 
@@ -150,9 +153,20 @@ class ErasureRunner:
         due = self._clock.now() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), MAX_WAIT)
         await self._database.commit(lambda transaction: erasure_jobs.postpone(transaction, job, due=due, tries=tries))
         log.event("erasure.step_retry", kind=job.step, attempt=tries)
-        if tries in (SLOW_ALERT_AFTER_TRIES if what in SLOW else ALERT_AFTER_TRIES):
+        if self._count_try(job, what) in (SLOW_ALERT_AFTER_TRIES if what in SLOW else ALERT_AFTER_TRIES):
             subject = "room" if job.kind == erasure_jobs.ROOM else "texter"
             await self._alert(f"{subject} {what}", job.began)
+
+    def _count_try(self, job: ErasureJob, what: str) -> int:
+        """Return how often the present step was tried in vain for that reason; another reason is another news.
+
+        Stored are only the tries of all reasons together: after a start they count for the first one that comes up.
+        """
+        if not job.tries:
+            self._tries.pop(job.id, None)
+        by_reason = self._tries.setdefault(job.id, {what: job.tries})
+        by_reason[what] = by_reason.get(what, 0) + 1
+        return by_reason[what]
 
 
 async def close_job(

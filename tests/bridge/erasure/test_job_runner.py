@@ -137,6 +137,32 @@ async def test_a_purge_that_takes_minutes_is_told(erasure: ErasureHarness, reque
     assert erasure.harness.alerts == alerts
 
 
+async def test_two_reasons_are_not_counted_together(erasure: ErasureHarness) -> None:
+    """A homeserver that is away for four tries in the middle of a slow purge: neither of the two is news yet."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.purge_requests = 7
+    await erasure.send_message(owner, "!close now")
+    while erasure.rooms.purge_requests > 3:
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.faults += [Transient(502, "M_UNKNOWN")] * 4
+    await erasure.run_to_end()
+    assert erasure.harness.alerts == []
+
+
+async def test_a_reason_is_told_whatever_came_in_between(erasure: ErasureHarness) -> None:
+    """Once it alone was there five times, also where the desk heard of another one before."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.purge_requests = 12
+    await erasure.send_message(owner, "!close now")
+    while erasure.rooms.purge_requests > 1:
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.faults += [Transient(502, "M_UNKNOWN")] * 5
+    await erasure.run_to_end()
+    assert erasure.harness.alerts == ["room being_purged", "room homeserver_silent"]
+
+
 async def test_an_upload_that_stays_is_told_as_one(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The homeserver answers that its file is there still: the desk hears that, and not that nobody answers."""
 
