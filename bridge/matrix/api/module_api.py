@@ -185,6 +185,10 @@ class ModuleClient:
         answer = await self._ask("GET", "users", user_id, "devices")
         return DeviceCounts(devices=_number(answer, "devices"), pushers=_number(answer, "pushers"))
 
+    async def is_claimed(self, user_id: str) -> bool:
+        """Whether the registration that the homeserver was started with claims a user for us."""
+        return _boolean(await self._ask("GET", "users", user_id), "claimed")
+
     async def is_password(self, user_id: str, password: str) -> bool:
         """Whether this is the password of an account of an embedded homeserver. Nobody is signed in."""
         return _boolean(await self._ask("POST", "users", user_id, "password", body={"password": password}), "same")

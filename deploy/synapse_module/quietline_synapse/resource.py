@@ -14,6 +14,7 @@ go to the process that keeps the uploads: a worker that does has only that part 
     DELETE media/{server}/{media_id}    -> {"exists": false}
     GET    users/{user_id}/devices      -> {"devices": n, "pushers": n}; for a person at a desk
     DELETE users/{user_id}/devices      -> {"devices": n, "everywhere": bool}
+    GET    users/{user_id}              -> {"claimed": bool}: whether the line's registration, as it was loaded, claims it
     PUT    users/{user_id}              -> {}; body {"password"}: makes an account
     PUT    users/{user_id}/password     -> {}; body {"password"}: a new one; signed out everywhere
     POST   users/{user_id}/password     -> {"same": bool}; body {"password"}: whether it is the account's
@@ -95,6 +96,8 @@ class ModuleResource(AuthenticatedResource):
             case "DELETE", ["users", user_id, "devices"]:
                 devices = await self._sign_out(line, user_id)
                 return {"devices": devices, "everywhere": not self._internals.delegates_logins}
+            case "GET", ["users", user_id]:
+                return {"claimed": self._internals.is_claimed(line.settings.token, user_id)}
             case "PUT", ["users", user_id]:
                 await line.accounts.make(user_id, request)
                 return {}

@@ -199,6 +199,11 @@ class SynapseInternals:
         service = self._database.get_app_service_by_token(token)
         return service is not None and bool(service.is_rate_limited())
 
+    def is_claimed(self, token: str, user_id: str) -> bool:
+        """Whether the application service of this token, as Synapse loaded it, may speak for a user."""
+        service = self._database.get_app_service_by_token(token)
+        return service is not None and bool(service.is_interested_in_user(user_id))
+
     async def with_connection(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a thread, with a database connection that is outside a transaction."""
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from bridge.config.load import load
+from bridge.matrix.api.module_api import ENFORCED
 from deploy.carrier import outside_view, vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
@@ -186,6 +187,46 @@ async def test_a_token_that_the_homeserver_refuses(tmp_path: Path) -> None:
         rows = await rows_of(real(tmp_path, homeserver=homeserver))
     assert (rows["homeserver"].ok, rows["homeserver token"].ok) == (True, False)
     assert "as_token" in rows["homeserver token"].do
+
+
+@pytest.mark.parametrize("unclaimed", ["@policy:example.org", "@line-", ""], ids=["the policy bot", "the puppet", "none"])
+async def test_a_registration_that_does_not_claim_the_lines_accounts(tmp_path: Path, unclaimed: str) -> None:
+    """It is told before the first start, which would end with it; the token alone does not show it."""
+
+    async def answer(request: web.Request) -> web.Response:
+        path = request.path
+        if path.endswith("/whoami"):
+            return web.json_response({"errcode": "M_FORBIDDEN"}, status=403)
+        if path.endswith("/health"):
+            return web.json_response({"version": "1", "enforces": sorted(ENFORCED), "problems": []})
+        if "/quietline/users/" in path:
+            return web.json_response({"claimed": not (unclaimed and unclaimed in path)})
+        return web.json_response({"versions": ["v1.11"]})
+
+    async with served(answering(answer)) as url:
+        homeserver = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
+        rows = await rows_of(real(tmp_path, homeserver=homeserver))
+    row = rows["homeserver accounts"]
+    assert (rows["homeserver token"].ok, rows["homeserver module"].ok) == (True, True)
+    assert (row.ok, unclaimed in row.what, "server_name" in row.do) == (not unclaimed, True, bool(unclaimed))
+
+
+@pytest.mark.parametrize(("status", "errcode", "asked"), [(404, "M_UNRECOGNIZED", False), (500, "M_UNKNOWN", None)])
+async def test_a_module_that_does_not_say_whose_accounts_they_are(
+    tmp_path: Path, status: int, errcode: str, asked: bool | None
+) -> None:
+    """One of an earlier version is to do; of one that does not answer its own row tells."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if "/quietline/users/" in request.path:
+            return web.json_response({"errcode": errcode}, status=status)
+        return web.json_response({"versions": ["v1.11"]})
+
+    async with served(answering(answer)) as url:
+        homeserver = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
+        rows = await rows_of(real(tmp_path, homeserver=homeserver))
+    found = rows.get("homeserver accounts")
+    assert (None if found is None else found.asked) == asked
 
 
 async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,10 @@ async def test_a_token_is_no_identity_of_the_other_line(lines: Lines) -> None:
     """Neither as its bot nor as its puppet nor as its sender does a line's token read, write, invite or register."""
     for line, other in both_ways(lines):
         room = await other.room("thread", "sol")
+        assert await line.module_client.is_claimed(line.policy)
+        assert await line.module_client.is_claimed(line.puppet)
         for who in (other.policy, other.puppet):
+            assert not await line.module_client.is_claimed(who)
             for method, path, body in (
                 ("GET", "joined_rooms", None),
                 ("GET", f"rooms/{room}/messages?dir=b", None),
