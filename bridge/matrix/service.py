@@ -52,6 +52,7 @@ from bridge.matrix.sync.sync_loop import (
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.matrix.sync.unwedging import Unwedging
 from bridge.runtime import log
+from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 
@@ -123,6 +124,7 @@ class MatrixService:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
         self._database, self._note_rollback, self._rolled_back = services.database, note_rollback, rolled_back
+        self._crash = services.crash
         self.devices = DeviceLists(
             services,
             identity=policy,
@@ -304,10 +306,13 @@ class MatrixService:
             await identity_table.invalidate_cursor(transaction, self.policy.user_id)
 
         await self._database.commit(commit)
+        self._crash(CrashPoint.ROLLBACK_NOTED)
         is_marked = await homeserver_rollback.mark(self.policy)
+        self._crash(CrashPoint.ROLLBACK_MARKED)
         self.device_updates.wake()
         for identity in (self.policy, self.puppet):
             await _replace_one_time_keys(identity)
+        self._crash(CrashPoint.ROLLBACK_KEYS_REPLACED)
         # Last, so that people are told once when the homeserver goes away again during this work.
         await self._rolled_back()
         return is_marked

@@ -24,6 +24,7 @@ from bridge.matrix.olm.identity import IN_USE_MS, Identity
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.runtime import log
 from bridge.runtime.clock import to_bridge_time
+from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
 
@@ -44,7 +45,7 @@ class DeviceRenewal:
         notify: Callable[[], Awaitable[None]],
     ) -> None:
         self._identity, self._prefix, self._notify = identity, device_prefix, notify
-        self._main, self._clock = services.database, services.clock
+        self._main, self._clock, self._crash = services.database, services.clock, services.crash
         self._lock = asyncio.Lock()
         self._notified = False
 
@@ -113,10 +114,12 @@ class DeviceRenewal:
         user_id, now = self._identity.user_id, int(self._clock.now() * 1000)
         # First, because the identity's database may be another one; to retire sessions twice is harmless.
         await self._main.commit(lambda transaction: retire_sessions_of(transaction, user_id))
+        self._crash(CrashPoint.SESSIONS_RETIRED)
         device_id = f"{self._prefix}{secrets.token_hex(4).upper()}"
         await self._identity.database.commit(
             lambda transaction: self._identity.replace_device(transaction, device_id, now_ms=now)
         )
+        self._crash(CrashPoint.DEVICE_REPLACED)
         # Nobody knows the new device yet: nobody could read a message that is sent before it is registered.
         self._identity.client.suspended = True
         self._identity.device_id, self._identity.since_ms = device_id, now
