@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.matrix.api.events import MemberNamed, MemberReturned, Membership
-from bridge.matrix.api.http_client import Transient
+from bridge.matrix.api.http_client import HomeserverError, Transient
 from bridge.matrix.rooms.room_state import members_of, record_rollback, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -41,6 +41,55 @@ async def test_no_answer_is_no_empty_list(rig: Rig, server: ScriptedHomeserver, 
     server.joined = None  # type: ignore[assignment]
     with pytest.raises(Transient):
         await rig.matrix.room_comparison.missing_rooms([ROOM])
+
+
+@pytest.mark.parametrize("errcode", ["M_FORBIDDEN", "M_NOT_FOUND"])
+async def test_a_room_of_which_it_knows_no_membership_is_missing(
+    rig: Rig, server: ScriptedHomeserver, errcode: str
+) -> None:
+    """The second look is refused with one of these two, by a homeserver that lacks the room, or us in it."""
+    server.joined = []
+    server.refuse, server.refuse_errcode = ("m.room.member", 403), errcode
+    assert await rig.matrix.room_comparison.missing_rooms([ROOM]) == [ROOM]
+
+
+@pytest.mark.parametrize(
+    ("status", "errcode"), [(400, "M_UNKNOWN"), (403, "M_USER_SUSPENDED"), (401, "M_UNKNOWN_TOKEN"), (502, "M_UNKNOWN")]
+)
+async def test_another_refusal_makes_no_room_missing(
+    rig: Rig, server: ScriptedHomeserver, status: int, errcode: str
+) -> None:
+    """It says nothing of the room, which would be made again, and its people invited to another."""
+    server.joined = []
+    server.refuse, server.refuse_errcode = ("m.room.member", status), errcode
+    with pytest.raises(HomeserverError):
+        await rig.matrix.room_comparison.missing_rooms([ROOM])
+
+
+@pytest.mark.parametrize("membership", ["leave", "invite"])
+async def test_a_room_in_which_we_are_not_any_more_is_missing(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, membership: str
+) -> None:
+    """Both looks say so."""
+    server.joined = []
+    monkeypatch.setattr(server, "membership", membership)
+    assert await rig.matrix.room_comparison.missing_rooms([ROOM]) == [ROOM]
+
+
+async def test_what_is_told_is_handled_at_once(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever handles what is committed is woken after each comparison, and not with the next sync."""
+    await record_our_room(rig, people=["@ada:x"])
+    server.members = told(ada="invite")
+    woken = list[str]()
+
+    def wake() -> None:
+        woken.extend(item.membership for item in rig.events if isinstance(item, Membership))
+
+    monkeypatch.setattr(rig.matrix.room_comparison, "_on_commit", wake)
+    await rig.matrix.room_comparison.compare_members(ROOM)
+    assert woken == ["invite"]
 
 
 @pytest.mark.parametrize(("kind", "outside"), [("thread", True), ("office", False)])
