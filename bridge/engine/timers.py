@@ -25,7 +25,6 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust, inbox
 from bridge.tables import timers as timer_table
 from bridge.tables.inbox import InboxRow
@@ -133,9 +132,7 @@ class Timers:
         """Seal the event of a timer; None if its owner has no key, or its own key is damaged."""
         try:
             return await inbox.try_seal(self._vault, timer.owner, TimerDue(key=timer.key))
-        except (Unavailable, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a damaged row raises, other timers fire
+        except (ValueError, TypeError) as error:
             log.failure("timers.damaged_row", error)
             return None
 

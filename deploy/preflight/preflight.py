@@ -25,7 +25,7 @@ import yaml
 from bridge.config.load import ConfigError, load
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import strings_in
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.api.module_api import ModuleClient
 from bridge.runtime.settings import is_private, read_secret
 from bridge.storage.errors import DatabaseError
 from deploy.carrier.carrier_check import ask_carrier, check_public_address, is_refused
@@ -40,6 +40,7 @@ from deploy.preflight.calendar_check import check_calendar, check_shifts
 from deploy.preflight.clock_sync import check_synchronisation
 from deploy.preflight.database_check import check_server_database
 from deploy.preflight.line_files_check import check_contents, check_files
+from deploy.preflight.module_check import check_module
 from deploy.stack.start_conditions import is_port_free
 from deploy.stack.synapse_overlay import overlay_problems
 from policies import read_text
@@ -307,35 +308,11 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
             return [CheckResult(name="homeserver", ok=False, what=f"does not answer ({error.status})", do=do)]
         newest = (strings_in(answer.get("versions")) or ["nothing that it tells"])[-1]
         version = CheckResult(name="homeserver", ok=True, what=f"answers, and speaks up to {newest}")
-        module_client = ModuleClient(client=client)
-        module, accounts = await shared_checks.check_module(module_client), await _check_accounts(config, module_client)
-        return [version, await _check_token(config, client), module, *accounts]
-
-
-async def _check_accounts(config: Config, module_client: ModuleClient) -> list[CheckResult]:
-    """Check whether the homeserver lets us be the line's two users; where its module does not answer, its row says so.
-
-    Asked as a user, the homeserver gives one answer for a user that is not made yet and for one that is not ours.
-    """
-    name, users = "homeserver accounts", (config.policy_mxid, config.puppet_mxid)
-    try:
-        wrong = [user_id for user_id in users if not await module_client.is_claimed(user_id)]
-    except ModuleNotLoaded:
-        do = "Load the module that comes with this version, start the homeserver again, and ask again."
-        return [CheckResult(name=name, ok=True, asked=False, what="the homeserver's module does not say", do=do)]
-    except (HomeserverUnreachable, ModuleRequestRejected):
-        return []
-    do = (
-        "Compare the registration's namespaces with the line's slug and homeserver.server_name, and start the homeserver "
-        "again with the right registration."
-    )
-    what = f"the homeserver's registration does not claim {', '.join(wrong)}" if wrong else "are the line's to use"
-    return [CheckResult(name=name, ok=not wrong, what=what, do=do if wrong else "")]
+        return [version, await _check_token(config, client), *await check_module(config, ModuleClient(client=client))]
 
 
 async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
-    name, right = "homeserver token", f"is that of {config.policy_mxid}"
-    do = ASK_REGISTRATION
+    name, right, do = "homeserver token", f"is that of {config.policy_mxid}", ASK_REGISTRATION
     try:
         user = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
     except TokenRefused:

@@ -187,18 +187,18 @@ class SyncLoop:
         await identity_table.refuse_cursor(transaction, self._identity.user_id)
 
     async def _check_for_rollback(self) -> None:
-        found = await self._find_rollback()
+        finding = await self._find_rollback()
         # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
         for _ in range(MOST_ROLLBACKS):
-            if not isinstance(found, Rollback):
+            if not isinstance(finding, Rollback):
                 break
-            if self._heard_until is not None and (found.was_noted or not self._is_marked):
+            if self._heard_until is not None and (finding.was_noted or not self._is_marked):
                 break
             self._heard_until = None
-            self._is_marked = await self._rolled_back(found)
-            self._heard_until = found.heard_until
-            found = await self._find_rollback()
-        self._heard_until = None if found is None else found.heard_until
+            self._is_marked = await self._rolled_back(finding)
+            self._heard_until = finding.heard_until
+            finding = await self._find_rollback()
+        self._heard_until = None if finding is None else finding.heard_until
 
     async def _find_rollback(self) -> Rollback | RefusedCursor | None:
         return await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)

@@ -421,9 +421,9 @@ async def test_a_text_that_is_not_utf8_is_a_value_like_any_other(database: Sqlit
         ("one", 0, b"one", 0.5),
     ]
     assert rows[1]["words"] == await database.fetchval("SELECT words FROM said WHERE n = 1") == "t\udcffwo"
-    found = await database.fetchrow("SELECT n FROM said WHERE words = $2 AND n > $1", 0, "t\udcffwo")
-    assert found is not None
-    assert found["n"] == 1
+    row = await database.fetchrow("SELECT n FROM said WHERE words = $2 AND n > $1", 0, "t\udcffwo")
+    assert row is not None
+    assert row["n"] == 1
     with pytest.raises(Corrupt):  # it was executed once, and is taken back
         await database.commit(lambda transaction: transaction.fetch("DELETE FROM said RETURNING words"))
     assert await database.fetchval("SELECT COUNT(*) FROM said") == 3

@@ -211,9 +211,9 @@ async def test_a_registration_that_does_not_claim_the_lines_accounts(tmp_path: P
     assert (row.ok, unclaimed in row.what, "server_name" in row.do) == (not unclaimed, True, bool(unclaimed))
 
 
-@pytest.mark.parametrize(("status", "errcode", "asked"), [(404, "M_UNRECOGNIZED", False), (500, "M_UNKNOWN", None)])
+@pytest.mark.parametrize(("status", "errcode", "is_asked"), [(404, "M_UNRECOGNIZED", False), (500, "M_UNKNOWN", None)])
 async def test_a_module_that_does_not_say_whose_accounts_they_are(
-    tmp_path: Path, status: int, errcode: str, asked: bool | None
+    tmp_path: Path, status: int, errcode: str, is_asked: bool | None
 ) -> None:
     """One of an earlier version is to do; of one that does not answer its own row tells."""
 
@@ -225,8 +225,8 @@ async def test_a_module_that_does_not_say_whose_accounts_they_are(
     async with served(answering(answer)) as url:
         homeserver = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
         rows = await rows_of(real(tmp_path, homeserver=homeserver))
-    found = rows.get("homeserver accounts")
-    assert (None if found is None else found.asked) == asked
+    row = rows.get("homeserver accounts")
+    assert (None if row is None else row.asked) == is_asked
 
 
 async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

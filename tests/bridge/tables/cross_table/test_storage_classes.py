@@ -24,11 +24,11 @@ SAID = "later"
 
 async def columns(harness: BridgeHarness, *tables: str) -> list[tuple[str, str]]:
     """Return the columns of these tables, but for their numbers."""
-    found = []
+    pairs = []
     for table in tables:
         rows = await harness.database.fetch("SELECT name, type FROM pragma_table_info($1)", table)
-        found += [(table, row["name"]) for row in rows if row["name"] not in ("seq", "n") and row["type"] != "INTEGER"]
-    return found
+        pairs += [(table, row["name"]) for row in rows if row["name"] not in ("seq", "n") and row["type"] != "INTEGER"]
+    return pairs
 
 
 async def plant(harness: BridgeHarness, table: str, column: str, odd: str, where: str, *values: str) -> None:
@@ -73,8 +73,8 @@ async def test_each_column_costs_at_most_its_own_row(odd: str, tmp_path: Path) -
     assert not again._running.done()
     spoken = {column for column, owner in owners.items() if SAID in again.messages_shown(owner)}
     assert {column for column in owners if column[0] in ("", "outbox", "timer")} <= spoken
-    kept = await again.database.fetchval("SELECT COUNT(*) FROM dead_letter WHERE transport = '' AND kind <> 'TimerDue'")
-    assert len(spoken) + kept == len(owners)
+    letters = await again.database.fetchval("SELECT COUNT(*) FROM dead_letter WHERE transport = '' AND kind <> 'TimerDue'")
+    assert len(spoken) + letters == len(owners)
     assert ("inbox", "of_people") in spoken
     assert ("thread", "screened") in spoken
     await again.close()
