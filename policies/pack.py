@@ -225,6 +225,7 @@ class Settings:
     unclaimed_on_duty: int
     unclaimed_supervisors: int
     unclaimed_on_call: int
+    unclaimed_again: int
     codeword_failures: int
     codeword_window: int
     audit_retention: int

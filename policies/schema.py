@@ -314,6 +314,7 @@ class SettingsPart(Part):
     unclaimed_on_duty: Duration | None = None
     unclaimed_supervisors: Duration | None = None
     unclaimed_on_call: Duration | None = None
+    unclaimed_again: Duration | None = None
     codeword_failures: Annotated[int, Field(ge=1, le=10)] | None = None
     codeword_window: Duration | None = None
     audit_retention: Duration | None = None

@@ -19,6 +19,7 @@ from bot.wording.notice import Notice, join_notices, notice_for_all
 SENDS_TO_SUPERVISOR: Final = frozenset(
     {
         *("alerts.could_not_be_shown_nobody", "alerts.duress_the_duress_word_came", "alerts.its_advocate_asks_for_a"),
+        *("alerts.its_advocate_has_not_read", "alerts.its_advocate_has_still_not"),
         "alerts.unverified_possible_duress_nothing_leaves",
         *("codeword_commands.first_a_supervisors_unlock_once", "codeword_commands.first_a_supervisors_unlock_until"),
         *("dispatch.escalate_calls_a_supervisor_playbook", "dispatch.escalate_calls_the_supervisors_on"),

@@ -24,8 +24,8 @@ from policies.pack import Pack
 FLOOD: Final = "flood:"
 CLAIM_REACTION: Final = "✋"
 CARD: Final = "card:"
-REMINDERS: Final = 3
-"""Reminders of a thread that waits, at most: to people on duty, to supervisors, to the person on call."""
+REMINDERS: Final = 4
+"""Kinds of reminders of a thread that waits: to people on duty, to supervisors, to the person on call, and those again."""
 WAIT: Final = "wait:"
 """Refs of reminders that a texter waits, and of their timers: `wait:`, the thread, a colon, the number of the reminder."""
 EDIT: Final = "edit:"

@@ -104,7 +104,9 @@ def note_assignee_message(
     """Count the assignee's next message as the sign that they have seen what was there before it."""
     if event.sender != thread.assignment.assignee:
         return Step(thread)
-    thread, closing = _note_seen(pack, facts, thread)
+    # What came after they had said it is not seen yet.
+    is_seen = thread.lifecycle.last_inbound <= event.at
+    thread, closing = _note_seen(pack, facts, thread) if is_seen else (thread, ())
     again: tuple[Action, ...] = ()
     if is_for_phone(event, command):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, last_said=facts.now))
@@ -126,6 +128,8 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
     if command.arguments:
         return answer_as_note(facts, thread, event, notice_of("retention.say_close_or_close_now"))
+    if thread.lifecycle.last_inbound > event.at:
+        return answer_as_note(facts, thread, event, notice_of("retention.not_closed_a_text_came"))
     thread, closing = park_soon(pack, facts, thread, notice_of("retention.closing"))
     return Step(thread, (mark_as_note(event), *closing), consumed=True)
 
@@ -180,22 +184,27 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 
 def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Park or end a thread whose time has come, unless something prevents it."""
+    """Park or end a thread whose time has come, unless something prevents it. Texts that nobody has read prevent it."""
     life = thread.lifecycle
+    # A text that came while an answer was on its way is older than the answer, and yet nobody may have read it.
+    unread = life.unseen > 0 and not thread.consent.stopped
     match event.key:
         case "close" if life.closes_at and life.state is not ThreadState.PARKED:
             if life.closes_at > facts.now:
                 return _wait(thread, CLOSE, life.closes_at)
             return _postpone_if_busy(facts, thread, CLOSE) or _park(pack, facts, thread)
         case "idle" if (
-            life.state is ThreadState.OPEN and not life.closes_at and _last_answer_time(thread) >= life.last_inbound
+            life.state is ThreadState.OPEN
+            and not life.closes_at
+            and not unread
+            and _last_answer_time(thread) >= life.last_inbound
         ):
             quiet = max(_last_answer_time(thread), life.since) + pack.settings.idle
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
             return _postpone_if_busy(facts, thread, IDLE) or _park(pack, facts, thread)
-        case "idle" if life.closes_at or life.state is ThreadState.WAITING:
-            # When the closing is taken back, or a person takes the thread, this is checked again.
+        case "idle" if life.closes_at or life.state is ThreadState.WAITING or unread:
+            # When the closing is taken back, a person takes the thread, or the texts are read, this is checked again.
             return _wait(thread, IDLE, facts.now + pack.settings.idle)
         case "end" if life.state is ThreadState.PARKED:
             kept_until = life.since + _retention_seconds(pack, thread)

@@ -136,6 +136,8 @@ class QueueEntry:
     """Something that they wrote may be a sign of danger."""
     asks: bool = False
     """They said a word for help while they waited."""
+    stopped: bool = False
+    """The last that the desk heard of them is a STOP."""
     language: str = ""
     """The language of the agency's texts for them; empty: the line's first."""
     measured_from: float = 0.0

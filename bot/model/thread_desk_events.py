@@ -60,6 +60,8 @@ class AlarmKind(Enum):
     UNBLOCKED = "unblocked"
     OTHER_HANDS = "other_hands"
     BREAK_GLASS = "break_glass"
+    UNREAD = "unread"
+    STILL_UNREAD = "still_unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

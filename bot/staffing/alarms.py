@@ -44,6 +44,8 @@ ALARMS: Final = {
     AlarmKind.UNBLOCKED: notice_of("alerts.is_not_blocked_any_more"),
     AlarmKind.OTHER_HANDS: notice_of("alerts.somebody_else_may_have_the"),
     AlarmKind.BREAK_GLASS: (notice_of("alerts.break_glass_its_number_is")),
+    AlarmKind.UNREAD: notice_of("alerts.its_advocate_has_not_read"),
+    AlarmKind.STILL_UNREAD: notice_of("alerts.its_advocate_has_still_not"),
 }
 CALLS_SUPERVISORS: Final = (
     AlarmKind.ESCALATED,
@@ -60,8 +62,12 @@ CALLS_SUPERVISORS: Final = (
     AlarmKind.UNSAFE,
     AlarmKind.CAME_LATE,
     AlarmKind.BREAK_GLASS,
+    AlarmKind.UNREAD,
+    AlarmKind.STILL_UNREAD,
 )
 """Alarms that mention supervisors on duty; if there is none, everybody on duty."""
+CALLS_OUTSIDE: Final = (AlarmKind.DURESS, AlarmKind.BREAK_GLASS, AlarmKind.STILL_UNREAD)
+"""Alarms for which the person on call is called in any case."""
 ALWAYS_NEW: Final = (AlarmKind.DURESS, AlarmKind.ESCALATED, AlarmKind.BREAK_GLASS)
 """Alarms that ring each time that they come."""
 SAME_ALARM: Final = 300.0
@@ -92,10 +98,14 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     )
     alarm = SendMessage(place=DESK, ref=_ref(new), body=_in_reader_languages(event.alarm, body), mentions=called)
     # Nobody who could come is here: the person on call is told that they are needed, and nothing else.
-    # For duress, and a number shown without a supervisor, they are called in any case.
     alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not facts.supervisors
-    paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or alone
-    return Step(desk, (alarm, PageOnCall(reason="escalated")) if paged else (alarm,))
+    if alone or event.alarm in CALLS_OUTSIDE:
+        return Step(desk, (alarm, PageOnCall(reason="escalated")))
+    # The alarm rings nobody, because nobody is on duty. A texter causes most of these, so not each time.
+    if event.alarm in CALLS_SUPERVISORS + CALLS_ALL and not called and not desk.flood.paged_lately(facts.now):
+        desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))
+        return Step(desk, (alarm, PageOnCall(reason="escalated")))
+    return Step(desk, (alarm,))
 
 
 def _in_reader_languages(alarm: AlarmKind, body: str) -> str:

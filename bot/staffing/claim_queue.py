@@ -1,7 +1,8 @@
 """The queue of waiting threads. The desk decides alone and in order, so two claims in one second have one winner.
 
 Rules of this module: a waiting thread has a card of its own at the desk, without content. A refused claim gets a sentence.
-For a thread that waits too long, people on duty are called again, and at last the person on call.
+For a thread that waits too long, people on duty are called again, and at last the person on call; and so on, until a person
+takes it.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChan
 
 
 def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Call again for a waiting thread: people on duty, then supervisors, then the person on call."""
+    """Call again for a waiting thread: people on duty, then supervisors, then the person on call, and then all again."""
     if not event.key.startswith(WAIT):
         return Step(desk)
     thread, _, rung = event.key.removeprefix(WAIT).partition(":")
@@ -226,6 +227,10 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     settings = pack.settings
     due = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)
     step = int(rung)
+    again = step >= len(due)
+    if again and entry.stopped:
+        # Whoever said STOP expects nobody: they are called for again only if they text once more.
+        return Step(desk, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_again),), consumed=True)
     people = [member for member in desk.roster if member.on_duty]
     called = [member.user for member in people if step != 1 or member.role is Role.SUPERVISOR or not facts.supervisors]
     minutes = int((facts.now - entry.since) // 60)
@@ -236,16 +241,17 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
         minutes=minutes,
         marks=marks(entry),
     )
-    actions: list[Action] = [
-        SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
-    ]
+    reminder = SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
+    # While nobody is on duty, hours of reminders would only hide what else is new at the desk.
+    actions: list[Action] = [] if again and not called else [reminder]
     # With a calendar the person on call is needed at once when nobody who is on shift is on duty.
     absent = not shifts.on_duty_and_shift(pack, facts, desk.roster)
-    if (step == len(due) - 1 or absent) and desk.flood.may_page(facts.now):
+    may_page = not desk.flood.paged_lately(facts.now) if again else desk.flood.may_page(facts.now)
+    if (step >= len(due) - 1 or absent) and may_page:
         actions.append(PageOnCall(reason="waiting"))
         desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))
-    if step + 1 < len(due):
-        actions.append(SetTimer(key=f"{WAIT}{thread}:{step + 1}", due=facts.now + due[step + 1] - due[step]))
+    after = due[step + 1] - due[step] if step + 1 < len(due) else settings.unclaimed_again
+    actions.append(SetTimer(key=f"{WAIT}{thread}:{min(step + 1, REMINDERS - 1)}", due=facts.now + after))
     return Step(desk, tuple(actions), consumed=True)
 
 

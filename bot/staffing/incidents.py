@@ -120,7 +120,8 @@ def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRe
             else notice_of("alerts.words_of_somebody_new")
         )
         body = notice_of("alerts.could_not_be_shown_nobody", whose=whose, short_id=event.short_id)
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
+        alarm = SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts))
+        return Step(desk, (alarm,) if on_duty(desk.roster) else (alarm, PageOnCall(reason="waiting")))
     body = notice_of("alerts.something_could_not_be_handled", short_id=event.short_id)
     return Step(desk, (SendMessage(place=DESK, body=body),))
 

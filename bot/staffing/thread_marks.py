@@ -1,15 +1,16 @@
 """What the desk shows of a thread beside its designation: a sign of danger, and a language that is not the line's first.
 
 Rules of this module: marks and no content. Threads with a sign of danger come first, and the desk is called once more when
-the sign comes later than the card.
+the sign comes later than the card; with nobody on duty the person on call is called.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from bot.display.queue_cards import CLAIM_REACTION, WAIT, edited_card
-from bot.model.actions import DESK, Action, SendMessage
+from bot.model.actions import DESK, Action, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
@@ -17,6 +18,9 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadMarked
 from bot.model.transactional_actions import SendEvent
 from bot.wording.notice import notice_for_all, notice_of
 from policies.pack import Pack
+
+STOPS: Final = (AlarmKind.STOPPED, AlarmKind.STOPPED_LIVE, AlarmKind.STOPPED_BY_STAFF)
+AFTER_STOP: Final = (AlarmKind.TEXT_AFTER_STOP, AlarmKind.START_ASKS, AlarmKind.RESUMED)
 
 
 def report_marks(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
@@ -51,13 +55,20 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
         ref = f"{WAIT}{marked.thread}:danger"
         actions += (
             SendMessage(place=DESK, ref=ref, body=notice_for_all(body), mentions=called, reactions=(CLAIM_REACTION,)),
+            *(() if called else (PageOnCall(reason="waiting"),)),
         )
     return Step(desk, actions)
 
 
-def note_plea(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Move a waiting thread with a word for help before those without, and show the sign. The alarm itself calls people."""
+def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
+    """Record a STOP, until they text again; move a waiting thread with a word for help forward, and show the sign.
+
+    Whoever said STOP is not called for again and again. The alarm itself calls people.
+    """
     entry = next((entry for entry in desk.threads if entry.designation == event.designation), None)
+    if entry is not None and event.alarm in (*STOPS, *AFTER_STOP):
+        changed = replace(entry, stopped=event.alarm in STOPS)
+        return Step(replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads)))
     if event.alarm is not AlarmKind.HELP or entry is None or entry.assignee is not None or entry.asks:
         return Step(desk)
     asking = replace(entry, asks=True)

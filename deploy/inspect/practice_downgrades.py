@@ -234,6 +234,9 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
     30: (
         _nobody_on_call,
         _setting("unclaimed_on_call", HOUR, PracticeStatus.POLICY, "whoever is on call hears of a long wait"),
+        _setting(
+            "unclaimed_again", 12 * HOUR, PracticeStatus.POLICY, "people are called again to a texter who still waits"
+        ),
         _HELD_LATE,
     ),
     31: (_texts(TextName.URGENT),),

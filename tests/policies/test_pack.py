@@ -71,6 +71,7 @@ DEFAULTS = {
     "unclaimed_on_duty": 120,
     "unclaimed_supervisors": 300,
     "unclaimed_on_call": 600,
+    "unclaimed_again": 3600,
     "codeword_failures": 3,
     "codeword_window": DAY,
     "audit_retention": 30 * DAY,

@@ -50,6 +50,10 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ {strays} It was not kept and cannot be answered here. This is said once an hour at most."
     ),
     "alerts.its_advocate_asks_for_a": "its advocate asks for a supervisor.",
+    "alerts.its_advocate_has_not_read": "its advocate has not read what they texted. !listen lets a supervisor look.",
+    "alerts.its_advocate_has_still_not": (
+        "its advocate has still not read what they texted. A supervisor can look by !listen, and take it by !take."
+    ),
     "alerts.its_carrier_cannot_be_asked": (
         "Its carrier cannot be asked what came meanwhile, and may have given up on some. {check_portal}, if any are."
     ),

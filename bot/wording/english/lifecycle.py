@@ -75,6 +75,7 @@ NOTICES: Final[dict[str, str]] = {
     "retention.it_is_stopped_if_it": " It is stopped, if it has not left yet; its receipt will say.",
     "retention.it_is_taken_out_of": "It is taken out of the room.",
     "retention.minutes": "{minutes} minutes",
+    "retention.not_closed_a_text_came": "Not closed: a text came while you said it. Look at it, then !close.",
     "retention.not_closed_a_text_is": "Not closed: a text is just arriving. Look at it, then !close now.",
     "retention.not_closed_words_have_not": (
         "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then !close now; "

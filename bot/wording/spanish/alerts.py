@@ -51,6 +51,10 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ {strays} No se guardó y no se puede responder aquí. Esto se dice como máximo una vez por hora."
     ),
     "alerts.its_advocate_asks_for_a": "quien atiende pide a supervisión.",
+    "alerts.its_advocate_has_not_read": "quien atiende no ha leído lo que escribió. Con !listen supervisión puede mirar.",
+    "alerts.its_advocate_has_still_not": (
+        "quien atiende sigue sin leer lo que escribió. Supervisión puede mirar con !listen, y tomarla con !take."
+    ),
     "alerts.its_carrier_cannot_be_asked": (
         "A su operadora no se le puede preguntar qué llegó mientras tanto, y puede haber abandonado algunos. "
         "{check_portal}, si los hay."

@@ -84,6 +84,7 @@ NOTICES: Final[dict[str, str]] = {
     "retention.it_is_stopped_if_it": " Se detiene, si no salió todavía; su marca lo dirá.",
     "retention.it_is_taken_out_of": "Se quitó de la sala.",
     "retention.minutes": "{minutes} minutos",
+    "retention.not_closed_a_text_came": "No se cerró: llegó un texto mientras lo decías. Míralo, y entonces !close.",
     "retention.not_closed_a_text_is": "No se cerró: está llegando un texto. Míralo, y entonces !close now.",
     "retention.not_closed_words_have_not": (
         "No se cerró: hay palabras que no salieron todavía hacia el teléfono. Retíralas o espera su ✓, y entonces "

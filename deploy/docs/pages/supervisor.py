@@ -37,7 +37,10 @@ TEXT: Final = {
         "begin_what": (
             "- `!on`. Read the board, then what is new at the desk since the last shift, from the top.\n"
             "- A thread that waits: somebody claims it, or you do. After {on_duty} people on duty are called again, after"
-            " {supervisors} you are, after {on_call} the person on call is.\n"
+            " {supervisors} you are, after {on_call} the person on call is, and then all again every {again}, until"
+            " somebody takes it.\n"
+            "- A thread whose advocate has not read what was texted: the desk calls you after {on_call}. Ask them, or"
+            " `!listen` and `!take`.\n"
             "- Gaps of the coming week are in your office once a day, where there is a calendar of shifts"
             " ([shifts.md](shifts.md)).\n"
             "- New people and new devices: the desk names the fingerprint. Ask the person, in person or by a call, then"
@@ -109,7 +112,10 @@ TEXT: Final = {
             "- `!on`. Lee el tablero, y después lo nuevo de la mesa desde el último turno, desde arriba.\n"
             "- Una conversación que espera: alguien la toma, o la tomas tú. A los {on_duty} se llama otra vez a quienes"
             " están"
-            " de turno, a los {supervisors} a ti, a los {on_call} a quien está de guardia.\n"
+            " de turno, a los {supervisors} a ti, a los {on_call} a quien está de guardia, y después a todas otra vez cada"
+            " {again}, hasta que alguien la tome.\n"
+            "- Una conversación en la que quien atiende no ha leído lo que llegó: la mesa te llama a los {on_call}."
+            " Pregúntale, o `!listen` y `!take`.\n"
             "- Los huecos de la semana que viene están en tu oficina una vez al día, si hay un calendario de turnos"
             " ([shifts.es.md](shifts.es.md)).\n"
             "- Personas y dispositivos nuevos: la mesa dice la huella. Pregunta a la persona, en persona o por llamada, y"
@@ -176,6 +182,7 @@ def supervisor_page(language: str) -> str:
         "on_duty": duration_text(settings.unclaimed_on_duty, language),
         "supervisors": duration_text(settings.unclaimed_supervisors, language),
         "on_call": duration_text(settings.unclaimed_on_call, language),
+        "again": duration_text(settings.unclaimed_again, language),
         "block": duration_text(DEFAULT_SECONDS, language),
         "flood": settings.flood_begins,
     }

@@ -110,7 +110,10 @@ def test_every_notice_that_names_a_supervisor_is_one_or_the_other() -> None:
             pytest.param(
                 staffed_desk(), AlarmRaised(designation="amber heron", alarm=kind), FACTS, id=f"alarm {kind.value}"
             )
-            for kind in (AlarmKind.DURESS, AlarmKind.UNVERIFIED, AlarmKind.ESCALATED)
+            for kind in (
+                *(AlarmKind.DURESS, AlarmKind.UNVERIFIED, AlarmKind.ESCALATED),
+                *(AlarmKind.UNREAD, AlarmKind.STILL_UNREAD),
+            )
         ),
     ],
 )

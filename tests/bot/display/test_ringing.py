@@ -96,6 +96,8 @@ CASES = [
             (AlarmKind.SAFE, set()),
             (AlarmKind.LEFT_QUIETLY, set()),
             (AlarmKind.BLOCKED, set()),
+            (AlarmKind.UNREAD, {SUE}),
+            (AlarmKind.STILL_UNREAD, {SUE}),
         )
     ),
     pytest.param(desk(), SyncStalled(minutes=3), {SUE}, id="a dead line"),

@@ -221,6 +221,26 @@ def test_idle_after_an_answer_it_is_parked_silently() -> None:
     assert of(ParkThread, fires(step.aggregate, retention.IDLE, IDLE - 1)) == []
 
 
+def test_what_came_while_an_answer_left_is_not_parked_unread() -> None:
+    """A text in the undo window of the answer is older than the answer, and nobody has read it: then no time ends it."""
+    crossed = then(_said(), arrived("he is back", id="b", seconds=1), at(1)).aggregate
+    crossed = then(crossed, TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED), at(9)).aggregate
+    for later in (IDLE + 9, 30 * IDLE):
+        step = fires(crossed, retention.IDLE, later)
+        assert (of(ParkThread, step), [timer.key for timer in of(SetTimer, step)]) == ([], [retention.IDLE])
+    result = then(crossed, MessageRead(place="thread", user=ANA, event_id="$r"), at(60)).aggregate
+    assert of(ParkThread, fires(result, retention.IDLE, IDLE + 9))
+
+
+def test_a_close_that_crosses_a_text_closes_nothing() -> None:
+    """Whoever said `!close` had not seen what came meanwhile: the room says so, and it stays open and unread."""
+    crossed = then(held(), arrived("he is back", id="b", seconds=1), at(1)).aggregate
+    step = then(crossed, said("!close", at=NOW), at(2))
+    assert (step.aggregate.lifecycle.closes_at, step.aggregate.lifecycle.unseen) == (0, 1)
+    assert "Not closed: a text came while you said it" in words(step)
+    assert then(crossed, said("!close", at=NOW + 2), at(2)).aggregate.lifecycle.closes_at
+
+
 @pytest.mark.practice(16)
 def test_who_goes_on_is_kept_for_longer() -> None:
     """`!continue` keeps number and flags for ninety days from each parking; `!continue no` takes that back."""

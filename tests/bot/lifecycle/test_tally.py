@@ -96,7 +96,7 @@ def test_who_had_gone_when_we_answered_is_counted() -> None:
     no_reply = then(no_reply, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
     back = then(no_reply, arrived("thank you", id="b", seconds=60), at(60)).aggregate
     for thread, kinds in ((no_reply, ["gone_when_answered"]), (back, []), (held(), [])):
-        closing = then(thread, said("!close", event_id="$c"), at(90)).aggregate
+        closing = then(thread, said("!close", event_id="$c", at=NOW + 90), at(90)).aggregate
         step = then(closing, TimerDue(key="close"), at(90 + PACK.settings.close_undo))
         assert of(ParkThread, step)
         assert [one.kind for one in of(IncrementCounter, step)] == kinds

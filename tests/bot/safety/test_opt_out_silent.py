@@ -65,7 +65,7 @@ def test_a_silent_word_does_not_close_over_what_nobody_saw() -> None:
     step = then(before, arrived("bye", id="x"), at(5))
     assert alarms(step) == ["left_quietly", "left_unseen"]
     assert step.aggregate.lifecycle.closes_at == 0
-    for event in (MessageRead(place=THREAD, user=ANA, event_id="$r"), said("// seen", event_id="$n")):
+    for event in (MessageRead(place=THREAD, user=ANA, event_id="$r"), said("// seen", event_id="$n", at=NOW + 900)):
         closing = then(step.aggregate, event, at(900))
         assert closing.aggregate.lifecycle.closes_at == NOW + 900 + PACK.settings.close_undo
     assert then(step.aggregate, MessageRead(place=THREAD, user=BEN, event_id="$r"), at(900)).aggregate == step.aggregate

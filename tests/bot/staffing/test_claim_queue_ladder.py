@@ -10,6 +10,7 @@ import pytest
 from bot.model.actions import DESK, PageOnCall, SendMessage
 from bot.model.desk import Desk, DeskMember
 from bot.model.events import ReactionAdded, TimerDue
+from bot.model.line_incidents import DeadLetterRecorded
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, DuressFlagChanged, ThreadMarked, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
@@ -35,6 +36,66 @@ def test_the_ladder() -> None:
         new = [post for _, post in world.rooms[posts:] if isinstance(post, SendMessage) and post.mentions]
         called += [(world.now - started_at, set(post.mentions), world.pages - pages) for post in new]
     assert called == [(120, {ANA, SUE}, 0), (300, {SUE}, 0), (600, {ANA, SUE}, 1)]
+
+
+@pytest.mark.practice(30)
+def test_whoever_still_waits_is_called_for_again_and_again() -> None:
+    """After the last step of the ladder: each hour people on duty and the person on call, for as long as nobody comes."""
+    world = Simulation(PACK, threads=1)
+    world.text(T1, "hi, are you there?")
+    world.settle()
+    world.pass_time(120)
+    world.settle()
+    world.pass_time(180)
+    world.settle()
+    world.pass_time(300)
+    world.settle()
+    for hours in range(1, 30):
+        posts, pages = len(world.rooms), world.pages
+        world.pass_time(PACK.settings.unclaimed_again)
+        world.settle()
+        calls = [post for _, post in world.rooms[posts:] if isinstance(post, SendMessage) and post.mentions]
+        assert [(set(post.mentions), "still waiting" in post.body) for post in calls] == [({ANA, BEN, SUE}, True)], hours
+        assert world.pages - pages == 1
+    world.tap(DESK, ANA, "✋", f"wait:{T1}:3")
+    assert world.assignee(T1) == ANA, "each reminder can be tapped"
+
+
+def test_with_nobody_on_duty_only_the_person_on_call_is_called_again() -> None:
+    """The desk is not filled with reminders that ring nobody; several who wait are one call outside."""
+    off = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
+    desk = then(then(replace(staffed_desk(), roster=off), WAITS).aggregate, replace(WAITS, thread=T2)).aggregate
+    step = then(desk, TimerDue(key=f"wait:{T1}:3"), at(9000, roster=off))
+    assert ([post for post in of(SendMessage, step) if post.ref != "board"], len(of(PageOnCall, step))) == ([], 1)
+    assert of(PageOnCall, then(step.aggregate, TimerDue(key=f"wait:{T2}:3"), at(9100, roster=off))) == []
+
+
+def test_whoever_said_stop_is_not_called_for_again() -> None:
+    """Until they text once more: nobody is woken each hour over a STOP."""
+    desk = then(then(staffed_desk(), WAITS).aggregate, AlarmRaised(designation="amber heron", alarm=AlarmKind.STOPPED))
+    step = then(desk.aggregate, TimerDue(key=f"wait:{T1}:3"), at(9000))
+    assert ("still waiting" in words(step), of(PageOnCall, step)) == (False, [])
+    assert [timer.key for timer in of(SetTimer, step) if timer.key.startswith("wait:")] == [f"wait:{T1}:3"]
+    again = then(step.aggregate, AlarmRaised(designation="amber heron", alarm=AlarmKind.TEXT_AFTER_STOP), at(9001))
+    assert "still waiting" in words(then(again.aggregate, TimerDue(key=f"wait:{T1}:3"), at(9999)))
+
+
+@pytest.mark.practice(30)
+@pytest.mark.parametrize(
+    "event",
+    [
+        AlarmRaised(designation="amber heron", alarm=AlarmKind.HELP),
+        AlarmRaised(designation="amber heron", alarm=AlarmKind.TEXT_AFTER_STOP),
+        ThreadMarked(thread=T1, danger=True, language=""),
+        DeadLetterRecorded(short_id="0badcafe", new_texter=True),
+    ],
+)
+def test_what_rings_nobody_calls_outside(event: Any) -> None:
+    """A word for help, a sign of danger, or words that could not be shown, at night: the desk alone tells nobody."""
+    off = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
+    desk = then(staffed_desk(), WAITS).aggregate
+    assert of(PageOnCall, then(desk, event, at(9000))) == [], "those on duty are rung"
+    assert len(of(PageOnCall, then(replace(desk, roster=off), event, at(9000, roster=off)))) == 1
 
 
 def test_a_reminder_is_a_new_message_without_content() -> None:
@@ -167,8 +228,8 @@ def test_off_duty_nobody_takes_a_thread(by: str) -> None:
 
 
 def test_no_reminder_is_set_twice() -> None:
-    """A thread that waits has one reminder at a time: the next is set when one was said."""
+    """A thread that waits has one reminder at a time: the next is set when one was said, and there is always a next."""
     desk = then(staffed_desk(), WAITS).aggregate
-    for rung, after in ((0, [f"wait:{T1}:1"]), (1, [f"wait:{T1}:2"]), (2, [])):
+    for rung, after in ((0, [f"wait:{T1}:1"]), (1, [f"wait:{T1}:2"]), (2, [f"wait:{T1}:3"]), (3, [f"wait:{T1}:3"])):
         step = then(desk, TimerDue(key=f"wait:{T1}:{rung}"), at(600))
         assert [timer.key for timer in of(SetTimer, step) if timer.key.startswith("wait:")] == after

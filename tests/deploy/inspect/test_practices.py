@@ -214,6 +214,7 @@ POLICY, STAFF, NOT_MET = PracticeStatus.POLICY, PracticeStatus.STAFF, PracticeSt
         (29, lambda p: changed(p, TextName.GREETING, text="Hi, somebody answers within 15 min."), NOT_MET, "greeting.en"),
         (29, lambda p: with_settings(p, hold_after_promise=24 * HOUR), NOT_MET, "settings.hold_after_promise"),
         (30, lambda p: with_settings(p, unclaimed_on_call=24 * HOUR), POLICY, "settings.unclaimed_on_call"),
+        (30, lambda p: with_settings(p, unclaimed_again=24 * HOUR), POLICY, "settings.unclaimed_again"),
         (31, lambda p: changed(p, TextName.URGENT, text="Call 555-555-0123."), NOT_MET, "urgent.en"),
         (39, lambda p: replace(p, playbooks={}), NOT_MET, "no playbook prank"),
         (39, lambda p: replace(p, signs={}), POLICY, "suicide"),

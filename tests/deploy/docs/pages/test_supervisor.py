@@ -23,6 +23,7 @@ def test_every_command_of_supervisors_has_its_row(language: str) -> None:
 def test_the_reminders_are_those_of_the_pack(language: str) -> None:
     """When people on duty, supervisors and the person on call are called for a thread that waits."""
     settings, page = shipped("base").settings, supervisor_page(language)
-    for seconds in (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call):
+    unclaimed = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)
+    for seconds in (*unclaimed, settings.unclaimed_again):
         assert duration_text(seconds, language) in page
     assert f" {settings.flood_begins} " in page

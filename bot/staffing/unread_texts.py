@@ -1,0 +1,47 @@
+"""Calls people to texts that the assignee of a thread has not read: a claimed thread can be forgotten like a waiting one.
+
+Rules of this module: a text is unread until the assignee says anything in the room, or their client reports that it was
+shown (`retention.note_read`). The assignee and supervisors are called first, then the person on call as well, and all of
+them again until a person acts. While the conversation is closing or the texter said STOP, nobody is called.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.model.actions import DESK, THREAD, SendMessage
+from bot.model.desk import Facts, Thread
+from bot.model.events import TextArrived, TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.notice import notice_of
+from policies.pack import Pack
+
+FIRST: Final = "unread"
+AGAIN: Final = "unread-again"
+
+
+def start_timer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | Assigned) -> Step[Thread]:
+    """Wait until the assignee reads: from the first text that they have not read, or from when they got the thread."""
+    unseen = thread.lifecycle.unseen
+    begins = thread.assignment.assignee == event.assignee if isinstance(event, Assigned) else unseen == 1
+    if thread.assignment.assignee is None or not unseen or not begins:
+        return Step(thread)
+    return Step(thread, (SetTimer(key=FIRST, due=facts.now + pack.settings.unclaimed_on_call), CancelTimer(key=AGAIN)))
+
+
+def call_reader(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+    """Call the assignee, and people at the desk, to texts that nobody has read."""
+    if event.key not in (FIRST, AGAIN):
+        return Step(thread)
+    life, assignee, settings = thread.lifecycle, thread.assignment.assignee, pack.settings
+    if assignee is None or not life.unseen:
+        return Step(thread, consumed=True)
+    if life.closes_at or thread.consent.stopped:
+        return Step(thread, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_again),), consumed=True)
+    first = event.key == FIRST
+    alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.UNREAD if first else AlarmKind.STILL_UNREAD)
+    notice = SendMessage(place=THREAD, body=notice_of("unread_texts.not_read_yet"), mentions=(assignee,))
+    later = SetTimer(key=AGAIN, due=facts.now + (settings.unclaimed_on_call if first else settings.unclaimed_again))
+    return Step(thread, (notice, SendEvent(owner=DESK, event=alarm), later), consumed=True)

@@ -1,0 +1,89 @@
+"""A claimed thread is not forgotten: people are called to texts that its assignee has not read, until somebody acts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.actions import DESK, PageOnCall, SendMessage
+from bot.model.desk import Thread
+from bot.model.events import MemberJoined, MessageRead, TimerDue
+from bot.model.transactional_actions import CancelTimer, SetTimer
+from tests.bot.examples import alarms, arrived, at, held, of, said, then, waiting
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE
+
+T1 = OWNERS[0]
+FIRST, AGAIN = PACK.settings.unclaimed_on_call, PACK.settings.unclaimed_again
+UNREAD = "has not been read yet"
+
+
+def unread(**changed: object) -> Thread:
+    """Return a thread with a text that its assignee has not read."""
+    thread: Thread = then(held(), arrived("are you there?", id="u")).aggregate
+    return thread
+
+
+def due(thread: Thread, key: str = "unread") -> list[str]:
+    """Return the alarms that the timer raises."""
+    return alarms(then(thread, TimerDue(key=key), at(FIRST)))
+
+
+@pytest.mark.practice(30)
+@pytest.mark.parametrize("comes", [True, False])
+def test_whoever_claims_and_does_not_read_is_not_the_last_who_hears(comes: bool) -> None:
+    """After ten minutes the assignee and supervisors are called, after twenty the person on call too, then each hour."""
+    world = Simulation(PACK, threads=1)
+    world.text(T1, "hi, are you there?")
+    world.settle()
+    world.tap(DESK, ANA, "✋", f"card:{T1}")
+    world.settle()
+    if comes:
+        world.join(T1, ANA)
+        world.settle()
+    start, calls = world.now, []
+    for _ in range(100):
+        posts, pages = len(world.rooms), world.pages
+        world.pass_time(60)
+        world.settle()
+        new = [(room, post) for room, post in world.rooms[posts:] if isinstance(post, SendMessage) and post.mentions]
+        if new:
+            who = [(room == DESK, set(post.mentions)) for room, post in new]
+            calls.append((world.now - start, who, world.pages - pages))
+    both = [(False, {ANA}), (True, {SUE})]
+    assert calls == [(FIRST, both, 0), (2 * FIRST, both, 1), (2 * FIRST + AGAIN, both, 1)]
+
+
+def test_whoever_has_read_is_not_called() -> None:
+    """A receipt, or anything that the assignee says, ends it; what another person reads does not."""
+    assert due(unread()) == ["unread"]
+    for sign in (MessageRead(place="thread", user=ANA, event_id="$r"), said("// yes", at=NOW + 1)):
+        assert due(then(unread(), sign, at(1)).aggregate) == []
+    for other in (MessageRead(place="thread", user=BEN, event_id="$r"), MemberJoined(place="thread", user=SUE)):
+        assert due(then(unread(), other, at(1)).aggregate) == ["unread"]
+    assert due(waiting()) == [], "for whoever waits, the desk calls"
+
+
+def test_words_that_cross_a_text_do_not_count_as_read() -> None:
+    """What the assignee said before a text came shows nothing of that text."""
+    assert due(then(unread(), said("I am here", at=NOW - 1), at(1)).aggregate) == ["unread"]
+    assert due(then(unread(), said("I am here", at=NOW), at(1)).aggregate) == []
+
+
+def test_only_the_first_unread_text_begins_the_time() -> None:
+    """Texts that follow postpone nothing, and after all was read it begins again from the first."""
+    step = then(held(), arrived("one", id="a"))
+    assert [(timer.key, timer.due) for timer in of(SetTimer, step) if timer.key == "unread"] == [("unread", NOW + FIRST)]
+    assert CancelTimer(key="unread-again") in step.actions
+    second = then(step.aggregate, arrived("two", id="b", seconds=60), at(60))
+    assert [timer for timer in of(SetTimer, second) if timer.key == "unread"] == []
+
+
+def test_nobody_is_called_over_a_closing_or_a_stop() -> None:
+    """While it closes, and after a STOP, it is only looked at again later."""
+    closing = then(then(held(), said("!close")).aggregate, arrived("thank you!", id="u", seconds=9), at(9)).aggregate
+    after_stop = then(unread(), arrived("STOP", id="s", seconds=9), at(9)).aggregate
+    for thread in (closing, after_stop):
+        step = then(thread, TimerDue(key="unread"), at(FIRST))
+        assert (alarms(step), [post for post in of(SendMessage, step) if UNREAD in post.body]) == ([], [])
+        assert [timer.key for timer in of(SetTimer, step)] == ["unread"]
+        assert of(PageOnCall, step) == []
