@@ -51,7 +51,7 @@ MARK_MEANINGS: Final = {
     DeliveryReceipt.NOT_SENT: "the phone does not get it; the answer below says why",
     DeliveryReceipt.UNKNOWN: "it may or may not be on the phone; `!again` sends it once more",
     DeliveryReceipt.HELD: "it waits for one more word of yours; the answer below says which",
-    DeliveryReceipt.RETRACTED: "you took it back in time",
+    DeliveryReceipt.RETRACTED: "it was taken back, or stopped, in time",
 }
 REACTIONS: Final = (
     (CLAIM_REACTION, "on a waiting card at the desk, or on a reminder of it: the thread is yours"),

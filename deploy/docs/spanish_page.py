@@ -38,7 +38,7 @@ MARK_MEANINGS: Final = {
     DeliveryReceipt.NOT_SENT: "el teléfono no lo recibe; la respuesta de abajo dice por qué",
     DeliveryReceipt.UNKNOWN: "puede estar o no en el teléfono; `!again` lo envía una vez más",
     DeliveryReceipt.HELD: "en pausa: espera una palabra más de ti; la respuesta de abajo dice cuál",
-    DeliveryReceipt.RETRACTED: "lo retiraste a tiempo",
+    DeliveryReceipt.RETRACTED: "se retiró, o se detuvo, a tiempo",
 }
 REACTIONS: Final = (
     (CLAIM_REACTION, "en una tarjeta que espera en la mesa, o en un recordatorio de ella: la conversación es tuya"),
