@@ -7,6 +7,7 @@ Where the desk itself may not be reached, or nobody else would notice, the perso
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer
@@ -121,7 +122,10 @@ def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRe
         )
         body = notice_of("alerts.could_not_be_shown_nobody", whose=whose, short_id=event.short_id)
         alarm = SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts))
-        return Step(desk, (alarm,) if on_duty(desk.roster) else (alarm, PageOnCall(reason="waiting")))
+        # A damaged file makes many at once: they are one call.
+        if on_duty(desk.roster) or desk.flood.paged_lately(facts.now):
+            return Step(desk, (alarm,))
+        return Step(replace(desk, flood=replace(desk.flood, paged_at=facts.now)), (alarm, PageOnCall(reason="waiting")))
     body = notice_of("alerts.something_could_not_be_handled", short_id=event.short_id)
     return Step(desk, (SendMessage(place=DESK, body=body),))
 

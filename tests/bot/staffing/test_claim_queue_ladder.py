@@ -95,7 +95,10 @@ def test_what_rings_nobody_calls_outside(event: Any) -> None:
     off = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
     desk = then(staffed_desk(), WAITS).aggregate
     assert of(PageOnCall, then(desk, event, at(9000))) == [], "those on duty are rung"
-    assert len(of(PageOnCall, then(replace(desk, roster=off), event, at(9000, roster=off)))) == 1
+    step = then(replace(desk, roster=off), event, at(9000, roster=off))
+    assert len(of(PageOnCall, step)) == 1
+    if isinstance(event, DeadLetterRecorded):  # a damaged file makes many
+        assert of(PageOnCall, then(step.aggregate, event, at(9060, roster=off))) == []
 
 
 def test_a_reminder_is_a_new_message_without_content() -> None:

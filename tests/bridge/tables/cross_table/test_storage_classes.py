@@ -68,7 +68,8 @@ async def test_each_column_costs_at_most_its_own_row(odd: str, tmp_path: Path) -
     again = BridgeHarness(tmp_path, clock=harness.clock)
     await again.open()
     await again.run()
-    await again.wait_until_drained(standing=1)  # the call of the person on call: aggregates are not as they were written
+    # Two calls of the person on call: aggregates are not as they were written, and words could not be shown.
+    await again.wait_until_drained(standing=2)
     assert again._running is not None
     assert not again._running.done()
     spoken = {column for column, owner in owners.items() if SAID in again.messages_shown(owner)}
