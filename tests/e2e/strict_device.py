@@ -63,6 +63,8 @@ class StrictDevice:
         self._going: asyncio.Task[None] | None = None
         self._recovery = ""
         self._starting = asyncio.Lock()
+        self.renewals = 0
+        """How often its cache was cleared after the SDK had panicked, or seemed to."""
         self._panics = PanicListener()
         self._listening: Any = None
         """The SDK's handle of the listener: it listens as long as this is kept."""
@@ -117,6 +119,7 @@ class StrictDevice:
 
     async def renew(self, why: str) -> None:
         """Restart the client without its cache of rooms, which only a new instance can clear after a panic."""
+        self.renewals += 1
         await self.restart(why)
         await self.restart(clear_cache=True)
 
