@@ -4,8 +4,8 @@ Rules of this module: a session belongs to the device that sent it over Olm, and
 of the room only, and a limited number of each. A key is replaced only by one of the same sender that begins earlier, and
 never begins before its `floor`: earlier messages were erased, and must not be readable again. An index is read once.
 Sessions that are shared with others (`accepted_sessions`) were read, and their devices were trusted then. No device is
-called untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table. All of it runs
-inside the sync commit.
+called untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table; one whose edit is
+read first is given up. All of it runs inside the sync commit.
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
@@ -172,6 +172,9 @@ class InboundSessions:
         except BAD_DATA:
             item = event.as_undecryptable()
         await waiting_table.delete(transaction, event.event_id)
+        if isinstance(item, DecryptedMessage) and (original := edited_event(item)):
+            # Its words are not what the room shows any more: its author is told that it was not read.
+            await waiting_table.give_up(transaction, original, room_id=item.room_id, sender=item.sender)
         return item
 
     async def retry_with_key(self, transaction: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
@@ -323,3 +326,11 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
         clear_relation=relation,
         at=event.at,
     )
+
+
+def edited_event(message: DecryptedMessage) -> str:
+    """Return the id of the message that an edit replaces; empty for a message that is no edit."""
+    relation = object_at(message.content, "m.relates_to")
+    kinds = {part.get("rel_type") for part in (relation, message.clear_relation or {})}
+    original = relation.get("event_id")
+    return original if "m.replace" in kinds and isinstance(original, str) and "\0" not in original else ""

@@ -87,6 +87,19 @@ async def delete(transaction: Transaction, event_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
 
 
+async def give_up(transaction: Transaction, event_id: str, *, room_id: str, sender: str) -> None:
+    """Let an event of this sender in this room wait for nothing any more: it has expired, whatever key arrives."""
+    await transaction.execute(
+        """
+        UPDATE matrix_waiting SET needs='key', session_id='', deadline_ms=0
+        WHERE event_id=$1 AND room_id=$2 AND sender=$3
+        """,
+        event_id,
+        room_id,
+        sender,
+    )
+
+
 async def delete_room(transaction: Transaction, room_id: str) -> None:
     """Delete the waiting events of a room."""
     await transaction.execute("DELETE FROM matrix_waiting WHERE room_id=$1", room_id)

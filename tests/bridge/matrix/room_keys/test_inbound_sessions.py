@@ -171,6 +171,51 @@ async def test_only_what_was_read_is_handed_on(rig: Rig, server: ScriptedHomeser
     assert [(each.sender, each.sender_key, each.session_id) for each in accepted] == [(ada.mxid, ada.curve25519, forged.id)]
 
 
+@pytest.mark.parametrize("by", ["its author", "another person"])
+async def test_a_message_whose_edit_is_read_first_is_given_up(rig: Rig, server: ScriptedHomeserver, by: str) -> None:
+    """The key comes after the edit was read: the earlier words are not said, and count as not read. Only an author edits."""
+    ada = await with_ada(rig, server)
+    bea = ClientDevice("@bea:x")
+    server.register(bea)
+    await take(rig, server, timeline(member_event(bea)))
+    late = ada.room_key_message(server.ours[POLICY], ROOM)
+    said = ada.room_message(ROOM, "the old address")
+    ada.groups.clear()
+    editor = ada if by == "its author" else bea
+    key = editor.room_key_message(server.ours[POLICY], ROOM)
+    relation = {"rel_type": "m.replace", "event_id": said["event_id"]}
+    content = {"msgtype": "m.text", "body": "the new address", "m.relates_to": relation}
+    edit = editor.encrypted(ROOM, {"type": "m.room.message", "room_id": ROOM, "content": content})
+    rig.events.clear()
+    await take(rig, server, {"to_device": {"events": [key]}, **timeline(said, edit)})
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == ["the new address"]
+    await take(rig, server, {"to_device": {"events": [late]}})
+    rig.matrix.sync.caught_up.set()
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == ["the new address"] + (["the old address"] if editor is bea else [])
+    unread = [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)]
+    assert unread == ([said["event_id"]] if editor is ada else [])
+
+
+async def test_a_message_that_is_redacted_before_its_key_comes_is_not_said(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Its author has taken it out of the room: nothing of it is read when its key comes."""
+    ada = await with_ada(rig, server)
+    key, said = ada.room_key_message(server.ours[POLICY], ROOM), ada.room_message(ROOM, "the old address")
+    redaction = {
+        "type": "m.room.redaction",
+        "event_id": "$redaction",
+        "sender": ada.mxid,
+        "redacts": said["event_id"],
+        "origin_server_ts": 1_700_000_000_000,
+        "content": {"redacts": said["event_id"]},
+    }
+    await take(rig, server, timeline(said))
+    await take(rig, server, timeline(redaction))
+    await take(rig, server, {"to_device": {"events": [key]}})
+    assert bodies(rig.events) == []
+
+
 async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: Any) -> None:
     """A database of before: what was read counts as read, and no session goes back behind where it stands."""
     before = Migrations(version_table=ROOMS.version_table, steps=ROOMS.steps[:1])
