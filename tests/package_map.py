@@ -81,8 +81,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/erasure"
     ),
     "bridge/inbound": (
-        "bot/model bridge/runtime bridge/storage bridge/carriers bridge/services bridge/tables bridge/matrix/api "
-        "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
+        "bot/model bot/commands bridge/runtime bridge/storage bridge/carriers bridge/services bridge/tables "
+        "bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
         "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/staffing bot/codeword "

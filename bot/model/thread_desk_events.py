@@ -162,7 +162,7 @@ class ListenRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneStopped:
-    """From the desk to a thread: a person said `!unsafe` at the desk or in an office, and meant this thread."""
+    """A person said `!unsafe` for this thread at the desk, in an office, or in the room that it had until it was parked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

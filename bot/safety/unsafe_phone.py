@@ -93,8 +93,13 @@ def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, com
 
 
 def stop_from_desk(pack: Pack, facts: Facts, thread: Thread, event: PhoneStopped) -> Step[Thread]:
-    """Stop the phone when the desk says so."""
-    return Step(*stop_phone(pack, facts, thread))
+    """Stop the phone when the desk says so, or the room of a conversation that has just ended.
+
+    The desk knows no designation of a conversation that is over: there it is in the audit alone.
+    """
+    thread, actions = stop_phone(pack, facts, thread)
+    named = bool(thread.designation)
+    return Step(thread, tuple(a for a in actions if named or not (isinstance(a, SendEvent) and a.owner == DESK)))
 
 
 def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:

@@ -3,9 +3,10 @@
 Rules of this module: one event at a time per owner, many owners at once. Memory is only a wake-up, SQL is the truth. An
 event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner continues. When the
 database cannot write, the engine waits. A decision that destroys is made again when, inside its commit, a text has come or
-the thread is on hold. A thread that has ended gets no more events. Priority: the desk, then threads with an assignee, then
-strangers. Each action of a person at the desk is one decision and one commit. Of the other events of the desk, many are
-decided one after another and committed together, and of several edits of one message the last is kept.
+the thread is on hold; one that no person made, also when words of a person have come. A thread that has ended gets no more
+events. Priority: the desk, then threads with an assignee, then strangers. Each action of a person at the desk is one
+decision and one commit. Of the other events of the desk, many are decided one after another and committed together, and of
+several edits of one message the last is kept.
 """
 
 from __future__ import annotations
@@ -345,8 +346,9 @@ class Engine:
     ) -> None:
         owner = row.inbox_row.owner
         if isinstance(effect, ParkThread | EraseTexter):
+            or_said = row.inbox_row.kind != inbox.SAID
             if await threads.is_on_legal_hold(transaction, owner) or await inbox.has_text_after(
-                transaction, owner, row.seq
+                transaction, owner, row.seq, or_said=or_said
             ):
                 raise _StaleFacts
             if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(transaction, owner):

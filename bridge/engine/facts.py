@@ -81,7 +81,8 @@ class FactsLookup:
             on_legal_hold=frozen,
             display_pending=asks and await self._has_unshown_words(owner),
             has_dead_letters=asks and await self._has_retryable_dead_letter(owner, aggregate, now),
-            inbound_pending=asks and await inbox.has_text_after(self._database, owner, seq),
+            inbound_pending=asks
+            and await inbox.has_text_after(self._database, owner, seq, or_said=not isinstance(event, MessageSent)),
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),

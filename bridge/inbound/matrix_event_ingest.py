@@ -2,9 +2,9 @@
 
 Rules of this module: it runs inside the commit of the sync response, so an event is in the inbox and on the deletion index
 exactly if the cursor has passed it. It judges nothing but what kind of event it is. An event that was seen before changes
-nothing. Events of a room that is being erased are noted and not handled. An event that cannot be read, or that makes this
-program fail, affects no other: it becomes a dead letter, its author is told that it was not read, and the desk is told
-once.
+nothing. Events of a room that is being erased are noted and not handled, except `late_stop`. An event that cannot be read,
+or that makes this program fail, affects no other: it becomes a dead letter, its author is told that it was not read, and
+the desk is told once.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from bot.model.events import (
     Relation,
 )
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
+from bot.model.thread_desk_events import PhoneStopped
+from bridge.inbound.late_stop import thread_to_stop
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, object_at, strings_in
 from bridge.matrix.api.message_body import MXC_URI, Plain, command_in, mentions_user, read, uploads_in
@@ -141,6 +143,8 @@ class MatrixEventIngest:
             try:
                 is_new = await self._record(transaction, place, item)
                 event = await self._to_event(transaction, place, item) if is_new and place.owner else None
+                if is_new and not place.owner and (parked := await thread_to_stop(transaction, item)):
+                    await self._put(transaction, parked, PhoneStopped())
             except BAD_DATA as error:
                 log.failure("matrix_events.malformed", error)
                 event = await self._record_undecodable(transaction, place, item)

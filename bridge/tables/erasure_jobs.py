@@ -87,6 +87,12 @@ async def forget_thread(transaction: Transaction, thread: str) -> None:
     await transaction.execute("UPDATE erasure SET thread = '' WHERE thread = $1", thread)
 
 
+async def thread_of_room(reader: Reader, room_id: str) -> str:
+    """Return of which thread a room was that is being erased; empty once the thread has ended."""
+    query = "SELECT thread FROM erasure WHERE subject = $1 AND kind = $2"
+    return await reader.fetchval(query, room_id, ROOM) or ""
+
+
 async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> ErasureJob | None:
     """Return the job whose step is due first, due already or not, except for threads on legal hold; None without one."""
     # A job that a person wanted at once does not wait behind scheduled ones.

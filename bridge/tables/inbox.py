@@ -35,6 +35,7 @@ from bot.model.events import (
     TextArrived,
 )
 from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
+from bot.model.thread_desk_events import PhoneStopped
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
@@ -44,6 +45,8 @@ from bridge.tables.threads import StoredThread
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
 SAID: Final = kind_name(MessageSent)
+OF_ROOM: Final = (SAID, *(kind_name(kind) for kind in (MessageIgnored, ReactionAdded, PhoneStopped)))
+"""What may hold a person's command: a conversation does not end by itself before it is decided."""
 OF_PEOPLE: Final = frozenset(
     kind_name(kind)
     for kind in (
@@ -184,10 +187,15 @@ async def events_of(reader: Reader, owner: str) -> list[SequencedRow]:
     return [_sequenced(owner, row) for row in await reader.fetch(query, owner)]
 
 
-async def has_text_after(reader: Reader, owner: str, seq: int) -> bool:
-    """Whether a text of this texter follows that place: nothing is destroyed before it is decided."""
-    query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = $3 LIMIT 1"
-    return await reader.fetchval(query, owner, seq, TEXT) is not None
+async def has_text_after(reader: Reader, owner: str, seq: int, *, or_said: bool) -> bool:
+    """Whether a text of this texter follows that place: nothing is destroyed before it is decided.
+
+    `or_said`: or what a person said in the room, which may be a command that stops the phone.
+    """
+    kinds = (TEXT, *OF_ROOM) if or_said else (TEXT,)
+    named = ", ".join(f"${place}" for place in range(3, 3 + len(kinds)))
+    query = f"SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind IN ({named}) LIMIT 1"  # noqa: S608 - places
+    return await reader.fetchval(query, owner, seq, *kinds) is not None
 
 
 async def count_texts(reader: Reader, owner: str) -> int:

@@ -4,8 +4,8 @@ Rules of this module: a session belongs to the device that sent it over Olm, and
 of the room only, and a limited number of each. A key is replaced only by one of the same sender that begins earlier, and
 never begins before its `floor`: earlier messages were erased, and must not be readable again. An index is read once.
 Sessions that are shared with others (`accepted_sessions`) were read, and their devices were trusted then. No device is
-called untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table; one whose edit is
-read first is given up. All of it runs inside the sync commit.
+called untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table; one whose edit
+is read first is given up. All of it runs inside the sync commit.
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2

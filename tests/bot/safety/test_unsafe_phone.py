@@ -22,7 +22,7 @@ from bot.model.events import (
     TextOutcome,
     TimerDue,
 )
-from bot.model.thread import ConsentFlags, ThreadState
+from bot.model.thread import ConsentFlags, Lifecycle, ThreadState
 from bot.model.thread_desk_events import Assigned, AssignmentKind, PhoneStopped, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
 from policies.pack import TextName
@@ -470,3 +470,13 @@ def test_who_has_no_thread_is_asked_which() -> None:
     step = then(desk_with_two(), at_desk("!unsafe", sender=BEN), at(1))
     assert of(SendEvent, step) == []
     assert "!unsafe and the designation" in words(step)
+
+
+def test_a_phone_that_is_stopped_when_its_room_goes_stays_stopped() -> None:
+    """`!unsafe` came behind the end: the audit has it, no alarm names a thread without a name, and it holds."""
+    parked = Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED, since=NOW))
+    step = then(parked, PhoneStopped())
+    assert (step.aggregate.flags.unsafe, len(of(RecordAudit, step)), of(SendEvent, step)) == (True, 1, [])
+    again = then(step.aggregate, arrived("me again"), at(60, new_designation="still brook"))
+    assert again.aggregate.flags.unsafe
+    assert texts(again) == []

@@ -11,6 +11,7 @@ from bot.model.actions import DESK
 from bot.model.codeword_state import SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TimerDue
 from bot.model.phone_locks import PhoneLocks, locks_of, with_locks
+from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import Assigned
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
@@ -233,3 +234,20 @@ async def test_locks_of_before_there_was_a_mark_are_taken_from_the_threads(harne
     assert harness.suppression.is_known
     assert told(harness, "⚠️") == []
     await harness.close()
+
+
+@pytest.mark.parametrize("body", ["!unsafe", "!stopped", "!block"])
+async def test_a_command_at_the_moment_of_the_close_counts(harness: BridgeHarness, body: str) -> None:
+    """It came when the time to close was over and the room was still there: the phone has its lock, and the thread goes."""
+    owner = await talk(harness)
+    await say(harness, owner, "!close", SUE)
+    harness.clock.at += harness.pack.settings.close_undo
+    said = MessageSent(place="thread", sender=SUE, event_id="$late", body=body, at=harness.clock.now())
+    await harness.deliver(owner, TimerDue(key="close"), said)
+    await harness.wait_until_drained()
+    assert locks_of(await harness.thread(owner)) != PhoneLocks()
+    harness.clock.at += 1
+    await harness.deliver(owner, TimerDue(key="close"))
+    await harness.wait_until_drained()
+    assert (await harness.thread(owner)).lifecycle.state is ThreadState.PARKED
+    assert locks_of(await harness.thread(owner)) != PhoneLocks()

@@ -173,7 +173,7 @@ async def test_only_what_was_read_is_handed_on(rig: Rig, server: ScriptedHomeser
 
 @pytest.mark.parametrize("by", ["its author", "another person"])
 async def test_a_message_whose_edit_is_read_first_is_given_up(rig: Rig, server: ScriptedHomeserver, by: str) -> None:
-    """The key comes after the edit was read: the earlier words are not said, and count as not read. Only an author edits."""
+    """The key comes after the edit: the earlier words are not said, and count as not read. Only an author edits."""
     ada = await with_ada(rig, server)
     bea = ClientDevice("@bea:x")
     server.register(bea)
