@@ -312,7 +312,9 @@ def _park_thread(
     """Return what is left of a thread whose conversation is over, and the actions that erase the rest."""
     values: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
     # The STOP outlives the conversation; a reply to it that has not left does not.
-    values["consent"] = replace(thread.consent, reply=None, reply_ref="", text_after_stop="", confirmation_ref="")
+    values["consent"] = replace(
+        thread.consent, reply=None, reply_ref="", reply_edit="", text_after_stop="", confirmation_ref=""
+    )
     life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=thread.lifecycle.continuing)
     goes = (ParkThread(grace=grace, drop_unsent=drop_unsent), SendEvent(owner=DESK, event=ThreadParked(thread=thread.id)))
     return Thread(**values, designation="", lifecycle=life), (*tally.count_abandoned(facts, thread), *goes)

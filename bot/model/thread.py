@@ -99,6 +99,8 @@ class Consent:
     reply: ReplyAfterStop | None = None
     reply_ref: str = ""
     """The `ref` of the last reply: it and nothing else may leave after a STOP."""
+    reply_edit: str = ""
+    """The edit that the words of that reply came by, if it was one."""
     carrier_block: bool = False
     """The carrier refused a text because this phone opted out there."""
     last_keyword: Moment | None = None

@@ -96,7 +96,7 @@ def send(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thre
     text = SendSms(
         ref=ref, body=words.body, origin=Origin.REPLY_AFTER_STOP, epoch=thread.assignment.epoch, since=words.said_at
     )
-    going = replace(thread, consent=replace(thread.consent, reply=None, reply_ref=ref))
+    going = replace(thread, consent=replace(thread.consent, reply=None, reply_ref=ref, reply_edit=words.edit_event_id))
     if (why := guard.may_send(pack, going, text, facts.now, facts.designations)) is not None:
         thread, actions = drop_reply(thread, why, again=True)
         return Step(thread, actions, consumed=True)
@@ -136,12 +136,16 @@ def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread
 
 
 def retract_redacted(thread: Thread, event_id: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Stop the reply that a person redacted, in its undo window or on its way to the carrier."""
+    """Stop the reply that a person redacted, or its last edit, in its undo window or on its way to the carrier."""
     if thread.consent.reply is not None and thread.consent.reply.event_id == event_id:
         return drop_reply(thread, notice_of("reply_after_stop.it_was_taken_out_of"), again=True)
-    if thread.consent.reply_ref == f"say:{event_id}":
+    if event_id and thread.consent.reply_ref and event_id in (_event_id(thread), thread.consent.reply_edit):
         thread = replace(thread, consent=replace(thread.consent, reply_ref=""))
     return thread, ()
+
+
+def _event_id(thread: Thread) -> str:
+    return thread.consent.reply_ref.removeprefix("say:")
 
 
 def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:

@@ -389,6 +389,7 @@ threads: Final = made(
         text_after_stop=("", "a", "b"),
         reply=st.none() | made(ReplyAfterStop, event_id=FIELDS["event_id"], body=bodies, author=PEOPLE, said_at=TIME),
         reply_ref=("", "say:$m1", "say:$m2"),
+        reply_edit=("", "$m3"),
         carrier_block=BOTH,
         last_keyword=moments,
         last_start=moments,

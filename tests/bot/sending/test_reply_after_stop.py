@@ -156,6 +156,16 @@ def test_a_reply_keeps_its_lines_and_an_edit_that_is_taken_back_stops_it() -> No
     assert texts(leaves(step.aggregate, UNDO + 2)) == []
 
 
+@pytest.mark.parametrize("sender", [SUE, ANA])
+def test_a_reply_whose_edit_is_taken_back_on_its_way_to_the_carrier_does_not_leave(sender: str) -> None:
+    """It waits for its turn at the carrier: without its edit it is not what its author last wrote, and it is refused."""
+    changed = then(reply(after_stop()).aggregate, edit("!reply Call 911.", sender=SUE, target="$r", event_id="$e1"), at(1))
+    going = then(changed.aggregate, TimerDue(key="reply"), at(UNDO + 1))
+    (text,) = of(SendSms, going)
+    after = then(going.aggregate, MessageRedacted(place="thread", sender=sender, target="$e1"), at(UNDO + 2)).aggregate
+    assert (guard.may_send(PACK, after, text, NOW + UNDO + 3, ()) == guard.STOP_IS_OVER) is (sender == SUE)
+
+
 def test_whoever_does_not_supervise_any_more_is_not_heard() -> None:
     """The role counts when it leaves, too."""
     waiting = reply(after_stop()).aggregate
