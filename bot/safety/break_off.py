@@ -60,7 +60,8 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     thread = replace(thread, signs=signs)
     if not (pleads or text_signs & BREAKS_OFF):
         return Step(thread, cues)
-    thread, stopped = hold_pending(pack, facts, thread, PLEADED if pleads else SIGN if sign else LEAVING)
+    why, doubt = (PLEADED, Doubt.PLEA) if pleads else (SIGN, Doubt.OTHER_HANDS) if sign else (LEAVING, Doubt.LEAVING)
+    thread, stopped = hold_pending(facts, thread, why, told=frozenset({doubt}))
     return Step(thread, (*cues, *sign, *stopped))
 
 

@@ -35,5 +35,5 @@ def hold_on_stop_word(
     word = re.sub(r"[^\w]+\Z", "", command.word.casefold().replace("\u2019", "'"))
     if word not in HASTY:
         return Step(thread)
-    thread, actions = hold_pending(pack, facts, thread, notice_of("hasty_stop.was_said", word=word))
+    thread, actions = hold_pending(facts, thread, notice_of("hasty_stop.was_said", word=word))
     return Step(thread, actions)

@@ -19,6 +19,7 @@ from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import Content, MessageRedacted, MessageSent, Relation, TimerDue
 from bot.model.feature import Step
+from bot.model.hold_signs import Doubt
 from bot.model.text_order import is_ahead
 from bot.model.thread import HeldReason, HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, AssigneeSpoke
@@ -45,7 +46,7 @@ def take_message(
     """
     stopped: tuple[Action, ...] = ()
     if event.relation is not Relation.EDIT and may_mean_stop(event.body):
-        thread, stopped = hold_pending(pack, facts, thread, MAY_MEAN_STOP)
+        thread, stopped = hold_pending(facts, thread, MAY_MEAN_STOP)
     if event.sender != thread.assignment.assignee or is_note(event, command):
         if event.sender != thread.assignment.assignee:
             thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
@@ -248,8 +249,12 @@ def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     return thread, (*marks, notice, CancelTimer(key=TIMER))
 
 
-def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Hold all that has not left, because of what the texter has just said: `!anyway` lets it leave.
+def hold_pending(
+    facts: Facts, thread: Thread, why: str, *, told: frozenset[Doubt] = frozenset()
+) -> tuple[Thread, tuple[Action, ...]]:
+    """Hold all that has not left, because of what was just said: `!anyway` lets it leave.
+
+    `told`: the doubts that `why` names; `!anyway` asks about any other first.
 
     A challenge, and the text that steps back, would be wrong later: they are cancelled. The text that the texter chose for
     `!unsafe` is theirs and leaves. What waits for its turn at the carrier should not leave any more, but it may have. A
@@ -268,8 +273,7 @@ def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Th
         mark = DeliveryReceipt.NOT_SENT if over else DeliveryReceipt.HELD
         actions.append(ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark))
         thread = replace(thread, codeword=_without_challenge(thread, words.event_id))
-        doubts = frozenset(guard.doubts(pack, facts, thread, words.body, words.author, own=True))
-        held_text = replace(held_text_of(facts, words, HeldReason.UNPROMPTED), told=doubts)
+        held_text = replace(held_text_of(facts, words, HeldReason.UNPROMPTED), told=told)
         thread = thread if over else hold_text(thread, held_text)
         end = (
             notice_of("undo_window.not_sent_say_it_again", why=why)

@@ -7,6 +7,7 @@ import pytest
 from bot.commands.spec import COMMANDS
 from bot.model.actions import DeliveryReceipt
 from bot.model.events import Relation
+from bot.model.hold_signs import Doubt
 from bot.sending.hasty_stop import HASTY
 from tests.bot.examples import due, held, marks, said, texts, then, words
 from tests.bot.strategies import BEN, EVE, UNDO
@@ -23,6 +24,19 @@ def test_what_waits_is_held_by_a_word_in_haste(word: str) -> None:
     assert texts(due(step.aggregate, UNDO)) == []
     leaves = then(step.aggregate, said("!anyway", event_id="$a")).aggregate
     assert texts(due(leaves, UNDO)) == ["these words"]
+
+
+def test_what_was_not_named_is_asked_about_before_the_words_leave() -> None:
+    """An offer made while the words waited: `!anyway` after `!stop` tells of it, and only the next one answers it."""
+    waits = then(held(), said("these words", event_id="$w")).aggregate
+    offered = then(waits, said(f"!transfer {BEN}", event_id="$o")).aggregate
+    stopped = then(offered, said("!stop", event_id="$s")).aggregate
+    asked = then(stopped, said("!anyway", event_id="$a"))
+    assert "offered" in words(asked)
+    assert (texts(due(asked.aggregate, UNDO)), asked.aggregate.signs.answered) == ([], frozenset())
+    leaves = then(asked.aggregate, said("!anyway", event_id="$b")).aggregate
+    assert texts(due(leaves, UNDO)) == ["these words"]
+    assert leaves.signs.answered == {Doubt.OFFER}
 
 
 def test_any_member_may_say_it_and_nobody_else() -> None:
