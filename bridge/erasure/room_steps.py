@@ -275,6 +275,9 @@ class RoomSteps:
             return 0
 
         if await self._database.commit(commit):
+            if await media.uploads_of(self._database, job.subject):
+                # One was noted after the room was forgotten: it is deleted like the others.
+                return "look"
             raise StepNotDone("rows")
         return ""
 

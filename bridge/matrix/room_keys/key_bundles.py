@@ -56,9 +56,10 @@ class KeyBundles:
         url = await self._identity.client.create_media()
         at = int(self._clock.now() * 1000)
 
-        await self._database.commit(
+        if not await self._database.commit(
             lambda transaction: record_upload(transaction, url, room_id=room_id, user_id=user, at_ms=at)
-        )
+        ):  # the room's erasure has begun since the sessions were read
+            return 0
         self._crash(CrashPoint.BUNDLE_NOTED)
         await self._upload_list.add(room_id)
         await self._identity.client.upload_media(url, bytes(data))

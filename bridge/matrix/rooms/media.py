@@ -43,8 +43,17 @@ RETRY_SECONDS: Final = 600.0
 """Seconds until the next try to delete an upload that the homeserver refused to delete."""
 
 
-async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
-    """Note an upload before it is made, for whom it is, and when it is due at the latest."""
+async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> bool:
+    """Note an upload before it is made, for whom it is, and when it is due at the latest.
+
+    Return False for a room that is being erased, or is not ours any more: then it may not be made.
+    """
+    query = """
+        SELECT 1 FROM matrix_room r WHERE r.room_id = $1
+        AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = r.room_id)
+    """
+    if await transaction.fetchval(query, room_id) is None:
+        return False
     await transaction.execute(
         """
         INSERT INTO matrix_upload (mxc, room_id, user_id, at_ms, due_ms, joined) VALUES ($1, $2, $3, $4, $5, $6)
@@ -57,6 +66,7 @@ async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, use
         at_ms + int(MAX_AGE * 1000),
         False,
     )
+    return True
 
 
 async def record_linked_media(transaction: Transaction, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:

@@ -125,6 +125,20 @@ async def test_nothing_is_purged_while_the_list_is_not_read(erasure: ErasureHarn
     assert (erasure.rooms.present, erasure.rooms.media) == (False, set())
 
 
+async def test_an_upload_that_is_noted_after_the_last_look_is_deleted(erasure: ErasureHarness) -> None:
+    """The job does not wait for a person: it goes back, deletes the upload, and ends with a certificate."""
+    await restore(erasure, ONE)
+    while await erasure.harness.database.fetchval("SELECT step FROM erasure") != "sign":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.media = {TWO}
+    await erasure.harness.database.commit(
+        lambda transaction: media.record_linked_media(transaction, TWO, room_id=ROOM, event_id="$e", at_ms=1)
+    )
+    await erasure.run_to_end()
+    assert (erasure.rooms.media, await erasure.harness.count("matrix_upload")) == (set(), 0)
+    assert len(await erasure.certificates()) == 1
+
+
 async def test_put_back_after_the_last_look_the_list_is_read_again(erasure: ErasureHarness) -> None:
     """Our own rows are gone by then, and the homeserver has the uploads once more."""
     await restore(erasure, ONE, TWO)

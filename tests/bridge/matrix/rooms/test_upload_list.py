@@ -192,3 +192,12 @@ async def test_a_bundle_is_listed_before_it_is_uploaded(rig: Rig, server: Script
     with pytest.raises(Transient):
         await rig.room_client.share_key_bundle(ROOM, sol.mxid)
     assert len([each for each in server.requests if "/media/v3/upload/" in each.path]) == 1
+
+
+async def test_a_room_that_is_being_erased_gets_no_bundle(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Its erasure began after the sessions were read: nothing is noted, uploaded or sent that no step would delete."""
+    sol = await typed(rig, server)
+    await erase(rig, ROOM)
+    await rig.room_client.share_key_bundle(ROOM, sol.mxid)
+    assert await media.uploads_of(rig.database, ROOM) == []
+    assert [each for each in server.requests if "/media/v3/upload/" in each.path] == []
