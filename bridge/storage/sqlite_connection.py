@@ -118,8 +118,7 @@ class SqliteConnection:
             columns = {name: place for place, (name, _type) in enumerate(cursor.get_description())}
             return [NamedRow(columns, first), *(NamedRow(columns, row) for row in cursor)]
         except UnicodeDecodeError:
-            cursor.close(True)  # a statement that is not at its end prevents each commit
-            return self._fetch_damaged(statement, values)
+            return self._fetch_damaged(cursor, statement, values)
         except apsw.Error as error:
             raise self._translate(error) from None
 
@@ -134,8 +133,7 @@ class SqliteConnection:
         try:
             rows = cursor.fetchall()
         except UnicodeDecodeError:
-            cursor.close(True)
-            return self._fetch_damaged(statement, values)[0][0]
+            return self._fetch_damaged(cursor, statement, values)[0][0]
         except apsw.Error as error:
             raise self._translate(error) from None
         return rows[0][0] if rows else None
@@ -152,13 +150,15 @@ class SqliteConnection:
             encoded = (value.encode(errors=ESCAPE) if isinstance(value, str) else value for value in values)
             return self._run(cast, tuple(encoded))
 
-    def _fetch_damaged(self, statement: str, values: tuple[Value, ...]) -> list[Row]:
+    def _fetch_damaged(self, cursor: apsw.Cursor, statement: str, values: tuple[Value, ...]) -> list[Row]:
         """Return rows with a text that is not UTF-8: as a value like any other, it concerns its own row alone.
 
         It has a surrogate for each wrong byte (docs.python.org/3/library/codecs.html, `surrogateescape`), and finds its row
         again as a statement's value.
         """
-        if not statement.lstrip().startswith("SELECT"):  # it was executed, and may not be again
+        may_repeat = cursor.is_readonly
+        cursor.close(True)  # a statement that is not at its end prevents each commit
+        if not may_repeat:
             raise Corrupt("UTF-8")
         try:
             columns = {name: place for place, (name, _type) in enumerate(self._run(statement, values).get_description())}

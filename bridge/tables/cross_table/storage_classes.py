@@ -43,18 +43,19 @@ async def restore(transaction: Transaction) -> int:
         return 0
     count = 0
     for table, numbers in NUMBERS.items():
+        replacements = {}
         for column in await transaction.fetch('SELECT name, type, "notnull" FROM pragma_table_info($1)', table):
             name = column["name"]
             stored, cast = _CLASSES.get(column["type"], ("'integer'", ""))
             allowed = stored if column["notnull"] else f"{stored}, 'null'"
             value = f"CAST(COALESCE({name}, '') AS {cast})" if cast else numbers.get(name)
-            if value is None:  # the key of a row, which SQLite keeps a number
-                continue
+            if value is not None:  # the key of a row, which SQLite keeps a number, has none
+                replacements[f"typeof({name}) NOT IN ({allowed})"] = f"{name} = {value}"
+        # Nearly always there is none: a table is read once, and not once for each column.
+        if await transaction.fetchval(f"SELECT 1 FROM {table} WHERE {' OR '.join(replacements)} LIMIT 1") is None:  # noqa: S608 - constants and names of ours
+            continue
+        for condition, replacement in replacements.items():
             # A value that would then be another row's key stays as it is.
-            count += await _count_replaced(transaction, table, f"{name} = {value} WHERE typeof({name}) NOT IN ({allowed})")
+            await transaction.execute(f"UPDATE OR IGNORE {table} SET {replacement} WHERE {condition}")  # noqa: S608 - as above
+            count += int(await transaction.fetchval("SELECT changes()"))
     return count
-
-
-async def _count_replaced(transaction: Transaction, table: str, replacement: str) -> int:
-    await transaction.execute(f"UPDATE OR IGNORE {table} SET {replacement}")  # noqa: S608 - constants and names of ours
-    return int(await transaction.fetchval("SELECT changes()"))

@@ -14,7 +14,7 @@ changes nothing in other rooms. A refusal is a 403 (an upload: 413).
   a picture in an encrypted room: it sees neither type nor room. Necessary uploads of clients are small: key bundles of an
   inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So a member of a line room uploads at
   most `upload_bytes` at once (64 KiB unless configured), which is less than a photograph. Our own identities have no limit:
-  the bridge uploads bundles and survivors' media, and deletes both.
+  the bridge uploads key bundles, and deletes them.
 """
 
 from __future__ import annotations

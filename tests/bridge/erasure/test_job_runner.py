@@ -137,14 +137,19 @@ async def test_a_purge_that_takes_minutes_is_told(erasure: ErasureHarness, reque
     assert erasure.harness.alerts == alerts
 
 
+async def run_purge(erasure: ErasureHarness, *, until: int) -> None:
+    """Let the runner work until the purge needs only so many more requests."""
+    while erasure.rooms.purge_requests > until:
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += await erasure.runner.run_once()
+
+
 async def test_two_reasons_are_not_counted_together(erasure: ErasureHarness) -> None:
     """A homeserver that is away for four tries in the middle of a slow purge: neither of the two is news yet."""
     owner = await erasure.create_thread_room(uploads=0)
     erasure.rooms.purge_requests = 7
     await erasure.send_message(owner, "!close now")
-    while erasure.rooms.purge_requests > 3:
-        await erasure.harness.carrier_copies.run_once()
-        erasure.harness.clock.at += await erasure.runner.run_once()
+    await run_purge(erasure, until=3)
     erasure.rooms.faults += [Transient(502, "M_UNKNOWN")] * 4
     await erasure.run_to_end()
     assert erasure.harness.alerts == []
@@ -155,9 +160,7 @@ async def test_a_reason_is_told_whatever_came_in_between(erasure: ErasureHarness
     owner = await erasure.create_thread_room(uploads=0)
     erasure.rooms.purge_requests = 12
     await erasure.send_message(owner, "!close now")
-    while erasure.rooms.purge_requests > 1:
-        await erasure.harness.carrier_copies.run_once()
-        erasure.harness.clock.at += await erasure.runner.run_once()
+    await run_purge(erasure, until=1)
     erasure.rooms.faults += [Transient(502, "M_UNKNOWN")] * 5
     await erasure.run_to_end()
     assert erasure.harness.alerts == ["room being_purged", "room homeserver_silent"]
