@@ -100,9 +100,10 @@ class Screening:
                 self._wake.engine(owner)
                 return
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one has no decision yet.
-            muted = await self._suppression.lookup(phone, now=await clock_trust.expiry_time(self._database, now))
+            digest = await self._suppression.digest(phone, background=True)
+            muted = self._suppression.reasons(digest, now=await clock_trust.expiry_time(self._database, now))
             if SuppressionReason.BLOCK in muted:
-                await self._drop_blocked(owner, phone, now)
+                await self._drop_blocked(owner, digest, now)
                 return
             stopped = replace(thread, consent=Consent(stopped=SuppressionReason.STOP in muted))
             await self._admit(stopped, stored.phone_hash, now)
@@ -161,10 +162,9 @@ class Screening:
         event = serialization.decode_as(TextArrived, await self._vault.open(owner, inbox.CONTEXT, body))
         return SequencedRow(first.seq, await inbox.seal(self._vault, owner, replace(event, rate_limited=True)))
 
-    async def _drop_blocked(self, owner: str, phone: Phone, now: float) -> None:
+    async def _drop_blocked(self, owner: str, digest: bytes, now: float) -> None:
         """Delete everything of a blocked phone: its row, then its key; the desk counts each text. A STOP is remembered."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
-        digest = await self._suppression.digest(phone)
         stop = Suppress(reason=SuppressionReason.STOP, until=now + self._stop_seconds)
 
         async def commit(transaction: Transaction) -> None:

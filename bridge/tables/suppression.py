@@ -39,12 +39,14 @@ class Suppression:
         self._key, self._line, self._marked_set = key, line, marked
         self._hash_pool, self._lookup_pool = SlowHashPool(), SlowHashPool(background=True)
 
-    async def digest(self, phone: Phone) -> bytes:
+    async def digest(self, phone: Phone, *, background: bool = False) -> bytes:
         """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
 
+        `background`: in a thread of lower priority, because thousands of new texters may be looked up during conversations.
         Raises OSError when the machine has no memory for it now: the caller waits, so that no STOP is lost.
         """
-        return await self._hash_pool.run(self._slow_digest, _number(phone))
+        pool = self._lookup_pool if background else self._hash_pool
+        return await pool.run(self._slow_digest, _number(phone))
 
     @property
     def is_known(self) -> bool:
@@ -57,13 +59,15 @@ class Suppression:
         return await self._marked_set.load(dict(filter(None, map(_read_entry, rows))))
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        """Return what is remembered of a phone. For a new texter; otherwise the thread decides.
+        """Return what is remembered of a phone. For a new texter; otherwise the thread decides. `now`: see `reasons`."""
+        return self.reasons(await self.digest(phone, background=True), now=now)
+
+    def reasons(self, digest: bytes, *, now: float) -> frozenset[SuppressionReason]:
+        """Return what is remembered under a digest.
 
         `now`: from `clock_trust.expiry_time`, because no entry expires while the clock is distrusted.
-
-        It runs in a thread of lower priority: thousands of new texters may be looked up during conversations.
         """
-        digest, entries = await self._lookup_pool.run(self._slow_digest, _number(phone)), self._marked_set.entries
+        entries = self._marked_set.entries
         until = {reason: entries.get(_entry_key(digest, reason.value), b"") for reason in SuppressionReason}
         return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
 

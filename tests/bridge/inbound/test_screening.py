@@ -183,9 +183,9 @@ async def test_a_stop_waits_for_one_look_up_at_most(
     await wait_until("look-ups are under way", lambda: _under_way(slow), every=0.01)
     phones, digest = list[str](), Suppression.digest
 
-    async def noted(suppression: Suppression, phone: Phone) -> bytes:
+    async def noted(suppression: Suppression, phone: Phone, *, background: bool = False) -> bytes:
         phones.append(phone.reveal())
-        return await digest(suppression, phone)
+        return await digest(suppression, phone, background=background)
 
     monkeypatch.setattr(Suppression, "digest", noted)
     await comes(harness, "STOP", "k2")

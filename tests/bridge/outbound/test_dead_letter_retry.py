@@ -78,7 +78,7 @@ async def test_words_of_somebody_new_are_looked_up_again(harness: BridgeHarness,
 
     await harness.run()
     with monkeypatch.context() as broken:
-        broken.setattr(Suppression, "lookup", bug)
+        broken.setattr(Suppression, "digest", bug)
         await harness.receive_text(WORDS, message_id="1")
         await wait_until("it died", lambda: harness.database.fetchval("SELECT short_id FROM dead_letter"), every=0.02)
     owner = await harness.thread_id(HANDSET)

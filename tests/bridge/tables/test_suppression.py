@@ -141,10 +141,10 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
 async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that jumps ahead by two years makes nobody forget a STOP: neither is it passed over, nor deleted."""
     answers: list[frozenset[SuppressionReason]] = []
-    ask = harness.suppression.lookup
+    ask = harness.suppression.reasons
 
-    async def lookup(phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        answers.append(await ask(phone, now=now))
+    def reasons(digest: bytes, *, now: float) -> frozenset[SuppressionReason]:
+        answers.append(ask(digest, now=now))
         return answers[-1]
 
     await harness.receive_text("STOP", message_id="m1")
@@ -158,7 +158,7 @@ async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, 
         lambda transaction: harness.suppression.write(transaction, digest, change, now=harness.clock.at)
     )
     assert await harness.count("suppression") == 2
-    monkeypatch.setattr(harness.suppression, "lookup", lookup)
+    monkeypatch.setattr(harness.suppression, "reasons", reasons)
     owner = await harness.receive_text("hello", message_id="m2")
 
     async def shown() -> bool:
