@@ -22,7 +22,7 @@ from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Su
 from bot.safety.opt_out import STOPPED, raise_alarm, remember_stop
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
-from bot.sending.undo_window import drop_pending
+from bot.sending.unsent_texts import drop_pending
 from bot.wording.notice import notice_of
 from policies.keywords import is_stop
 from policies.pack import Pack

@@ -26,7 +26,7 @@ from bot.model.transactional_actions import SendEvent, Suppress, SuppressionReas
 from bot.sending.auto_replies import answer_help
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
-from bot.sending.undo_window import drop_pending
+from bot.sending.unsent_texts import drop_all, drop_pending
 from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, ResumeMode, TextName
@@ -295,12 +295,11 @@ def _is_older(thread: Thread, event: TextArrived) -> bool:
 
 
 def _set_stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tuple[Thread, tuple[Action, ...]]:
-    thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), why)
-    thread, unsent = drop_reply(thread, why)
+    thread, dropped = drop_all(thread, why)
     consent = replace(
         thread.consent, stopped=True, confirmation_ref=ref, may_resume=may_resume, text_after_stop="", reply_ref=""
     )
-    return replace(thread, consent=consent), (*dropped, *unsent)
+    return replace(thread, consent=consent), dropped
 
 
 def _resume(thread: Thread, words: str) -> Step[Thread]:

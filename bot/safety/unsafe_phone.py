@@ -27,10 +27,9 @@ from bot.safety.inbound_cues import safe_check_cue
 from bot.safety.silence_reminders import TIMER
 from bot.sending.delivery_receipts import first_report
 from bot.sending.release_held import say
-from bot.sending.reply_after_stop import drop_reply
-from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER as UNDONE
-from bot.sending.undo_window import cannot_send, drop_pending, start_undo
+from bot.sending.undo_window import cannot_send, start_undo
+from bot.sending.unsent_texts import drop_all
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
@@ -106,7 +105,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     """Stop everything for this phone; no actions when it is stopped already."""
     actions: tuple[Action, ...] = ()
     if not thread.flags.unsafe:
-        thread, dropped = _drop_all(thread, notice_of("unsafe_phone.the_phone_is_unsafe"))
+        thread, dropped = drop_all(thread, notice_of("unsafe_phone.the_phone_is_unsafe"))
         thread = replace(thread, flags=replace(thread.flags, unsafe=True, unsafe_line_ref=""))
         thread, notices = note_other_hands(pack, facts, thread, alarm=False)
         notice = SendMessage(
@@ -180,7 +179,7 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
     For an unsafe phone the conversation ends without that text: to send it a person would have to say that it is safe.
     """
     # What waits for its turn at the carrier was for the person who had the phone before.
-    thread, dropped = _drop_all(thread, notice_of("unsafe_phone.somebody_else_has_the_phone"))
+    thread, dropped = drop_all(thread, notice_of("unsafe_phone.somebody_else_has_the_phone"))
     if thread.flags.unsafe and isinstance(canned_texts.read(pack, facts, thread, command), canned_texts.CannedText):
         thread, over = start_over(pack, facts, thread)
         return Step(thread, (mark_as_note(event), *dropped, *over), consumed=True)
@@ -232,13 +231,6 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     thread, notices = note_other_hands(pack, facts, thread, alarm=False)
     thread, closing = park_now(facts, thread)
     return thread, (notice, *notices, CancelTimer(key=TIMER), *closing)
-
-
-def _drop_all(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel all words that have not left, also those that wait for their turn at the carrier."""
-    thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), why)
-    thread, unsent = drop_reply(thread, why)
-    return thread, (*dropped, *unsent)
 
 
 def _is_chosen_text_out(thread: Thread) -> bool:

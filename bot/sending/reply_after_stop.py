@@ -139,13 +139,9 @@ def retract_redacted(thread: Thread, event_id: str) -> tuple[Thread, tuple[Actio
     """Stop the reply that a person redacted, or its last edit, in its undo window or on its way to the carrier."""
     if thread.consent.reply is not None and thread.consent.reply.event_id == event_id:
         return drop_reply(thread, notice_of("reply_after_stop.it_was_taken_out_of"), again=True)
-    if event_id and thread.consent.reply_ref and event_id in (_event_id(thread), thread.consent.reply_edit):
+    if thread.consent.reply_ref == f"say:{event_id}" or (event_id and thread.consent.reply_edit == event_id):
         thread = replace(thread, consent=replace(thread.consent, reply_ref=""))
     return thread, ()
-
-
-def _event_id(thread: Thread) -> str:
-    return thread.consent.reply_ref.removeprefix("say:")
 
 
 def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:

@@ -237,18 +237,6 @@ def cannot_send(pack: Pack, facts: Facts, thread: Thread, words: PendingText) ->
     return guard.may_send(pack, thread, _send_sms(thread, words), facts.now, facts.designations)
 
 
-def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel what has not left, waiting or held, and say so on each of the messages."""
-    pending, held_texts = thread.sending.pending, thread.sending.held
-    ids = [*(p.event_id for p in pending), *(h.event_id for h in held_texts if h.reason is not HeldReason.UNKNOWN)]
-    thread = replace(thread, sending=replace(thread.sending, pending=(), held=()))
-    if not ids:
-        return thread, ()
-    marks = tuple(ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT) for event_id in ids)
-    notice = SendMessage(place=THREAD, body=notice_of("undo_window.not_sent_message_s_still", count=len(ids), why=why))
-    return thread, (*marks, notice, CancelTimer(key=TIMER))
-
-
 def hold_pending(
     facts: Facts, thread: Thread, why: str, *, told: frozenset[Doubt] = frozenset()
 ) -> tuple[Thread, tuple[Action, ...]]:

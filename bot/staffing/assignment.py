@@ -49,7 +49,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent
-from bot.sending.undo_window import drop_pending
+from bot.sending.unsent_texts import drop_pending
 from bot.staffing.thread_marks import marks
 from bot.wording.durations import describe_minutes
 from bot.wording.notice import join_notices as joined_notices

@@ -31,10 +31,10 @@ def test_what_was_not_named_is_asked_about_before_the_words_leave() -> None:
     waits = then(held(), said("these words", event_id="$w")).aggregate
     offered = then(waits, said(f"!transfer {BEN}", event_id="$o")).aggregate
     stopped = then(offered, said("!stop", event_id="$s")).aggregate
-    asked = then(stopped, said("!anyway", event_id="$a"))
-    assert "offered" in words(asked)
-    assert (texts(due(asked.aggregate, UNDO)), asked.aggregate.signs.answered) == ([], frozenset())
-    leaves = then(asked.aggregate, said("!anyway", event_id="$b")).aggregate
+    question = then(stopped, said("!anyway", event_id="$a"))
+    assert "offered" in words(question)
+    assert (texts(due(question.aggregate, UNDO)), question.aggregate.signs.answered) == ([], frozenset())
+    leaves = then(question.aggregate, said("!anyway", event_id="$b")).aggregate
     assert texts(due(leaves, UNDO)) == ["these words"]
     assert leaves.signs.answered == {Doubt.OFFER}
 
