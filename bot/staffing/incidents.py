@@ -75,8 +75,8 @@ GAPS: Final = {
     GapKind.UNLISTED: (notice_of("alerts.the_carrier_does_not_say", check_portal=CHECK_PORTAL)),
     GapKind.AWAY: (notice_of("alerts.its_carrier_cannot_be_asked", check_portal=CHECK_PORTAL)),
 }
-
-
+LASTING_MINUTES: Final = 60
+"""Minutes after which a carrier that cannot be asked for texts is a call also while people are on duty."""
 HOMESERVER_INCIDENTS: Final = {
     HomeserverIncidentKind.GAP: "alerts.while_the_line_did_not",
     HomeserverIncidentKind.DEVICE_GONE: "alerts.somebody_deleted_a_device_of",
@@ -121,11 +121,8 @@ def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRe
             else notice_of("alerts.words_of_somebody_new")
         )
         body = notice_of("alerts.could_not_be_shown_nobody", whose=whose, short_id=event.short_id)
-        alarm = SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts))
         # A damaged file makes many at once: they are one call.
-        if on_duty(desk.roster) or desk.flood.paged_lately(facts.now):
-            return Step(desk, (alarm,))
-        return Step(replace(desk, flood=replace(desk.flood, paged_at=facts.now)), (alarm, PageOnCall(reason="waiting")))
+        return _alarm_or_page(facts, desk, SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)))
     body = notice_of("alerts.something_could_not_be_handled", short_id=event.short_id)
     return Step(desk, (SendMessage(place=DESK, body=body),))
 
@@ -284,4 +281,14 @@ def report_missing_texts(pack: Pack, facts: Facts, desk: Desk, event: TextsMissi
         else ""
     )
     notice = notice_of("alerts.this_is_said_once_an", since=since, gaps=GAPS[event.kind])
-    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts)),))
+    alarm = SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts))
+    if event.kind is GapKind.REPORTS:
+        return Step(desk, (alarm,))
+    return _alarm_or_page(facts, desk, alarm, lasts=event.kind is GapKind.UNLISTED and event.minutes >= LASTING_MINUTES)
+
+
+def _alarm_or_page(facts: Facts, desk: Desk, alarm: SendMessage, *, lasts: bool = False) -> Step[Desk]:
+    """Post an alarm; if it rings nobody, or if it lasts, call the person on call as well, unless that happened just now."""
+    if (on_duty(desk.roster) and not lasts) or desk.flood.paged_lately(facts.now):
+        return Step(desk, (alarm,))
+    return Step(replace(desk, flood=replace(desk.flood, paged_at=facts.now)), (alarm, PageOnCall(reason="waiting")))

@@ -81,7 +81,8 @@ class CarrierBackfill:
             now = self._clock.now()
             self._failing_since = self._failing_since or now
             if now - self._failing_since >= LISTING_GRACE:
-                await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNLISTED))
+                minutes = int((now - self._failing_since) / 60)
+                await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNLISTED, minutes=minutes))
             raise
         self._failing_since = 0.0
 

@@ -50,6 +50,28 @@ def test_what_may_be_missing_is_told_with_what_to_do(kind: GapKind) -> None:
     assert ("away for about 2 h" in post.body) is (kind is GapKind.AWAY)
 
 
+@pytest.mark.parametrize("kind", list(GapKind))
+def test_texts_that_may_be_missing_call_outside_while_nobody_is_on_duty(kind: GapKind) -> None:
+    """Whoever texts would wait for nobody. Several reasons within minutes are one call; missing reports are none."""
+    nobody = Desk(roster=tuple(replace(member, on_duty=False) for member in MEMBERS))
+    first = then(nobody, TextsMissing(kind=kind, minutes=5))
+    assert len(of(PageOnCall, first)) == (kind is not GapKind.REPORTS)
+    assert not of(PageOnCall, then(first.aggregate, TextsMissing(kind=GapKind.REPORTS), at(60)))
+    other = GapKind.AWAY if kind is not GapKind.AWAY else GapKind.UNLISTED
+    assert len(of(PageOnCall, then(first.aggregate, TextsMissing(kind=other), at(60)))) == (kind is GapKind.REPORTS)
+    assert len(of(PageOnCall, then(first.aggregate, TextsMissing(kind=other), at(3600)))) == 1
+    assert not of(PageOnCall, then(Desk(roster=MEMBERS), TextsMissing(kind=kind, minutes=5)))
+
+
+def test_a_carrier_that_cannot_be_asked_for_an_hour_is_a_call_in_any_case() -> None:
+    """People on duty were told an hour ago and it lasts: the person on call is called, and again each hour."""
+    unlisted = TextsMissing(kind=GapKind.UNLISTED, minutes=65)
+    step = then(Desk(roster=MEMBERS), unlisted)
+    assert len(of(PageOnCall, step)) == 1
+    assert not of(PageOnCall, then(step.aggregate, unlisted, at(60)))
+    assert len(of(PageOnCall, then(step.aggregate, unlisted, at(3600)))) == 1
+
+
 @pytest.mark.parametrize("alarm", list(AlarmKind))
 def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
     """Each kind of a thread is a new message; the same one within minutes edits it. Duress and a person's call never do."""

@@ -11,6 +11,8 @@ from typing import cast
 
 import pytest
 
+from bot.model.actions import DESK, PageOnCall
+from bot.model.events import MemberJoined, MessageSent
 from bridge.carriers.adapter import Ignored, InboundText
 from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
 from bridge.runtime.phone_number import Phone
@@ -106,9 +108,17 @@ async def test_an_older_word_of_the_listing_changes_nothing(
 
 
 async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A carrier that does not answer is asked again; after five minutes the desk hears of it, once an hour at most."""
+    """A carrier that does not answer is asked again; after five minutes the desk hears of it, once an hour at most.
+
+    After an hour the person on call is called, although people are on duty.
+    """
     reconcile = reconciling(harness)
     await harness.run()
+    on = MessageSent(place=DESK, event_id="$on", sender="@ada:server", body="!on", at=harness.clock.at)
+    await harness.deliver(DESK, MemberJoined(place=DESK, user=on.sender), on)
+    await harness.wait_until_drained()
+    kind = PageOnCall.__name__
+    before = await harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind)
     await reconcile.run_and_alert()
 
     async def breaks_off(since: datetime) -> AsyncIterator[InboundText]:
@@ -116,13 +126,14 @@ async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, mon
             yield text
         raise ConnectionError("the carrier's listing broke off")
 
-    for broken, seconds, words in (
-        (True, 0, 0),
-        (True, 240, 0),
-        (True, 90, 1),
-        (True, 600, 1),
-        (False, 0, 1),
-        (True, 60, 1),
+    for broken, seconds, words, pages in (
+        (True, 0, 0, 0),
+        (True, 240, 0, 0),
+        (True, 90, 1, 0),
+        (True, 600, 1, 0),
+        (True, 3000, 2, 1),
+        (False, 0, 2, 1),
+        (True, 60, 2, 1),
     ):
         harness.clock.at += seconds
         with monkeypatch.context() as patched:
@@ -131,10 +142,8 @@ async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, mon
             with pytest.raises(ConnectionError) if broken else nullcontext():
                 await reconcile.run_and_alert()
         await harness.wait_until_drained()
-        assert (
-            len([body for body in harness.messages_shown("desk", notices=True) if "does not say which texts came" in body])
-            == words
-        )
+        assert len([body for body in harness.messages_shown("desk") if "does not say which texts came" in body]) == words
+        assert await harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind) == before + pages
 
 
 @pytest.mark.parametrize(("lists", "away", "words"), [(False, 7260, 1), (False, 300, 0), (True, 7260, 0)])
