@@ -39,15 +39,17 @@ class ErasureFailed:
 class DeadLetterRecorded:
     """A row became a dead letter. `short_id` is what a person can quote.
 
-    `designation`: of the thread whose texter's words it held, which nobody has read; else empty. `new_texter`: it held
-    words of a person who has no designation yet. `keyless`: it was said in the room of that thread, whose key this machine
-    does not have.
+    `designation`: of the thread whose texter's words it held, or whose first card, which nobody has read; else empty.
+    `new_texter`: it held words of a person who has no designation yet. `uncalled`: it would have called people to that
+    thread, or let what waits there go on; without a designation, to an unknown one. `keyless`: it was said in the room of
+    that thread, whose key this machine does not have.
     """
 
     short_id: str
     designation: str = ""
     new_texter: bool = False
     keyless: bool = False
+    uncalled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,10 @@ def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRe
             short_id=event.short_id,
         )
         return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
+    if event.uncalled:
+        whose = event.designation or notice_of("alerts.a_conversation")
+        body = notice_of("alerts.people_were_not_called", whose=whose, short_id=event.short_id)
+        return _alarm_or_page(facts, desk, SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)))
     if event.designation or event.new_texter:
         whose = (
             notice_of("alerts.words_of_the_texter", designation=event.designation)

@@ -368,10 +368,10 @@ class Engine:
         """Make an event a dead letter. `without_words`: what is stored, if a codeword was in it; sealed in the commit."""
         letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
         log.failure("engine.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
-        named = await threads.designation_of(self._database, row.inbox_row.owner) if letter.is_text else ""
+        concern = await dead_letters.concern_of(self._database, self._vault, row.inbox_row)
         at = self._clock.now()
         seal = None if without_words is None else partial(inbox.seal, self._vault, row.inbox_row.owner, without_words)
-        await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, designation=named, seal=seal)
+        await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, concern=concern, seal=seal)
         self._wake.engine(DESK)
 
 

@@ -34,7 +34,7 @@ from bridge.storage.errors import Unavailable
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, threads, warm_rooms
-from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.dead_letters import Concern, DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
@@ -203,7 +203,9 @@ class Screening:
             letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
             log.failure("screening.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
             at, new = self._clock.now(), letter.is_text
-            await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, new_texter=new)
+            await dead_letters.move_event(
+                self._database, self._vault, row.seq, letter, at=at, concern=Concern(new_texter=new)
+            )
         self._wake.engine(DESK)
 
 

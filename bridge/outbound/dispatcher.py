@@ -30,7 +30,7 @@ from bridge.storage.database import Row, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox, threads
-from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.dead_letters import Concern, DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import OutboxRow
 
@@ -265,7 +265,7 @@ class OutboxDispatcher:
             letter,
             remove=partial(outbox.delete, number=number),
             at=self._clock.now(),
-            designation=designation,
+            concern=Concern(designation=designation),
             others=others,
         )
         for to in owners:

@@ -15,12 +15,13 @@ from functools import partial
 from typing import Final
 
 from bot.model.actions import DESK, SendMessage
-from bot.model.events import TextArrived
+from bot.model.events import TextArrived, TimerDue
 from bot.model.line_incidents import DeadLetterRecorded
+from bot.model.thread_desk_events import AlarmRaised, ThreadMarked, ThreadQueued
 from bridge.runtime import log
 from bridge.storage.database import Database, Reader, Transaction, earlier
-from bridge.storage.serialization import kind_name
-from bridge.storage.vault import Vault, passing_owner_of
+from bridge.storage.serialization import decode_as, kind_name
+from bridge.storage.vault import CannotOpen, Vault, passing_owner_of
 from bridge.tables import inbox, threads
 from bridge.tables.inbox import InboxRow
 
@@ -35,6 +36,21 @@ SERIES_SECONDS: Final = 86_400
 RETENTION: Final = 7 * 86_400
 """Seconds for which a dead letter of the desk is kept; it may hold words from an office. A thread's are deleted with it."""
 TEXT, MESSAGE, NOTICE = kind_name(TextArrived), kind_name(SendMessage), kind_name(DeadLetterRecorded)
+QUEUED: Final = kind_name(ThreadQueued)
+CALLING: Final = tuple(kind_name(kind) for kind in (AlarmRaised, ThreadMarked, TimerDue))
+"""Events by which people are called, or what waits goes on: without one, a texter may wait unnoticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Whom a dead letter concerns, as in `DeadLetterRecorded`. None of it is content."""
+
+    designation: str = ""
+    new_texter: bool = False
+    uncalled: bool = False
+
+
+NO_CONVERSATION: Final = Concern()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,11 @@ class DeadLetter:
         return self.transport == "" and self.row.kind == TEXT
 
     @property
+    def is_queued_thread(self) -> bool:
+        """Whether it is a thread that waits, of which the desk does not know."""
+        return self.transport == "" and self.row.kind == QUEUED
+
+    @property
     def is_message(self) -> bool:
         """Whether it is a message that could not be shown in a room."""
         return self.transport == "matrix" and self.row.kind == MESSAGE
@@ -68,11 +89,46 @@ def new_short_id() -> str:
     return secrets.token_hex(4)
 
 
+async def concern_of(reader: Reader, vault: Vault, row: InboxRow) -> Concern:
+    """Return whom an event concerns that could not be decided: who waits without that people see it."""
+    if row.kind == TEXT:
+        return Concern(designation=await threads.designation_of(reader, row.owner))
+    if row.kind == QUEUED:
+        try:
+            return Concern(designation=(await open_queued(vault, row)).designation)
+        except (CannotOpen, ValueError):
+            return Concern(new_texter=True)
+    if row.kind not in CALLING:
+        return NO_CONVERSATION
+    # An event of the desk does not always name its thread; whoever looks sees who waits.
+    named = await threads.designation_of(reader, row.owner) if row.owner != DESK else await _designation_in(vault, row)
+    return Concern(designation=named, uncalled=True)
+
+
+async def open_queued(vault: Vault, row: InboxRow) -> ThreadQueued:
+    """Open the event of a thread that waits. Raises `CannotOpen` and `ValueError`."""
+    return decode_as(ThreadQueued, await inbox.open_body(vault, row))
+
+
+async def _designation_in(vault: Vault, row: InboxRow) -> str:
+    try:
+        is_alarm = row.kind == kind_name(AlarmRaised)
+        return decode_as(AlarmRaised, await inbox.open_body(vault, row)).designation if is_alarm else ""
+    except (CannotOpen, ValueError):
+        return ""
+
+
 async def seal_notice(
-    vault: Vault, short_id: str, *, designation: str = "", new_texter: bool = False, keyless: bool = False
+    vault: Vault, short_id: str, concern: Concern = NO_CONVERSATION, *, keyless: bool = False
 ) -> InboxRow:
-    """Seal the desk's notice of a dead letter. `designation`: of the thread whose words nobody read, if there is one."""
-    recorded = DeadLetterRecorded(short_id=short_id, designation=designation, new_texter=new_texter, keyless=keyless)
+    """Seal the desk's notice of a dead letter."""
+    recorded = DeadLetterRecorded(
+        short_id=short_id,
+        designation=concern.designation,
+        new_texter=concern.new_texter,
+        uncalled=concern.uncalled,
+        keyless=keyless,
+    )
     return await inbox.seal(vault, DESK, recorded)
 
 
@@ -101,21 +157,20 @@ async def move_row(
     *,
     remove: Callable[[Transaction], Awaitable[bool]],
     at: float,
-    designation: str = "",
-    new_texter: bool = False,
+    concern: Concern = NO_CONVERSATION,
     others: Sequence[InboxRow] = (),
     seal: Callable[[], Awaitable[InboxRow]] | None = None,
 ) -> list[str]:
     """Move a row from inbox or outbox to the dead letters, in a commit of its own; return the owners with a new event.
 
     `remove` deletes the row within the commit, and returns whether a dead letter is recorded: not if the row was deleted
-    meanwhile. The desk is told as in `seal_notice`; `others`: events for other owners. `seal`: makes the stored body,
+    meanwhile. The desk is told of the `concern`; `others`: events for other owners. `seal`: makes the stored body,
     within the commit, because it may be under a passing key.
     """
     notices = [*others]
     # When the desk's notice itself fails, another notice would only make the next dead letter, without end.
     if not letter.is_notice:
-        notices.insert(0, await seal_notice(vault, letter.short_id, designation=designation, new_texter=new_texter))
+        notices.insert(0, await seal_notice(vault, letter.short_id, concern))
 
     async def commit(transaction: Transaction) -> bool:
         if not await remove(transaction):
@@ -134,13 +189,12 @@ async def move_event(
     letter: DeadLetter,
     *,
     at: float,
-    designation: str = "",
-    new_texter: bool = False,
+    concern: Concern = NO_CONVERSATION,
     seal: Callable[[], Awaitable[InboxRow]] | None = None,
 ) -> None:
     """Move an event from the inbox to the dead letters, as `move_row` does: one that is not there was decided."""
     remove = partial(inbox.take, seq=seq)
-    await move_row(database, vault, letter, remove=remove, at=at, designation=designation, new_texter=new_texter, seal=seal)
+    await move_row(database, vault, letter, remove=remove, at=at, concern=concern, seal=seal)
 
 
 async def record_unhandled(
@@ -163,7 +217,7 @@ async def record_unhandled(
     if newest is None or not 0 <= now - newest < SERIES_SECONDS:
         keyless = kind == WITHOUT_KEY
         named = await threads.designation_of(transaction, owner) if keyless else ""
-        notices.append(await seal_notice(vault, short_id, designation=named, keyless=keyless))
+        notices.append(await seal_notice(vault, short_id, Concern(designation=named), keyless=keyless))
     body = await vault.seal(owner, inbox.CONTEXT, raw.encode()) if raw else b""
     await record(transaction, DeadLetter(short_id, InboxRow(owner, kind, body)), at=now, notices=notices)
     return bool(notices)

@@ -200,6 +200,7 @@ FIELDS: Final[dict[str, Field]] = {
     "tampered": BOTH,
     "new_texter": BOTH,
     "keyless": BOTH,
+    "uncalled": BOTH,
     "alarm": thread_desk_events.AlarmKind,
     "answer_by": TIME_OR_NEVER,
     "at": times,

@@ -78,6 +78,10 @@ NOTICES: Final[dict[str, str]] = {
         " {texts} on the way to phones then: whether they arrived is unknown, and they are not sent again."
     ),
     "alerts.one_conversation_has": "One conversation of this line has",
+    "alerts.people_were_not_called": (
+        "⚠️ {whose}: people may not have been told of something, or words may not have left: {short_id}. Please look "
+        "there, and at who waits. Please tell the technician."
+    ),
     "alerts.please_look_in_the_carriers": (
         "Please look in the carrier's portal for texts that are not here, and tell the technician"
     ),

@@ -82,6 +82,10 @@ NOTICES: Final[dict[str, str]] = {
         " {texts} en camino hacia teléfonos en ese momento: no se sabe si llegaron, y no se envían otra vez."
     ),
     "alerts.one_conversation_has": "Una conversación de esta línea no tiene",
+    "alerts.people_were_not_called": (
+        "⚠️ {whose}: puede que algo no se haya avisado, o que unas palabras no hayan salido: {short_id}. Por favor, miren "
+        "allí, y quién espera. Por favor, avisen a soporte técnico."
+    ),
     "alerts.please_look_in_the_carriers": (
         "Por favor, busquen en el portal de la operadora textos que no estén aquí, y avisen a soporte técnico"
     ),

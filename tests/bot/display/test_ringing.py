@@ -111,6 +111,7 @@ CASES = [
     pytest.param(desk(), AlarmTestRequested(test="0badcafe"), ALL, id="a test of the alarms"),
     pytest.param(desk(), StrayTextArrived(kind=StrayKind.GROUP), {SUE}, id="a stray"),
     pytest.param(desk(), DeadLetterRecorded(short_id="0badcafe"), set(), id="a technician's matter"),
+    pytest.param(desk(), DeadLetterRecorded(short_id="0badcafe", uncalled=True), {SUE}, id="a call that was lost"),
     pytest.param(desk(), at_desk("!outage"), ALL, id="an outage"),
     pytest.param(held(), arrived("STOP"), {ANA}, id="STOP"),
     pytest.param(held(), arrived("HELP"), {ANA}, id="HELP"),

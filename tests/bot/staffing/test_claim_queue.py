@@ -319,6 +319,11 @@ def test_what_else_was_changed_is_put_back() -> None:
             "Words of somebody new could not be shown, nobody has read them: 0bad",
         ),
         (
+            DeadLetterRecorded(short_id="0badcafe", designation="amber heron", uncalled=True),
+            "amber heron: people may not have been told of something, or words may not have left: 0badcafe",
+        ),
+        (DeadLetterRecorded(short_id="0badcafe", uncalled=True), "A conversation: people may not have been told"),
+        (
             HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation="amber heron"),
             "more was written in amber heron than it can fetch",
         ),

@@ -88,6 +88,7 @@ def test_whoever_said_stop_is_not_called_for_again() -> None:
         AlarmRaised(designation="amber heron", alarm=AlarmKind.TEXT_AFTER_STOP),
         ThreadMarked(thread=T1, danger=True, language=""),
         DeadLetterRecorded(short_id="0badcafe", new_texter=True),
+        DeadLetterRecorded(short_id="0badcafe", uncalled=True),
     ],
 )
 def test_what_rings_nobody_calls_outside(event: Any) -> None:

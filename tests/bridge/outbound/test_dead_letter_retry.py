@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bot.decide import decide as real
-from bot.model.actions import OFFICE, SendMessage
-from bot.model.events import TextArrived
+from bot.model.actions import OFFICE, PageOnCall, SendMessage
+from bot.model.events import TextArrived, TimerDue
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadQueued
 from bridge.engine import engine
 from bridge.outbound.dead_letter_retry import NOT_RETRYABLE, NOT_STORED, RETRYING, UNKNOWN, DeadLetterRetry
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
@@ -68,6 +69,75 @@ async def test_a_text_that_died_on_its_way_to_a_decision_is_decided(
     assert await retries(harness).retry(short_id) == RETRYING
     await harness.wait_until_drained()
     assert harness.messages_shown(owner)[-1] == WORDS
+
+
+async def test_a_thread_that_the_desk_does_not_know_is_called_for_and_queued_after_all(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in queueing a thread: the desk hears whose words nobody reads, the person on call too; !retry queues it."""
+    decide = real
+
+    def bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
+        return None if isinstance(event, ThreadQueued) else decide(pack, facts, aggregate, event)
+
+    await harness.run()
+    monkeypatch.setattr(engine, "decide", bug)
+    owner = await harness.receive_text(WORDS, message_id="1")
+    await harness.wait_until_drained()
+    designation = (await harness.thread(owner)).designation
+    short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter")
+    (alert,) = [body for body in harness.messages_shown("desk", notices=True) if short_id in body]
+    assert designation in alert
+    assert not any(WORDS in body or HANDSET in body for body in harness.messages_shown("desk", notices=True))
+    pages = "SELECT COUNT(*) FROM outbox WHERE kind = $1"
+    assert await harness.database.fetchval(pages, PageOnCall.__name__) == 1
+    assert harness.engine.desk.threads == ()
+    monkeypatch.setattr(engine, "decide", decide)
+    assert await retries(harness).retry(short_id) == RETRYING
+    await harness.wait_until_drained()
+    assert [entry.thread for entry in harness.engine.desk.waiting] == [owner]
+    assert await harness.count("dead_letter") == 0
+
+
+async def test_a_thread_of_an_earlier_conversation_is_not_queued(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead letter of a conversation that is over makes no ghost at the desk."""
+    decide = real
+
+    def bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
+        return None if isinstance(event, ThreadQueued) else decide(pack, facts, aggregate, event)
+
+    await harness.run()
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "decide", bug)
+        owner = await harness.receive_text(WORDS, message_id="1")
+        await harness.wait_until_drained()
+    short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter")
+    rename = "UPDATE thread SET designation = 'quiet maple' WHERE id = $1"
+    await harness.database.commit(lambda transaction: transaction.execute(rename, owner))
+    assert await retries(harness).retry(short_id) == UNKNOWN
+
+
+async def test_a_lost_alarm_and_a_lost_timer_are_called_for(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them a texter may wait unnoticed: the desk hears which conversation it was, as far as that is known."""
+    owner = await talk(harness)
+    designation = (await harness.thread(owner)).designation
+    monkeypatch.setattr(engine, "decide", _bug)
+    events = (TimerDue(key="unread"), owner), (AlarmRaised(designation=designation, alarm=AlarmKind.HELP), "desk")
+    for event, to in events:
+        await harness.deliver(to, event)
+    await harness.deliver("desk", TimerDue(key="flood"))
+    await harness.wait_until_drained()
+    lost = [body for body in harness.messages_shown("desk") if "people may not have been told" in body]
+    assert [body.split(":")[0].removeprefix("⚠️ ") for body in lost].count(designation) == 2
+    assert any(body.startswith("⚠️ A conversation:") for body in lost)
+
+
+def _bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
+    return None if isinstance(event, TimerDue | AlarmRaised) else real(pack, facts, aggregate, event)
 
 
 async def test_words_of_somebody_new_are_looked_up_again(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
