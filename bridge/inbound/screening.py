@@ -3,15 +3,15 @@
 Rules of this module: no carrier and no other thread waits for the look-up, which is slow on purpose
 (`bridge/tables/suppression.py`); a few run at a time, beside the engine. Nothing is decided, shown or sent for a thread
 that was not looked up, and it takes no room. A phone that sent STOP in an earlier thread begins stopped. What a blocked
-phone sent is deleted as if it had never come, and counted at the desk; a STOP among it is remembered. Look-ups that are
-still to do are in the database; memory is only a wake-up, so a crash repeats a look-up and loses none. A texter beyond the
-limit of new threads gets a thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").
+phone sent is deleted as if it had never come, and counted at the desk; a STOP among it is remembered, also when an earlier
+look-up failed and made it a dead letter. Look-ups that are still to do are in the database; memory is only a wake-up, so a
+crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -35,7 +35,7 @@ from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, threads, warm_rooms
 from bridge.tables.dead_letters import Concern, DeadLetter
-from bridge.tables.inbox import SequencedRow
+from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 
@@ -105,7 +105,9 @@ class Screening:
             if SuppressionReason.BLOCK in muted:
                 await self._drop_blocked(owner, digest, now)
                 return
-            stopped = replace(thread, consent=Consent(stopped=SuppressionReason.STOP in muted))
+            # A STOP among texts for which an earlier look-up failed: until people try it again, nothing else knows of it.
+            stop = SuppressionReason.STOP in muted or await self._has_stop(await self._buried_texts(self._database, owner))
+            stopped = replace(thread, consent=Consent(stopped=stop))
             await self._admit(stopped, stored.phone_hash, now)
         self._wake.engine(owner)
 
@@ -168,15 +170,16 @@ class Screening:
         stop = Suppress(reason=SuppressionReason.STOP, until=now + self._stop_seconds)
 
         async def commit(transaction: Transaction) -> None:
-            if await self._has_stop(transaction, owner):
+            rows = [row.inbox_row for row in await inbox.events_of(transaction, owner)]
+            texts = [row for row in rows if row.kind == inbox.TEXT]
+            if await self._has_stop((*texts, *await self._buried_texts(transaction, owner))):
                 await self._suppression.write(transaction, digest, stop, now=now)
-            texts = await inbox.count_texts(transaction, owner)
             await inbox.delete_all(transaction, owner)
             await dead_letters.delete_all(transaction, owner)  # of texts for which an earlier look-up failed
             await threads.delete(transaction, self._aggregates, owner)
             # The carrier's copies are deleted as well; their rows no longer name the thread.
             await carrier_copies.disown(transaction, owner, now)
-            for _ in range(texts):
+            for _ in texts:
                 await inbox.append(transaction, dropped)
 
         await self._database.commit(commit)
@@ -184,18 +187,20 @@ class Screening:
         await self._vault.destroy(owner)
         self._wake.engine(DESK)
 
-    async def _has_stop(self, reader: Reader, owner: str) -> bool:
-        """Whether a text of this thread is a STOP. A damaged one is not."""
-        for row in await inbox.events_of(reader, owner):
-            if row.inbox_row.kind != inbox.TEXT:
-                continue
+    async def _has_stop(self, texts: Iterable[InboxRow]) -> bool:
+        """Whether one of these texts is a STOP. A damaged one is not."""
+        for text in texts:
             try:
-                event = serialization.decode_as(TextArrived, await inbox.open_body(self._vault, row.inbox_row))
+                event = serialization.decode_as(TextArrived, await inbox.open_body(self._vault, text))
             except (CannotOpen, ValueError):
                 continue
             if self._is_stop(event.body):
                 return True
         return False
+
+    async def _buried_texts(self, reader: Reader, owner: str) -> list[InboxRow]:
+        """Return the texts of a thread that are dead letters."""
+        return [letter.row for letter in await dead_letters.retryable(reader, owner, since=0) if letter.is_text]
 
     async def _record_dead_letters(self, owner: str, error: Exception) -> None:
         """Make dead letters, with an alarm and without content, of the texts of a person who cannot be looked up."""

@@ -198,11 +198,6 @@ async def has_text_after(reader: Reader, owner: str, seq: int, *, or_said: bool)
     return await reader.fetchval(query, owner, seq, *kinds) is not None
 
 
-async def count_texts(reader: Reader, owner: str) -> int:
-    """Return an owner's number of texts."""
-    return int(await reader.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = $1 AND kind = $2", owner, TEXT))
-
-
 async def set_body(transaction: Transaction, seq: int, body: bytes) -> None:
     """Write another sealed body for an event that keeps its place."""
     await transaction.execute("UPDATE inbox SET body = $2 WHERE seq = $1", seq, body)

@@ -305,6 +305,33 @@ async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -
     assert (await harness.thread(owner)).consent.stopped
 
 
+async def test_a_stop_whose_look_up_failed_is_remembered_of_a_blocked_phone(harness: BridgeHarness) -> None:
+    """It was made a dead letter; the look-up for the next text, which finds the block, deletes it and keeps the STOP."""
+    await harness.engine.load()
+    await remembered(harness, SuppressionReason.BLOCK)
+    await harness.screening._record_dead_letters(await comes(harness, "STOP", "m1"), RuntimeError())
+    owner = await comes(harness, "you", "m2")
+    await harness.screening.screen(owner)
+    assert (await harness.count("thread"), await harness.count("dead_letter")) == (0, 0)
+    assert (await harness.count("suppression"), await harness.count("inbox")) == (2, 2)
+
+
+@pytest.mark.parametrize(("first", "stopped"), [("STOP", True), ("hello", False)])
+async def test_a_stop_whose_look_up_failed_stops_what_is_answered_next(
+    harness: BridgeHarness, first: str, stopped: bool
+) -> None:
+    """The next text of that phone is looked up: it begins stopped, and nothing answers it by itself."""
+    await harness.engine.load()
+    owner = await comes(harness, first, "m1")
+    await harness.screening._record_dead_letters(owner, RuntimeError())
+    await comes(harness, "are you there", "m2")
+    await harness.run()
+    await harness.wait_until_drained()
+    assert (await harness.thread(owner)).consent.stopped is stopped
+    assert (harness.carrier.sent == []) is stopped
+    assert "are you there" in harness.messages_shown(owner)
+
+
 async def test_a_blocked_phone_makes_no_flood(tmp_path: Path) -> None:
     """However often a blocked phone texts, whoever comes next is greeted as if it had not."""
     harness = BridgeHarness(tmp_path)
