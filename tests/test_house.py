@@ -159,6 +159,7 @@ PASSED_OVER: Final = {
     (Desk, thread_desk_events.AssignmentRefused): "said by the desk to threads",
     (Desk, thread_desk_events.ListenRequested): "said by the desk to threads",
     (Desk, thread_desk_events.PhoneStopped): "said by the desk to threads",
+    (Desk, thread_desk_events.PhoneMuted): "said in the room that a thread had",
     (Desk, thread_desk_events.EnrolmentFinished): "said by the desk to threads",
     (Desk, thread_desk_events.MemberRemoved): "said by the desk to threads",
     (Thread, thread_desk_events.TextDropped): "said to the desk, which counts",

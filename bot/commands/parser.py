@@ -54,8 +54,10 @@ MOST_LOOKED_AT: Final = 100
 """Letters behind a mark in which such words are looked for."""
 STOPS: Final = "unsafe"
 """The command that only stops: words similar to it count as it."""
+MUTES: Final = ("stopped", "block")
+"""Other commands about the phone, which count also in the room of a conversation that has just ended."""
 STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegura", "inseguro", "noessegura", "noesseguro"})
-"""Other names that people use for it."""
+"""Other names that people use for `STOPS`."""
 SAY_UNSAFE: Final = re.compile(
     r"(?:(?:its?|s?hes?|the|this|her|his|phone|is|ya|el|la|su|telefono|linea) )*"
     r"(?:(?:not?|isnt)(?: es| esta)? (?:safe|segur[oa])|(?:in|en) (?:danger|peligro))\b"

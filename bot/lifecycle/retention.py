@@ -38,7 +38,7 @@ from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextAr
 from bot.model.feature import Step
 from bot.model.line_incidents import TimesAhead
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
-from bot.model.thread_desk_events import EnrolmentFinished, PhoneStopped, ThreadParked, UnreadClosed
+from bot.model.thread_desk_events import EnrolmentFinished, PhoneMuted, PhoneStopped, ThreadParked, UnreadClosed
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
 from bot.sending import reply_after_stop
 from bot.sending.held_texts import TIMER as HELD_TIMER
@@ -262,10 +262,11 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
 def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:
     """Whether an event comes too late for a conversation that is over: it concerned a room that the thread has lost.
 
-    `PhoneStopped` is about the phone, which keeps its flags.
+    `PhoneStopped` and `PhoneMuted` are about the phone, which keeps its flags.
     """
     parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
-    return parked and not isinstance(event, TextArrived | TimerDue | EnrolmentFinished | TimesAhead | PhoneStopped)
+    of_phone = TextArrived | TimerDue | EnrolmentFinished | TimesAhead | PhoneMuted | PhoneStopped
+    return parked and not isinstance(event, of_phone)
 
 
 def actions_without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:

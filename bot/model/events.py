@@ -53,6 +53,7 @@ from bot.model.thread_desk_events import (
     OfferChanged,
     OtherHandsChanged,
     OutreachStarted,
+    PhoneMuted,
     PhoneStopped,
     QuietChosen,
     ReadingLanguageChosen,
@@ -325,6 +326,7 @@ Event: TypeAlias = (
     | OfferChanged
     | AssigneeSpoke
     | ListenRequested
+    | PhoneMuted
     | PhoneStopped
     | MemberRemoved
     | TextDropped

@@ -166,6 +166,14 @@ class PhoneStopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneMuted:
+    """A person said `!stopped` or `!block` in the room that this thread had until it was parked. `body`: as typed."""
+
+    user: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRemoved:
     """From the desk to a thread: this person is not on the roster any more."""
 

@@ -11,15 +11,16 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note
+from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note, parse
 from bot.guard import block_reason
 from bot.model.actions import DESK, THREAD, Action, SendMessage
-from bot.model.desk import Desk, Facts, Thread
+from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import AlarmKind, TextDropped
+from bot.model.thread import ThreadState
+from bot.model.thread_desk_events import AlarmKind, PhoneMuted, TextDropped
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Suppress, SuppressionReason
-from bot.safety.opt_out import STOPPED, raise_alarm, remember_stop
+from bot.safety.opt_out import STOPPED, raise_alarm, remember_stop, stop_as_asked
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
 from bot.sending.unsent_texts import drop_pending
@@ -47,24 +48,41 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     seconds = _seconds(said)
     if seconds is None:
         return answer_as_note(facts, thread, event, USAGE)
+    thread, actions = _block(facts, thread, seconds)
+    return Step(thread, (mark_as_note(event), *actions), consumed=True)
+
+
+def mute_from_earlier_room(pack: Pack, facts: Facts, thread: Thread, event: PhoneMuted) -> Step[Thread]:
+    """Honour `!stopped`, or `!block` of a supervisor, from the room of a conversation that has just ended.
+
+    Nothing else of them is done then: the conversation has no room, and the desk knows no designation of it.
+    """
+    command = parse(event.body)
+    name = "" if command is None or command.asks else command.name
+    seconds = _seconds(command.arguments) if command is not None and name == "block" else None
+    actions: tuple[Action, ...] = ()
+    if name == "stopped" and not thread.consent.stopped:
+        thread, actions = stop_as_asked(pack, facts, thread)
+    elif seconds is not None and facts.role(event.user) is Role.SUPERVISOR:
+        thread, actions = _block(facts, thread, seconds)
+    parked = thread.lifecycle.state is ThreadState.PARKED
+    return Step(thread, tuple(action for action in actions if not parked or isinstance(action, Suppress)))
+
+
+def _block(facts: Facts, thread: Thread, seconds: int) -> tuple[Thread, tuple[Action, ...]]:
     until = facts.now + seconds
     thread = retract_sent(thread, lambda _words: True)
     thread, dropped = drop_pending(thread, notice_of("blocking.the_phone_was_blocked"))
     thread, unsent = drop_reply(thread, notice_of("blocking.the_phone_was_blocked_2"))
     thread = replace(thread, consent=replace(thread.consent, blocked_until=until))
     notice = notice_of("blocking.blocked_for_nothing_leaves_and", duration=describe_days(seconds))
-    return Step(
-        thread,
-        (
-            mark_as_note(event),
-            *dropped,
-            *unsent,
-            SendMessage(place=THREAD, body=notice),
-            Suppress(reason=SuppressionReason.BLOCK, until=until),
-            SetTimer(key=TIMER, due=until),
-            raise_alarm(thread, AlarmKind.BLOCKED),
-        ),
-        consumed=True,
+    return thread, (
+        *dropped,
+        *unsent,
+        SendMessage(place=THREAD, body=notice),
+        Suppress(reason=SuppressionReason.BLOCK, until=until),
+        SetTimer(key=TIMER, due=until),
+        raise_alarm(thread, AlarmKind.BLOCKED),
     )
 
 

@@ -122,27 +122,22 @@ def remember_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
 
 def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Let a person honour a wish in free words as a STOP (`!stopped`)."""
-    why = notice_of("opt_out.the_texter_asked_us_to")
     if thread.consent.stopped:
-        thread, unsent = drop_reply(thread, why)
+        thread, unsent = drop_reply(thread, notice_of("opt_out.the_texter_asked_us_to"))
         step = answer_as_note(facts, thread, event, notice_of("opt_out.it_is_stopped_already"))
         return replace(step, actions=(*unsent, *step.actions))
-    thread, dropped = _set_stopped(thread, "", why, may_resume=True)
+    thread, actions = stop_as_asked(pack, facts, thread)
+    return Step(thread, (mark_as_note(event), *actions), consumed=True)
+
+
+def stop_as_asked(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Stop a thread because a person says that the texter asked for it."""
+    thread, dropped = _set_stopped(thread, "", notice_of("opt_out.the_texter_asked_us_to"), may_resume=True)
     # It holds for everything that was texted until now, and for nothing after it.
     settled = thread.lifecycle.newest_text or Moment(at=facts.now)
     thread = replace(thread, consent=replace(thread.consent, last_keyword=settled))
-    notice = SendMessage(
-        place=THREAD,
-        body=notice_of("opt_out.stopped_as_they_asked_nothing"),
-    )
-    actions = (
-        mark_as_note(event),
-        *dropped,
-        notice,
-        _suppress(pack, facts),
-        raise_alarm(thread, AlarmKind.STOPPED_BY_STAFF),
-    )
-    return Step(thread, actions, consumed=True)
+    notice = SendMessage(place=THREAD, body=notice_of("opt_out.stopped_as_they_asked_nothing"))
+    return thread, (*dropped, notice, _suppress(pack, facts), raise_alarm(thread, AlarmKind.STOPPED_BY_STAFF))
 
 
 def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

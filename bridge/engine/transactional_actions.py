@@ -3,7 +3,7 @@
 Rules of this module: it runs inside the engine's commit and does only SQL, so a conversation ends exactly when the decision
 that ends it is committed. Data outside the database (rooms, keys, carrier) get a row in `erasure`. A thread owns its room
 until it is parked; from then on the erasure job owns it, by the bare room id, and no event of that room is handled any
-more, except `!unsafe` (`bridge/inbound/late_stop.py`). When the thread ends, the job forgets whose room it was.
+more, except those of `bridge/inbound/late_stop.py`. When the thread ends, the job forgets whose room it was.
 """
 
 from __future__ import annotations

@@ -36,8 +36,7 @@ from bot.model.events import (
     Relation,
 )
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
-from bot.model.thread_desk_events import PhoneStopped
-from bridge.inbound.late_stop import thread_to_stop
+from bridge.inbound.late_stop import late_stop
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, object_at, strings_in
 from bridge.matrix.api.message_body import MXC_URI, Plain, command_in, mentions_user, read, uploads_in
@@ -143,8 +142,8 @@ class MatrixEventIngest:
             try:
                 is_new = await self._record(transaction, place, item)
                 event = await self._to_event(transaction, place, item) if is_new and place.owner else None
-                if is_new and not place.owner and (parked := await thread_to_stop(transaction, item)):
-                    await self._put(transaction, parked, PhoneStopped())
+                if is_new and not place.owner and (late := await late_stop(transaction, item)) is not None:
+                    await self._put(transaction, *late)
             except BAD_DATA as error:
                 log.failure("matrix_events.malformed", error)
                 event = await self._record_undecodable(transaction, place, item)

@@ -5,7 +5,8 @@ Rules of this module: no carrier and no other thread waits for the look-up, whic
 that was not looked up, and it takes no room. A phone that sent STOP in an earlier thread begins stopped. What a blocked
 phone sent is deleted as if it had never come, and counted at the desk; a STOP among it is remembered, also when an earlier
 look-up failed and made it a dead letter. Look-ups that are still to do are in the database; memory is only a wake-up, so a
-crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").
+crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a thread without a room, and no
+answer, until the desk shows the card (practices.md, "Defaults").
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Screening:
                 await self._drop_blocked(owner, digest, now)
                 return
             # A STOP among texts for which an earlier look-up failed: until people try it again, nothing else knows of it.
-            stop = SuppressionReason.STOP in muted or await self._has_stop(await self._buried_texts(self._database, owner))
+            failed = await self._texts_of_dead_letters(self._database, owner)
+            stop = SuppressionReason.STOP in muted or await self._has_stop(failed)
             stopped = replace(thread, consent=Consent(stopped=stop))
             await self._admit(stopped, stored.phone_hash, now)
         self._wake.engine(owner)
@@ -172,7 +174,7 @@ class Screening:
         async def commit(transaction: Transaction) -> None:
             rows = [row.inbox_row for row in await inbox.events_of(transaction, owner)]
             texts = [row for row in rows if row.kind == inbox.TEXT]
-            if await self._has_stop((*texts, *await self._buried_texts(transaction, owner))):
+            if await self._has_stop((*texts, *await self._texts_of_dead_letters(transaction, owner))):
                 await self._suppression.write(transaction, digest, stop, now=now)
             await inbox.delete_all(transaction, owner)
             await dead_letters.delete_all(transaction, owner)  # of texts for which an earlier look-up failed
@@ -198,7 +200,7 @@ class Screening:
                 return True
         return False
 
-    async def _buried_texts(self, reader: Reader, owner: str) -> list[InboxRow]:
+    async def _texts_of_dead_letters(self, reader: Reader, owner: str) -> list[InboxRow]:
         """Return the texts of a thread that are dead letters."""
         return [letter.row for letter in await dead_letters.retryable(reader, owner, since=0) if letter.is_text]
 

@@ -35,7 +35,7 @@ from bot.model.events import (
     TextArrived,
 )
 from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
-from bot.model.thread_desk_events import PhoneStopped
+from bot.model.thread_desk_events import PhoneMuted, PhoneStopped
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
@@ -45,7 +45,7 @@ from bridge.tables.threads import StoredThread
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
 SAID: Final = kind_name(MessageSent)
-OF_ROOM: Final = (SAID, *(kind_name(kind) for kind in (MessageIgnored, ReactionAdded, PhoneStopped)))
+OF_ROOM: Final = (SAID, *(kind_name(kind) for kind in (MessageIgnored, ReactionAdded, PhoneMuted, PhoneStopped)))
 """What may hold a person's command: a conversation does not end by itself before it is decided."""
 OF_PEOPLE: Final = frozenset(
     kind_name(kind)

@@ -11,7 +11,7 @@ from bot.model.actions import DESK, DeliveryReceipt, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import TimerDue
 from bot.model.thread import Lifecycle, ThreadState
-from bot.model.thread_desk_events import Assigned, TextDropped
+from bot.model.thread_desk_events import Assigned, PhoneMuted, TextDropped
 from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
 from tests.bot.examples import (
     FACTS,
@@ -139,3 +139,53 @@ def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
     thread = then(thread, Assigned(assignee=ANA), at(7210)).aggregate
     assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": DeliveryReceipt.LEAVING}
     assert "BLOCKED" not in card(PACK, thread)
+
+
+def earlier(*, designation: str = "") -> Thread:
+    """Return a thread whose conversation has just ended, or one that has begun the next."""
+    state = ThreadState.OPEN if designation else ThreadState.PARKED
+    return Thread(id="t1", designation=designation, lifecycle=Lifecycle(state=state, since=NOW))
+
+
+@pytest.mark.practice(40)
+def test_stopped_from_the_room_of_an_ended_conversation_is_kept() -> None:
+    """The fact alone: the phone is suppressed and its next conversation begins stopped; nothing is shown or sent."""
+    step = then(earlier(), PhoneMuted(user=ANA, body="!stopped she asked"))
+    assert step.aggregate.consent.stopped
+    assert [type(action) for action in step.actions] == [Suppress]
+    assert [act.reason for act in of(Suppress, step)] == [SuppressionReason.STOP]
+    again = then(step.aggregate, arrived("me again"), at(60, new_designation="still brook"))
+    assert (again.aggregate.consent.stopped, texts(again)) == (True, [])
+    assert of(Suppress, then(step.aggregate, PhoneMuted(user=ANA, body="!stopped"))) == []
+
+
+@pytest.mark.practice(40)
+@pytest.mark.parametrize(
+    ("user", "body", "blocks"),
+    [
+        (SUE, "!block", 7 * DAY),
+        (SUE, "!block 3 days", 3 * DAY),
+        (SUE, "!block off", 0),
+        (SUE, "!block?", 0),
+        (SUE, "!block for good", 0),
+        (ANA, "!block", 0),
+        ("@eve:elsewhere", "!block", 0),
+    ],
+)
+def test_block_from_the_room_of_an_ended_conversation_is_kept(user: str, body: str, blocks: int) -> None:
+    """Of a supervisor alone, with its end; what the phone sends is dropped from then on."""
+    step = then(earlier(), PhoneMuted(user=user, body=body))
+    assert [(act.reason, act.until) for act in of(Suppress, step)] == (
+        [(SuppressionReason.BLOCK, NOW + blocks)] if blocks else []
+    )
+    assert len(step.actions) == bool(blocks)
+    text = then(step.aggregate, arrived("hello"), at(60, new_designation="still brook"))
+    assert (told(text.actions, DESK) == [TextDropped()]) is bool(blocks)
+
+
+def test_said_of_a_conversation_whose_phone_texts_again_it_is_seen_there() -> None:
+    """The next conversation shows that nothing leaves, and the desk hears of it: its advocate can take that back."""
+    for body, alarm in (("!stopped", "stopped_by_staff"), ("!block", "blocked")):
+        step = then(earlier(designation="still brook"), PhoneMuted(user=SUE, body=body))
+        assert alarms(step) == [alarm]
+        assert [post.place for post in of(SendMessage, step)] == ["thread"]

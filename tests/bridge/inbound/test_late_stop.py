@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bot.model.thread_desk_events import PhoneStopped
+from bot.model.thread_desk_events import PhoneMuted, PhoneStopped
 from bridge.matrix.api import events
 from bridge.matrix.rooms.room_state import set_membership, set_owner
 from bridge.storage.database import Transaction
@@ -59,7 +59,22 @@ async def test_unsafe_in_a_room_that_is_being_erased_stops_the_phone(ingest: Ing
     assert await ingest.take(WAYS[way]) == []
 
 
-@pytest.mark.parametrize("body", ["!safe", "!close now", "he is here", "unsafe?"])
+@pytest.mark.parametrize("body", ["!stopped", "!block", "!block 3 days", "!block off"])
+async def test_so_do_stopped_and_block_of_a_trusted_device(ingest: IngestHarness, body: str) -> None:
+    """The thread decides who may say them. Not by an edit or from another device: they are no cry for help."""
+    await _park(ingest)
+    said = message(text_content(body))
+    assert await ingest.take(said) == [(ingest.thread, PhoneMuted(user=said.sender, body=body))]
+    edit = {"body": "x", "msgtype": "m.text", "m.new_content": text_content(body), "m.relates_to": EDIT}
+    untrusted = events.UntrustedMessage(
+        event_id="$other", room_id=THREAD_ROOM, sender=ADA, at=1_800_000_000_000, command=body, uploads=()
+    )
+    unsaid = unencrypted("m.room.message", text_content(body), room=THREAD_ROOM)
+    for other in (message(edit), untrusted, unsaid):
+        assert await ingest.take(dataclasses.replace(other, event_id="$next")) == []
+
+
+@pytest.mark.parametrize("body", ["!safe", "!close now", "!resume", "he is here", "unsafe?"])
 async def test_nothing_else_from_there_is_handled(ingest: IngestHarness, body: str) -> None:
     """Words, and commands that lift or end something, do not reach a conversation that has another room by now."""
     await _park(ingest)
