@@ -19,8 +19,8 @@ from bot.model.transactional_actions import SendEvent
 from bot.wording.notice import notice_for_all, notice_of
 from policies.pack import Pack
 
-STOPS: Final = (AlarmKind.STOPPED, AlarmKind.STOPPED_LIVE, AlarmKind.STOPPED_BY_STAFF)
-AFTER_STOP: Final = (AlarmKind.TEXT_AFTER_STOP, AlarmKind.START_ASKS, AlarmKind.RESUMED)
+STOP_ALARMS: Final = (AlarmKind.STOPPED, AlarmKind.STOPPED_LIVE, AlarmKind.STOPPED_BY_STAFF)
+TEXT_AFTER_STOP_ALARMS: Final = (AlarmKind.TEXT_AFTER_STOP, AlarmKind.START_ASKS, AlarmKind.RESUMED)
 
 
 def report_marks(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
@@ -66,8 +66,8 @@ def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     Whoever said STOP is not called for again and again. The alarm itself calls people.
     """
     entry = next((entry for entry in desk.threads if entry.designation == event.designation), None)
-    if entry is not None and event.alarm in (*STOPS, *AFTER_STOP):
-        changed = replace(entry, stopped=event.alarm in STOPS)
+    if entry is not None and event.alarm in (*STOP_ALARMS, *TEXT_AFTER_STOP_ALARMS):
+        changed = replace(entry, stopped=event.alarm in STOP_ALARMS)
         return Step(replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads)))
     if event.alarm is not AlarmKind.HELP or entry is None or entry.assignee is not None or entry.asks:
         return Step(desk)
