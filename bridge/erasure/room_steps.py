@@ -24,6 +24,7 @@ from bridge.matrix.api.module_api import (
     ModuleRequestRejected,
     RoomState,
 )
+from bridge.matrix.olm import identity_table
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from bridge.matrix.rooms import media
@@ -269,6 +270,8 @@ class RoomSteps:
         until = int(done) + job.certificate_seconds(self._retention)
 
         async def commit(transaction: Transaction) -> int:
+            # A sync response from before the purge may have been committed since `forget`.
+            await identity_table.forget_room(transaction, job.subject)
             if count := await count_leftovers(transaction, ROOM_COLUMNS, job.subject):
                 return count
             await close_job(transaction, job, certificate, now=done, until=until)
