@@ -238,7 +238,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         held_texts.expire,
         retention.end_due,
     ),
-    (Thread, MessageRead): (retention.note_read,),
+    (Thread, MessageRead): (retention.note_read, unread_texts.start_timer),
     (Thread, RevealConfirmed): (number_reveal.confirm_from_desk,),
     (Thread, Assigned): (
         tally.count_wait,

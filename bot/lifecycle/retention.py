@@ -115,9 +115,12 @@ def note_assignee_message(
 
 
 def note_read(pack: Pack, facts: Facts, thread: Thread, event: MessageRead) -> Step[Thread]:
-    """Count the assignee's read receipt as the sign that they have seen what was there."""
+    """Count the assignee's read receipt as the sign that they have seen what was there: up to its event, nothing behind."""
     if event.user != thread.assignment.assignee:
         return Step(thread)
+    if unread := min(thread.lifecycle.unseen, facts.texts_after_receipt):
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=unread))
+        return Step(thread, (MarkSeen(event_id=event.event_id),))
     thread, closing = _note_seen(pack, facts, thread)
     return Step(thread, (MarkSeen(event_id=event.event_id), *closing))
 

@@ -1,8 +1,9 @@
 """Calls people to texts that the assignee of a thread has not read: a claimed thread can be forgotten like a waiting one.
 
-Rules of this module: a text is unread until the assignee says anything in the room, or their client reports that it was
-shown (`retention.note_read`). The assignee and supervisors are called first, then the person on call as well, and all of
-them again until a person acts. While the conversation is closing or the texter said STOP, nobody is called.
+Rules of this module: a text is unread until the assignee says anything in the room, or their client reports that it, or
+something behind it, was shown (`retention.note_read`). The assignee and supervisors are called first, then the person on
+call as well, and all of them again until a person acts. While the conversation is closing or the texter said STOP, nobody
+is called.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 from bot.model.actions import DESK, THREAD, SendMessage
 from bot.model.desk import Facts, Thread
-from bot.model.events import TextArrived, TimerDue
+from bot.model.events import MessageRead, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
@@ -22,11 +23,17 @@ FIRST: Final = "unread"
 AGAIN: Final = "unread-again"
 
 
-def start_timer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | Assigned) -> Step[Thread]:
+def start_timer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | Assigned | MessageRead) -> Step[Thread]:
     """Wait until the assignee reads: from the first text that they have not read, or from when they got the thread."""
-    unseen = thread.lifecycle.unseen
-    begins = thread.assignment.assignee == event.assignee if isinstance(event, Assigned) else unseen == 1
-    if thread.assignment.assignee is None or not unseen or not begins:
+    assignee, unseen = thread.assignment.assignee, thread.lifecycle.unseen
+    match event:
+        case Assigned():
+            begins = assignee == event.assignee
+        case MessageRead():
+            begins = assignee == event.user  # they read earlier texts
+        case _:
+            begins = unseen == 1
+    if assignee is None or not unseen or not begins:
         return Step(thread)
     return Step(thread, (SetTimer(key=FIRST, due=facts.now + pack.settings.unclaimed_on_call), CancelTimer(key=AGAIN)))
 

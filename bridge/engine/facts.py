@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
@@ -14,7 +15,7 @@ from bot import canary
 from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK, SendMessage, Speaker
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import MessageSent, TextArrived, TimerDue
+from bot.model.events import MessageRead, MessageSent, TextArrived, TimerDue
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import UnreadClosed
 from bot.staffing import waiting_time
@@ -24,7 +25,7 @@ from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.vault import CannotOpen
-from bridge.tables import dead_letters, inbox, outbox
+from bridge.tables import dead_letters, inbox, outbox, room_events
 from bridge.tables.dead_letters import DeadLetter
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
@@ -81,6 +82,7 @@ class FactsLookup:
             on_legal_hold=frozen,
             display_pending=asks and await self._has_unshown_words(owner),
             has_dead_letters=asks and await self._has_retryable_dead_letter(owner, aggregate, now),
+            texts_after_receipt=await self._count_texts_after(owner, event) if isinstance(event, MessageRead) else 0,
             inbound_pending=asks
             and await inbox.has_text_after(self._database, owner, seq, or_said=not isinstance(event, MessageSent)),
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
@@ -99,6 +101,17 @@ class FactsLookup:
             except (CannotOpen, ValueError):
                 return True
         return False
+
+    async def _count_texts_after(self, owner: str, event: MessageRead) -> int:
+        """Return how many texts are in the room behind that event, or on their way into it."""
+        shown = await room_events.count_texts_after(self._database, owner, event.event_id)
+        if shown is None:
+            return 0  # an event of the last moments: clients report the newest one that they show
+        count = 0
+        for row in await outbox.messages_of(self._database, owner):
+            with suppress(CannotOpen, ValueError):
+                count += await self._is_of_texter(owner, row.txn, row.body)
+        return shown + count
 
     async def _has_retryable_dead_letter(self, owner: str, aggregate: Thread | Desk, now: float) -> bool:
         """Whether words of the texter are in a dead letter that `!retry` can still bring into the room.

@@ -21,6 +21,8 @@ from bridge.storage.database import Reader, Row, Transaction, earlier
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
 PERMANENT_REFS: Final = ("card", "board")
+TEXT_REFS: Final = "in:%:0"
+"""The refs of the messages that show texts; of one in several parts the first."""
 UNREAD_MARGIN_MS: Final = 2000
 """Words that came so shortly before a person wrote do not count as seen by that person."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
@@ -187,6 +189,22 @@ async def mark_seen(transaction: Transaction, room_id: str, event_id: str, *, sa
         mark["n"],
         mark["at"] - (UNREAD_MARGIN_MS if said else 0),
     )
+
+
+async def count_texts_after(reader: Reader, owner: str, event_id: str) -> int | None:
+    """Return how many texts of a thread's texter are shown behind that event, by the order of `mark_seen`.
+
+    None for an event that is not known, or of another room.
+    """
+    mark: Any = await reader.fetchrow(
+        "SELECT e.n, e.at FROM event e JOIN thread t ON t.room_id = e.room_id WHERE e.event_id = $1 AND t.id = $2",
+        event_id,
+        owner,
+    )
+    if mark is None:
+        return None
+    query = "SELECT COUNT(*) FROM event WHERE owner = $1 AND ref LIKE $2 AND (n > $3 OR (at > $4 AND n <> $3))"
+    return int(await reader.fetchval(query, owner, TEXT_REFS, mark["n"], mark["at"]))
 
 
 async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires: int) -> None:

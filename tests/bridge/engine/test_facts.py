@@ -1,0 +1,53 @@
+"""Facts that a decision gets from the database."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.events import MemberJoined, MessageRead
+from bot.model.thread_desk_events import Assigned
+from tests.e2e.polling import wait_until
+from tests.fakes.erasure_harness import ADA, ErasureHarness
+
+
+@pytest.mark.parametrize(
+    ("read", "unseen"), [("$zero", 3), ("$one", 2), ("$two", 1), ("$note", 1), ("$three", 0), ("$unknown", 0)]
+)
+async def test_a_receipt_counts_up_to_its_event(erasure: ErasureHarness, read: str, unseen: int) -> None:
+    """A receipt for an earlier event leaves later texts unread, also one that is still on its way into the room."""
+    harness = erasure.harness
+    owner = await erasure.create_thread_room(events=0, uploads=0)
+    await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM event"))
+    await harness.deliver(owner, Assigned(assignee=ADA), MemberJoined(place="thread", user=ADA))
+    await harness.wait_until_drained()
+    await harness.deliver(owner, MessageRead(place="thread", user=ADA, event_id="$before"))
+    await erasure.add_event(owner, "$zero")
+    for number, name in enumerate(("one", "two", "three")):
+        harness.clock.at += 1
+        await harness.receive_text(name, message_id=name)
+        await harness.wait_until_drained()
+        await erasure.add_event(owner, f"${name}", ref=f"in:{name}:0")
+        if number == 1:
+            await erasure.add_event(owner, "$note")
+    assert (await harness.thread(owner)).lifecycle.unseen == 3
+    await harness.deliver(owner, MessageRead(place="thread", user=ADA, event_id=read))
+    await harness.wait_until_drained()
+    assert (await harness.thread(owner)).lifecycle.unseen == unseen
+
+
+async def test_a_text_on_its_way_into_the_room_is_behind_every_receipt(erasure: ErasureHarness) -> None:
+    """The person who read an earlier event cannot have seen it."""
+    harness = erasure.harness
+    owner = await erasure.create_thread_room(events=0, uploads=0)
+    await harness.deliver(owner, Assigned(assignee=ADA), MemberJoined(place="thread", user=ADA))
+    await erasure.add_event(owner, "$note")
+    await harness.wait_until_drained()
+    harness.has_rooms = False
+    await harness.receive_text("he is back", message_id="late")
+    await harness.deliver(owner, MessageRead(place="thread", user=ADA, event_id="$note"))
+
+    async def decided() -> bool | None:
+        return not await harness.count("inbox") or None
+
+    await wait_until("it is decided", decided, every=0.01)
+    assert (await harness.thread(owner)).lifecycle.unseen == 1
