@@ -101,7 +101,7 @@ async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> Era
     only = f"AND (e.step <> '{PURGE}' OR e.grace <= {IMMEDIATE})" if clock_distrusted else ""
     row = await reader.fetchrow(
         f"""SELECT e.* FROM erasure e
-            WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold) {only}
+            WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold <> FALSE) {only}
             ORDER BY CASE WHEN {is_immediate} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
         now,
     )
@@ -176,7 +176,7 @@ async def store_certificate(
 async def count_failing(reader: Reader, *, tries: int) -> int:
     """Return how many jobs, none of them on legal hold, have a step that was tried so often without success."""
     query = """SELECT COUNT(*) FROM erasure e WHERE e.tries >= $1
-               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold)"""
+               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold <> FALSE)"""
     return int(await reader.fetchval(query, tries))
 
 

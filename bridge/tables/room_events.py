@@ -26,7 +26,7 @@ TEXT_REFS: Final = "in:%:0"
 UNREAD_MARGIN_MS: Final = 2000
 """Words that came so shortly before a person wrote do not count as seen by that person."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
-    SELECT 1 FROM thread t WHERE t.legal_hold AND (
+    SELECT 1 FROM thread t WHERE t.legal_hold <> FALSE AND (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
 """SQL: the thread of an event `e` is not on legal hold: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"

@@ -16,7 +16,7 @@ from bridge.storage.migrations import Migrations
 TABLES: Final = (
     # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: its phone was
     # looked up; nothing is decided before. `crowded` (`in_flood`): it came in a flood, and gets its room when its card is
-    # shown. `held` (`legal_hold`): nothing of it is erased.
+    # shown. `held` (`legal_hold`): nothing of it is erased. It is compared with FALSE, so that a damaged value holds.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
         phone_hash {blob} UNIQUE,

@@ -184,7 +184,7 @@ async def count_keyless(reader: Reader, owners: Collection[str]) -> int:
 
 async def not_on_hold(reader: Reader) -> list[str]:
     """Return the threads that are not on legal hold."""
-    return [row["id"] for row in await reader.fetch("SELECT id FROM thread WHERE NOT legal_hold")]
+    return [row["id"] for row in await reader.fetch("SELECT id FROM thread WHERE legal_hold = FALSE")]
 
 
 async def admit(

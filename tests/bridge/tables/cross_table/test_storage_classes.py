@@ -12,9 +12,10 @@ from bot.model.events import MemberJoined
 from bot.model.transactional_actions import SetTimer
 from bridge.engine import timers
 from bridge.storage.database import Transaction
+from bridge.tables import carrier_copies, erasure_jobs, room_events, threads
 from bridge.tables.cross_table import storage_classes
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.erasure_harness import ErasureHarness
+from tests.fakes.erasure_harness import ROOM, ErasureHarness
 
 pytestmark = [pytest.mark.sqlite_only, pytest.mark.usefixtures("cheap_hash")]
 ODD = {"bytes": "X'00FF6F6464'", "no bytes": "X''", "text": "'odd'", "no UTF-8": "CAST(X'68FF69' AS TEXT)", "half": "0.5"}
@@ -124,6 +125,26 @@ async def test_a_hold_whose_flag_is_damaged_holds(harness: BridgeHarness) -> Non
     assert await harness.database.commit(storage_classes.restore) == 1
     assert await harness.database.fetchval("SELECT legal_hold FROM thread WHERE id = $1", owner) == 1
     assert await harness.database.commit(storage_classes.restore) == 0
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+async def test_a_hold_that_is_damaged_while_the_line_runs_holds(erasure: ErasureHarness, odd: str) -> None:
+    """No message of it expires, no erasure of it goes on, no copy at the carrier is deleted."""
+    database, now = erasure.harness.database, erasure.harness.clock.now()
+    owner = await erasure.create_thread_room()
+
+    async def commit(transaction: Transaction) -> None:
+        await transaction.execute("UPDATE event SET expires = 1")
+        await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=ROOM, thread=owner, grace=0.0, now=now)
+
+    await database.commit(commit)
+    copies = f"SELECT COUNT(*) FROM carrier_copy c WHERE owner = $1 AND {carrier_copies.NOT_ON_HOLD}"  # noqa: S608 - a constant
+    for value, held in (("FALSE", False), (odd, True)):
+        await plant(erasure.harness, "thread", "legal_hold", value, "id = $1", owner)
+        assert (await room_events.due_events(database, now, 10) == []) is held
+        assert (await erasure_jobs.next_job(database, now, clock_distrusted=False) is None) is held
+        assert (await database.fetchval(copies, owner) == 0) is held
+        assert (owner not in await threads.not_on_hold(database)) is held
 
 
 async def test_an_order_that_is_damaged_while_the_line_runs(harness: BridgeHarness) -> None:
