@@ -65,15 +65,15 @@ def test_whoever_has_read_is_not_called() -> None:
 
 def test_a_receipt_for_an_earlier_text_does_not_count_for_a_later_one() -> None:
     """It crossed the later one: the assignee is called to that one, ten minutes after the receipt."""
-    read = MessageRead(place="thread", user=ANA, event_id="$first")
+    receipt = MessageRead(place="thread", user=ANA, event_id="$first")
     thread = then(unread(), arrived("he is back", id="b", seconds=1), at(1)).aggregate
-    step = then(thread, read, at(2, texts_after_receipt=1))
+    step = then(thread, receipt, at(2, texts_after_receipt=1))
     assert step.aggregate.lifecycle.unseen == 1
     assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [("unread", NOW + 2 + FIRST)]
     assert due(step.aggregate) == ["unread"]
-    all_read = then(step.aggregate, read, at(3))
+    all_read = then(step.aggregate, receipt, at(3))
     assert (all_read.aggregate.lifecycle.unseen, of(SetTimer, all_read), due(all_read.aggregate)) == (0, [], [])
-    assert then(unread(), read, at(1, texts_after_receipt=9)).aggregate.lifecycle.unseen == 1
+    assert then(unread(), receipt, at(1, texts_after_receipt=9)).aggregate.lifecycle.unseen == 1
 
 
 def test_words_that_cross_a_text_do_not_count_as_read() -> None:

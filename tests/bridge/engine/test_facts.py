@@ -11,9 +11,9 @@ from tests.fakes.erasure_harness import ADA, ErasureHarness
 
 
 @pytest.mark.parametrize(
-    ("read", "unseen"), [("$zero", 3), ("$one", 2), ("$two", 1), ("$note", 1), ("$three", 0), ("$unknown", 0)]
+    ("event_id", "unseen"), [("$zero", 3), ("$one", 2), ("$two", 1), ("$note", 1), ("$three", 0), ("$unknown", 0)]
 )
-async def test_a_receipt_counts_up_to_its_event(erasure: ErasureHarness, read: str, unseen: int) -> None:
+async def test_a_receipt_counts_up_to_its_event(erasure: ErasureHarness, event_id: str, unseen: int) -> None:
     """A receipt for an earlier event leaves later texts unread, also one that is still on its way into the room."""
     harness = erasure.harness
     owner = await erasure.create_thread_room(events=0, uploads=0)
@@ -30,7 +30,7 @@ async def test_a_receipt_counts_up_to_its_event(erasure: ErasureHarness, read: s
         if number == 1:
             await erasure.add_event(owner, "$note")
     assert (await harness.thread(owner)).lifecycle.unseen == 3
-    await harness.deliver(owner, MessageRead(place="thread", user=ADA, event_id=read))
+    await harness.deliver(owner, MessageRead(place="thread", user=ADA, event_id=event_id))
     await harness.wait_until_drained()
     assert (await harness.thread(owner)).lifecycle.unseen == unseen
 

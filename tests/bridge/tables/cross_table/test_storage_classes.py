@@ -139,12 +139,12 @@ async def test_a_hold_that_is_damaged_while_the_line_runs_holds(erasure: Erasure
 
     await database.commit(commit)
     copies = f"SELECT COUNT(*) FROM carrier_copy c WHERE owner = $1 AND {carrier_copies.NOT_ON_HOLD}"  # noqa: S608 - a constant
-    for value, held in (("FALSE", False), (odd, True)):
+    for value, is_held in (("FALSE", False), (odd, True)):
         await plant(erasure.harness, "thread", "legal_hold", value, "id = $1", owner)
-        assert (await room_events.due_events(database, now, 10) == []) is held
-        assert (await erasure_jobs.next_job(database, now, clock_distrusted=False) is None) is held
-        assert (await database.fetchval(copies, owner) == 0) is held
-        assert (owner not in await threads.not_on_hold(database)) is held
+        assert (await room_events.due_events(database, now, 10) == []) is is_held
+        assert (await erasure_jobs.next_job(database, now, clock_distrusted=False) is None) is is_held
+        assert (await database.fetchval(copies, owner) == 0) is is_held
+        assert (owner not in await threads.not_on_hold(database)) is is_held
 
 
 async def test_an_order_that_is_damaged_while_the_line_runs(harness: BridgeHarness) -> None:
