@@ -22,6 +22,7 @@ from bridge.runtime.phone_number import E164_PATTERN
 
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_NO_SUBJECT = re.compile(r"\W*no\W*subject\W*", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds."""
@@ -101,6 +102,19 @@ def string_field(body: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise Malformed(f"{name}: not a string")
     return replace_unencodable(value)
+
+
+def mms_text_field(body: Mapping[str, Any], name: str, *, has_media: bool) -> str:
+    """Return the words of an MMS: its `subject`, if it has one, and below it its text. Raises :class:`Malformed`.
+
+    A picture or a subject may come without a text. Some phones write "NoSubject" where there is none.
+    """
+    subject = body.get("subject")
+    subject = replace_unencodable(subject).strip() if isinstance(subject, str) else ""
+    if _NO_SUBJECT.fullmatch(subject):
+        subject = ""
+    text = "" if body.get(name) is None and (has_media or subject) else string_field(body, name)
+    return "\n".join(dict.fromkeys(part for part in (subject, text) if part.strip())) if subject else text
 
 
 def id_field(body: Mapping[str, Any], name: str) -> str:

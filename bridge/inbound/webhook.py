@@ -198,12 +198,15 @@ class Webhook:
             log.failure("webhook.alert_failed", error)
 
     async def report_ignored(self, item: Ignored) -> None:
-        """Tell the desk of a message that is not a text to this line, once per message id. Raises `DatabaseError`."""
+        """Tell the desk of a message that is not a text to this line, once per message id. Raises `DatabaseError`.
+
+        Its id is marked like a text's: a listing may have the message without what distinguishes it from a text.
+        """
         log.event("webhook.ignored", kind=item.reason)
         if (incident := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
             return
         # A message from a webhook is also listed, every hour, until a text moves the watermark.
-        digest = self._vault.keyed_hash(f"ignored {self._carrier.kind}", item.message_id) if item.message_id else None
+        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", item.message_id) if item.message_id else None
         if digest is not None and await inbox.is_seen(self._database, digest):
             return
         await self._hourly_alerts.alert(incident)

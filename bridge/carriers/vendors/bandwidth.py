@@ -67,7 +67,8 @@ ERROR_CODES: Final = ErrorCodes(
     error=lambda answer: answer.json.get("type"),
     # An answer has words; numeric codes come with the events.
     codes={
-        # destination-rejected-due-to-user-opt-out
+        # destination-rejected-due-to-user-opt-out: by Bandwidth, by the network.
+        "4475": Verdict.OPTED_OUT,
         "4775": Verdict.OPTED_OUT,
         # It got no delivery receipt in time; it does not know the carrier's code.
         "9902": Verdict.UNKNOWN,

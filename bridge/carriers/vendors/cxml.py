@@ -305,11 +305,14 @@ def _bytes(field: str) -> bytes:
 
 
 def parse_inbound(fields: MultiDict[str]) -> InboundText | Ignored:
-    """Read the fields of a text; `Ignored` when its sender is on another channel. Raises :class:`Malformed`."""
+    """Read the fields of a text; `Ignored` if it came over another channel or to a group. Raises :class:`Malformed`."""
     message_id = id_field(fields, "MessageSid")
     phone = parse_sender(string_field(fields, "From"))
     if phone is None:
         return Ignored("channel", message_id)
+    # The other members of a group MMS, with a number behind the name; no documentation has these fields.
+    if any(value and name.startswith("OtherRecipients") for name, value in fields.items()):
+        return Ignored("group", message_id)
     count = fields.get("NumMedia", "0")
     media = tuple(
         Media(

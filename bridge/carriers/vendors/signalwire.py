@@ -38,10 +38,14 @@ EXPOSURE = Exposure(
     ),
     remains=(
         "Backups and logs, about which nothing was found.",
+        "The record of a message that this line refuses (another channel, a group), until it is deleted in the console.",
         "What its bill, and the telephone companies on the way, keep.",
     ),
     bill_shows="The price of a text stands in its message record, which we delete. What the bill lists was not found.",
-    opt_outs="A number that texted STOP is refused with 21610.",
+    opt_outs=(
+        "None, it says: STOP comes through and is obeyed here. 21610 (blocked by the user, or from a black list) counts as "
+        "an opt-out. Toll-free numbers: the network obeys STOP and UNSTOP itself."
+    ),
     speaks="Nothing was found; see what is unconfirmed, and assume answers to STOP, START and HELP.",
     signed=(
         "HMAC-SHA1 under the project's signing key over URL and all fields; no time in it: a replay is stopped by the "
@@ -49,7 +53,10 @@ EXPOSURE = Exposure(
     ),
     sources=(
         "signalwire 2.1.1: request_validator.py",
-        "signalwire/docs: cxml/messaging/overview.mdx, swml/webhook-security.mdx, compatibility API (main.tsp)",
+        (
+            "signalwire/docs: cxml/messaging/overview.mdx, swml/webhook-security.mdx, compatibility API (main.tsp, "
+            "error-codes.mdx), platform/messaging/sms/overview.mdx (opt-outs)"
+        ),
         "developer.signalwire.com/compatibility-api/rest/create-a-message (ValidityPeriod: 1 to 172800), …/list",
         "signalwire.com/docs/compatibility-api/rest/messages/webhooks/sms-status-callback",
     ),
@@ -57,7 +64,7 @@ EXPOSURE = Exposure(
         "For how long records and media stay when they are not deleted; backups.",
         "Whether a webhook that failed is called again.",
         "Whether the port is left out of the signed URL as at Twilio (either is accepted).",
-        "Which opt-out words it acts on, and whether it answers them by itself.",
+        "That it acts on no opt-out word and answers none by itself, toll-free numbers aside.",
     ),
 )
 

@@ -78,6 +78,7 @@ from bridge.carriers.parsing import (
     e164_or_empty,
     id_field,
     json_object,
+    mms_text_field,
     parse_iso_time,
     replace_unencodable,
     string_field,
@@ -154,6 +155,7 @@ EXPOSURE = Exposure(
     unconfirmed=(
         "That RCS messages never reach the app: switch RCS off on the phone.",
         "That the app brings what it missed when asked (`refresh_inbox`), and nothing twice: read in its source only.",
+        "Who else got a group MMS: the app does not say it, and the text is taken for one to the line alone.",
         "The order of a backlog: the app sends the newest first unless set to FIFO; set it.",
     ),
 )
@@ -262,13 +264,12 @@ class SmsGateCarrier(BaseCarrier):
         pictures = payload.get("attachments") or []
         if not isinstance(pictures, list) or not all(isinstance(item, dict) for item in pictures):
             raise Malformed("attachments: not a list of objects")
-        words = payload.get("message", payload.get("body") if "attachments" in payload else None)
-        if words is None and "attachments" in payload:
-            words = ""
+        is_mms = "attachments" in payload
+        words = "body" if is_mms and "message" not in payload else "message"
         return InboundText(
             message_id=envelope,
             sender=phone,
-            text=string_field({"message": words}, "message"),
+            text=mms_text_field(payload, words, has_media=is_mms) if is_mms else string_field(payload, words),
             to=e164_or_empty(payload.get("recipient")),
             # They are inside the webhook and are dropped with it.
             media=tuple(

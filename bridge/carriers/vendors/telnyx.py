@@ -59,6 +59,7 @@ from bridge.carriers.parsing import (
     error_code,
     id_field,
     json_object,
+    mms_text_field,
     parse_iso_time,
     replace_unencodable,
     string_field,
@@ -94,6 +95,9 @@ ERROR_CODES: Final = ErrorCodes(
         "40318": Verdict.RETRY_LATER,
         "10011": Verdict.RETRY_LATER,
         "40011": Verdict.RETRY_LATER,
+        # An unexpected error; the request timed out. With which HTTP status they come is not documented.
+        "10007": Verdict.UNKNOWN,
+        "10008": Verdict.UNKNOWN,
     },
 )
 
@@ -129,7 +133,8 @@ EXPOSURE = Exposure(
         (
             "developers.telnyx.com: development/api-fundamentals/idempotency, receiving-webhooks, messages/error-codes, "
             "messages/rate-limiting, messages/message-redaction, messages/configuration-and-usage, "
-            "messages/advanced-opt-in-out, api-reference/messages/retrieve-a-message"
+            "messages/advanced-opt-in-out, api-reference/messages/retrieve-a-message, "
+            "development/api-fundamentals/api-errors"
         ),
         "support.telnyx.com: 1270091 (opt-out words and the answer to them)",
     ),
@@ -304,8 +309,7 @@ def _parse_inbound(payload: dict[str, Any]) -> InboundText | Ignored:
     return InboundText(
         message_id=message_id,
         sender=phone,
-        # A picture may come without words.
-        text="" if payload.get("text") is None and media else string_field(payload, "text"),
+        text=mms_text_field(payload, "text", has_media=bool(media)),
         to=e164_or_empty(ours[0].get("phone_number")) if ours else "",
         media=tuple(
             Media(url=string_field(item, "url"), content_type=replace_unencodable(str(item.get("content_type") or "")))

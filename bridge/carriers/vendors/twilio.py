@@ -49,6 +49,7 @@ EXPOSURE = Exposure(
     remains=(
         "Bodies in backups, for up to 30 days after the deletion.",
         "The list of numbers that texted STOP, as long as its opt-out handling is on.",
+        "The record of a message that this line refuses (another channel, a group), until it is deleted in the console.",
         "What its bill, and the telephone companies on the way, keep.",
     ),
     bill_shows="The price of a text stands in its message record, which we delete. What the bill lists was not found.",
@@ -80,6 +81,10 @@ EXPOSURE = Exposure(
         "The HTTP status that comes with 20009 (any but 204 and 404 is taken as not yet).",
         "Codes 21614, 30007 and 30034 (taken as permanent, as every 4xx is that is not named otherwise).",
         "Whether a status callback ever bears 21610 (it is read as an opt-out if it does).",
+        (
+            "A group MMS: that `OtherRecipients0` names another member was seen by others and is in no guide, and its list "
+            "does not show it. One that came during an outage is taken for a text to the line alone."
+        ),
         "Whether its list takes an RCS sender as the recipient, as a webhook has it in `To` (a refusal holds up no text).",
     ),
 )

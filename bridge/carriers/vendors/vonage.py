@@ -115,6 +115,7 @@ EXPOSURE = Exposure(
     ),
     remains=(
         "Server logs with words and numbers, for some weeks: the Redact API does not reach them.",
+        "The record of a message that this line refuses (another channel, a group): it is not redacted.",
         "What its bill, and the telephone companies on the way, keep.",
     ),
     bill_shows="One record for each text, with both numbers, the time and the network.",
@@ -138,6 +139,7 @@ EXPOSURE = Exposure(
     unconfirmed=(
         "That Opt-Out Assist tells an opt-out with 1240, the code whose meaning is a STOP (the SMS API's is 9).",
         "Whether a retried webhook bears a new token.",
+        "That a group MMS comes with `mms.participants`, as one is sent (messages/concepts/mms/mms-group-messaging).",
         "Whether inbound texts are redactable under the product `messages`, and what it says of one that is redacted.",
         "That the records are still kept for 13 months and the logs for 15 to 30 days, as was documented in 2021.",
     ),
@@ -283,6 +285,9 @@ def _parse_inbound(body: dict[str, Any]) -> Inbound:
     phone = parse_sender(_with_plus(string_field(body, "from")))
     if phone is None:
         return Ignored("channel")
+    group = body.get("mms")
+    if isinstance(group, dict) and group.get("participants"):
+        return Ignored("group")
     to = body.get("to")
     kind = body.get("message_type")
     value = body.get(kind) if isinstance(kind, str) and kind != "text" else None

@@ -97,6 +97,7 @@ READ: dict[str, dict[str, list[Inbound]]] = {
             )
         ],
         "opt-out": [InboundText(message_id=SID, **TEXTED | {"text": "STOP"})],
+        "group": [Ignored("group")],
         "rcs": [Ignored("channel")],
         "whatsapp": [Ignored("channel")],
         "status queued": [Ignored("event")],
@@ -199,7 +200,7 @@ async def test_webhooks_as_published(row: AdapterRow, example: dict[str, Any]) -
     payload = example["body"]["payload"]
     assert isinstance(item, InboundText)
     assert item.message_id == example["body"]["id"]
-    assert item.text == payload.get("message", payload.get("body"))
+    assert item.text == "\n".join(filter(None, (payload.get("subject"), payload.get("message", payload.get("body")))))
     assert (item.sender, len(item.media)) == (Phone("+16505551212"), len(payload.get("attachments", ())))
     assert item.at == datetime.fromisoformat(payload["receivedAt"])
 

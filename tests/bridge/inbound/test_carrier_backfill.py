@@ -277,6 +277,17 @@ async def test_what_is_listed_of_another_channel_is_told_once(harness: BridgeHar
     assert await harness.count("thread") == 0
 
 
+async def test_a_group_of_a_webhook_is_no_text_in_the_listing(harness: BridgeHarness) -> None:
+    """A listing may have a group MMS without its other members: what a webhook told as a group begins no conversation."""
+    reconcile = reconciling(harness)
+    await reconcile.run_once()
+    harness.clock.at += 3600
+    await harness.webhook.report_ignored(Ignored("group", "id1"))
+    harness.carrier.listed = [listed(harness, 1, age=60), listed(harness, 2, age=30)]
+    await reconcile.run_once()
+    assert await harness.count("inbox") == 2  # the desk's alert, and the other text
+
+
 @pytest.mark.parametrize("offset", [-3600.0, 3600.0])
 async def test_a_text_of_now_is_answered_when_the_clock_was_set(harness: BridgeHarness, offset: float) -> None:
     """The carrier's time is right and the bridge began with a wrong one: a new texter is greeted all the same."""

@@ -111,6 +111,7 @@ async def test_an_answer_over_rcs_is_told(harness: BandwidthHarness, kind: str) 
 @pytest.mark.parametrize(
     ("code", "status", "reason"),
     [
+        (4475, "opted_out", "4475"),
         (4775, "opted_out", "4775"),
         (4720, "failed", "4720"),
         (4781, "failed", "4781"),

@@ -63,6 +63,16 @@ async def test_by_get(either: CxmlHarness) -> None:
     assert either.carrier.parse(request) == (expected,)
 
 
+@pytest.mark.parametrize("others", [{"OtherRecipients0": "+15555550109"}, {"OtherRecipients": "+15555550109"}])
+async def test_a_group_is_no_texter(either: CxmlHarness, others: dict[str, str]) -> None:
+    """A group MMS, which also others read, is no conversation with its sender; an empty field is no member."""
+    fields = {"MessageSid": "MM1", "From": HANDSET, "To": NUMBER, "Body": "hi all", "NumMedia": "0"}
+    (item,) = either.carrier.parse(either.sign(urlencode(fields | others).encode()))
+    assert (item, isinstance(item, Ignored) and item.message_id) == (Ignored("group"), "MM1")
+    (item,) = either.carrier.parse(either.sign(urlencode(fields | dict.fromkeys(others, "")).encode()))
+    assert isinstance(item, InboundText)
+
+
 async def test_a_picture_without_words(either: CxmlHarness) -> None:
     """A picture may come without the field for words: it is a text all the same. Without both it is malformed."""
     fields = {"MessageSid": "SM1", "From": HANDSET, "To": NUMBER, "NumMedia": "1", "MediaUrl0": "https://m.example/1"}

@@ -95,6 +95,8 @@ async def test_picture(harness: SmsGateHarness) -> None:
     bare = {k: v for k, v in PICTURE.items() if k != "message"}
     assert read(harness, "mms:downloaded", bare | {"body": "look"})[0].text == "look"
     assert read(harness, "mms:downloaded", bare | {"body": None})[0].text == ""
+    assert read(harness, "mms:downloaded", bare | {"body": "look", "subject": "help me"})[0].text == "help me\nlook"
+    assert read(harness, "mms:downloaded", bare | {"body": None, "subject": "help me"})[0].text == "help me"
 
 
 async def test_other_events(harness: SmsGateHarness) -> None:

@@ -181,6 +181,29 @@ async def test_picture_without_words(harness: TelnyxHarness) -> None:
         harness.carrier.parse(harness.sign(event("message.received", TEXT | {"text": None, "media": []})))
 
 
+@pytest.mark.parametrize(
+    ("subject", "text", "expected"),
+    [
+        ("he took my phone", "call ana", "he took my phone\ncall ana"),
+        ("STOP", None, "STOP"),
+        ("STOP", " ", "STOP"),
+        ("call ana", "call ana", "call ana"),
+        ("NoSubject", "STOP", "STOP"),
+        ("<no subject>", "STOP", "STOP"),
+        ("no subject in court", "hi", "no subject in court\nhi"),
+        ("", " a ", " a "),
+        (None, "a", "a"),
+        (7, "a", "a"),
+    ],
+)
+async def test_the_subject_of_a_picture_is_words(harness: TelnyxHarness, subject: Any, text: Any, expected: str) -> None:
+    """What a person wrote as the subject of an MMS is shown above the rest; what a phone wrote there is not."""
+    words = TEXT | {"media": [], "subject": subject, "text": text}
+    (item,) = harness.carrier.parse(harness.sign(event("message.received", words)))
+    assert isinstance(item, InboundText)
+    assert item.text == expected
+
+
 async def test_her_carrier_is_not_read(harness: TelnyxHarness) -> None:
     """The carrier that the vendor looked up for the sender stands nowhere in what is read."""
     request = await receive_text(harness, "hello")
@@ -202,6 +225,8 @@ async def test_her_carrier_is_not_read(harness: TelnyxHarness) -> None:
         (400, "40011", TryLater(60.0)),
         (429, "10011", TryLater(1.0)),
         (401, "10009", Rejected("10009")),
+        (400, "10007", UnknownOutcome()),
+        (422, "10008", UnknownOutcome()),
         (400, "some words", Rejected("http-400")),
     ],
 )

@@ -83,6 +83,13 @@ async def test_what_comes_without_words_or_address(harness: VonageHarness, share
     assert (item.text, item.media) == ("", (Media(url="", content_type="vcard"),))
 
 
+@pytest.mark.parametrize(("participants", "is_group"), [(["447700900002"], True), ([], False), (None, False)])
+async def test_a_group_is_no_texter(harness: VonageHarness, participants: Any, is_group: bool) -> None:
+    """A group MMS, which also others read, is no conversation with its sender."""
+    (item,) = read(harness, INBOUND | {"channel": "mms", "mms": {"participants": participants}})
+    assert (item == Ignored("group")) is is_group
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
