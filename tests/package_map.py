@@ -160,7 +160,6 @@ NO_MODULE_OF_ITS_NAME: Final = {
     "tests/bridge/carriers/test_conformance.py": "one table of behaviours for every vendor",
     "tests/bridge/carriers/test_conformance_table.py": "the same table, as a page",
     "tests/bridge/carriers/test_cost.py": "what a hostile webhook costs, every vendor",
-    "tests/bridge/carriers/test_delivery_reports.py": "delivery reports, every vendor",
     "tests/bridge/carriers/test_published_documents.py": "what vendors publish, every vendor",
     "tests/bridge/carriers/test_published_webhooks.py": "webhooks as vendors publish them, every vendor",
     "tests/bridge/carriers/test_line_numbers.py": "several numbers of one line, every vendor",

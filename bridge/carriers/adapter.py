@@ -80,12 +80,14 @@ Status: TypeAlias = Literal["sent", "delivered", "failed", "opted_out"]
 class DeliveryReport:
     """The state of a text we sent. All but `sent` are final; `code` is the vendor's own.
 
-    `opted_out`: it failed because the vendor itself has received a STOP, which some vendors report only here.
+    `opted_out`: it failed because the vendor itself has received a STOP, which some vendors report only here. `reference`:
+    the text's own one (`UnknownOutcome`), if the vendor repeats it.
     """
 
     message_id: str
     status: Status
     code: str = ""
+    reference: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +142,14 @@ class TryLater:
 class UnknownOutcome:
     """The request may or may not have had an effect (time-out, broken connection, 5xx); a person decides.
 
-    `message_id`: the text's id if we choose it, so that a later report settles it; else empty. `timed_out`: the carrier may
-    still be working on the request.
+    `message_id`: the text's id if we choose it, so that a later report settles it; else empty. `reference`: where the
+    carrier chooses the id, a random word of ours that its reports on this text repeat. `timed_out`: the carrier may still
+    be working on the request.
     """
 
     message_id: str = ""
     timed_out: bool = field(default=False, compare=False)
+    reference: str = field(default="", compare=False)
 
 
 SendOutcome: TypeAlias = Accepted | Rejected | TryLater | UnknownOutcome

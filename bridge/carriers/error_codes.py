@@ -48,14 +48,15 @@ class ErrorCodes:
     accepted_statuses: frozenset[int] = SUCCESS
     retry_seconds: float = 60.0
 
-    def send_outcome(self, outcome: RequestOutcome, *, ours: str = "") -> SendOutcome:
-        """Return the outcome of a send. `ours`: the text's id, if we choose it."""
+    def send_outcome(self, outcome: RequestOutcome, *, ours: str = "", reference: str = "") -> SendOutcome:
+        """Return the outcome of a send. `ours`: the text's id, if we choose it; `reference`: see `UnknownOutcome`."""
+        unknown = UnknownOutcome(ours, reference=reference)
         if not isinstance(outcome, HttpResponse):
-            return UnknownOutcome(ours) if isinstance(outcome, UnknownOutcome) else outcome
+            return unknown if isinstance(outcome, UnknownOutcome) else outcome
         if outcome.status == 429:
             return outcome.try_later()
         if outcome.outcome_unknown:
-            return UnknownOutcome(ours)
+            return unknown
         if outcome.status < 400:
             message_id = ours or self.message_id(outcome)
             is_accepted = (
@@ -63,17 +64,17 @@ class ErrorCodes:
                 and isinstance(message_id, str)
                 and MESSAGE_ID_FORM.fullmatch(message_id)
             )
-            return Accepted(str(message_id)) if is_accepted else UnknownOutcome(ours)
+            return Accepted(str(message_id)) if is_accepted else unknown
         code = error_code(self.error(outcome), f"http-{outcome.status}")
         match self.codes.get(code):
             case Verdict.RETRY_LATER:
                 return outcome.try_later(self.retry_seconds)
             case Verdict.UNKNOWN:
-                return UnknownOutcome(ours)
+                return unknown
             case verdict:
                 return Rejected(code, opted_out=verdict is Verdict.OPTED_OUT)
 
-    def delivery_report(self, message_id: str, status: Status, code: str = "") -> DeliveryReport:
+    def delivery_report(self, message_id: str, status: Status, code: str = "", *, reference: str = "") -> DeliveryReport:
         """Make a report from a vendor's status and code: a failure may be an opt-out, or unknown."""
         if status == "failed":
             match self.codes.get(code):
@@ -82,4 +83,4 @@ class ErrorCodes:
                 case Verdict.UNKNOWN:
                     # The vendor does not know the outcome, so we do not either.
                     status = "sent"
-        return DeliveryReport(message_id=message_id, status=status, code=code)
+        return DeliveryReport(message_id=message_id, status=status, code=code, reference=reference)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -47,6 +48,21 @@ def constant_time_equal(right: str | bytes, candidate: str | bytes) -> bool:
 def has_path_secret(raw_path: str, path_secret: str) -> bool:
     """Whether the path is `/carriers/LINE/inbound/SECRET` or `…/status/SECRET`, whatever query follows. Constant time."""
     return constant_time_equal(path_secret, raw_path.partition("?")[0].rpartition("/")[2])
+
+
+def new_reference() -> str:
+    """Draw a word of ours for a text, by which a report is recognised when the carrier's id is unknown."""
+    return secrets.token_hex(16)
+
+
+def reference_in(value: Any) -> str:
+    """Return a reference that a vendor repeats; empty if it is none."""
+    return value if isinstance(value, str) and MESSAGE_ID_FORM.fullmatch(value) else ""
+
+
+def query_reference(raw_path: str) -> str:
+    """Return the reference in the query of an address that was given with a text (`?ref=`); else empty."""
+    return reference_in(form_fields(raw_path.partition("?")[2]).get("ref"))
 
 
 def replace_unencodable(text: str) -> str:

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from bot.model.events import Outcome, TextArrived, TextOutcome
+from bot.model.events import TextArrived
 from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
 from bot.model.text_order import CLOCK_TOLERANCE, moment
 from bridge.carriers.adapter import Carrier, DeliveryReport, Ignored, Inbound, InboundText, Malformed, WebhookRequest
@@ -30,6 +30,7 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound import screening
 from bridge.inbound.arrivals import Arrivals
 from bridge.inbound.carrier_check_calls import PROBE_BODIES, REFUSAL_BODY
+from bridge.inbound.delivery_reports import DeliveryReports
 from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
 from bridge.runtime import log
@@ -41,7 +42,7 @@ from bridge.services import Services
 from bridge.storage.database import Sync, Transaction, Work
 from bridge.storage.errors import ConstraintViolation, DatabaseError
 from bridge.storage.vault import CannotOpen
-from bridge.tables import carrier_copies, inbox, sent_texts, threads
+from bridge.tables import carrier_copies, inbox, threads
 from bridge.tables.inbox import KnownTexter
 from bridge.tables.sent_texts import ID_RETENTION
 
@@ -52,12 +53,6 @@ of a text as three characters: about 1300 letters of a non-Latin script exceed i
 CANARY_ID_RETENTION: Final = 3600
 """Seconds for which ids of texts from the canary's own route are remembered: they are not delivered again."""
 
-OUTCOME_OF_STATUS: Final = {
-    "sent": Outcome.ACCEPTED,
-    "delivered": Outcome.DELIVERED,
-    "failed": Outcome.FAILED,
-    "opted_out": Outcome.OPTED_OUT,
-}
 INCIDENT_OF_UNWANTED: Final[dict[str, StrayTextArrived | TextsMissing]] = {
     "channel": StrayTextArrived(kind=StrayKind.CHANNEL),
     "group": StrayTextArrived(kind=StrayKind.GROUP),
@@ -97,6 +92,7 @@ class Webhook:
         # One text at a time per texter: so a new texter gets one thread, and texts keep their order.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._arrivals = Arrivals()
+        self._reports = DeliveryReports(services, carrier=carrier, carrier_copies=carrier_copies)
         self._hourly_alerts, self._refusals = hourly_alerts, {kind: RefusalCounter() for kind in GapKind}
 
     @property
@@ -342,47 +338,8 @@ class Webhook:
             raise
 
     async def accept_report(self, delivery_report: DeliveryReport) -> None:
-        """Store a delivery report; one that comes before its text's result is kept until then, a repeated one counts once.
-
-        A report that a text was sent is ignored unless its result is unknown.
-        """
-        outcome = OUTCOME_OF_STATUS[delivery_report.status]
-        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", delivery_report.message_id)
-        report_digest = self._vault.keyed_hash(
-            f"report {self._carrier.kind}", f"{delivery_report.status} {delivery_report.message_id}"
-        )
-        copy = await self._carrier_copies.seal(delivery_report.message_id)
-        now = self._clock.now()
-        until = int(now) + ID_RETENTION
-
-        async def commit(transaction: Transaction) -> str | None:
-            if outcome is not Outcome.ACCEPTED:
-                await carrier_copies.release_after_report(transaction, digest, now)
-            # Looked up inside the commit, because the text's result may be written at the same time.
-            known = await sent_texts.find(transaction, digest)
-            if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:
-                return None
-            if not await inbox.mark_seen(transaction, report_digest, until=until):
-                return None
-            code = delivery_report.code[:20]
-            if known is not None:
-                event = TextOutcome(ref=known.ref, outcome=outcome, code=code)
-                try:
-                    inbox_row = await inbox.seal(self._vault, known.owner, event)
-                except CannotOpen:
-                    return None
-                await inbox.append(transaction, inbox_row)
-                return inbox_row.owner
-            # Its result has not been written, or never will be: then only this report gives the carrier's id of the copy.
-            due = now + (carrier_copies.REPORT_WAIT if outcome is Outcome.ACCEPTED else carrier_copies.EARLY_REPORT_WAIT)
-            await carrier_copies.record(transaction, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
-            await sent_texts.put_early_report(transaction, digest, outcome=outcome, code=code, until=until)
-            return None
-
-        owner = await self._database.commit(commit)
-        self._wake.carrier_copies()
-        if owner is not None:
-            self._wake.engine(owner)
+        """Store a delivery report (`delivery_reports`). Raises what the database raises."""
+        await self._reports.accept(delivery_report)
 
 
 def _is_inbound_route(request: web.Request) -> bool:

@@ -208,19 +208,23 @@ class SmsSender:
                 await self._commit_outcome(task.number, task.owner, result)
             case UnknownOutcome():
                 result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
-                await self._commit_outcome(task.number, task.owner, result, message_id=outcome.message_id)
+                await self._commit_outcome(
+                    task.number, task.owner, result, message_id=outcome.message_id, reference=outcome.reference
+                )
             case TryLater():
                 await self._database.commit(lambda transaction: outbox.set_state(transaction, task.number, RowState.QUEUED))
                 raise RetryLater(outcome.retry_after)
         self._crash(CrashPoint.SMS_RESULT)
         self._wake.engine(task.owner)
 
-    async def _commit_outcome(self, number: int, owner: str, result: TextOutcome, *, message_id: str = "") -> None:
+    async def _commit_outcome(
+        self, number: int, owner: str, result: TextOutcome, *, message_id: str = "", reference: str = ""
+    ) -> None:
         try:
             inbox_row = await inbox.seal(self._vault, owner, result)
         except CannotOpen:
             inbox_row = None
-        digest = self.id_digest(message_id)
+        digest = self.id_digest(message_id or reference)
         copy = await self._carrier_copies.seal(message_id)
         now = self._clock.now()
         until = int(now) + sent_texts.ID_RETENTION
@@ -239,17 +243,20 @@ class SmsSender:
                 await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1 if unnamed else -1)
             if over or inbox_row is None:
                 return
-            await inbox.append(transaction, inbox_row)
-            if message_id:
-                row = SentTextRow(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
-                await sent_texts.record(transaction, digest, row, until=until)
+            row_to_append, early, unknown = inbox_row, None, result.outcome is Outcome.UNKNOWN
+            if message_id or reference:
                 early = await sent_texts.take_early_report(transaction, digest)
-                # A report that it was sent says no more than the result, unless that is unknown.
-                if early is not None and (row.unknown or early.outcome is not Outcome.ACCEPTED):
-                    if early.outcome is not Outcome.ACCEPTED:
-                        await carrier_copies.release_after_report(transaction, digest, now)
-                    report = TextOutcome(ref=result.ref, outcome=early.outcome, code=early.code)
-                    await inbox.append(transaction, await inbox.seal(self._vault, owner, report))
+                row = SentTextRow(owner, result.ref, unknown=unknown and early is None)
+                await sent_texts.record(transaction, digest, row, until=until)
+            if unknown and early is not None:
+                # Whatever it reports, the carrier has taken the text.
+                acceptance = TextOutcome(ref=result.ref, outcome=Outcome.ACCEPTED)
+                row_to_append = await inbox.seal(self._vault, owner, acceptance)
+            await inbox.append(transaction, row_to_append)
+            if early is not None and early.outcome is not Outcome.ACCEPTED:
+                await carrier_copies.release_after_report(transaction, digest, now)
+                report = TextOutcome(ref=result.ref, outcome=early.outcome, code=early.code)
+                await inbox.append(transaction, await inbox.seal(self._vault, owner, report))
 
         await self._database.commit(commit)
         self._wake.carrier_copies()

@@ -1,6 +1,7 @@
 """The tables `sent_text` and `early_report`: the text of ours for each carrier's id, and reports that came before it.
 
-Rule of this module: a carrier's id is stored as a keyed hash, until a time in seconds since the epoch.
+Rule of this module: a carrier's id is stored as a keyed hash, until a time in seconds since the epoch. A text whose id we
+do not know is stored by our reference (`UnknownOutcome.reference`) in its place.
 """
 
 from __future__ import annotations
@@ -54,6 +55,16 @@ async def find(reader: Reader, digest: bytes) -> SentTextRow | None:
     """Return the text of ours for an id, or None while it is unknown."""
     row = await reader.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
     return None if row is None else SentTextRow(row["owner"], row["ref"], bool(row["unknown"]))
+
+
+async def give_id(transaction: Transaction, reference: bytes, digest: bytes) -> None:
+    """Note the carrier's id of a text that was known by its reference only."""
+    await transaction.execute("UPDATE sent_text SET hash = $2 WHERE hash = $1", reference, digest)
+
+
+async def settle(transaction: Transaction, digest: bytes) -> None:
+    """Note that it is not unknown any more whether a text left."""
+    await transaction.execute("UPDATE sent_text SET unknown = 0 WHERE hash = $1", digest)
 
 
 async def put_early_report(transaction: Transaction, digest: bytes, *, outcome: Outcome, code: str, until: int) -> None:

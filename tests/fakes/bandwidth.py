@@ -98,7 +98,7 @@ class FakeBandwidth(FakeVendor):
         if (refused := self._refuses(request)) is not None:
             return refused
         fields = await request.json()
-        assert set(fields) == {"applicationId", "to", "from", "text", "expiration"}
+        assert set(fields) == {"applicationId", "to", "from", "text", "expiration", "tag"}
         assert fields["applicationId"] == APPLICATION
         assert fields["from"] == NUMBER
         lasts = datetime.fromisoformat(fields["expiration"]) - datetime.now(UTC)
@@ -116,13 +116,12 @@ class FakeBandwidth(FakeVendor):
                 return web.json_response(body, status=429)
             case Fault.REFUSED:
                 return web.json_response({"type": "request-validation", "description": "no"}, status=400)
-            case Fault.SILENT_SENT:
-                self._take(to, fields["text"])
-                return break_off(request)
-        message = self._take(to, fields["text"])
+        message = self._take(to, fields["text"]) | {"tag": fields["tag"]}
         if fault is Fault.REPORTED_OPT_OUT:
             reports = [{"type": "message-failed", "errorCode": 4775}]
         self.call(*(self.event(self.status_url, report | {"to": to}, message | {"text": ""}) for report in reports))
+        if fault is Fault.SILENT_SENT:
+            return break_off(request)
         return web.json_response(message | {"text": fields["text"]}, status=202)
 
     def _take(self, to: str, text: str) -> dict[str, Any]:

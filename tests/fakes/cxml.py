@@ -167,15 +167,15 @@ class FakeCxml:
         fault = self.faults.pop(0) if self.faults else None
         if fault is None or fault.sent:
             self.texts_at_handset.setdefault(fields["To"], []).append(fields["Body"])
-        if fault is not None:
-            if fault.status is None:
-                return break_off(request)
+        if fault is not None and fault.status is not None:
             return web.json_response({"code": fault.code}, status=fault.status or 500, headers=fault.headers)
+        if fault is not None and not fault.sent:
+            return break_off(request)
         at = self._now()
         record = Record(self._sid(), "outbound-api", fields["From"], fields["To"], fields["Body"], at, "queued")
         self.records[record.sid] = record
         self._start(self._deliver(record, fields["StatusCallback"]))
-        return web.json_response(self._shown(record), status=201)
+        return web.json_response(self._shown(record), status=201) if fault is None else break_off(request)
 
     async def _deliver(self, record: Record, callback: str) -> None:
         for status in ("sent", "delivered"):

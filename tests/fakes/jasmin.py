@@ -118,7 +118,8 @@ class FakeJasmin(FakeVendor):
         else:
             text = bytes.fromhex(fields["hex-content"]).decode("utf-16-be")
         to = "+" + fields["to"]
-        match self.next_fault():
+        fault = self.next_fault()
+        match fault:
             case Fault.SILENT:
                 return break_off(request)
             case Fault.BROKEN:
@@ -127,12 +128,11 @@ class FakeJasmin(FakeVendor):
                 return web.Response(status=403, text='Error "User throughput exceeded"')
             case Fault.REFUSED:
                 return web.Response(status=412, text='Error "No route found"')
-            case Fault.SILENT_SENT:
-                self.texts_at_handset[to].append(text)
-                return break_off(request)
         self.texts_at_handset[to].append(text)
         message_id = str(uuid.uuid4())
         self.call(*(self.throw(fields["dlr-url"], {"id": message_id} | report) for report in self.reports))
+        if fault is Fault.SILENT_SENT:
+            return break_off(request)
         return web.Response(status=200, text=f'Success "{message_id}"')
 
 

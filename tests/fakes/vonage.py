@@ -92,7 +92,7 @@ class FakeVonage(FakeVendor):
         assert claims["application_id"] == APPLICATION
         uuid.UUID(claims["jti"])
         fields = await request.json()
-        assert set(fields) == {"message_type", "channel", "to", "from", "text", "ttl"}
+        assert set(fields) == {"message_type", "channel", "to", "from", "text", "ttl", "client_ref"}
         assert (fields["message_type"], fields["channel"], fields["from"]) == ("text", "sms", NUMBER.removeprefix("+"))
         assert fields["to"].isdigit()
         self.validities.append(fields["ttl"])
@@ -106,9 +106,6 @@ class FakeVonage(FakeVendor):
                 return web.json_response({"type": f"{ERRORS}#1000", "title": "Throttled"}, status=429)
             case Fault.REFUSED:
                 return web.json_response({"type": f"{ERRORS}#1120", "title": "Invalid sender"}, status=422)
-            case Fault.SILENT_SENT:
-                self._take(fields)
-                return break_off(request)
         message_id = self._take(fields)
         if fault is Fault.REPORTED_OPT_OUT:
             error = {"type": f"{ERRORS}#1240", "title": 1240, "detail": "Illegal Number"}
@@ -119,8 +116,11 @@ class FakeVonage(FakeVendor):
             "from": fields["from"],
             "timestamp": _now(),
             "channel": "sms",
+            "client_ref": fields["client_ref"],
         }
         self.call(*(self.webhook(self.status_url, status | report) for report in reports))
+        if fault is Fault.SILENT_SENT:
+            return break_off(request)
         return web.json_response({"message_uuid": message_id}, status=202)
 
     def _take(self, fields: dict[str, Any]) -> str:

@@ -48,7 +48,9 @@ from bridge.carriers.parsing import (
     has_path_secret,
     id_field,
     json_value,
+    new_reference,
     parse_iso_time,
+    reference_in,
     replace_unencodable,
     string_field,
 )
@@ -205,14 +207,16 @@ class BandwidthCarrier(BaseCarrier):
         if not to.answerable:
             return Rejected("not-answerable")
         expires = datetime.fromtimestamp(self._clock(), UTC).replace(microsecond=0) + timedelta(seconds=self._validity)
+        reference = new_reference()
         body = {
             "applicationId": self._application_id,
+            "tag": reference,
             "to": [to.reveal()],
             "from": number,
             "text": replace_unencodable(text),
             "expiration": expires.isoformat().replace("+00:00", "Z"),
         }
-        return ERROR_CODES.send_outcome(await self._api.request("POST", self._messages, json=body))
+        return ERROR_CODES.send_outcome(await self._api.request("POST", self._messages, json=body), reference=reference)
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /users/ACCOUNT/messages?messageId=` → 200 with `messages[0].messageStatus`."""
@@ -239,10 +243,11 @@ def _parse_event(event: Any) -> Inbound:
         return Ignored("malformed")
 
 
-def _parse_report(message_id: str, status: Status, error: Any) -> DeliveryReport:
+def _parse_report(message_id: str, status: Status, error: Any, reference: str = "") -> DeliveryReport:
     """Make a report from a status and an error code: a number of four digits, or any value."""
     code = error_code(error)
-    return ERROR_CODES.delivery_report(message_id, status, code if _ERROR_CODE.fullmatch(code) else "")
+    code = code if _ERROR_CODE.fullmatch(code) else ""
+    return ERROR_CODES.delivery_report(message_id, status, code, reference=reference)
 
 
 def _read_event(event: dict[str, Any]) -> Inbound:
@@ -254,10 +259,10 @@ def _read_event(event: dict[str, Any]) -> Inbound:
     message = as_object(event.get("message"), "message")
     if kind == "message-received":
         return _parse_inbound(message)
-    message_id = id_field(message, "id")
+    message_id, reference = id_field(message, "id"), reference_in(message.get("tag"))
     if kind == "message-failed":
-        return _parse_report(message_id, "failed", event.get("errorCode"))
-    return DeliveryReport(message_id=message_id, status=_REPORTS[kind])
+        return _parse_report(message_id, "failed", event.get("errorCode"), reference)
+    return DeliveryReport(message_id=message_id, status=_REPORTS[kind], reference=reference)
 
 
 def _parse_inbound(message: dict[str, Any]) -> Inbound:

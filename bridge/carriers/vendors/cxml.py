@@ -48,8 +48,10 @@ from bridge.carriers.parsing import (
     error_code,
     form_fields,
     id_field,
+    new_reference,
     parse_iso_time,
     parse_mail_time,
+    query_reference,
     replace_unencodable,
     string_field,
     utf8_bytes,
@@ -132,8 +134,8 @@ class CxmlCarrier(BaseCarrier):
         self._fragment = f"#{fragment}".encode() if fragment else b""
         self._keys = {algorithm: key.encode() for algorithm, key in keys.items()}
         self._api_base, self._messages = api_base, f"{path}/Accounts/{path_segment(account)}/Messages"
+        self._callback = f"{public_base_url}/carriers/{slug}/status"
         self._common_fields = {
-            "StatusCallback": f"{public_base_url}/carriers/{slug}/status",
             "ValidityPeriod": str(min(max(validity, 1), MAX_VALIDITY)),
             **(extra_fields or {}),
         }
@@ -169,16 +171,23 @@ class CxmlCarrier(BaseCarrier):
         ours = STATUSES.get(status)
         if ours is None:
             return (Ignored("event"),)
-        return (ERROR_CODES.delivery_report(id_field(fields, "MessageSid"), ours, error_code(fields.get("ErrorCode"))),)
+        code, reference = error_code(fields.get("ErrorCode")), query_reference(request.raw_path)
+        return (ERROR_CODES.delivery_report(id_field(fields, "MessageSid"), ours, code, reference=reference),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST …/Messages.json` → 201 `{"sid"}`; 4xx `{"code"}`; 429 is safe to repeat (20429)."""
         if not to.answerable:
             return Rejected("not-answerable")
-        fields = {"To": to.reveal(), "From": number, "Body": replace_unencodable(text), **self._common_fields}
-        return ERROR_CODES.send_outcome(
-            await send_request(self._http, "POST", self._url(".json"), form=urlencode(fields).encode())
-        )
+        reference = new_reference()
+        fields = {
+            "To": to.reveal(),
+            "From": number,
+            "Body": replace_unencodable(text),
+            "StatusCallback": f"{self._callback}?ref={reference}",
+            **self._common_fields,
+        }
+        got = await send_request(self._http, "POST", self._url(".json"), form=urlencode(fields).encode())
+        return ERROR_CODES.send_outcome(got, reference=reference)
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET …/Messages/SID.json` → 200 with `status` and `error_code`."""

@@ -47,7 +47,15 @@ from bridge.carriers.adapter import (
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, send_request
-from bridge.carriers.parsing import error_code, form_fields, id_field, replace_unencodable, string_field
+from bridge.carriers.parsing import (
+    error_code,
+    form_fields,
+    id_field,
+    new_reference,
+    query_reference,
+    replace_unencodable,
+    string_field,
+)
 from bridge.carriers.vendors.smpp_gateway import (
     SmppGateway,
     SmppGatewaySettings,
@@ -181,8 +189,8 @@ class JasminCarrier(SmppGateway):
         fields = form_fields(request.body or request.raw_path.partition("?")[2])
         message_id = id_field(fields, "id")
         if "message_status" in fields:
-            whole = form_fields(request.raw_path.partition("?")[2]).get("parts") == "1"
-            return (_parse_report(message_id, string_field(fields, "message_status"), fields.get("err", ""), whole=whole),)
+            status, error = string_field(fields, "message_status"), fields.get("err", "")
+            return (_parse_report(message_id, status, error, raw_path=request.raw_path),)
         phone = self.parse_sender(string_field(fields, "from"))
         if phone is None:
             return (Ignored("group"),)
@@ -224,6 +232,7 @@ class JasminCarrier(SmppGateway):
             words = {"coding": "0", "content": text}
         else:
             words = {"coding": "8", "hex-content": text.encode("utf-16-be").hex()}
+        reference = new_reference()
         body = {
             "username": self._login[0],
             "password": self._login[1],
@@ -231,23 +240,21 @@ class JasminCarrier(SmppGateway):
             "to": to.reveal().removeprefix("+"),
             "from": number.removeprefix("+"),
             "dlr": "yes",
-            "dlr-url": f"{self._status_url}?parts={parts}",
+            "dlr-url": f"{self._status_url}?parts={parts}&ref={reference}",
             "dlr-level": "3",
             "dlr-method": "POST",
             **words,
         }
-        return ERROR_CODES.send_outcome(
-            await send_request(self._http, "POST", self._send_url, form=urlencode(body).encode())
-        )
+        got = await send_request(self._http, "POST", self._send_url, form=urlencode(body).encode())
+        return ERROR_CODES.send_outcome(got, reference=reference)
 
 
-def _parse_report(message_id: str, message_status: str, error: str, *, whole: bool) -> Inbound:
+def _parse_report(message_id: str, message_status: str, error: str, *, raw_path: str) -> Inbound:
     status = _REPORTS.get(message_status, "failed" if message_status.startswith("ESME_") else None)
     if status is None:
         return Ignored("event")
-    if status == "delivered" and not whole:
+    if status == "delivered" and form_fields(raw_path.partition("?")[2]).get("parts") != "1":
         # The report is about the last part only.
         status = "sent"
-    return ERROR_CODES.delivery_report(
-        message_id, status, (error_code(error) or error_code(message_status)) if status == "failed" else ""
-    )
+    code = (error_code(error) or error_code(message_status)) if status == "failed" else ""
+    return ERROR_CODES.delivery_report(message_id, status, code, reference=query_reference(raw_path))

@@ -60,7 +60,9 @@ from bridge.carriers.parsing import (
     id_field,
     json_object,
     mms_text_field,
+    new_reference,
     parse_iso_time,
+    query_reference,
     replace_unencodable,
     string_field,
     utf8_bytes,
@@ -247,7 +249,8 @@ class TelnyxCarrier(BaseCarrier):
                 return (_parse_inbound(as_object(data.get("payload"), "payload")),)
             case "message.sent" | "message.finalized" | "message.read":
                 payload = as_object(data.get("payload"), "payload")
-                return (_parse_report(payload, id_field(payload, "id")) or Ignored("event"),)
+                report = _parse_report(payload, id_field(payload, "id"), query_reference(request.raw_path))
+                return (report or Ignored("event"),)
             case str():
                 return (Ignored("event"),)
             case _:
@@ -260,17 +263,18 @@ class TelnyxCarrier(BaseCarrier):
         """
         if not to.answerable:
             return Rejected("not-answerable")
+        reference = new_reference()
         body = {
             "from": number,
             "to": to.reveal(),
             "text": replace_unencodable(text),
             "type": "SMS",
-            "webhook_url": self._callback,
+            "webhook_url": f"{self._callback}?ref={reference}",
             "use_profile_webhooks": False,
         }
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         first = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
-        outcome = ERROR_CODES.send_outcome(first)
+        outcome = ERROR_CODES.send_outcome(first, reference=reference)
         # The effect of the key while the first request still runs is not documented: then the request is not repeated.
         if isinstance(first, UnknownOutcome) and not first.timed_out:
             again = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
@@ -326,12 +330,13 @@ def _addresses(payload: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [end if isinstance(end, dict) else {} for end in ends]
 
 
-def _parse_report(payload: dict[str, Any], message_id: str) -> DeliveryReport | None:
+def _parse_report(payload: dict[str, Any], message_id: str, reference: str = "") -> DeliveryReport | None:
     """Read a report on a text of ours; None when it brings nothing new."""
     to = payload.get("to")
     first = to[0] if isinstance(to, list) and to and isinstance(to[0], dict) else {}
     status = _STATUSES.get(str(first.get("status")))
-    return ERROR_CODES.delivery_report(message_id, status, _first_error_code(payload)) if status else None
+    code = _first_error_code(payload)
+    return ERROR_CODES.delivery_report(message_id, status, code, reference=reference) if status else None
 
 
 def _first_error_code(body: dict[str, Any]) -> str:

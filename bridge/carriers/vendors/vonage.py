@@ -53,7 +53,9 @@ from bridge.carriers.parsing import (
     error_code,
     id_field,
     json_object,
+    new_reference,
     parse_iso_time,
+    reference_in,
     replace_unencodable,
     string_field,
 )
@@ -228,16 +230,19 @@ class VonageCarrier(BaseCarrier):
         """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
         if not to.answerable:
             return Rejected("not-answerable")
+        reference = new_reference()
         body = {
             "message_type": "text",
             "channel": "sms",
+            "client_ref": reference,
             "to": to.reveal().removeprefix("+"),
             "from": number.removeprefix("+"),
             "text": replace_unencodable(text),
             "ttl": self._validity,
         }
         url = f"{self._api_base}/v1/messages"
-        return ERROR_CODES.send_outcome(await send_request(self._http, "POST", url, json=body, headers=self._bearer()))
+        got = await send_request(self._http, "POST", url, json=body, headers=self._bearer())
+        return ERROR_CODES.send_outcome(got, reference=reference)
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`POST /v1/redact/transaction` → 204, or 404. The direction is not known here, so both are requested."""
@@ -318,7 +323,10 @@ def _parse_report(body: dict[str, Any]) -> Inbound:
         return Ignored("channel")
     if not isinstance(status, str) or status not in _STATUSES:
         return Ignored("event")
-    return ERROR_CODES.delivery_report(id_field(body, "message_uuid"), _STATUSES[status], _failure_code(error))
+    reference = reference_in(body.get("client_ref"))
+    return ERROR_CODES.delivery_report(
+        id_field(body, "message_uuid"), _STATUSES[status], _failure_code(error), reference=reference
+    )
 
 
 def _failure_code(error: Any) -> str:

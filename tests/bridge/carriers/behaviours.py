@@ -65,7 +65,7 @@ BEHAVIOURS = (
     _needs(behaviours_outbound.send_faults),
     _needs(behaviours_outbound.opted_out, Trait.KNOWS_OPT_OUT),
     _needs(behaviours_outbound.reports_opt_out, Trait.REPORTS_OPT_OUT),
-    _needs(behaviours_outbound.doubt_is_settled, Trait.OUR_IDS),
+    _needs(behaviours_outbound.doubt_is_settled, Trait.SETTLES_DOUBT),
     _needs(behaviours_outbound.unanswerable),
     _needs(behaviours_outbound.nobody_there),
     _needs(behaviours_outbound.strange_answers),

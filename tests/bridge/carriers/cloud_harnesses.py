@@ -67,6 +67,7 @@ class BandwidthHarness(VendorHarness):
             Trait.REPORTS_OPT_OUT,
             Trait.TELLS_TIME,
             Trait.VALIDITY,
+            Trait.SETTLES_DOUBT,
         }
     )
     signature_headers = ("Authorization",)
@@ -115,6 +116,7 @@ class VonageHarness(VendorHarness):
             Trait.REPORTS_OPT_OUT,
             Trait.TELLS_TIME,
             Trait.VALIDITY,
+            Trait.SETTLES_DOUBT,
         }
     )
     signature_headers = ("Authorization",)

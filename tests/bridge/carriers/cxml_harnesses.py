@@ -30,7 +30,6 @@ NOT_OFFERED = {
     Trait.TELLS_TIME,
     Trait.REPORTS_OPT_OUT,
     Trait.REPORTS_PARTS,
-    Trait.OUR_IDS,
 }
 
 _FAULTS = {

@@ -39,8 +39,8 @@ class Trait(Enum):
     """A single text can be looked at, so that a deletion is confirmed."""
     REPORTS_OPT_OUT = auto()
     """Its delivery reports tell that a texter said STOP to it."""
-    OUR_IDS = auto()
-    """A text goes by an id of ours, so that a report settles a send that ended in doubt."""
+    SETTLES_DOUBT = auto()
+    """A text goes by an id of ours, or bears a word of ours, so that a report settles a send that ended in doubt."""
     TELLS_STATUS = auto()
     KNOWS_OPT_OUT = auto()
     MEDIA = auto()

@@ -33,7 +33,7 @@ TRAITS = frozenset(Trait) - {
     Trait.OTHER_CHANNELS,
     Trait.REPORTS_OPT_OUT,
     Trait.REPORTS_PARTS,
-    Trait.OUR_IDS,
+    Trait.SETTLES_DOUBT,
     Trait.VALIDITY,
 }
 

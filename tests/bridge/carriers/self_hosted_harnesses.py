@@ -50,7 +50,7 @@ class SmsGateHarness(VendorHarness):
             Trait.SIGNS_TIME,
             Trait.RETRIES,
             Trait.TELLS_STATUS,
-            Trait.OUR_IDS,
+            Trait.SETTLES_DOUBT,
             Trait.TELLS_TIME,
             Trait.VALIDITY,
             Trait.REPORTS_PARTS,
@@ -111,7 +111,7 @@ class KannelHarness(VendorHarness):
     traits = frozenset(
         {
             Trait.RETRIES,
-            Trait.OUR_IDS,
+            Trait.SETTLES_DOUBT,
             Trait.SECRET_PATH,
             Trait.TELLS_TIME,
             Trait.VALIDITY,
@@ -170,7 +170,7 @@ DLR = {"id": "00ff", "message_status": "UNDELIV", "level": "2", "err": "001", "t
 
 
 class JasminHarness(VendorHarness):
-    traits = frozenset({Trait.RETRIES, Trait.SECRET_PATH, Trait.REPORTS_PARTS})
+    traits = frozenset({Trait.RETRIES, Trait.SETTLES_DOUBT, Trait.SECRET_PATH, Trait.REPORTS_PARTS})
     receiver_type: ClassVar[type[WebhookReceiver]] = Acknowledging
     signature_headers = ()
     refused_code = "http-412"

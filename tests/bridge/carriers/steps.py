@@ -81,8 +81,9 @@ def not_deleted_outcome(harness: Harness) -> type[DeleteLater | CannotDelete]:
 
 
 def is_outcome_unknown(harness: Harness, outcome: SendOutcome) -> bool:
-    """Whether nobody knows what became of a send; its id is told exactly where ids are ours."""
-    return isinstance(outcome, UnknownOutcome) and bool(outcome.message_id) is (Trait.OUR_IDS in harness.traits)
+    """Whether nobody knows what became of a send; it bears an id or a word of ours exactly where a report can settle it."""
+    known_by = isinstance(outcome, UnknownOutcome) and (outcome.message_id or outcome.reference)
+    return known_by is not False and bool(known_by) is (Trait.SETTLES_DOUBT in harness.traits)
 
 
 async def list_all(carrier: Carrier, since: datetime) -> tuple[list[Listed], bool]:

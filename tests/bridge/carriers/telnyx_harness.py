@@ -32,7 +32,6 @@ NOT_OFFERED = {
     Trait.DELETES,
     Trait.SHOWS_COPIES,
     Trait.REPORTS_OPT_OUT,
-    Trait.OUR_IDS,
 }
 
 _FAULTS = {

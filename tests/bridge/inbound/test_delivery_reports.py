@@ -12,6 +12,7 @@ from bot.model.line_incidents import StrayKind, StrayTextArrived
 from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
 from bridge.inbound.hourly_alerts import MIN_INTERVAL
 from bridge.runtime.phone_number import Phone
+from bridge.tables import sent_texts
 from tests.bridge.carriers.carrier_line import CarrierLine, carrier_line
 from tests.bridge.carriers.cxml_harnesses import twilio_harness
 from tests.bridge.carriers.harness import Clock
@@ -34,18 +35,26 @@ async def leave(line: CarrierLine) -> None:
     await line.texts.perform(await line.queue(owner, "words"))
 
 
-async def report(line: CarrierLine, *statuses: Status, message_id: str = "id0", code: str = "") -> None:
+async def report(
+    line: CarrierLine, *statuses: Status, message_id: str = "id0", code: str = "", reference: str = ""
+) -> None:
     for status in statuses:
-        await line.webhook.accept_report(DeliveryReport(message_id=message_id, status=status, code=code))
+        delivery_report = DeliveryReport(message_id=message_id, status=status, code=code, reference=reference)
+        await line.webhook.accept_report(delivery_report)
 
 
 async def told(line: CarrierLine) -> list[Outcome]:
     return [event.outcome for event in await line.outcomes()]
 
 
-def in_doubt(line: CarrierLine, message_id: str) -> None:
+def in_doubt(line: CarrierLine, message_id: str, *, reference: str = "") -> None:
     assert isinstance(line.carrier, FakeCarrier)
-    line.carrier.outcomes.append(UnknownOutcome(message_id))
+    line.carrier.outcomes.append(UnknownOutcome(message_id, reference=reference))
+
+
+async def unknown_texts(line: CarrierLine) -> int:
+    """Count the texts that the line calls unknown in its figures."""
+    return await sent_texts.count_unknown(line.database)
 
 
 async def test_an_opt_out_that_comes_later(line: CarrierLine) -> None:
@@ -88,8 +97,66 @@ async def test_a_report_before_the_doubt(line: CarrierLine) -> None:
         await report(line, *statuses, message_id=f"ours{n}")
         in_doubt(line, f"ours{n}")
         await leave(line)
-    after = [Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.DELIVERED]
-    assert await told(line) == [outcome for one in after for outcome in (Outcome.UNKNOWN, one)]
+    long = [Outcome.ACCEPTED, Outcome.DELIVERED]
+    assert await told(line) == [Outcome.ACCEPTED, *long, *long]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["sent"], [Outcome.ACCEPTED]),
+        (["sent", "sent", "delivered", "sent"], [Outcome.ACCEPTED, Outcome.DELIVERED]),
+        (["delivered", "sent"], [Outcome.DELIVERED]),
+        (["opted_out", "opted_out"], [Outcome.OPTED_OUT]),
+    ],
+)
+async def test_a_report_settles_a_doubt_by_its_reference(
+    line: CarrierLine, statuses: list[Status], expected: list[Outcome]
+) -> None:
+    """Where the carrier chose the id and its answer was lost, its reports name the text by a word of ours.
+
+    From the first one on its copy at the carrier is that text's, and no text of the conversation is without an id.
+    """
+    in_doubt(line, "", reference="ours")
+    await leave(line)
+    assert await unknown_texts(line) == 1
+    await report(line, "delivered", message_id="another", reference="another")
+    assert await told(line) == [Outcome.UNKNOWN]
+    await report(line, *statuses, message_id="theirs", reference="ours")
+    assert await told(line) == [Outcome.UNKNOWN, *expected]
+    assert await unknown_texts(line) == 0
+    owner = (await line.threads())[0]["id"]
+    assert await line.database.fetchval("SELECT count(*) FROM copy_result") == 0
+    digest = line.texts.id_digest("theirs")
+    assert await line.database.fetchval("SELECT owner FROM carrier_copy WHERE hash = $1", digest) == owner
+
+
+async def test_a_reference_is_one_texts(line: CarrierLine) -> None:
+    """Of two texts in doubt each is settled by its own reports, and a report without a reference settles none."""
+    for reference in ("first", "second"):
+        in_doubt(line, "", reference=reference)
+        await leave(line)
+    await report(line, "delivered", message_id="theirs0")
+    await report(line, "failed", message_id="theirs2", reference="second")
+    await report(line, "delivered", message_id="theirs1", reference="first")
+    first, second, *others = await line.outcomes()
+    assert [(each.ref, each.outcome) for each in others] == [
+        (second.ref, Outcome.FAILED),
+        (first.ref, Outcome.DELIVERED),
+    ]
+
+
+async def test_a_report_that_is_faster_than_our_patience(line: CarrierLine) -> None:
+    """Reports that come while we still wait for the answer settle the doubt at once, or are no news of an accepted text."""
+    in_doubt(line, "", reference="ours")
+    await report(line, "sent", "delivered", message_id="theirs", reference="ours")
+    await leave(line)
+    assert await told(line) == [Outcome.ACCEPTED, Outcome.DELIVERED]
+    assert await unknown_texts(line) == 0
+    await report(line, "sent", message_id="id0", reference="accepted")
+    await leave(line)
+    assert (await told(line))[2:] == [Outcome.ACCEPTED]
+    assert await line.database.fetchval("SELECT count(*) FROM sent_text WHERE unknown = 0") == 2
 
 
 async def test_what_is_known_is_no_news(line: CarrierLine) -> None:
