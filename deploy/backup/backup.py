@@ -57,6 +57,9 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 HALF: Final = ".half"
 """The suffix of a backup that is being written."""
 
+NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""The errors of a file system without links, as on many portable disks (link(2))."""
+
 DATABASE_TABLES: Final = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
 """The sets of tables of the main database."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
@@ -102,7 +105,7 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
     config = load(layout.config)
-    line_backup = collect(layout, config)
+    line_backup = collect(layout, config, passphrase)
     write_finished_file(to, encrypt(line_backup, passphrase))
     now = str(time.time())
     await offline.record_audit(
@@ -111,21 +114,19 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     return line_backup
 
 
-def collect(layout: Layout, config: Config) -> Backup:
-    """Collect the content of a backup of this line."""
-    out = {os.path.realpath(path) for name, path in secret_files(config) if name in RENEWED_SECRETS}
+def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
+    """Collect the content of a backup of this line, without a file that is a copy of its passphrase or of a vault key."""
     secrets = Secrets(directory=layout.secrets)
-    out |= {os.path.realpath(path) for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
+    out = [secret_place(path) for name, path in secret_files(config) if name in RENEWED_SECRETS]
+    out += [secrets.vault_key, secrets.index_key, secrets.registration]
+    left_out = {passphrase, *(path.read_bytes().strip() for path in out if path.is_file())} - {b""}
     paths = [path for _, path in secret_files(config)]
     paths += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
     packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
     paths += packs.values()
     paths += sorted(layout.homeserver_settings.glob("*.yaml"))
-    files = {
-        str(path.absolute()): secret_place(path).read_bytes()
-        for path in paths
-        if os.path.realpath(path) not in out and secret_place(path).is_file()
-    }
+    files = {str(path.absolute()): secret_place(path).read_bytes() for path in paths if secret_place(path).is_file()}
+    files = {name: data for name, data in files.items() if data.strip() not in left_out}
     with offline.read_transaction(config) as db:
         return Backup(
             made_at=int(time.time()) // HOUR * HOUR,
@@ -238,11 +239,17 @@ def write_finished_file(to: Path, data: bytes) -> None:
     half = to.with_name(f".{to.name}.{secrets.token_hex(4)}{HALF}")
     write_new_file(half, data)
     try:
-        half.rename(to)
+        try:
+            to.hardlink_to(half)  # not a rename: another line's backup of the same second may have got the name meanwhile
+        except FileExistsError:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(to)) from None
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            half.rename(to)
         sync_directory(to.parent)
-    except BaseException:
+    finally:
         half.unlink(missing_ok=True)
-        raise
 
 
 def write_new_file(to: Path, data: bytes) -> None:

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import secrets as new_secrets
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,14 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state
 from deploy.backup import backup_rows
 from deploy.backup.backup import DATABASE_TABLES, Backup, write_new_file
-from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from deploy.data_dir.atomic_files import (
+    give_to_owner,
+    make_private_directory,
+    open_descriptor,
+    sync_directory,
+    write_atomically,
+)
+from deploy.data_dir.line_lock import staging_directory
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
@@ -58,20 +64,19 @@ async def restore(backup: Backup, layout: Layout) -> None:
     if problems := [*place_problems(layout), *version_problems(backup)]:
         raise SetupError(problems)
     os.umask(0o077)
-    staging = layout.data.with_name(f".{layout.data.name}.half")
-    shutil.rmtree(staging, ignore_errors=True)
     try:
-        await _write_staging(backup, layout, staging)
-        if layout.data.exists():
-            layout.data.rmdir()
-        staging.rename(layout.data)
+        with staging_directory(layout.data) as staging:
+            await _write_staging(backup, layout, staging)
+            for directory, _, _ in os.walk(staging):
+                sync_directory(Path(directory))
+            staging.rename(layout.data)  # also in place of an empty directory, and of nothing else
+            with contextlib.suppress(OSError):  # it is there; a power cut may take its name, and then it is restored again
+                sync_directory(layout.data.parent)
     except OSError as error:
         raise SetupError([f"{error.filename or layout.data}: {error.strerror}; nothing was restored"]) from None
     except DatabaseError as error:
         reason = "the disk is full" if error.is_full else f"its database cannot be written ({error.code})"
         raise SetupError([f"{layout.data}: {reason}; nothing was restored"]) from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     try:
         load(layout.config)
     except ConfigError as error:
@@ -82,6 +87,9 @@ def place_problems(layout: Layout) -> list[str]:
     """Return the reasons why nothing can be restored into that directory."""
     if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
         return [f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"]
+    if layout.data.is_mount():
+        new = layout.data / "line"
+        return [f"{layout.data}: a disk is mounted there, and a line is written beside its place first; give {new}"]
     return []
 
 
@@ -132,6 +140,8 @@ async def write_database(path: Path, backup: Backup) -> None:
                 await database.commit(lambda transaction: _insert_rows(transaction, backup))
         finally:
             await database.close()
+    with open_descriptor(path) as descriptor:
+        give_to_owner(descriptor, path)
 
 
 async def try_rows(backup: Backup) -> dict[str, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -30,6 +29,7 @@ from deploy.backup.restore import destinations, restore
 from deploy.backup.rotation import backups_of
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
+from deploy.data_dir.line_lock import directory_lock
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckReport, CheckResult
 from policies.load import PackError
@@ -171,30 +171,22 @@ def temporary_directory() -> Iterator[Path]:
     usable = MEMORY_DISK.is_dir() and os.access(MEMORY_DISK, os.W_OK | os.X_OK)
     place = MEMORY_DISK if usable else Path(tempfile.gettempdir())
     for stale_directory in place.glob(f"{PREFIX}*"):
-        if stale_directory.is_dir() and not stale_directory.is_symlink() and stale_directory.stat().st_uid == os.getuid():
-            with _directory_lock(stale_directory) as free:
+        with contextlib.suppress(OSError):  # another drill deletes it, or it is no directory of ours
+            if stale_directory.lstat().st_uid != os.getuid():
+                continue
+            with directory_lock(stale_directory) as free:
                 if free:
                     shutil.rmtree(stale_directory, ignore_errors=True)
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    try:
-        with _directory_lock(directory):
+    with contextlib.ExitStack() as stack:
+        while True:
+            directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+            with contextlib.suppress(FileNotFoundError):  # another drill took it for one that was left
+                if stack.enter_context(directory_lock(directory)):
+                    break
+        try:
             yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _directory_lock(directory: Path) -> Iterator[bool]:
-    """Hold a directory's lock; False when another process does."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(descriptor)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _without_directory(problems: list[str], directory: Path) -> str:

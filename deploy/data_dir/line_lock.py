@@ -1,7 +1,7 @@
-"""The lock of a line's data directory, for a command that needs the line stopped.
+"""Locks of directories: that of a line's data directory, for a command that needs the line stopped, and of temporary ones.
 
-Rule of this module: it is the lock that a bridge takes (`bridge/app/main.py`). The file belongs to the owner of the
-directory, whoever ran the command, because the next bridge must open it.
+Rule of this module: the line's lock is the one that a bridge takes (`bridge/app/main.py`). The file belongs to the owner of
+the directory, whoever ran the command, because the next bridge must open it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from typing import TYPE_CHECKING
 
-from deploy.data_dir.atomic_files import give_to_owner
+from deploy.data_dir.atomic_files import give_to_owner, make_private_directory, open_descriptor
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
@@ -42,3 +43,42 @@ def line_stopped(data: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def directory_lock(directory: Path) -> Iterator[bool]:
+    """Lock a directory during the block; False when another process has its lock, or has deleted it. Raises `OSError`."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_locked = os.path.samestat(os.fstat(descriptor), directory.lstat())
+        except (BlockingIOError, FileNotFoundError):
+            is_locked = False
+        yield is_locked
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def staging_directory(data: Path) -> Iterator[Path]:
+    """Yield an empty private directory beside `data`, to be renamed to it; what is left of it is deleted at the end.
+
+    It belongs to the owner of `data`, if that exists. What a killed command left in it is deleted first. Raises
+    :class:`SetupError` while another command uses it, `OSError`.
+    """
+    staging = make_private_directory(data.with_name(f".{data.name}.half"))
+    with directory_lock(staging) as is_ours:
+        if not is_ours:
+            raise SetupError([f"{data}: another command makes this directory; wait for its end. Nothing was written"])
+        status = staging.stat()
+        try:
+            for path in staging.iterdir():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            with open_descriptor(staging) as descriptor:
+                give_to_owner(descriptor, staging, replaces=data.name)
+            yield staging
+        finally:
+            with contextlib.suppress(FileNotFoundError):  # it was renamed; another command may have made one since
+                if os.path.samestat(status, staging.lstat()):
+                    shutil.rmtree(staging)

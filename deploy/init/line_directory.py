@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import file_problem, make_private_directory, write_atomically
 from deploy.data_dir.fleet import add_line
 from deploy.data_dir.layout import EVERYWHERE, HOST, Layout
+from deploy.data_dir.line_lock import staging_directory
 from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
@@ -98,16 +98,12 @@ def require_free(directory: Path) -> None:
 def _staging(data: Path) -> Iterator[Path]:
     """Yield a private directory beside the final one; at the end delete its remains, and parents that were made for it."""
     parents = [parent for parent in data.parents if not parent.exists()]
-    staging = data.with_name(f".{data.name}.half")
     try:
-        make_private_directory(data.parent)
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(mode=0o700)
-        yield staging
+        with staging_directory(data) as staging:
+            yield staging
     except OSError as error:
         raise SetupError([f"{file_problem(error, data)}. Nothing was written"]) from None
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
         for parent in parents:
             with contextlib.suppress(OSError):  # not empty: the line is in it
                 parent.rmdir()

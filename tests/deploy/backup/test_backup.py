@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import errno
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +25,14 @@ from bridge.runtime.clock import SteadyClock
 from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
 from deploy.backup import backup as backup_file
-from deploy.backup.backup import SCRYPT
+from deploy.backup import restore as restore_module
+from deploy.backup.backup import SCRYPT, Backup
 from deploy.backup.backup_rows import BACKUP_TABLES
-from deploy.backup.restore import restore
+from deploy.backup.restore import place_problems, restore
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
+from tests.deploy.data_dir.test_atomic_files import SERVICE
 from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.database_file import rows
@@ -133,6 +138,52 @@ def _plain(file: Path) -> bytes:
     return AESGCM(backup_file._derive_key(PASSPHRASE, salt)).decrypt(nonce, data[head + 28 :], backup_file.MAGIC + salt)
 
 
+async def test_copies_of_keys_are_in_no_backup(line: LineDirectory, tmp_path: Path) -> None:
+    """A copy of a vault key, or of the passphrase, that somebody left beside the secrets, under whatever name."""
+    for name, content in (
+        ("vault.key.bak", VAULT_KEY.hex() + "\n"),
+        ("old", INDEX_KEY.hex()),
+        ("words", PASSPHRASE.decode()),
+    ):
+        (line.layout.secrets / name).write_text(content)
+    (line.layout.secrets / "empty").touch()
+    before = {name for name in backup_file.collect(line.layout, line.config).files if not name.endswith("words")}
+    file = tmp_path / "b"
+    line_backup = await backup_file.backup(line.layout, file, PASSPHRASE)
+    plain = _plain(file)
+    for secret in (VAULT_KEY.hex().encode(), INDEX_KEY.hex().encode(), PASSPHRASE):
+        assert base64.b64encode(secret)[:-4] not in plain
+    assert set(line_backup.files) == before
+    assert str(line.layout.secrets / "empty") in before
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_no_backup_takes_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    """Two lines whose timers fire in one second write into one directory: the second is refused, and says which file."""
+    to = tmp_path / "quietline-20270101T000000Z.backup"
+    write_new_file = backup_file.write_new_file
+
+    def refused(*_names: object, **_named: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if links:
+
+        def while_another(half: Path, data: bytes) -> None:
+            write_new_file(half, data)
+            to.write_bytes(b"another line's")
+
+        monkeypatch.setattr(backup_file, "write_new_file", while_another)
+        with pytest.raises(FileExistsError) as error:
+            backup_file.write_finished_file(to, b"ours")
+        assert error.value.filename == str(to)
+        assert to.read_bytes() == b"another line's"
+    else:
+        monkeypatch.setattr(os, "link", refused)
+        backup_file.write_finished_file(to, b"ours")
+        assert to.read_bytes() == b"ours"
+    assert list(tmp_path.iterdir()) == [to]
+
+
 async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, tmp_path: Path) -> None:
     """Its database holds a roster, a count of unfinished texts and nothing else; keys are new; the configuration loads."""
     await planted(line)
@@ -231,6 +282,59 @@ async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
     await restore(backup, Layout(tmp_path / "empty"))
     assert _names(tmp_path) == {"line", "file", "empty"}
+
+
+async def test_a_restored_line_is_of_the_account_that_runs_it(
+    line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root restores: every file and directory, the database too, belongs to the owner of the empty directory."""
+    backup = backup_file.collect(line.layout, line.config)
+    (there := tmp_path / "again").mkdir()
+    if os.geteuid() == 0:
+        os.chown(there, *SERVICE)
+    given: list[int] = []
+    real = os.fchown
+
+    def fchown(descriptor: int, user: int, group: int) -> None:
+        given.append(os.fstat(descriptor).st_ino)
+        real(descriptor, user, group)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", fchown)
+    owner = there.stat().st_uid
+    await restore(backup, Layout(there))
+    paths = [there, *there.rglob("*")]
+    assert {path.stat().st_uid for path in paths} == {owner}
+    assert {path.stat().st_ino for path in paths} <= {*given}
+
+
+async def test_a_second_restore_into_one_directory_harms_nothing(
+    line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun while the first one writes its database, it is refused; the first one's line is whole."""
+    backup, there = backup_file.collect(line.layout, line.config), Layout(tmp_path / "again")
+    write_database, refused = restore_module.write_database, list[str]()
+
+    async def with_another(path: Path, rows_of: Backup) -> None:
+        monkeypatch.setattr(restore_module, "write_database", write_database)
+        with pytest.raises(SetupError) as second:
+            await restore(backup, there)
+        refused.extend(second.value.problems)
+        await write_database(path, rows_of)
+
+    monkeypatch.setattr(restore_module, "write_database", with_another)
+    await restore(backup, there)
+    assert ["another command" in problem for problem in refused] == [True]
+    assert load(there.config).data_dir == there.bridge
+    assert (there.bridge / "main.db").is_file()
+
+
+def test_a_mounted_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No directory can be renamed to a place where a disk is mounted; a directory on that disk will do."""
+    (there := tmp_path / "volume").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == there)
+    assert [str(there / "line") in problem for problem in place_problems(Layout(there))] == [True]
+    assert not place_problems(Layout(there / "line"))
 
 
 @pytest.mark.parametrize("harm", ["passphrase", "cut", "flipped", "other", "empty"])
