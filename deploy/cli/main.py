@@ -59,7 +59,7 @@ _TAKE_OVER = click.option(
     is_flag=True,
     help="In a new data directory: sign out the devices that another bridge of this line has at the homeserver. Of a "
     "homeserver on PostgreSQL: end the connections that one of another machine left there. Use a keys.db that is a "
-    "copy of before.",
+    "copy of before. It counts for one start: a bridge that `up` restarts once the line was ready has it no more.",
 )
 _PORT_BASE = click.option(
     "--port-base",

@@ -44,12 +44,14 @@ REFUSAL_CHARACTERS: Final = 4000
 class Child:
     """One child: a module and its arguments (no secret among them), and how it ends.
 
-    `stop_seconds`: how long it may take after SIGTERM before SIGKILL. `refusal`: the exit code that says that a restart
-    cannot help. `optional`: the others run without it, and after a refusal it is restarted once a minute.
+    `until_ready`: arguments of its starts before all were ready once. `stop_seconds`: how long it may take after SIGTERM
+    before SIGKILL. `refusal`: the exit code that says that a restart cannot help. `optional`: the
+    others run without it, and after a refusal it is restarted once a minute.
     """
 
     name: str
     command: tuple[str, ...]
+    until_ready: tuple[str, ...] = ()
     stop_seconds: float = 8.0
     refusal: int | None = None
     optional: bool = False
@@ -91,6 +93,7 @@ class Supervisor:
     `on_child_death(name)` is called when a child ended that was not being stopped.
 
     `refused` gets a result when a child refuses to run, or the exception of a fault of ours. `deaths` counts by name.
+    `were_ready`: its owner sets it when all children were ready once.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Supervisor:
         self._rotation: asyncio.Task[None] | None = None
         self.refused: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
         self.deaths: dict[str, int] = {}
+        self.were_ready = False
 
     def start(self, children: Iterable[Child]) -> None:
         """Start all children at the same time. Returns at once."""
@@ -204,6 +208,7 @@ class Supervisor:
             return await create_process(
                 *wrapper,
                 *child.command,
+                *(() if self.were_ready else child.until_ready),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

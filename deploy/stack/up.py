@@ -80,7 +80,9 @@ def children(layout: Layout, *, take_over: bool = False) -> tuple[Child, ...]:
         homeserver_child(layout),
         Child(
             name="bridge",
-            command=("deploy", "bridge", "--config", str(layout.config), *(("--take-over",) if take_over else ())),
+            command=("deploy", "bridge", "--config", str(layout.config)),
+            # Not for a restart of later: by then another bridge may have taken over rightly, or keys.db be a copy.
+            until_ready=("--take-over",) if take_over else (),
             stop_seconds=14.0,
             refusal=2,
         ),
@@ -280,6 +282,7 @@ async def _run_until_stopped(stack: LocalStack, supervisor: Supervisor, stop: as
 async def _report_start(stack: LocalStack, supervisor: Supervisor, output: StatusOutput) -> None:
     """Report the progress of the start until all are ready, then keep `ready.json` current. Does not return by itself."""
     await _wait_until_ready(stack, supervisor, output)
+    supervisor.were_ready = True
     for sentence in stack.summary():
         output.message(sentence)
     notifier = ServiceNotifier.of()

@@ -1,7 +1,8 @@
 """Stands in for a child: answers what `up` asks, and ends as it is told to.
 
 `python -m tests.deploy.fake_child NAME PORT [BEHAVIOUR]`. NAME is appended to `order` in the working directory when
-SIGTERM ends it. BEHAVIOUR: `stubborn` (ignores SIGTERM), `refuses` (a sentence, exit code 2), `crashes` (exit code 1).
+SIGTERM ends it. BEHAVIOUR: `stubborn` (ignores SIGTERM), `refuses` (a sentence, exit code 2), `crashes` (exit code 1),
+`first` (an argument that it has only until all were ready: exit code 1, the first time).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Answers(BaseHTTPRequestHandler):
 
 def main(name: str, port: str, behaviour: str = "") -> None:
     with Path("lives").open("a", encoding="utf-8") as lives:
-        lives.write(f"{name} {os.getpid()} {time.monotonic()}\n")
+        lives.write(f"{name} {os.getpid()} {time.monotonic()} {behaviour}\n")
+    if behaviour == "first" and Path("lives").read_text(encoding="utf-8").count(behaviour) == 1:
+        sys.exit(1)
     if behaviour == "crashes":
         sys.exit(1)
     if behaviour == "refuses":

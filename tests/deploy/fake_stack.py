@@ -25,8 +25,12 @@ def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[C
         if behaviour == "real":
             parts.append(homeserver_child(layout))
             continue
-        command = ("tests.deploy.fake_child", name, str(ports.of(name)), *([behaviour] if behaviour else []))
-        parts.append(Child(name=name, command=command, stop_seconds=1.0, refusal=2 if name == "bridge" else None))
+        command, argument = ("tests.deploy.fake_child", name, str(ports.of(name))), (behaviour,) if behaviour else ()
+        until_ready, always = (argument, ()) if behaviour == "first" else ((), argument)
+        refusal = 2 if name == "bridge" else None
+        parts.append(
+            Child(name=name, command=(*command, *always), until_ready=until_ready, stop_seconds=1.0, refusal=refusal)
+        )
     return parts
 
 

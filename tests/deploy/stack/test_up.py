@@ -190,8 +190,25 @@ def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("take_over", [False, True])
 def test_taking_over_is_said_by_a_person(tmp_path: Path, take_over: bool) -> None:
     """`up --take-over` reaches the bridge alone; without it no bridge is told so."""
-    names = {child.name for child in children(Layout(tmp_path), take_over=take_over) if "--take-over" in child.command}
-    assert names == ({"bridge"} if take_over else set())
+    told = children(Layout(tmp_path), take_over=take_over)
+    assert {child.name for child in told if "--take-over" in child.until_ready} == ({"bridge"} if take_over else set())
+    assert not any("--take-over" in child.command for child in told)
+
+
+@pytest.mark.crash
+def test_taking_over_ends_when_the_line_was_ready(tmp_path: Path) -> None:
+    """A bridge that dies before is told so again; one that dies days later is not, when another may have taken over."""
+    with run_up(tmp_path, free_ports(), "bridge=first"):
+        first = read_ready_file(tmp_path)["pids"]["bridge"]
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: read_ready_file(tmp_path)["pids"]["bridge"] != first)
+        lives = tmp_path / "lives"
+
+        def said() -> list[list[str]]:
+            return [row.split()[3:] for row in lives.read_text().splitlines() if row.startswith("bridge")]
+
+        eventually(lambda: len(said()) == 3)
+        assert said() == [["first"], ["first"], []]
 
 
 def test_a_second_up_exits_2(tmp_path: Path) -> None:
