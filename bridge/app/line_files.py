@@ -103,6 +103,14 @@ def other_server_name(before: str) -> str:
     return f"homeserver.server_name: this line was made on {before} and stays there. Put that back."
 
 
+def other_slug(before: str) -> str:
+    """Say that the configuration names another slug than the one with which the STOP list is hashed."""
+    return (
+        f"lines.0.slug: this line was made as {before} and stays that: under another slug no phone that said STOP or is "
+        "blocked would be known. Put that back."
+    )
+
+
 def check_presence(data: Path) -> None:
     """Raise `CannotStart` when one of the two files is missing: neither is of use without the other."""
     main, keys = data / MAIN, data / KEYS
@@ -197,6 +205,15 @@ async def check_server_name(database: Database, name: str) -> None:
         await database.commit(lambda transaction: line_state.put(transaction, line_state.SERVER_NAME, name))
     elif before != name:
         raise CannotStart([other_server_name(before)])
+
+
+async def check_slug(database: Database, slug: str) -> None:
+    """Raise `CannotStart` when the line was made under another slug. A database without a slug gets this one."""
+    before = await line_state.get(database, line_state.SLUG)
+    if before is None:
+        await database.commit(lambda transaction: line_state.put(transaction, line_state.SLUG, slug))
+    elif before != slug:
+        raise CannotStart([other_slug(before)])
 
 
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:

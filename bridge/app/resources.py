@@ -117,6 +117,7 @@ class Resources:
         await key_changes.check_change_count(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_server_name(database, config.homeserver.server_name)
+        await line_files.check_slug(database, config.line.slug)
         await confirmed_identities.sign_earlier(database, vault)
         marks = Marks(database=database, vault=vault, crash=crash, takes_older_keys=take_over)
         stack.push_async_callback(marks.close)

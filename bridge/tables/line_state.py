@@ -75,6 +75,8 @@ RUNS: Final = "runs"
 """When the line was first started, whether it runs, and when it died, as JSON (`bridge/app/run_history.py`)."""
 SERVER_NAME: Final = "server_name"
 """The server name that the line's accounts, rooms and keys are of."""
+SLUG: Final = "slug"
+"""The slug with which the entries of phones that said STOP are hashed."""
 STAFF_CHANGES: Final = "staff_changes"
 """Who got an account by `quietline staff` and is not at the desk yet, or lost it and is still there, as JSON:
 `staff_changes`."""

@@ -195,6 +195,8 @@ async def _insert_rows(transaction: Transaction, backup: Backup) -> None:
     }
     for name, value in facts.items():
         await line_state.put(transaction, name, json.dumps(value))
+    _, slug = backup.line
+    await line_state.put(transaction, line_state.SLUG, slug)  # the STOP list that was inserted is hashed with it
 
 
 def _staging_path(staging: Path, layout: Layout, path: Path) -> Path:

@@ -70,7 +70,10 @@ NOTES: Final[Mapping[str, KeyNote]] = MappingProxyType(
             "/srv/line/secrets/suppression.key",
         ),
         "lines": KeyNote("exactly one line", "see below"),
-        "lines.slug": KeyNote("stands in the webhook's address, `/carriers/SLUG/inbound`", "main"),
+        "lines.slug": KeyNote(
+            "stands in the webhook's address, `/carriers/SLUG/inbound`; never changes: STOP entries are hashed with it",
+            "main",
+        ),
         "lines.number": KeyNote("the number that people text", '"+15555550100"'),
         "lines.numbers": KeyNote(
             "further numbers of the same line; each texter is answered from the one they texted", '["+15555550111"]'

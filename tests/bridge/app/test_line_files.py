@@ -216,6 +216,16 @@ async def test_another_server_name_is_refused(papers: Papers) -> None:
         ]
 
 
+async def test_another_slug_is_refused(papers: Papers) -> None:
+    """Under another one no phone that said STOP would be known, and the line would text it; with its own it starts."""
+    before = papers.line["slug"]
+    papers.line["slug"] = "north"
+    with pytest.raises(CannotStart, match=f"this line was made as {before} and stays that"):
+        await start(papers)
+    papers.line["slug"] = before
+    await start(papers)
+
+
 async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: Papers) -> None:
     """Without check values the next start notes them; they are no part of a key; a desk that does not open gets none."""
     noted = stored_check_values(papers)

@@ -202,7 +202,9 @@ async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, 
     assert {table for table, found_rows in rows.items() if found_rows} <= {"line", "version", "sqlite_sequence"} | {
         table for table in rows if table.endswith("version")
     }
-    facts = {name: json.loads(value) for name, value in rows["line"]}
+    stored = dict(rows["line"])
+    assert stored.pop(line_state.SLUG) == config.line.slug, "with which its STOP entries are hashed"
+    facts = {name: json.loads(value) for name, value in stored.items()}
     assert facts.keys() == {line_state.RESTORE, line_state.RESTORED_ROSTER}
     assert facts[line_state.RESTORED_ROSTER] == [{"mxid": ADA, "role": "advocate"}, {"mxid": SOL, "role": "supervisor"}]
     assert all(path.stat().st_mode & 0o077 == 0 for path in [there.data, *there.data.rglob("*")])
