@@ -75,14 +75,33 @@ async def migrate(
         try:
             if to == "postgresql":
                 await _require_own_place(config.data_dir, server)
+                _require_current(config.data_dir, server, to)
                 return await _to_postgresql(config.data_dir, server, after)
             _require_keys(config.data_dir)
+            _require_current(config.data_dir, server, to)
             return await _to_sqlite(config.data_dir, server, after)
         except NotTheSame as difference:
             raise CannotMigrate(
                 f"the two databases differ in {difference.table}: each has something of its own, nothing was removed. "
                 "Look which one the line ran on last, and take the other away"
             ) from None
+
+
+def _require_current(data: Path, server: str, to: Literal["postgresql", "sqlite"]) -> None:
+    """Raise `CannotMigrate` when what is to be moved is of another version: only `upgrade` takes steps, after a backup."""
+    for name, sets in DATABASES.items():
+        if to == "postgresql" and not (data / name).is_file():
+            continue
+        path, place = data / name, PostgresPlace(server, name.removesuffix(".db"))
+        with _refusals(), snapshot(path) if to == "postgresql" else server_snapshot(place) as database:
+            numbers = [(each.peek_version(database), each.latest) for each in sets]
+        if any(number > latest for number, latest in numbers):
+            raise CannotMigrate(f"{name}: a newer version of this program wrote it, which has to be used")
+        if any(0 < number < latest for number, latest in numbers):
+            without = ", with `database` taken out of the configuration until that is done" if to == "postgresql" else ""
+            raise CannotMigrate(
+                f"{name}: an older version wrote it; bring it to this one first (`quietline upgrade`){without}"
+            )
 
 
 async def _require_own_place(data: Path, server: str) -> None:

@@ -12,8 +12,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge.app.line_files import SERVER
 from bridge.matrix.schema import PUPPET_MIGRATIONS
-from bridge.storage.errors import DatabaseError
+from bridge.storage.errors import DatabaseError, InUse
 from bridge.storage.postgres_database import database_of
 from deploy.backup.backup import DATABASE_TABLES
 from deploy.backup.release_notes import last_version, note_version, notes_since, read_changelog
@@ -24,6 +25,7 @@ from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.leader import read_leadership
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,16 +90,16 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
     `backed_up`: a place for the backup is configured.
     """
     try:
-        versions = read_versions(config)
+        versions, runs = read_versions(config), is_bridge_running(config)
     except DatabaseError as error:
         what = "cannot be read: the disk is full" if error.is_full else f"cannot be read ({error.code})"
         do = "Make room first." if error.is_full else "Is the disk well? `quietline doctor` says more."
         row = CheckResult(name="database", ok=False, what=what, do=do)
         return CheckReport(checks=(row,))
-    return CheckReport(checks=tuple(_rows(versions, config, backed_up=backed_up)))
+    return CheckReport(checks=tuple(_rows(versions, config, runs=runs, backed_up=backed_up)))
 
 
-def _rows(versions: list[StoredVersion], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
+def _rows(versions: list[StoredVersion], config: Config, *, runs: bool, backed_up: bool) -> Iterator[CheckResult]:
     newer = [each for each in versions if each.number > each.newest]
     steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)
     if newer:
@@ -109,7 +111,7 @@ def _rows(versions: list[StoredVersion], config: Config, *, backed_up: bool) -> 
     else:
         what = f"{steps} steps are to be taken" if steps else f"is of this version, {own_version()}; nothing is to be done"
         yield CheckResult(name="database", ok=True, what=what)
-    if is_bridge_running(config):
+    if runs:
         yield CheckResult(name="line", ok=not steps, what="runs", do="Stop it first." if steps else "")
     else:
         yield CheckResult(name="line", ok=True, what="is stopped")
@@ -174,24 +176,30 @@ async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...])
     database = database_of(file, server, migrations=sets, leads=file.name == "main.db")
     try:
         await database.open()
+    except InUse:
+        raise LineRuns(SERVER) from None
     except (DatabaseError, OSError) as error:
         if isinstance(error, OSError):
             reason = file_problem(error)
         else:
             reason = "the disk is full; make room on it" if error.is_full else f"it cannot be written ({error})"
         then = "Each step that was taken stands, the others were not begun; run the same command again"
-        raise SetupError([f"{file}: {reason}. {then}"]) from None
+        raise SetupError([f"{file if server is None else SERVER}: {reason}. {then}"]) from None
     finally:
         await database.close()
 
 
 def is_bridge_running(config: Config) -> bool:
-    """Whether a bridge runs on that directory."""
+    """Whether a bridge runs on that directory, or on the line's server, perhaps of another machine.
+
+    Raises `DatabaseError`.
+    """
     try:
         with bridge_lock(config):
-            return False
+            leadership = None if config.database_url is None else read_leadership(config.database_url)
     except LineRuns:
         return True
+    return leadership is not None and bool(leadership.leads or leadership.standbys or leadership.keyless)
 
 
 def bridge_lock(config: Config) -> contextlib.AbstractContextManager[None]:

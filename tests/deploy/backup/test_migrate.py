@@ -8,6 +8,7 @@ import fcntl
 import secrets
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,12 @@ from click.testing import CliRunner
 from bridge.config.load import load
 from bridge.config.sections import Config
 from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.storage.database import Transaction
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
+from bridge.tables import schema
 from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
 from deploy.cli.main import cli
 from deploy.data_dir.line_lock import LineRuns
@@ -289,6 +292,31 @@ async def test_a_half_of_before_takes_no_files_place(line: LineDirectory) -> Non
     (config.data_dir / "main.db.moving").write_bytes(b"half of a file" * 100)
     await migrate(config, "sqlite")
     assert content(config, "sqlite") == before
+
+
+@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
+async def test_only_an_upgrade_takes_steps(line: LineDirectory, to: Engine) -> None:
+    """What an older version wrote is not moved: `upgrade` makes a backup first, and without one no step can be undone."""
+    config, table = config_of(line), schema.MIGRATIONS.version_table
+
+    async def raise_version(by: int, transaction: Transaction) -> None:
+        await transaction.execute(f"UPDATE {table} SET version = version + $1", by)  # noqa: S608 - a name of ours
+
+    if to == "sqlite":
+        await migrate(config, "postgresql")
+    database = database_of(config.data_dir / "main.db", config.database_url if to == "sqlite" else None)
+    await database.open()
+    for change, says in ((-1, "an older version wrote it"), (2, "a newer version of this program wrote it")):
+        await database.commit(partial(raise_version, change))
+        before = content(config, "postgresql" if to == "sqlite" else "sqlite")
+        with pytest.raises(CannotMigrate, match=says) as refused:
+            await migrate(config, to)
+        assert ("taken out of the configuration" in str(refused.value)) == (to == "postgresql" and change < 0)
+        assert content(config, "postgresql" if to == "sqlite" else "sqlite") == before
+    assert (not schemas(config)) == (to == "postgresql"), "nothing was made in the other place"
+    await database.commit(partial(raise_version, -1))
+    await database.close()
+    await migrate(config, to)
 
 
 async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) -> None:

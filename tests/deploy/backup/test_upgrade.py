@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Awaitable
 from pathlib import Path
@@ -20,6 +21,8 @@ from click.testing import CliRunner
 
 from bridge.config.sections import Config
 from bridge.storage.errors import DatabaseError, Unavailable
+from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.backup import backup as backup_file
@@ -32,9 +35,12 @@ from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.database_probes import database_probes
 from deploy.doctor.probes import NoAnswer
+from tests.bridge.lease.leases import LeasedLine
 from tests.bridge.storage.stored_versions import load as load_stored
 from tests.deploy.line_directory import line_directory
+from tests.fakes.database_engine import make_line_database
 from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
+from tests.fakes.postgres_server import PostgresServer
 
 PASSPHRASE = b"six random words are very good"
 OLD = "UPDATE quietline_version SET version = 8"
@@ -226,6 +232,38 @@ async def test_a_running_line_and_a_newer_database_are_refused(layout: Layout) -
         await upgrade(layout, config, backup=None)
     rows = {row.name: row for row in check_upgrade(config, backed_up=True).checks}
     assert (rows["database"].ok, "a database never goes back" in rows["database"].do) == (False, True)
+
+
+async def test_a_bridge_of_another_machine_is_named(
+    layout: Layout, tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL: the check says that the line runs, and the upgrade takes no step and says what to stop."""
+    server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
+    (tmp_path / "database_url").touch(mode=0o600)
+    (tmp_path / "database_url").write_text(server)
+    with layout.config.open("a", encoding="utf-8") as text:
+        text.write(f"\ndatabase: {{url_file: {tmp_path / 'database_url'}}}\n")
+    config, file = config_of(layout), config_of(layout).data_dir / "main.db"
+    database = database_of(file, server, migrations=FILES[0][1])
+    await database.open()
+    await database.commit(lambda transaction: transaction.execute("UPDATE quietline_version SET version = version - 1"))
+    await database.close()
+
+    def row(name: str) -> bool:
+        return next(each.ok for each in check_upgrade(config, backed_up=True).checks if each.name == name)
+
+    assert row("line")
+    lead = await LeasedLine(postgres_server, PostgresPlace(server, "main"), tmp_path / "keys.db").bridge().try_once()
+    assert lead is not None
+    monkeypatch.setattr("bridge.storage.postgres_database.LEADER_MS", 100)
+    try:
+        assert not row("line")
+        with pytest.raises(SetupError, match=r"database\.url_file: the line runs; stop it first"):
+            await upgrade(layout, config, backup=None)
+        assert older(layout) == ["quietline_version"]
+    finally:
+        await lead.close()
+    assert row("line")
 
 
 async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
