@@ -41,6 +41,8 @@ LOST_KEY: Final = {
 }
 """What is lost when a key is lost; by the key's name in `KeySettings.files`."""
 
+MOVING: Final = ".moving"
+"""The suffix of a database that `quietline migrate --to sqlite` has not finished."""
 PUPPET_REMEDY: Final = "Move it away: the texter puppet makes itself a new device then, and nothing else is lost"
 
 
@@ -117,11 +119,18 @@ def check_presence(data: Path) -> None:
     if main.exists() and not keys.exists() and _query_file(main, desk_state.peek_exists):
         raise CannotStart([f"{keys}: missing: it has the keys of what {main} holds. Put it back. {RESTORE}."])
     if keys.exists() and not main.exists() and _has_keys(keys):
+        if main.with_name(f"{MAIN}{MOVING}").exists():
+            again = "write `database` into the configuration again, and repeat `quietline migrate --to sqlite`"
+            raise CannotStart([f"{main}: missing: its move from PostgreSQL was not finished. Nothing is lost: {again}."])
         raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
 
 
 async def check_server(data: Path, server: str) -> None:
-    """Raise `CannotStart` when `keys.db` and the PostgreSQL database are of two lines, or the latter cannot be used."""
+    """Raise `CannotStart` when `keys.db` and the PostgreSQL database are of two lines, or the latter cannot be used.
+
+    Deletes what an interrupted `quietline migrate --to sqlite` left, when the server holds the line: that is a copy of all
+    rows, from which no erasure would delete anything.
+    """
     keys, main, there = data / KEYS, data / MAIN, False
     if main.exists():
         moves = "move it with `quietline migrate --to postgresql`, or take `database` out of the configuration"
@@ -137,6 +146,8 @@ async def check_server(data: Path, server: str) -> None:
         raise CannotStart([missing_keys(keys)])
     if not there and keys.exists() and _has_keys(keys):
         raise CannotStart([f"{SERVER}: has nothing of this line, and {keys} has keys. Name the right one. {RESTORE}."])
+    if there:
+        _delete_unfinished(data)
 
 
 @contextlib.contextmanager
@@ -227,6 +238,13 @@ async def check_desk(database: Database, vault: Vault, data: Path) -> None:
         main, keys = data / MAIN, data / KEYS
         problem = f"{keys}: does not open the desk in {main}: one of the two is of another line or another time, or damaged"
         raise CannotStart([f"{problem}. Put the two together that belong together. {RESTORE}."]) from None
+
+
+def _delete_unfinished(data: Path) -> None:
+    """Delete what an interrupted move to SQLite left; `voice.db` may have its name already."""
+    if unfinished := [path for name in (MAIN, PUPPET) for path in data.glob(f"{name}{MOVING}*")]:
+        for path in [*(data / f"{PUPPET}{end}" for end in ("-wal", "-shm", "")), *unfinished]:
+            path.unlink(missing_ok=True)
 
 
 def _has_keys(path: Path) -> bool:

@@ -99,7 +99,7 @@ def main(
             if config.database is not None:  # the command ends soon, and the next start finds the directory free
                 sys.stderr.write(f"{config.data_dir}: a command works on this directory\n")
                 return EXIT_PROBLEMS
-            return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
+            return _report_problems([f"{config.data_dir}: another bridge runs on this directory, or a command works on it"])
         try:
             end_reason = None
             while end_reason is not _EndReason.STOPPED:

@@ -16,7 +16,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final, Literal
 
-from bridge.app.line_files import CREATE, SERVER_REMEDIES
+from bridge.app.line_files import CREATE, MOVING, SERVER_REMEDIES
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.storage.copying import NotTheSame, Pair, peek_rows
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
@@ -42,8 +42,6 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
     "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
 }
 """In the order of their removal: `main.db` last."""
-UNDONE: Final = ".moving"
-"""The suffix of a file until it is complete."""
 LOG_TRIES: Final = 50
 """Attempts, every tenth of a second, to empty a write-ahead log that another program reads."""
 OTHER_LINE: Final = (
@@ -199,7 +197,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
         return _count_moved(data)
     rows = 0
     for name in reversed(DATABASES):
-        path, half = data / name, data / (name + UNDONE)
+        path, half = data / name, data / (name + MOVING)
         # An existing file was moved by an interrupted run; or it is another file, which the comparison detects.
         moved = path.is_file()
         _remove(half)
@@ -210,7 +208,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
             await _empty_log(pair, half)
         after(f"written {name}")
     for name in DATABASES:
-        if (half := data / (name + UNDONE)).is_file():
+        if (half := data / (name + MOVING)).is_file():
             with open_descriptor(half) as descriptor:
                 give_to_owner(descriptor, half)
                 os.fsync(descriptor)

@@ -45,13 +45,17 @@ MIN_MESSAGES_PER_SECOND: Final = 5.0
 
 
 def check_modes(layout: Layout, config: Config) -> CheckResult:
-    """Whether only their owner reads secrets and databases."""
+    """Whether only their owner reads secrets and databases, and that is the account that runs the line."""
     files: list[Path] = []
     for directory in (layout.secrets, layout.bridge, layout.homeserver, config.data_dir):
         files += [directory, *(path for path in _walk(directory) if path.is_file())]
     wide = {str(path) for path in files if path.exists() and path.stat().st_mode & GROUP_AND_OTHERS}
     # A credential may be readable by its group: the machine or the cluster provides it.
     wide |= {str(path) for _, path in secret_files(config) if path.exists() and not is_private(path)}
+    if not wide and (foreign := _foreign_files(layout, config)):
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        what = f"the account that runs the line may not use {', '.join(foreign[:3])}{more}, which belong to another"
+        return CheckResult(name="file modes", ok=False, what=what, do=f"`chown -R --reference={layout.data} {layout.data}`")
     if not wide:
         return CheckResult(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
     more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
@@ -59,6 +63,20 @@ def check_modes(layout: Layout, config: Config) -> CheckResult:
     return CheckResult(
         name="file modes", ok=False, what=what, do=f"`chmod -R go= {layout.data}`, and likewise secrets that lie elsewhere."
     )
+
+
+def _foreign_files(layout: Layout, config: Config) -> list[str]:
+    """Return files that root, for instance, left where the line's own account runs it; `data directory` is about the rest.
+
+    Of a line on the agency's homeserver the service's manager may read the secrets and hand them over.
+    """
+    own = layout.data.stat().st_uid if layout.data.is_dir() else 0
+    if own == 0:  # root can use everything
+        return []
+    places = [layout.homeserver, layout.run, layout.logs, *([] if config.homeserver.joined else [layout.secrets])]
+    paths = [path for place in places if place.is_dir() for path in (place, *_walk(place))]
+    paths += [layout.config] if layout.config.is_relative_to(layout.data) else []
+    return sorted(str(path) for path in paths if path.exists() and path.stat().st_uid != own)
 
 
 def check_key_copies(layout: Layout, config: Config) -> CheckResult:

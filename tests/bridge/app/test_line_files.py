@@ -216,6 +216,15 @@ async def test_another_server_name_is_refused(papers: Papers) -> None:
         ]
 
 
+async def test_a_move_that_was_not_finished_is_no_loss(papers: Papers) -> None:
+    """`database` was taken out of the configuration too early: the sentence says how the move is finished."""
+    main = papers.directory / "bridge" / "main.db"
+    main.rename(main.with_name("main.db.moving"))
+    with pytest.raises(CannotStart, match="repeat `quietline migrate --to sqlite`") as refused:
+        await start(papers)
+    assert "restore" not in str(refused.value)
+
+
 async def test_another_slug_is_refused(papers: Papers) -> None:
     """Under another one no phone that said STOP would be known, and the line would text it; with its own it starts."""
     before = papers.line["slug"]

@@ -346,7 +346,7 @@ class TestTheProgram:
         with (data / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = self.ends(papers, capsys)
-        assert done == (2, f"{data}: another bridge runs on this directory\n")
+        assert done == (2, f"{data}: another bridge runs on this directory, or a command works on it\n")
         assert [path.name for path in data.iterdir()] == ["lock"]
 
     def test_a_command_on_the_directory_of_a_line_on_a_server(
