@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 OUTSIDE_FILES: Final = "restored"
 """The folder for files from outside the old data directory."""
+KEYS: Final = ("vault_key_file", "index_key_file")
+"""The names in `keys` of files that are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
     names = {each.old: str(each.new) for each in files}
     # A pack's name is that of the configuration, which may be relative or a folder.
     names |= {name: names[path] for name, path in backup.packs.items() if not Path(path).is_relative_to(backup.root)}
+    names |= _new_places(backup, layout)
     text = _replace_paths(backup.config, names, root=backup.root, data=str(layout.data))
     for each in files:
         path = _staging_path(staging, layout, each.new)
@@ -116,8 +119,26 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
         write_new_file(path, each.data)
     write_atomically(_staging_path(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
-    bridge = make_private_directory(_staging_path(staging, layout, layout.bridge))
-    await write_database(bridge / "main.db", backup)
+    place = Path(str(safe_load(text)["data_dir"]))
+    await write_database(make_private_directory(_staging_path(staging, layout, place)) / "main.db", backup)
+
+
+def _new_places(backup: Backup, layout: Layout) -> dict[str, str]:
+    """Return the new paths of the databases and of the vault's keys where they were not below the old directory.
+
+    Raises :class:`SetupError` when nobody can say where the bridge would look for the STOP entries.
+    """
+    named: Any = safe_load(backup.config)
+    root, data_dir = Path(backup.root), Path(str(named["data_dir"]))
+    if not data_dir.is_absolute():
+        raise SetupError([f"its configuration has `data_dir: {data_dir}`, which is no whole path; nothing was restored"])
+    keys = {name: Path(str(named["keys"][name])) for name in KEYS}
+    places = {str(data_dir): str(layout.bridge)} if data_dir == root or not data_dir.is_relative_to(root) else {}
+    return places | {
+        str(path): str(layout.data / OUTSIDE_FILES / name)
+        for name, path in keys.items()
+        if path.is_absolute() and not path.is_relative_to(root)
+    }
 
 
 def _replace_paths(text: str, names: Mapping[str, str], *, root: str, data: str) -> str:
@@ -165,9 +186,9 @@ def _tables_of(backup: Backup) -> list[Migrations]:
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
-    """Make the vault's two keys where this configuration has them; outside the directory the operator makes them."""
+    """Make the vault's two keys where this configuration has them; for a path that is not whole the operator makes them."""
     named: Any = safe_load(text)
-    for name in ("vault_key_file", "index_key_file"):
+    for name in KEYS:
         path = Path(str(named["keys"][name]))
         if path.is_relative_to(layout.data):
             make_private_directory(_staging_path(staging, layout, path).parent)

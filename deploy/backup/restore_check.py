@@ -85,8 +85,9 @@ def _configuration(backup: Backup) -> Iterator[CheckResult]:
     missing = [
         str(path)
         for name, path in secret_files(config)
-        if str(path.absolute()) not in backup.files
-        and not (name in RENEWED_SECRETS if path.is_relative_to(root) else path.is_file())
+        if name not in RENEWED_SECRETS
+        and str(path.absolute()) not in backup.files
+        and (path.is_relative_to(root) or not path.is_file())
     ]
     what = f"line {config.line.slug}, {config.line.carrier.kind}"
     if missing:

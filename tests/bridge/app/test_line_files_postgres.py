@@ -98,16 +98,16 @@ async def test_keys_and_database_belong_together(line: Line) -> None:
 async def test_what_an_interrupted_move_left_is_deleted(line: Line) -> None:
     """It is a copy of all rows, which no erasure would reach. Not while the server has nothing of the line."""
     data = line.directory / "bridge"
-    left = [data / name for name in ("main.db.moving", "main.db.moving-wal", "voice.db")]
-    for path in left:
+    leftovers = [data / name for name in ("main.db.moving", "main.db.moving-wal", "voice.db")]
+    for path in leftovers:
         path.write_bytes(b"rows")
     right = (line.directory / "database_url").read_text()
     line.write("database_url", await make_line_database(f"{line.database}_empty", line.server.url("postgres")))
     assert "has nothing of this line" in await line.refusal()
-    assert all(path.exists() for path in left)
+    assert all(path.exists() for path in leftovers)
     line.write("database_url", right)
     await line.start()
-    assert not any(path.exists() for path in left)
+    assert not any(path.exists() for path in leftovers)
 
 
 async def test_a_server_that_cannot_be_used_is_told(line: Line) -> None:

@@ -22,14 +22,17 @@ from bridge.config.load import load
 from bridge.engine import startup_notices
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock
+from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
+from bridge.tables.suppression import peek_rows
 from deploy.backup import backup as backup_file
 from deploy.backup import restore as restore_module
 from deploy.backup.backup import SCRYPT, Backup
 from deploy.backup.backup_rows import BACKUP_TABLES
 from deploy.backup.restore import place_problems, restore
 from deploy.cli.main import cli
+from deploy.data_dir.fleet import layout_of
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from tests.deploy.data_dir.test_atomic_files import SERVICE
@@ -271,6 +274,38 @@ async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Pa
     }
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["configuration elsewhere", "databases elsewhere"])
+async def test_the_stop_list_is_where_the_bridge_reads(line: LineDirectory, tmp_path: Path, beside: bool) -> None:
+    """A line whose configuration, or whose databases, are elsewhere: its rows come into its `data_dir`."""
+    await line.execute("INSERT INTO suppression (hash, muted, until) VALUES ($1, 'stopped', 1)", b"\x00\xff" * 16)
+    file = tmp_path / "etc" / ("config.yaml" if beside else "south.yaml")
+    file.parent.mkdir()
+    file.write_text(line.layout.config.read_text())
+    layout = Layout(file.parent) if beside else layout_of(file)
+    there = Layout(tmp_path / "again")
+    await restore(backup_file.collect(layout, load(file)), there)
+    config = load(there.config)
+    assert config.data_dir == there.bridge
+    with snapshot(config.data_dir / "main.db") as db:
+        assert len(peek_rows(db)) == 1
+    for place in config.keys.files.values():
+        assert place.is_relative_to(there.data)
+    assert {config.keys.files[name].read_text().strip() for name in ("vault", "index")}.isdisjoint(
+        {VAULT_KEY.hex(), INDEX_KEY.hex()}
+    )
+
+
+async def test_a_place_that_is_no_whole_path_is_refused(line: LineDirectory, tmp_path: Path) -> None:
+    """Nobody could say where the bridge would read then: nothing is restored, rather than a line without its STOP list."""
+    line.layout.config.write_text(
+        line.layout.config.read_text().replace(f"data_dir: {line.layout.bridge}", "data_dir: bridge")
+    )
+    backup = backup_file.collect(line.layout, line.config.model_copy(update={"data_dir": line.layout.bridge}))
+    with pytest.raises(SetupError, match="no whole path"):
+        await restore(backup, Layout(tmp_path / "again"))
+    assert not (tmp_path / "again").exists()
+
+
 async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> None:
     """A directory with a line, running or not, or with anything else in it, is left as it is."""
     backup = backup_file.collect(line.layout, line.config)
@@ -294,11 +329,11 @@ async def test_a_restored_line_is_of_the_account_that_runs_it(
     (there := tmp_path / "again").mkdir()
     if os.geteuid() == 0:
         os.chown(there, *SERVICE)
-    given: list[int] = []
+    inodes: list[int] = []
     real = os.fchown
 
     def fchown(descriptor: int, user: int, group: int) -> None:
-        given.append(os.fstat(descriptor).st_ino)
+        inodes.append(os.fstat(descriptor).st_ino)
         real(descriptor, user, group)
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -307,7 +342,7 @@ async def test_a_restored_line_is_of_the_account_that_runs_it(
     await restore(backup, Layout(there))
     paths = [there, *there.rglob("*")]
     assert {path.stat().st_uid for path in paths} == {owner}
-    assert {path.stat().st_ino for path in paths} <= {*given}
+    assert {path.stat().st_ino for path in paths} <= {*inodes}
 
 
 async def test_a_second_restore_into_one_directory_harms_nothing(
@@ -315,18 +350,18 @@ async def test_a_second_restore_into_one_directory_harms_nothing(
 ) -> None:
     """Begun while the first one writes its database, it is refused; the first one's line is whole."""
     backup, there = backup_file.collect(line.layout, line.config), Layout(tmp_path / "again")
-    write_database, refused = restore_module.write_database, list[str]()
+    write_database, problems = restore_module.write_database, list[str]()
 
     async def with_another(path: Path, rows_of: Backup) -> None:
         monkeypatch.setattr(restore_module, "write_database", write_database)
         with pytest.raises(SetupError) as second:
             await restore(backup, there)
-        refused.extend(second.value.problems)
+        problems.extend(second.value.problems)
         await write_database(path, rows_of)
 
     monkeypatch.setattr(restore_module, "write_database", with_another)
     await restore(backup, there)
-    assert ["another command" in problem for problem in refused] == [True]
+    assert ["another command" in problem for problem in problems] == [True]
     assert load(there.config).data_dir == there.bridge
     assert (there.bridge / "main.db").is_file()
 

@@ -142,21 +142,21 @@ async def test_a_credential_may_show_its_group_and_a_file_may_not(
 
 async def test_what_another_account_left_is_named(line: LineDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret that root put back, or the log of an `up` that root ran once: the service cannot use them."""
-    layout, stat, left = line.layout, Path.stat, {line.layout.secrets / "as_token", line.layout.logs / "bridge.log"}
+    layout, stat, leftovers = line.layout, Path.stat, {line.layout.secrets / "as_token", line.layout.logs / "bridge.log"}
     (layout.logs / "bridge.log").touch(mode=0o600)
 
     def of_accounts(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        found = list(stat(path, follow_symlinks=follow_symlinks))
-        found[4] = 0 if path in left else 12_345
-        return os.stat_result(found)
+        fields = list(stat(path, follow_symlinks=follow_symlinks))
+        fields[4] = 0 if path in leftovers else 12_345
+        return os.stat_result(fields)
 
     monkeypatch.setattr(Path, "stat", of_accounts)
     row = doctor_files.check_modes(layout, line.config)
     assert (row.ok, row.do) == (False, f"`chown -R --reference={layout.data} {layout.data}`")
-    assert all(str(path) in row.what for path in left)
-    left.clear()
+    assert all(str(path) in row.what for path in leftovers)
+    leftovers.clear()
     assert doctor_files.check_modes(layout, line.config).ok
-    left |= {layout.data, layout.logs}
+    leftovers |= {layout.data, layout.logs}
     assert doctor_files.check_modes(layout, line.config).ok, "root runs it"
 
 

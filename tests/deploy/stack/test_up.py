@@ -190,9 +190,9 @@ def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("take_over", [False, True])
 def test_taking_over_is_said_by_a_person(tmp_path: Path, take_over: bool) -> None:
     """`up --take-over` reaches the bridge alone; without it no bridge is told so."""
-    told = children(Layout(tmp_path), take_over=take_over)
-    assert {child.name for child in told if "--take-over" in child.until_ready} == ({"bridge"} if take_over else set())
-    assert not any("--take-over" in child.command for child in told)
+    parts = children(Layout(tmp_path), take_over=take_over)
+    assert {child.name for child in parts if "--take-over" in child.until_ready} == ({"bridge"} if take_over else set())
+    assert not any("--take-over" in child.command for child in parts)
 
 
 @pytest.mark.crash
