@@ -67,7 +67,11 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Fir
                 noted.append(member.mxid)
                 _write_note(note, noted)
                 body = {"password": password, "admin": False, "logout_devices": False}
-                if await _ask(session, "PUT", url, body) not in (HTTPStatus.OK, HTTPStatus.CREATED):
+                status = await _ask(session, "PUT", url, body)
+                if status not in (HTTPStatus.OK, HTTPStatus.CREATED):
+                    if status < HTTPStatus.INTERNAL_SERVER_ERROR:  # nothing was made: one made by hand has another password
+                        noted.remove(member.mxid)
+                        _write_note(note, noted)
                     raise SetupError(
                         [f"{config.homeserver.url}: does not make accounts; its administrator does it by hand"]
                     )

@@ -28,10 +28,14 @@ MIRA, NOOR = "@mira:text.agency.org", "@noor:text.agency.org"
 
 @dataclass(slots=True)
 class FakeSynapse:
-    """The two calls of the administrator's interface. `accounts`: id to what it was made with; `breaks`: at which id."""
+    """The two calls of the administrator's interface. `accounts`: id to what it was made with.
+
+    `breaks`: the id that is made without an answer; `refuses`: the id that is not made.
+    """
 
     accounts: dict[str, Any] = field(default_factory=dict)
     breaks: str = ""
+    refuses: str = ""
     unknown: bool = False
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -44,6 +48,8 @@ class FakeSynapse:
             if mxid in self.accounts:
                 return web.json_response({"name": mxid})
             return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
+        if mxid == self.refuses:
+            return web.json_response({"errcode": "M_WEAK_PASSWORD"}, status=400)
         self.accounts[mxid] = await request.json()
         return web.json_response(
             {"errcode": "M_UNKNOWN"} if mxid == self.breaks else {}, status=500 if mxid == self.breaks else 201
@@ -96,6 +102,18 @@ async def test_a_run_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
         accounts = await make(layout)
         assert (accounts.new, accounts.existing) == ((MIRA, NOOR), ())
         assert (layout.handout / "mira.txt").is_file()
+
+
+async def test_an_account_that_was_refused_and_made_by_hand_has_another_password(tmp_path: Path) -> None:
+    """Its administrator made it, as the sentence says: nobody is told that the hand-out's password is the account's."""
+    synapse = FakeSynapse(refuses=MIRA)
+    async with synapse.line(tmp_path) as layout:
+        with pytest.raises(SetupError, match="by hand"):
+            await make(layout)
+        synapse.accounts[MIRA] = "by hand"
+        accounts = await make(layout)
+        assert (accounts.new, accounts.existing) == ((NOOR,), (MIRA,))
+        assert [path.name for path in layout.handout.iterdir()] == ["noor.txt"]
 
 
 async def test_without_an_administrator_nothing_happens(tmp_path: Path) -> None:
