@@ -100,9 +100,12 @@ async def request_shift_check(database: Database, clock: Clock) -> None:
 
 
 async def first_roster(database: Database, configured: list[Staff]) -> list[Staff]:
-    """Return the people to invite to a new desk: its former members, or the first roster of the configuration."""
+    """Return the people to invite to a new desk: its former members, or the first roster of the configuration.
+
+    A backup that was made before the line had a desk has no members.
+    """
     roster = await line_state.get(database, line_state.RESTORED_ROSTER)
-    return [Staff(**seat) for seat in json.loads(roster)] if roster is not None else configured
+    return [Staff(**seat) for seat in json.loads(roster or "[]")] or configured
 
 
 async def record_configuration(database: Database, vault: Vault, clock: Clock, config: Config) -> None:

@@ -257,7 +257,7 @@ class RoomProvisioner:
             room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
         if await line_state.get(self._database, line_state.STAFF_INVITED) is None:
             await self._invite(room_id, self._staff)
-            await self._database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_INVITED, "yes"))
+            await self._database.commit(_note_invited)
         self._wake.waiting_outbox(DESK)
         return room_id
 
@@ -376,3 +376,9 @@ async def _forget_lost(transaction: Transaction, room_id: str) -> str:
     if not await threads.lose_room(transaction, room_id):
         await room_state.delete_room(transaction, room_id)
     return designation
+
+
+async def _note_invited(transaction: Transaction) -> None:
+    """Note that the first roster was invited. That of a backup then counts no more: people leave, and are removed."""
+    await line_state.put(transaction, line_state.STAFF_INVITED, "yes")
+    await line_state.delete(transaction, line_state.RESTORED_ROSTER)

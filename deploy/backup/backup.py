@@ -152,12 +152,13 @@ def _pack_file(path: Path) -> Path:
 
 
 def _roster(db: Snapshot, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return the members of the desk and the invited people, with their roles."""
-    return [
+    """Return who is at the desk or invited, with their roles; before the start of a restored line its roster."""
+    roster = [
         {"mxid": user_id, "role": "supervisor" if level >= 50 else "advocate"}
         for user_id, level in peek_desk_levels(db).items()
         if user_id not in ours
     ]
+    return roster or json.loads(line_state.peek(db, line_state.RESTORED_ROSTER) or "[]")
 
 
 def encrypt(line_backup: Backup, passphrase: bytes) -> bytes:

@@ -69,6 +69,7 @@ async def migrate(
     """
     if (server := config.database_url) is None:
         raise CannotMigrate("the configuration has no `database` with the `url_file` of a PostgreSQL database")
+    os.umask(0o077)  # SQLite makes its files with what this leaves
     with line_stopped(config.data_dir):
         try:
             if to == "postgresql":

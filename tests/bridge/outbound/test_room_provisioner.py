@@ -16,6 +16,7 @@ from bridge.matrix.rooms.room_state import Room, delete_unassigned_rooms, record
 from bridge.outbound.designations import Designations
 from bridge.outbound.room_provisioner import REFILL_DELAY, WARM_ROOMS
 from bridge.storage.database import Transaction
+from bridge.tables import line_state
 from policies.designations import FIRST
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -133,6 +134,16 @@ async def test_a_restart_makes_and_invites_nothing_again(provisioner: Provisione
     await provisioner.look()
     assert (provisioner.room_client.made, provisioner.room_client.invited) == (rooms, invited)
     assert provisioner.room_client.left == 2
+
+
+async def test_the_roster_of_a_backup_counts_once(provisioner: ProvisionerHarness) -> None:
+    """Months later, at a desk that everybody has left, nobody is invited who was removed after the backup."""
+    database = provisioner.harness.database
+    await database.commit(lambda transaction: line_state.put(transaction, line_state.RESTORED_ROSTER, "[]"))
+    provisioner.run()
+    await provisioner.furnished()
+    assert await line_state.get(database, line_state.STAFF_INVITED) == "yes"
+    assert await line_state.get(database, line_state.RESTORED_ROSTER) is None
 
 
 async def test_a_waiting_thread_comes_before_the_stock(provisioner: ProvisionerHarness) -> None:

@@ -236,6 +236,24 @@ async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: 
     assert await startup_notices.first_roster(line.harness.database, line.config.line.staff) == line.config.line.staff
 
 
+async def test_a_backup_without_a_desk_loses_nobody(line: LineDirectory, tmp_path: Path) -> None:
+    """Of a restored line that has not started: its roster; of a line before its desk: those in the configuration."""
+    configured = line.config.line.staff
+    early = backup_file.collect(line.layout, line.config)
+    await line.desk()
+    late = backup_file.collect(line.layout, line.config)
+    there = Layout(tmp_path / "again")
+    await restore(late, there)
+    assert backup_file.collect(there, load(there.config)).roster == late.roster
+    await restore(early, Layout(tmp_path / "early"))
+    harness = BridgeHarness(tmp_path / "early" / "bridge")
+    await harness.open()
+    try:
+        assert await startup_notices.first_roster(harness.database, configured) == configured
+    finally:
+        await harness.close()
+
+
 async def test_what_is_remembered_of_phones_comes_along(line: LineDirectory, tmp_path: Path) -> None:
     """Tables that a backup keeps are the same afterwards, byte for byte."""
     if "suppression" not in every_row(line.layout.bridge / "main.db"):

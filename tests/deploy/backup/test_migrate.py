@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator
@@ -120,6 +121,19 @@ async def test_there_and_back(line: LineDirectory) -> None:
     again = BridgeHarness(line.layout.bridge)
     await again.open()
     await again.close()
+
+
+async def test_nobody_else_can_read_the_files_that_come_back(line: LineDirectory) -> None:
+    """Whatever the umask of the person who runs the command, also while they are written."""
+    config, modes = config_of(line), set[int]()
+
+    def note_modes(_step: str) -> None:
+        modes.update(path.stat().st_mode & 0o777 for path in config.data_dir.iterdir() if ".db" in path.name)
+
+    await migrate(config, "postgresql")
+    os.umask(0o022)
+    await migrate(config, "sqlite", after=note_modes)
+    assert modes == {0o600}
 
 
 async def test_a_number_that_never_repeats_goes_on(line: LineDirectory) -> None:
