@@ -24,7 +24,7 @@ class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
     """A bridge runs on that directory."""
 
     def __init__(self, where: Path | str) -> None:
-        super().__init__([f"{where}: the line runs; stop it first"])
+        super().__init__([f"{where}: the line runs, or another command works on it; stop it first"])
 
 
 @contextlib.contextmanager

@@ -69,8 +69,8 @@ def children_of(layout: Layout) -> tuple[str, ...]:
     """Return the names of the children of a directory's line; without a line, those of the rehearsal to be made."""
     if not layout.has_config:
         return CHILDREN
-    try:
-        return CHILDREN if load(layout.config).line.rehearsal else REAL_LINE_CHILDREN
+    try:  # without its secrets: a lost one that can be made again is made by `write_line_files`
+        return CHILDREN if parse(layout.config)[0].line.rehearsal else REAL_LINE_CHILDREN
     except ConfigError as error:
         raise SetupError(error.problems) from None
 

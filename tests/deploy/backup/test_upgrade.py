@@ -258,7 +258,7 @@ async def test_a_bridge_of_another_machine_is_named(
     monkeypatch.setattr("bridge.storage.postgres_database.LEADER_MS", 100)
     try:
         assert not row("line")
-        with pytest.raises(SetupError, match=r"database\.url_file: the line runs; stop it first"):
+        with pytest.raises(SetupError, match=r"database\.url_file: the line runs, .* stop it first"):
             await upgrade(layout, config, backup=None)
         assert older(layout) == ["quietline_version"]
     finally:

@@ -19,11 +19,12 @@ import yaml
 
 from bridge.carriers.vendors.rehearsal import Settings
 from bridge.config.load import load
-from deploy.data_dir.layout import Layout, Ports
+from deploy.data_dir.layout import REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import provision as provisioning
 from deploy.stack.provision import (
     MAX_DEATHS,
+    children_of,
     first_accounts,
     make_accounts,
     open_secrets,
@@ -33,7 +34,7 @@ from deploy.stack.provision import (
 )
 from deploy.stack.supervisor import MALLOC_TUNABLES
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.processes import eventually, is_running, read_ready_file, run_up
+from tests.deploy.processes import eventually, is_running, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
@@ -419,3 +420,19 @@ def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None
     (layout.handout / "mira.txt").unlink()
     write_line_files(layout, Ports(30000))
     assert not (layout.handout / "mira.txt").exists(), "a password that no account has"
+
+
+def test_a_lost_token_of_the_bridge_is_made_again(tmp_path: Path) -> None:
+    """On a homeserver of its own a line needs no restore for it: the start makes another, which both parts then have."""
+    make_real_line(tmp_path, 20_000, carrier="http://127.0.0.1:1")
+    layout, ports = Layout(tmp_path), Ports(20_000)
+    layout.provisioned_file.touch()
+    (layout.homeserver / "homeserver.db").touch()
+    secrets = open_secrets(layout)
+    before = {path: path.read_text() for path in (secrets.as_token, secrets.vault_key, secrets.suppression_key)}
+    secrets.as_token.unlink()
+    assert children_of(layout) == REAL_LINE_CHILDREN
+    write_line_files(layout, ports)
+    assert {path for path, text in before.items() if path.read_text() != text} == {secrets.as_token}
+    registration = yaml.safe_load((layout.homeserver / "registration.yaml").read_text())
+    assert registration["as_token"] == secrets.read(secrets.as_token)
