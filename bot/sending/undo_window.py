@@ -16,7 +16,7 @@ from bot.commands.room_notes import ONLY_WORDS, is_note, would_be_note
 from bot.commands.stray_commands import bare_command, may_mean_stop
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.codeword_state import CodewordState, SendLock
-from bot.model.desk import Facts, Thread
+from bot.model.desk import Facts, Role, Thread
 from bot.model.events import Content, MessageRedacted, MessageSent, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.hold_signs import Doubt
@@ -164,21 +164,26 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 
 def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
-    """Stop words whose author redacted them, or their last edit, also while they wait for the carrier.
+    """Stop words that their author or a supervisor redacted, or their last edit, also while they wait for the carrier.
 
     Without its edit a message shows earlier words, which are not what its author last wanted to send. Words that have left
     stay on the phone, and the author is told so.
     """
     known: tuple[PendingText | HeldText, ...] = (*thread.sending.pending, *thread.sending.held)
-    mine = next((w for w in known if event.target in (w.event_id, w.edit_event_id) and w.author == event.sender), None)
-    if mine is not None:
+    supervises = facts.role(event.sender) is Role.SUPERVISOR
+    mine = next((w for w in known if event.target in (w.event_id, w.edit_event_id)), None)
+    if mine is not None and (supervises or mine.author == event.sender):
         thread = _without(thread, mine.event_id)
         if not isinstance(mine, HeldText) or mine.reason is not HeldReason.UNKNOWN:
             retracted = ShowReceipt(place=THREAD, event_id=mine.event_id, receipt=DeliveryReceipt.RETRACTED)
+            if mine.author != event.sender:
+                body = notice_of("undo_window.not_sent_a_supervisor_took")
+                taken_out = SendMessage(place=THREAD, body=body, reply_to=mine.event_id, mentions=(mine.author,))
+                return Step(thread, (retracted, taken_out, *_timer(thread)))
             notice = _explain(mine.event_id, notice_of("undo_window.not_sent_the_edit_was"))
             return Step(thread, (retracted, *((notice,) if event.target == mine.edit_event_id else ()), *_timer(thread)))
     text = next((s for s in thread.sending.sent if event.target in (s.event_id, s.edit_event_id)), None)
-    if text is not None and text.receipt == DeliveryReceipt.LEAVING.name and text.author == event.sender:
+    if text is not None and text.receipt == DeliveryReceipt.LEAVING.name and (supervises or text.author == event.sender):
         return Step(retract_sent(thread, lambda words: words is text))
     if text is not None and event.sender in (thread.assignment.assignee, text.author):
         return Step(thread, (SendMessage(place=THREAD, body=ALREADY_SENT),))

@@ -78,7 +78,7 @@ class Bookkeeping:
                     self._second_word(owner, was, event)
             case MessageRedacted(target=target):
                 words = account.words.get(target)
-                if words is not None and words.author == event.sender:
+                if words is not None and (words.author == event.sender or self._supervises(event.sender)):
                     words.open, words.held = False, ""
             case TextOutcome():
                 words = account.words.get(event.ref.removeprefix("say:"))

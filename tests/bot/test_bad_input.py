@@ -294,7 +294,10 @@ def test_a_desk_left_by_everybody_calls_for_somebody() -> None:
 
 @pytest.mark.parametrize("sender", [BEN, SUE, EVE])
 def test_nobody_edits_or_redacts_for_another(sender: str) -> None:
-    """A forged edit or redaction changes neither words in the window, nor held ones, nor an offer."""
+    """A forged edit or redaction changes neither words in the window, nor held ones, nor an offer.
+
+    But for a supervisor's redaction, which may be meant: then words do not leave that nobody sees.
+    """
     waits = then(held(), said("hello")).aggregate
     keeps = then(held(), said("call me at 555-0134-222")).aggregate
     offers = then(held(), said("!transfer all")).aggregate
@@ -304,7 +307,8 @@ def test_nobody_edits_or_redacts_for_another(sender: str) -> None:
             edit("!say handover", sender=sender),
             MessageRedacted(place=THREAD, sender=sender, target="$m1"),
         ):
-            assert then(thread, event).aggregate == thread
+            taken_out = sender == SUE and thread is not offers and isinstance(event, MessageRedacted)
+            assert (then(thread, event).aggregate == thread) is not taken_out
 
 
 TAPS = [

@@ -85,6 +85,9 @@ NOTICES: Final[dict[str, str]] = {
         "Not sent: {count} message(s) still in the undo window or held, because {why}."
     ),
     "undo_window.not_sent_say_it_again": "Not sent: {why}. Say it again if it is still right",
+    "undo_window.not_sent_a_supervisor_took": (
+        "Not sent: a supervisor took it out of the room. If it should leave, say it again."
+    ),
     "undo_window.not_sent_the_edit_was": "Not sent: the edit was taken back. Say it again.",
     "undo_window.nothing_was_sent_and_what": (
         "Nothing was sent, and what waited is stopped: {no} Say it as a new message."

@@ -94,6 +94,9 @@ NOTICES: Final[dict[str, str]] = {
         "No se envió: {count} mensaje(s) que esperaban salir o estaban en pausa, porque {why}."
     ),
     "undo_window.not_sent_say_it_again": "No se envió: {why}. Dilo otra vez si todavía es correcto",
+    "undo_window.not_sent_a_supervisor_took": (
+        "No se envió: supervisión lo quitó de la sala. Si debe salir, dilo otra vez."
+    ),
     "undo_window.not_sent_the_edit_was": "No se envió: se deshizo el cambio. Dilo otra vez.",
     "undo_window.nothing_was_sent_and_what": (
         "No se envió nada, y lo que esperaba se detuvo: {no} Dilo como mensaje nuevo."
