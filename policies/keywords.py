@@ -26,6 +26,7 @@ _STRAIGHT = str.maketrans(
 )
 """What phones type in place of an apostrophe or a hyphen."""
 
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 
 _PICTURES = re.compile("[\\s\u2190-\u2bff\ufe0e\ufe0f\U0001f000-\U0001faff]+$")
 """Arrows, symbols and emoji at the end, with what joins and colours them. Source: Unicode Technical Standard 51."""
@@ -67,10 +68,10 @@ class MessageMeaning:
 def normalize_keyword(text: str) -> str:
     """Return a message as keywords are compared: no case, outer spaces or final punctuation, single spaces within.
 
-    A letter with its accent counts as one character, and invisible marks are removed.
+    A letter with its accent counts as one character, invisible marks are removed, and "opt-out" is "opt out".
     """
     visible_text = text if text.isascii() else _visible(unicodedata.normalize("NFC", text))
-    return " ".join(visible_text.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
+    return " ".join(_HYPHEN.sub(" ", visible_text.translate(_STRAIGHT)).split()).casefold().rstrip(FINAL).lstrip(OPENING)
 
 
 def _visible(text: str, *, marks: bool = True) -> str:
