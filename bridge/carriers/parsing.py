@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from multidict import MultiDict
 
-from bridge.carriers.adapter import Malformed
+from bridge.carriers.adapter import Malformed, Media
 from bridge.runtime.phone_number import E164_PATTERN
 
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
@@ -29,6 +29,7 @@ MAX_RETRY_AFTER: Final = 3600.0
 """Seconds."""
 MAX_FIELDS: Final = 500
 """Most fields of a form that are read. Vendors send about thirty; a longer form would only load the processor."""
+_LAYOUT_TYPES: Final = frozenset({"application/smil", "application/smil+xml"})
 MESSAGE_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The form of most vendors' ids."""
 
@@ -131,6 +132,21 @@ def mms_text_field(body: Mapping[str, Any], name: str, *, has_media: bool) -> st
         subject = ""
     text = "" if body.get(name) is None and (has_media or subject) else string_field(body, name)
     return "\n".join(dict.fromkeys(part for part in (subject, text) if part.strip())) if subject else text
+
+
+def without_layout(media: tuple[Media, ...], text: str) -> tuple[Media, ...]:
+    """Return what a person attached, without the parts of an MMS that only describe its layout (SMIL).
+
+    They stay if nothing else came, so that something is shown. Where the type is not told, the name of the file counts:
+    some networks call the layout `.xml` (github.com/chatwoot/chatwoot/pull/4206).
+    """
+    attachments = tuple(item for item in media if not _is_layout(item))
+    return attachments if attachments or text.strip() else media
+
+
+def _is_layout(item: Media) -> bool:
+    kind = item.content_type.partition(";")[0].strip().lower()
+    return kind in _LAYOUT_TYPES if kind else item.url.partition("?")[0].lower().endswith((".smil", ".xml"))
 
 
 def id_field(body: Mapping[str, Any], name: str) -> str:

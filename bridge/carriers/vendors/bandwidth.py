@@ -53,6 +53,7 @@ from bridge.carriers.parsing import (
     reference_in,
     replace_unencodable,
     string_field,
+    without_layout,
 )
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import PathSecretFile
@@ -275,13 +276,15 @@ def _parse_inbound(message: dict[str, Any]) -> Inbound:
     media = [] if message.get("media") is None else message["media"]
     if not isinstance(media, list) or not all(isinstance(url, str) for url in media):
         raise Malformed("media: not a list of URLs")
+    # A picture without words has no `text`.
+    text = string_field(message, "text") if media == [] or message.get("text") is not None else ""
+    # The type is known only when the file is fetched.
+    files = tuple(Media(url=string_field({"url": url}, "url"), content_type="") for url in media)
     return InboundText(
         message_id=id_field(message, "id"),
         sender=phone,
-        # A picture without words has no `text`.
-        text=string_field(message, "text") if media == [] or message.get("text") is not None else "",
+        text=text,
         to=e164_or_empty(message.get("owner")),
-        # The type is known only when the file is fetched.
-        media=tuple(Media(url=string_field({"url": url}, "url"), content_type="") for url in media),
+        media=without_layout(files, text),
         at=parse_iso_time(message.get("time")),
     )

@@ -55,6 +55,7 @@ from bridge.carriers.parsing import (
     replace_unencodable,
     string_field,
     utf8_bytes,
+    without_layout,
 )
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.sender_id import parse_sender
@@ -333,7 +334,8 @@ def parse_inbound(fields: MultiDict[str]) -> InboundText | Ignored:
     )
     # A picture may come without words.
     text = "" if media and "Body" not in fields else string_field(fields, "Body")
-    return InboundText(message_id=message_id, sender=phone, text=text, to=e164_or_empty(fields.get("To")), media=media)
+    to, media = e164_or_empty(fields.get("To")), without_layout(media, text)
+    return InboundText(message_id=message_id, sender=phone, text=text, to=to, media=media)
 
 
 def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime, Listed]], bool]:

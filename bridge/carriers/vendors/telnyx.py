@@ -66,6 +66,7 @@ from bridge.carriers.parsing import (
     replace_unencodable,
     string_field,
     utf8_bytes,
+    without_layout,
 )
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.sender_id import parse_sender
@@ -310,15 +311,17 @@ def _parse_inbound(payload: dict[str, Any]) -> InboundText | Ignored:
     media = payload.get("media") or []
     if not isinstance(media, list) or not all(isinstance(item, dict) for item in media):
         raise Malformed("media: not a list of objects")
+    text = mms_text_field(payload, "text", has_media=bool(media))
+    files = tuple(
+        Media(url=string_field(item, "url"), content_type=replace_unencodable(str(item.get("content_type") or "")))
+        for item in media
+    )
     return InboundText(
         message_id=message_id,
         sender=phone,
-        text=mms_text_field(payload, "text", has_media=bool(media)),
+        text=text,
         to=e164_or_empty(ours[0].get("phone_number")) if ours else "",
-        media=tuple(
-            Media(url=string_field(item, "url"), content_type=replace_unencodable(str(item.get("content_type") or "")))
-            for item in media
-        ),
+        media=without_layout(files, text),
         at=parse_iso_time(payload.get("received_at")),
     )
 

@@ -102,6 +102,27 @@ async def test_other_events(harness: BandwidthHarness) -> None:
     assert read(harness, {"type": "something-new", "message": {}}) == (Ignored("event"),)
 
 
+@pytest.mark.parametrize(
+    ("names", "text", "shown"),
+    [
+        (["0.smil"], "hello", 0),
+        (["a.xml?x=1", "1.jpg"], None, 1),
+        (["LAYOUT.XML"], "hello", 0),
+        (["a.xml"], "", 1),
+        (["note.txt", "1.vcf"], "hello", 2),
+    ],
+)
+async def test_a_layout_is_no_picture(harness: BandwidthHarness, names: list[str], text: str | None, shown: int) -> None:
+    """A long text may come as an MMS with a file for its layout: nobody sent a picture, and none is answered.
+
+    Where nothing else came, something is shown.
+    """
+    media = [f"https://media.example/{name}" for name in names]
+    (item,) = read(harness, EVENT | {"message": MESSAGE | {"channel": "MMS", "media": media, "text": text}})
+    assert isinstance(item, InboundText)
+    assert (item.text, len(item.media)) == (text or "", shown)
+
+
 @pytest.mark.parametrize("kind", ["suggestion-response", "requested-location-response"])
 async def test_an_answer_over_rcs_is_told(harness: BandwidthHarness, kind: str) -> None:
     """Who answers over RCS is on another channel, of which the desk hears."""

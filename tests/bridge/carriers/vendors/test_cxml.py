@@ -80,6 +80,10 @@ async def test_a_picture_without_words(either: CxmlHarness) -> None:
     (item,) = either.carrier.parse(either.sign(urlencode(fields).encode()))
     assert isinstance(item, InboundText)
     assert (item.text, len(item.media)) == ("", 1)
+    layout = fields | {"Body": "hello", "MediaContentType0": "application/smil; charset=utf-8"}
+    (item,) = either.carrier.parse(either.sign(urlencode(layout).encode()))
+    assert isinstance(item, InboundText)
+    assert (item.text, item.media) == ("hello", ())
     with pytest.raises(Malformed, match=r"^Body: "):
         either.carrier.parse(either.sign(urlencode(fields | {"NumMedia": "0"}).encode()))
 
