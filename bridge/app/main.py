@@ -59,11 +59,11 @@ REPLACED = (
 )
 
 IN_USE = (
-    "in use by another bridge: this data directory is new, or its account cannot be read, and the homeserver has keys of "
-    "this identity that are not made here, or another device, used within fifteen minutes or at a time that it does not "
-    "tell. Nothing changed there; for a drill use another homeserver. If the other bridge is gone for good, or the line "
-    "was restored from a backup, start this one with --take-over: it signs the other's devices out, and with a new vault "
-    "key staff see a new identity"
+    "in use by another bridge: this data directory is new (is its disk mounted?), or its account cannot be read, and the "
+    "homeserver has keys of this identity that are not made here, or another device, used within fifteen minutes or at a "
+    "time that it does not tell. Nothing changed there; for a drill use another homeserver. If the other bridge is gone "
+    "for good, or the line was restored from a backup, start this one with --take-over: it signs the other's devices out, "
+    "and with a new vault key staff see a new identity"
 )
 
 

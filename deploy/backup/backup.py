@@ -125,6 +125,9 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
     packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
     paths += packs.values()
     paths += sorted(layout.homeserver_settings.glob("*.yaml"))
+    calendar = config.line.calendar
+    if calendar is not None and calendar.file is not None and calendar.file.is_relative_to(layout.data):
+        paths.append(calendar.file)  # one that is elsewhere is kept up to date there, and a copy would not be
     files = {str(path.absolute()): secret_place(path).read_bytes() for path in paths if secret_place(path).is_file()}
     files = {name: data for name, data in files.items() if data.strip() not in left_out}
     with offline.read_transaction(config) as db:

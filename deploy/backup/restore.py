@@ -89,6 +89,8 @@ def place_problems(layout: Layout) -> list[str]:
     """Return the reasons why nothing can be restored into that directory."""
     if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
         return [f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"]
+    if not layout.config.is_relative_to(layout.data):
+        return [f"{layout.config}: is not in {layout.data}, and is not written over; say --data, with a new directory"]
     if layout.data.is_mount():
         new = layout.data / "line"
         return [f"{layout.data}: a disk is mounted there, and a line is written beside its place first; give {new}"]

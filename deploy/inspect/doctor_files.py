@@ -76,7 +76,8 @@ def _foreign_files(layout: Layout, config: Config) -> list[str]:
     places = [layout.homeserver, layout.run, layout.logs, *([] if config.homeserver.joined else [layout.secrets])]
     paths = [path for place in places if place.is_dir() for path in (place, *_walk(place))]
     paths += [layout.config] if layout.config.is_relative_to(layout.data) else []
-    return sorted(str(path) for path in paths if path.exists() and path.stat().st_uid != own)
+    foreign = (path for path in paths if path.exists() and path.stat().st_uid != own)
+    return sorted(str(path) for path in foreign if not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def check_key_copies(layout: Layout, config: Config) -> CheckResult:

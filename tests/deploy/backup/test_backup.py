@@ -324,6 +324,33 @@ async def test_a_place_that_is_no_whole_path_is_refused(line: LineDirectory, tmp
     assert not (tmp_path / "again").exists()
 
 
+async def test_a_configuration_elsewhere_is_not_written_over(line: LineDirectory, tmp_path: Path) -> None:
+    """`restore --config` of a line whose disk is lost: a sentence that names --data, and nothing is written."""
+    file = tmp_path / "etc" / "south.yaml"
+    file.parent.mkdir()
+    file.write_text(line.layout.config.read_text().replace(str(line.layout.bridge), str(tmp_path / "lost")))
+    with pytest.raises(SetupError, match="say --data"):
+        await restore(backup_file.collect(line.layout, line.config), layout_of(file))
+    assert not (tmp_path / "lost").exists()
+
+
+async def test_the_calendar_of_the_line_comes_along(line: LineDirectory, tmp_path: Path) -> None:
+    """A file of shifts in its directory; one from elsewhere is followed there, and no copy of it is."""
+    elsewhere = tmp_path / "synced.ics"
+    raw, files = yaml.safe_load(line.layout.config.read_text()), list[str]()
+    for file in (line.layout.data / "shifts.ics", elsewhere):
+        file.write_text("BEGIN:VCALENDAR")
+        raw["lines"][0]["calendar"] = {"file": str(file)}
+        line.layout.config.write_text(yaml.safe_dump(raw, sort_keys=False))
+        there = Layout(tmp_path / file.stem)
+        await restore(backup_file.collect(line.layout, line.config), there)
+        calendar = load(there.config).line.calendar
+        assert calendar is not None
+        files.append(str(calendar.file))
+    assert files == [str(tmp_path / "shifts" / "shifts.ics"), str(elsewhere)]
+    assert (tmp_path / "shifts" / "shifts.ics").read_text() == "BEGIN:VCALENDAR"
+
+
 async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> None:
     """A directory with a line, running or not, or with anything else in it, is left as it is."""
     backup = backup_file.collect(line.layout, line.config)

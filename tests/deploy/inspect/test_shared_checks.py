@@ -155,7 +155,10 @@ async def test_what_another_account_left_is_named(line: LineDirectory, monkeypat
     assert (row.ok, row.do) == (False, f"`chown -R --reference={layout.data} {layout.data}`")
     assert all(str(path) in row.what for path in leftovers)
     leftovers.clear()
-    assert doctor_files.check_modes(layout, line.config).ok
+    leftovers.add(layout.config)
+    layout.config.chmod(0o640)
+    assert doctor_files.check_modes(layout, line.config).ok, "root keeps it, and the account's group reads it"
+    leftovers.clear()
     leftovers |= {layout.data, layout.logs}
     assert doctor_files.check_modes(layout, line.config).ok, "root runs it"
 
