@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -52,8 +53,12 @@ def make_release(out: Path, *, image_base: str | None = None) -> list[Path]:
     sums = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     files[CHECKSUMS] = "".join(f"{digest}  {file}\n" for file, digest in sums.items()).encode()
     out.mkdir(parents=True)
-    for file, data in files.items():
-        (out / file).write_bytes(data)
+    try:
+        for file, data in files.items():
+            (out / file).write_bytes(data)
+    except BaseException:  # a full disk: the same command can be repeated
+        shutil.rmtree(out)
+        raise
     return [out / file for file in files]
 
 

@@ -101,7 +101,9 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
         site = synapse_config.Site.of(config)
         synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config), listen=listen)
         exclude_from_backups(layout.homeserver)
-        complete(layout.handout, site.client_url(ports), _handout_users(layout, config))
+        # The accounts exist: a hand-out that a person edited or overwrote stops no line; `doctor` names it.
+        with contextlib.suppress(SetupError) if _is_provisioned(layout) else contextlib.nullcontext():
+            complete(layout.handout, site.client_url(ports), _handout_users(layout, config))
         if config.line.rehearsal:
             write_atomically(
                 layout.carrier, json.dumps(_carrier_settings(config.line, ports, layout, secrets), indent=2) + "\n"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib.resources
 import io
 import json
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from referencing import Registry, Resource
 
 from deploy.data_dir.secret_files import SetupError
+from deploy.release import release
 from deploy.release.licences import COMPATIBLE, READ, is_compatible, licence_of
 from deploy.release.lock_file import LOCKS, read_lock
 from deploy.release.release import CHECKSUMS, licence_problems, make_release
@@ -118,6 +121,25 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     """A directory that is there is left as it is."""
     with pytest.raises(SetupError, match="is there already"):
         make_release(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the same command can be repeated, as its message says, and no release without its checksums is there."""
+    monkeypatch.setattr(release, "_wheel", lambda *_parts: {"quietline.whl": b"wheel"})
+    names: list[str] = []
+    write_bytes = Path.write_bytes
+
+    def write(path: Path, data: bytes) -> int:
+        if path.name == CHECKSUMS:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        names.append(path.name)
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(OSError, match="No space left"):
+        make_release(tmp_path / "release")
+    assert names
     assert list(tmp_path.iterdir()) == []
 
 

@@ -436,3 +436,20 @@ def test_a_lost_token_of_the_bridge_is_made_again(tmp_path: Path) -> None:
     assert {path for path, text in before.items() if path.read_text() != text} == {secrets.as_token}
     registration = yaml.safe_load((layout.homeserver / "registration.yaml").read_text())
     assert registration["as_token"] == secrets.read(secrets.as_token)
+
+
+def test_a_hand_out_that_was_overwritten_stops_no_line(tmp_path: Path) -> None:
+    """As `shred` leaves it: before the accounts exist it is named; later the line starts, and no other one is made."""
+    make_real_line(tmp_path, 20_000, carrier="http://127.0.0.1:1")
+    layout, ports = Layout(tmp_path), Ports(20_000)
+    (layout.secrets / "accounts.json").unlink()
+    write_line_files(layout, ports)
+    handout = layout.handout / "ada.txt"
+    handout.write_bytes(b"\xff\x00")
+    with pytest.raises(SetupError, match=r"ada\.txt: cannot be read"):
+        write_line_files(layout, ports)
+    layout.provisioned_file.touch()
+    (layout.homeserver / "homeserver.db").touch()
+    write_line_files(layout, Ports(30_000))
+    assert handout.read_bytes() == b"\xff\x00"
+    assert "30000" in (layout.handout / "bea.txt").read_text()
