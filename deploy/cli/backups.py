@@ -119,6 +119,7 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
         config = load(layout.config)
     click.echo(f"{layout.data}: the line as it was at its backup, {len(line_backup.roster)} people, without conversations.")
     click.echo("Whoever left after that backup is in it again: `quietline staff remove NAME`, before you confirm anybody.")
+    click.echo("STOPs and blocks of after that backup are not in it: nobody is to be texted first who may have said STOP.")
     click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
     if config.database is not None:
         with exit_on_errors():

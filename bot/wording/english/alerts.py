@@ -166,7 +166,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.this_line_was_away_for": "This line was away for about {duration}. ",
     "alerts.this_line_was_restored_from": (
         "⚠️ This line was restored from a backup made about {hours} h ago. No conversation came back: whoever "
-        "texts begins anew.{unfinished} Texts that came in between are not here."
+        "texts begins anew.{unfinished} Texts that came in between are not here, nor is any STOP or block of that time: "
+        "text nobody first before you know that they want it."
     ),
     "alerts.times": "{body} ({times} times)",
     "alerts.unverified_possible_duress_nothing_leaves": (

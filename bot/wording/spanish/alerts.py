@@ -171,7 +171,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.this_line_was_away_for": "Esta línea no estuvo disponible durante unos {duration}. ",
     "alerts.this_line_was_restored_from": (
         "⚠️ Esta línea se restauró de una copia hecha hace unas {hours} h. Ninguna conversación volvió: quien "
-        "escribe empieza de nuevo.{unfinished} Los textos que llegaron en medio no están aquí."
+        "escribe empieza de nuevo.{unfinished} Los textos que llegaron en medio no están aquí, ni ningún STOP o bloqueo de "
+        "ese tiempo: no escriban primero a nadie sin saber que lo quiere."
     ),
     "alerts.times": "{body} ({times} veces)",
     "alerts.unverified_possible_duress_nothing_leaves": (
