@@ -138,7 +138,7 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         return why
     if thread.flags.unsafe and not (
         (thread.flags.unsafe_line_ref and text.ref == thread.flags.unsafe_line_ref)
-        or (text.origin is Origin.ADVOCATE and _is_one_of(pack, text.body, COVER))
+        or (text.origin is Origin.ADVOCATE and is_cover_line(pack, text.body))
     ):
         return UNSAFE
     if text.origin is Origin.AUTO_REPLY and not text.ref.startswith(TO_ANYBODY):
@@ -190,7 +190,12 @@ def lock_reason(pack: Pack, thread: Thread, body: str) -> str | None:
     Automatic answers still leave: they would after the right word, so their absence would reveal the lock (practice 10).
     """
     lock = thread.codeword.lock
-    return None if lock is SendLock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
+    return None if lock is SendLock.NONE or is_cover_line(pack, body) else LOCKED[lock]
+
+
+def is_cover_line(pack: Pack, body: str) -> bool:
+    """Tell whether words are one of the agreed cover lines, in any language."""
+    return _is_one_of(pack, body, COVER)
 
 
 def leak_reason(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
@@ -215,7 +220,7 @@ def refusal_reason(pack: Pack, thread: Thread, body: str, designations: Iterable
         return STOPPED
     if (why := lock_reason(pack, thread, body)) is not None:
         return why
-    if thread.flags.unsafe and not _is_one_of(pack, body, COVER):
+    if thread.flags.unsafe and not is_cover_line(pack, body):
         return UNSAFE
     if not skeleton(body).strip(BLANKS):
         return EMPTY

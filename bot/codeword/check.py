@@ -13,6 +13,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands.parser import ParsedCommand, names_a_word
+from bot.commands.stray_commands import may_mean_stop
 from bot.display.ringing import no_supervisor_notice
 from bot.language.codeword_forms import count_words, meaning
 from bot.lifecycle import retention
@@ -24,10 +25,13 @@ from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.text_order import seconds_since
+from bot.model.thread import HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
-from bot.sending.undo_window import cancel
+from bot.sending.hasty_stop import hold_on_stop_word
+from bot.sending.reply_after_stop import drop_reply
+from bot.sending.undo_window import MAY_MEAN_STOP, cancel, hold_pending
 from bot.wording.notice import join_notices, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, TextName
@@ -39,8 +43,11 @@ MAX_GUESSES: Final = 12
 """Words of a text beyond which a codeword in it may be one guess of many: then it is spent, and verifies nothing."""
 CLOCK_TOLERANCE: Final = 2.0
 """Seconds by which a carrier's clock, or its rounding, may put a text before the challenge that it answers."""
+DONE_ALL_THE_SAME: Final = frozenset({"unsafe", "different", "stopped", "block", "escalate"})
+"""Commands that only stop words or call people: an agreed word in their reason does not keep them from being done."""
 WRITTEN_IN_ROOM: Final = notice_of("check.a_word_that_stood_in")
 PARTLY_COMPARED: Final = notice_of("check.that_text_is_too_long")
+WITHOUT_WORD: Final = notice_of("check.their_answer_has_not_the_word")
 DURESS: Final = notice_of("check.duress_the_duress_word_came")
 
 
@@ -50,10 +57,11 @@ def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     thread = replace(thread, codeword=codeword)
     if codeword.digests is None:
         return Step(thread)
-    is_challenge_answer = _answers_challenge(pack, codeword, event)
+    # What is no answer, such as a wish for no more texts, gets no reply even with the word in it: a guesser learns nothing.
+    is_challenge_answer = _answers_challenge(pack, codeword, event) and _is_words(pack, event)
     partly = (SendMessage(place=THREAD, body=PARTLY_COMPARED),) if facts.partly_compared else ()
     if facts.codeword_match is CodewordMatch.NONE:
-        if not is_challenge_answer or not _is_words(pack, event):
+        if not is_challenge_answer:
             return Step(thread, partly)
         thread, notice = _apply_missing_word(pack, facts, thread)
         name = TextName.UNVERIFIED
@@ -88,26 +96,56 @@ def end_challenge(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> 
         return Step(thread, consumed=True)
     if facts.now < (over := thread.codeword.challenge_sent_at + pack.settings.challenge_window):
         return Step(thread, (SetTimer(key=TIMER, due=over),), consumed=True)
-    notice = SendMessage(place=THREAD, body=notice_of("check.the_challenge_was_not_answered"))
-    return Step(_end_challenge(thread), (notice,), consumed=True)
+    notice = (SendMessage(place=THREAD, body=notice_of("check.the_challenge_was_not_answered")),)
+    return Step(_end_challenge(thread), () if thread.codeword.spent else notice, consumed=True)
 
 
 def redact_codeword(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Redact a colleague's message with a word, an agreed one or one to be: it neither stays in the room nor leaves."""
+    """Redact a colleague's message with a word, an agreed one or one to be: it neither stays in the room nor leaves.
+
+    A command that stops the phone, or calls a person, is done all the same: the words behind it are a reason, and masked.
+    """
     notice = notice_of("check.that_held_an_agreed_word")
     if names_a_word(event.body):
         notice = notice_of("check.redacted_and_not_taken", written_in_room=WRITTEN_IN_ROOM)
     elif facts.codeword_match is CodewordMatch.NONE:
         return Step(thread)
+    redaction = (
+        RedactEvent(place=THREAD, event_id=event.event_id),
+        REMOVE_RECAP,
+        SendMessage(place=THREAD, body=notice),
+    )
+    if command is not None and command.name in DONE_ALL_THE_SAME:
+        return Step(thread, redaction)
     edit = event.relation is Relation.EDIT
     marks = () if edit else (ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOT_SENT),)
-    # The author does not want to say any more what the edit was to replace.
-    mine = edit and any(p.event_id == event.target and p.author == event.sender for p in thread.sending.pending)
-    thread, stopped = cancel(thread, event.target, notice_of("check.its_author_was_changing_it")) if mine else (thread, ())
-    redacted = RedactEvent(place=THREAD, event_id=event.event_id)
-    return Step(thread, (*marks, *stopped, redacted, REMOVE_RECAP, SendMessage(place=THREAD, body=notice)), consumed=True)
+    thread, stopped = _stop_replaced(thread, event) if edit else _hold_if_meant(pack, facts, thread, event, command)
+    return Step(thread, (*marks, *stopped, *redaction), consumed=True)
+
+
+def _stop_replaced(thread: Thread, event: MessageSent) -> tuple[Thread, tuple[Action, ...]]:
+    """Cancel the words that an edit was to replace, because its author does not want to say them any more."""
+    why, reply = notice_of("check.its_author_was_changing_it"), thread.consent.reply
+    known: tuple[PendingText | HeldText, ...] = (*thread.sending.pending, *thread.sending.held)
+    if any(words.event_id == event.target and words.author == event.sender for words in known):
+        return cancel(thread, event.target, why)
+    if reply is not None and (reply.event_id, reply.author) == (event.target, event.sender):
+        return drop_reply(thread, why, again=True)
+    return thread, ()
+
+
+def _hold_if_meant(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> tuple[Thread, tuple[Action, ...]]:
+    """Hold what has not left when the redacted words of a member may mean that: "he has the phone, stop"."""
+    if facts.role(event.sender) is None:
+        return thread, ()
+    if may_mean_stop(event.body):
+        return hold_pending(facts, thread, MAY_MEAN_STOP)
+    step = hold_on_stop_word(pack, facts, thread, event, command)
+    return step.aggregate, step.actions
 
 
 def _answers_challenge(pack: Pack, codeword: CodewordState, event: TextArrived) -> bool:
@@ -140,10 +178,12 @@ def _apply_word(
         if codeword.challenge
         else (thread, ())
     )
-    thread = _end_challenge(thread)
+    # One that the phone shows is open until it is answered, as after a wrong word in the same text.
+    is_open = bool(codeword.challenge_sent_at) and not is_challenge_answer
+    thread, over = (thread, ()) if is_open else (_end_challenge(thread), (CancelTimer(key=TIMER),))
     failures = codeword.failures if again else ()
     thread = replace(thread, codeword=replace(thread.codeword, spent=True, ever_texted=True, failures=failures))
-    common = (*stopped, CancelTimer(key=TIMER), SetTimer(key=retention.IDLE, due=facts.now + pack.settings.idle))
+    common = (*stopped, *over, SetTimer(key=retention.IDLE, due=facts.now + pack.settings.idle))
     if duress:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS, duress_at=facts.now))
         addressees = (
@@ -175,6 +215,8 @@ def _apply_word(
 def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
     """Count an answer without the word; after the third within a day, hold free words."""
     settings, codeword = pack.settings, thread.codeword
+    if codeword.spent:  # the word came before, in a text that was no answer
+        return _end_challenge(thread), (CancelTimer(key=TIMER),)
     recent = tuple(at for at in codeword.failures if facts.now - at < settings.codeword_window)
     failures = (*recent, facts.now)[-settings.codeword_failures :]
     thread = _end_challenge(thread)
@@ -183,8 +225,10 @@ def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Threa
     if len(failures) < settings.codeword_failures:
         # It may be a slip, and it may be another person: something has changed (practice 11).
         thread = replace(thread, silence=replace(thread.silence, recheck_safety=True))
+        thread, held_back = hold_pending(facts, thread, WITHOUT_WORD, spared=_agreed_for_others(pack, thread))
         return thread, (
             CancelTimer(key=TIMER),
+            *held_back,
             inbound_cues.safe_check_cue(notice_of("check.a_slip_perhaps_verify_asks", count=count)),
         )
     if thread.codeword.lock is SendLock.NONE:
@@ -198,6 +242,12 @@ def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Threa
         body = join_notices(" ", (body, no_supervisor_notice(facts)))
     notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
+
+
+def _agreed_for_others(pack: Pack, thread: Thread) -> frozenset[str]:
+    """Return the messages on their way that another person may read: cover lines, and the text that steps back."""
+    words: tuple[PendingText | SentText, ...] = (*thread.sending.pending, *thread.sending.sent)
+    return frozenset(w.event_id for w in words if w.name == TextName.DIFFERENT or guard.is_cover_line(pack, w.body))
 
 
 def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName) -> tuple[Action, ...]:

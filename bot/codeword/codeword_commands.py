@@ -12,16 +12,20 @@ from typing import Final
 from bot import guard
 from bot.codeword.check import TIMER
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.model.actions import DESK, OFFICE, THREAD, Action, SendMessage
+from bot.model.actions import DESK, OFFICE, THREAD, Action, DeliveryReceipt, SendMessage, ShowReceipt
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.text_order import seconds_since
-from bot.model.thread import PendingText, ThreadState
+from bot.model.thread import HeldReason, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
-from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
+from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
+from bot.sending.held_texts import held_text_of, hold_text
+from bot.sending.reply_after_stop import drop_reply
+from bot.sending.retraction import retract_sent
+from bot.sending.undo_window import TIMER as UNDONE
 from bot.sending.undo_window import start_undo
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
@@ -115,10 +119,33 @@ def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     """`!unlock`: let free words leave again. The command table lets only supervisors say it."""
     if thread.codeword.lock is SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.nothing_is_locked_here"))
+    thread, notices = _hold_written_before(pack, facts, thread)
     thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))
     notice = SendMessage(place=THREAD, body=notice_of("codeword_commands.unlocked_by_a_supervisor_the"))
     mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=False))
-    return Step(thread, (mark_as_note(event), notice, mark, RecordAudit(kind=AuditKind.UNLOCK)), consumed=True)
+    return Step(thread, (mark_as_note(event), *notices, notice, mark, RecordAudit(kind=AuditKind.UNLOCK)), consumed=True)
+
+
+def _hold_written_before(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Hold what was written before the phone was locked and has not left: `!again` lets it leave, the unlocking does not.
+
+    What waits for its turn at the carrier does not leave any more, nor does a reply after a STOP. The text that steps back
+    stays: the conversation is to end.
+    """
+
+    def is_locked(words: PendingText | SentText) -> bool:
+        return words.name != TextName.DIFFERENT and guard.lock_reason(pack, thread, words.body) is not None
+
+    why, locked = guard.LOCKED[thread.codeword.lock], [words for words in thread.sending.pending if is_locked(words)]
+    locked_thread, actions = drop_reply(retract_sent(thread, is_locked), why, again=True)
+    waiting = tuple(words for words in thread.sending.pending if words not in locked)
+    locked_thread = replace(locked_thread, sending=replace(locked_thread.sending, pending=waiting))
+    for words in locked:
+        locked_thread = hold_text(locked_thread, held_text_of(facts, words, HeldReason.LOCKED))
+        mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD)
+        notice = SendMessage(place=THREAD, body=notice_of("sending.held", why=why), reply_to=words.event_id)
+        actions = (*actions, mark, notice)
+    return locked_thread, (*actions, SetTimer(key=UNDONE, due=waiting[0].send_at) if waiting else CancelTimer(key=UNDONE))
 
 
 def _cannot_send(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:

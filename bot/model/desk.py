@@ -75,6 +75,10 @@ class Thread:
         return max(self.flags.other_hands_at, duress)
 
 
+SIGN_OUT_SECONDS: Final = 60.0
+"""Seconds after `!signout` in which nobody has signed in again and verified a device."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskMember:
     """A member of the desk. `last_thread`: the thread in which they last wrote words for a phone.
@@ -104,6 +108,12 @@ class DeskMember:
     """End of the last shift of the calendar for which they were on duty or were asked; in local time."""
     called: tuple[str, ...] = field(default=(), repr=False)
     """Names in their display name: words in lower case (`bot.language.colleague_talk`), for the guard."""
+    signed_out_at: float = 0.0
+    """When a supervisor last signed them out everywhere (seconds since the epoch); 0: never."""
+
+    def may_be_another(self, said_at: float) -> bool:
+        """Whether words of that time may be of a person who had one of their devices: the sign-out takes a moment."""
+        return said_at < self.signed_out_at + SIGN_OUT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

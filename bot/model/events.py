@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
+from bot.model.codeword_match import CodewordMatch
 from bot.model.line_incidents import (
     AlarmTestRequested,
     CalendarRead,
@@ -88,6 +89,8 @@ class TextArrived:
     unordered_within: float = 0.0
     drill: str = ""
     """The tag of the drill's handset that sent it, as the rehearsal carrier reports; no other carrier can."""
+    codeword_match: CodewordMatch = CodewordMatch.NONE
+    """Which codeword it held, if the word is masked already: in a dead letter, whose decision failed as a bug."""
 
 
 @unique

@@ -13,7 +13,7 @@ from bot import guard
 from bot.commands import canned_texts
 from bot.commands.parser import STOPS, ParsedCommand, answer, answer_as_note, mark_as_note, parse
 from bot.lifecycle.retention import park_now
-from bot.model.actions import DESK, THREAD, Action, SendMessage
+from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Facts, Thread
@@ -27,8 +27,9 @@ from bot.safety.inbound_cues import safe_check_cue
 from bot.safety.silence_reminders import TIMER
 from bot.sending.delivery_receipts import first_report
 from bot.sending.release_held import say
+from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER as UNDONE
-from bot.sending.undo_window import cannot_send, start_undo
+from bot.sending.undo_window import cancel, cannot_send, start_undo
 from bot.sending.unsent_texts import drop_all
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
@@ -162,15 +163,30 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     """`!safe`: the phone may be texted again. A person has found out, by another way than this phone."""
     if not (thread.flags.unsafe or thread.flags.other_hands_at):
         return answer_as_note(facts, thread, event, notice_of("unsafe_phone.it_was_not_marked_unsafe"))
+    thread, unsent = _drop_chosen_text(thread)
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))
     thread, cleared = clear_other_hands(thread)
     notice = safe_check_cue(notice_of("unsafe_phone.texts_may_leave_again"))
     return Step(
         thread,
-        (mark_as_note(event), notice, *cleared, _alarm(thread, AlarmKind.SAFE), RecordAudit(kind=AuditKind.SAFE)),
+        (
+            mark_as_note(event),
+            *unsent,
+            notice,
+            *cleared,
+            _alarm(thread, AlarmKind.SAFE),
+            RecordAudit(kind=AuditKind.SAFE),
+        ),
         consumed=True,
     )
+
+
+def _drop_chosen_text(thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Cancel the text that the texter chose for an unsafe phone, if it has not left: the phone is safe."""
+    ref = thread.flags.unsafe_line_ref
+    thread = retract_sent(thread, lambda words: f"say:{words.event_id}" == ref)
+    return cancel(thread, ref.removeprefix("say:"), notice_of("unsafe_phone.the_phone_is_safe"))
 
 
 def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -234,9 +250,13 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
 
 
 def _is_chosen_text_out(thread: Thread) -> bool:
-    """Tell whether the chosen text left, or is about to; one that was taken back, or is an earlier assignee's, is not."""
+    """Tell whether the chosen text left, or is about to; one that was taken back, or is an earlier assignee's, is not.
+
+    Nor is one that surely did not reach the phone.
+    """
     pending = [words.event_id for words in thread.sending.pending]
-    sent_ids = [words.event_id for words in thread.sending.sent if not words.retracted]
+    unsent = (DeliveryReceipt.HELD.name, DeliveryReceipt.NOT_SENT.name)
+    sent_ids = [words.event_id for words in thread.sending.sent if not words.retracted and words.receipt not in unsent]
     return thread.flags.unsafe_line_ref in {f"say:{event_id}" for event_id in (*pending, *sent_ids)}
 
 

@@ -89,7 +89,8 @@ def send(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thre
     words = thread.consent.reply
     if words is None:
         return Step(thread, consumed=True)
-    if facts.role(words.author) is not Role.SUPERVISOR:
+    author = facts.member(words.author)
+    if author is None or author.role is not Role.SUPERVISOR or author.may_be_another(words.said_at):
         thread, actions = drop_reply(thread, notice_of("reply_after_stop.whoever_said_it_does_not"), again=True)
         return Step(thread, actions, consumed=True)
     ref = f"say:{words.event_id}"
@@ -157,6 +158,7 @@ def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | 
     if consent.carrier_block:
         return notice_of("sending.not_sent", why=CARRIER_BLOCK)
     why = guard.UNSAFE if thread.flags.unsafe else guard.block_reason(thread, facts.now)
+    why = why or guard.lock_reason(pack, thread, body)
     return notice_of("sending.not_sent", why=why) if why else None
 
 

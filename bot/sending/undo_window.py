@@ -33,6 +33,7 @@ from policies.pack import Pack, TextName
 TIMER = "send"
 MAX_SENT = 50
 AUTHOR_GONE = notice_of("undo_window.whoever_said_it_is_not")
+SIGNED_OUT = notice_of("undo_window.they_were_signed_out")
 MAY_MEAN_STOP = notice_of("undo_window.a_word_here_may_mean_unsafe")
 MEANS_STOP = notice_of("undo_window.it_may_mean_unsafe_say_it")
 
@@ -237,25 +238,27 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
 
 def cannot_send(pack: Pack, facts: Facts, thread: Thread, words: PendingText) -> str | None:
     """Say why words whose undo window is over may not leave now, or None."""
-    if facts.role(words.author) is None:
+    if (author := facts.member(words.author)) is None:
         return AUTHOR_GONE
+    if author.may_be_another(words.said_at):
+        return SIGNED_OUT
     return guard.may_send(pack, thread, _send_sms(thread, words), facts.now, facts.designations)
 
 
 def hold_pending(
-    facts: Facts, thread: Thread, why: str, *, told: frozenset[Doubt] = frozenset()
+    facts: Facts, thread: Thread, why: str, *, told: frozenset[Doubt] = frozenset(), spared: frozenset[str] = frozenset()
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Hold all that has not left, because of what was just said: `!anyway` lets it leave.
 
-    `told`: the doubts that `why` names; `!anyway` asks about any other first.
+    `told`: the doubts that `why` names; `!anyway` asks about any other first. `spared`: messages that leave all the same.
 
     A challenge, and the text that steps back, would be wrong later: they are cancelled. The text that the texter chose for
     `!unsafe` is theirs and leaves. What waits for its turn at the carrier should not leave any more, but it may have. A
     supervisor's reply after a STOP is cancelled: it has to be said again.
     """
-    chosen = thread.flags.unsafe_line_ref
-    stopped = [words for words in thread.sending.pending if f"say:{words.event_id}" != chosen]
-    thread = retract_sent(thread, lambda words: f"say:{words.event_id}" != chosen)
+    stay = {*spared, thread.flags.unsafe_line_ref.removeprefix("say:")}
+    stopped = [words for words in thread.sending.pending if words.event_id not in stay]
+    thread = retract_sent(thread, lambda words: words.event_id not in stay)
     thread, unsent = drop_reply(thread, why, again=True)
     if not stopped:
         return thread, unsent
@@ -278,8 +281,10 @@ def hold_pending(
 
 
 def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel one message in its undo window, and say why."""
-    if not any(pending.event_id == event_id for pending in thread.sending.pending):
+    """Cancel one message that waits or is held, and say why. One that may have left stays as it is."""
+    held_texts = [words for words in thread.sending.held if words.reason is not HeldReason.UNKNOWN]
+    known: tuple[PendingText | HeldText, ...] = (*thread.sending.pending, *held_texts)
+    if not any(words.event_id == event_id for words in known):
         return thread, ()
     step = _refuse(thread, event_id, notice_of("sending.not_sent", why=why))
     return step.aggregate, step.actions

@@ -74,6 +74,9 @@ def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: 
         why = notice_of("duty.whoever_has_left_the_desk", unknown_member=UNKNOWN_MEMBER)
         return Step(desk, answer(facts, event, why), consumed=True)
     notice = notice_of("duty.is_being_signed_out_everywhere", user=localpart(user), sender=localpart(event.sender))
+    # Their words that wait may be of whoever has the device: they do not leave.
+    roster = tuple(replace(member, signed_out_at=facts.now) if member.user == user else member for member in desk.roster)
+    desk = replace(desk, roster=roster)
     return Step(desk, (SendMessage(place=DESK, body=notice), SignOut(user=user)), consumed=True)
 
 

@@ -54,6 +54,8 @@ class CodewordMatcher:
     async def match(self, aggregate: Thread | Desk, event: Event) -> MatchedEvent:
         """Return the event without codewords. Raises `OSError` when there is not enough memory for the digests now."""
         match aggregate, event:
+            case Thread(), TextArrived() if event.codeword_match is not CodewordMatch.NONE:
+                return MatchedEvent(event, event.codeword_match)
             case Thread(), TextArrived() | MessageSent() if aggregate.codeword.digests is not None:
                 return await self._compare(aggregate.codeword.digests, event)
             case Desk(), MessageSent() if (asking := pending_answer(aggregate, event, parse(event.body))) is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -207,9 +208,7 @@ class Engine:
                 except (Unavailable, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner continues without this row
-                    # The dead letter is stored without the codeword.
-                    said = None if matched.event is event else matched.event
-                    await self._record_dead_letter(row, error, without_words=said)
+                    await self._record_dead_letter(row, error, without_words=_without_codewords(event, matched))
                 return
         except (Unavailable, OSError):
             raise
@@ -373,6 +372,18 @@ class Engine:
         seal = None if without_words is None else partial(inbox.seal, self._vault, row.inbox_row.owner, without_words)
         await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, concern=concern, seal=seal)
         self._wake.engine(DESK)
+
+
+def _without_codewords(event: Event, matched: MatchedEvent) -> Event | None:
+    """Return what a dead letter stores of an event in which a codeword was masked; None: the event as it is.
+
+    When a text is tried again, what the codeword means still follows.
+    """
+    if matched.event is event:
+        return None
+    if isinstance(matched.event, TextArrived):
+        return replace(matched.event, codeword_match=matched.word)
+    return matched.event
 
 
 def _unshown_text(event: Event, actions: Iterable[Action]) -> str:

@@ -129,7 +129,9 @@ class MatrixEventIngest:
                     await self._put(transaction, DESK, gap)
                 continue
             if isinstance(item, events.ReadReceipt):
-                if place is not None and place.owner and place.name == THREAD:
+                if place is None or not place.owner or place.name != THREAD:
+                    continue
+                if await has_trusted_device(transaction, item.user_id, self._trust_mac):  # others could not decrypt it
                     message_read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
                     await self._put(transaction, place.owner, message_read)
                 continue

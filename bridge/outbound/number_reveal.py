@@ -1,10 +1,11 @@
 """Shows a number in two offices, for a minute.
 
 Rules of this module: a number is opened here, goes into encrypted messages of two offices and nowhere else, and is redacted
-a minute after it was granted; whatever is still shown when the program starts is redacted first. A grant that could not be
-performed within its minute shows nothing, and what an earlier attempt may have shown is looked for and redacted. It has a
-Megolm session of its own in each office, made before it and destroyed with it, so that a person who kept the ciphertext
-finds no key here. It is redacted even while the clock is distrusted: a redaction that comes too early does no harm.
+a minute after it was granted; whatever is still shown when the program starts is redacted first. Whoever has left the desk
+since the grant sees none. A grant that could not be performed within its minute shows nothing, and what an earlier attempt
+may have shown is looked for and redacted. It has a Megolm session of its own in each office, made before it and destroyed
+with it, so that a person who kept the ciphertext finds no key here. It is redacted even while the clock is distrusted: a
+redaction that comes too early does no harm.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
-from bridge.matrix.rooms.room_state import office_of
+from bridge.matrix.rooms.room_state import is_at_desk, office_of
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
@@ -44,14 +45,16 @@ class NumberReveals:
 
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
         """Perform one grant. Raises :class:`RetryLater` while there is no office, and what `RoomClient` raises."""
-        rooms = [await self._office_room(user) for user in dict.fromkeys(reveal.users)]
+        rooms = {user: await self._office_room(user) for user in reveal.users}
         in_time = self._clock.now() - task.created < REVEAL_SECONDS
-        bodies = await self._message_bodies(task.owner, reveal) if in_time else []
-        for room in rooms if in_time else ():
-            await self._database.commit(partial(rotate_sessions, room_id=room))
+        bodies = await self._message_bodies(task.owner, reveal) if in_time else {}
+        # Nobody who has left the desk since the grant sees the number, although they may still be in their office.
+        readers = {user for user in bodies if await is_at_desk(self._database, user)}
+        for user in readers:
+            await self._database.commit(partial(rotate_sessions, room_id=rooms[user]))
         shown = 0
-        for n, room in enumerate(rooms):
-            event_id = await (self._send(task, room, bodies[n], n) if in_time else self._find(task, room, n))
+        for n, (user, room) in enumerate(rooms.items()):
+            event_id = await (self._send(task, room, bodies[user], n) if user in readers else self._find(task, room, n))
             if event_id is not None:
                 self._crash(CrashPoint.REVEAL_SENT)
                 # Before the next office: if that one refuses, or the conversation ends, this row is not performed again.
@@ -116,17 +119,17 @@ class NumberReveals:
             raise RetryLater(None)
         return room_id
 
-    async def _message_bodies(self, thread: str, reveal: RevealNumber) -> list[str]:
+    async def _message_bodies(self, thread: str, reveal: RevealNumber) -> dict[str, str]:
         """Return the message for each of the users, in their language."""
         sealed = await threads.sealed_phone(self._database, thread)
         if sealed is None:
             raise PermanentFailure("there is no number")
         number = (await threads.open_phone(self._vault, thread, sealed)).reveal()
         languages = dict(zip(reveal.users, reveal.languages, strict=False))
-        return [
-            words_of("reveal.shown", languages.get(user, ""), designation=reveal.designation, number=number)
-            for user in dict.fromkeys(reveal.users)
-        ]
+        return {
+            user: words_of("reveal.shown", languages.get(user, ""), designation=reveal.designation, number=number)
+            for user in reveal.users
+        }
 
     async def _send(self, task: OutboxTask, room: str, body: str, n: int) -> str:
         known = self._room_client.knows_transactions_since(Speaker.POLICY, task.created)

@@ -185,6 +185,7 @@ TAGS: Final = ("", "0badcafe0bad", "0badcafe0bad.2")
 """Tags of handsets of a drill; the empty one is a person's."""
 FIELDS: Final[dict[str, Field]] = {
     "rows": rows(("disk", "backup"), unique=True),
+    "codeword_match": tuple(CodewordMatch),
     "drill": TAGS,
     "tag": TAGS,
     "situation": thread_desk_events.Situation,
@@ -426,6 +427,7 @@ _members = st.lists(
         on_duty_since=TIME,
         heavy_threads=range(4),
         debrief_offered_at=TIME,
+        signed_out_at=TIME_OR_NEVER,
     ),
     max_size=4,
     unique_by=lambda seat: seat.user,

@@ -7,6 +7,8 @@ from typing import Any
 from bot.model.events import Event, MessageSent
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.matrix.api import events
+from bridge.matrix.olm.cross_signing import Device
+from bridge.matrix.room_keys.confirmed_identities import Confirmations
 from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.tables import inbox
@@ -56,6 +58,18 @@ class IngestHarness:
             for room_id, kind, owner in rooms:
                 query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)"
                 await transaction.execute(query, room_id, kind, owner, f"room:{room_id}")
+
+        await self.harness.database.commit(commit)
+
+    async def trust(self, user: str = ADA) -> None:
+        """Let this person have a confirmed identity with a device that it signed."""
+
+        async def commit(transaction: Any) -> None:
+            confirmations = Confirmations(self.harness.vault, self.harness.marks.confirmed)
+            device = Device(user_id=user, device_id="D", curve25519="c", ed25519="e")
+            await confirmations.confirm(transaction, user, "k")
+            signed = confirmations.trust_mac.of_device(device, "k", cross_signed=True)
+            await transaction.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", user, signed)
 
         await self.harness.database.commit(commit)
 

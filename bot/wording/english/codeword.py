@@ -43,6 +43,7 @@ NOTICES: Final[dict[str, str]] = {
     "check.the_desk_and_the_supervisors": "The desk and the supervisors are told.",
     "check.the_desk_is_told": "The desk is told. {nobody_decides}",
     "check.the_word_has_come_already": "the word has come already",
+    "check.their_answer_has_not_the_word": "their last text answered the challenge without the codeword",
     "check.unverified_possible_duress": "⚠️ {count} Unverified, possible duress. {locked}",
     "check.what_is_locked_stays_so": " What is locked stays so until a supervisor's !unlock.",
     "check.without_being_asked_for": "without being asked for",

@@ -168,6 +168,7 @@ NOTICES: Final[dict[str, str]] = {
     "unsafe_phone.the_line_that_they_chose": (
         "The line that they chose for this is not among the agency's texts any more."
     ),
+    "unsafe_phone.the_phone_is_safe": "the phone is safe again",
     "unsafe_phone.the_phone_is_unsafe": "the phone is unsafe",
     "unsafe_phone.they_chose_a_line_for": (
         "They chose a line for this: “{words}” It leaves when the advocate says !unsafe as well."

@@ -94,6 +94,9 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "undo_window.that_text_has_left_the": "That text has left the undo window: the edit changes nothing on the phone.",
     "undo_window.what_is_quoted_in_it": "What is quoted in it does not go to the phone; the rest does, once it leaves.",
+    "undo_window.they_were_signed_out": (
+        "their author was signed out everywhere after saying it; they say it again if it was them."
+    ),
     "undo_window.whoever_said_it_is_not": "whoever said it is not at the desk any more.",
     "mark.delivered": "✓✓ delivered",
     "mark.held": "✋ held",

@@ -46,6 +46,7 @@ NOTICES: Final[dict[str, str]] = {
     "check.the_desk_and_the_supervisors": "Ya se avisó a la mesa y a supervisión.",
     "check.the_desk_is_told": "Ya se avisó a la mesa. {nobody_decides}",
     "check.the_word_has_come_already": "la palabra ya llegó",
+    "check.their_answer_has_not_the_word": "su último texto respondió a la pregunta sin la palabra acordada",
     "check.unverified_possible_duress": "⚠️ {count} Sin verificar, posible coacción. {locked}",
     "check.what_is_locked_stays_so": " Lo que está bloqueado sigue así hasta que supervisión diga !unlock.",
     "check.without_being_asked_for": "sin que se pidiera",

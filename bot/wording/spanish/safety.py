@@ -182,6 +182,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "unsafe_phone.texts_may_leave_again": "Los textos pueden salir otra vez.",
     "unsafe_phone.the_line_that_they_chose": "La línea que eligió para esto ya no está entre los textos de la agencia.",
+    "unsafe_phone.the_phone_is_safe": "el teléfono vuelve a ser seguro",
     "unsafe_phone.the_phone_is_unsafe": "el teléfono no es seguro",
     "unsafe_phone.they_chose_a_line_for": (
         "Eligió una línea para esto: “{words}” Sale cuando quien atiende también diga !unsafe."

@@ -103,6 +103,9 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "undo_window.that_text_has_left_the": "Ese texto ya no está en espera: el cambio no modifica nada en el teléfono.",
     "undo_window.what_is_quoted_in_it": "Lo que se cita en él no llega al teléfono; lo demás sí, cuando sale.",
+    "undo_window.they_were_signed_out": (
+        "después de decirlo, se cerró la sesión de quien lo dijo en todas partes; si fue esa persona, que lo diga otra vez."
+    ),
     "undo_window.whoever_said_it_is_not": "quien lo dijo ya no está en la mesa.",
     "mark.delivered": "✓✓ entregado",
     "mark.held": "✋ en pausa",

@@ -355,3 +355,108 @@ def test_whoever_is_not_heard_cannot_change_a_command_into_words(command: str) -
     assert marks(step) == {"$v": DeliveryReceipt.NOT_SENT}
     assert "is not changed" in words(step)
     assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
+
+
+GUESSES = ("stop texting me {}", "Liked “{}”", "[Auto-Reply] I'm driving {}", "no más mensajes {}")
+"""Texts that are no answer to a challenge, each with room for a guess."""
+
+
+@pytest.mark.practice(10)
+@BOTH
+@pytest.mark.parametrize("text", GUESSES)
+def test_a_guess_in_a_text_that_is_no_answer_shows_nothing(text: str, word: CodewordMatch) -> None:
+    """Whoever texts guesses in this way gets no reply to the right one, and their next words are answered all the same."""
+    phones = []
+    for body, match in ((text.format(MASK), word), (text.format("wombat"), CodewordMatch.NONE)):
+        guess = comes(asked(), match, 20, body, id="g")
+        then_words = comes(guess.aggregate, CodewordMatch.NONE, 30, "who are you", id="n")
+        more = comes(then_words.aggregate, CodewordMatch.NONE, 40, "hello?", id="o")
+        phones.append([leaving(step) for step in (guess, then_words, more)])
+        assert (then_words.aggregate.codeword.failures == ()) is (match is not CodewordMatch.NONE)
+        assert not then_words.aggregate.codeword.challenge
+    assert phones[0] == phones[1] == [[], [(VERIFIED, NOW + 30 + DELAY)], []]
+
+
+@BOTH
+def test_a_challenge_that_was_met_by_a_guess_ends_in_silence(word: CodewordMatch) -> None:
+    """Nobody is told that the challenge was not answered after the word came in a text that was no answer."""
+    thread = comes(asked(), word, 20, GUESSES[0].format(MASK)).aggregate
+    step = then(thread, TimerDue(key="challenge"), at(UNDO + WINDOW))
+    assert (step.aggregate.codeword.challenge, words(step)) == ("", "")
+
+
+def test_words_that_wait_behind_a_check_do_not_leave_when_it_fails() -> None:
+    """An answer without the word holds what its advocate has said meanwhile; `!anyway` lets it leave."""
+    thread = then(asked(), said("I can pick you up at the corner", event_id="$w"), at(18)).aggregate
+    step = comes(thread, CodewordMatch.NONE, 20, "it is raining here")
+    assert marks(step)["$w"] is DeliveryReceipt.HELD
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(18 + UNDO))) == []
+    sure = then(step.aggregate, said("!anyway", event_id="$a"), at(30)).aggregate
+    assert texts(then(sure, TimerDue(key="send"), at(60))) == ["I can pick you up at the corner"]
+
+
+@pytest.mark.parametrize("command", ["!cover 1", "!different"])
+def test_what_is_meant_for_another_person_leaves_when_a_check_fails(command: str) -> None:
+    """A cover line, and the text that steps back, are right before whoever answered without the word."""
+    thread = then(asked(), said(command, event_id="$w"), at(18)).aggregate
+    (waiting,) = thread.sending.pending
+    thread = comes(thread, CodewordMatch.NONE, 20, "it is raining here").aggregate
+    assert texts(then(thread, TimerDue(key="send"), at(18 + UNDO))) == [waiting.body]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("command", "sender"),
+    [("!unsafe he reads {}", BEN), ("🛑 {}", ANA), ("!un safe {}", ANA), ("!stopped {}", ANA), ("!block", SUE)],
+)
+def test_an_agreed_word_behind_a_command_does_not_keep_it_from_stopping(
+    word: CodewordMatch, command: str, sender: str
+) -> None:
+    """`!unsafe he knows about heron`: the message is redacted, and the phone is stopped all the same."""
+    thread = then(agreed(), said("I am here"), at(1)).aggregate
+    step = then(thread, said(command.format(MASK), sender=sender, event_id="$c"), holding(word, 2))
+    assert [redacted.event_id for redacted in of(RedactEvent, step)] == ["$c"]
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO + 1))) == []
+    assert step.aggregate.sending.pending == ()
+
+
+@BOTH
+@pytest.mark.parametrize("relation", [Relation.EDIT, Relation.THREAD])
+def test_an_agreed_word_behind_unsafe_in_any_form_stops_the_phone(word: CodewordMatch, relation: Relation) -> None:
+    """By an edit and in a Matrix thread too."""
+    event = said(f"!unsafe {MASK}", event_id="$c", relation=relation, target="$m1")
+    assert then(agreed(), event, holding(word, 2)).aggregate.flags.unsafe
+
+
+@BOTH
+def test_an_agreed_word_behind_escalate_calls_the_supervisors(word: CodewordMatch) -> None:
+    """The desk hears of it, and nobody reads the word."""
+    step = then(agreed(), said(f"!escalate she texted {MASK}"), holding(word, 2))
+    assert alarms(step) == ["escalated"]
+
+
+@BOTH
+@pytest.mark.parametrize("body", [f"he has the phone stop {MASK}", f"!stop {MASK}", f"unsafe {MASK}"])
+def test_an_agreed_word_beside_a_word_for_stopping_holds_what_waits(word: CodewordMatch, body: str) -> None:
+    """What may mean `!unsafe` holds the words that wait, whatever else stands in it; a stranger's does not."""
+    thread = then(agreed(), said("I am here"), at(1)).aggregate
+    step = then(thread, said(body, sender=BEN, event_id="$c"), holding(word, 2))
+    assert marks(step)["$m1"] is DeliveryReceipt.HELD
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO + 1))) == []
+    assert then(thread, said(body, sender=EVE, event_id="$c"), holding(word, 2)).aggregate.sending.pending != ()
+
+
+@BOTH
+def test_an_edit_with_an_agreed_word_stops_what_it_was_to_replace(word: CodewordMatch) -> None:
+    """Held words are given up, and so is a `!reply` after a STOP: nobody wants to say the earlier ones any more."""
+    held_words = then(agreed(), said("call me at 555-0134", event_id="$h"), at(1)).aggregate
+    assert held_words.sending.held
+    step = then(held_words, edit(f"call me, {MASK}", target="$h"), holding(word, 2))
+    assert (step.aggregate.sending.held, marks(step)) == ((), {"$h": DeliveryReceipt.NOT_SENT})
+    stopped = then(agreed(), arrived("STOP", id="stop")).aggregate
+    stopped = then(stopped, arrived("wait", id="more", seconds=1), at(1)).aggregate
+    replied = then(stopped, said("!reply !anyway ok", sender=SUE, event_id="$r"), at(2)).aggregate
+    assert replied.consent.reply is not None
+    step = then(replied, edit(f"!reply ok {MASK}", sender=SUE, target="$r"), holding(word, 3))
+    assert texts(then(step.aggregate, TimerDue(key="reply"), at(2 + UNDO))) == []
+    assert marks(step) == {"$r": DeliveryReceipt.NOT_SENT}

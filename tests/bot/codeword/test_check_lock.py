@@ -88,6 +88,49 @@ def test_words_in_the_undo_window_do_not_leave_under_duress() -> None:
     assert guard.may_send(PACK, thread, queued, NOW, ()) == guard.LOCKED[SendLock.DURESS]
 
 
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("busy", [False, True])
+def test_words_from_before_the_lock_do_not_leave_by_the_unlocking(busy: bool) -> None:
+    """What waited its undo window, or its turn at a busy carrier, when the duress word came leaves by `!again` or never."""
+    thread = then(agreed(), said("meet me at the shelter"), at(0)).aggregate
+    step = then(thread, TimerDue(key="send"), at(UNDO)) if busy else Step(thread)
+    thread = comes(step.aggregate, CodewordMatch.DURESS, UNDO + 1 if busy else 1).aggregate
+    step_after = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(UNDO + 2 if busy else 2))
+    thread = step_after.aggregate
+    assert thread.codeword.lock is SendLock.NONE
+    if busy:
+        (text,) = of(SendSms, step)
+        assert guard.may_send(PACK, thread, text, NOW + UNDO + 3, ()) == guard.RETRACTED
+        return
+    assert marks(step_after)["$m1"] is DeliveryReceipt.HELD
+    assert texts(then(thread, TimerDue(key="send"), at(UNDO + 2))) == []
+    again = then(thread, said("!again", event_id="$a"), at(30)).aggregate
+    assert texts(then(again, TimerDue(key="send"), at(60))) == ["meet me at the shelter"]
+
+
+@pytest.mark.practice(10)
+def test_the_unlocking_stops_no_cover_line() -> None:
+    """A cover line that waits leaves as it would have left under the lock."""
+    thread = then(locked(SendLock.DURESS), said("!cover 1"), at(0)).aggregate
+    thread = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(2)).aggregate
+    assert texts(then(thread, TimerDue(key="send"), at(UNDO))) == [COVERS[0]]
+
+
+def test_no_reply_after_a_stop_waits_for_an_unlocking() -> None:
+    """A `!reply` is refused under a lock, and one from before it is cancelled when the lock is lifted."""
+    stopped = then(agreed(), arrived("STOP", id="stop")).aggregate
+    stopped = then(stopped, arrived("wait", id="more", seconds=1), at(1)).aggregate
+    replied = then(stopped, said("!reply !anyway ok", sender=SUE, event_id="$r"), at(2)).aggregate
+    assert replied.consent.reply is not None
+    thread = comes(replied, CodewordMatch.DURESS, 3).aggregate
+    step = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(4))
+    assert marks(step)["$r"] is DeliveryReceipt.NOT_SENT
+    assert texts(then(step.aggregate, TimerDue(key="reply"), at(2 + UNDO))) == []
+    refused = then(comes(stopped, CodewordMatch.DURESS, 3).aggregate, said("!reply ok", sender=SUE), at(4))
+    assert refused.aggregate.consent.reply is None
+    assert "!unlock" in words(refused)
+
+
 def test_a_locked_phone_is_answered_by_itself_as_any_other() -> None:
     """A greeting and the confirmation of a STOP leave as they would after success: their absence would tell."""
     for lock in (SendLock.NONE, SendLock.DURESS):

@@ -58,7 +58,8 @@ from tests.bot.strategies import (
 
 FREE: Final = ("I am here", "take your time", "!say handover", "!say handover: my own words")
 """What an advocate writes, or lets the agency say, in this conversation: it leaves after success and not under duress."""
-FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno", *STEPS_BACK)
+WRITTEN: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno")
+FREE_BODIES: Final = (*WRITTEN, *STEPS_BACK)
 ORDERS: Final = (
     "!verify",
     "!verify",
@@ -76,7 +77,10 @@ ORDERS: Final = (
     "!again",
 )
 SILENT: Final = ("BYE", "later", "CALL", "HELP")
-HOLDS: Final = (MASK, f"ok {MASK}!", f"{MASK}\n{MASK}", f"{'so ' * 12}{MASK}")
+HOLDS: Final = (
+    *(MASK, f"ok {MASK}!", f"{MASK}\n{MASK}", f"{'so ' * 12}{MASK}"),
+    *(f"stop texting me {MASK}", f"Liked “{MASK}”"),
+)
 speakers = st.sampled_from((ANA, ANA, SUE, BEN))
 lags = st.sampled_from((0.0, 0.0, 0.0, 2.0, 40.0, 400.0))
 
@@ -91,6 +95,8 @@ class Side:
         self.lane: deque[SendSms] = deque()
         self.phone: list[tuple[float, str]] = []
         self.locked_at: int | None = None
+        self.from_before = set[str]()
+        """The refs of what waited when a lock came, and that nobody has said again since."""
         self.roster: tuple[DeskMember, ...] = MEMBERS
         self.outage = False
 
@@ -117,6 +123,9 @@ class Side:
             self.locked_at = None
         elif self.locked_at is None:
             self.locked_at = len(self.phone)
+            sending = self.thread.sending
+            self.from_before |= {f"say:{words.event_id}" for words in sending.pending}
+            self.from_before |= {f"say:{words.event_id}" for words in sending.sent}
 
     def perform(self, action: Action) -> None:
         match action:
@@ -130,6 +139,8 @@ class Side:
                 pass
 
     def say(self, sender: str, body: str) -> None:
+        if body == "!again":
+            self.from_before.clear()
         self.tell(MessageSent(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
 
     def read(self) -> None:
@@ -167,6 +178,8 @@ class Side:
                 continue
             if outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
                 self.phone.append((self.now, text.body))
+                before = text.ref in self.from_before and text.body.startswith(WRITTEN)
+                assert not before, "words from before a lock left when it was lifted"
             self.tell(TextOutcome(ref=text.ref, outcome=outcome))
 
     def shown(self) -> list[tuple[float, str]]:
@@ -267,6 +280,20 @@ class Twins(RuleBasedStateMachine):
             if renews:
                 side.tell(EnrolmentFinished(user=SUE, digests=DIGESTS))
 
+    @rule(
+        body=st.sampled_from((*FREE, "!cover 1")),
+        wait=st.sampled_from((1.0, 9.0)),
+        outcome=st.sampled_from((Outcome.ACCEPTED, None)),
+    )
+    def a_call_at_once(self, body: str, wait: float, outcome: Outcome | None) -> None:
+        """Let the word come just after words of the assignee, and a supervisor unlock a moment later."""
+        for side in self.sides:
+            side.say(side.thread.assignment.assignee or ANA, body)
+            side.pass_time(side.now + wait, outcome)
+            side.text(HOLDS[0], 0.0, 0, has_word=True)
+            side.say(SUE, "!unlock")
+            side.pass_time(side.now + 30.0, Outcome.ACCEPTED)
+
     @rule(assignee=st.sampled_from((ANA, BEN)), leaves=st.booleans())
     def a_change_of_assignee(self, assignee: str, leaves: bool) -> None:
         for side in self.sides:
@@ -357,6 +384,17 @@ def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> No
     assert (success.thread.codeword.lock, duress.thread.codeword.lock) == (SendLock.NONE, SendLock.DURESS)
     assert success.thread.lifecycle.state is duress.thread.lifecycle.state
     twins.teardown()
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, None])
+def test_what_waited_when_a_lock_came_does_not_leave_when_it_is_lifted(outcome: Outcome | None) -> None:
+    """A supervisor unlocks a moment after the duress word: neither the undo window nor a busy carrier lets words leave."""
+    twins = Twins()
+    twins.a_word_is_agreed(at_once=False)
+    twins.a_call_at_once(FREE[0], 1.0 if outcome else 9.0, outcome)
+    twins.teardown()
+    assert twins.sides[1].from_before
 
 
 TestTwins = Twins.TestCase

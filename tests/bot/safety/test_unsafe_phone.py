@@ -174,6 +174,37 @@ def test_no_line_leaves_after_a_stop_or_by_an_earlier_assignee() -> None:
     assert texts(due(step.aggregate, 20 + 20)) == [LATER]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.LATE, Outcome.REJECTED, Outcome.UNKNOWN])
+def test_a_chosen_line_that_did_not_leave_may_be_said_again(outcome: Outcome) -> None:
+    """When the carrier surely did not take it, `!unsafe` once more lets it leave; when nobody knows, it does not."""
+    thread = due(then(chosen(), said("!unsafe", event_id="$u")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$u", outcome=outcome), at(20)).aggregate
+    again = then(thread, said("!unsafe", event_id="$u2"), at(30))
+    assert texts(due(again.aggregate, 30 + UNDO)) == ([] if outcome is Outcome.UNKNOWN else [LATER])
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_safe_takes_the_chosen_line_back(late: bool) -> None:
+    """After a mistaken `!unsafe` the line that steps back does not leave a safe phone, neither waiting nor by `!again`."""
+    thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
+    thread = due(thread, 400).aggregate if late else thread
+    seconds = 401.0 if late else 2.0
+    step = then(thread, said("!safe", event_id="$s"), at(seconds))
+    assert marks(step)["$u"] is DeliveryReceipt.NOT_SENT
+    assert texts(due(step.aggregate, seconds + UNDO)) == []
+    again = then(step.aggregate, said("!again", event_id="$x"), at(seconds + 1))
+    assert texts(due(again.aggregate, seconds + 60)) == []
+
+
+def test_safe_takes_the_chosen_line_back_on_its_way_to_the_carrier() -> None:
+    """While the carrier is busy the line waits there: `!safe` stops it as well."""
+    thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
+    step = due(thread, UNDO)
+    (line,) = of(SendSms, step)
+    thread = then(step.aggregate, said("!safe", event_id="$s"), at(UNDO + 1)).aggregate
+    assert guard.may_send(PACK, thread, line, NOW + UNDO + 2, ()) == guard.RETRACTED
+
+
 def test_unsafe_outlives_the_assignee() -> None:
     """A phone is unsafe whoever is the assignee."""
     thread = then(unsafe(), Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED)).aggregate

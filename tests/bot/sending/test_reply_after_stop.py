@@ -232,3 +232,12 @@ def test_a_reply_to_a_person_who_breaks_off_is_asked_about(body: str) -> None:
     step = then(thread, said(f"!reply {WORDS}", sender=SUE, event_id="$r"), at(9))
     assert "!reply !anyway" in words(step)
     assert step.aggregate.consent.reply is None
+
+
+@pytest.mark.practice(13)
+def test_a_reply_of_a_lost_device_does_not_leave() -> None:
+    """A supervisor who is signed out everywhere in its undo window may not have said it."""
+    thread = reply(after_stop()).aggregate
+    roster = tuple(replace(member, signed_out_at=NOW + 2) if member.user == SUE else member for member in FACTS.roster)
+    step = then(thread, TimerDue(key="reply"), at(UNDO, roster=roster))
+    assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.NOT_SENT})

@@ -445,3 +445,14 @@ def test_words_stamped_by_a_clock_that_was_put_back_are_held(back: float) -> Non
     assert marks(step) == {"$m1": HELD}
     assert pending(step.aggregate) == []
     assert texts(due(step.aggregate, UNDO)) == []
+
+
+@pytest.mark.practice(13)
+@pytest.mark.parametrize(("said_after", "leaves"), [(-3.0, False), (20.0, False), (61.0, True)])
+def test_words_of_a_lost_device_do_not_leave(said_after: float, leaves: bool) -> None:
+    """`!signout` stops what its person has said and what comes until it is done; what they say later leaves."""
+    signed_out = tuple(replace(member, signed_out_at=NOW) if member.user == ANA else member for member in MEMBERS)
+    thread = then(held(), said("where are you now", at=NOW + said_after), at(said_after)).aggregate
+    step = then(thread, TimerDue(key="send"), at(said_after + UNDO, roster=signed_out))
+    assert texts(step) == (["where are you now"] if leaves else [])
+    assert leaves or marks(step)["$m1"] is DeliveryReceipt.NOT_SENT

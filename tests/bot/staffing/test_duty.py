@@ -214,6 +214,7 @@ def test_signing_somebody_out() -> None:
     step = then(staffed_desk(), at_desk("!signout @ben", sender=SUE))
     assert [action.user for action in of(SignOut, step)] == [BEN]
     assert "at the word of sue" in words(step)
+    assert [member.user for member in step.aggregate.roster if member.signed_out_at] == [BEN]
     for body, sender in (("!signout @nobody", SUE), ("!signout", SUE), ("!signout @ben", ANA), ("!signout @ben", EVE)):
         assert of(SignOut, then(staffed_desk(), at_desk(body, sender=sender))) == []
 

@@ -16,6 +16,7 @@ from bot.model.codeword_state import SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
+from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from policies.designations import FIRST, SECOND
 from tests.bridge.engine.test_codeword_matching import ANA, BEN, DURESS, SAFE, in_office
 from tests.e2e.polling import wait_until
@@ -94,6 +95,36 @@ async def test_through_the_engine_no_word_is_anywhere(
     places = _everything(harness, tmp_path, caplog) | {"kept": stored_bytes}
     for place, raw in places.items():
         assert not [word for word in SPELLED if word.encode() in raw.lower()], place
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize(("word", "lock"), [(DURESS, SendLock.DURESS), (SAFE, SendLock.NONE)])
+async def test_a_codeword_in_a_dead_letter_counts_when_it_is_tried_again(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, word: str, lock: SendLock
+) -> None:
+    """The letter holds the mask alone; after `!retry` the duress word locks the phone all the same."""
+    from bridge.engine import engine
+
+    await harness.run()
+    owner = await harness.receive_text("hello", message_id="1")
+    await _agree(harness, owner)
+
+    def bug(*args: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(engine, "decide", bug)
+    await harness.receive_text(f"so {word} it is", message_id="2")
+    await _until_dead_letters(harness, owner, 1)
+    monkeypatch.undo()
+    short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter WHERE owner = $1", owner)
+    await DeadLetterRetry(harness.services).retry(short_id)
+    await wait_until("it is shown", partial(_shown, harness, owner, f"so {MASK} it is"), every=0.05)
+    codeword = (await harness.thread(owner)).codeword
+    assert (codeword.lock, codeword.spent) == (lock, True)
+
+
+async def _shown(harness: BridgeHarness, owner: str, body: str) -> bool | None:
+    return body in harness.messages_shown(owner) or None
 
 
 async def test_what_cannot_be_looked_at_is_a_dead_letter_without_its_words(

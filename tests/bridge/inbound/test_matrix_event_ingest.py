@@ -26,8 +26,6 @@ from bot.model.events import (
 )
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA
-from bridge.matrix.olm.cross_signing import Device
-from bridge.matrix.room_keys.confirmed_identities import Confirmations
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.storage.errors import Unavailable
@@ -364,14 +362,7 @@ async def test_a_tap_knows_what_it_is_on_and_who_may(ingest: IngestHarness) -> N
     expected = ReactionAdded(place=THREAD, sender=ADA, event_id="$plain", key="✋", target="card:1", trusted=False)
     assert await ingest.take(reaction("$card", room=THREAD_ROOM)) == [(ingest.thread, expected)]
 
-    async def trust(transaction: Any) -> None:
-        confirmations = Confirmations(ingest.harness.vault, ingest.harness.marks.confirmed)
-        device = Device(user_id=ADA, device_id="D", curve25519="c", ed25519="e")
-        await confirmations.confirm(transaction, ADA, "k")
-        signed = confirmations.trust_mac.of_device(device, "k", cross_signed=True)
-        await transaction.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", ADA, signed)
-
-    await ingest.harness.database.commit(trust)
+    await ingest.trust()
     again = dataclasses.replace(reaction("$card", room=THREAD_ROOM), event_id="$again")
     assert await ingest.take(again) == [(ingest.thread, dataclasses.replace(expected, event_id="$again", trusted=True))]
 

@@ -13,6 +13,7 @@ from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import WakeUps
+from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient, RoomSenderHarness
 
@@ -70,6 +71,7 @@ class RevealHarness:
 
     async def task(self, *, offices: bool = True) -> OutboxTask:
         task = await RoomSenderHarness(self.harness).task(GRANT)
+        await self.harness.database.commit(_make_desk)
         for user in (ANA, SUE) if offices else ():
             await self.harness.database.commit(
                 lambda transaction, user=user: transaction.execute(  # type: ignore[misc]
@@ -91,6 +93,26 @@ async def offices(tmp_path: Path) -> AsyncIterator[RevealHarness]:
     await bridge_harness.open()
     yield RevealHarness(bridge_harness)
     await bridge_harness.close()
+
+
+async def _make_desk(transaction: Transaction) -> None:
+    await transaction.execute(
+        "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', '', '!desk')"
+    )
+    for user in (ANA, SUE):
+        await transaction.execute(
+            "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!desk', $1, 'join')", user
+        )
+
+
+async def test_who_has_left_the_desk_since_gets_no_number(offices: RevealHarness) -> None:
+    """Two people agreed, and one was removed before the number could be shown: it stands in the other office alone."""
+    task = await offices.task()
+    await offices.harness.database.commit(
+        lambda transaction: transaction.execute("UPDATE matrix_member SET membership = 'leave' WHERE user_id = $1", ANA)
+    )
+    await offices.reveals.show(task, GRANT)
+    assert [room for room, _ in offices.room_client.stands.values()] == ["!sue"]
 
 
 async def test_the_number_is_in_both_offices_for_a_minute(offices: RevealHarness) -> None:
