@@ -107,10 +107,12 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
     code = notice_of("delivery_receipts.code", code=event.code) if event.code else ""
     key = OUTCOME_TEXTS.get(event.outcome)
     words = "" if key is None else notice_of(key, code=code)
+    # A carrier that acts on STOP itself refuses the confirmation of each one, of which the desk has just heard.
+    of_stop = thread.consent.stopped and event.ref == thread.consent.confirmation_ref
     alarms = tuple(
         SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))
         for happened, alarm in ((Outcome.UNKNOWN, AlarmKind.UNKNOWN_SEND), (Outcome.OPTED_OUT, AlarmKind.OPTED_OUT))
-        if event.outcome is happened
+        if event.outcome is happened and not (of_stop and happened is Outcome.OPTED_OUT)
     )
     event_id = event_id_of(event.ref)
     if not event_id:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.actions import THREAD, ShowReceipt
+from bot.model.actions import THREAD, SendSms, ShowReceipt
 from bot.model.events import MessageRedacted, Outcome, TextOutcome
 from bot.sending.delivery_receipts import RANK, RECEIPTS
-from tests.bot.examples import alarms, at, due, held, marks, of, said, then, words
+from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, then, words
 from tests.bot.strategies import ANA, UNDO
 
 
@@ -58,6 +58,19 @@ def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
         assert ("30003" in words(step)) == (outcome in (Outcome.REJECTED, Outcome.FAILED))
     assert alarms(then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN))) == ["unknown_send"]
     assert alarms(then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))) == ["opted_out"]
+
+
+def test_a_refused_confirmation_of_a_stop_is_no_second_alarm() -> None:
+    """A carrier that acts on STOP itself refuses the answer to it: the room shows that, and the desk is called once."""
+    step = then(held(), arrived("STOP", id="x"))
+    assert alarms(step) == ["stopped"]
+    (confirmation,) = of(SendSms, step)
+    refused = TextOutcome(ref=confirmation.ref, outcome=Outcome.OPTED_OUT, code="21610")
+    after = then(step.aggregate, refused)
+    assert alarms(after) == []
+    assert "opted out" in words(after)
+    resumed = then(after.aggregate, arrived("START", id="y"))
+    assert alarms(then(resumed.aggregate, refused)) == ["opted_out"]
 
 
 @pytest.mark.parametrize(
