@@ -2,8 +2,10 @@
 
 Rules of this module: `M_FORBIDDEN` is not final while the policy bot or the texter puppet is not in the room: a person
 removed it, or the homeserver's database is older than the room. The refused row waits until the room is made again, or the
-account brought back. It also waits for what only an administrator can lift (an account that is locked or suspended, a limit
-that is reached); the desk and the person on call are told once a day, because nobody would see otherwise that words wait.
+account brought back. With both in the room it is final when the row is refused twice: the first refusal may be older than
+their return, or concern a room that was replaced. A row also waits for what only an administrator can lift (an account that
+is locked or suspended, a limit that is reached); the desk and the person on call are told once a day, because nobody would
+see otherwise that words wait.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ class RoomRefusals:
     ) -> None:
         self._database, self._is_outside, self._compare_rooms = services.database, is_outside, compare_rooms
         self._notify_desk, self._monotonic, self._told_at = notify_desk, monotonic, -TELL_SECONDS
+        self._refused_inside: set[int] = set()
+        """Numbers of rows that were refused with both identities in the room. One that is accepted then stays here."""
 
     async def must_retry(self, task: OutboxTask, error: Permanent) -> bool:
         """Whether this row must be tried again, although the homeserver refused it."""
@@ -56,6 +60,11 @@ class RoomRefusals:
         if outside:
             log.event("room_refusals.not_in_room", kind=type(task.action).__name__)
             self._compare_rooms()
+        elif task.number not in self._refused_inside:
+            log.event("room_refusals.refused_once", kind=type(task.action).__name__)
+            self._refused_inside.add(task.number)
+            return True
+        self._refused_inside.discard(task.number)
         return outside
 
     async def report_final(self, task: OutboxTask) -> None:

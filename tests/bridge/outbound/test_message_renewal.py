@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage, ShowReceipt
 from bridge.matrix.api.http_client import Permanent
-from bridge.outbound.dispatcher import OutboxTask, PermanentFailure
+from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime.crash_points import CrashPoint
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
@@ -104,7 +104,10 @@ async def test_what_is_refused_for_another_reason_fails(harness: BridgeHarness, 
     if refusal.errcode == "M_UNKNOWN":
         sender.room_client.lost.clear()
     sender.room_client.raises = sender.room_client.reaction_error = refusal
-    for task in (edit, mark):
+    for task in (edit, replace(mark, number=mark.number + 1)):
+        if refusal.errcode == "M_FORBIDDEN":  # final when it comes twice
+            with pytest.raises(RetryLater):
+                await sender.room_sender.perform(task)
         with pytest.raises(PermanentFailure):
             await sender.room_sender.perform(task)
     assert await event_named(harness, "card") == "$q1.0"

@@ -340,6 +340,8 @@ async def test_what_is_refused_is_said(harness: BridgeHarness) -> None:
     recap.room_client.history_error = Permanent(403, "M_FORBIDDEN")
     assert ENGLISH["recap.lookup_refused"] in await recap.told()
     recap.room_client.history_error, recap.room_client.raises = None, Permanent(403, "M_FORBIDDEN")
+    with pytest.raises(RetryLater):
+        await recap.told(2)
     with pytest.raises(PermanentFailure) as verdict:
         await recap.told(2)
     assert str(verdict.value) == "M_FORBIDDEN"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import AsyncMock
 
 import aiohttp
@@ -23,11 +24,7 @@ WORDS = SendMessage(place=THREAD, body="help", speaker=Speaker.TEXTER)
 
 @pytest.mark.parametrize(
     ("outside", "errcode", "raised"),
-    [
-        (True, "M_FORBIDDEN", RetryLater),
-        (False, "M_FORBIDDEN", PermanentFailure),
-        (True, "M_TOO_LARGE", PermanentFailure),
-    ],
+    [(True, "M_FORBIDDEN", RetryLater), (True, "M_TOO_LARGE", PermanentFailure), (False, "M_TOO_LARGE", PermanentFailure)],
 )
 async def test_words_make_no_dead_letter_for_a_room_that_is_lost(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, outside: bool, errcode: str, raised: type[Exception]
@@ -40,6 +37,33 @@ async def test_words_make_no_dead_letter_for_a_room_that_is_lost(
     with pytest.raises(raised):
         await sender.room_sender.perform(task)
     assert sender.comparisons == (1 if raised is RetryLater else 0)
+
+
+async def test_words_that_were_refused_just_before_we_were_back_are_sent(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was outside at the refusal can be in the room when that is asked: only a second refusal there is final."""
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(WORDS)
+    refuses = AsyncMock(side_effect=Permanent(403, "M_FORBIDDEN"))
+    with monkeypatch.context() as patched:
+        patched.setattr(sender.room_client, "send", refuses)
+        with pytest.raises(RetryLater):
+            await sender.room_sender.perform(task)
+        sender.outside_rooms = {"!room"}
+        with pytest.raises(RetryLater):
+            await sender.room_sender.perform(task)
+        sender.outside_rooms = set()
+        with pytest.raises(RetryLater):
+            await sender.room_sender.perform(task)
+    await sender.room_sender.perform(task)
+    later = replace(task, number=task.number + 1)
+    monkeypatch.setattr(sender.room_client, "send", refuses)
+    with pytest.raises(RetryLater):
+        await sender.room_sender.perform(later)
+    with pytest.raises(PermanentFailure):
+        await sender.room_sender.perform(later)
+    assert sender.comparisons == 1
 
 
 @pytest.mark.parametrize("action", [KickMember(user="@eve:x", place=DESK), KickMember(user="@eve:x"), WORDS])

@@ -65,7 +65,7 @@ async def test_a_row_that_is_forgotten_is_looked_up_before_it_is_sent(harness: B
     [
         (Transient(503, "", 2.5), RetryLater, 2.5),
         (TokenRefused(401, "M_UNKNOWN_TOKEN"), RetryLater, 1.0),
-        (Permanent(403, "M_FORBIDDEN"), PermanentFailure, None),
+        (Permanent(403, "M_UNKNOWN"), PermanentFailure, None),
     ],
     ids=["transient", "token", "permanent"],
 )
