@@ -15,7 +15,8 @@ from bridge.runtime.phone_number import Phone
 from bridge.tables import sent_texts
 from tests.bridge.carriers.carrier_line import CarrierLine, carrier_line
 from tests.bridge.carriers.cxml_harnesses import twilio_harness
-from tests.bridge.carriers.harness import Clock
+from tests.bridge.carriers.harness import AdapterRow, Clock, Fault, Trait
+from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.steps import receive_text
 from tests.fakes.fake_carrier import FakeCarrier
 
@@ -157,6 +158,22 @@ async def test_a_report_that_is_faster_than_our_patience(line: CarrierLine) -> N
     await leave(line)
     assert (await told(line))[2:] == [Outcome.ACCEPTED]
     assert await line.database.fetchval("SELECT count(*) FROM sent_text WHERE unknown = 0") == 2
+
+
+SETTLED = [row for row in ROWS if Trait.SETTLES_DOUBT in row.traits]
+
+
+@pytest.mark.parametrize("row", SETTLED, ids=lambda row: row.name)
+async def test_each_vendor_settles_a_doubt(row: AdapterRow, tmp_path: Path) -> None:
+    """From a request whose answer is lost to the vendor's own reports at the webhook: the text is found and delivered."""
+    async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        await harness.fault(Fault.SILENT_SENT)
+        await leave(opened)
+        assert await told(opened) == [Outcome.UNKNOWN]
+        for request in await harness.receiver.come(2):
+            assert (await opened.call(request, method="POST" if request.body else "GET"))[0] == 200
+        assert await told(opened) == [Outcome.UNKNOWN, Outcome.ACCEPTED, Outcome.DELIVERED]
+        assert await unknown_texts(opened) == 0
 
 
 async def test_what_is_known_is_no_news(line: CarrierLine) -> None:
