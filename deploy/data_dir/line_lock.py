@@ -7,10 +7,11 @@ the directory, whoever ran the command, because the next bridge must open it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deploy.data_dir.atomic_files import give_to_owner, make_private_directory, open_descriptor
 from deploy.data_dir.secret_files import SetupError
@@ -18,6 +19,10 @@ from deploy.data_dir.secret_files import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+NO_LOCKS: Final = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP)
+"""The errors of a file system that locks no directory, as NFS (flock(2)): there two commands are not kept apart."""
 
 
 class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
@@ -55,6 +60,10 @@ def directory_lock(directory: Path) -> Iterator[bool]:
             is_locked = os.path.samestat(os.fstat(descriptor), directory.lstat())
         except (BlockingIOError, FileNotFoundError):
             is_locked = False
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            is_locked = True
         yield is_locked
     finally:
         os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -68,3 +70,15 @@ def test_it_belongs_to_the_owner_of_what_it_replaces(tmp_path: Path, monkeypatch
     with staging_directory(data) as staging:
         assert (staging.stat().st_uid, staging.stat().st_gid) == (data.stat().st_uid, data.stat().st_gid)
         staging.rename(data)
+
+
+def test_a_file_system_without_locks_of_directories_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As NFS, which locks only what is open for writing: a line is restored there all the same."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with staging_directory(tmp_path / "line") as staging:
+        staging.rename(tmp_path / "line")
+    assert (tmp_path / "line").is_dir()
