@@ -57,9 +57,6 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 HALF: Final = ".half"
 """The suffix of a backup that is being written."""
 
-NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-"""The errors of a file system without links, as on many portable disks (link(2))."""
-
 DATABASE_TABLES: Final = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
 """The sets of tables of the main database."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
@@ -247,9 +244,7 @@ def write_finished_file(to: Path, data: bytes) -> None:
             to.hardlink_to(half)  # not a rename: another line's backup of the same second may have got the name meanwhile
         except FileExistsError:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(to)) from None
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
+        except OSError:  # a file system without links, as on many portable disks (link(2))
             half.rename(to)
         sync_directory(to.parent)
     finally:
