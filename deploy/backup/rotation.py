@@ -1,16 +1,18 @@
 """Backups in a directory: a new one each time, and of this line's those that a plan keeps.
 
-Rules of this module: nothing is deleted before the new file was read back from the disk and opened. A file is deleted only
-if it opens with the same passphrase and belongs to the same line; files of other lines, with another passphrase, and
+Rules of this module: no backup is deleted before the new file was read back from the disk and opened. A backup is deleted
+only if it opens with the same passphrase and belongs to the same line; files of other lines, with another passphrase, and
 damaged ones stay. The new file stays, whatever the clock says.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.keep_plan import KeepPlan
@@ -18,8 +20,6 @@ from deploy.backup.backup import HALF, Backup, backup, new_file_name, read_backu
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deploy.data_dir.layout import Layout
 
 FILE_NAME: Final = re.compile(r"quietline-[0-9]{8}T[0-9]{6}Z\.backup")
@@ -50,6 +50,8 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     """
     file = directory / new_file_name(now := time.time())
     new_backup = await backup(layout, file, passphrase)
+    for path in _stale_halves(directory):
+        path.unlink(missing_ok=True)
     if keep is None:
         return RotatedBackup(file=file, backup=new_backup)
     if read_backup(file, passphrase) != new_backup:
@@ -61,7 +63,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     newest = max([named, *(at + timedelta(seconds=1) for at in others.values())])
     stay = keep.times_to_keep([newest, *others.values()])
     removed = [path for path, at in others.items() if at not in stay]
-    for path in [*removed, *_stale_halves(directory)]:
+    for path in removed:
         path.unlink(missing_ok=True)
     return RotatedBackup(file=file, backup=new_backup, removed=tuple(removed), foreign=tuple(foreign))
 
@@ -95,5 +97,9 @@ def _time_of(path: Path) -> datetime | None:
 
 def _stale_halves(directory: Path) -> list[Path]:
     """Return `.half` files that killed runs have left."""
-    before = time.time() - HALF_SECONDS
-    return [path for path in directory.iterdir() if HALF_NAME.fullmatch(path.name) and path.stat().st_mtime < before]
+    before, stale = time.time() - HALF_SECONDS, list[Path]()
+    for path in directory.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another run has deleted it, or finished it
+            if HALF_NAME.fullmatch(path.name) and path.lstat().st_mtime < before:
+                stale.append(path)
+    return stale

@@ -136,7 +136,10 @@ async def test_a_full_disk_costs_no_older_file(
     assert set(folder.iterdir()) == {old}
 
 
-async def test_what_a_killed_run_left_goes_later(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
+@pytest.mark.parametrize("keep", [KeepPlan(newest=1), None])
+async def test_what_a_killed_run_left_goes_later(
+    line: LineDirectory, tmp_path: Path, clock: list[float], keep: KeepPlan | None
+) -> None:
     """A half file of long ago goes; one that another run may be writing stays."""
     folder = tmp_path / "kept"
     folder.mkdir()
@@ -144,7 +147,7 @@ async def test_what_a_killed_run_left_goes_later(line: LineDirectory, tmp_path: 
     for path, age in ((old, 7200), (new, 60)):
         path.write_bytes(b"half")
         os.utime(path, (clock[0] - age, clock[0] - age))
-    done = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
+    done = await backup_into(line.layout, folder, PASSPHRASE, keep=keep)
     assert set(folder.iterdir()) == {done.file, new}
 
 
