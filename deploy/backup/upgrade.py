@@ -79,7 +79,7 @@ def require_current(config: Config, layout: Layout) -> None:
     except DatabaseError:
         return  # the bridge reports what is wrong with it
     if older:
-        verb = f"quietline upgrade --data {layout.data}"
+        verb = f"quietline upgrade {layout.option}"
         what = "its databases are of an older version, and nothing was changed"
         raise SetupError([f"{layout.data}: {what}. `{verb}` makes a backup and brings them to {own_version()}"])
 

@@ -63,7 +63,7 @@ def upgrade(
         click.echo(f"{file}: the backup of before.")
     click.echo(f"{steps} steps were taken." if steps else "Nothing was to be done.")
     if steps:
-        click.echo(f"Start the line, then look at it: quietline doctor --data {layout.data}")
+        click.echo(f"Start the line, then look at it: quietline doctor {layout.option}")
 
 
 @click.command()

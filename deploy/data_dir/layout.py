@@ -62,6 +62,11 @@ class Layout:
     config_file: Path | None = None
 
     @property
+    def option(self) -> str:
+        """The option by which a command finds this line."""
+        return f"--data {self.data}" if self.config_file is None else f"--config {self.config_file}"
+
+    @property
     def secrets(self) -> Path:
         """Keys, tokens and passwords; mode 0700, files 0600."""
         return self.data / "secrets"

@@ -82,9 +82,7 @@ class FleetReport:
         for each in self.lines:
             said.append(f"{mark_of(each.row)} {each.row.name}: {each.row.what}")
             if not each.row.ok or each.row.warning:
-                own = each.line.layout
-                place = f"--config {own.config_file}" if own.config_file is not None else f"--data {own.data}"
-                said.append(f"    quietline {verb} {place}")
+                said.append(f"    quietline {verb} {each.line.layout.option}")
         return said
 
 

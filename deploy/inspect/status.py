@@ -59,7 +59,7 @@ async def check_status(
             name="line",
             ok=False,
             what=f"nothing is ready on {layout.data}",
-            do=f"Start it: ./quietline up --data {layout.data} (when it is just starting, wait for it).",
+            do=f"Start it: ./quietline up {layout.option} (when it is just starting, wait for it).",
         )
         return CheckReport(checks=(check,))
     async with ReadinessProbe() as probe:

@@ -79,7 +79,7 @@ def require_own_homeserver(layout: Layout) -> None:
     """Raise :class:`SetupError` for a line on the agency's own homeserver, before any of its files is touched."""
     with contextlib.suppress(ConfigError):  # a later step reports all its problems
         if layout.has_config and load(layout.config).homeserver.joined:
-            problem = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
+            problem = f"the homeserver is the agency's own; `quietline bridge {layout.option}` runs this line"
             raise SetupError([f"{layout.config}: homeserver.joined: {problem}"])
 
 

@@ -273,6 +273,8 @@ async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
     real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
     with pytest.raises(SetupError, match="quietline upgrade --data"):
         require_current(real, layout)
+    with pytest.raises(SetupError, match=r"quietline upgrade --config /etc/south\.yaml"):
+        require_current(real, Layout(layout.data, config_file=Path("/etc/south.yaml")))
     require_current(real.model_copy(update={"data_dir": layout.data / "nowhere"}), layout)
     await upgrade(layout, config, backup=None)
     require_current(real, layout)
