@@ -13,7 +13,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from deploy.data_dir.atomic_files import give_to_owner, make_private_directory, open_descriptor
+from deploy.data_dir.atomic_files import PRIVATE_DIRECTORY, give_to_owner, make_private_directory, open_descriptor
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def staging_directory(data: Path) -> Iterator[Path]:
             for path in staging.iterdir():
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             with open_descriptor(staging) as descriptor:
+                os.fchmod(descriptor, PRIVATE_DIRECTORY)
                 give_to_owner(descriptor, staging, replaces=data.name)
             yield staging
         finally:

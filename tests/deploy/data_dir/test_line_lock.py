@@ -31,6 +31,7 @@ def test_two_commands_never_write_into_one_directory(tmp_path: Path) -> None:
 def test_what_a_killed_command_left_is_deleted(tmp_path: Path) -> None:
     """Its files and directories, but nothing that a link leads to; a failed command leaves nothing."""
     (half := tmp_path / ".line.half").mkdir()
+    half.chmod(0o755)
     (half / "secrets").mkdir()
     (half / "secrets" / "as_token").write_text("secret")
     (tmp_path / "elsewhere").mkdir()
@@ -38,6 +39,7 @@ def test_what_a_killed_command_left_is_deleted(tmp_path: Path) -> None:
     (half / "link").symlink_to(tmp_path / "elsewhere")
     with staging_directory(tmp_path / "line") as staging:
         assert not list(staging.iterdir())
+        assert staging.stat().st_mode & 0o777 == 0o700
         (staging / "main.db").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
     assert (tmp_path / "elsewhere" / "kept").exists()
