@@ -52,7 +52,15 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def rewrite_atomically(path: Path, text: str) -> None:
-    """Write a file that people edit, as `write_atomically`; keep its owner, group and mode."""
+    """Write a file that people edit, as `write_atomically`; keep its owner, group and mode.
+
+    A link stays one, and its target is written: people edit that. Raises `OSError` for a link of another account, by which
+    the directory's owner could make root write elsewhere.
+    """
+    if path.is_symlink():
+        if path.lstat().st_uid not in (0, os.geteuid()):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        path = path.resolve(strict=True)
     write_bytes_atomically(path, text.encode("utf-8"), keep_mode=True)
 
 

@@ -170,3 +170,22 @@ def test_another_group_never_reads_what_people_keep(line: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "fstat", lambda _descriptor: os.stat_result((0o100600, 0, 0, 1, 0, 4_711, 0, 0, 0, 0)))
     rewrite_atomically(config, "lines: [b]")
     assert config.stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_link_to_a_configuration_stays_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that people edit, perhaps under /etc, is changed, and theirs counts; not by a link of another account."""
+    (target := tmp_path / "etc").mkdir()
+    config, link = target / "line.yaml", tmp_path / "config.yaml"
+    config.write_text("lines:\n- staff: []\n")
+    link.symlink_to(config)
+    add_entry(link, "@ada:x", "advocate")
+    assert link.is_symlink()
+    assert "@ada:x" in config.read_text()
+    assert [path.name for path in target.iterdir()] == ["line.yaml"]
+    if os.geteuid() == 0:
+        os.chown(link, *SERVICE, follow_symlinks=False)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: SERVICE[0])
+    with pytest.raises(OSError, match="symbolic links"):
+        add_entry(link, "@bea:x", "advocate")
+    assert "@bea:x" not in config.read_text()
