@@ -134,8 +134,8 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         return UNANSWERABLE
     if thread.lifecycle.state is ThreadState.PARKED:
         return PARKED
-    if (why := block_reason(thread, now)) is not None:
-        return why
+    if thread.consent.blocked_until:
+        return BLOCKED
     if thread.flags.unsafe and not (
         (thread.flags.unsafe_line_ref and text.ref == thread.flags.unsafe_line_ref)
         or (text.origin is Origin.ADVOCATE and is_cover_line(pack, text.body))
@@ -177,11 +177,6 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
     if seconds_since(text.since, now) > pack.settings.late_after_seconds:
         return LATE
     return None
-
-
-def block_reason(thread: Thread, now: float) -> str | None:
-    """Say that a supervisor's block stands, or None."""
-    return BLOCKED if now < thread.consent.blocked_until else None
 
 
 def lock_reason(pack: Pack, thread: Thread, body: str) -> str | None:

@@ -78,11 +78,7 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
     if thread.lifecycle.state is ThreadState.PARKED:
         life = Lifecycle(continuing=thread.lifecycle.continuing)
-        # A block in force would have dropped the text; its timer ended with the conversation.
-        consent = replace(thread.consent, blocked_until=0.0)
-        return Step(
-            replace(thread, designation=facts.new_designation, lifecycle=life, consent=consent), (CancelTimer(key=END),)
-        )
+        return Step(replace(thread, designation=facts.new_designation, lifecycle=life), (CancelTimer(key=END),))
     if not thread.lifecycle.closes_at:
         return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
     if not event.media and facts.codeword_match is CodewordMatch.NONE and only_thanks(event.body):

@@ -1,8 +1,9 @@
 """Blocking a phone (practice 40): nothing leaves for it, nothing of it is kept, and the block ends by itself.
 
-Rules of this module: only a supervisor blocks. Every block ends, because numbers are given to others. Texts of a blocked
-phone are counted at the desk and dropped; a STOP among them counts, without an answer, so that nothing leaves after the
-block either. No new thread is made for a blocked phone: the bridge looks the block up.
+Rules of this module: only a supervisor blocks. Every block ends, because numbers are given to others; none ends while the
+machine's clock is not trusted. A block stands until it is ended here, whatever the time is. Texts of a blocked phone are
+counted at the desk and dropped; a STOP among them counts, without an answer, so that nothing leaves after the block either.
+No new thread is made for a blocked phone: the bridge looks the block up.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note, parse
-from bot.guard import block_reason
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageSent, TextArrived, TimerDue
@@ -29,11 +29,13 @@ from policies.keywords import is_stop
 from policies.pack import Pack
 
 TIMER: Final = "block"
+HOUR: Final = 3600.0
 DAY: Final = 86_400
 DEFAULT_SECONDS: Final = 7 * DAY
 MAX_SECONDS: Final = 90 * DAY
 UNIT: Final = {"min": 60, "h": 3600, "d": DAY, "day": DAY, "days": DAY}
 DURATION: Final = re.compile(r"(\d{1,5}) ?(min|h|d|days?)")
+OVER: Final = notice_of("blocking.the_blocks_time_is_over")
 USAGE: Final = notice_of("blocking.nothing_was_blocked_say_block")
 
 
@@ -87,9 +89,17 @@ def _block(facts: Facts, thread: Thread, seconds: int) -> tuple[Thread, tuple[Ac
 
 
 def drop_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Drop what a blocked phone sends; the desk counts it. A STOP is remembered."""
-    if block_reason(thread, facts.now) is None:
+    """Drop what a blocked phone sends; the desk counts it. A STOP is remembered.
+
+    A block whose time is over ends first: after a downtime a text may come before the timer.
+    """
+    if not thread.consent.blocked_until:
         return Step(thread)
+    if _is_over(facts, thread):
+        if thread.lifecycle.state is ThreadState.PARKED:  # its timer ended with the conversation
+            return Step(replace(thread, consent=replace(thread.consent, blocked_until=0.0)))
+        thread, actions = _end_block(thread, OVER)
+        return Step(thread, (CancelTimer(key=TIMER), *actions))
     thread, remembered = remember_stop(pack, facts, thread, event) if is_stop(pack, event.body) else (thread, ())
     return Step(thread, (SendEvent(owner=DESK, event=TextDropped()), *remembered), consumed=True)
 
@@ -100,9 +110,10 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
         return Step(thread)
     if not thread.consent.blocked_until:
         return Step(thread, consumed=True)
-    if block_reason(thread, facts.now) is not None:
-        return Step(thread, (SetTimer(key=TIMER, due=thread.consent.blocked_until),), consumed=True)
-    return Step(*_end_block(thread, notice_of("blocking.the_blocks_time_is_over")), consumed=True)
+    if not _is_over(facts, thread):
+        again = max(thread.consent.blocked_until, facts.now + HOUR if facts.clock_distrusted else 0.0)
+        return Step(thread, (SetTimer(key=TIMER, due=again),), consumed=True)
+    return Step(*_end_block(thread, OVER), consumed=True)
 
 
 def count_dropped(pack: Pack, facts: Facts, desk: Desk, event: TextDropped) -> Step[Desk]:
@@ -118,6 +129,10 @@ def describe_days(seconds: int) -> str:
         if seconds % unit == 0 and seconds >= unit:
             return notice_of(f"blocking.{name}{'' if seconds == unit else 's'}", count=seconds // unit)
     return notice_of("blocking.seconds", seconds=seconds)
+
+
+def _is_over(facts: Facts, thread: Thread) -> bool:
+    return facts.now >= thread.consent.blocked_until and not facts.clock_distrusted
 
 
 def _end_block(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:

@@ -157,7 +157,7 @@ def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | 
         return notice_of("reply_after_stop.say_reply_and_the_words")
     if consent.carrier_block:
         return notice_of("sending.not_sent", why=CARRIER_BLOCK)
-    why = guard.UNSAFE if thread.flags.unsafe else guard.block_reason(thread, facts.now)
+    why = guard.UNSAFE if thread.flags.unsafe else guard.BLOCKED if thread.consent.blocked_until else None
     why = why or guard.lock_reason(pack, thread, body)
     return notice_of("sending.not_sent", why=why) if why else None
 

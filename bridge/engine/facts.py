@@ -25,7 +25,7 @@ from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.vault import CannotOpen
-from bridge.tables import dead_letters, inbox, outbox, room_events
+from bridge.tables import clock_trust, dead_letters, inbox, outbox, room_events
 from bridge.tables.dead_letters import DeadLetter
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
@@ -67,6 +67,7 @@ class FactsLookup:
             and aggregate.lifecycle.state is ThreadState.PARKED
             and isinstance(event, TextArrived)
         )
+        blocked = isinstance(aggregate, Thread) and bool(aggregate.consent.blocked_until)
         return Facts(
             now=now,
             roster=desk.roster,
@@ -88,6 +89,7 @@ class FactsLookup:
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),
+            clock_distrusted=blocked and await clock_trust.is_distrusted(self._database),
             drills=self._drills if owner == DESK else NO_DRILLS,
             calendar=self._calendar() if owner == DESK else None,
         )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot import guard
 from bot.display.desk_board import board_text as board
 from bot.display.thread_card import card
-from bot.model.actions import DESK, DeliveryReceipt, SendMessage
+from bot.model.actions import DESK, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Thread
 from bot.model.events import TimerDue
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import Assigned, PhoneMuted, TextDropped
-from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
+from bot.model.transactional_actions import CancelTimer, SetTimer, Suppress, SuppressionReason
 from tests.bot.examples import (
     FACTS,
     alarms,
@@ -189,3 +191,30 @@ def test_said_of_a_conversation_whose_phone_texts_again_it_is_seen_there() -> No
         step = then(earlier(designation="still brook"), PhoneMuted(user=SUE, body=body))
         assert alarms(step) == [alarm]
         assert [post.place for post in of(SendMessage, step)] == ["thread"]
+
+
+@pytest.mark.practice(40)
+@pytest.mark.parametrize("state", [ThreadState.OPEN, ThreadState.PARKED])
+def test_no_block_ends_while_the_clock_is_not_trusted(state: ThreadState) -> None:
+    """By a clock that was set a year ahead every block would be over: its texts are dropped, and nothing leaves."""
+    thread = then(held(), said("!block", sender=SUE, event_id="$b")).aggregate
+    thread = replace(thread, lifecycle=replace(thread.lifecycle, state=state))
+    later = at(365 * DAY, clock_distrusted=True)
+    step = then(thread, arrived("you again", id="x", seconds=365 * DAY), later)
+    assert (step.aggregate, of(SendMessage, step), texts(step)) == (thread, [], [])
+    step = then(thread, TimerDue(key="block"), later)
+    assert step.aggregate == thread
+    (again,) = of(SetTimer, step)
+    assert (again.key, again.due) == ("block", NOW + 365 * DAY + 3600)
+    text = SendSms(ref="greeting:x", body="hi", origin=Origin.AUTO_REPLY, epoch=1, since=NOW + 365 * DAY)
+    assert guard.may_send(PACK, thread, text, NOW + 365 * DAY, ()) in (guard.BLOCKED, guard.PARKED)
+
+
+def test_a_text_may_come_before_the_timer_of_a_block_that_is_over() -> None:
+    """After a downtime: the text is shown, the room reads that the block is over, and the timer has nothing left to do."""
+    thread = then(held(), said("!block 1 h", sender=SUE, event_id="$b")).aggregate
+    step = then(thread, arrived("are you there", id="x", seconds=7200), at(7200))
+    assert "time is over" in words(step)
+    assert "are you there" in words(step)
+    assert step.aggregate.consent.blocked_until == 0
+    assert CancelTimer(key="block") in step.actions

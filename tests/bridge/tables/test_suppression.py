@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.model.desk import Desk, DeskMember, Role
-from bot.model.events import MessageSent
+from bot.model.events import MessageSent, TimerDue
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
@@ -224,6 +224,24 @@ async def test_a_blocked_phone_makes_no_thread(harness: BridgeHarness) -> None:
     owner = await harness.receive_text("hello", message_id="m5")
     await harness.wait_until_drained()
     assert harness.messages_shown(owner) == ["hello"]
+
+
+async def test_no_block_ends_by_a_clock_that_is_not_trusted(harness: BridgeHarness) -> None:
+    """A start a year ahead: neither the text nor the timer ends it. Once the clock is trusted again, the next text does."""
+    owner = await harness.receive_text("you", message_id="m1")
+    await harness.wait_until_drained()
+    await block(harness, owner)
+    await harness.database.commit(clock_trust.distrust)
+    harness.clock.at += 365 * DAY
+    text_count = len(harness.carrier.sent)
+    await harness.deliver(owner, TimerDue(key="block"))
+    await harness.receive_text("you again", message_id="m2")
+    await harness.wait_until_drained()
+    assert (harness.messages_shown(owner), len(harness.carrier.sent)) == (["you"], text_count)
+    await harness.database.commit(clock_trust.end_doubt)
+    await harness.receive_text("and again", message_id="m3")
+    await harness.wait_until_drained()
+    assert harness.messages_shown(owner) == ["you", "and again"]
 
 
 async def test_a_block_that_is_taken_back_is_forgotten(harness: BridgeHarness) -> None:
