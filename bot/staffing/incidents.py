@@ -190,9 +190,14 @@ def report_line_check(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) 
 
 
 def report_clock_jump(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
-    """Say that the machine's clock was set: from now on nothing expires until a person confirms the clock."""
+    """Say that the machine's clock was set: from now on nothing expires until a person confirms the clock.
+
+    After a step forward by which waiting words are late, say that they are held (`bridge/engine/timers.py`).
+    """
     way = notice_of("alerts.forward") if event.seconds > 0 else notice_of("alerts.back")
     body = notice_of("alerts.the_machines_clock_was_set", way=way, seconds=abs(event.seconds))
+    if event.seconds > pack.settings.late_after_seconds:
+        body = notice_of("alerts.the_machines_clock_went_on", seconds=event.seconds)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
 
 

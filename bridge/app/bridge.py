@@ -126,6 +126,7 @@ class Bridge:
         self.timers = Timers(
             services,
             wait_until_idle=self.engine.queue.wait_until_short,
+            late_after=pack.settings.late_after_seconds,
             correction=ClockCorrection(
                 services,
                 suppression=resources.suppression,

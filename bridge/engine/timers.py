@@ -5,6 +5,10 @@ behind all of them. Elapsed time is measured by a clock that does not jump. When
 minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the clock is right,
 the bridge starts again with that clock (`SystemClockCorrected`), and stored times that are too late, or too early, are
 corrected before anything is deleted by its age.
+
+A clock that jumped ahead looks the same after a pause of a virtual machine, in which our own clock stood still. So after a
+jump that would make waiting words late, the bridge starts again with that clock at once: by its own, words that are hours
+old would leave. If it was the clock that is wrong, words are held that could have left.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ NO_KEY_DELAY: Final = 3600.0
 
 
 class SystemClockCorrected(Exception):  # noqa: N818 - not an error: a person's statement
-    """The machine's clock is right, and this process uses another time: it ends, and the next process uses the clock."""
+    """This process uses another time than the machine's clock, by which it should go: it ends, and the next one does."""
 
 
 class Timers:
@@ -49,14 +53,16 @@ class Timers:
         *,
         wait_until_idle: Callable[[], Awaitable[None]],
         correction: ClockCorrection,
+        late_after: float,
         system_time: Callable[[], float] = time.time,
         sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
     ) -> None:
+        """`late_after`: seconds after which words are too old to leave."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
         self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
-        self._correction, self._seconds_ahead = correction, 0
+        self._correction, self._seconds_ahead, self._late_after = correction, 0, late_after
         self._offset = system_time() - services.clock.now()
         self.loop = BackgroundLoop("timers", self.run_once, max_sleep=MAX_SLEEP, retry=(1.0, 1.0))
         services.wake.timers = self.loop.wake
@@ -92,7 +98,7 @@ class Timers:
         """Check the clock, and fire what is due; return the seconds until the next timer is due.
 
         Raises `SystemClockCorrected` when a person said that the clock is right, and the bridge or stored times use
-        another time.
+        another time, and when the clock is so far ahead of the bridge that waiting words may be late.
         """
         await self._check_clock()
         await self._clock_check.record_sample()
@@ -147,6 +153,8 @@ class Timers:
         if abs(jump) >= MAX_SKEW:
             await self._record_jump(int(jump))
             self._offset += jump
+        if self._offset > self._late_after:
+            raise SystemClockCorrected
         wrong = abs(self._offset) >= MAX_SKEW or self._seconds_ahead
         if wrong and await clock_trust.is_trusted_from_next_start(self._database):
             raise SystemClockCorrected

@@ -27,6 +27,7 @@ from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
 from bridge.runtime.canary_keys import CANARY_PHONE
+from bridge.runtime.clock import system_clock_offset
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
@@ -46,6 +47,8 @@ STOP_TIMEOUT: Final = 11.0
 """Seconds for which an orderly stop waits for requests under way: longer than an adapter's time-out
 (`carriers/http_request.py`), and short enough that the whole stop stays within the limit of the supervision
 (`deploy/stack/up.py`)."""
+RECHECK_CLOCK_SECONDS: Final = 1.0
+"""Seconds between two checks whether the machine's clock is far ahead of the line's time."""
 RECHECK_SECONDS: Final = 0.05
 """Seconds between two checks whether the thread's inbox is empty."""
 OUTCOME_WORDS: Final = {Accepted: "accepted", Rejected: "rejected", TryLater: "try_later", UnknownOutcome: "unknown"}
@@ -97,6 +100,9 @@ class SmsSender:
         # A text whose time is further ahead than possible, because of a wrong clock, is judged by the guard now.
         if 0 < (wait := text.not_before - self._clock.now()) <= self._pack.settings.late_after_seconds:
             raise RetryLater(wait, in_turn=True)
+        if system_clock_offset(self._clock) > self._pack.settings.late_after_seconds:
+            # The machine may have been paused, and the text be hours old: `Timers` is about to end this run.
+            raise RetryLater(RECHECK_CLOCK_SECONDS, in_turn=True)
         ends = await self._claim_row(task, text)
         if ends is None:
             return

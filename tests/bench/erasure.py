@@ -166,7 +166,7 @@ async def _tick() -> Figure:
                     connection.execute("INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)", *row)
             services = harness.services_with(WakeUps())
             correction = harness.clock_correction(services)
-            timers = Timers(services, wait_until_idle=harness.wait_until_idle, correction=correction)
+            timers = Timers(services, wait_until_idle=harness.wait_until_idle, correction=correction, late_after=300)
             ticks, bare = [], []
             for _ in range(200):
                 started_at = time.perf_counter()

@@ -151,6 +151,7 @@ class BridgeHarness:
         self.timers = Timers(
             services,
             wait_until_idle=self.wait_until_idle,
+            late_after=self.pack.settings.late_after_seconds,
             correction=self.clock_correction(services),
             system_time=self.clock.now,
         )

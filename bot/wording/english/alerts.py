@@ -153,6 +153,11 @@ NOTICES: Final[dict[str, str]] = {
         "homeserver has reached a limit. What texters write is kept, and may not be shown until that is lifted. Please "
         "tell the technician now."
     ),
+    "alerts.the_machines_clock_went_on": (
+        "⚠️ The machine's clock went forward by about {seconds} seconds: it was set, or the machine stood still for so "
+        "long. Please tell the technician. Words that were about to leave are held, and their authors are asked. Nothing "
+        "is erased by its age until a supervisor says !time ok here."
+    ),
     "alerts.the_machines_clock_was_set": (
         "⚠️ The machine's clock was set {way} by about {seconds} seconds. Please tell the technician. Opening "
         "hours go by its new time at once; answers leave as before. Nothing is erased by its age until a "

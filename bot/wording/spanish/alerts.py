@@ -158,6 +158,11 @@ NOTICES: Final[dict[str, str]] = {
         "servidor llegó a un límite. Lo que escriben las personas se guarda, y quizá no se muestre hasta que eso se "
         "levante. Por favor, avisen a soporte técnico ahora."
     ),
+    "alerts.the_machines_clock_went_on": (
+        "⚠️ El reloj de la máquina avanzó unos {seconds} segundos: alguien lo cambió, o la máquina estuvo detenida ese "
+        "tiempo. Por favor, avisen a soporte técnico. Lo que estaba por salir queda en pausa, y se le pregunta a quien lo "
+        "escribió. Nada se borra por su edad hasta que supervisión diga !time ok aquí."
+    ),
     "alerts.the_machines_clock_was_set": (
         "⚠️ El reloj de la máquina se {way} unos {seconds} segundos. Por favor, avisen a soporte técnico. El "
         "horario sigue enseguida la hora nueva; las respuestas salen como antes. Nada se borra por su edad hasta "

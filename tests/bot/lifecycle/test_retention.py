@@ -375,6 +375,8 @@ def test_the_desk_forgets_a_conversation_and_its_card() -> None:
 def test_the_clock_is_trusted_by_a_supervisor_only() -> None:
     """After a jump the desk is told what to do; `!time ok` of a supervisor, and nothing less, lets time destroy again."""
     assert "!time ok" in words(then(staffed_desk(), ClockJumped(seconds=86_400)))
+    assert "are held" in words(then(staffed_desk(), ClockJumped(seconds=86_400)))
+    assert "answers leave as before" in words(then(staffed_desk(), ClockJumped(seconds=-86_400)))
     assert of(TrustClock, then(staffed_desk(), at_desk("!time ok", sender=SUE))) == [TrustClock()]
     for body, sender in (("!time ok", ANA), ("!time", SUE), ("!time is it", SUE)):
         assert of(TrustClock, then(staffed_desk(), at_desk(body, sender=sender))) == []

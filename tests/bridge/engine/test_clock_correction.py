@@ -268,6 +268,7 @@ def timers_of(harness: BridgeHarness, sample: clock_trust.ClockSample) -> module
     return module.Timers(
         services,
         wait_until_idle=harness.wait_until_idle,
+        late_after=harness.pack.settings.late_after_seconds,
         correction=harness.clock_correction(services),
         system_time=harness.clock.now,
         sample=lambda: sample,

@@ -46,6 +46,7 @@ class TimersHarness:
         self.timers = WatchedTimers(
             harness.services_with(WakeUps(engine=self.woken.append)),
             wait_until_idle=self._rested,
+            late_after=harness.pack.settings.late_after_seconds,
             correction=harness.clock_correction(harness.services_with(WakeUps())),
             system_time=self.system_time.now,
         )
@@ -260,12 +261,42 @@ async def test_the_engine_rests_when_hardly_anybody_waits(tmp_path: Path) -> Non
 async def test_a_jump_of_the_clock_is_told_once(timers_harness: TimersHarness) -> None:
     """When the machine's clock was set by more than a minute the desk hears it once, and timers keep their length."""
     await timers_harness.set("send", timers_harness.harness.clock.at + 600)
-    timers_harness.system_time.at += 7200
+    timers_harness.system_time.at -= 7200
     for _ in range(4):
         await timers_harness.look()
-    assert await timers_harness.jumps() == [7200]
+    assert await timers_harness.jumps() == [-7200]
     assert await timers_harness.fired() == []
     assert "desk" in timers_harness.woken
+
+
+async def test_a_pause_of_the_machine_begins_the_line_again(tmp_path: Path) -> None:
+    """Its clock is hours ahead, and ours stood still: no timer fires in this run, and no text leaves the outbox."""
+    harness = BridgeHarness(tmp_path)
+    await harness.open()
+    await harness.run()
+    await harness.receive_text("hello", message_id="m1")
+    await harness.wait_until_drained()
+    sent = len(harness.carrier.sent)
+    late = harness.pack.settings.late_after_seconds
+    wrapper = TimersHarness(harness)
+    wrapper.timers._late_after = late
+    await wrapper.set("send", harness.clock.at)
+    wrapper.system_time.at += late - 1
+    await wrapper.timers._check_clock()
+    wrapper.system_time.at += 7200
+    harness.clock.offset = late + 7200
+    for _ in range(2):
+        with pytest.raises(timers.SystemClockCorrected):
+            await wrapper.timers.run_once()
+    assert await wrapper.fired() == []
+    assert await wrapper.jumps() == [late - 1, 7200]
+    await harness.receive_text("STOP", message_id="m2")
+    await harness.wait_until_put_off()
+    assert len(harness.carrier.sent) == sent
+    harness.clock.offset = 0.0
+    await harness.wait_until_drained()
+    assert len(harness.carrier.sent) == sent + 1
+    await harness.close()
 
 
 async def test_small_corrections_are_not_told(timers_harness: TimersHarness) -> None:

@@ -41,6 +41,7 @@ class FakeMachine:
         return Timers(
             harness.services_with(WakeUps(engine=(woken if woken is not None else []).append)),
             wait_until_idle=harness.wait_until_idle,
+            late_after=harness.pack.settings.late_after_seconds,
             correction=harness.clock_correction(harness.services_with(WakeUps())),
             system_time=lambda: self.wall,
             sample=self.reading,
@@ -68,6 +69,18 @@ async def drain(timers: Timers) -> None:
         pass
 
 
+async def drain_or_start_again(machine: FakeMachine, harness: BridgeHarness, timers: Timers) -> Timers:
+    """Fire what is due; where the line begins again to go by the machine's clock, fire it in the next run."""
+    try:
+        await drain(timers)
+    except module.SystemClockCorrected:
+        harness.clock.at = machine.wall
+        timers = machine.timers(harness)
+        await timers.recover()
+        await drain(timers)
+    return timers
+
+
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["a day on", "a day back"])
 async def test_what_destroys_waits_and_what_does_not_goes_on(harness: BridgeHarness, jump: float) -> None:
     """After the clock was set by a day either way a text's window still ends; a thread is closed only after `!time ok`."""
@@ -77,13 +90,13 @@ async def test_what_destroys_waits_and_what_does_not_goes_on(harness: BridgeHarn
     await set_timer(harness, CLOSE, harness.clock.at + 8)
     machine.wall += jump
     harness.clock.at += 8
-    await drain(timers)
+    timers = await drain_or_start_again(machine, harness, timers)
     assert await fired(harness) == ["send"]
     assert [abs(seconds) // 3600 for seconds in await alerts(harness)] in ([24], [23])
     await drain(timers)
     assert await fired(harness) == ["send"]
     await harness.database.commit(clock_trust.trust)
-    await drain(timers)
+    await drain_or_start_again(machine, harness, timers)
     assert await fired(harness) == ["send", CLOSE]
 
 
@@ -141,7 +154,7 @@ async def test_a_clock_that_was_wrong_at_the_first_start(harness: BridgeHarness,
     await set_timer(harness, CLOSE, harness.clock.at + 8)
     assert not await alerts(harness)
     machine.wall, harness.clock.at = machine.wall - wrong, harness.clock.at + 8
-    await drain(timers)
+    await drain_or_start_again(machine, harness, timers)
     assert await fired(harness) == ["send"]
     machine.passed, machine.boot, harness.clock.at = 10.0, "second", machine.wall
     await machine.timers(harness).recover()
