@@ -238,7 +238,7 @@ class MatrixWorkers:
             services.measurements.record_sync()
             ingest.after_commit()
 
-        return await MatrixService.open(
+        matrix = await MatrixService.open(
             services,
             puppet_database=resources.puppet_database,
             session=resources.http,
@@ -256,6 +256,8 @@ class MatrixWorkers:
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
             take_over=resources.take_over,
         )
+        ingest.server_time = lambda: matrix.policy.client.server_time
+        return matrix
 
     def _make_room_sender(self, matrix: MatrixService, module_client: ModuleClient) -> RoomSender:
         resources, services = self._resources, self._resources.services

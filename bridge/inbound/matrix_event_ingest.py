@@ -45,7 +45,7 @@ from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
 from bridge.matrix.rooms.room_state import Room, levels_of, room_of
 from bridge.runtime import log
-from bridge.runtime.clock import to_bridge_time
+from bridge.runtime.clock import said_at, to_bridge_time
 from bridge.services import Services
 from bridge.storage.database import Transaction, attempt
 from bridge.tables import dead_letters, early_reactions, inbox, room_events, threads
@@ -75,6 +75,7 @@ class MatrixEventIngest:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
         self._trust_mac = TrustMac(services.vault, services.marks.confirmed)
         self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
+        self.server_time: Callable[[], float | None] = lambda: None  # until the homeserver has answered
         self._parts_to_wake = set[Callable[[], None]]()
         self._earlier_owners, self._touched_owners = set[str](), set[str]()
 
@@ -307,7 +308,7 @@ class MatrixEventIngest:
             sender=item.sender,
             event_id=item.event_id,
             body=plain.words,
-            at=min(self._at_ms(item.at) / 1000, self._clock.now()),
+            at=said_at(self._clock, item.at / 1000, self.server_time()),
             content=KINDS.get(_string(shown, "msgtype") if said else "", Content.OTHER),
             relation=relation,
             target=target,

@@ -38,6 +38,16 @@ def system_clock_offset(clock: Clock) -> float:
     return clock.system_time() - clock.now()
 
 
+def said_at(clock: Clock, at: float, server_time: float | None) -> float:
+    """Return when words were said that a server stamped with its own clock, which shows `server_time` now, if it says so.
+
+    Never in the future; and no later than by the server's own clock: ours may be behind, as after a pause of a virtual
+    machine until the time service sets it, and words that came meanwhile would seem new.
+    """
+    now = clock.now()
+    return min(to_bridge_time(clock, at), now, now if server_time is None else now - (server_time - at))
+
+
 class SteadyClock:
     """The machine's clock at the start, plus the time that has passed since.
 

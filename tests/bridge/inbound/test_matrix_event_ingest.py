@@ -79,6 +79,19 @@ async def test_nothing_was_said_in_the_future(ingest: IngestHarness) -> None:
     assert event.at == ingest.harness.clock.at
 
 
+@pytest.mark.parametrize(
+    ("server", "age"), [(7200.0, 3600.0), (-7200.0, 10_800.0), (0.0, 3600.0)], ids=["ahead", "behind", "the same"]
+)
+async def test_words_are_as_old_as_by_the_clock_that_stamped_them(ingest: IngestHarness, server: float, age: float) -> None:
+    """Said an hour ago by a homeserver with another clock: they never seem newer, also where its clock is ahead of ours."""
+    now = ingest.harness.clock.at
+    ingest.ingest.server_time = lambda: now + server
+    stamped = int((now + server - 3600) * 1000)
+    [(_, event)] = await ingest.take(dataclasses.replace(message(text_content("hi")), at=stamped))
+    assert isinstance(event, MessageSent)
+    assert event.at == now - age
+
+
 @pytest.mark.parametrize("room", [WARM_ROOM, "!elsewhere"])
 async def test_rooms_that_belong_to_nobody_are_not_heard(ingest: IngestHarness, room: str) -> None:
     """Warm rooms and rooms that are not ours have no inbox."""
