@@ -248,7 +248,7 @@ def warning(body: str, *, differs: bool = False) -> str | None:
     return notice_of("guard.your_app_may_show_other", shown=shown, also=also, is_right=IS_RIGHT)
 
 
-SITUATION: Final = frozenset({Doubt.LEAVING, Doubt.OTHER_HANDS, Doubt.OFFER})
+SITUATION: Final = frozenset({Doubt.LEAVING, Doubt.OTHER_HANDS, Doubt.OFFER, Doubt.OTHER_NUMBER})
 """Doubts about how things stand: a person who answers one has seen it, and is not asked again before it arises again.
 
 Those about the moment are about one light on a phone each, and those about words are about these words."""
@@ -281,6 +281,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
         Doubt.PLEA: signs.pleaded,
         Doubt.LEAVING: signs.leaving and not signs.pleaded,
         Doubt.OTHER_HANDS: bool(thread.flags.other_hands_at),
+        Doubt.OTHER_NUMBER: facts.number_gone,
     }
     if own:
         offer = thread.assignment.offer is not None or now - signs.offer_ended_at < settings.hold_after_offer
@@ -342,6 +343,7 @@ _DOUBTS: Final = {
     Doubt.LEAVING: "guard.they_may_have_to_break",
     Doubt.OTHER_HANDS: "guard.the_phone_may_be_in_2",
     Doubt.OFFER: "guard.this_thread_is_offered_to",
+    Doubt.OTHER_NUMBER: "guard.the_number_that_they_texted",
     Doubt.COLLEAGUE: "guard.a_colleague_wrote_here_just",
     Doubt.NAME: "guard.it_holds_the_name_of",
     Doubt.BARE_COMMAND: "guard.it_is_a_command_without",

@@ -281,6 +281,8 @@ class Facts:
     """An unused designation, for a conversation that begins."""
     clock_ahead: float = 0.0
     """By how many seconds the machine's clock was set forward since the start: `now` does not follow it."""
+    number_gone: bool = False
+    """The number that the texter texted is none of the line's any more: words would come from another one."""
     clock_distrusted: bool = False
     """The machine's clock is not trusted: no block ends. Looked up for a blocked phone only."""
     drills: Mapping[str, DrillScript] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from enum import Enum, unique
 class Doubt(Enum):
     """Why a person's words are asked about before they leave (design.md, "Rules of the phone").
 
-    The first six are about the moment, the next three about the situation, the last five about the words.
+    The first six are about the moment, the next four about the situation, the last five about the words.
     """
 
     SILENCE = "silence"
@@ -25,6 +25,7 @@ class Doubt(Enum):
     LEAVING = "leaving"
     OTHER_HANDS = "other_hands"
     OFFER = "offer"
+    OTHER_NUMBER = "other_number"
     COLLEAGUE = "colleague"
     NAME = "name"
     BARE_COMMAND = "bare_command"

@@ -116,6 +116,7 @@ class Bridge:
             outbox=self.outbox,
             transactional_actions=self.transactional_actions,
             designations=self.designations,
+            numbers=config.line.all_numbers,
             on_call=config.line.on_call is not None and config.line.on_call.is_configured,
             cold_outreach=OutreachThreads(
                 services, line=config.line.slug, numbers=config.line.all_numbers, is_suppressed=self._is_suppressed

@@ -83,12 +83,16 @@ class Engine:
         outbox: OutboxDispatcher,
         transactional_actions: TransactionalActions,
         designations: Designations,
+        numbers: tuple[str, ...],
         on_call: bool = False,
         cold_outreach: OutreachThreads | None = None,
         drills: Mapping[str, DrillScript] = NO_DRILLS,
         calendar: Callable[[], Shifts | None] = lambda: None,
     ) -> None:
-        """`on_call`: whether a person can be called outside Matrix. `drills`: of a rehearsal line. `calendar`: its copy."""
+        """`numbers`: the line's. `on_call`: whether a person can be called outside Matrix.
+
+        `drills`: of a rehearsal line. `calendar`: its copy.
+        """
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._outbox = outbox
@@ -98,6 +102,7 @@ class Engine:
             services,
             pack=pack,
             fresh=designations.allocate,
+            numbers=numbers,
             on_call=on_call,
             cold_outreach=cold_outreach,
             drills=drills,

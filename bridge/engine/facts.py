@@ -21,11 +21,12 @@ from bot.model.thread_desk_events import UnreadClosed
 from bot.staffing import waiting_time
 from bridge.engine.codeword_matching import MatchedEvent
 from bridge.engine.cold_outreach import OutreachThreads
+from bridge.outbound import reply_number
 from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.vault import CannotOpen
-from bridge.tables import clock_trust, dead_letters, inbox, outbox, room_events
+from bridge.tables import clock_trust, dead_letters, inbox, outbox, room_events, threads
 from bridge.tables.dead_letters import DeadLetter
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
@@ -44,6 +45,7 @@ class FactsLookup:
         *,
         pack: Pack,
         fresh: Callable[[], str],
+        numbers: tuple[str, ...],
         on_call: bool,
         cold_outreach: OutreachThreads | None,
         drills: Mapping[str, DrillScript],
@@ -51,7 +53,7 @@ class FactsLookup:
     ) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._pack, self._new_designation, self._cold_outreach = pack, fresh, cold_outreach
-        self._on_call, self._drills, self._calendar = on_call, drills, calendar
+        self._numbers, self._on_call, self._drills, self._calendar = numbers, on_call, drills, calendar
 
     async def facts(
         self, *, owner: str, seq: int, matched: MatchedEvent, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
@@ -89,10 +91,20 @@ class FactsLookup:
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),
+            number_gone=owner != DESK and isinstance(event, MessageSent) and await self._is_number_gone(owner),
             clock_distrusted=blocked and await clock_trust.is_distrusted(self._database),
             drills=self._drills if owner == DESK else NO_DRILLS,
             calendar=self._calendar() if owner == DESK else None,
         )
+
+    async def _is_number_gone(self, owner: str) -> bool:
+        """Whether the number that this texter texted last is known, and none of the line's."""
+        sealed = await threads.sealed_thread(self._database, owner)
+        try:
+            number = "" if sealed is None else await reply_number.read(self._vault, owner, sealed.number)
+        except CannotOpen:
+            return False
+        return bool(number) and number not in self._numbers
 
     async def _has_unshown_words(self, owner: str) -> bool:
         """Whether words of the texter are still on their way into the room. An unreadable row counts as such."""

@@ -558,3 +558,14 @@ def test_again_after_an_unlock_asks_what_is_asked_of_any_words_at_that_moment(
     assert {doubt for words in step.aggregate.sending.held for doubt in words.told} == set(doubts)
     assert [words.body for words in step.aggregate.sending.pending] == ([] if doubts else ["are you ok?"])
     assert (marks(step)["$w"] is DeliveryReceipt.HELD) == bool(doubts)
+
+
+def test_words_from_another_number_than_the_one_that_was_texted_are_asked_about_once() -> None:
+    """The line's number was changed: to the texter, and whoever reads their phone, the answer comes from a stranger."""
+    step = say(answered(), "I am still here", 60, number_gone=True)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "from another one, as from a stranger" in words(step)
+    sure = say(step.aggregate, "!anyway", 61, event_id="$s", number_gone=True)
+    assert marks(sure)["$w"] is DeliveryReceipt.LEAVING
+    more = say(sure.aggregate, "and I stay", 62, event_id="$w2", number_gone=True)
+    assert marks(more) == {"$w2": DeliveryReceipt.LEAVING}

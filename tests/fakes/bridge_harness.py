@@ -164,6 +164,7 @@ class BridgeHarness:
             outbox=self.outbox,
             transactional_actions=self.transactional_actions,
             designations=Designations(database=self.database),
+            numbers=(NUMBER,),
         )
         self.sms_sender = SmsSender(
             services,

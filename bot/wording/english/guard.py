@@ -42,6 +42,9 @@ NOTICES: Final[dict[str, str]] = {
         "held then leaves by !again alone."
     ),
     "guard.the_line_told_them_that": "the line told them that we do not text first",
+    "guard.the_number_that_they_texted": (
+        "the number that they texted is not this line's any more; this would come from another one, as from a stranger"
+    ),
     "guard.the_phone_may_be_in": (
         "the phone may be in other hands. Only !cover 1, 2 and 3 leave until its advocate or a supervisor says "
         "!safe; !different ends the conversation without a text."

@@ -48,6 +48,9 @@ NOTICES: Final[dict[str, str]] = {
         "supervisión. Lo que queda en pausa sale después solo con !again."
     ),
     "guard.the_line_told_them_that": "la línea le dijo que no escribimos primero",
+    "guard.the_number_that_they_texted": (
+        "el número al que escribieron ya no es de esta línea; esto llegaría desde otro, como de alguien desconocido"
+    ),
     "guard.the_phone_may_be_in": (
         "el teléfono puede estar en otras manos. Solo salen !cover 1, 2 y 3 hasta que quien atiende o supervisión "
         "diga !safe; !different termina la conversación sin enviar un texto."

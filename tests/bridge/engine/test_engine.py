@@ -15,13 +15,16 @@ from bot.model.desk import Facts
 from bot.model.events import Event, MessageSent, TextArrived
 from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded
+from bridge.carriers.adapter import InboundText
 from bridge.engine import engine
+from bridge.engine.codeword_matching import MatchedEvent
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.runtime import log
+from bridge.runtime.phone_number import Phone
 from bridge.tables.outbox import OutboxRow
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
-from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.bridge_harness import HANDSET, NUMBER, BridgeHarness
 
 SECRET = "sesame 4711 words nobody may log"
 
@@ -234,3 +237,24 @@ async def test_what_was_said_is_in_the_audit_by_the_hour(harness: BridgeHarness)
     assert about not in owner
     assert {row["hour"] for row in rows} == {1_800_000_000}
     assert {key for row in rows for key in row} == {"seq", "hour", "about", "kind", "mac"}
+
+
+@pytest.mark.parametrize(("texted", "gone"), [(NUMBER, False), ("+15555550111", True), ("", False)])
+async def test_a_number_that_is_none_of_the_lines_any_more_is_known(
+    harness: BridgeHarness, texted: str, gone: bool
+) -> None:
+    """It was texted before the configuration was changed. Where the carrier tells no number, none is known."""
+    await harness.webhook.accept_text(InboundText(message_id="m1", sender=Phone(HANDSET), text="hi", to=texted))
+    owner = await harness.thread_id(HANDSET)
+    await harness.screening.screen(owner)
+    said = MessageSent(place="thread", sender="@ana:line.example", event_id="$m", body="words", at=harness.clock.at)
+    facts = await harness.engine._lookup.facts(
+        owner=owner,
+        seq=0,
+        matched=MatchedEvent(said),
+        aggregate=await harness.thread(owner),
+        desk=harness.engine.desk,
+        frozen=False,
+        now=harness.clock.at,
+    )
+    assert facts.number_gone is gone
