@@ -151,6 +151,8 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
     if text.origin is Origin.REPLY_AFTER_STOP:
         if not thread.consent.stopped or text.ref != thread.consent.reply_ref:
             return STOP_IS_OVER
+        if not pack.settings.reply_after_stop:  # the pack was changed since it was said
+            return STOPPED
     elif text.origin is Origin.STOP_CONFIRMATION:
         if not thread.consent.stopped or text.ref != thread.consent.confirmation_ref:
             return STOP_IS_OVER

@@ -153,5 +153,7 @@ def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
     When the line opens again is said only while it is closed; how long an answer takes only as measured here.
     """
     language, now = thread.consent.language, facts.wall_clock
+    if language not in pack.languages:  # it was taken out of the pack: not half of a text in each of two languages
+        language = pack.languages[0]
     opens = None if open_at(pack.hours, now) else opening_text(pack.hours, now, language)
     return pack.say(name, language, opens=opens, wait=waiting_text(facts.usual_wait, language))

@@ -105,7 +105,10 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
 
 
 def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Say in the room, once more, that no answer came; at last, that the conversation may be parked."""
+    """Say in the room, once more, that no answer came; at last, that the conversation may be parked.
+
+    Of several that became due at once, as in a downtime, only the last is said.
+    """
     if event.key != TIMER:
         return Step(thread)
     silence, settings = thread.silence, pack.settings
@@ -113,8 +116,11 @@ def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
     over = not silence.spoke_at or silence.heard_at > silence.spoke_at or silence.cue_count >= len(rungs)
     if over or thread.assignment.assignee is None or thread.consent.stopped or thread.flags.unsafe:
         return Step(thread, consumed=True)
-    last = silence.cue_count + 1 == len(rungs)
-    long = describe_duration(rungs[silence.cue_count])
+    rung = silence.cue_count
+    while rung + 1 < len(rungs) and silence.spoke_at + rungs[rung + 1] <= facts.now:
+        rung += 1
+    last = rung + 1 == len(rungs)
+    long = describe_duration(rungs[rung])
     if last:
         member = facts.member(thread.assignment.assignee)
         called = (thread.assignment.assignee,) if member is not None and member.on_duty else ()
@@ -123,8 +129,8 @@ def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
     else:
         body = notice_of("silence_reminders.no_answer_for_nothing_is", long=long)
         cue = SendMessage(place=THREAD, body=body)
-    thread = replace(thread, silence=replace(silence, cue_count=silence.cue_count + 1))
-    again = () if last else (SetTimer(key=TIMER, due=silence.spoke_at + rungs[silence.cue_count + 1]),)
+    thread = replace(thread, silence=replace(silence, cue_count=rung + 1))
+    again = () if last else (SetTimer(key=TIMER, due=silence.spoke_at + rungs[rung + 1]),)
     return Step(thread, (cue, *again), consumed=True)
 
 

@@ -220,3 +220,13 @@ def test_an_open_line_does_not_say_when_it_opens_again() -> None:
     own = decide(always, FACTS, held(), said("!say after-hours: back at nine"))
     assert [text.body for text in own.aggregate.sending.pending] == ["back at nine"]
     assert canned_texts.wording(always, FACTS, held(), TextName.AFTER_HOURS) == PACK.say(TextName.UNAVAILABLE, "en")
+
+
+def test_a_language_that_was_taken_out_of_the_pack_is_in_no_part_of_a_text() -> None:
+    """An open conversation had it: until their next text the line's first language is in all of what leaves."""
+    closed = replace(PACK, hours=replace(PACK.hours, always=False, week=((),) * 6 + (((600, 601),),)))
+    only_english = replace(closed, languages=("en",))
+    english, spanish = (replace(held(), consent=replace(held().consent, language=code)) for code in ("en", "es"))
+    expected = canned_texts.wording(only_english, FACTS, english, TextName.AFTER_HOURS)
+    assert canned_texts.wording(only_english, FACTS, spanish, TextName.AFTER_HOURS) == expected
+    assert canned_texts.wording(closed, FACTS, spanish, TextName.AFTER_HOURS) != expected

@@ -49,6 +49,16 @@ def test_the_ladder_speaks_at_5_15_45_and_60_minutes_in_the_room_only() -> None:
     assert then(thread, TimerDue(key="silence"), at(9000)).actions == ()
 
 
+@pytest.mark.parametrize(("minutes", "said_so"), [(20, "15 min"), (50, "45 min"), (60 * 24 * 7, "60 min")])
+def test_after_a_downtime_only_the_last_cue_is_said(minutes: int, said_so: str) -> None:
+    """Several have become due: the room reads one, and the timer is set for the next one, if there is any."""
+    thread, _ = answered()
+    step = then(thread, TimerDue(key="silence"), at(10 + minutes * MINUTE))
+    assert words(step).startswith(f"No answer for {said_so}")
+    assert all(due_at > NOW + 10 + minutes * MINUTE for due_at in timers(step))
+    assert bool(timers(step)) is (minutes < 60)
+
+
 @pytest.mark.practice(30)
 @pytest.mark.parametrize(("duty", "called"), [(True, (ANA,)), (False, ())])
 def test_the_offer_to_park_calls_the_assignee_only_on_duty(duty: bool, called: tuple[str, ...]) -> None:

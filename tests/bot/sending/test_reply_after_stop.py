@@ -241,3 +241,14 @@ def test_a_reply_of_a_lost_device_does_not_leave() -> None:
     roster = tuple(replace(member, signed_out_at=NOW + 2) if member.user == SUE else member for member in FACTS.roster)
     step = then(thread, TimerDue(key="reply"), at(UNDO, roster=roster))
     assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.NOT_SENT})
+
+
+def test_a_reply_waits_in_vain_where_the_line_sends_none_any_more() -> None:
+    """The pack was changed during its undo window, or while it waited for its turn at the carrier."""
+    pack = with_settings(reply_after_stop=False)
+    thread = reply(after_stop()).aggregate
+    step = decide(pack, at(UNDO), thread, TimerDue(key="reply"))
+    assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.NOT_SENT})
+    leaving = leaves(thread)
+    (text,) = of(SendSms, leaving)
+    assert guard.may_send(pack, leaving.aggregate, text, NOW + UNDO, ()) == guard.STOPPED
