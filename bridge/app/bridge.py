@@ -89,6 +89,7 @@ class Bridge:
         self.carrier_copies = CarrierCopies(
             services,
             carrier=resources.carrier,
+            account=config.line.carrier.account,
             alert=self.alert,
             accept_report=self._accept_report,
             yield_to_foreground=self.outbox.priority_gate.yield_to_foreground,
@@ -251,6 +252,7 @@ class Bridge:
         await (calendar_follower.forget(services) if self.calendar is None else self.calendar.load())
         if self._resources.pack.shifts is not None or self.calendar is not None:
             await startup_notices.request_shift_check(services.database, services.clock)
+        await self.carrier_copies.note_account()
         await self.outbox.load()
         # Before the timers, which note that the line is back.
         await self.carrier_backfill.report_absence()

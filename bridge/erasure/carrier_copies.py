@@ -7,9 +7,9 @@ well, of an unknown owner. A text whose id is unknown is counted and never calle
 and a legal hold waits for no more than the request under way.
 
 A copy is called gone only when the carrier says so; one that the carrier keeps is called kept, with the carrier's words for
-how long; one at another carrier than the configured one is called left there, because this carrier's "no such text" proves
-nothing. The carrier's id is sealed under a key of the copies' own, which is not the texter's: it must still open when the
-texter's is destroyed, and the row is deleted when the copy is settled.
+how long; one at another carrier than the configured one, or in another account of it, is called left there, because "no
+such text" proves nothing here. The carrier's id is sealed under a key of the copies' own, which is not the texter's: it
+must still open when the texter's is destroyed, and the row is deleted when the copy is settled.
 
 The commit that notes a shown text's event puts it on the deletion index. This module also remembers it in memory until the
 deletion of its copy is tried, so most copies' rows are written once, and deleted. If the deletion is not tried then (the
@@ -20,6 +20,7 @@ memory.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
@@ -41,7 +42,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import carrier_copies, clock_trust, sent_texts
+from bridge.tables import carrier_copies, clock_trust, line_state, sent_texts
 from bridge.tables.carrier_copies import CarrierCopy
 
 COPIES: Final = "copies"
@@ -49,6 +50,8 @@ COPIES: Final = "copies"
 BATCH: Final = 20
 MOST_REMEMBERED: Final = 10_000
 """Most texts that are remembered as shown: they wait while a carrier does not answer."""
+MOST_ACCOUNTS: Final = 20
+"""Accounts that are remembered: copies are settled long before so many were used."""
 COMMIT_WITHIN: Final = 1.0
 """Seconds for which a result waits for others of its batch, and for the request under way."""
 MAX_SLEEP: Final = 5.0
@@ -78,11 +81,15 @@ class CarrierCopies:
         services: Services,
         *,
         carrier: Carrier,
+        account: str = "",
         alert: AlertCallback,
         accept_report: Callable[[DeliveryReport], Awaitable[None]],
         yield_to_foreground: Callable[[], Awaitable[None]],
     ) -> None:
-        """`yield_to_foreground` waits for a pause in conversations, for a bounded time."""
+        """`account`: at the carrier (`CarrierSettings.account`).
+
+        `yield_to_foreground` waits for a pause in conversations, for a bounded time.
+        """
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._carrier, self._alert, self._accept_report = carrier, alert, accept_report
         self._yield_to_foreground, self._crash, self._wake = yield_to_foreground, services.crash, services.wake
@@ -96,7 +103,20 @@ class CarrierCopies:
         self._shown_texts: dict[ShownText, None] = {}
         services.wake.shown_text = self._remember
         self._has_asked_index = False
+        self._account, self._accounts = account, list[tuple[str, float]]()
         self._key_lock = asyncio.Lock()
+
+    async def note_account(self) -> None:
+        """At the start: note since when the configured account is the line's."""
+        digest = self._vault.keyed_hash("carrier account", f"{self._carrier.kind} {self._account}").hex()
+        noted = json.loads(await line_state.get(self._database, line_state.CARRIER_ACCOUNTS) or "[]")
+        self._accounts = [(str(each), float(since)) for each, since in noted]
+        if self._accounts and self._accounts[-1][0] == digest:
+            return
+        since = self._clock.now() if self._accounts else 0.0
+        self._accounts = [*self._accounts, (digest, since)][-MOST_ACCOUNTS:]
+        text = json.dumps(self._accounts)
+        await self._database.commit(lambda transaction: line_state.put(transaction, line_state.CARRIER_ACCOUNTS, text))
 
     async def seal(self, message_id: str) -> bytes:
         """Seal a carrier's id, before the commit that notes its copy."""
@@ -181,7 +201,7 @@ class CarrierCopies:
             message_id = (await self._vault.open(COPIES, COPIES, copy.id)).decode("utf-8", "surrogatepass")
         except CannotOpen:
             return UNKNOWN_ID
-        if copy.hash != id_digest(self._vault, self._carrier.kind, message_id):
+        if copy.hash != id_digest(self._vault, self._carrier.kind, message_id) or self._is_in_other_account(copy):
             return ELSEWHERE
         if await self._is_report_missing(copy) and (report := await self._carrier.status(message_id)) is not None:
             await self._accept_report(report)
@@ -202,6 +222,11 @@ class CarrierCopies:
             case DeletionUnconfirmed() | DeleteLater():
                 await self._retry_later(copy, outcome.retry_after or 0.0)
         return None
+
+    def _is_in_other_account(self, copy: CarrierCopy) -> bool:
+        """Whether a copy was noted while another account was the line's."""
+        then = [digest for digest, since in self._accounts if since <= copy.noted_at]
+        return bool(then) and then[-1] != self._accounts[-1][0]
 
     async def _is_report_missing(self, copy: CarrierCopy) -> bool:
         """Whether it is a text of ours without a final report: once the copy is gone the carrier cannot be asked."""

@@ -204,6 +204,11 @@ class CarrierSettings(Section):
     api_base: BaseUrl
     texts_per_second: PositiveFloat = 1.0
 
+    @property
+    def account(self) -> str:
+        """The account at a vendor whose copies can be deleted: from another account they cannot."""
+        return ""
+
 
 def credential_name(path: Path) -> str:
     """Return the credential name of a file: its path, so that it is unique (systemd.exec(5), LoadCredential=)."""

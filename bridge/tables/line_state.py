@@ -32,6 +32,8 @@ CANARY_ACCOUNT: Final = "canary_account"
 """A keyed digest of the canary's account as we made it."""
 CANARY_OK: Final = "canary_ok"
 """1 when the canary's last round trip succeeded, 0 when it failed or is overdue; absent before the first."""
+CARRIER_ACCOUNTS: Final = "carrier_accounts"
+"""The last accounts at carriers: a JSON list of a keyed digest and since when, the present one last."""
 CARRIER_WATERMARK: Final = "carrier_watermark"
 """Until when the carrier's list was read: seconds since the epoch."""
 CLOCK_DISTRUSTED: Final = "clock_doubted"
@@ -91,7 +93,18 @@ VACUUM_BEGUN: Final = "vacuum_begun"
 VACUUM_RESULT: Final = "vacuum_result"
 """Which database was last vacuumed there (`database` of `RoomStatus`) and for how many seconds, as JSON."""
 
-TIMES: Final = (CALENDAR_STATE, DRILLED, LAST_BACKUP, RESTORE, REWRITTEN, RUNS, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
+TIMES: Final = (
+    CALENDAR_STATE,
+    CARRIER_ACCOUNTS,
+    DRILLED,
+    LAST_BACKUP,
+    RESTORE,
+    REWRITTEN,
+    RUNS,
+    STRAY_ALERT,
+    VACUUMED,
+    VACUUM_BEGUN,
+)
 """Names (or how names begin) of values that are a time, or JSON that holds some."""
 
 GET: Final = "SELECT value FROM line WHERE name = $1"
@@ -159,7 +172,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     """Return what reads each value that is no text, by its name (`STRAY_ALERT`: how they begin); damaged ones raise."""
     times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
     objects = (ARRIVALS, CALENDAR_STATE, RESTORE, RUNS, VACUUM_RESULT)
-    lists = (CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, STAFF_CHANGES)
+    lists = (CARRIER_ACCOUNTS, CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, STAFF_CHANGES)
     return {
         **dict.fromkeys(times, float),
         **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), int),

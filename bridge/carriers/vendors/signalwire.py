@@ -81,6 +81,11 @@ class Settings(CarrierSettings):
     token_file: Path
     signing_key_file: Path
 
+    @property
+    def account(self) -> str:
+        """The project's id."""
+        return self.project
+
 
 class SignalWireCarrier(CxmlCarrier):
     """One line's connection to SignalWire."""

@@ -111,6 +111,11 @@ class Settings(CarrierSettings):
     webhook_fragment: Annotated[str, Field(pattern=r"^[A-Za-z0-9=&.,_-]{0,100}$")] = "rc=5&rp=all"
     rcs_senders: tuple[Annotated[str, Field(pattern=r"^rcs:[A-Za-z0-9_.-]{1,100}$")], ...] = ()
 
+    @property
+    def account(self) -> str:
+        """The account's SID."""
+        return self.account_sid
+
 
 class TwilioCarrier(CxmlCarrier):
     """One line's connection to Twilio."""

@@ -160,6 +160,11 @@ class Settings(CarrierSettings):
     api_secret_file: Path
     signature_secret_file: Path
 
+    @property
+    def account(self) -> str:
+        """The account's API key."""
+        return self.api_key
+
 
 class VonageCarrier(BaseCarrier):
     """One line's connection to Vonage. Made inside the running event loop."""

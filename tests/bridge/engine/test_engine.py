@@ -239,22 +239,22 @@ async def test_what_was_said_is_in_the_audit_by_the_hour(harness: BridgeHarness)
     assert {key for row in rows for key in row} == {"seq", "hour", "about", "kind", "mac"}
 
 
-@pytest.mark.parametrize(("texted", "gone"), [(NUMBER, False), ("+15555550111", True), ("", False)])
+@pytest.mark.parametrize(("number", "is_gone"), [(NUMBER, False), ("+15555550111", True), ("", False)])
 async def test_a_number_that_is_none_of_the_lines_any_more_is_known(
-    harness: BridgeHarness, texted: str, gone: bool
+    harness: BridgeHarness, number: str, is_gone: bool
 ) -> None:
     """It was texted before the configuration was changed. Where the carrier tells no number, none is known."""
-    await harness.webhook.accept_text(InboundText(message_id="m1", sender=Phone(HANDSET), text="hi", to=texted))
+    await harness.webhook.accept_text(InboundText(message_id="m1", sender=Phone(HANDSET), text="hi", to=number))
     owner = await harness.thread_id(HANDSET)
     await harness.screening.screen(owner)
-    said = MessageSent(place="thread", sender="@ana:line.example", event_id="$m", body="words", at=harness.clock.at)
+    message = MessageSent(place="thread", sender="@ana:line.example", event_id="$m", body="words", at=harness.clock.at)
     facts = await harness.engine._lookup.facts(
         owner=owner,
         seq=0,
-        matched=MatchedEvent(said),
+        matched=MatchedEvent(message),
         aggregate=await harness.thread(owner),
         desk=harness.engine.desk,
         frozen=False,
         now=harness.clock.at,
     )
-    assert facts.number_gone is gone
+    assert facts.number_gone is is_gone

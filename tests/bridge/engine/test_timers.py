@@ -276,7 +276,7 @@ async def test_a_pause_of_the_machine_begins_the_line_again(tmp_path: Path) -> N
     await harness.run()
     await harness.receive_text("hello", message_id="m1")
     await harness.wait_until_drained()
-    sent = len(harness.carrier.sent)
+    text_count = len(harness.carrier.sent)
     late = harness.pack.settings.late_after_seconds
     wrapper = TimersHarness(harness)
     wrapper.timers._late_after = late
@@ -292,10 +292,10 @@ async def test_a_pause_of_the_machine_begins_the_line_again(tmp_path: Path) -> N
     assert await wrapper.jumps() == [late - 1, 7200]
     await harness.receive_text("STOP", message_id="m2")
     await harness.wait_until_put_off()
-    assert len(harness.carrier.sent) == sent
+    assert len(harness.carrier.sent) == text_count
     harness.clock.offset = 0.0
     await harness.wait_until_drained()
-    assert len(harness.carrier.sent) == sent + 1
+    assert len(harness.carrier.sent) == text_count + 1
     await harness.close()
 
 

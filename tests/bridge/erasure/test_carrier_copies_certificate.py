@@ -43,6 +43,24 @@ async def test_what_lies_at_another_carrier_is_never_called_gone(
     assert (await erasure.certificates())[1]["carrier"] == {ELSEWHERE: 2}
 
 
+@pytest.mark.parametrize("back", [False, True], ids=["stays there", "comes back"])
+async def test_what_lies_in_another_account_is_never_called_gone(erasure: ErasureHarness, *, back: bool) -> None:
+    """The same carrier, which has no such text in this account. With the first account again they are deleted."""
+    harness, archive = erasure.harness, FakeArchive(erasure.harness)
+    await harness.carrier_copies.note_account()
+    owner = await erasure.create_thread_room()
+    await erasure.send_message(owner, "!close now")
+    for account in ("another", "")[: 1 + back]:
+        harness.clock.at += 1
+        harness.carrier_copies._account = account
+        for _ in range(2):
+            await harness.carrier_copies.note_account()
+    await erasure.run_to_end()
+    assert bool(archive.asked) is back
+    results_shown = (await erasure.certificates())[1]["carrier"]
+    assert results_shown == ({"copies deleted, confirmed": 2} if back else {ELSEWHERE: 2})
+
+
 async def test_nobody_is_called_erased_whose_copy_is_not_settled(erasure: ErasureHarness) -> None:
     """While one copy is still at the carrier there is no receipt for the person; when it is gone, there is."""
     harness, archive = erasure.harness, FakeArchive(erasure.harness)
