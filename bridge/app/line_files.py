@@ -14,10 +14,11 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.desk import Desk
+from bridge.config.sections import Config
 from bridge.lease.key_file_age import peek_keys
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
-from bridge.storage.database import Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -60,6 +61,34 @@ SERVER_REMEDIES: Final = {
 }
 """The sentence for an error, by a part of the error's code."""
 
+KEPT_NAMES: Final[Mapping[str, tuple[Callable[[Config], str], str]]] = {
+    line_state.SERVER_NAME: (
+        lambda config: config.homeserver.server_name,
+        "homeserver.server_name: this line was made on {} and stays there. Put that back.",
+    ),
+    line_state.SLUG: (
+        lambda config: config.line.slug,
+        (
+            "lines.0.slug: this line was made as {} and stays that: under another slug no phone that said STOP or is "
+            "blocked would be known. Put that back."
+        ),
+    ),
+    line_state.POLICY: (
+        lambda config: config.homeserver.policy_localpart,
+        (
+            "homeserver.policy_localpart: the policy bot of this line is {}, and its rooms and keys are that account's. "
+            "Put that back."
+        ),
+    ),
+    line_state.REHEARSAL: (
+        lambda config: "true" if config.line.rehearsal else "false",
+        (
+            "lines.0.rehearsal: this line was begun with `rehearsal: {}`. A rehearsal trusts whoever signs in first, and "
+            "its phones are handsets. Put that back; `quietline init` makes another line, in a directory of its own."
+        ),
+    ),
+}
+"""What a line keeps for good: each by its entry in the table `line`, as configured, and the sentence for another value."""
 
 LOCKED: Final = (
     "another process keeps it locked in the middle of a write, as a bridge does that was frozen there. It is tried again; "
@@ -100,17 +129,9 @@ def unsuitable_server(error: UnsuitableServer) -> str:
     return f"{SERVER}: {next(remedies, error.code)}"
 
 
-def other_server_name(before: str) -> str:
-    """Say that the configuration names another server than the one that the line was made on."""
-    return f"homeserver.server_name: this line was made on {before} and stays there. Put that back."
-
-
-def other_slug(before: str) -> str:
-    """Say that the configuration names another slug than the one with which the STOP list is hashed."""
-    return (
-        f"lines.0.slug: this line was made as {before} and stays that: under another slug no phone that said STOP or is "
-        "blocked would be known. Put that back."
-    )
+def other_name(name: str, before: str) -> str:
+    """Say that the configuration has another value than the line was made with. `name`: of `KEPT_NAMES`."""
+    return KEPT_NAMES[name][1].format(before)
 
 
 def check_presence(data: Path) -> None:
@@ -206,25 +227,24 @@ async def check_keys(database: Database, files: Mapping[str, Path]) -> None:
         raise CannotStart([f"{files[name]}: this {name} key {belongs}. {LOST_KEY[name]}." for name in wrong])
 
 
-async def check_server_name(database: Database, name: str) -> None:
-    """Raise `CannotStart` when the line was made on another server name, where its accounts, rooms and keys do not exist.
+async def check_names(database: Database, config: Config) -> None:
+    """Raise `CannotStart` when the line was made with other names: nothing that it stored would belong to these.
 
-    A database without a server name gets this one.
+    A database without such a name gets the configured one.
     """
-    before = await line_state.get(database, line_state.SERVER_NAME)
-    if before is None:
-        await database.commit(lambda transaction: line_state.put(transaction, line_state.SERVER_NAME, name))
-    elif before != name:
-        raise CannotStart([other_server_name(before)])
+    names = {
+        name: (await line_state.get(database, name), configured(config)) for name, (configured, _) in KEPT_NAMES.items()
+    }
+    if wrong := [other_name(name, before) for name, (before, now) in names.items() if before not in {None, now}]:
+        raise CannotStart(wrong)
 
+    async def commit(transaction: Transaction) -> None:
+        for name, (before, now) in names.items():
+            if before is None:
+                await line_state.put(transaction, name, now)
 
-async def check_slug(database: Database, slug: str) -> None:
-    """Raise `CannotStart` when the line was made under another slug. A database without a slug gets this one."""
-    before = await line_state.get(database, line_state.SLUG)
-    if before is None:
-        await database.commit(lambda transaction: line_state.put(transaction, line_state.SLUG, slug))
-    elif before != slug:
-        raise CannotStart([other_slug(before)])
+    if any(before is None for before, _ in names.values()):
+        await database.commit(commit)
 
 
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:

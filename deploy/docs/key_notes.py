@@ -79,7 +79,9 @@ NOTES: Final[Mapping[str, KeyNote]] = MappingProxyType(
             "further numbers of the same line; each texter is answered from the one they texted", '["+15555550111"]'
         ),
         "lines.rehearsal": KeyNote(
-            "true for a line without phones: wordings may be unreviewed and identities are trusted on first use", "true"
+            "true for a line without phones: wordings may be unreviewed and identities are trusted on first use; it never "
+            "changes",
+            "true",
         ),
         "lines.packs": KeyNote("wordings, hours and settings, in order; the agency's own is last", "[base, agency.yaml]"),
         "lines.drills": KeyNote(

@@ -9,15 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.app.key_changes import peek_change_count
-from bridge.app.line_files import (
-    KEYS,
-    CannotStart,
-    CannotStartYet,
-    check_presence,
-    other_server_name,
-    other_slug,
-    stale_keys,
-)
+from bridge.app.line_files import KEPT_NAMES, KEYS, CannotStart, CannotStartYet, check_presence, other_name, stale_keys
 from bridge.lease.key_file_age import peek_age
 from bridge.storage.errors import Corrupt, DatabaseError
 from bridge.tables import line_state, schema
@@ -45,16 +37,15 @@ def check_files(config: Config) -> CheckResult | None:
 
 
 def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[CheckResult]:
-    """Compare keys, server name, slug and `keys.db` with the database's entries about them. Raises `DatabaseError`."""
+    """Compare keys, names and `keys.db` with the database's entries about them. Raises `DatabaseError`."""
     if schema.MIGRATIONS.peek_version(db) > schema.MIGRATIONS.latest:
         what = "the database was written by a newer version of this program"
         yield CheckResult(name="database version", ok=False, what=what, do="Use that version: this one would not start.")
         return
     yield doctor_database.check_keys(db, config)
-    if (before := line_state.peek(db, line_state.SERVER_NAME)) not in {None, config.homeserver.server_name}:
-        yield CheckResult(name="server name", ok=False, what=other_server_name(str(before)), do=NO_START)
-    if (slug := line_state.peek(db, line_state.SLUG)) not in {None, config.line.slug}:
-        yield CheckResult(name="slug", ok=False, what=other_slug(str(slug)), do=NO_START)
+    for name, (configured, _) in KEPT_NAMES.items():
+        if (before := line_state.peek(db, name)) not in {None, configured(config)}:
+            yield CheckResult(name=name.replace("_", " "), ok=False, what=other_name(name, str(before)), do=NO_START)
     if not running:  # a running bridge has compared it, and writes there
         yield _check_key_file(db, config)
 

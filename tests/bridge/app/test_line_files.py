@@ -235,6 +235,31 @@ async def test_another_slug_is_refused(papers: Papers) -> None:
     await start(papers)
 
 
+async def test_another_policy_bot_is_refused(papers: Papers) -> None:
+    """It is in none of the line's rooms, and has none of its keys."""
+    home = papers.raw["homeserver"]
+    home["policy_localpart"] = "another"
+    with pytest.raises(CannotStart, match=r"policy bot of this line is policy, .* Put that back"):
+        await start(papers)
+    del home["policy_localpart"]
+    await start(papers)
+
+
+async def test_a_rehearsal_does_not_go_into_service(papers: Papers) -> None:
+    """Its identities were trusted on first use, and nobody compared them; a line in service becomes no rehearsal either."""
+    main_file = papers.directory / "bridge" / "main.db"
+    for begun_as in ("false", "true"):
+        with contextlib.closing(SqliteConnection(main_file)) as connection:
+            connection.execute("UPDATE line SET value = $1 WHERE name = 'rehearsal'", begun_as)
+        if begun_as == "true":
+            await start(papers)
+            continue
+        with pytest.raises(CannotStart) as refused:
+            await start(papers)
+        [problem] = refused.value.problems
+        assert problem.startswith("lines.0.rehearsal: this line was begun with `rehearsal: false`")
+
+
 async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: Papers) -> None:
     """Without check values the next start notes them; they are no part of a key; a desk that does not open gets none."""
     noted = stored_check_values(papers)

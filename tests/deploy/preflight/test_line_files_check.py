@@ -54,7 +54,7 @@ class Line:
         report, _ = await preflight.run_checks(self.layout)
         assert read() == before
         rows = {row.name: row for row in report.checks}
-        names = {"files", "database", "database version", "keys", "server name", "slug", "key file"}
+        names = {"files", "database", "database version", "keys", "server name", "slug", "rehearsal", "key file"}
         return {name: row for name, row in rows.items() if name in names and (not row.ok or not row.asked)}
 
     def execute(self, statement: str) -> None:
@@ -76,8 +76,7 @@ async def line(tmp_path: Path) -> Line:
     await key_changes.check_change_count(database, keys, stopped_line.keys, take_over=False)
     await keys.insert("desk", WRAPPED)
     await line_files.check_keys(database, config.keys.files)
-    await line_files.check_server_name(database, config.homeserver.server_name)
-    await line_files.check_slug(database, config.line.slug)
+    await line_files.check_names(database, config)
     shutil.copy(stopped_line.keys, stopped_line.earlier)
     await keys.insert("a thread", WRAPPED)
     await database.commit(
@@ -116,6 +115,10 @@ def _other_server(line: Line) -> None:
     line.execute("UPDATE line SET value = 'elsewhere.example' WHERE name = 'server_name'")
 
 
+def _in_service(line: Line) -> None:
+    line.execute("UPDATE line SET value = 'false' WHERE name = 'rehearsal'")
+
+
 def _other_slug(line: Line) -> None:
     line.execute("UPDATE line SET value = 'elsewhere' WHERE name = 'slug'")
 
@@ -138,6 +141,7 @@ def _newer(line: Line) -> None:
         (lambda line: line.main.unlink(), "files", "main.db: missing"),
         (_other_key, "keys", "suppression"),
         (_other_server, "server name", "was made on elsewhere.example"),
+        (_in_service, "rehearsal", "begun with `rehearsal: false`"),
         (_other_slug, "slug", "was made as elsewhere"),
         (_newer, "database version", "newer version"),
     ],
