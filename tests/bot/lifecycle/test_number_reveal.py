@@ -70,6 +70,7 @@ def test_a_second_person_says_yes_at_the_desk() -> None:
         (asked(), said("!reveal yes"), FACTS, "Only a supervisor"),
         (held(), said("!reveal yes", sender=SUE), FACTS, "Nobody asks"),
         (asked(), said("!reveal yes", sender=SUE), at(601), "too long ago"),
+        (asked(), said("!reveal yes", sender=SUE), at(-3600), "too long ago"),
         (held(), said("!reveal"), FACTS, "Say why"),
         (held(), said("!reveal because", sender=BEN), FACTS, "the advocate of the thread and supervisors"),
         (asked(), said("!reveal again", sender=SUE), TWO, "has asked"),
