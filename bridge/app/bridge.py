@@ -161,6 +161,7 @@ class Bridge:
             carrier_copies=self.carrier_copies,
             hourly_alerts=hourly_alerts,
             numbers=config.line.all_numbers,
+            is_stop=partial(is_stop, pack),
             canary=config.canary_mxid if config.canary is not None and config.canary.handset else "",
         )
         self.screening = Screening(

@@ -97,11 +97,13 @@ class Ignored:
     It is answered like a text, because a vendor that gets a refusal retries, and may stop calling; it is not stored.
     `reason` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that cannot be
     read beside others that can (a request with nothing else in it may be :class:`Malformed` as well). `message_id`: if the
-    carrier also lists such a message, so that each is reported once.
+    carrier also lists such a message, so that each is reported once. `text`: what was written to a group, if the sender is
+    known; of it only a STOP counts.
     """
 
     reason: Literal["channel", "group", "event", "malformed"]
     message_id: str = field(default="", compare=False, repr=False)
+    text: InboundText | None = field(default=None, compare=False, repr=False)
 
 
 Inbound: TypeAlias = InboundText | DeliveryReport | Ignored

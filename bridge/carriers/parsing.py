@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 
 from multidict import MultiDict
 
-from bridge.carriers.adapter import Malformed, Media
-from bridge.runtime.phone_number import E164_PATTERN
+from bridge.carriers.adapter import Ignored, InboundText, Malformed, Media
+from bridge.runtime.phone_number import E164_PATTERN, Phone
 
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
@@ -147,6 +147,14 @@ def without_layout(media: tuple[Media, ...], text: str) -> tuple[Media, ...]:
 def _is_layout(item: Media) -> bool:
     kind = item.content_type.partition(";")[0].strip().lower()
     return kind in _LAYOUT_TYPES if kind else item.url.partition("?")[0].lower().endswith((".smil", ".xml"))
+
+
+def group_message(message_id: Any, sender: Phone | None, words: Any) -> Ignored:
+    """Return what a message to a group is for this line: ignored, but for a STOP of its sender."""
+    if sender is None or not isinstance(message_id, str) or not MESSAGE_ID_FORM.fullmatch(message_id):
+        return Ignored("group")
+    text = replace_unencodable(words) if isinstance(words, str) else ""
+    return Ignored("group", message_id, InboundText(message_id=message_id, sender=sender, text=text) if text else None)
 
 
 def id_field(body: Mapping[str, Any], name: str) -> str:

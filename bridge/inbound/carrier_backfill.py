@@ -95,10 +95,10 @@ class CarrierBackfill:
         if mark:
             text_count, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
             async for listed in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
-                if isinstance(listed, Ignored):
-                    await self._webhook.report_ignored(listed)
-                    continue
                 try:
+                    if isinstance(listed, Ignored):
+                        await self._webhook.report_ignored(listed)
+                        continue
                     await self._webhook.accept_text(listed)
                 except NotStored:
                     # The thread lacks its key. Other texts are stored all the same, and this one is listed again.

@@ -81,9 +81,14 @@ class Webhook:
         carrier_copies: CarrierCopies,
         hourly_alerts: HourlyAlerts,
         numbers: Sequence[str],
+        is_stop: Callable[[str], bool],
         canary: str = "",
     ) -> None:
-        """`numbers`: the line's; `canary`: the account of a canary with a handset at this carrier, or empty."""
+        """`numbers`: the line's; `canary`: the account of a canary with a handset at this carrier, or empty.
+
+        `is_stop`: whether words are a STOP, which counts also when it is said to a group.
+        """
+        self._is_stop = is_stop
         self._canary, self._numbers = canary, numbers
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
@@ -194,11 +199,15 @@ class Webhook:
             log.failure("webhook.alert_failed", error)
 
     async def report_ignored(self, item: Ignored) -> None:
-        """Tell the desk of a message that is not a text to this line, once per message id. Raises `DatabaseError`.
+        """Tell the desk of a message that is not a text to this line, once per message id. Raises like `accept_text`.
 
-        Its id is marked like a text's: a listing may have the message without what distinguishes it from a text.
+        Its id is marked like a text's: a listing may have the message without what distinguishes it from a text. A STOP
+        that was said to a group is accepted like any other: it is the wish of its sender.
         """
         log.event("webhook.ignored", kind=item.reason)
+        if item.text is not None and self._is_stop(item.text.text):
+            await self.accept_text(item.text)
+            return
         if (incident := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
             return
         # A message from a webhook is also listed, every hour, until a text moves the watermark.

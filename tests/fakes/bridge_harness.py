@@ -189,6 +189,7 @@ class BridgeHarness:
             carrier_copies=self.carrier_copies,
             hourly_alerts=self.hourly_alerts,
             numbers=(NUMBER,),
+            is_stop=partial(is_stop, self.pack),
         )
 
     def services_with(self, wake: WakeUps, *, crash: CrashHook = never_crash) -> Services:

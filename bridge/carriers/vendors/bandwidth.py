@@ -45,6 +45,7 @@ from bridge.carriers.parsing import (
     constant_time_equal,
     e164_or_empty,
     error_code,
+    group_message,
     has_path_secret,
     id_field,
     json_value,
@@ -272,7 +273,7 @@ def _parse_inbound(message: dict[str, Any]) -> Inbound:
         return Ignored("channel")
     phone = parse_sender(string_field(message, "from"))
     if phone is None or (isinstance(to, list) and len(to) > 1):
-        return Ignored("group")
+        return group_message(message.get("id"), phone, message.get("text"))
     media = [] if message.get("media") is None else message["media"]
     if not isinstance(media, list) or not all(isinstance(url, str) for url in media):
         raise Malformed("media: not a list of URLs")

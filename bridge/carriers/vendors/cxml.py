@@ -47,6 +47,7 @@ from bridge.carriers.parsing import (
     e164_or_empty,
     error_code,
     form_fields,
+    group_message,
     id_field,
     new_reference,
     parse_iso_time,
@@ -322,7 +323,7 @@ def parse_inbound(fields: MultiDict[str]) -> InboundText | Ignored:
         return Ignored("channel", message_id)
     # The other members of a group MMS, with a number behind the name; no documentation has these fields.
     if any(value and name.startswith("OtherRecipients") for name, value in fields.items()):
-        return Ignored("group", message_id)
+        return group_message(message_id, phone, fields.get("Body"))
     count = fields.get("NumMedia", "0")
     media = tuple(
         Media(

@@ -57,6 +57,7 @@ from bridge.carriers.parsing import (
     as_object,
     e164_or_empty,
     error_code,
+    group_message,
     id_field,
     json_object,
     mms_text_field,
@@ -303,9 +304,9 @@ def _parse_inbound(payload: dict[str, Any]) -> InboundText | Ignored:
     if str(payload.get("type")).upper() in _OTHER_CHANNELS:
         return Ignored("channel")
     ours, copies = _addresses(payload, "to"), _addresses(payload, "cc")
-    if len(ours) > 1 or copies:
-        return Ignored("group")
     phone = parse_sender(string_field(as_object(payload.get("from"), "from"), "phone_number"))
+    if len(ours) > 1 or copies:
+        return group_message(message_id, phone, payload.get("text"))
     if phone is None:
         return Ignored("channel")
     media = payload.get("media") or []

@@ -51,6 +51,7 @@ from bridge.carriers.parsing import (
     constant_time_equal,
     e164_or_empty,
     error_code,
+    group_message,
     id_field,
     json_object,
     new_reference,
@@ -297,7 +298,7 @@ def _parse_inbound(body: dict[str, Any]) -> Inbound:
         return Ignored("channel")
     group = body.get("mms")
     if isinstance(group, dict) and group.get("participants"):
-        return Ignored("group")
+        return group_message(body.get("message_uuid"), phone, body.get("text"))
     to = body.get("to")
     kind = body.get("message_type")
     value = body.get(kind) if isinstance(kind, str) and kind != "text" else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 from bridge.tables import schema
+from policies.keywords import is_stop
 from tests.bridge.carriers.harness import Clock
 from tests.fakes.database_engine import make_database, put_migrated
 from tests.packs import shipped
@@ -93,6 +95,7 @@ class CarrierLine:
             carrier_copies=self.carrier_copies,
             hourly_alerts=self.hourly_alerts,
             numbers=numbers,
+            is_stop=partial(is_stop, PACK),
         )
         self.texts = _AfterDecision(
             services,

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiohttp
 import pytest
@@ -21,6 +22,7 @@ from bridge.inbound.webhook import Webhook
 from bridge.outbound.sms_sender import SmsSender
 from bridge.runtime.canary_keys import CANARY_NUMBER, CANARY_PHONE
 from bridge.runtime.phone_number import Phone
+from policies.keywords import is_stop
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness
 from tests.fakes.served import served
@@ -232,6 +234,7 @@ async def test_a_handset_at_the_rehearsal_carrier_is_the_canarys(harness: Bridge
         carrier_copies=harness.carrier_copies,
         hourly_alerts=harness.hourly_alerts,
         numbers=(NUMBER,),
+        is_stop=partial(is_stop, harness.pack),
         canary=CANARY,
     )
     await harness.run()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.transactional_actions import Suppress, SuppressionReason
-from bridge.carriers.adapter import InboundText
+from bridge.carriers.adapter import Ignored, InboundText
 from bridge.inbound.screening import MAX_IN_FLIGHT, NewThreadRateLimit
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
@@ -390,3 +390,22 @@ async def _keyless(harness: BridgeHarness, owners: list[str]) -> bool | None:
 
 async def _warm(transaction: Transaction) -> None:
     await transaction.execute("INSERT INTO warm_room (room_id, designation) VALUES ('!warm', 'amber heron')")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_stop_to_a_group_is_the_stop_of_its_sender(harness: BridgeHarness, is_known: bool) -> None:
+    """Whoever says STOP to a group gets no more texts; nothing else there is taken, and the desk hears of the group."""
+    await harness.run()
+    if is_known:
+        await harness.receive_text("hello", message_id="1")
+        await harness.wait_until_drained()
+    before = await harness.count("thread"), len(harness.carrier.sent)
+    for number, body in enumerate(("hi all", "STOP", "STOP")):
+        text = InboundText(message_id=f"g{min(number, 1)}", sender=Phone(HANDSET), text=body)
+        await harness.webhook.report_ignored(Ignored("group", text.message_id, text))
+        await harness.wait_until_drained()
+        if number == 0:
+            assert (await harness.count("thread"), len(harness.carrier.sent)) == before
+    assert await harness.suppression.lookup(Phone(HANDSET), now=harness.clock.at) == {SuppressionReason.STOP}
+    assert harness.messages_shown(await harness.thread_id(HANDSET)).count("STOP") == 1
+    assert len([body for body in harness.messages_shown("desk", notices=True) if "group" in body]) == 1
