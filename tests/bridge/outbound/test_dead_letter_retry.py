@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,24 +49,28 @@ async def test_words_that_nobody_read_are_named_and_shown_after_all(harness: Bri
     assert await harness.count("dead_letter") == 0
 
 
+def failing_at(*kinds: type[Any]) -> Callable[[Any, Any, Any, Any], Any]:
+    """Return the decision with a bug: it gives nothing for events of these kinds."""
+
+    def decide(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
+        return None if isinstance(event, kinds) else real(pack, facts, aggregate, event)
+
+    return decide
+
+
 async def test_a_text_that_died_on_its_way_to_a_decision_is_decided(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug that took a text from the engine: once it is mended, !retry has it decided upon and shown."""
     owner = await talk(harness)
-    decide = real
-
-    def bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
-        return None if isinstance(event, TextArrived) else decide(pack, facts, aggregate, event)
-
-    monkeypatch.setattr(engine, "decide", bug)
+    monkeypatch.setattr(engine, "decide", failing_at(TextArrived))
     await harness.receive_text(WORDS, message_id="2")
     await harness.wait_until_drained()
     short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter")
     assert any(short_id in body for body in harness.messages_shown("desk"))
     designation = (await harness.thread(owner)).designation
     assert any(designation in body for body in harness.messages_shown("desk") if short_id in body)
-    monkeypatch.setattr(engine, "decide", decide)
+    monkeypatch.setattr(engine, "decide", real)
     assert await retries(harness).retry(short_id) == RETRYING
     await harness.wait_until_drained()
     assert harness.messages_shown(owner)[-1] == WORDS
@@ -75,13 +80,8 @@ async def test_a_thread_that_the_desk_does_not_know_is_called_for_and_queued_aft
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug in queueing a thread: the desk hears whose words nobody reads, the person on call too; !retry queues it."""
-    decide = real
-
-    def bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
-        return None if isinstance(event, ThreadQueued) else decide(pack, facts, aggregate, event)
-
     await harness.run()
-    monkeypatch.setattr(engine, "decide", bug)
+    monkeypatch.setattr(engine, "decide", failing_at(ThreadQueued))
     owner = await harness.receive_text(WORDS, message_id="1")
     await harness.wait_until_drained()
     designation = (await harness.thread(owner)).designation
@@ -92,7 +92,7 @@ async def test_a_thread_that_the_desk_does_not_know_is_called_for_and_queued_aft
     pages = "SELECT COUNT(*) FROM outbox WHERE kind = $1"
     assert await harness.database.fetchval(pages, PageOnCall.__name__) == 1
     assert harness.engine.desk.threads == ()
-    monkeypatch.setattr(engine, "decide", decide)
+    monkeypatch.setattr(engine, "decide", real)
     assert await retries(harness).retry(short_id) == RETRYING
     await harness.wait_until_drained()
     assert [entry.thread for entry in harness.engine.desk.waiting] == [owner]
@@ -103,14 +103,9 @@ async def test_a_thread_of_an_earlier_conversation_is_not_queued(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dead letter of a conversation that is over makes no ghost at the desk."""
-    decide = real
-
-    def bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
-        return None if isinstance(event, ThreadQueued) else decide(pack, facts, aggregate, event)
-
     await harness.run()
     with monkeypatch.context() as broken:
-        broken.setattr(engine, "decide", bug)
+        broken.setattr(engine, "decide", failing_at(ThreadQueued))
         owner = await harness.receive_text(WORDS, message_id="1")
         await harness.wait_until_drained()
     short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter")
@@ -125,7 +120,7 @@ async def test_a_lost_alarm_and_a_lost_timer_are_called_for(
     """Without them a texter may wait unnoticed: the desk hears which conversation it was, as far as that is known."""
     owner = await talk(harness)
     designation = (await harness.thread(owner)).designation
-    monkeypatch.setattr(engine, "decide", _bug)
+    monkeypatch.setattr(engine, "decide", failing_at(TimerDue, AlarmRaised))
     events = (TimerDue(key="unread"), owner), (AlarmRaised(designation=designation, alarm=AlarmKind.HELP), "desk")
     for event, to in events:
         await harness.deliver(to, event)
@@ -134,10 +129,6 @@ async def test_a_lost_alarm_and_a_lost_timer_are_called_for(
     lost = [body for body in harness.messages_shown("desk") if "people may not have been told" in body]
     assert [body.split(":")[0].removeprefix("⚠️ ") for body in lost].count(designation) == 2
     assert any(body.startswith("⚠️ A conversation:") for body in lost)
-
-
-def _bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
-    return None if isinstance(event, TimerDue | AlarmRaised) else real(pack, facts, aggregate, event)
 
 
 async def test_words_of_somebody_new_are_looked_up_again(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
