@@ -21,12 +21,11 @@ from bot.model.feature import Step
 from bot.model.text_order import seconds_since
 from bot.model.thread import HeldReason, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
-from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
+from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.sending.held_texts import held_text_of, hold_text
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
-from bot.sending.undo_window import TIMER as UNDONE
-from bot.sending.undo_window import start_undo
+from bot.sending.undo_window import next_timer, start_undo
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
@@ -145,7 +144,7 @@ def _hold_written_before(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thre
         mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD)
         notice = SendMessage(place=THREAD, body=notice_of("sending.held", why=why), reply_to=words.event_id)
         actions = (*actions, mark, notice)
-    return locked_thread, (*actions, SetTimer(key=UNDONE, due=waiting[0].send_at) if waiting else CancelTimer(key=UNDONE))
+    return locked_thread, (*actions, *next_timer(locked_thread))
 
 
 def _cannot_send(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:

@@ -43,7 +43,7 @@ from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, 
 from bot.sending import reply_after_stop
 from bot.sending.held_texts import TIMER as HELD_TIMER
 from bot.sending.retraction import retract_sent
-from bot.sending.undo_window import TIMER
+from bot.sending.undo_window import next_timer
 from bot.wording.durations import spell_duration
 from bot.wording.notice import notice_of
 from policies.pack import Pack
@@ -172,14 +172,14 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     sent_texts = [words for words in sending.sent if words.event_id == target]
     thread = replace(thread, sending=replace(sending, pending=pending, held=held_texts))
     thread = retract_sent(thread, lambda words: words.event_id == target)
-    timer = SetTimer(key=TIMER, due=pending[0].send_at) if pending else CancelTimer(key=TIMER)
+    timer = next_timer(thread)
     stays = notice_of("retention.it_has_left_already_it")
     stops = notice_of("retention.it_is_stopped_if_it")
     thread, dropped = reply_after_stop.retract_redacted(thread, target)
     leaving = any(words.receipt == DeliveryReceipt.LEAVING.name for words in sent_texts)
     notice = notice_of("retention.it_is_taken_out_of") + (stops if leaving else stays if sent_texts else "")
     erasures = (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
-    return Step(thread, (mark_as_note(event), *erasures, *dropped, timer, *answer(facts, event, notice)), consumed=True)
+    return Step(thread, (mark_as_note(event), *erasures, *dropped, *timer, *answer(facts, event, notice)), consumed=True)
 
 
 def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:

@@ -101,7 +101,7 @@ def start_undo(pack: Pack, facts: Facts, thread: Thread, words: PendingText) -> 
     activity = (SendEvent(owner=DESK, event=AssigneeSpoke(thread=thread.id, user=words.author)),) if moved else ()
     return thread, (
         ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.LEAVING),
-        *_timer(thread),
+        *next_timer(thread),
         *activity,
     )
 
@@ -157,11 +157,11 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         until = facts.now + _undo_seconds(pack, facts, thread)
         words = replace(old, body=body, name=name, send_at=until, edit_event_id=event.event_id)
         thread = _with_pending(thread, tuple(words if p is old else p for p in thread.sending.pending))
-        return Step(thread, (*_timer(thread), *shown, *_explain_quote(event)), consumed=True)
+        return Step(thread, (*next_timer(thread), *shown, *_explain_quote(event)), consumed=True)
     marked = DeliveryReceipt.HELD if isinstance(old, HeldText) else None
     actions = tuple(a for a in actions if not (isinstance(a, ShowReceipt) and a.receipt is marked))
     shown = shown if new.sending.pending else ()
-    return Step(new, (*actions, *_timer(new), *shown, *_explain_quote(event)), consumed=True)
+    return Step(new, (*actions, *next_timer(new), *shown, *_explain_quote(event)), consumed=True)
 
 
 def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
@@ -180,9 +180,11 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
             if mine.author != event.sender:
                 body = notice_of("undo_window.not_sent_a_supervisor_took")
                 taken_out = SendMessage(place=THREAD, body=body, reply_to=mine.event_id, mentions=(mine.author,))
-                return Step(thread, (retracted, taken_out, *_timer(thread)))
+                return Step(thread, (retracted, taken_out, *next_timer(thread)))
             notice = _explain(mine.event_id, notice_of("undo_window.not_sent_the_edit_was"))
-            return Step(thread, (retracted, *((notice,) if event.target == mine.edit_event_id else ()), *_timer(thread)))
+            return Step(
+                thread, (retracted, *((notice,) if event.target == mine.edit_event_id else ()), *next_timer(thread))
+            )
     text = next((s for s in thread.sending.sent if event.target in (s.event_id, s.edit_event_id)), None)
     if text is not None and text.receipt == DeliveryReceipt.LEAVING.name and (supervises or text.author == event.sender):
         return Step(retract_sent(thread, lambda words: words is text))
@@ -233,7 +235,7 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
     thread = replace(thread, sending=sending)
     for each in held_texts:
         thread = hold_text(thread, each)
-    return Step(thread, (*actions, *_timer(thread)))
+    return Step(thread, (*actions, *next_timer(thread)))
 
 
 def cannot_send(pack: Pack, facts: Facts, thread: Thread, words: PendingText) -> str | None:
@@ -277,7 +279,7 @@ def hold_pending(
             else notice_of("undo_window.held_if_you_are_sure", why=why)
         )
         actions.append(_explain(words.event_id, end))
-    return thread, (*actions, *_timer(thread))
+    return thread, (*actions, *next_timer(thread))
 
 
 def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Action, ...]]:
@@ -348,7 +350,7 @@ def needs_confirmation(
 def _refuse(thread: Thread, event_id: str, notice: str) -> Step[Thread]:
     thread = _without(thread, event_id)
     refused = ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT)
-    return Step(thread, (refused, _explain(event_id, notice), *_timer(thread)), consumed=True)
+    return Step(thread, (refused, _explain(event_id, notice), *next_timer(thread)), consumed=True)
 
 
 def _edit_refusal(
@@ -381,7 +383,8 @@ def _with_pending(thread: Thread, pending: tuple[PendingText, ...]) -> Thread:
     return replace(thread, sending=replace(thread.sending, pending=pending))
 
 
-def _timer(thread: Thread) -> tuple[Action, ...]:
+def next_timer(thread: Thread) -> tuple[Action, ...]:
+    """Return the action that sets the timer to the end of the first undo window, or cancels it when nothing waits."""
     pending = thread.sending.pending
     return (SetTimer(key=TIMER, due=pending[0].send_at) if pending else CancelTimer(key=TIMER),)
 

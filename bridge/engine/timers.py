@@ -40,7 +40,7 @@ NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is postponed if its owner has no key."""
 
 
-class SystemClockCorrected(Exception):  # noqa: N818 - not an error: a person's statement
+class SystemClockCorrected(Exception):  # noqa: N818 - not an error: a reason to begin again
     """This process uses another time than the machine's clock, by which it should go: it ends, and the next one does."""
 
 
