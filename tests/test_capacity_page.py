@@ -17,7 +17,10 @@ def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     page.write_text(capacity.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     report = {
         "seeded": [ROW, {**ROW, "kind": "open", "count": 100}],
-        "cores": [{"cores": 1, "texts": 40.0, "raw": 60.0, "cpu_ms": 2.5}],
+        "cores": [
+            {"cores": 1, "own_core": False, "texts": 40.0, "raw": 60.0, "cpu_ms": 2.5},
+            {"cores": 2, "own_core": True, "texts": 50.0, "raw": 70.0, "cpu_ms": 2.6},
+        ],
         "disk": [{"what": "text", "bridge_kib": 1.0, "homeserver_kib": 3.0}],
     }
     capacity.write(report, page)
@@ -26,6 +29,7 @@ def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
         "| 10,000 | 0 | 150 | 0.50 | 5.00 | 9.00 | 40.00 | 0.05 |",
         "| 0 | 100 | 150 | 0.50 | 5.00 | 9.00 | 40.00 | 0.05 |",
         "| 1 | 40 | 60 | 2.5 |",
+        "| 2, own core | 50 | 70 | 2.6 |",
         "| text | 1.0 | 3.0 |",
     ):
         assert text.count(row) == 1

@@ -96,6 +96,8 @@ def _problems(config: Config) -> Iterator[str]:
         yield "metrics.listen: is the port of the webhooks; a listener of its own needs another"
     if homeserver.joined and homeserver.database_url_file is not None:
         yield "homeserver.database_url_file: is for a homeserver that `up` runs; a joined one has its own"
+    if homeserver.joined and homeserver.own_core:
+        yield "homeserver.own_core: is for a homeserver that `up` runs; of yours, say it in the unit of its service"
     if homeserver.joined and homeserver.other_lines:
         yield "homeserver.other_lines: is for a homeserver that `up` runs; leave it out"
     if config.policy_mxid == config.puppet_mxid:

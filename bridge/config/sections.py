@@ -44,8 +44,8 @@ class Homeserver(Section):
     `public_url`: where clients reach the homeserver that `up` runs; it publishes this to them. None: on this machine only.
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module. `joined`: it is the agency's
     own, which `up` does not run. `database_url_file`: the PostgreSQL of one that `up` runs (file, mode 0600); None: SQLite,
-    in the line's directory. `other_lines`: which lines besides this one are on a homeserver that `up` runs; each has a
-    bridge of its own.
+    in the line's directory. `own_core`: `up` lets it run on one core and all else on the others. `other_lines`: which lines
+    besides this one are on a homeserver that `up` runs; each has a bridge of its own.
     """
 
     url: BaseUrl
@@ -56,6 +56,7 @@ class Homeserver(Section):
     admin_token_file: Path | None = None
     policy_localpart: str = "policy"
     database_url_file: Path | None = None
+    own_core: bool = False
     other_lines: list[OtherLine] = Field(default_factory=list)
 
 

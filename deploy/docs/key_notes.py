@@ -43,6 +43,9 @@ NOTES: Final[Mapping[str, KeyNote]] = MappingProxyType(
             "a file with the URL of its PostgreSQL database; nothing: SQLite in the line's directory",
             "/srv/line/secrets/homeserver_database",
         ),
+        "homeserver.own_core": KeyNote(
+            "true: it runs on one core of this machine, all else on the others; see capacity.md", "false"
+        ),
         "homeserver.policy_localpart": KeyNote(
             "the account of the software that looks after the rooms; each line of a homeserver has its own", "policy"
         ),

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from deploy.data_dir.atomic_files import make_private_directory
+from deploy.stack.cores import set_cores
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -44,7 +45,8 @@ REFUSAL_CHARACTERS: Final = 4000
 class Child:
     """One child: a module and its arguments (no secret among them), and how it ends.
 
-    `until_ready`: arguments of its starts before all were ready once. `stop_seconds`: how long it may take after SIGTERM
+    `until_ready`: arguments of its starts before all were ready once. `cores`: numbers of those on which it runs; none:
+    on any. `stop_seconds`: how long it may take after SIGTERM
     before SIGKILL. `refusal`: the exit code that says that a restart cannot help. `optional`: the
     others run without it, and after a refusal it is restarted once a minute.
     """
@@ -52,6 +54,7 @@ class Child:
     name: str
     command: tuple[str, ...]
     until_ready: tuple[str, ...] = ()
+    cores: frozenset[int] = frozenset()
     stop_seconds: float = 8.0
     refusal: int | None = None
     optional: bool = False
@@ -205,7 +208,7 @@ class Supervisor:
         wrapper = (sys.executable, "-P", "-m", "deploy.stack.child", str(os.getpid()), str(self._paths.pid(child.name)))
         try:
             # A session of its own: Ctrl-C in the terminal reaches only the supervisor, which then stops all in order.
-            return await create_process(
+            process = await create_process(
                 *wrapper,
                 *child.command,
                 *(() if self.were_ready else child.until_ready),
@@ -219,6 +222,10 @@ class Supervisor:
             )
         finally:
             os.close(log)
+        if child.cores:
+            with contextlib.suppress(OSError):  # it ended, or a core was taken away: then it runs on any
+                set_cores(process.pid, child.cores)
+        return process
 
     async def _rotate(self) -> None:
         while True:

@@ -19,6 +19,7 @@ from deploy.data_dir.atomic_files import unfinished_files, write_atomically
 from deploy.data_dir.layout import CHILDREN, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
+from deploy.stack.cores import usable_cores, with_own_core
 from deploy.stack.deaths import record_death
 from deploy.stack.provision import (
     child_paths,
@@ -136,6 +137,8 @@ async def up(
             on_child_death=lambda name: record_death(layout.deaths, name, time.time()),
         )
         started = children(layout, take_over=take_over) if run is None else run
+        if config.homeserver.own_core:
+            started = with_own_core(started, usable_cores())
         child_names = (*names, CANARY) if config.canary is not None else names
         supervisor.start(child for child in started if child.name in child_names)
         try:

@@ -1,4 +1,4 @@
-"""`./quietline bench [NAME…] [--json FILE] [--threads N] [--full]`: measure, and print figures as JSON.
+"""`./quietline bench [NAME…] [--json FILE] [--threads N] [--full] [--own-core]`: measure, and print figures as JSON.
 
 Rule of this module: it reports figures without a verdict; when it ends, everything that it started has ended.
 """
@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument(
         "--flood-seconds", type=int, default=flood.SECONDS, metavar="N", help=f"length of the flood ({flood.SECONDS})"
     )
+    parser.add_argument("--own-core", action="store_true", help="with `homeserver.own_core`")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in NAMES]:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(NAMES)}")
@@ -63,7 +64,13 @@ def main() -> int:
     if threads < 1:
         parser.error("--threads: at least 1")
     measured = asyncio.run(
-        _measure(arguments.names or NAMES, full=arguments.full, threads=threads, flood_seconds=arguments.flood_seconds)
+        _measure(
+            arguments.names or NAMES,
+            full=arguments.full,
+            threads=threads,
+            flood_seconds=arguments.flood_seconds,
+            own_core=arguments.own_core,
+        )
     )
     report = json.dumps(measured, indent=2) + "\n"
     if arguments.json:
@@ -73,12 +80,12 @@ def main() -> int:
     return 0
 
 
-async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seconds: int) -> dict[str, Any]:
+async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seconds: int, own_core: bool) -> dict[str, Any]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
         path = Path(directory)
         report: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "before": machine(path)}
-        async with BenchLine.running(path) as line:
+        async with BenchLine.running(path, own_core=own_core) as line:
             for name in (name for name in NAMES if name in names):
                 sys.stderr.write(f"quietline bench: {name}\n")
                 measure = {

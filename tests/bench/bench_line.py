@@ -12,7 +12,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.offline import line_snapshot
 from deploy.data_dir.secret_files import Secrets
 from deploy.stack import provision, synapse_config
+from deploy.stack.cores import usable_cores, with_own_core
 from deploy.stack.readiness import ReadinessProbe
 from deploy.stack.supervisor import ROOT, Child, Supervisor, child_environment
 from deploy.stack.up import children
@@ -49,8 +50,9 @@ DEVICE: Final = "QLBENCH000000001"
 class BenchLine:
     """A provisioned line with running homeserver and carrier; the bridge is started and stopped."""
 
-    def __init__(self, directory: Path, database_url: str | None = None) -> None:
+    def __init__(self, directory: Path, database_url: str | None = None, *, own_core: bool = False) -> None:
         self._database_url = database_url
+        self._own_core = own_core
         self.layout = Layout(directory / "data")
         self.ports = Ports(free_ports())
         self.forwarder = Forwarder(host=HOST, port=self.ports.homeserver)
@@ -70,13 +72,15 @@ class BenchLine:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, directory: Path, database_url: str | None = None) -> AsyncIterator[BenchLine]:
+    async def running(
+        cls, directory: Path, database_url: str | None = None, *, own_core: bool = False
+    ) -> AsyncIterator[BenchLine]:
         """Provision a line, start homeserver and carrier, make the rooms for the ceiling; end everything after the block.
 
-        `database_url`: an empty PostgreSQL database for the line; None: a SQLite file.
+        `database_url`: an empty PostgreSQL database for the line; None: a SQLite file. `own_core`: as in the configuration.
         """
         async with AsyncExitStack() as stack:
-            self = cls(directory, database_url)
+            self = cls(directory, database_url, own_core=own_core)
             provision.write_line_files(self.layout, self.ports)
             self._configure()
             config = provision.write_line_files(self.layout, self.ports)
@@ -89,7 +93,8 @@ class BenchLine:
             supervisor = Supervisor(paths=provision.child_paths(self.layout), on_child_start=lambda _name, _pid: None)
             stack.push_async_callback(supervisor.stop, ["carrier", "homeserver"])
             # Not the canary: without its section of the configuration it would end and be restarted again and again.
-            supervisor.start(child for child in children(self.layout) if child.name in ("homeserver", "carrier"))
+            started = self._on_cores(children(self.layout))
+            supervisor.start(child for child in started if child.name in ("homeserver", "carrier"))
             stack.push_async_callback(self.stop_bridge)
             await wait_until("homeserver and carrier answer", self._others_up, within=120)
             await self._make_rooms()
@@ -105,7 +110,7 @@ class BenchLine:
         child = Child(name="bridge", command=("deploy", "bridge", "--config", str(config)), stop_seconds=14.0, refusal=2)
         self._bridge = Supervisor(paths=provision.child_paths(self.layout), on_child_start=self._on_child_start)
         self.spawned_at = time.perf_counter()
-        self._bridge.start([child])
+        self._bridge.start(self._on_cores([child]))
         await wait_until(
             "the bridge is ready",
             lambda: self.probe.bridge(self.ports.url("bridge")),
@@ -114,6 +119,9 @@ class BenchLine:
             seen=self._last_words,
         )
         return time.perf_counter()
+
+    def _on_cores(self, started: Iterable[Child]) -> tuple[Child, ...]:
+        return with_own_core(started, usable_cores()) if self._own_core else tuple(started)
 
     async def stop_bridge(self) -> None:
         """Stop the bridge, if it runs."""

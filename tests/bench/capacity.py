@@ -72,7 +72,7 @@ def main() -> int:
                 case "rooms":
                     report[part] = [_with_rooms(count) for count in _numbers(arguments.rooms)]
                 case "cores":
-                    report[part] = [_on_cores(cores) for cores in (1, 2)]
+                    report[part] = [_on_cores(1), _on_cores(2), _on_cores(2, own_core=True)]
                 case _:
                     parser.error(f"no such part: {part}; there are {', '.join(PARTS)}")
             sys.stderr.write(f"{json.dumps(report[part])}\n")
@@ -128,7 +128,9 @@ def rooms_table(rows: Sequence[dict[str, Any]]) -> str:
 def cores_table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the table of cores."""
     lines = ["| cores | texts a second | raw sends a second | bridge's CPU for a text, ms |", "| --- | --- | --- | --- |"]
-    lines += [f"| {row['cores']} | {row['texts']:.0f} | {row['raw']:.0f} | {row['cpu_ms']:.1f} |" for row in rows]
+    for row in rows:
+        cores = f"{row['cores']}{', own core' if row['own_core'] else ''}"
+        lines.append(f"| {cores} | {row['texts']:.0f} | {row['raw']:.0f} | {row['cpu_ms']:.1f} |")
     return "\n".join(lines)
 
 
@@ -263,16 +265,20 @@ def _with_rooms(count: int) -> dict[str, Any]:
     }
 
 
-def _on_cores(cores: int) -> dict[str, Any]:
-    """Run the benchmark of throughput with all processes of the line on that many cores (`sched_setaffinity`)."""
+def _on_cores(cores: int, *, own_core: bool = False) -> dict[str, Any]:
+    """Run the benchmark of throughput with all processes of the line on that many cores (`sched_setaffinity`).
+
+    `own_core`: with `homeserver.own_core`.
+    """
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[:cores])
     try:
-        figures = _bench("throughput")
+        figures = _bench("throughput", *(["--own-core"] if own_core else []))
     finally:
         os.sched_setaffinity(0, allowed)
     return {
         "cores": cores,
+        "own_core": own_core,
         "texts": figures["throughput"]["value"],
         "raw": figures["throughput"]["ceiling"],
         "cpu_ms": figures["bridge_cpu_per_text"]["value"],

@@ -220,6 +220,16 @@ def test_a_real_line_cannot_use_the_rehearsal_carrier(papers: Papers) -> None:
     assert "rehearsal" in problem
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("database_url_file", "/url"), ("own_core", True), ("other_lines", [{"registration": "/r", "policy": "@p:x"}])],
+)
+def test_what_is_for_a_homeserver_of_ours(papers: Papers, key: str, value: object) -> None:
+    """Settings of the homeserver that `up` runs would be read by nothing for an agency's own one."""
+    papers.raw["homeserver"] |= {key: value, "joined": True}
+    assert any(problem.startswith(f"homeserver.{key}: is for a homeserver that `up` runs") for problem in papers.problems())
+
+
 def test_drills_are_for_a_rehearsal(papers: Papers) -> None:
     """A line in service names no drills: its texters are people."""
     papers.line["drills"] = ["our-drills"]

@@ -126,6 +126,7 @@ JOBS = ("doctor", "backup", "drill", "upgrade", "canary")
 
 NOT_IN_THE_CHART = {
     "homeserver.database_url_file": "the homeserver is another chart's",
+    "homeserver.own_core": "the same",
     "homeserver.other_lines.registration": "the same",
     "homeserver.other_lines.policy": "the same",
     "lines.rehearsal": "a line of the chart is in service",
