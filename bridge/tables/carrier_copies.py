@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from bridge.storage.database import Reader, Transaction, earlier, placeholders
 from bridge.tables.erasure_jobs import PERSON
+from bridge.tables.threads import is_on_hold
 
 REPORT_WAIT: Final = 3600.0
 SHOW_WAIT: Final = 86_400.0
@@ -27,10 +28,8 @@ TOGETHER: Final = 20
 """Copies that are forgotten by one statement."""
 # A copy without an owner may belong to a thread on legal hold, as long as that thread has texts without an id. That is
 # asked apart from the other, a look at one thread: in one condition with it each copy went through all threads.
-NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.legal_hold <> FALSE)
-    AND (c.owner <> '' OR NOT EXISTS (
-        SELECT 1 FROM thread t JOIN copy_result r ON r.owner = t.id
-        WHERE t.legal_hold <> FALSE AND r.result = '{WITHOUT_ID}'))"""  # noqa: S608 - a constant
+NOT_ON_HOLD: Final = f"""NOT {is_on_hold("c.owner")} AND (c.owner <> '' OR NOT EXISTS (
+        SELECT 1 FROM copy_result r WHERE r.result = '{WITHOUT_ID}' AND {is_on_hold("r.owner")}))"""  # noqa: S608 - a constant
 """SQL: the thread of a copy `c` is not on legal hold, as far as that is known."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bridge.storage.database import Reader, Transaction, earlier
+from bridge.tables.threads import is_on_hold
 
 ROOM, PERSON = "room", "person"
 """What a job erases: a room, or the data of a texter."""
@@ -101,7 +102,7 @@ async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> Era
     only = f"AND (e.step <> '{PURGE}' OR e.grace <= {IMMEDIATE})" if clock_distrusted else ""
     row = await reader.fetchrow(
         f"""SELECT e.* FROM erasure e
-            WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold <> FALSE) {only}
+            WHERE NOT {is_on_hold("e.thread")} {only}
             ORDER BY CASE WHEN {is_immediate} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
         now,
     )
@@ -175,8 +176,7 @@ async def store_certificate(
 
 async def count_failing(reader: Reader, *, tries: int) -> int:
     """Return how many jobs, none of them on legal hold, have a step that was tried so often without success."""
-    query = """SELECT COUNT(*) FROM erasure e WHERE e.tries >= $1
-               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold <> FALSE)"""
+    query = f"SELECT COUNT(*) FROM erasure e WHERE tries >= $1 AND NOT {is_on_hold('e.thread')}"  # noqa: S608 - ours
     return int(await reader.fetchval(query, tries))
 
 

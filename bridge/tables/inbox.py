@@ -40,7 +40,7 @@ from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
 from bridge.storage.vault import CannotOpen, Passing, Vault, passing_owner_of
-from bridge.tables.threads import StoredThread
+from bridge.tables.threads import StoredThread, is_on_hold
 
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
@@ -163,14 +163,15 @@ async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
 async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
     """Return a thread's oldest event; None where there is none, or its phone was not looked up yet."""
     rows = await reader.fetch(
-        """SELECT i.seq, i.kind, i.body, t.aggregate, t.legal_hold FROM inbox i LEFT JOIN thread t ON t.id = i.owner
-           WHERE i.owner = $1 AND (t.id IS NULL OR t.screened) ORDER BY i.of_people, i.seq LIMIT 2""",
+        f"""SELECT i.seq, i.kind, i.body, d.aggregate, {is_on_hold("d.id")} AS on_hold
+           FROM inbox i LEFT JOIN thread d ON d.id = i.owner
+           WHERE i.owner = $1 AND (d.id IS NULL OR d.screened) ORDER BY i.of_people, i.seq LIMIT 2""",  # noqa: S608 - ours
         owner,
     )
     if not rows:
         return None
     first = rows[0]
-    thread = None if first["aggregate"] is None else StoredThread(first["aggregate"], bool(first["legal_hold"]))
+    thread = None if first["aggregate"] is None else StoredThread(first["aggregate"], bool(first["on_hold"]))
     return NextEvent(_sequenced(owner, first), len(rows) > 1, thread)
 
 

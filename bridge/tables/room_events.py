@@ -27,7 +27,10 @@ UNREAD_MARGIN_MS: Final = 2000
 """Words that came so shortly before a person wrote do not count as seen by that person."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
     SELECT 1 FROM thread t WHERE t.legal_hold <> FALSE AND (
-        t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
+        t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))
+    AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.thread = e.owner
+        OR h.thread IN (SELECT t.id FROM thread t WHERE t.room_id = e.room_id)
+        OR h.thread IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id))"""
 """SQL: the thread of an event `e` is not on legal hold: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
 

@@ -16,7 +16,8 @@ from bridge.storage.migrations import Migrations
 TABLES: Final = (
     # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: its phone was
     # looked up; nothing is decided before. `crowded` (`in_flood`): it came in a flood, and gets its room when its card is
-    # shown. `held` (`legal_hold`): nothing of it is erased. It is compared with FALSE, so that a damaged value holds.
+    # shown. `held` (`legal_hold`): nothing of it is erased (`threads.is_on_hold`). It is compared with FALSE, so that a
+    # damaged value holds.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
         phone_hash {blob} UNIQUE,
@@ -300,5 +301,23 @@ async def twelfth(transaction: Transaction) -> None:
         await transaction.execute(f"ALTER TABLE {table} RENAME COLUMN way TO transport")
 
 
-STEPS: Final = (first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh, twelfth)
+async def thirteenth(transaction: Transaction) -> None:
+    """Keep a legal hold in a row of its own as well: one damaged bit made its flag that of a thread without a hold."""
+    for statement in SECOND_FACT_OF_A_HOLD:
+        await transaction.execute(statement)
+
+
+SECOND_FACT_OF_A_HOLD: Final = (
+    "CREATE TABLE legal_hold (thread TEXT PRIMARY KEY)",
+    "INSERT INTO legal_hold SELECT id FROM thread WHERE legal_hold <> FALSE",
+    # SQLite uses a partial index only for a query with the same condition.
+    "DROP INDEX thread_legal_hold",
+    "CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold <> FALSE",
+)
+
+
+STEPS: Final = (
+    *(first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh, twelfth),
+    thirteenth,
+)
 MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=STEPS)

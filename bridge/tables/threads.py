@@ -30,6 +30,15 @@ FEW: Final = 200
 """Threads of a flood without a room that are read at once; if there are more, each one that is shown is read by itself."""
 
 
+def is_on_hold(thread: str) -> str:
+    """Return SQL: the thread with this id (an expression) is on legal hold.
+
+    A hold is a flag and a row of its own, on two pages of the file, and either one holds.
+    """
+    return f"""(EXISTS (SELECT 1 FROM thread t WHERE t.id = {thread} AND t.legal_hold <> FALSE)
+        OR EXISTS (SELECT 1 FROM legal_hold h WHERE h.thread = {thread}))"""  # noqa: S608 - expressions of ours
+
+
 @dataclass(frozen=True, slots=True)
 class StoredThread:
     """A thread as an event finds it: its sealed aggregate, and whether it is on legal hold."""
@@ -132,8 +141,9 @@ async def find_by_phone(reader: Reader, phone_hash: bytes) -> str | None:
 
 async def get(reader: Reader, thread: str) -> StoredThread | None:
     """Return a thread's aggregate and hold, or None when it has ended."""
-    row = await reader.fetchrow("SELECT aggregate, legal_hold FROM thread WHERE id = $1", thread)
-    return None if row is None else StoredThread(row["aggregate"], bool(row["legal_hold"]))
+    query = f"SELECT aggregate, {is_on_hold('$1')} AS on_hold FROM thread WHERE id = $1"  # noqa: S608 - ours
+    row = await reader.fetchrow(query, thread)
+    return None if row is None else StoredThread(row["aggregate"], bool(row["on_hold"]))
 
 
 async def get_phone(reader: Reader, thread: str) -> StoredPhone | None:
@@ -156,7 +166,8 @@ async def designation_of(reader: Reader, thread: str) -> str:
 
 async def is_on_legal_hold(reader: Reader, thread: str) -> bool:
     """Whether a thread is on legal hold. One that has ended is not."""
-    return bool(await reader.fetchval("SELECT legal_hold FROM thread WHERE id = $1", thread))
+    query = f"SELECT {is_on_hold('$1')}"
+    return bool(await reader.fetchval(query, thread))
 
 
 async def is_unscreened(reader: Reader, thread: str) -> bool:
@@ -184,7 +195,8 @@ async def count_keyless(reader: Reader, owners: Collection[str]) -> int:
 
 async def not_on_hold(reader: Reader) -> list[str]:
     """Return the threads that are not on legal hold."""
-    return [row["id"] for row in await reader.fetch("SELECT id FROM thread WHERE legal_hold = FALSE")]
+    query = f"SELECT id FROM thread WHERE NOT {is_on_hold('thread.id')}"  # noqa: S608 - ours
+    return [row["id"] for row in await reader.fetch(query)]
 
 
 async def admit(
@@ -235,7 +247,13 @@ async def set_number(transaction: Transaction, thread: str, number: bytes) -> No
 async def set_legal_hold(transaction: Transaction, thread: str, *, on: bool) -> bool:
     """Place a legal hold on a thread, or release it; False when there is no such thread."""
     query = "UPDATE thread SET legal_hold = $2 WHERE id = $1 RETURNING id"
-    return await transaction.fetchval(query, thread, on) is not None
+    if await transaction.fetchval(query, thread, on) is None:
+        return False
+    if on:
+        await transaction.execute("INSERT INTO legal_hold (thread) VALUES ($1) ON CONFLICT (thread) DO NOTHING", thread)
+    else:
+        await transaction.execute("DELETE FROM legal_hold WHERE thread = $1", thread)
+    return True
 
 
 async def park(transaction: Transaction, thread: str) -> None:
@@ -246,6 +264,7 @@ async def park(transaction: Transaction, thread: str) -> None:
 async def delete(transaction: Transaction, versions: MarkedSet, thread: str) -> None:
     """Delete an ended thread, and with it the number of its phone."""
     await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
+    await transaction.execute("DELETE FROM legal_hold WHERE thread = $1", thread)
     await versions.change(transaction, {thread.encode(): None})
 
 
@@ -309,4 +328,6 @@ async def assign_room(transaction: Transaction, thread: str, designation: str, r
 
 async def set_legal_hold_by_phone(transaction: Transaction, phone_hash: bytes, *, on: bool) -> None:
     """Place or release the legal hold of a phone's thread, if it has one."""
-    await transaction.execute("UPDATE thread SET legal_hold = $2 WHERE phone_hash = $1", phone_hash, on)
+    thread = await find_by_phone(transaction, phone_hash)
+    if thread is not None:
+        await set_legal_hold(transaction, thread, on=on)

@@ -31,7 +31,9 @@ INTERVAL: Final = 60.0
 DUE: Final = """
     SELECT mxc FROM matrix_upload u
     WHERE (due_ms <= $1 OR due_ms IS NULL AND NOT EXISTS (SELECT 1 FROM event e WHERE e.event_id = u.event_id))
-    AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = u.room_id AND t.legal_hold <> FALSE)
+    AND NOT EXISTS (
+        SELECT 1 FROM thread t LEFT JOIN legal_hold h ON h.thread = t.id
+        WHERE t.room_id = u.room_id AND (t.legal_hold <> FALSE OR h.thread IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
     ORDER BY due_ms
 """

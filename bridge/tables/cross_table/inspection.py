@@ -14,8 +14,9 @@ from bridge.storage.database import Snapshot
 from bridge.storage.serialization import kind_name
 from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
+from bridge.tables.threads import is_on_hold
 
-JOB_NOT_ON_HOLD: Final = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold <> FALSE)"
+JOB_NOT_ON_HOLD: Final = f"NOT {is_on_hold('e.thread')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +67,12 @@ class TallyCell:
 
 def count_legal_holds(connection: Snapshot) -> int:
     """Return how many threads are on legal hold."""
-    return int(connection.fetchval("SELECT COUNT(*) FROM thread WHERE legal_hold <> FALSE"))
+    return int(connection.fetchval(f"SELECT COUNT(*) FROM thread WHERE {is_on_hold('thread.id')}"))  # noqa: S608 - ours
 
 
 def count_threads_of_phone(connection: Snapshot, phone_hash: bytes) -> tuple[int, int]:
     """Return how many threads a phone has (0 or 1) and how many of them are on hold: one row, whatever there is."""
-    on_hold_too = "COALESCE(SUM(CASE WHEN legal_hold <> FALSE THEN 1 ELSE 0 END), 0)"
+    on_hold_too = f"COALESCE(SUM(CASE WHEN {is_on_hold('thread.id')} THEN 1 ELSE 0 END), 0)"
     query = f"SELECT COUNT(*), {on_hold_too} FROM thread WHERE phone_hash = $1"  # noqa: S608 - a constant
     ((count, on_hold),) = connection.fetch(query, phone_hash)
     return int(count), int(on_hold)

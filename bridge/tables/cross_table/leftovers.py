@@ -29,6 +29,7 @@ ROOM_COLUMNS: Final = (
 
 PERSON_COLUMNS: Final = (
     ("thread", "id"),
+    ("legal_hold", "thread"),
     ("inbox", "owner"),
     ("outbox", "owner"),
     ("timer", "owner"),

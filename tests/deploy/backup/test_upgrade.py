@@ -55,6 +55,7 @@ UNDO = (
     "DROP INDEX thread_legal_hold",
     "ALTER TABLE outbox RENAME COLUMN transport TO way",
     "ALTER TABLE dead_letter RENAME COLUMN transport TO way",
+    "DROP TABLE legal_hold",
 )
 """What the ninth step and those behind it made, as it was before."""
 RENAMED_BACK = (
@@ -72,7 +73,7 @@ RENAMED_BACK = (
 
 @pytest.fixture
 async def layout(tmp_path: Path) -> Layout:
-    """Have a stopped line whose database stands four steps before this program's."""
+    """Have a stopped line whose database stands five steps before this program's."""
     async with line_directory(tmp_path) as line:
         await line.desk()
         line_layout = line.layout
@@ -103,7 +104,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
     """The backup is of the older version and opens; the database is then of this one, and a second time does nothing."""
     assert older(layout) == ["quietline_version"]
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
-    assert (steps, older(layout)) == (4, [])
+    assert (steps, older(layout)) == (5, [])
     assert file is not None
     assert backup_file.read_backup(file, PASSPHRASE).schema["quietline_version"] == 8
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
@@ -302,10 +303,10 @@ async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
     data = ["upgrade", "--data", str(layout.data)]
     looked = await invoke([*data, "--check", "--json"])
     report = json.loads(looked.stdout)
-    assert (looked.exit_code, report["ok"], report["checks"][0]["what"]) == (0, True, "4 steps are to be taken")
+    assert (looked.exit_code, report["ok"], report["checks"][0]["what"]) == (0, True, "5 steps are to be taken")
     assert older(layout) == ["quietline_version"]
     done = await invoke(data)
-    said = ["4 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
+    said = ["5 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
     assert (done.exit_code, done.stdout.splitlines()[-2:]) == (0, said), done.output
     assert len(sorted((tmp_path / "kept").glob("*.backup"))) == 1
     assert (await invoke(data)).stdout == "Nothing was to be done.\n"

@@ -127,9 +127,13 @@ async def test_a_hold_whose_flag_is_damaged_holds(harness: BridgeHarness) -> Non
     assert await harness.database.commit(storage_classes.restore) == 0
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-async def test_a_hold_that_is_damaged_while_the_line_runs_holds(erasure: ErasureHarness, odd: str) -> None:
-    """No message of it expires, no erasure of it goes on, no copy at the carrier is deleted."""
+FLAGS = {f"the flag is {name}": f"UPDATE thread SET legal_hold = {odd}" for name, odd in ODD.items()}  # noqa: S608 - the test's own words
+FACTS = {"the flag is 0": "UPDATE thread SET legal_hold = 0", "the row is gone": "DELETE FROM legal_hold"}
+
+
+@pytest.mark.parametrize("damage", (FLAGS | FACTS).values(), ids=FLAGS | FACTS)
+async def test_a_hold_that_is_damaged_while_the_line_runs_holds(erasure: ErasureHarness, damage: str) -> None:
+    """No message of it expires, no erasure of it goes on, no copy at the carrier is deleted; a person lifts it."""
     database, now = erasure.harness.database, erasure.harness.clock.now()
     owner = await erasure.create_thread_room()
 
@@ -139,12 +143,16 @@ async def test_a_hold_that_is_damaged_while_the_line_runs_holds(erasure: Erasure
 
     await database.commit(commit)
     copies = f"SELECT COUNT(*) FROM carrier_copy c WHERE owner = $1 AND {carrier_copies.NOT_ON_HOLD}"  # noqa: S608 - a constant
-    for value, is_held in (("FALSE", False), (odd, True)):
-        await plant(erasure.harness, "thread", "legal_hold", value, "id = $1", owner)
+    for is_held in (False, True, False):
+        assert await erasure.harness.set_legal_hold(owner, on=is_held)
+        if is_held:
+            await database.commit(lambda transaction: transaction.execute(damage))
         assert (await room_events.due_events(database, now, 10) == []) is is_held
         assert (await erasure_jobs.next_job(database, now, clock_distrusted=False) is None) is is_held
         assert (await database.fetchval(copies, owner) == 0) is is_held
         assert (owner not in await threads.not_on_hold(database)) is is_held
+        assert await threads.is_on_legal_hold(database, owner) is is_held
+        assert (await threads.get(database, owner) or pytest.fail("it is gone")).legal_hold is is_held
 
 
 async def test_an_order_that_is_damaged_while_the_line_runs(harness: BridgeHarness) -> None:
