@@ -14,7 +14,7 @@ from enum import Enum, unique
 
 from policies.pack import ExitAction, Keywords, Pack
 
-FINAL = " .!?…,;:"
+FINAL = " .!?…,;:\u3002"
 OPENING = " ¡¿"
 ASK_WHAT_THIS_IS = frozenset({"info", "information", "informacion"})
 """Plain words. A pack has them among its words for help, as carriers do; people who need help write something else."""
@@ -68,10 +68,12 @@ class MessageMeaning:
 def normalize_keyword(text: str) -> str:
     """Return a message as keywords are compared: no case, outer spaces or final punctuation, single spaces within.
 
-    A letter with its accent counts as one character, invisible marks are removed, and "opt-out" is "opt out".
+    A letter with its accent counts as one character, and one that is wide or ornate as the plain one; invisible marks are
+    removed, and "opt-out" is "opt out".
     """
-    visible_text = text if text.isascii() else _visible(unicodedata.normalize("NFC", text))
-    return " ".join(_HYPHEN.sub(" ", visible_text.translate(_STRAIGHT)).split()).casefold().rstrip(FINAL).lstrip(OPENING)
+    straight = text.translate(_STRAIGHT)
+    visible_text = straight if straight.isascii() else _visible(unicodedata.normalize("NFKC", straight))
+    return " ".join(_HYPHEN.sub(" ", visible_text).split()).casefold().rstrip(FINAL).lstrip(OPENING)
 
 
 def _visible(text: str, *, marks: bool = True) -> str:

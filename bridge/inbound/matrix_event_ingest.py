@@ -300,7 +300,7 @@ class MatrixEventIngest:
         inner, clear = object_at(item.content, "m.relates_to"), item.clear_relation or {}
         new = object_at(item.content, "m.new_content")
         relation, target, ref = await self._relation(transaction, inner, clear)
-        shown = new if relation is Relation.EDIT and new else item.content
+        shown = new if relation is Relation.EDIT else item.content  # clients show no edit without new content
         plain = read(shown) or Plain(words="")
         said = item.type == "m.room.message" and isinstance(shown.get("body"), str)
         return MessageSent(

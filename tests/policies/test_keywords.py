@@ -31,6 +31,26 @@ SPACES = st.text(" \n\t\u00a0", max_size=3)
 ENDS = st.text(".!?…", max_size=3)
 
 
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("ＳＴＯＰ", Meaning.STOP),
+        ("Ｓｔｏｐ！", Meaning.STOP),
+        ("STOP。", Meaning.STOP),
+        ("𝗦𝗧𝗢𝗣", Meaning.STOP),
+        ("ｏｐｔ－ｏｕｔ", Meaning.STOP),
+        ("ＳＴＡＲＴ", Meaning.START),
+        ("９１１", Meaning.HELP),
+        ("ＥＳ", Meaning.LANGUAGE),
+        ("ｂｙｅ", Meaning.EXIT_PARK),
+        ("can´t talk", Meaning.EXIT_ALERT),
+    ],
+)
+def test_the_width_of_letters_makes_no_difference(text: str, meaning: Meaning) -> None:
+    """Keyboards for Chinese and Japanese write wide letters, others ornate ones: a STOP in them is a STOP."""
+    assert classify(text, PACK).meaning is meaning
+
+
 @given(word=st.sampled_from(STOP + START), case=CASES, before=SPACES, end=ENDS, after=SPACES)
 def test_the_whole_message_counts(word: str, case: object, before: str, end: str, after: str) -> None:
     """Each word in any case, with spaces around and punctuation at the end, is what it is."""

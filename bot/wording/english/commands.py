@@ -61,7 +61,9 @@ NOTICES: Final[dict[str, str]] = {
     "playbooks.say_playbook_and_one_of": "Say !playbook and one of: ",
     "playbooks.steps_that_name_a_supervisor": "{steps}",
     "room_notes.only_written_words_go_to": "only written words go to the phone, no stickers, polls or places.",
-    "room_notes.pictures_and_files_do_not": "pictures and files do not go to the phone.",
+    "room_notes.pictures_and_files_do_not": (
+        "pictures, recordings and files do not go to the phone, nor do the words with them. Say them again as a message."
+    ),
     "room_notes.what_is_said_with_me": "what is said with /me does not go to the phone. Say it again without /me.",
     "synonyms.claim": "!claim takes a waiting thread.",
     "synonyms.codeword": "!codeword, with nothing behind it, keeps an agreed word: you are asked in your office.",

@@ -63,7 +63,10 @@ NOTICES: Final[dict[str, str]] = {
     "room_notes.only_written_words_go_to": (
         "solo llegan al teléfono palabras escritas; no stickers, encuestas ni lugares."
     ),
-    "room_notes.pictures_and_files_do_not": "las fotos y los archivos no llegan al teléfono.",
+    "room_notes.pictures_and_files_do_not": (
+        "las fotos, las grabaciones y los archivos no llegan al teléfono, "
+        "ni las palabras que los acompañan. Escríbelas de nuevo en un mensaje."
+    ),
     "room_notes.what_is_said_with_me": "lo que se dice con /me no llega al teléfono. Dilo otra vez sin /me.",
     "synonyms.claim": "!claim toma una conversación que espera.",
     "synonyms.codeword": "!codeword, sin nada detrás, guarda una palabra acordada: se te pregunta en tu oficina.",

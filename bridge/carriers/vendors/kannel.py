@@ -17,6 +17,9 @@ parts in half, and handsets that decode each part separately show two replacemen
 and sent part by part, each with its own header (3GPP TS 23.040 §9.2.3.24.1): a handset shows none of it until all parts
 have come. If the first is refused, nothing left; if a later one is, it is unknown what the handset shows.
 
+Kannel accepts a text of more than `max-messages` parts and drops the rest without a word (`sms_split` in gw/sms.c): a text
+of more than `MAX_PARTS` is refused here.
+
 Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
 
     group = sms-service: keyword = default, catch-all = true, max-messages = 0, omit-empty = true, send-sender = true,
@@ -89,6 +92,8 @@ _TEMPORARY_FAILURE: Final = (503, b"Temporal failure, try again later.")
 _LOGIN_REFUSED: Final = (403, b"Authorization failed for sendsms")
 """Nothing was accepted before this answer. At each start smsbox opens its port before it has read its users, and refuses
 every login for a moment; so the refusal is permanent only if it was the only answer for `STARTING_SECONDS`."""
+MAX_PARTS: Final = 10
+"""`max-messages` of our `sendsms-user`, as above."""
 STARTING_SECONDS: Final = 20.0
 LOGIN_REFUSED_CODE: Final = "login-refused"
 _EPOCH = re.compile(r"[0-9]{1,10}")
@@ -157,6 +162,8 @@ class KannelCarrier(SmppGateway):
             return Rejected("not-answerable")
         text, message_id = replace_unencodable(text), secrets.token_hex(16)
         cut = segments(text)
+        if cut.count > MAX_PARTS:
+            return Rejected("too-many-parts")
         headers = {
             "X-Kannel-Username": self._login[0],
             "X-Kannel-Password": self._login[1],

@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.matrix.api.json_fields import object_at
 from bridge.matrix.api.rendered_html import USER_LINK, Rendered, comes_from, render
 
 QUOTE_LINE: Final = re.compile(r"\s*>+(?:\s|$)")
@@ -34,6 +33,10 @@ LONGEST_COMMAND: Final = 40
 """Characters that are read of a message that is not accepted: enough for a command's name."""
 MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/\x00]{1,230})/[A-Za-z0-9_-]{8,255}")
 """The address of an upload; `server`: the homeserver that has it."""
+
+UPLOAD_KEYS: Final = frozenset({"url", "thumbnail_url", "og:image"})
+"""The keys of an upload's address, at any depth: of a file and its thumbnail, also in an edit or an item of a gallery
+(MSC4274), and of the picture in a link's preview (MSC4095)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +119,15 @@ def tap_in(content: Mapping[str, Any]) -> str:
 
 def uploads_in(content: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the addresses of the uploads that a message links: they are deleted with it (facts-matrix.md, "Rooms")."""
-    bodies = (content, object_at(content, "m.new_content"))
-    infos = [object_at(body, "info") for body in bodies]
-    parts = (
-        *bodies,
-        *(object_at(body, "file") for body in bodies),
-        *infos,
-        *(object_at(info, "thumbnail_file") for info in infos),
-    )
-    links = [part.get(name) for part in parts for name in ("url", "thumbnail_url")]
-    return tuple(dict.fromkeys(each for each in links if isinstance(each, str) and MXC_URI.fullmatch(each)))
+    links, parts = list[str](), list[Any]([content])
+    while parts:
+        match parts.pop():
+            case Mapping() as part:
+                links += [value for key, value in part.items() if key in UPLOAD_KEYS and isinstance(value, str)]
+                parts += reversed([*part.values()])
+            case list() as items:
+                parts += reversed(items)
+    return tuple(dict.fromkeys(link for link in links if MXC_URI.fullmatch(link)))
 
 
 def _words(own: str, shown: Rendered, *, differs: bool) -> str:

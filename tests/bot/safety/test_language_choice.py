@@ -49,6 +49,7 @@ def test_after_hours_and_stop_are_in_spanish_as_well() -> None:
     assert texts(nobody) == [PACK.say(TextName.UNAVAILABLE, "es")]
     stopped = then(then(NEW, arrived(SPANISH)).aggregate, arrived("STOP", id="b"), at(5))
     assert texts(stopped) == [PACK.say(TextName.STOP, "es")]
+    assert texts(then(NEW, arrived("ALTO"))) == [PACK.say(TextName.STOP, "es")]
 
 
 @pytest.mark.parametrize("body", ["hi, i need help", "ok", "👍", "help me por favor", "no"])

@@ -282,6 +282,23 @@ async def test_a_text_that_kannel_would_spoil_goes_in_parts(
     assert await harness.texts_at_handset(HANDSET) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("x" * 153 * 10, True),
+        ("x" * (153 * 10 + 1), False),
+        ("ш" * 67 * 10, True),
+        ("ш" * (67 * 10 + 1), False),
+        ("x" * 66 + "🙂" + "y" * 67 * 300, False),
+    ],
+)
+async def test_a_text_that_kannel_would_shorten(harness: KannelHarness, text: str, *, left: bool) -> None:
+    """It drops the parts beyond its `max-messages`, and says that it accepted the text: such a text does not leave."""
+    outcome = await harness.carrier.send(Phone(HANDSET), text, number=harness.number)
+    assert isinstance(outcome, Accepted) if left else outcome == Rejected("too-many-parts")
+    assert await harness.texts_at_handset(HANDSET) == ([text] if left else [])
+
+
 async def test_a_long_text_by_get(harness: KannelHarness, tmp_path: Path) -> None:
     """A gateway that calls by GET all the same loses no long text to a limit of the server's."""
     harness.vendor.by_get = True

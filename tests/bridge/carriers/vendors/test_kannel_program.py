@@ -18,10 +18,11 @@ import pytest
 from bot.model.events import Outcome
 from bridge.carriers.adapter import Accepted, DeliveryReport, Inbound, InboundText, TryLater, UnknownOutcome
 from bridge.carriers.http_request import CarrierHttp
-from bridge.carriers.vendors.kannel import KannelCarrier, Settings
+from bridge.carriers.vendors.kannel import MAX_PARTS, KannelCarrier, Settings
 from bridge.runtime.phone_number import Phone
 from deploy.carrier import carrier_check
 from deploy.carrier.vendor_probes import LOGIN_PROBES
+from policies.segments import GSM7_PART, UCS2_PART
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.receiver import WebhookReceiver, until, webhook_receiver
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, PATH, PATH_SECRET
@@ -42,8 +43,11 @@ TEXTS = (
     ("¿estás ahí? … " * 14, UCS2),
     ("x" * 66 + "🙂" + "y" * 40, UCS2),
     ("é🫶🏽" * 60, UCS2),
+    ("words " * (GSM7_PART // 6) * MAX_PARTS + "end", DEFAULT_ALPHABET),
+    ("ñandú " * (UCS2_PART // 6) * MAX_PARTS + "fin", UCS2),
 )
-"""Both alphabets, alone and in parts; an escape pair and a surrogate pair where a part of the longest kind would end."""
+"""Both alphabets, alone and in parts; an escape pair and a surrogate pair where a part of the longest kind would end; the
+most parts that Kannel sends of a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

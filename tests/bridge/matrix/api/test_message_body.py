@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.api.message_body import Plain, command_in, mentions_user, plain_text, read, without_quotes
+from bridge.matrix.api.message_body import Plain, command_in, mentions_user, plain_text, read, uploads_in, without_quotes
 from bridge.matrix.api.rendered_html import LONGEST, render
 
 
@@ -333,3 +333,44 @@ def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, re
 def test_what_may_stop_a_phone_is_handed_on_from_any_device(body: str | None, handed_on: str) -> None:
     """Of a message that is not taken, what looks like a command goes on, and the picture that stops; nothing else."""
     assert command_in({"body": body}) == handed_on
+
+
+FILE, PREVIEW = "mxc://quietline.localhost/theFile1", "mxc://quietline.localhost/thePreview"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"msgtype": "m.image", "url": FILE, "info": {"thumbnail_url": PREVIEW}},
+        {"msgtype": "m.image", "file": {"url": FILE}, "info": {"thumbnail_file": {"url": PREVIEW}}},
+        {"m.new_content": {"msgtype": "m.image", "file": {"url": FILE}, "info": {"thumbnail_url": PREVIEW}}},
+        {"msgtype": "m.audio", "org.matrix.msc1767.file": {"url": FILE}, "org.matrix.msc1767.audio": {"url": PREVIEW}},
+        {
+            "msgtype": "dm.filament.gallery",
+            "itemtypes": [
+                {"itemtype": "m.image", "file": {"url": FILE}},
+                {"itemtype": "m.file", "url": PREVIEW, "info": {"thumbnail_file": {"url": FILE}}},
+            ],
+        },
+        {
+            "msgtype": "m.text",
+            "com.beeper.linkpreviews": [
+                {"og:image": FILE, "matched_url": "https://example.org"},
+                {"og:image": "https://example.org/x.png", "beeper:image:encryption": {"url": PREVIEW}},
+            ],
+        },
+    ],
+)
+def test_each_upload_that_a_message_links_is_found(content: dict[str, Any]) -> None:
+    """In whatever form a client links them: what is not found stays with the homeserver when the message is deleted."""
+    assert uploads_in(content) == (FILE, PREVIEW)
+
+
+def test_words_and_faces_are_no_upload() -> None:
+    """Addresses among words, of a person's picture, or malformed, are left alone; no depth of nesting stops the line."""
+    nested: Any = {"url": FILE}
+    for _ in range(20_000):
+        nested = {"x": [nested]}
+    profile = {"avatar_url": PREVIEW}
+    assert uploads_in({"body": PREVIEW, "url": 1, "com.beeper.per_message_profile": profile, "x": nested}) == (FILE,)
+    assert uploads_in({"body": FILE, "avatar_url": FILE, "url": "mxc://x", "info": [FILE, None]}) == ()
