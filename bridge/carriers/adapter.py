@@ -81,7 +81,7 @@ class DeliveryReport:
     """The state of a text we sent. All but `sent` are final; `code` is the vendor's own.
 
     `opted_out`: it failed because the vendor itself has received a STOP, which some vendors report only here. `reference`:
-    the text's own one (`UnknownOutcome`), if the vendor repeats it.
+    the one with which the text was sent (`Carrier.send`), if the vendor repeats it.
     """
 
     message_id: str
@@ -144,14 +144,10 @@ class TryLater:
 class UnknownOutcome:
     """The request may or may not have had an effect (time-out, broken connection, 5xx); a person decides.
 
-    `message_id`: the text's id if we choose it, so that a later report settles it; else empty. `reference`: where the
-    carrier chooses the id, a random word of ours that its reports on this text repeat. `timed_out`: the carrier may still
-    be working on the request.
+    `timed_out`: the carrier may still be working on the request.
     """
 
-    message_id: str = ""
     timed_out: bool = field(default=False, compare=False)
-    reference: str = field(default="", compare=False)
 
 
 SendOutcome: TypeAlias = Accepted | Rejected | TryLater | UnknownOutcome
@@ -222,6 +218,8 @@ class Carrier(Protocol):
     """What the vendor stores and does; `exposure.remains`: what it keeps of a text whose copy is deleted."""
     rate: Rate
     """The rate limit of one of our numbers."""
+    reference_is_id: bool
+    """Whether the reference of a text is its id at the vendor (`send`)."""
     refusal_status: int
     """The status that a webhook without a valid signature is refused with. 5xx for a vendor that calls again only then."""
     max_webhook_bytes: int
@@ -242,8 +240,12 @@ class Carrier(Protocol):
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a verified request. Raises :class:`Malformed`, never anything else."""
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """Send one text, once, from that number of ours."""
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
+        """Send one text, once, from that number of ours.
+
+        `reference`: 32 hexadecimal digits of ours, the same each time that this text is tried. The vendor gets it if its
+        reports repeat it, so that they settle what became of a text whose answer was lost.
+        """
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """Request the state of a text; None when the carrier does not know it or cannot say now."""

@@ -37,6 +37,7 @@ class BaseCarrier:
     can_list: bool = False
     can_refresh: bool = False
     webhook_response: tuple[str, bytes] = ("text/plain", b"")
+    reference_is_id: bool = False
     refusal_status: int = 403
     max_webhook_bytes: int = MAX_WEBHOOK_BYTES
     unordered_within: float = 0.0

@@ -48,9 +48,9 @@ class ErrorCodes:
     accepted_statuses: frozenset[int] = SUCCESS
     retry_seconds: float = 60.0
 
-    def send_outcome(self, outcome: RequestOutcome, *, ours: str = "", reference: str = "") -> SendOutcome:
-        """Return the outcome of a send. `ours`: the text's id, if we choose it; `reference`: see `UnknownOutcome`."""
-        unknown = UnknownOutcome(ours, reference=reference)
+    def send_outcome(self, outcome: RequestOutcome, *, ours: str = "") -> SendOutcome:
+        """Return the outcome of a send. `ours`: the text's id, if we choose it."""
+        unknown = UnknownOutcome()
         if not isinstance(outcome, HttpResponse):
             return unknown if isinstance(outcome, UnknownOutcome) else outcome
         if outcome.status == 429:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import json
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -49,11 +48,6 @@ def constant_time_equal(right: str | bytes, candidate: str | bytes) -> bool:
 def has_path_secret(raw_path: str, path_secret: str) -> bool:
     """Whether the path is `/carriers/LINE/inbound/SECRET` or `…/status/SECRET`, whatever query follows. Constant time."""
     return constant_time_equal(path_secret, raw_path.partition("?")[0].rpartition("/")[2])
-
-
-def new_reference() -> str:
-    """Draw a word of ours for a text, by which a report is recognised when the carrier's id is unknown."""
-    return secrets.token_hex(16)
 
 
 def reference_in(value: Any) -> str:

@@ -2,8 +2,8 @@
 
 Rules of this module: a report that comes before its text's result is kept until then, and a repeated one counts once. A
 report that a text was sent counts only while the text's result is unknown. Where the carrier chooses the ids, a text
-without an answer has none that we know: its report is recognised by a word of ours that it repeats (`reference`), and gives
-the text its id.
+without an answer has none that we know: its report is recognised by the reference (`Carrier.send`), and gives the text its
+id.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Rules of this module: nothing leaves while an event of the thread is in the inbox, because it may be a STOP. One commit asks
 the guard, takes the number's turn and marks the row `sending`; only then is the request made. A row that is still `sending`
 when the program starts, or whose request had no clear result, is `unknown` and is never sent again by itself; a report that
-comes later settles it. No text leaves late. The canary's number gets no text over a telephone network, whoever texts from
-it, and a thread of the canary has no other number.
+names its reference settles it, whether it comes before or after that. No text leaves late. The canary's number gets no text
+over a telephone network, whoever texts from it, and a thread of the canary has no other number.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class SmsSender:
                 # The text may have left, and nobody can be told which one it was.
                 await self._record_dead_letter(stored)
                 continue
-            await self._commit_outcome(stored.number, stored.owner, TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
+            result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
+            await self._commit_unknown(stored.number, stored.owner, result, reference=self.reference(row.txn))
             log.event("sms.unknown_after_crash")
 
     async def perform(self, task: OutboxTask) -> None:
@@ -122,7 +123,7 @@ class SmsSender:
         if phone == CANARY_PHONE and self._canary is not None:
             outcome = await self._canary(phone, text.body)
         else:
-            outcome = await self._carrier.send(phone, text.body, number=number)
+            outcome = await self._carrier.send(phone, text.body, number=number, reference=self.reference(task.txn))
             self._measurements.record_send(OUTCOME_WORDS[type(outcome)])
         if isinstance(outcome, TryLater):
             self._rate_limiter.pause(number, outcome.retry_after)
@@ -214,14 +215,17 @@ class SmsSender:
                 await self._commit_outcome(task.number, task.owner, result)
             case UnknownOutcome():
                 result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
-                await self._commit_outcome(
-                    task.number, task.owner, result, message_id=outcome.message_id, reference=outcome.reference
-                )
+                await self._commit_unknown(task.number, task.owner, result, reference=self.reference(task.txn))
             case TryLater():
                 await self._database.commit(lambda transaction: outbox.set_state(transaction, task.number, RowState.QUEUED))
                 raise RetryLater(outcome.retry_after)
         self._crash(CrashPoint.SMS_RESULT)
         self._wake.engine(task.owner)
+
+    async def _commit_unknown(self, number: int, owner: str, result: TextOutcome, *, reference: str) -> None:
+        """Commit that nobody knows whether a text left; a report on it settles that, as it names the reference."""
+        message_id = reference if self._carrier.reference_is_id else ""
+        await self._commit_outcome(number, owner, result, message_id=message_id, reference=reference)
 
     async def _commit_outcome(
         self, number: int, owner: str, result: TextOutcome, *, message_id: str = "", reference: str = ""
@@ -266,6 +270,10 @@ class SmsSender:
 
         await self._database.commit(commit)
         self._wake.carrier_copies()
+
+    def reference(self, txn: str) -> str:
+        """Return our word for a text at the carrier: it can be had again after a crash, and only with our key."""
+        return self._vault.keyed_hash("text reference", txn)[:16].hex()
 
     def id_digest(self, message_id: str) -> bytes:
         """Return the digest that our tables store for a carrier's id."""

@@ -1,7 +1,7 @@
 """The tables `sent_text` and `early_report`: the text of ours for each carrier's id, and reports that came before it.
 
 Rule of this module: a carrier's id is stored as a keyed hash, until a time in seconds since the epoch. A text whose id we
-do not know is stored by our reference (`UnknownOutcome.reference`) in its place.
+do not know is stored by our reference (`Carrier.send`) in its place.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import datetime
 
 from bridge.carriers.adapter import (
     Accepted,
+    Carrier,
     Deleted,
     DeleteOutcome,
     DeliveryReport,
@@ -23,6 +25,11 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.phone_number import Phone
 
 
+async def send_words(carrier: Carrier, to: str, words: str, *, number: str) -> SendOutcome:
+    """Send a text with a reference of its own, as the sender of texts does."""
+    return await carrier.send(Phone(to), words, number=number, reference=secrets.token_hex(16))
+
+
 class FakeCarrier(BaseCarrier):
     """A carrier that records the texts to send. It answers with `outcomes` first, then accepts everything."""
 
@@ -33,6 +40,8 @@ class FakeCarrier(BaseCarrier):
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
+        self.references: list[str] = []
+        """Those of all texts that were tried."""
         self.outcomes: deque[SendOutcome | Exception] = deque()
         self.listed: list[Listed] = []
         self.list_requests: list[datetime] = []
@@ -49,8 +58,9 @@ class FakeCarrier(BaseCarrier):
         """Return nothing."""
         return ()
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """Record the text and return the next outcome."""
+        self.references.append(reference)
         self.sending.set()
         if self.send_gate is not None:
             await self.send_gate.wait()

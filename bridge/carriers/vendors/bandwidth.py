@@ -49,7 +49,6 @@ from bridge.carriers.parsing import (
     has_path_secret,
     id_field,
     json_value,
-    new_reference,
     parse_iso_time,
     reference_in,
     replace_unencodable,
@@ -204,12 +203,11 @@ class BandwidthCarrier(BaseCarrier):
             raise Malformed("body: not an array of events")
         return tuple(_parse_event(event) for event in events)
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """`POST /users/ACCOUNT/messages` → 202 `{"id"}`; 4xx `{"type"}`; 429 when the account's queue is full."""
         if not to.answerable:
             return Rejected("not-answerable")
         expires = datetime.fromtimestamp(self._clock(), UTC).replace(microsecond=0) + timedelta(seconds=self._validity)
-        reference = new_reference()
         body = {
             "applicationId": self._application_id,
             "tag": reference,
@@ -218,7 +216,7 @@ class BandwidthCarrier(BaseCarrier):
             "text": replace_unencodable(text),
             "expiration": expires.isoformat().replace("+00:00", "Z"),
         }
-        return ERROR_CODES.send_outcome(await self._api.request("POST", self._messages, json=body), reference=reference)
+        return ERROR_CODES.send_outcome(await self._api.request("POST", self._messages, json=body))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /users/ACCOUNT/messages?messageId=` → 200 with `messages[0].messageStatus`."""

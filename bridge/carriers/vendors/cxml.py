@@ -49,7 +49,6 @@ from bridge.carriers.parsing import (
     form_fields,
     group_message,
     id_field,
-    new_reference,
     parse_iso_time,
     parse_mail_time,
     query_reference,
@@ -176,11 +175,10 @@ class CxmlCarrier(BaseCarrier):
         code, reference = error_code(fields.get("ErrorCode")), query_reference(request.raw_path)
         return (ERROR_CODES.delivery_report(id_field(fields, "MessageSid"), ours, code, reference=reference),)
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """`POST …/Messages.json` → 201 `{"sid"}`; 4xx `{"code"}`; 429 is safe to repeat (20429)."""
         if not to.answerable:
             return Rejected("not-answerable")
-        reference = new_reference()
         fields = {
             "To": to.reveal(),
             "From": number,
@@ -189,7 +187,7 @@ class CxmlCarrier(BaseCarrier):
             **self._common_fields,
         }
         got = await send_request(self._http, "POST", self._url(".json"), form=urlencode(fields).encode())
-        return ERROR_CODES.send_outcome(got, reference=reference)
+        return ERROR_CODES.send_outcome(got)
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET …/Messages/SID.json` → 200 with `status` and `error_code`."""

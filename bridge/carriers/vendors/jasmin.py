@@ -51,7 +51,6 @@ from bridge.carriers.parsing import (
     error_code,
     form_fields,
     id_field,
-    new_reference,
     query_reference,
     replace_unencodable,
     string_field,
@@ -214,7 +213,7 @@ class JasminCarrier(SmppGateway):
             return decode_gsm7(octets)
         return decode_text(octets, self._default_alphabet)
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """`POST /send` → 200 `Success "UUID"`; 403 `Error "User throughput exceeded"`: too fast; other 4xx: never."""
         if not to.answerable:
             return Rejected("not-answerable")
@@ -232,7 +231,6 @@ class JasminCarrier(SmppGateway):
             words = {"coding": "0", "content": text}
         else:
             words = {"coding": "8", "hex-content": text.encode("utf-16-be").hex()}
-        reference = new_reference()
         body = {
             "username": self._login[0],
             "password": self._login[1],
@@ -246,7 +244,7 @@ class JasminCarrier(SmppGateway):
             **words,
         }
         got = await send_request(self._http, "POST", self._send_url, form=urlencode(body).encode())
-        return ERROR_CODES.send_outcome(got, reference=reference)
+        return ERROR_CODES.send_outcome(got)
 
 
 def _parse_report(message_id: str, message_status: str, error: str, *, raw_path: str) -> Inbound:

@@ -110,6 +110,7 @@ class KannelCarrier(SmppGateway):
     """One line's gateway. Made inside the running event loop. `clock`: seconds, monotonic."""
 
     kind = "kannel"
+    reference_is_id = True
     exposure = EXPOSURE
     send_path = "/cgi-bin/sendsms"
     retention = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
@@ -153,14 +154,14 @@ class KannelCarrier(SmppGateway):
         message_id = id_field(fields, "id")
         return (InboundText(message_id=message_id, sender=phone, text=text, to=self.e164_or_empty(to), at=at),)
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """`POST /cgi-bin/sendsms` → 202; 4xx never.
 
         503 "Temporal failure" and a login that is refused at first: try later.
         """
         if not to.answerable:
             return Rejected("not-answerable")
-        text, message_id = replace_unencodable(text), secrets.token_hex(16)
+        text = replace_unencodable(text)
         cut = segments(text)
         if cut.count > MAX_PARTS:
             return Rejected("too-many-parts")
@@ -173,19 +174,19 @@ class KannelCarrier(SmppGateway):
             "X-Kannel-Validity": str(self._minutes),
             "X-Kannel-DLR-Mask": _REPORT_MASK,
             # Kannel fills in %d and %B: the outcome, and the SMS centre's error.
-            "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
+            "X-Kannel-DLR-Url": f"{self._status_url}?id={reference}&parts={cut.count}&dlr=%d&err=%B",
             "Content-Type": "text/plain; charset=UTF-8",
         }
         if cut.encoding == "gsm7" or not splits_character(cut):
             # If Kannel cuts the text into several parts, other parts may have been accepted.
-            return await self._send(text, headers, message_id, alone=cut.count == 1)
-        reference = secrets.randbelow(256)
+            return await self._send(text, headers, reference, alone=cut.count == 1)
+        split = secrets.randbelow(256)
         for part, words in enumerate(cut.parts, 1):
-            header = {"X-Kannel-UDH": bytes((5, 0, 3, reference, cut.count, part)).hex()}
-            outcome = await self._send(words, headers | header, message_id, alone=True)
+            header = {"X-Kannel-UDH": bytes((5, 0, 3, split, cut.count, part)).hex()}
+            outcome = await self._send(words, headers | header, reference, alone=True)
             if not isinstance(outcome, Accepted):
-                return outcome if part == 1 else UnknownOutcome(message_id)
-        return Accepted(message_id)
+                return outcome if part == 1 else UnknownOutcome()
+        return Accepted(reference)
 
     async def _send(self, text: str, headers: Mapping[str, str], message_id: str, *, alone: bool) -> SendOutcome:
         """Make one request. `alone`: the text has one part on the air, so a refusal is about all of it."""

@@ -159,7 +159,14 @@ class RehearsalCarrier(BaseCarrier):
             case _:
                 raise Malformed("type: neither `text` nor `report`")
 
-    async def send(self, to: Phone, text: str, *, number: str = "") -> SendOutcome:  # noqa: ARG002 - it has one number
+    async def send(
+        self,
+        to: Phone,
+        text: str,
+        *,
+        number: str,  # noqa: ARG002 - it has one number
+        reference: str,  # noqa: ARG002 - its reports repeat none
+    ) -> SendOutcome:
         """`POST /v1/messages` → 201 `{"id"}`; 400 `{"code"}`; 429 with `Retry-After` in seconds."""
         if not to.answerable:
             return Rejected("not-answerable")

@@ -29,7 +29,6 @@ import asyncio
 import hashlib
 import hmac
 import re
-import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -192,6 +191,7 @@ class SmsGateCarrier(BaseCarrier):
     """One line's phone. Made inside the running event loop."""
 
     kind = "smsgate"
+    reference_is_id = True
     exposure = EXPOSURE
     max_webhook_bytes = MAX_WEBHOOK_BYTES
 
@@ -292,27 +292,34 @@ class SmsGateCarrier(BaseCarrier):
             case _:
                 return DeliveryReport(message_id=message_id, status="failed", code=_failure_code(payload.get("reason")))
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:  # noqa: ARG002 - the SIM card has one
+    async def send(
+        self,
+        to: Phone,
+        text: str,
+        *,
+        number: str,  # noqa: ARG002 - the SIM card has one
+        reference: str,
+    ) -> SendOutcome:
         """`POST /messages` → 202, and 409 for a known id; 503 when its queue is full. At most twice, with the same id."""
         if not to.answerable:
             return Rejected("not-answerable")
-        text, message_id = replace_unencodable(text), secrets.token_hex(16)
+        text = replace_unencodable(text)
         body = {
-            "id": message_id,
+            "id": reference,
             "deviceId": self._device_id,
             **await self._private_fields(text, to.reveal()),
             "ttl": self._validity,
             "withDeliveryReport": True,
             **self._sim,
         }
-        self._parts.set_estimate(message_id, segments(text).count)
+        self._parts.set_estimate(reference, segments(text).count)
         # Without this the server accepts only mobile numbers by its own list of ranges.
         url = f"{self._messages}?skipPhoneValidation=true"
         first = await send_request(self._http, "POST", url, json=body)
-        outcome = _send_outcome(message_id, first, again=False)
-        # A conflict at the first request is not about our random id of 128 bits, so a second request settles nothing.
+        outcome = _send_outcome(reference, first, again=False)
+        # After a conflict at the first request (an earlier try of this text may have arrived) a second one settles nothing.
         if isinstance(outcome, UnknownOutcome) and not (isinstance(first, HttpResponse) and first.status == 409):
-            second = _send_outcome(message_id, await send_request(self._http, "POST", url, json=body), again=True)
+            second = _send_outcome(reference, await send_request(self._http, "POST", url, json=body), again=True)
             # Only an acceptance settles it. A refusal of the second request says nothing about the first.
             outcome = second if isinstance(second, Accepted) else outcome
         return outcome

@@ -61,7 +61,6 @@ from bridge.carriers.parsing import (
     id_field,
     json_object,
     mms_text_field,
-    new_reference,
     parse_iso_time,
     query_reference,
     replace_unencodable,
@@ -258,14 +257,13 @@ class TelnyxCarrier(BaseCarrier):
             case _:
                 raise Malformed("event_type: not a string")
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429.
 
         At most twice, with the same key.
         """
         if not to.answerable:
             return Rejected("not-answerable")
-        reference = new_reference()
         body = {
             "from": number,
             "to": to.reveal(),
@@ -276,7 +274,7 @@ class TelnyxCarrier(BaseCarrier):
         }
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         first = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
-        outcome = ERROR_CODES.send_outcome(first, reference=reference)
+        outcome = ERROR_CODES.send_outcome(first)
         # The effect of the key while the first request still runs is not documented: then the request is not repeated.
         if isinstance(first, UnknownOutcome) and not first.timed_out:
             again = await send_request(self._http, "POST", self._messages, json=body, headers=headers)

@@ -54,7 +54,6 @@ from bridge.carriers.parsing import (
     group_message,
     id_field,
     json_object,
-    new_reference,
     parse_iso_time,
     reference_in,
     replace_unencodable,
@@ -232,11 +231,10 @@ class VonageCarrier(BaseCarrier):
         """Read one inbound message, or one status, which has a field `status`."""
         return (_parse_webhook(json_object(request.body)),)
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
         """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
         if not to.answerable:
             return Rejected("not-answerable")
-        reference = new_reference()
         body = {
             "message_type": "text",
             "channel": "sms",
@@ -248,7 +246,7 @@ class VonageCarrier(BaseCarrier):
         }
         url = f"{self._api_base}/v1/messages"
         got = await send_request(self._http, "POST", url, json=body, headers=self._bearer())
-        return ERROR_CODES.send_outcome(got, reference=reference)
+        return ERROR_CODES.send_outcome(got)
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`POST /v1/redact/transaction` → 204, or 404. The direction is not known here, so both are requested."""

@@ -16,12 +16,12 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.http_request import TIMEOUT
 from bridge.lease import lead as lead_module
 from bridge.outbound.dispatcher import OutboxTask
-from bridge.runtime.phone_number import Phone
 from bridge.storage.errors import LeadLost
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.tables.lease_table import place_of_lease
 from tests.bridge.app.shared_line import SharedLine, shared_line
 from tests.e2e.polling import wait_until
+from tests.fakes.fake_carrier import send_words
 from tests.fakes.mail_server import MailServer
 from tests.fakes.postgres_server import PostgresServer
 
@@ -92,7 +92,7 @@ def ways_out(bridge: Bridge, listener: Listener) -> dict[str, Callable[[], Await
     resources = bridge._resources
     return {
         "http": lambda: resources.http.post(listener.url, data=b"words"),
-        "carrier": lambda: resources.carrier.send(Phone("+15555550123"), "words", number=NUMBER),
+        "carrier": lambda: send_words(resources.carrier, "+15555550123", "words", number=NUMBER),
         "mail": lambda: bridge.pager.perform(CALL),
     }
 

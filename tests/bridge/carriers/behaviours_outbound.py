@@ -14,19 +14,19 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import (
     HANDSET,
     ODD_TEXTS,
-    is_outcome_unknown,
     listing_fails,
     not_deleted_outcome,
     other_adapter,
     send_text,
 )
+from tests.fakes.fake_carrier import send_words
 
 
 async def send_verbatim(harness: Harness) -> None:
     """A text reaches the handset as it was written, once, and the reports about it carry its id; or it is refused."""
     for text in ODD_TEXTS[1:]:
         if text in harness.refuses:
-            assert isinstance(await harness.carrier.send(Phone(HANDSET), text, number=harness.number), Rejected)
+            assert isinstance(await send_words(harness.carrier, HANDSET, text, number=harness.number), Rejected)
             continue
         message_id = await send_text(harness, text)
         assert (await harness.texts_at_handset(HANDSET))[-1] == text
@@ -61,7 +61,7 @@ async def validity(harness: Harness) -> None:
     for seconds in (300, 900, 30):
         harness.validity = seconds
         async with other_adapter(harness, harness.base) as carrier:
-            assert isinstance(await carrier.send(Phone(HANDSET), "word", number=harness.number), Accepted)
+            assert isinstance(await send_words(carrier, HANDSET, "word", number=harness.number), Accepted)
         period = harness.validities()[-1]
         assert max(seconds - 60, 0) < period <= max(seconds, 60)
 
@@ -83,8 +83,8 @@ async def send_faults(harness: Harness) -> None:
     )
     for fault, expected, arrived in table:
         await harness.fault(fault)
-        outcome = await harness.carrier.send(Phone(HANDSET), "word", number=harness.number)
-        assert is_outcome_unknown(harness, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
+        outcome = await send_words(harness.carrier, HANDSET, "word", number=harness.number)
+        assert outcome == expected
         assert await harness.texts_at_handset(HANDSET) == arrived
     await send_text(harness, "at last")
     assert await harness.texts_at_handset(HANDSET) == ["word", "at last"]
@@ -93,7 +93,7 @@ async def send_faults(harness: Harness) -> None:
 async def opted_out(harness: Harness) -> None:
     """A texter who told the vendor STOP is told apart from other refusals."""
     await harness.fault(Fault.OPTED_OUT)
-    outcome = await harness.carrier.send(Phone(HANDSET), "word", number=harness.number)
+    outcome = await send_words(harness.carrier, HANDSET, "word", number=harness.number)
     assert isinstance(outcome, Rejected)
     assert outcome.opted_out
 
@@ -110,29 +110,30 @@ async def reports_opt_out(harness: Harness) -> None:
 
 
 async def doubt_is_settled(harness: Harness) -> None:
-    """A send that ended in doubt and left after all is told by the vendor's report, with the id or word of the doubt."""
+    """A send that ended in doubt and left after all is told by the vendor's report, with the reference of that text."""
     await harness.fault(Fault.SILENT_SENT)
-    outcome = await harness.carrier.send(Phone(HANDSET), "word", number=harness.number)
+    reference = "0123456789abcdef" * 2
+    outcome = await harness.carrier.send(Phone(HANDSET), "word", number=harness.number, reference=reference)
     assert isinstance(outcome, UnknownOutcome)
     reports = [item for request in await harness.receiver.come(2) for item in harness.carrier.parse(request)]
     names = {(item.message_id, item.reference) for item in reports if isinstance(item, DeliveryReport)}
-    ((message_id, reference),) = names
+    ((message_id, word),) = names
     assert reports == [DeliveryReport(message_id=message_id, status=s) for s in ("sent", "delivered")]
-    assert (message_id == outcome.message_id) if outcome.message_id else (reference == outcome.reference != "")
+    assert (message_id if harness.carrier.reference_is_id else word) == reference
 
 
 async def unanswerable(harness: Harness) -> None:
     """Nothing is sent to a short code or a name, and the carrier is not even asked."""
     async with scripted_server(http_response(201, b'{"id": "1"}')) as line, other_adapter(harness, line.url) as carrier:
         for sender in ("22395", "BANK", "911"):
-            assert isinstance(await carrier.send(Phone(sender), "word", number=harness.number), Rejected)
+            assert isinstance(await send_words(carrier, sender, "word", number=harness.number), Rejected)
         assert line.requests == 0
 
 
 async def nobody_there(harness: Harness) -> None:
     """With connections refused: a send may be tried later, the rest says that it does not know."""
     await harness.vendor_goes_away()
-    assert isinstance(await harness.carrier.send(Phone(HANDSET), "word", number=harness.number), TryLater)
+    assert isinstance(await send_words(harness.carrier, HANDSET, "word", number=harness.number), TryLater)
     assert await harness.carrier.status("1") is None
     assert isinstance(await harness.carrier.delete_copy("1"), not_deleted_outcome(harness))
     await listing_fails(harness.carrier)
@@ -152,7 +153,7 @@ async def strange_answers(harness: Harness) -> None:
         http_response(503, headers="Retry-After: 1\r\n"),
     ):
         async with scripted_server(answer) as line, other_adapter(harness, line.url) as carrier:
-            assert is_outcome_unknown(harness, await carrier.send(Phone(HANDSET), "word", number=harness.number)), answer
+            assert await send_words(carrier, HANDSET, "word", number=harness.number) == UnknownOutcome(), answer
             assert line.requests == (harness.tries_unanswered if answer in no_answers else harness.tries)
             assert await carrier.status("1") is None
             assert isinstance(await carrier.delete_copy("1"), not_deleted_outcome(harness))
@@ -175,13 +176,13 @@ async def retry_after(harness: Harness) -> None:
         ("Retry-After: soon\r\n", 1.0),
     ):
         async with scripted_server(http_response(429, headers=header)) as line, other_adapter(harness, line.url) as carrier:
-            assert await carrier.send(Phone(HANDSET), "word", number=harness.number) == TryLater(expected)
+            assert await send_words(carrier, HANDSET, "word", number=harness.number) == TryLater(expected)
 
 
 async def wrong_token(harness: Harness) -> None:
     """A refused login is a refusal: the words certainly did not leave, and waiting will not help."""
     for status in (401, 403, 404):
         async with scripted_server(http_response(status)) as line, other_adapter(harness, line.url) as carrier:
-            outcome = await carrier.send(Phone(HANDSET), "word", number=harness.number)
+            outcome = await send_words(carrier, HANDSET, "word", number=harness.number)
             assert isinstance(outcome, Rejected)
             assert not outcome.opted_out

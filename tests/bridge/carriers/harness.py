@@ -40,7 +40,7 @@ class Trait(Enum):
     REPORTS_OPT_OUT = auto()
     """Its delivery reports tell that a texter said STOP to it."""
     SETTLES_DOUBT = auto()
-    """A text goes by an id of ours, or bears a word of ours, so that a report settles a send that ended in doubt."""
+    """A text's reference is its id or in its reports, so that a report settles a send that ended in doubt."""
     TELLS_STATUS = auto()
     KNOWS_OPT_OUT = auto()
     MEDIA = auto()

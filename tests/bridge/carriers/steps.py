@@ -18,13 +18,11 @@ from bridge.carriers.adapter import (
     DeleteLater,
     InboundText,
     Listed,
-    SendOutcome,
-    UnknownOutcome,
     WebhookRequest,
 )
-from bridge.runtime.phone_number import Phone
 from tests.bot.hypothesis_settings import EXPLORES
 from tests.bridge.carriers.harness import Harness, Trait
+from tests.fakes.fake_carrier import send_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,7 +68,7 @@ def parse_text(harness: Harness, request: WebhookRequest) -> InboundText:
 
 
 async def send_text(harness: Harness, text: str = "here") -> str:
-    outcome = await harness.carrier.send(Phone(HANDSET), text, number=harness.number)
+    outcome = await send_words(harness.carrier, HANDSET, text, number=harness.number)
     assert isinstance(outcome, Accepted)
     return outcome.message_id
 
@@ -78,12 +76,6 @@ async def send_text(harness: Harness, text: str = "here") -> str:
 def not_deleted_outcome(harness: Harness) -> type[DeleteLater | CannotDelete]:
     """Return what `delete_copy` says where nothing was deleted: later, or, if the vendor never does, that it cannot."""
     return DeleteLater if Trait.DELETES in harness.traits else CannotDelete
-
-
-def is_outcome_unknown(harness: Harness, outcome: SendOutcome) -> bool:
-    """Whether nobody knows what became of a send; it bears an id or a word of ours exactly where a report can settle it."""
-    known_by = isinstance(outcome, UnknownOutcome) and (outcome.message_id or outcome.reference)
-    return known_by is not False and bool(known_by) is (Trait.SETTLES_DOUBT in harness.traits)
 
 
 async def list_all(carrier: Carrier, since: datetime) -> tuple[list[Listed], bool]:

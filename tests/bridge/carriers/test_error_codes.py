@@ -48,9 +48,9 @@ def test_what_an_answer_means(outcome: RequestOutcome, expected: SendOutcome) ->
 
 
 @pytest.mark.parametrize("outcome", [answer(500), answer(302), answer(400, code="3"), UnknownOutcome()])
-def test_an_id_of_ours_is_told_with_a_doubt(outcome: RequestOutcome) -> None:
-    """Where ids are ours a doubt bears it, whatever the doubt comes from; a yes is under it as well."""
-    assert ERROR_CODES.send_outcome(outcome, ours="x") == UnknownOutcome("x")
+def test_an_id_of_ours(outcome: RequestOutcome) -> None:
+    """Where we choose the id, an acceptance has it, and no answer makes a doubt to an acceptance."""
+    assert ERROR_CODES.send_outcome(outcome, ours="x") == UnknownOutcome()
     assert ERROR_CODES.send_outcome(answer(200), ours="x") == Accepted("x")
 
 

@@ -34,8 +34,8 @@ class Writing(FakeCarrier):
         self.rate = rate
         self.numbers: list[str] = []
 
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        outcome = await super().send(to, text, number=number)
+    async def send(self, to: Phone, text: str, *, number: str, reference: str) -> SendOutcome:
+        outcome = await super().send(to, text, number=number, reference=reference)
         if isinstance(outcome, Accepted):
             self.numbers.append(number)
         return outcome

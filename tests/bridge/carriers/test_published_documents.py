@@ -16,13 +16,13 @@ from pydantic import BaseModel, ValidationError
 
 from bridge.carriers.vendors.cxml import parse_listing
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
-from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.harness import AdapterRow, Harness
 from tests.bridge.carriers.published_documents import MadeRequest, faults, published
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.steps import HANDSET, listing
 from tests.bridge.carriers.telnyx_harness import API_KEY, REPORT, TEXT, telnyx_harness
 from tests.fakes import smsgate
+from tests.fakes.fake_carrier import send_words
 from tests.fakes.served import answering, served
 
 DOCUMENTED = [row for row in ROWS if published(row.name)["requests"]]
@@ -57,7 +57,7 @@ async def requests_of(harness: Harness, prefix: str) -> list[MadeRequest]:
     async with recorder() as (base, requests):
         carrier = harness.elsewhere(f"{base}{prefix}")
         for text in TEXTS:
-            await carrier.send(Phone(HANDSET), text, number=harness.number)
+            await send_words(carrier, HANDSET, text, number=harness.number)
         await carrier.status(MESSAGE_ID)
         await carrier.copy_exists(MESSAGE_ID)
         await carrier.delete_copy(MESSAGE_ID)
@@ -112,7 +112,7 @@ async def test_what_smsgate_has_beyond_the_others() -> None:
             validity=300,
             clock=time.time,
         )
-        await carrier.send(Phone(HANDSET), "word", number="+15555550100")
+        await send_words(carrier, HANDSET, "word", number="+15555550100")
         assert await listing(carrier, datetime(2026, 1, 1, tzinfo=UTC)) == ([], True)
         await carrier.close()
     assert [faults(request, published("smsgate")) for request in requests] == [[], []]
@@ -155,7 +155,7 @@ async def test_telnyx_events_are_those_of_its_models() -> None:
 
     async with telnyx_harness() as harness:
         await harness.text_from_handset(HANDSET, "hello", media=(("image/png", "https://example.org/1"),))
-        await harness.carrier.send(Phone(HANDSET), "hello", number=harness.number)
+        await send_words(harness.carrier, HANDSET, "hello", number=harness.number)
         said = list(harness.vendor.messages.values())
     assert {each["direction"] for each in said} == {"inbound", "outbound"}
     events = [example["body"]["data"] for example in published("telnyx")["webhooks"]]

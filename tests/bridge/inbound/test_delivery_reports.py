@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from bot.model.events import Outcome
 from bot.model.line_incidents import StrayKind, StrayTextArrived
 from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
 from bridge.inbound.hourly_alerts import MIN_INTERVAL
+from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.phone_number import Phone
-from bridge.tables import sent_texts
+from bridge.tables import outbox, sent_texts
+from bridge.tables.outbox import RowState
 from tests.bridge.carriers.carrier_line import CarrierLine, carrier_line
 from tests.bridge.carriers.cxml_harnesses import twilio_harness
 from tests.bridge.carriers.harness import AdapterRow, Clock, Fault, Trait
@@ -29,11 +32,18 @@ async def line(tmp_path: Path) -> AsyncIterator[CarrierLine]:
         yield opened
 
 
-async def leave(line: CarrierLine) -> None:
-    """Have a text leave; the paper carrier calls the first one `id0`."""
+async def queue(line: CarrierLine) -> OutboxTask:
+    """Queue words for the texter."""
     await line.webhook.accept_text(InboundText(message_id="1", sender=Phone(HANDSET), text="hello"))
     owner = (await line.threads())[0]["id"]
-    await line.texts.perform(await line.queue(owner, "words"))
+    return await line.queue(owner, "words")
+
+
+async def leave(line: CarrierLine) -> str:
+    """Have a text leave; return its reference. The paper carrier calls the first one `id0`."""
+    task = await queue(line)
+    await line.texts.perform(task)
+    return line.texts.reference(task.txn)
 
 
 async def report(
@@ -48,9 +58,11 @@ async def told(line: CarrierLine) -> list[Outcome]:
     return [event.outcome for event in await line.outcomes()]
 
 
-def in_doubt(line: CarrierLine, message_id: str, *, reference: str = "") -> None:
+def in_doubt(line: CarrierLine, *, reference_is_id: bool = False) -> None:
+    """Let the answer to the next text be lost."""
     assert isinstance(line.carrier, FakeCarrier)
-    line.carrier.outcomes.append(UnknownOutcome(message_id, reference=reference))
+    line.carrier.outcomes.append(UnknownOutcome())
+    line.carrier.reference_is_id = reference_is_id
 
 
 async def unknown_texts(line: CarrierLine) -> int:
@@ -77,27 +89,27 @@ async def test_an_opt_out_that_comes_later(line: CarrierLine) -> None:
 )
 async def test_a_report_settles_a_doubt(line: CarrierLine, statuses: list[Status], expected: list[Outcome]) -> None:
     """A text of which nobody knew whether it left is settled by a report under its id, also by one that it was sent."""
-    in_doubt(line, "ours")
-    await leave(line)
-    await report(line, *statuses, message_id="ours")
+    in_doubt(line, reference_is_id=True)
+    await report(line, *statuses, message_id=await leave(line))
     assert await told(line) == [Outcome.UNKNOWN, *expected]
 
 
 async def test_a_doubt_without_an_id_stays(line: CarrierLine) -> None:
-    """Where no id is known no report can be about it."""
-    in_doubt(line, "")
+    """A report that names neither an id that we know nor the reference can be about any text."""
+    in_doubt(line)
     await leave(line)
-    await report(line, "delivered", message_id="ours")
+    await report(line, "delivered", message_id="theirs")
     assert await told(line) == [Outcome.UNKNOWN]
 
 
 async def test_a_report_before_the_doubt(line: CarrierLine) -> None:
     """Reports that come while we still wait for an answer are kept, the final one before that of having been sent."""
     orders: tuple[tuple[Status, ...], ...] = (("sent",), ("sent", "delivered"), ("delivered", "sent"))
-    for n, statuses in enumerate(orders):
-        await report(line, *statuses, message_id=f"ours{n}")
-        in_doubt(line, f"ours{n}")
-        await leave(line)
+    for statuses in orders:
+        task = await queue(line)
+        await report(line, *statuses, message_id=line.texts.reference(task.txn))
+        in_doubt(line, reference_is_id=True)
+        await line.texts.perform(task)
     long = [Outcome.ACCEPTED, Outcome.DELIVERED]
     assert await told(line) == [Outcome.ACCEPTED, *long, *long]
 
@@ -118,12 +130,12 @@ async def test_a_report_settles_a_doubt_by_its_reference(
 
     From the first one on its copy at the carrier is that text's, and no text of the conversation is without an id.
     """
-    in_doubt(line, "", reference="ours")
-    await leave(line)
+    in_doubt(line)
+    reference = await leave(line)
     assert await unknown_texts(line) == 1
     await report(line, "delivered", message_id="another", reference="another")
     assert await told(line) == [Outcome.UNKNOWN]
-    await report(line, *statuses, message_id="theirs", reference="ours")
+    await report(line, *statuses, message_id="theirs", reference=reference)
     assert await told(line) == [Outcome.UNKNOWN, *expected]
     assert await unknown_texts(line) == 0
     owner = (await line.threads())[0]["id"]
@@ -134,12 +146,13 @@ async def test_a_report_settles_a_doubt_by_its_reference(
 
 async def test_a_reference_is_one_texts(line: CarrierLine) -> None:
     """Of two texts in doubt each is settled by its own reports, and a report without a reference settles none."""
-    for reference in ("first", "second"):
-        in_doubt(line, "", reference=reference)
-        await leave(line)
+    references = []
+    for _ in range(2):
+        in_doubt(line)
+        references.append(await leave(line))
     await report(line, "delivered", message_id="theirs0")
-    await report(line, "failed", message_id="theirs2", reference="second")
-    await report(line, "delivered", message_id="theirs1", reference="first")
+    await report(line, "failed", message_id="theirs2", reference=references[1])
+    await report(line, "delivered", message_id="theirs1", reference=references[0])
     first, second, *others = await line.outcomes()
     assert [(each.ref, each.outcome) for each in others] == [
         (second.ref, Outcome.FAILED),
@@ -149,9 +162,10 @@ async def test_a_reference_is_one_texts(line: CarrierLine) -> None:
 
 async def test_a_report_that_is_faster_than_our_patience(line: CarrierLine) -> None:
     """Reports that come while we still wait for the answer settle the doubt at once, or are no news of an accepted text."""
-    in_doubt(line, "", reference="ours")
-    await report(line, "sent", "delivered", message_id="theirs", reference="ours")
-    await leave(line)
+    in_doubt(line)
+    task = await queue(line)
+    await report(line, "sent", "delivered", message_id="theirs", reference=line.texts.reference(task.txn))
+    await line.texts.perform(task)
     assert await told(line) == [Outcome.ACCEPTED, Outcome.DELIVERED]
     assert await unknown_texts(line) == 0
     await report(line, "sent", message_id="id0", reference="accepted")
@@ -173,6 +187,32 @@ async def test_each_vendor_settles_a_doubt(row: AdapterRow, tmp_path: Path) -> N
         for request in await harness.receiver.come(2):
             assert (await opened.call(request, method="POST" if request.body else "GET"))[0] == 200
         assert await told(opened) == [Outcome.UNKNOWN, Outcome.ACCEPTED, Outcome.DELIVERED]
+        assert await unknown_texts(opened) == 0
+
+
+@pytest.mark.parametrize("row", SETTLED, ids=lambda row: row.name)
+@pytest.mark.parametrize("early", [False, True], ids=["reports-after-the-start", "reports-before"])
+async def test_each_vendor_settles_a_doubt_of_a_crash(row: AdapterRow, early: bool, tmp_path: Path) -> None:
+    """The process died between the request and the note of its result: the next one knows the text by its reference.
+
+    Some vendors call again what nobody acknowledged, and another bridge of the line may have taken the reports meanwhile.
+    """
+    async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        task = await queue(opened)
+        await opened.database.commit(partial(outbox.set_state, number=task.number, state=RowState.SENDING))
+        reference = opened.texts.reference(task.txn)
+        await harness.carrier.send(Phone(HANDSET), "words", number=harness.number, reference=reference)
+        if not early:
+            await opened.texts.recover()
+            assert await told(opened) == [Outcome.UNKNOWN]
+            assert await unknown_texts(opened) == 1
+        for request in await harness.receiver.come(2):
+            assert (await opened.call(request, method="POST" if request.body else "GET"))[0] == 200
+        if early:
+            assert await told(opened) == []
+            await opened.texts.recover()
+        doubt = [] if early else [Outcome.UNKNOWN]
+        assert await told(opened) == [*doubt, Outcome.ACCEPTED, Outcome.DELIVERED]
         assert await unknown_texts(opened) == 0
 
 

@@ -22,7 +22,6 @@ from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role
 from bot.wording.notice import in_language
 from bridge.carriers.adapter import Accepted
 from bridge.matrix.api.message_content import edit_content
-from bridge.runtime.phone_number import Phone
 from deploy.docs.generate import DOCS
 from deploy.docs.pages.first_evening import ShownLine, first_evening_lines
 from deploy.docs.pages.pictures import CLIENT, LANGUAGES, SCREENS, SHOWN, file_name
@@ -32,6 +31,7 @@ from tests.browser import Tab, open_tab
 from tests.deploy.docs.client_pictures import client_pictures
 from tests.deploy.rehearsal.handsets import A, B
 from tests.deploy.report.tallies import CELLS, months_of
+from tests.fakes.fake_carrier import send_words
 from tests.outside_programs import find, find_symbols
 from tests.packs import shipped
 
@@ -95,7 +95,7 @@ async def fill_handsets(stand: RehearsalHarness, tab: Tab, language: str) -> Non
         if kind is ShownLine.TEXT:
             await stand.text_from_handset(A, words)
         elif kind is ShownLine.PHONE or (kind is ShownLine.TYPE and not words.startswith(("!", "//"))):
-            assert isinstance(await stand.carrier.send(Phone(A), words, number=NUMBER), Accepted)
+            assert isinstance(await send_words(stand.carrier, A, words, number=NUMBER), Accepted)
         if number == 9:
             break
     await stand.text_from_handset(B, {"en": "is this a real person", "es": "hay una persona ahi"}[language])

@@ -12,11 +12,11 @@ import pytest
 
 from bridge.carriers.adapter import Accepted
 from bridge.outbound.drill_texts import HandsetCarrier
-from bridge.runtime.phone_number import Phone
 from tests.axe import AXE, LOOKS, assert_it_judges, bring_judge, judged
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
 from tests.browser import Tab, open_tab
 from tests.deploy.rehearsal.handsets import A, B, handset
+from tests.fakes.fake_carrier import send_words
 from tests.outside_programs import OutsidePrograms
 
 ARRIVED: Final = "document.getElementById('arrived').textContent"
@@ -100,7 +100,7 @@ async def texts_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
 async def arriving_texts_are_told(stand: RehearsalHarness, tab: Tab) -> None:
     """Texts of the line's are in the live region with their handset's number, as text; a handset's own are not."""
     assert await tab.run(ARRIVED) == ""
-    assert isinstance(await stand.carrier.send(Phone(B), "<b>who</b> is there", number=NUMBER), Accepted)
+    assert isinstance(await send_words(stand.carrier, B, "<b>who</b> is there", number=NUMBER), Accepted)
     assert await tab.until(ARRIVED) == f"At {B}: <b>who</b> is there"
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from bridge.carriers.adapter import Accepted, UnknownOutcome
 from bridge.carriers.http_request import Timeout
-from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.rehearsal_harness import NUMBER, TOKEN, RehearsalHarness, rehearsal_harness
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
+from tests.fakes.fake_carrier import send_words
 
 
 async def test_duplicate(stand: RehearsalHarness) -> None:
@@ -74,11 +74,11 @@ async def test_reorder_alone(stand: RehearsalHarness) -> None:
 async def test_times_and_ok(stand: RehearsalHarness) -> None:
     """A send fault holds for `times` sends and no more; `ok` clears what is left, of either kind."""
     await stand.post("/api/faults", {"send": "500", "times": 2})
-    outcomes = [await stand.carrier.send(Phone(A), text, number=NUMBER) for text in ("one", "two", "three")]
+    outcomes = [await send_words(stand.carrier, A, text, number=NUMBER) for text in ("one", "two", "three")]
     assert [type(outcome) for outcome in outcomes] == [UnknownOutcome, UnknownOutcome, Accepted]
     await stand.post("/api/faults", {"send": "500", "inbound": "duplicate", "times": 5})
     await stand.post("/api/faults", {"send": "ok", "inbound": "ok"})
-    assert isinstance(await stand.carrier.send(Phone(A), "four", number=NUMBER), Accepted)
+    assert isinstance(await send_words(stand.carrier, A, "four", number=NUMBER), Accepted)
     await stand.text_from_handset(A, "five")
     await until_status(stand, "delivered")
     assert words(stand) == ["five"]
@@ -105,7 +105,7 @@ async def test_times_and_ok(stand: RehearsalHarness) -> None:
 async def test_bad_fault(stand: RehearsalHarness, body: dict[str, Any]) -> None:
     """A fault that is none is refused, and nothing is set."""
     assert "error" in await stand.post("/api/faults", body, status=(400,))
-    assert isinstance(await stand.carrier.send(Phone(A), "x", number=NUMBER), Accepted)
+    assert isinstance(await send_words(stand.carrier, A, "x", number=NUMBER), Accepted)
 
 
 async def test_hanging_send_ends_with_the_client() -> None:
@@ -113,14 +113,14 @@ async def test_hanging_send_ends_with_the_client() -> None:
     async with rehearsal_harness(hang=3600.0) as stand:
         impatient = stand.elsewhere(stand.base, timeout=Timeout(total=0.2))
         await stand.post("/api/faults", {"send": "timeout"})
-        assert await impatient.send(Phone(A), "never", number=NUMBER) == UnknownOutcome()
+        assert await send_words(impatient, A, "never", number=NUMBER) == UnknownOutcome()
         await impatient.close()
         assert await stand.texts_at_handset(A) == []
         await stand.post("/api/faults", {"send": "timeout-delivered"})
-        hanging = asyncio.create_task(stand.carrier.send(Phone(A), "it hangs", number=NUMBER))
+        hanging = asyncio.create_task(send_words(stand.carrier, A, "it hangs", number=NUMBER))
         while not await stand.texts_at_handset(A):  # noqa: ASYNC110 - another process answers
             await asyncio.sleep(0.01)
-        assert isinstance(await stand.carrier.send(Phone(A), "meanwhile", number=NUMBER), Accepted)
+        assert isinstance(await send_words(stand.carrier, A, "meanwhile", number=NUMBER), Accepted)
         assert await stand.texts_at_handset(A) == ["it hangs", "meanwhile"]
         assert not hanging.done()
         hanging.cancel()

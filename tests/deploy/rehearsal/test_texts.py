@@ -10,12 +10,12 @@ from yarl import URL
 
 from bridge.carriers.adapter import Accepted, InboundText
 from bridge.outbound.drill_texts import HandsetCarrier
-from bridge.runtime.phone_number import Phone
 from deploy.rehearsal.server import PICTURE_URL
 from policies.fictional import find_fictional
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
 from tests.bridge.carriers.steps import listed_texts
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
+from tests.fakes.fake_carrier import send_words
 
 
 async def test_text_in(stand: RehearsalHarness) -> None:
@@ -36,7 +36,7 @@ async def test_text_in(stand: RehearsalHarness) -> None:
 
 async def test_text_out(stand: RehearsalHarness) -> None:
     """A text from the line is on the handset at once as sent, soon as delivered, and both are reported in that order."""
-    outcome = await stand.carrier.send(Phone(A), "€" * 81, number=NUMBER)
+    outcome = await send_words(stand.carrier, A, "€" * 81, number=NUMBER)
     assert isinstance(outcome, Accepted)
     (text,) = await handset(stand)
     assert (text["direction"], text["text"], text["segments"], text["id"]) == ("out", "€" * 81, 2, outcome.message_id)
@@ -54,7 +54,7 @@ async def test_both_directions_in_order(stand: RehearsalHarness) -> None:
     await stand.text_from_handset(A, "one")
     await stand.text_from_handset(B, "other")
     await stand.text_from_handset(A, "STOP")
-    assert isinstance(await stand.carrier.send(Phone(A), "two", number=NUMBER), Accepted)
+    assert isinstance(await send_words(stand.carrier, A, "two", number=NUMBER), Accepted)
     texts = await handset(stand)
     assert [(t["direction"], t["text"]) for t in texts] == [("in", "one"), ("in", "STOP"), ("out", "two")]
     assert [t["at"] for t in texts] == sorted(t["at"] for t in texts)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.runtime.phone_number import Phone
 from deploy.rehearsal.settings import Timing
 from deploy.rehearsal.webhook_sender import WebhookSender
 from tests.bridge.carriers.receiver import until
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
 from tests.bridge.carriers.steps import listed_texts
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
+from tests.fakes.fake_carrier import send_words
 
 
 async def test_order_per_handset(stand: RehearsalHarness) -> None:
@@ -111,7 +111,7 @@ async def test_retry_is_signed_anew() -> None:
 async def test_reports_are_retried(stand: RehearsalHarness) -> None:
     """Reports too come until they are acknowledged, `sent` before `delivered`."""
     stand.receiver.answers = [503, 503, 204, 503, 204]
-    await stand.carrier.send(Phone(A), "x", number=NUMBER)
+    await send_words(stand.carrier, A, "x", number=NUMBER)
     reports = await stand.receiver.come(5, tail="/status")
     assert [json.loads(r.body)["status"] for r in reports] == ["sent", "sent", "sent", "delivered", "delivered"]
 

@@ -31,6 +31,7 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, running_harness
 from tests.fakes import bandwidth
+from tests.fakes.fake_carrier import send_words
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ async def test_expires(harness: BandwidthHarness) -> None:
     """Each text carries the time after which it must not be sent any more (the fake looks at it)."""
     await send_text(harness)
     harness.clock.ahead = -86_400
-    assert await harness.carrier.send(Phone(HANDSET), "x", number=harness.number) == UnknownOutcome()
+    assert await send_words(harness.carrier, HANDSET, "x", number=harness.number) == UnknownOutcome()
 
 
 async def test_answers(harness: BandwidthHarness) -> None:
@@ -195,7 +196,7 @@ async def test_answers(harness: BandwidthHarness) -> None:
     for answer, expected in table:
         async with scripted_server(answer) as line:
             carrier = harness.elsewhere(line.url)
-            assert await carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
+            assert await send_words(carrier, HANDSET, "word", number=harness.number) == expected
             await carrier.close()
 
 
@@ -263,7 +264,7 @@ async def test_a_token_that_ended_early(harness: BandwidthHarness) -> None:
 async def test_a_refused_client(harness: BandwidthHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that gets no token sends nothing, and waiting does not help."""
     monkeypatch.setattr(bandwidth, "LOGIN", ("another", "client"))
-    assert await harness.carrier.send(Phone(HANDSET), "word", number=harness.number) == Rejected("http-401")
+    assert await send_words(harness.carrier, HANDSET, "word", number=harness.number) == Rejected("http-401")
     assert await harness.texts_at_handset(HANDSET) == []
 
 
@@ -285,7 +286,7 @@ async def test_no_token_no_text(harness: BandwidthHarness, answer: bytes, expect
     async with scripted_server(answer) as line:
         carrier: Any = harness.carrier
         carrier._api._url = line.url
-        assert await harness.carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
+        assert await send_words(harness.carrier, HANDSET, "word", number=harness.number) == expected
         assert line.requests == 1
     assert await harness.texts_at_handset(HANDSET) == []
 
@@ -303,7 +304,7 @@ async def test_those_who_wait_for_a_token_share_a_failure(harness: BandwidthHarn
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         carrier: Any = harness.carrier
         right, carrier._api._url = carrier._api._url, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        sending = (harness.carrier.send(Phone(HANDSET), "word", number=harness.number) for _ in range(5))
+        sending = (send_words(harness.carrier, HANDSET, "word", number=harness.number) for _ in range(5))
         assert await asyncio.gather(*sending) == [TryLater(5.0)] * 5
         assert requests == 1
     carrier._api._url = right
@@ -316,11 +317,11 @@ async def test_no_token_is_waited_for_for_long(harness: BandwidthHarness, monkey
     monkeypatch.setattr(client_credentials, "START_WITHIN", 0.1)
     carrier: Any = harness.carrier
     async with carrier._api._lock:
-        assert await harness.carrier.send(Phone(HANDSET), "word", number=harness.number) == TryLater(5.0)
+        assert await send_words(harness.carrier, HANDSET, "word", number=harness.number) == TryLater(5.0)
     monkeypatch.undo()
     await send_text(harness, "in time")
     monkeypatch.setattr(client_credentials, "START_WITHIN", 0.0)
-    assert await harness.carrier.send(Phone(HANDSET), "late", number=harness.number) == TryLater(5.0)
+    assert await send_words(harness.carrier, HANDSET, "late", number=harness.number) == TryLater(5.0)
     assert await harness.texts_at_handset(HANDSET) == ["in time"]
 
 

@@ -31,6 +31,7 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 from tests.fakes.cxml import SENDER_PLACE
+from tests.fakes.fake_carrier import send_words
 
 
 @pytest.fixture
@@ -131,13 +132,13 @@ async def test_codes(either: CxmlHarness, status: int, body: dict[str, Any], exp
     """Each error code is permanent, for now, or says that the texter opted out at the vendor."""
     async with scripted_server(http_response(status, json.dumps(body).encode())) as line:
         carrier = either.elsewhere(line.url)
-        assert await carrier.send(Phone(HANDSET), "word", number=NUMBER) == expected
+        assert await send_words(carrier, HANDSET, "word", number=NUMBER) == expected
         await carrier.close()
 
 
 async def test_what_is_sent(either: CxmlHarness) -> None:
     """A send names the number that was texted, a validity period and where its status is told, and nothing more."""
-    await either.carrier.send(Phone(HANDSET), "word", number="+15555550111")
+    await send_words(either.carrier, HANDSET, "word", number="+15555550111")
     (form,) = either.vendor.forms
     address, _, reference = form.pop("StatusCallback").partition("?ref=")
     assert address == f"{either.receiver.url}/carriers/demo/status"
@@ -192,4 +193,4 @@ async def test_login(either: CxmlHarness) -> None:
     """A wrong password is a refusal with the vendor's own code."""
     await send_text(either)
     either.vendor._login = "Basic other"
-    assert await either.carrier.send(Phone(HANDSET), "word", number=NUMBER) == Rejected("20003")
+    assert await send_words(either.carrier, HANDSET, "word", number=NUMBER) == Rejected("20003")

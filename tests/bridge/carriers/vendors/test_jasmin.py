@@ -33,6 +33,7 @@ from tests.bridge.carriers.self_hosted_harnesses import DLR, MO, JasminHarness
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, QUICK, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, PATH, PATH_SECRET, running_harness
 from tests.fakes import jasmin
+from tests.fakes.fake_carrier import send_words
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ async def test_answers(harness: JasminHarness) -> None:
     for answer, expected in table:
         async with scripted_server(answer) as line:
             carrier = harness.elsewhere(line.url)
-            assert await carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
+            assert await send_words(carrier, HANDSET, "word", number=harness.number) == expected
             await carrier.close()
 
 
@@ -262,7 +263,7 @@ async def test_words_of_a_report_stay_out(harness: JasminHarness) -> None:
 )
 async def test_what_jasmin_would_spoil(harness: JasminHarness, text: str, coding: str, code: str) -> None:
     """It cuts within a letter, and drops what goes beyond its five parts: such a text goes otherwise or not at all."""
-    outcome = await harness.carrier.send(Phone(HANDSET), text, number=harness.number)
+    outcome = await send_words(harness.carrier, HANDSET, text, number=harness.number)
     if code:
         assert outcome == Rejected(code)
         assert harness.vendor.requests == 0
@@ -284,5 +285,5 @@ async def test_parts_as_configured(harness: JasminHarness) -> None:
         validity=300,
         max_parts=8,
     )
-    assert isinstance(await carrier.send(Phone(HANDSET), "x" * (153 * 7), number=harness.number), Accepted)
+    assert isinstance(await send_words(carrier, HANDSET, "x" * (153 * 7), number=harness.number), Accepted)
     await carrier.close()

@@ -28,6 +28,7 @@ from tests.bridge.carriers.receiver import WebhookReceiver, until, webhook_recei
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, PATH, PATH_SECRET
 from tests.e2e.polling import wait_until
 from tests.fakes import kannel
+from tests.fakes.fake_carrier import send_words
 from tests.fakes.kannel_program import KannelProgram, kannel_program
 from tests.fakes.message_centre import DEFAULT_ALPHABET, INVALID_DESTINATION, UCS2, MessageCentre, Submitted
 from tests.outside_programs import OutsidePrograms
@@ -60,7 +61,7 @@ class Gateway:
     carrier: KannelCarrier
 
     async def send(self, text: str) -> str:
-        outcome = await self.carrier.send(Phone(HANDSET), text, number=NUMBER)
+        outcome = await send_words(self.carrier, HANDSET, text, number=NUMBER)
         assert isinstance(outcome, Accepted)
         return outcome.message_id
 
@@ -174,7 +175,7 @@ async def test_too_fast_and_away(gateway: Gateway | None) -> None:
     # Its store is what a text that Kannel took outlives Kannel in.
     await gateway.program.kill("bearerbox")
     # Kannel says nothing that could be told from a text that was lost in it; nothing at all is certain not to have left.
-    outcome = await gateway.carrier.send(Phone(HANDSET), "into nothing", number=NUMBER)
+    outcome = await send_words(gateway.carrier, HANDSET, "into nothing", number=NUMBER)
     assert isinstance(outcome, (TryLater, UnknownOutcome))
     await gateway.centre.start()
     await gateway.program.kill("smsbox")
@@ -225,7 +226,7 @@ async def send_until_accepted(gateway: Gateway, text: str) -> str:
 
     async def accepted() -> str | None:
         nonlocal candidate
-        outcome = await gateway.carrier.send(Phone(HANDSET), candidate, number=NUMBER)
+        outcome = await send_words(gateway.carrier, HANDSET, candidate, number=NUMBER)
         assert isinstance(outcome, (Accepted, TryLater, UnknownOutcome))
         attempt = candidate
         if isinstance(outcome, UnknownOutcome):

@@ -10,13 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from bridge.carriers.adapter import Accepted, AdapterContext
 from bridge.carriers.vendors import registry
-from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import CarrierSettings, secret_files
 from tests.bridge.carriers.cloud_harnesses import BandwidthHarness, VonageHarness
 from tests.bridge.carriers.self_hosted_harnesses import JasminHarness, KannelHarness, SmsGateHarness
 from tests.bridge.carriers.steps import HANDSET, receive_text
 from tests.bridge.carriers.vendor_harness import PATH_SECRET, VendorHarness, running_harness
 from tests.fakes import bandwidth, jasmin, kannel, smsgate, vonage
+from tests.fakes.fake_carrier import send_words
 
 GATEWAY = {"plain_numbers": "international", "region": "US"}
 MADE: tuple[tuple[type[VendorHarness], dict[str, Any], dict[str, str]], ...] = (
@@ -95,7 +95,10 @@ async def test_made_from_settings(
         request = await receive_text(harness)
         assert carrier.verify(request)
         assert carrier.parse(request) == harness.carrier.parse(request)
-        assert isinstance(await carrier.send(Phone(HANDSET), "from the settings", number=harness.number), Accepted)
+        assert isinstance(
+            await send_words(carrier, HANDSET, "from the settings", number=harness.number),
+            Accepted,
+        )
         assert await harness.texts_at_handset(HANDSET) == ["from the settings"]
         assert all(carrier.verify(report) for report in (await harness.receiver.come(3))[1:])
         await carrier.close()

@@ -13,6 +13,7 @@ from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
 from tests.bridge.carriers.steps import listing
+from tests.fakes.fake_carrier import send_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -121,5 +122,5 @@ async def test_carrier_started_again(harness: RehearsalHarness) -> None:
         carrier = harness.elsewhere(line.url)
         # Each connection of this server carries one request only, unannounced.
         for _ in range(3):
-            assert await carrier.send(Phone("+15555550101"), "again", number=NUMBER) == Accepted("ab")
+            assert await send_words(carrier, "+15555550101", "again", number=NUMBER) == Accepted("ab")
         await carrier.close()

@@ -34,9 +34,10 @@ from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import ENVELOPE, PAYLOAD, PICTURE, SmsGateHarness
-from tests.bridge.carriers.steps import HANDSET, is_outcome_unknown, listing, parse_text, receive_text, send_text
+from tests.bridge.carriers.steps import HANDSET, listing, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import running_harness
 from tests.fakes import smsgate
+from tests.fakes.fake_carrier import send_words
 
 LONG = "a long text, " * 40
 PARTS = segments(LONG).count
@@ -132,7 +133,7 @@ async def test_lost_answer_is_settled(harness: SmsGateHarness) -> None:
         harness.vendor.asked.clear()
         harness.vendor.texts_at_handset.clear()
         harness.vendor.faults.append(fault)
-        outcome = await harness.carrier.send(Phone(HANDSET), "once", number=harness.number)
+        outcome = await send_words(harness.carrier, HANDSET, "once", number=harness.number)
         first, second = harness.vendor.asked
         assert outcome == Accepted(first)
         assert first == second
@@ -143,7 +144,10 @@ async def test_refusal_settles_nothing(harness: SmsGateHarness) -> None:
     """When the second request is refused, or asked to wait, the first may still have been taken: nobody knows."""
     for second in (Fault.REFUSED, Fault.BUSY, Fault.SILENT):
         harness.vendor.faults.extend((Fault.SILENT_SENT, second))
-        assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=harness.number), UnknownOutcome)
+        assert isinstance(
+            await send_words(harness.carrier, HANDSET, "once", number=harness.number),
+            UnknownOutcome,
+        )
         assert not harness.vendor.faults
     assert await harness.texts_at_handset(HANDSET) == ["once"] * 3
 
@@ -166,8 +170,8 @@ async def test_answers(harness: SmsGateHarness) -> None:
     for answer, expected in table:
         async with scripted_server(answer) as line:
             carrier = harness.elsewhere(line.url)
-            outcome = await carrier.send(Phone(HANDSET), "word", number=harness.number)
-            assert is_outcome_unknown(harness, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
+            outcome = await send_words(carrier, HANDSET, "word", number=harness.number)
+            assert outcome == expected
             await carrier.close()
 
 
@@ -175,7 +179,7 @@ async def test_conflict_at_once(harness: SmsGateHarness) -> None:
     """A conflict in answer to the first request is about something else: it is no yes, and asking again makes it none."""
     async with scripted_server(http_response(409)) as line:
         carrier = harness.elsewhere(line.url)
-        assert is_outcome_unknown(harness, await carrier.send(Phone(HANDSET), "word", number=harness.number))
+        assert await send_words(carrier, HANDSET, "word", number=harness.number) == UnknownOutcome()
         assert line.requests == 1
         await carrier.close()
 
@@ -312,7 +316,7 @@ async def test_encrypted_on_the_way(harness: SmsGateHarness, tmp_path: Path) -> 
     """With a passphrase words and number reach the phone and stand in no request; a repetition is the same request."""
     carrier = made(harness, tmp_path)
     harness.vendor.faults.append(Fault.SILENT_SENT)
-    assert isinstance(await carrier.send(Phone(HANDSET), "café 🙂", number=harness.number), Accepted)
+    assert isinstance(await send_words(carrier, HANDSET, "café 🙂", number=harness.number), Accepted)
     first, second = harness.vendor.bodies
     assert first == second
     assert first["isEncrypted"] is True
@@ -320,7 +324,7 @@ async def test_encrypted_on_the_way(harness: SmsGateHarness, tmp_path: Path) -> 
     assert await harness.texts_at_handset(HANDSET) == ["café 🙂"]
     await carrier.close()
     open_ = made(harness, tmp_path, passphrase_file=None)
-    assert isinstance(await open_.send(Phone(HANDSET), "café", number=harness.number), Accepted)
+    assert isinstance(await send_words(open_, HANDSET, "café", number=harness.number), Accepted)
     assert "isEncrypted" not in harness.vendor.bodies[-1]
     await open_.close()
 

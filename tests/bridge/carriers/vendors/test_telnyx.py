@@ -35,6 +35,7 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, PATHS, PROXIES, QUICK, parse_text, receive_text
 from tests.bridge.carriers.telnyx_harness import NUMBER, PATH, REPORT, TEXT, TelnyxHarness, event, telnyx_harness
 from tests.fakes import telnyx as fake
+from tests.fakes.fake_carrier import send_words
 from tests.fakes.telnyx import SENDER_CARRIER
 
 
@@ -234,7 +235,7 @@ async def test_codes(harness: TelnyxHarness, status: int, code: str, expected: A
     """Each error code is permanent, for now, or says that the texter opted out at the vendor."""
     async with scripted_server(http_response(status, json.dumps({"errors": [{"code": code}]}).encode())) as line:
         carrier = harness.elsewhere(line.url)
-        assert await carrier.send(Phone(HANDSET), "word", number=NUMBER) == expected
+        assert await send_words(carrier, HANDSET, "word", number=NUMBER) == expected
         await carrier.close()
 
 
@@ -276,11 +277,11 @@ async def test_no_answer_is_asked_for_once_more(harness: TelnyxHarness) -> None:
         harness.vendor.keys.clear()
         harness.vendor.texts_at_handset.clear()
         harness.vendor.faults.append(fault)
-        assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), Accepted)
+        assert isinstance(await send_words(harness.carrier, HANDSET, "once", number=NUMBER), Accepted)
         first, second = harness.vendor.keys
         assert first == second
         assert await harness.texts_at_handset(HANDSET) == ["once"]
-    assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), Accepted)
+    assert isinstance(await send_words(harness.carrier, HANDSET, "once", number=NUMBER), Accepted)
     assert harness.vendor.keys[-1] not in harness.vendor.keys[:-1]
     assert await harness.texts_at_handset(HANDSET) == ["once", "once"]
 
@@ -294,7 +295,7 @@ async def test_what_may_still_be_under_way_is_not_repeated(harness: TelnyxHarnes
         return UnknownOutcome(timed_out=True)
 
     monkeypatch.setattr(telnyx, "send_request", timed_out)
-    assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
+    assert isinstance(await send_words(harness.carrier, HANDSET, "once", number=NUMBER), UnknownOutcome)
     assert methods == ["POST"]
 
 
@@ -308,12 +309,12 @@ async def test_a_refused_repetition_settles_nothing(harness: TelnyxHarness) -> N
     )
     for second in second_answers:
         harness.vendor.faults += [fake.TelnyxFault(status=None), second]
-        assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
+        assert isinstance(await send_words(harness.carrier, HANDSET, "once", number=NUMBER), UnknownOutcome)
         assert not harness.vendor.faults
 
 
 async def test_after_an_answer_nothing_is_repeated(harness: TelnyxHarness) -> None:
     """A 5xx is an answer, and Telnyx keeps none of those: a repetition could send the text a second time."""
     await harness.fault(Fault.BROKEN)
-    assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
+    assert isinstance(await send_words(harness.carrier, HANDSET, "once", number=NUMBER), UnknownOutcome)
     assert len(harness.vendor.keys) == 1

@@ -30,6 +30,7 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import running_harness
 from tests.fakes import vonage
+from tests.fakes.fake_carrier import send_words
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ async def test_answers(harness: VonageHarness) -> None:
     for answer, expected in table:
         async with scripted_server(answer) as line:
             carrier = harness.elsewhere(line.url)
-            assert await carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
+            assert await send_words(carrier, HANDSET, "word", number=harness.number) == expected
             await carrier.close()
 
 
