@@ -14,7 +14,7 @@ from bot.codeword.check import TIMER
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.model.actions import DESK, OFFICE, THREAD, Action, DeliveryReceipt, SendMessage, ShowReceipt
 from bot.model.audit_kinds import AuditKind
-from bot.model.codeword_state import CodewordState, SendLock
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
@@ -54,13 +54,8 @@ def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
         return _refuse(facts, thread, event, notice_of("codeword_commands.no_codeword_is_kept_for"))
     if thread.codeword.lock is not SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.first_a_supervisors_unlock_until"))
-    state = CodewordState(
-        failures=thread.codeword.failures,
-        ever_texted=thread.codeword.ever_texted,
-        last_text_at=thread.codeword.last_text_at,
-    )
     notice = notice_of("codeword_commands.the_codeword_is_forgotten_texts")
-    thread = replace(thread, codeword=state)
+    thread = replace(thread, codeword=thread.codeword.without_words())
     return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *answer(facts, event, notice)), consumed=True)
 
 
@@ -70,12 +65,7 @@ def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinis
     place = OFFICE + event.user
     if not may or thread.codeword.lock is not SendLock.NONE or thread.lifecycle.state is ThreadState.PARKED:
         return Step(thread, (SendMessage(place=THREAD, body=NOT_KEPT), SendMessage(place=place, body=NOT_KEPT)))
-    state = CodewordState(
-        failures=thread.codeword.failures,
-        ever_texted=thread.codeword.ever_texted,
-        last_text_at=thread.codeword.last_text_at,
-    )
-    thread = replace(thread, codeword=replace(state, digests=event.digests))
+    thread = replace(thread, codeword=replace(thread.codeword.without_words(), digests=event.digests))
     notice = notice_of("codeword_commands.a_codeword_is_agreed_from")
     return Step(
         thread, (CancelTimer(key=TIMER), SendMessage(place=THREAD, body=notice), SendMessage(place=place, body=KEPT))

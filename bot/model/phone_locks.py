@@ -1,4 +1,6 @@
-"""Locks that keep texts from a phone until a person or the texter lifts them: no rollback may undo this part of a thread.
+"""Locks that keep texts from a phone until a person or the texter lifts them, and which codewords of it were texted.
+
+No rollback may undo this part of a thread.
 
 Rule of this module: two sets of locks are merged into the stricter of both, whichever is newer.
 """
@@ -16,12 +18,16 @@ _BY_STRICTNESS: Final = (SendLock.NONE, SendLock.UNVERIFIED, SendLock.DURESS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneLocks:
-    """The locks of one phone. `blocked_until` in seconds since the epoch, 0 without a block."""
+    """The locks of one phone. `blocked_until` in seconds since the epoch, 0 without a block.
+
+    `spent_words`: the salts of codewords that were texted; such a word verifies nobody, whatever the thread says of it.
+    """
 
     stopped: bool = False
     blocked_until: float = 0.0
     lock: SendLock = SendLock.NONE
     unsafe: bool = False
+    spent_words: tuple[str, ...] = ()
 
     def union(self, other: PhoneLocks) -> PhoneLocks:
         """Return the stricter of both in each part."""
@@ -30,6 +36,7 @@ class PhoneLocks:
             blocked_until=max(self.blocked_until, other.blocked_until),
             lock=max(self.lock, other.lock, key=_BY_STRICTNESS.index),
             unsafe=self.unsafe or other.unsafe,
+            spent_words=tuple(sorted({*self.spent_words, *other.spent_words})),
         )
 
 
@@ -45,6 +52,7 @@ def locks_of(thread: Thread) -> PhoneLocks:
         blocked_until=thread.consent.blocked_until,
         lock=thread.codeword.lock,
         unsafe=thread.flags.unsafe,
+        spent_words=thread.codeword.spent_salts,
     )
 
 
@@ -56,9 +64,12 @@ def with_locks(thread: Thread, locks: PhoneLocks) -> Thread:
     all_locks = own.union(locks)
     if all_locks == own:
         return thread
+    digests, spent = thread.codeword.digests, set(all_locks.spent_words)
+    is_spent = thread.codeword.spent or (digests is not None and digests.salt in spent)
+    before = tuple(sorted(spent - ({digests.salt} if digests is not None else set())))
     return replace(
         thread,
         consent=replace(thread.consent, stopped=all_locks.stopped, blocked_until=all_locks.blocked_until),
-        codeword=replace(thread.codeword, lock=all_locks.lock),
+        codeword=replace(thread.codeword, lock=all_locks.lock, spent=is_spent, spent_before=before),
         flags=replace(thread.flags, unsafe=all_locks.unsafe),
     )

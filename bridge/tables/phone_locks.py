@@ -8,7 +8,7 @@ shows no lock: it is found by a keyed hash and sealed for the desk.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from bot.model.actions import DESK
@@ -43,10 +43,11 @@ class LockedPhones:
         entries = await self._read(database)
         state = await self._marked_set.load(entries)
         if state is SetMatch.BEHIND:
-            rows = await database.fetch("SELECT id, phone_hash FROM thread")
-            hashes = {row["id"]: bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)) for row in rows}
-            values = {id_: _lock_value(hash_, self.of(id_).union(DOUBTED)) for id_, hash_ in hashes.items()}
-            self._marked_set.assume(entries | {id_.encode(): value for id_, value in values.items()})
+            assumed = dict(entries)
+            for row in await database.fetch("SELECT id, phone_hash, aggregate FROM thread"):
+                locks = self.of(row["id"]).union(await self._doubted(row["id"], row["aggregate"]))
+                assumed[row["id"].encode()] = _lock_value(bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)), locks)
+            self._marked_set.assume(assumed)
         return state
 
     def of(self, thread: str, reader: Reader | None = None) -> PhoneLocks:
@@ -99,6 +100,14 @@ class LockedPhones:
                     transaction, row["id"], _lock_value(bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)), locks)
                 )
 
+    async def _doubted(self, thread: str, sealed: bytes) -> PhoneLocks:
+        """Return the locks of a phone while the set is behind: its codeword may have been texted, too."""
+        try:
+            digests = (await threads.open_aggregate(self._vault, thread, sealed)).codeword.digests
+        except (CannotOpen, ValueError):
+            digests = None
+        return DOUBTED if digests is None else replace(DOUBTED, spent_words=(digests.salt,))
+
     async def _insert(self, transaction: Transaction, thread: str, value: bytes) -> None:
         body = await self._vault.seal(DESK, CONTEXT, thread.encode() + b"\0" + value)
         query = "INSERT INTO phone_lock (hash, body) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET body=excluded.body"
@@ -114,4 +123,5 @@ def _lock_value(phone_hash: bytes, locks: PhoneLocks) -> bytes:
 
 def _locks(value: bytes) -> PhoneLocks:
     fields = json.loads(value[PHONE_HASH_BYTES:])
-    return PhoneLocks(**fields | {"lock": SendLock(fields["lock"])})
+    spent = tuple(fields.get("spent_words", ()))  # a line of an earlier version wrote none
+    return PhoneLocks(**fields | {"lock": SendLock(fields["lock"]), "spent_words": spent})

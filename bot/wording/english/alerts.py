@@ -229,7 +229,8 @@ NOTICES: Final[dict[str, str]] = {
         "supervisor with quietline trust, the others with !trust."
     ),
     "alerts.behind_locks": (
-        "Every conversation of before is locked: only !cover 1, 2 and 3 leave, until a supervisor says !unlock in it."
+        "Every conversation of before is locked: only !cover 1, 2 and 3 leave, until a supervisor says !unlock in it. Each "
+        "codeword of before counts as burned: agree on a new one by phone call."
     ),
     "alerts.behind_suppression": (
         "Nobody knows now which phones said STOP in an earlier conversation: nobody can be texted first, and a new texter "

@@ -239,7 +239,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.behind_locks": (
         "Todas las conversaciones de antes están bloqueadas: solo salen !cover 1, 2 y 3, hasta que supervisión diga "
-        "!unlock en cada una."
+        "!unlock en cada una. Toda palabra acordada de antes cuenta como gastada: acuerden una nueva por llamada."
     ),
     "alerts.behind_suppression": (
         "Ahora no se sabe qué teléfonos enviaron STOP en una conversación anterior: a nadie se le puede escribir primero, "

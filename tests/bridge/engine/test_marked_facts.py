@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from bot.model.actions import DESK
-from bot.model.codeword_state import SendLock
+from bot.model.actions import DESK, OFFICE
+from bot.model.codeword_state import Enrolment, SendLock
+from bot.model.desk import Desk
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TimerDue
 from bot.model.phone_locks import PhoneLocks, locks_of, with_locks
 from bot.model.thread import ThreadState
-from bot.model.thread_desk_events import Assigned
+from bot.model.thread_desk_events import Assigned, EnrolmentFinished
+from bridge.engine.codeword_matching import CodewordMatcher
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.marked_sets import SetMatch, SetName
@@ -45,6 +48,24 @@ async def say(harness: BridgeHarness, owner: str, body: str, sender: str = ADA, 
     said = MessageSent(place="thread", sender=sender, event_id=f"${body}", body=body, at=harness.clock.now())
     await harness.deliver(owner, said)
     await harness.wait_until_drained(standing=pages)
+
+
+async def agree(harness: BridgeHarness, owner: str, word: str) -> None:
+    """Have a codeword agreed for a thread, without a duress word."""
+    words, enrolment = (
+        CodewordMatcher(vault=harness.vault, pack=harness.pack),
+        Enrolment(user=ADA, thread=owner, designation="", until=4e9),
+    )
+    answer = None
+    for body in (word, "-"):
+        said = MessageSent(place=OFFICE + ADA, sender=ADA, event_id="$w", body=body, at=1.0)
+        answer = (
+            await words.match(Desk(enrolments=(replace(enrolment, wants_duress_word=body == "-"),)), said)
+        ).enrolment_answer
+    assert answer is not None
+    assert answer.digests is not None
+    await harness.deliver(owner, EnrolmentFinished(user=ADA, digests=answer.digests))
+    await harness.wait_until_drained()
 
 
 async def lock(harness: BridgeHarness, owner: str, locks: PhoneLocks) -> None:
@@ -122,6 +143,35 @@ async def test_words_on_their_way_meet_the_lock_that_was_taken_back(harness: Bri
     await say(harness, owner, "here I am", pages=1)
     assert harness.carrier.sent == []
     assert locks_of(await harness.thread(owner)) == locks
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("then", ["nothing", "another word", "no word", "the locks are put back"])
+async def test_a_word_that_was_texted_verifies_nobody_although_its_thread_is_put_back(
+    harness: BridgeHarness, tmp_path: Path, then: str
+) -> None:
+    """The aggregate of before the text is put back, also after another word was agreed, and in an older database."""
+    owner = await talk(harness)
+    await agree(harness, owner, "Marzipan gnome")
+    before = await aggregate(harness, owner)
+    await harness.receive_text("marzipan gnome", message_id="word")
+    await harness.wait_until_drained()
+    assert (await harness.thread(owner)).codeword.verified_at
+    if then == "another word":
+        await agree(harness, owner, "Quiet pixie")
+    elif then == "no word":
+        await say(harness, owner, "!forget-word")
+    await beside(harness, PUT_BACK, owner, before)
+    if then == "the locks are put back":
+        await beside(harness, "DELETE FROM phone_lock")
+        harness = await again(harness, tmp_path, pages=2)
+    await harness.receive_text("marzipan gnome", message_id="again")
+    await harness.wait_until_drained(standing=2 if then == "the locks are put back" else 1)
+    codeword = (await harness.thread(owner)).codeword
+    assert (codeword.spent, codeword.verified_at) == (True, 0.0)
+    if then == "the locks are put back":
+        assert "Each codeword of before counts as burned" in await hears(harness, "Every conversation of before is locked")
+        await harness.close()
 
 
 async def test_a_lock_is_for_the_phone_whose_thread_was_deleted(harness: BridgeHarness) -> None:
