@@ -16,6 +16,10 @@ ALARM_TEST: Final = "alarm-test:"
 """The prefix, before the id of a test of the alarms, of the `ref` of its message at the desk."""
 
 
+DEAD_LETTER: Final = "dead-letter:"
+"""The prefix, before its short id, of the `ref` of a dead letter's notice at the desk."""
+
+
 @unique
 class RoomLoss(Enum):
     """How a room of ours became unusable."""
@@ -42,7 +46,7 @@ class DeadLetterRecorded:
     `designation`: of the thread whose texter's words it held, or whose first card, which nobody has read; else empty.
     `new_texter`: it held words of a person who has no designation yet. `uncalled`: it would have called people to that
     thread, or let what waits there go on; without a designation, to an unknown one. `keyless`: it was said in the room of
-    that thread, whose key this machine does not have.
+    that thread, whose key this machine does not have. `untold`: it was the desk's notice of another one.
     """
 
     short_id: str
@@ -50,6 +54,7 @@ class DeadLetterRecorded:
     new_texter: bool = False
     keyless: bool = False
     uncalled: bool = False
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

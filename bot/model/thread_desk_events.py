@@ -66,10 +66,11 @@ class AlarmKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRaised:
-    """From a thread to the desk."""
+    """From a thread to the desk. `by`: who asks for a supervisor; others are called. Empty: nobody."""
 
     designation: str
     alarm: AlarmKind
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.display.ringing import alarm_recipients, on_duty
+from bot.display.ringing import on_duty
 from bot.model.actions import DESK, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, ShownAlarm
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
+from bot.staffing.paging import page
 from bot.wording.notice import join_notices, notice_for_all, notice_of
 from policies.pack import Pack
 
@@ -89,22 +90,21 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=body),))
     new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
     desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
+    # A supervisor who asks for one means another.
+    supervisors = tuple(user for user in facts.supervisors if user != event.by)
+    everybody = tuple(user for user in on_duty(facts.roster) if user != event.by)
     called = (
-        alarm_recipients(facts)
-        if event.alarm in CALLS_SUPERVISORS
-        else on_duty(facts.roster)
-        if event.alarm in CALLS_ALL
-        else ()
+        (supervisors or everybody) if event.alarm in CALLS_SUPERVISORS else everybody if event.alarm in CALLS_ALL else ()
     )
     alarm = SendMessage(place=DESK, ref=_ref(new), body=_in_reader_languages(event.alarm, body), mentions=called)
     # Nobody who could come is here: the person on call is told that they are needed, and nothing else.
-    alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not facts.supervisors
+    alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not supervisors
     if alone or event.alarm in CALLS_OUTSIDE:
         return Step(desk, (alarm, PageOnCall(reason="escalated")))
     # The alarm rings nobody, because nobody is on duty. A texter causes most of these, so not each time.
-    if event.alarm in CALLS_SUPERVISORS + CALLS_ALL and not called and not desk.flood.paged_lately(facts.now):
-        desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))
-        return Step(desk, (alarm, PageOnCall(reason="escalated")))
+    if event.alarm in CALLS_SUPERVISORS + CALLS_ALL and not called:
+        desk, paged = page(facts, desk, "escalated")
+        return Step(desk, (alarm, *paged))
     return Step(desk, (alarm,))
 
 

@@ -45,6 +45,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing import shifts
 from bot.staffing.flood import leave_crowd
+from bot.staffing.paging import page
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -259,13 +260,14 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
     """After any event: call people on duty to a thread that has just begun to wait, or to be offered to everybody.
 
     With a calendar of shifts people on shift are called first, and everybody on duty at the first reminder. The card itself
-    is a notice and rings nobody. Several that come at once cause one call, unless there is a sign of danger.
+    is a notice and rings nobody. Several that come at once cause one call, unless there is a sign of danger. With nobody on
+    duty a sign of danger calls the person on call at once, and everything else does so at the first reminder.
     """
     free = {entry.thread for entry in before.threads if _is_free(entry)}
     now = [entry for entry in desk.threads if _is_free(entry)]
     fresh = 0 <= facts.now - desk.called_at < CALL_STANDS
     standing = fresh and any(entry.thread in free for entry in now)
-    calls: list[Action] = []
+    calls, is_called = list[Action](), False
     for entry in now:
         if entry.thread in free or (standing and not entry.danger):
             continue
@@ -274,8 +276,11 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
         people = tuple(user for user in on_shift if cannot_claim(pack, desk, user) is None)
         called = tuple(user for user in people or on_duty(desk.roster) if user != entry.assignee)
         if not called:
+            if entry.danger and not desk.flood.active:
+                desk, paged = page(facts, desk, "waiting")
+                calls += paged
             continue
-        standing = True
+        standing = is_called = True
         why = (
             notice_of("claim_queue.is_offered_to_everybody")
             if entry.offered
@@ -290,7 +295,7 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
         )
         ref = f"{WAIT}{entry.thread}:new{entry.past_cards}"
         calls.append(SendMessage(place=DESK, ref=ref, body=body, mentions=called, reactions=(CLAIM_REACTION,)))
-    return (replace(desk, called_at=facts.now), tuple(calls)) if calls else (desk, ())
+    return replace(desk, called_at=facts.now) if is_called else desk, tuple(calls)
 
 
 def _is_free(entry: QueueEntry) -> bool:

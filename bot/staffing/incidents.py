@@ -7,7 +7,6 @@ Where the desk itself may not be reached, or nobody else would notice, the perso
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer
@@ -19,6 +18,7 @@ from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.line_incidents import (
     ALARM_TEST,
+    DEAD_LETTER,
     AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
@@ -43,6 +43,7 @@ from bot.model.line_incidents import (
 )
 from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
+from bot.staffing.paging import ANYWAY, LATER, page
 from bot.staffing.roster import SUPERVISOR_LEVEL
 from bot.wording.durations import describe_minutes
 from bot.wording.notice import join_notices, notice_for_all, notice_of
@@ -106,18 +107,24 @@ CALL_SOMEBODY: Final = (
 
 
 def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
-    """Say that something could not be handled, with the id that the technician will ask for."""
+    """Say that something could not be handled, with the id that the technician will ask for.
+
+    When that cannot be said at the desk, the person on call is called: another notice would fail like this one.
+    """
+    if event.untold:
+        return Step(*page(facts, desk, "desk", timer=ANYWAY))
+    ref = DEAD_LETTER + event.short_id
     if event.keyless:
         body = notice_of(
             "alerts.its_key_is_not_on",
             designation=event.designation or notice_of("alerts.a_conversation"),
             short_id=event.short_id,
         )
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
+        return Step(desk, (SendMessage(place=DESK, ref=ref, body=body, mentions=alarm_recipients(facts)),))
     if event.uncalled:
         whose = event.designation or notice_of("alerts.a_conversation")
         body = notice_of("alerts.people_were_not_called", whose=whose, short_id=event.short_id)
-        return _alarm_or_page(facts, desk, SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)))
+        return _alarm_or_page(facts, desk, SendMessage(place=DESK, ref=ref, body=body, mentions=alarm_recipients(facts)))
     if event.designation or event.new_texter:
         whose = (
             notice_of("alerts.words_of_the_texter", designation=event.designation)
@@ -126,9 +133,9 @@ def report_dead_letter(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRe
         )
         body = notice_of("alerts.could_not_be_shown_nobody", whose=whose, short_id=event.short_id)
         # A damaged file makes many at once: they are one call.
-        return _alarm_or_page(facts, desk, SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)))
+        return _alarm_or_page(facts, desk, SendMessage(place=DESK, ref=ref, body=body, mentions=alarm_recipients(facts)))
     body = notice_of("alerts.something_could_not_be_handled", short_id=event.short_id)
-    return Step(desk, (SendMessage(place=DESK, body=body),))
+    return Step(desk, (SendMessage(place=DESK, ref=ref, body=body),))
 
 
 def report_failed_page(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
@@ -297,7 +304,8 @@ def report_missing_texts(pack: Pack, facts: Facts, desk: Desk, event: TextsMissi
 
 
 def _alarm_or_page(facts: Facts, desk: Desk, alarm: SendMessage, *, lasts: bool = False) -> Step[Desk]:
-    """Post an alarm; if it rings nobody, or if it lasts, call the person on call as well, unless that happened just now."""
-    if (on_duty(desk.roster) and not lasts) or desk.flood.paged_lately(facts.now):
+    """Post an alarm; if it rings nobody, or if it lasts, call the person on call as well."""
+    if on_duty(desk.roster) and not lasts:
         return Step(desk, (alarm,))
-    return Step(replace(desk, flood=replace(desk.flood, paged_at=facts.now)), (alarm, PageOnCall(reason="waiting")))
+    desk, paged = page(facts, desk, "waiting", timer=ANYWAY if lasts else LATER)
+    return Step(desk, (alarm, *paged))

@@ -169,12 +169,12 @@ def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     The reason is repeated here: a person who joins later can read our messages, and not what colleagues said before.
     """
     called = [user for user in facts.supervisors if user != event.sender]
-    alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
+    alarm = SendEvent(
+        owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED, by=event.sender)
+    )
     body = (
         notice_of("transfer.called_they_read_everything_from", users=", ".join(localpart(user) for user in called))
         if called
-        else notice_of("transfer.you_are_the_only_supervisor")
-        if facts.supervisors
         else notice_of("transfer.the_desk_was_told", nobody_decides=no_supervisor_notice(facts))
     )
     if why := command.arguments.strip():

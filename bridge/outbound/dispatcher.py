@@ -19,8 +19,10 @@ from functools import partial
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.model.actions import Action, EditMessage, Invite, Lane, SendMessage, SendSms, Speaker
+from bot.display.queue_cards import thread_of
+from bot.model.actions import DESK, Action, EditMessage, Invite, Lane, PageOnCall, SendMessage, SendSms, Speaker
 from bot.model.events import MemberLeft, Outcome, TextOutcome
+from bot.model.line_incidents import DEAD_LETTER
 from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.runtime.priority_gate import PriorityGate
@@ -30,7 +32,7 @@ from bridge.storage.database import Row, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox, threads
-from bridge.tables.dead_letters import Concern, DeadLetter
+from bridge.tables.dead_letters import NO_CONVERSATION, Concern, DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import OutboxRow
 
@@ -244,8 +246,6 @@ class OutboxDispatcher:
 
     async def _record_dead_letter(self, number: int, action: Action | None, letter: DeadLetter) -> None:
         owner = letter.row.owner
-        unread = isinstance(action, SendMessage) and action.speaker is Speaker.TEXTER
-        designation = await threads.designation_of(self._database, owner) if unread else ""
         others = []
         try:
             if isinstance(action, SendSms):
@@ -265,8 +265,25 @@ class OutboxDispatcher:
             letter,
             remove=partial(outbox.delete, number=number),
             at=self._clock.now(),
-            concern=Concern(designation=designation),
+            concern=await self._concern_of(owner, action),
             others=others,
         )
         for to in owners:
             self._wake.engine(to)
+
+    async def _concern_of(self, owner: str, action: Action | None) -> Concern:
+        """Return whom a row concerns that cannot be performed: words nobody reads, or people who are not called.
+
+        `action`: None if the row does not open, or is of an unknown kind: it may have been either.
+        """
+        match action:
+            case SendMessage(speaker=Speaker.TEXTER):
+                designation = await threads.designation_of(self._database, owner)
+                return Concern(designation=designation, new_texter=not designation)
+            case SendMessage(place=place, ref=ref) if place == DESK and ref.startswith(DEAD_LETTER):
+                return Concern(untold=True)
+            case SendMessage(place=place, ref=ref, mentions=called, reactions=taps) if place == DESK and (called or taps):
+                return Concern(designation=await threads.designation_of(self._database, thread_of(ref)), uncalled=True)
+            case None | PageOnCall():
+                return Concern(designation=await threads.designation_of(self._database, owner), uncalled=True)
+        return NO_CONVERSATION

@@ -35,7 +35,7 @@ from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, dead_letters, inbox, outbox, sent_texts, threads
-from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.dead_letters import Concern, DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
 from bridge.tables.phone_locks import LockedPhones
@@ -193,7 +193,8 @@ class SmsSender:
                 await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1)
             return True
 
-        await dead_letters.move_row(self._database, self._vault, letter, remove=remove, at=at)
+        concern = Concern(designation=await threads.designation_of(self._database, stored.owner), uncalled=True)
+        await dead_letters.move_row(self._database, self._vault, letter, remove=remove, at=at, concern=concern)
 
     async def _reply_number(self, owner: str, sealed: bytes | None) -> str:
         """Return the number that the texter texted, if it is still one of the line's; else the main one."""

@@ -38,6 +38,11 @@ def kind_name(kind: type[object]) -> str:
     return kind.__name__
 
 
+def is_known(kind: str) -> bool:
+    """Whether values of a class of that name can be read."""
+    return kind in _KINDS
+
+
 def encode(value: object) -> bytes:
     """Return the value as JSON. Every class of the unions, both aggregates and `CrowdEntry` can be written."""
     return _adapter(kind_name(type(value))).dump_json(value)

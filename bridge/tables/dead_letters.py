@@ -15,12 +15,27 @@ from functools import partial
 from typing import Final
 
 from bot.model.actions import DESK, SendMessage
-from bot.model.events import TextArrived, TimerDue
-from bot.model.line_incidents import DeadLetterRecorded
-from bot.model.thread_desk_events import AlarmRaised, ThreadMarked, ThreadQueued
+from bot.model.events import MemberLeft, MessageSent, TextArrived, TimerDue
+from bot.model.line_incidents import (
+    CanaryFailed,
+    DeadLetterRecorded,
+    HomeserverIncident,
+    LineChecked,
+    PageFailed,
+    SyncStalled,
+    TextsMissing,
+)
+from bot.model.thread_desk_events import (
+    AlarmRaised,
+    Assigned,
+    ClaimRequested,
+    MemberRemoved,
+    ThreadMarked,
+    ThreadQueued,
+)
 from bridge.runtime import log
 from bridge.storage.database import Database, Reader, Transaction, earlier
-from bridge.storage.serialization import decode_as, kind_name
+from bridge.storage.serialization import decode_as, is_known, kind_name
 from bridge.storage.vault import CannotOpen, Vault, passing_owner_of
 from bridge.tables import inbox, threads
 from bridge.tables.inbox import InboxRow
@@ -37,8 +52,15 @@ RETENTION: Final = 7 * 86_400
 """Seconds for which a dead letter of the desk is kept; it may hold words from an office. A thread's are deleted with it."""
 TEXT, MESSAGE, NOTICE = kind_name(TextArrived), kind_name(SendMessage), kind_name(DeadLetterRecorded)
 QUEUED: Final = kind_name(ThreadQueued)
-CALLING: Final = tuple(kind_name(kind) for kind in (AlarmRaised, ThreadMarked, TimerDue))
-"""Events by which people are called, or what waits goes on: without one, a texter may wait unnoticed."""
+CALLING: Final = tuple(
+    kind_name(kind)
+    for kind in (
+        *(AlarmRaised, ThreadMarked, TimerDue, Assigned, ClaimRequested, MemberLeft, MemberRemoved, MessageSent),
+        *(CanaryFailed, HomeserverIncident, LineChecked, PageFailed, SyncStalled, TextsMissing),
+    )
+)
+"""Events by which people are called, a thread gets or loses its assignee, or words leave: without one, a texter may wait
+unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +70,7 @@ class Concern:
     designation: str = ""
     new_texter: bool = False
     uncalled: bool = False
+    untold: bool = False
 
 
 NO_CONVERSATION: Final = Concern()
@@ -98,7 +121,8 @@ async def concern_of(reader: Reader, vault: Vault, row: InboxRow) -> Concern:
             return Concern(designation=(await open_queued(vault, row)).designation)
         except (CannotOpen, ValueError):
             return Concern(new_texter=True)
-    if row.kind not in CALLING:
+    # Nobody knows what a kind of a newer version would have done.
+    if row.kind not in CALLING and is_known(row.kind):
         return NO_CONVERSATION
     # An event of the desk does not always name its thread; whoever looks sees who waits.
     named = await threads.designation_of(reader, row.owner) if row.owner != DESK else await _designation_in(vault, row)
@@ -127,6 +151,7 @@ async def seal_notice(
         designation=concern.designation,
         new_texter=concern.new_texter,
         uncalled=concern.uncalled,
+        untold=concern.untold,
         keyless=keyless,
     )
     return await inbox.seal(vault, DESK, recorded)

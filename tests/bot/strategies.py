@@ -202,6 +202,7 @@ FIELDS: Final[dict[str, Field]] = {
     "new_texter": BOTH,
     "keyless": BOTH,
     "uncalled": BOTH,
+    "untold": BOTH,
     "alarm": thread_desk_events.AlarmKind,
     "answer_by": TIME_OR_NEVER,
     "at": times,

@@ -231,7 +231,6 @@ NOTICES: Final[dict[str, str]] = {
     "transfer.you_are_here_already_say": "You are here already. Say !with and who else.",
     "transfer.you_are_here_to_read": "You are here to read and to write notes already.",
     "transfer.you_are_off_duty_nobody": "You are off duty: nobody calls you at the desk until you say !on there.",
-    "transfer.you_are_the_only_supervisor": "You are the only supervisor on duty; the desk was told.",
     "unread_texts.not_read_yet": "What they texted has not been read yet. An answer, or !status, shows that it has.",
     "wellbeing.a_supervisor_can_take_a": (
         "A supervisor can take a quiet quarter of an hour with you, now or later: just ask."

@@ -241,7 +241,6 @@ NOTICES: Final[dict[str, str]] = {
     "transfer.you_are_here_already_say": "Ya estás aquí. Di !with y quién más.",
     "transfer.you_are_here_to_read": "Ya estás aquí para leer y escribir notas.",
     "transfer.you_are_off_duty_nobody": "Estás fuera de turno: nadie te llama en la mesa hasta que digas !on allí.",
-    "transfer.you_are_the_only_supervisor": "Eres la única persona de supervisión de turno; se avisó a la mesa.",
     "unread_texts.not_read_yet": "Lo que escribió no se ha leído todavía. Una respuesta, o !status, muestra que sí.",
     "wellbeing.a_supervisor_can_take_a": (
         "Alguien de supervisión puede tomarse un cuarto de hora tranquilo contigo, ahora o después: solo pídelo."

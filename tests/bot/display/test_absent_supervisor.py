@@ -36,7 +36,7 @@ RULES = {
             "guard.a_supervisor_blocked_this_phone",
         ),
         *("reply_after_stop.whoever_said_it_does_not", "roster.a_supervisor", "roster.somebody_changed_what_people_may"),
-        *("transfer.no_supervisor_took_this_thread", "transfer.you_are_the_only_supervisor"),
+        "transfer.no_supervisor_took_this_thread",
     },
     "what stays until then": {
         *("alerts.the_machines_clock_was_set", "alerts.behind_confirmed", "alerts.behind_locks"),

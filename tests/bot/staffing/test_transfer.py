@@ -14,6 +14,7 @@ from bot.model.desk import Thread
 from bot.model.events import MemberJoined, MemberLeft, MessageRedacted, ReactionAdded, TimerDue
 from bot.model.thread import TransferOffer
 from bot.model.thread_desk_events import (
+    AlarmRaised,
     Assigned,
     AssignmentKind,
     AssignmentRefused,
@@ -192,9 +193,11 @@ def test_escalating_calls_the_supervisors_on_duty() -> None:
     assert "calls nobody outside" in words(nobody)
     on_call = then(held(), said("!escalate"), at(0, roster=MEMBERS[:2], on_call=True))
     assert "Whoever is on call is being called" in words(on_call)
-    herself = then(held(), said("!escalate", sender=SUE))
+    herself = then(held(), said("!escalate", sender=SUE), at(0, on_call=True))
     assert of(Invite, herself) == []
-    assert "only supervisor" in words(herself)
+    assert "No other supervisor is on duty. Whoever is on call is being called" in words(herself)
+    (raised,) = [a.event for a in of(SendEvent, herself) if isinstance(a.event, AlarmRaised)]
+    assert raised.by == SUE
 
 
 @pytest.mark.practice(25)

@@ -7,11 +7,24 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, THREAD, Action, EditMessage, Lane, Origin, SendMessage, SendSms
+from bot.model.actions import (
+    DESK,
+    OFFICE,
+    THREAD,
+    Action,
+    EditMessage,
+    Lane,
+    Origin,
+    PageOnCall,
+    SendMessage,
+    SendSms,
+    Speaker,
+)
+from bot.model.line_incidents import DEAD_LETTER, DeadLetterRecorded
 from bridge.outbound import dispatcher
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.routing import route
@@ -326,6 +339,48 @@ async def test_what_does_not_open_is_dropped_only_without_a_key(
     desk_rows = await rows.harness.database.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
     assert [row["kind"] for row in desk_rows] == ["DeadLetterRecorded"] * len(inbox_rows)
     assert all(row["short_id"] in caplog.text for row in inbox_rows)
+
+
+@pytest.mark.parametrize(
+    ("owner", "action", "heard"),
+    [
+        ("t1", SendMessage(place=THREAD, body="", speaker=Speaker.TEXTER), {"new_texter": True}),
+        ("t1", SendMessage(place=THREAD, body=""), {}),
+        (DESK, SendMessage(place=DESK, body="", mentions=("@sue:x",)), {"uncalled": True}),
+        (DESK, SendMessage(place=DESK, body="", ref="card:t1", reactions=("✋",)), {"uncalled": True}),
+        (DESK, SendMessage(place=DESK, body=""), {}),
+        (DESK, PageOnCall(reason="waiting"), {"uncalled": True}),
+        (DESK, SendMessage(place=DESK, body="", ref=f"{DEAD_LETTER}0badcafe", mentions=("@sue:x",)), {"untold": True}),
+    ],
+)
+async def test_a_dead_letter_is_told_by_what_is_lost_with_it(
+    rows: DispatcherHarness, owner: str, action: Action, heard: dict[str, Any]
+) -> None:
+    """Words that nobody has read, a card, a call: the desk hears of it aloud. Other messages are a silent notice."""
+    await _assert_told(rows, owner, action, heard)
+
+
+@pytest.mark.parametrize("owner", ["t1", DESK])
+async def test_a_row_of_an_unknown_kind_is_told_aloud(rows: DispatcherHarness, owner: str) -> None:
+    """A row of a newer version may hold a texter's words, or a call: nobody knows, so people have to look."""
+    renamed = "UPDATE outbox SET kind = 'OfNextYear'"
+    await _assert_told(rows, owner, SendMessage(place=THREAD, body=""), {"uncalled": True}, change=renamed)
+
+
+async def _assert_told(
+    rows: DispatcherHarness, owner: str, action: Action, heard: dict[str, Any], *, change: str = ""
+) -> None:
+    async def refused(_task: OutboxTask) -> None:
+        raise PermanentFailure("M_TOO_LARGE")
+
+    await rows.put("", owner=owner, action=action)
+    if change:
+        await rows.harness.database.commit(lambda transaction: transaction.execute(change))
+    rows.run(refused)
+    await rows.empty()
+    (row,) = await rows.harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = $1", DESK)
+    event = serialization.decode(row["kind"], await rows.harness.vault.open(DESK, "inbox", row["body"]))
+    assert event == DeadLetterRecorded(short_id=event.short_id, **heard)
 
 
 async def test_a_text_that_dies_is_in_doubt(rows: DispatcherHarness) -> None:
