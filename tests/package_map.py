@@ -127,7 +127,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies policies/shifts bridge/runtime bridge/storage bridge/lease bridge/config bridge/tables bridge/matrix/api "
         "bridge/shift_calendar bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
     ),
-    "deploy/release": "deploy/data_dir",
+    "deploy/release": "bridge/runtime deploy/data_dir",
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",
     "deploy/doctor": (
         "policies bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables bridge/tables/cross_table "
@@ -141,7 +141,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "deploy/rehearsal": "policies policies/drills bridge/runtime bridge/carriers",
     "deploy/cli": (
-        "policies policies/drills bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app "
+        "policies policies/drills bot/model bridge/runtime bridge/storage bridge/carriers/vendors bridge/config bridge/app "
         "deploy/data_dir deploy/stack deploy/release deploy/backup deploy/inspect deploy/report deploy/packs "
         "deploy/carrier deploy/init deploy/preflight deploy/canary deploy/doctor"
     ),

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import dataclasses
 import enum
 import importlib
 import json
 import re
 import tempfile
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from bot.lifecycle import tally
-from bot.model.actions import Action, Lane
+from bot.model.actions import Lane
 from bot.model.audit_kinds import AuditKind
-from bot.model.desk import Desk, Thread
-from bot.model.events import Event
 from bot.model.transactional_actions import SuppressionReason
 from bridge.app.run_history import RunHistory
 from bridge.inbound.arrivals import ArrivalHistory
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.shift_calendar.kept_copy import CalendarState
+from bridge.storage import serialization
 from bridge.storage.key_file import KeyFile
 from bridge.storage.migrations import Migrations
 from bridge.storage.sqlite_connection import snapshot
@@ -49,7 +46,7 @@ def names(directory: Path) -> set[str]:
     """Return every stored name, preceded by its kind. `directory`: an empty one, for databases."""
     return {
         *(f"column of {column}" for column in asyncio.run(_columns(directory))),
-        *(f"sealed {name}" for name in _sealed_names((*typing.get_args(Event), *typing.get_args(Action), Thread, Desk))),
+        *(f"sealed {name}" for name in serialization.names()),
         *(f"value of {each}" for each in _values((AuditKind, Lane, SuppressionReason))),
         *(f"counter {name}" for name in _counters()),
         *(f"erasure {name}" for name in _erasure_steps()),
@@ -86,26 +83,6 @@ async def _columns(directory: Path) -> set[str]:
                 info = connection.fetch(f"PRAGMA table_info('{table['name']}')")
                 columns |= {f"{name}: {table['name']}.{column['name']}" for column in info}
     return columns
-
-
-def _sealed_names(kinds: tuple[type, ...]) -> set[str]:
-    """Return `Class.field` of every sealed class, and of classes within one, and the values of their enumerations."""
-    entries, todo, visited = set[str](), list[Any](kinds), set[Any]()
-    while todo:
-        kind = todo.pop()
-        if kind in visited:
-            continue
-        visited.add(kind)
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-            entries.add(kind.__name__)
-            for name, hint in typing.get_type_hints(kind).items():
-                entries.add(f"{kind.__name__}.{name}")
-                todo.append(hint)
-        elif isinstance(kind, type) and issubclass(kind, enum.Enum):
-            entries |= _values((kind,))
-        else:
-            todo.extend(typing.get_args(kind))
-    return entries
 
 
 def _values(kinds: tuple[type[enum.Enum], ...]) -> set[str]:

@@ -19,7 +19,16 @@ from bridge.lease.key_file_age import peek_keys
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
+from bridge.storage.errors import (
+    Busy,
+    Corrupt,
+    DatabaseError,
+    InUse,
+    OutdatedSchema,
+    Unavailable,
+    UnsuitableServer,
+    UnsupportedSchema,
+)
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
@@ -57,7 +66,10 @@ SERVER_REMEDIES: Final = {
     "settings": "the URL cannot be used as it is; sslmode=verify-full needs sslrootcert=FILE, the authority's certificate",
     "28": "the server refuses this user or password",
     "3D000": "the server has no database of that name",
-    "42501": "this user may not make schemas and tables in it: ALTER DATABASE name OWNER TO user",
+    "42501": (
+        "this user may not make or change schemas and tables in it: ALTER DATABASE name OWNER TO user; for tables that "
+        "another user made, as after a dump was read back, REASSIGN OWNED BY other TO user"
+    ),
 }
 """The sentence for an error, by a part of the error's code."""
 
@@ -173,7 +185,7 @@ async def check_server(data: Path, server: str) -> None:
 
 @contextlib.contextmanager
 def startup_errors(path: Path, *, server: str | None = None, may_wait: bool = False) -> Iterator[None]:
-    """Name a file that is damaged or was written by a newer program. Raises `CannotStart`.
+    """Name a file that is damaged, or was written by another version of this program. Raises `CannotStart`.
 
     `server`: the URL of the PostgreSQL server, when `path` stands for a schema there. `may_wait`: another bridge may be
     changing the file; then `CannotStartYet` is raised as well.
@@ -190,6 +202,10 @@ def startup_errors(path: Path, *, server: str | None = None, may_wait: bool = Fa
         raise CannotStartYet(f"{SERVER} does not answer, or takes nothing just now: {error.code}") from None
     except InUse:
         raise CannotStart([f"{SERVER}: another bridge, or a command, works on it"]) from None
+    except OutdatedSchema:
+        place = str(path) if server is None else SERVER
+        upgrade = "`quietline upgrade` makes a backup and brings it to this one"
+        raise CannotStart([f"{place}: an older version of this program wrote it; nothing was changed. {upgrade}"]) from None
     except (Corrupt, UnsupportedSchema) as error:
         if server is None:
             raise _cannot_use(path, error) from None

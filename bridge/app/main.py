@@ -28,6 +28,7 @@ from bridge.app.bridge import Bridge, HandoverRequested
 from bridge.app.line_files import CannotStart, CannotStartYet
 from bridge.app.standby import wait_for_lead
 from bridge.config.load import ConfigError, line_directory, load
+from bridge.config.packs import load_packs
 from bridge.config.sections import Config
 from bridge.engine.timers import SystemClockCorrected
 from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
@@ -37,8 +38,7 @@ from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.runtime.settings import split_listen_address
 from policies import ProblemsError
-from policies.load import load as load_pack
-from policies.pack import Pack, samples, unreviewed
+from policies.pack import Pack
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def main(
         import_module(name)
     try:
         config = _listening_at(load(path), listen)
-        pack = _load_pack(config, file=path)
+        pack = load_packs(config, file=path)
     except ProblemsError as error:
         return _report_problems(error.problems)
     log.configure(config.log_level)
@@ -228,22 +228,6 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
     await stop.wait()
     ServiceNotifier.of().tell(ServiceState.STOPPING)
     raise _StopRequested
-
-
-def _load_pack(config: Config, *, file: Path) -> Pack:
-    """Load the packs of a configuration; only a rehearsal line may have unreviewed legal texts or examples.
-
-    Raises `PackError` and `ConfigError`.
-    """
-    pack = load_pack(config.line.packs, near=file.parent)
-    if not config.line.rehearsal:
-        problems = [f"packs: {name} is legal text and not reviewed" for name in unreviewed(pack)]
-        problems += [f"packs: {name} still holds an example" for name in samples(pack)]
-        if problems:
-            own = file.parent / config.line.packs[-1]
-            lint = f"`quietline policy lint --config {file}` says what each is compared with"
-            raise ConfigError([*problems, f"packs: put them right in the agency's own pack, {own}; {lint}"])
-    return pack
 
 
 def _refuse(config: Config, problems: list[str], *, second: bool = False) -> int:

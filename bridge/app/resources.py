@@ -10,12 +10,12 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import aiohttp
 
-from bridge.app import key_changes, line_files
+from bridge.app import key_changes, last_program, line_files
 from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.vendors import registry
 from bridge.config.sections import Config
@@ -72,7 +72,7 @@ class Resources:
         take_over: bool = False,
         lead: Lead | None = None,
     ) -> Self:
-        """Open the files of the data directory, and migrate them to the current schema. Raises `CannotStart`.
+        """Open the files of the data directory; a rehearsal's are brought to the current schema. Raises `CannotStart`.
 
         `lead`: the lease that every commit, key and request checks; None: a lock keeps every other bridge away.
         """
@@ -100,15 +100,20 @@ class Resources:
             index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
         )
         await line_files.check_vault(vault, data / line_files.KEYS, config.keys.vault_key_file)
-        main_migrations = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
+        # A real line's older tables are left to `quietline upgrade`, which makes a backup first.
+        main_migrations, puppet_migrations = (
+            tuple(replace(each, upgrades=config.line.rehearsal) for each in sets)
+            for sets in ((schema.MIGRATIONS, *MAIN_MIGRATIONS), PUPPET_MIGRATIONS)
+        )
         fence = None if lead is None else lead.fence
         main, puppet = data / line_files.MAIN, data / line_files.PUPPET
         database = database_of(main, server, migrations=main_migrations, leads=lead is None, fence=fence)
-        puppet_database = database_of(puppet, server, migrations=PUPPET_MIGRATIONS, fence=fence)
+        puppet_database = database_of(puppet, server, migrations=puppet_migrations, fence=fence)
         for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
             stack.push_async_callback(each.close)
             with line_files.startup_errors(data / name, server=server):
                 await each.open()
+        await last_program.require_known_names(database, str(main) if server is None else line_files.SERVER)
         if count := await database.commit(storage_classes.restore):
             log.event("bridge.damaged_values_replaced", level=logging.ERROR, count=count)
         await line_files.check_desk(database, vault, data)
@@ -117,6 +122,7 @@ class Resources:
         await key_changes.check_change_count(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_names(database, config)
+        await last_program.record(database)
         await confirmed_identities.sign_earlier(database, vault)
         marks = Marks(database=database, vault=vault, crash=crash, takes_older_keys=take_over)
         stack.push_async_callback(marks.close)

@@ -54,7 +54,7 @@ class UnsupportedSchema(DatabaseError):  # noqa: N818 - the name says what is wr
 
 
 class OutdatedSchema(DatabaseError):  # noqa: N818 - the name says what is wrong
-    """An older program wrote these tables under other names: an upgrade has to come first. Nothing was changed."""
+    """An older program wrote these tables: an upgrade has to come first. Nothing was changed."""
 
 
 class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wrong

@@ -1,6 +1,7 @@
 """Migrates the tables of a database to the version of this program, one step after another.
 
-Rules of this module: a step and the number it leads to are one commit; a file that a newer program wrote is not changed.
+Rules of this module: a step and the number it leads to are one commit, and so are all tables of a new database; a file that
+a newer program wrote, in any of its sets of tables, is not changed.
 Each set of tables has its number in a table of its own, in mautrix's form, so that older files still work: mautrix made
 that table with one row, or with none before the first step.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bridge.storage.database import Snapshot, Transaction, Work
-from bridge.storage.errors import UnsupportedSchema
+from bridge.storage.errors import OutdatedSchema, UnsupportedSchema
 
 Step: TypeAlias = Callable[[Transaction], Awaitable[None]]
 Committer: TypeAlias = Callable[[Work[None]], Awaitable[None]]
@@ -23,12 +24,13 @@ class Migrations:
     """The steps of one set of tables. `version_table`: the table that has its number.
 
     `base_version`: the number that the first step follows, besides an empty database; numbers in between are not supported.
-    A released step is not edited; changes are new steps.
+    A released step is not edited; changes are new steps. `upgrades`: whether older tables are brought to this program's.
     """
 
     version_table: str
     steps: Sequence[Step]
     base_version: int = 0
+    upgrades: bool = True
 
     @property
     def latest(self) -> int:
@@ -46,17 +48,27 @@ class Migrations:
         version = snapshot.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
         return 0 if version is None else int(version)
 
-    async def run(self, commit: Committer) -> None:
-        """Take every step that is missing. Raises `UnsupportedSchema` when a newer program was here, or too old a one."""
-        await commit(self._check_version)
-        for number, step in enumerate(self.steps, self.base_version + 1):
-            await commit(self._upgrade(step, number))
-
-    async def _check_version(self, transaction: Transaction) -> None:
+    async def check(self, transaction: Transaction) -> None:
+        """Raise `UnsupportedSchema` for a newer program's tables, or too old ones; without `upgrades` `OutdatedSchema`."""
         await transaction.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
         version = await self._version(transaction)
         if version > self.latest or 0 < version < self.base_version:
             raise UnsupportedSchema(self.version_table)
+        if not self.upgrades and 0 < version < self.latest:
+            raise OutdatedSchema(self.version_table)
+
+    async def run(self, commit: Committer) -> None:
+        """Make the tables, or take every step that is missing. Raises what `check` raises."""
+        await commit(self._make)
+        for number, step in enumerate(self.steps, self.base_version + 1):
+            await commit(self._upgrade(step, number))
+
+    async def _make(self, transaction: Transaction) -> None:
+        """Make the tables of a new database."""
+        await self.check(transaction)
+        if await self._version(transaction) == 0:
+            for number, step in enumerate(self.steps, self.base_version + 1):
+                await self._upgrade(step, number)(transaction)
 
     def _upgrade(self, step: Step, number: int) -> Work[None]:
         async def work(transaction: Transaction) -> None:
@@ -71,3 +83,11 @@ class Migrations:
     async def _version(self, transaction: Transaction) -> int:
         version = await transaction.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
         return 0 if version is None else int(version)
+
+
+async def migrate(sets: Sequence[Migrations], commit: Committer) -> None:
+    """Make or migrate several sets of tables of one database; none is changed when one is refused."""
+    for each in sets:
+        await commit(each.check)
+    for each in sets:
+        await each.run(commit)

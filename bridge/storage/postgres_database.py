@@ -48,7 +48,7 @@ from bridge.storage.errors import (
     Unavailable,
     UnsuitableServer,
 )
-from bridge.storage.migrations import Migrations
+from bridge.storage.migrations import Migrations, migrate
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_pipeline import PostgresPipeline
 from bridge.storage.postgres_transaction import Fence, SentCommit, Writer, perform, transact
@@ -283,8 +283,7 @@ class PostgresDatabase:
             await require_suitable(connection)
             if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._place.schema):
                 await connection.run(f'CREATE SCHEMA "{self._place.schema}"')
-            for migrations in self._migrations:
-                await migrations.run(partial(transact, connection, self._lock, fence=self._fence))
+            await migrate(self._migrations, partial(transact, connection, self._lock, fence=self._fence))
         finally:
             await connection.close()
 

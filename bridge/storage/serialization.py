@@ -1,13 +1,17 @@
 """Writes events, actions, aggregates and entries of a crowd as bytes, for sealing.
 
-Rule of this module: a value is stored with the name of its class, and read back as the same class or not at all.
+Rules of this module: a value is stored with the name of its class, and read back as the same class or not at all. A field
+that this program does not know is dropped when it is read, so a program must know each name that an earlier run of another
+version may have stored (`names`, `bridge/app/last_program.py`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from enum import Enum
 from functools import cache
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -41,6 +45,25 @@ def kind_name(kind: type[object]) -> str:
 def is_known(kind: str) -> bool:
     """Whether values of a class of that name can be read."""
     return kind in _KINDS
+
+
+def names() -> set[str]:
+    """Return `Class.field` of every class that is stored, and of classes within one, and the values of enumerations."""
+    entries, todo, visited = set[str](), list[Any](_VALUES), set[Any]()
+    while todo:
+        kind = todo.pop()
+        if kind in visited:
+            continue
+        visited.add(kind)
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            hints = get_type_hints(kind)
+            entries |= {kind.__name__, *(f"{kind.__name__}.{field}" for field in hints)}
+            todo += hints.values()
+        elif isinstance(kind, type) and issubclass(kind, Enum):
+            entries |= {f"{kind.__name__}: {member.value!r}" for member in kind}
+        else:
+            todo += get_args(kind)
+    return entries
 
 
 def encode(value: object) -> bytes:

@@ -28,7 +28,7 @@ from bridge.storage import sqlite_maintenance
 from bridge.storage.commit_queue import CommitOutcome, CommitQueue
 from bridge.storage.database import Dialect, Note, Row, Sync, Value, Work
 from bridge.storage.errors import Unavailable
-from bridge.storage.migrations import Migrations
+from bridge.storage.migrations import Migrations, migrate
 from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection, transact
 from bridge.storage.sqlite_maintenance import Maintenance, WriteAheadLog
@@ -77,8 +77,7 @@ class SqliteDatabase:
             writer.execute(pragma)
         writer.fetch("SELECT COUNT(*) FROM sqlite_master")  # the first read makes the log
         writer.set_busy_timeout(0)  # nothing in the event loop waits for a lock
-        for migrations in self._migrations:
-            await migrations.run(partial(transact, writer, self._statements))
+        await migrate(self._migrations, partial(transact, writer, self._statements))
         self._scrubber.open()
         reader = self._reader = SqliteConnection(self._path, read_only=True)
         reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap

@@ -67,6 +67,8 @@ LAST_BACKUP: Final = "backed_up"
 """When the last backup was made: seconds since the epoch."""
 POLICY: Final = "policy_localpart"
 """The policy bot's localpart, whose rooms and keys are those of the line."""
+PROGRAM: Final = "program"
+"""The version of this program that ran last (`bridge/app/last_program.py`)."""
 REHEARSAL: Final = "rehearsal"
 """`true` for a line that was begun as a rehearsal, else `false`."""
 RESTORE: Final = "restored"
@@ -79,6 +81,8 @@ ROOMS_RETURNED: Final = "rooms_returned"
 """The last time (ms) up to which a rolled-back homeserver had sent events, while rooms that it has again are looked for."""
 RUNS: Final = "runs"
 """When the line was first started, whether it runs, and when it died, as JSON (`bridge/app/run_history.py`)."""
+SEALED_NAMES: Final = "sealed_names"
+"""The names of what that version stores sealed (`serialization.names`), as a JSON list."""
 SERVER_NAME: Final = "server_name"
 """The server name that the line's accounts, rooms and keys are of."""
 SLUG: Final = "slug"
@@ -176,7 +180,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     """Return what reads each value that is no text, by its name (`STRAY_ALERT`: how they begin); damaged ones raise."""
     times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
     objects = (ARRIVALS, CALENDAR_STATE, RESTORE, RUNS, VACUUM_RESULT)
-    lists = (CARRIER_ACCOUNTS, CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, STAFF_CHANGES)
+    lists = (CARRIER_ACCOUNTS, CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, SEALED_NAMES, STAFF_CHANGES)
     return {
         **dict.fromkeys(times, float),
         **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), int),

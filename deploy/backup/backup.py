@@ -29,6 +29,7 @@ from bot.model.audit_kinds import AuditKind
 from bridge.config.load import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
 from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.runtime.program import own_version
 from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.tables import line_state, schema
@@ -36,7 +37,6 @@ from bridge.tables.cross_table import inspection
 from deploy.backup import backup_rows
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import give_to_owner, sync_directory
-from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import Secrets, SetupError
 from policies import read_text
 from policies.load import PACK_NAME, REGIONAL_NAME

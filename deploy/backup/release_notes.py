@@ -1,23 +1,17 @@
 """The changes of an upgrade: the notes of the versions in between, and the irreversible changes.
 
-Rules of this module: a file beside the databases, written at each start, says which version ran last. The notes are those
-of `CHANGELOG.md`, whose part `Unreleased` belongs to the version of the source. A note that begins with `Irreversible:` is
-listed separately. An unknown version, or missing notes, are reported as such.
+Rules of this module: the line notes at its start which version runs (`bridge/app/last_program.py`). The notes are those of
+`CHANGELOG.md`, whose part `Unreleased` belongs to the version of the source. A note that begins with `Irreversible:` is
+listed separately. Missing notes are reported as such.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from deploy.data_dir.atomic_files import write_atomically
-from deploy.data_dir.program import ROOT, own_version
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bridge.config.sections import Config
+from bridge.runtime.program import ROOT
 
 CHANGELOG: Final = ROOT / "CHANGELOG.md"
 UNRELEASED: Final = "Unreleased"
@@ -38,20 +32,6 @@ class VersionNotes:
         return tuple(note.removeprefix(MARK).strip() for note in self.notes if note.startswith(MARK))
 
 
-def note_version(config: Config) -> None:
-    """Note beside the databases that this version runs. Raises `OSError`."""
-    if config.data_dir.is_dir() and last_version(config) != own_version():
-        write_atomically(_file(config), own_version() + "\n")
-
-
-def last_version(config: Config) -> str | None:
-    """Return the version that ran last; None when it was not noted."""
-    try:
-        return _file(config).read_text(encoding="utf-8").strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def notes_since(version: str, text: str, *, own: str) -> list[VersionNotes]:
     """Return the notes of the versions after `version` up to ours, the newest first."""
     versions = [
@@ -66,10 +46,6 @@ def read_changelog() -> str | None:
         return CHANGELOG.read_text(encoding="utf-8")
     except OSError:
         return None
-
-
-def _file(config: Config) -> Path:
-    return config.data_dir / "version"
 
 
 def _sections(text: str) -> list[tuple[str, tuple[str, ...]]]:

@@ -16,12 +16,12 @@ import yaml
 from pydantic import ValidationError
 
 from bridge.config.sections import Config
+from bridge.runtime.program import own_version
 from bridge.runtime.settings import secret_files
 from bridge.storage.errors import DatabaseError
 from deploy.backup.backup import RENEWED_SECRETS, Backup, read_backup, require_file
 from deploy.backup.migrate import CannotMigrate, require_free_server
 from deploy.backup.restore import place_problems, try_rows, version_problems
-from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckReport, CheckResult
 

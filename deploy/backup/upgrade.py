@@ -2,7 +2,9 @@
 
 Rules of this module: the line is stopped meanwhile. A backup is made before the first step, unless a person declined it.
 Each step is one commit, so an interruption (a kill, a full disk) loses nothing and the same command continues. A database
-of a newer version is not touched. A real line of an older version does not start before the upgrade.
+of a newer version is not touched, nor one with a damaged page; and no step is taken while this version would not start with
+the agency's packs. The older program then goes on as before. A real line of an older version does not start before the
+upgrade.
 """
 
 from __future__ import annotations
@@ -12,26 +14,32 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.app.line_files import SERVER
+from bridge.app import last_program
+from bridge.app.line_files import SERVER, unsuitable_server
+from bridge.config.packs import load_packs
 from bridge.matrix.schema import PUPPET_MIGRATIONS
-from bridge.storage.errors import DatabaseError, InUse
+from bridge.runtime.program import own_version
+from bridge.storage.errors import Corrupt, DatabaseError, InUse, InvalidStatement, UnsuitableServer
 from bridge.storage.postgres_database import database_of
+from bridge.storage.sqlite_connection import find_damage
+from bridge.tables import desk_state, line_state
 from deploy.backup.backup import DATABASE_TABLES
-from deploy.backup.release_notes import last_version, note_version, notes_since, read_changelog
+from deploy.backup.release_notes import notes_since, read_changelog
 from deploy.backup.rotation import backup_into
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import file_problem
 from deploy.data_dir.line_lock import LineRuns, line_stopped
-from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.leader import read_leadership
+from policies import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from bridge.config.sections import Config
+    from bridge.storage.database import Transaction
     from bridge.storage.migrations import Migrations
     from deploy.data_dir.layout import Layout
 
@@ -40,6 +48,11 @@ ROOM_BYTES: Final = 64 * 1024 * 1024
 """Free bytes required besides a second copy of the database: the write-ahead log contains a step until its commit."""
 
 WAY_BACK: Final = "only the backup of before leads back, without the conversations since"
+DAMAGED: Final = (
+    "Is the disk well? Keep a copy of the data directory; then `quietline restore` makes the line from its newest backup, "
+    "in a new directory, without its conversations"
+)
+UNTOUCHED: Final = "The older program goes on as before"
 KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved itself."
 
 
@@ -76,30 +89,48 @@ def require_current(config: Config, layout: Layout) -> None:
         return
     try:
         older = [each for each in read_versions(config) if each.number < each.newest]
+        is_refused = bool(older) and _has_desk(config)
     except DatabaseError:
-        return  # the bridge reports what is wrong with it
-    if older:
+        return  # the bridge reports what is wrong with it, and takes no step of an existing database either
+    if is_refused:
         verb = f"quietline upgrade {layout.option}"
         what = "its databases are of an older version, and nothing was changed"
         raise SetupError([f"{layout.data}: {what}. `{verb}` makes a backup and brings them to {own_version()}"])
 
 
-def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
+def _has_desk(config: Config) -> bool:
+    """Whether the line was ever started to the end: a first start that was interrupted is continued by the next one."""
+    with offline.line_snapshot(config.data_dir, config.database_url) as db:
+        return "desk" in db.tables() and desk_state.peek_exists(db)
+
+
+def last_version(config: Config) -> str | None:
+    """Return the version that ran last; None when it was not noted. Raises `DatabaseError`."""
+    if config.database is None and not (config.data_dir / "main.db").exists():
+        return None
+    with offline.line_snapshot(config.data_dir, config.database_url) as db:
+        return last_program.peek_version(db) if "line" in db.tables() else None
+
+
+def check_upgrade(layout: Layout, config: Config, *, backed_up: bool) -> CheckReport:
     """Report what an upgrade would do, what is new and irreversible, and whether it is possible; change nothing.
 
     `backed_up`: a place for the backup is configured.
     """
     try:
-        versions, runs = read_versions(config), is_bridge_running(config)
+        versions, runs, before = read_versions(config), is_bridge_running(config), last_version(config)
+        rows = tuple(_rows(versions, layout, config, runs=runs, backed_up=backed_up, before=before))
     except DatabaseError as error:
         what = "cannot be read: the disk is full" if error.is_full else f"cannot be read ({error.code})"
         do = "Make room first." if error.is_full else "Is the disk well? `quietline doctor` says more."
         row = CheckResult(name="database", ok=False, what=what, do=do)
         return CheckReport(checks=(row,))
-    return CheckReport(checks=tuple(_rows(versions, config, runs=runs, backed_up=backed_up)))
+    return CheckReport(checks=rows)
 
 
-def _rows(versions: list[StoredVersion], config: Config, *, runs: bool, backed_up: bool) -> Iterator[CheckResult]:
+def _rows(
+    versions: list[StoredVersion], layout: Layout, config: Config, *, runs: bool, backed_up: bool, before: str | None
+) -> Iterator[CheckResult]:
     newer = [each for each in versions if each.number > each.newest]
     steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)
     if newer:
@@ -108,6 +139,8 @@ def _rows(versions: list[StoredVersion], config: Config, *, runs: bool, backed_u
         yield CheckResult(name="database", ok=False, what=what, do=do)
     elif not versions:
         yield CheckResult(name="database", ok=True, what="there is none yet; the first start makes it")
+    elif steps and (damage := _find_damage(config)):
+        yield CheckResult(name="database", ok=False, what=damage, do=f"{DAMAGED}. {UNTOUCHED}.")
     else:
         what = f"{steps} steps are to be taken" if steps else f"is of this version, {own_version()}; nothing is to be done"
         yield CheckResult(name="database", ok=True, what=what)
@@ -120,7 +153,31 @@ def _rows(versions: list[StoredVersion], config: Config, *, runs: bool, backed_u
     yield CheckResult(name="backup", ok=backed_up or not steps, what=what, do=do)
     if config.data_dir.is_dir():
         yield _check_room(config)
-    yield from _what_changes(config, steps=steps)
+    yield _check_packs(layout, config)
+    yield from _what_changes(config, before, steps=steps)
+
+
+def _find_damage(config: Config) -> str:
+    """Return which database has a damaged page, empty when none has; PostgreSQL checks its pages itself."""
+    files = () if config.database is not None else (config.data_dir / name for name, _ in FILES)
+    for file in files:
+        try:
+            damage = find_damage(file) if file.exists() else ""
+        except Corrupt as error:
+            damage = error.code
+        if damage:
+            return f"{file} is damaged"
+    return ""
+
+
+def _check_packs(layout: Layout, config: Config) -> CheckResult:
+    """Whether this version would start with the agency's packs: its rules, or a text to be reviewed, may be others."""
+    try:
+        load_packs(config, file=layout.config)
+    except ProblemsError as error:
+        do = "Put it right first (`quietline policy lint`): this version does not start with them."
+        return CheckResult(name="packs", ok=False, what="; ".join(error.problems), do=do)
+    return CheckResult(name="packs", ok=True, what="can be used by this version")
 
 
 def _check_room(config: Config) -> CheckResult:
@@ -131,9 +188,9 @@ def _check_room(config: Config) -> CheckResult:
     return CheckResult(name="disk", ok=free >= needed, what=what, do=do)
 
 
-def _what_changes(config: Config, *, steps: int) -> Iterator[CheckResult]:
+def _what_changes(config: Config, before: str | None, *, steps: int) -> Iterator[CheckResult]:
     """Yield a row for the notes of each version in between, and one for irreversible changes."""
-    before, text = last_version(config), read_changelog()
+    text = read_changelog()
     known = [] if before is None or text is None else notes_since(before, text, own=own_version())
     for each in known:
         yield CheckResult(name=f"notes of {each.version}", ok=True, what=" ".join(each.notes))
@@ -145,8 +202,15 @@ def _what_changes(config: Config, *, steps: int) -> Iterator[CheckResult]:
     for_good = [note for each in known for note in each.irreversible]
     if steps:
         for_good.insert(0, f"the databases' steps: an older version does not open them afterwards, and {WAY_BACK}")
+    elif before is not None and _adds_names(config):
+        for_good.insert(0, f"the first start: {before} does not know all that is stored from then on, and {WAY_BACK}")
     what = "; ".join(for_good) or "nothing that an older version could not go on with"
     yield CheckResult(name="irreversible", ok=True, what=what, do=KEEP_BACKUP if for_good else "", warning=bool(for_good))
+
+
+def _adds_names(config: Config) -> bool:
+    with offline.line_snapshot(config.data_dir, config.database_url) as db:
+        return last_program.peek_adds_names(db)
 
 
 async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] | None) -> tuple[int, Path | None]:
@@ -163,11 +227,14 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
             return 0, None
         if not (room := _check_room(config)).ok:
             raise SetupError([f"{config.data_dir}: {room.what}; make room first. Nothing was changed"])
+        if damage := _find_damage(config):
+            raise SetupError([f"{damage}; nothing was changed. {DAMAGED}. {UNTOUCHED}"])
+        if not (packs := _check_packs(layout, config)).ok:
+            raise SetupError([f"packs: {packs.what}. {packs.do} Nothing was changed"])
         backup_path = (await backup_into(layout, backup[0], backup[1])).file if backup else None
         for name, sets in FILES:
             if config.database is not None or (config.data_dir / name).exists():
                 await _migrate(config.data_dir / name, config.database_url, sets)
-        note_version(config)
     return steps, backup_path
 
 
@@ -176,17 +243,40 @@ async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...])
     database = database_of(file, server, migrations=sets, leads=file.name == "main.db")
     try:
         await database.open()
+        if file.name == "main.db":
+            await database.commit(_note_version)
     except InUse:
         raise LineRuns(SERVER) from None
     except (DatabaseError, OSError) as error:
-        if isinstance(error, OSError):
-            reason = file_problem(error)
-        else:
-            reason = "the disk is full; make room on it" if error.is_full else f"it cannot be written ({error})"
-        then = "Each step that was taken stands, the others were not begun; run the same command again"
-        raise SetupError([f"{file if server is None else SERVER}: {reason}. {then}"]) from None
+        where = str(file) if server is None else SERVER
+        raise SetupError(
+            [f"{where}: {_step_problem(error)}. Each step that was taken stands, the others were not begun"]
+        ) from None
     finally:
         await database.close()
+
+
+def _step_problem(error: DatabaseError | OSError) -> str:
+    """Return why a step could not be taken, and what to do."""
+    again = "run the same command again"
+    match error:
+        case OSError():
+            return f"{file_problem(error)}; {again}"
+        case DatabaseError(is_full=True):
+            return f"the disk is full; make room on it, and {again}"
+        case UnsuitableServer():
+            return f"{unsuitable_server(error).removeprefix(f'{SERVER}: ')}; then {again}"
+        case Corrupt():
+            return f"a page is damaged. {DAMAGED}"
+        case InvalidStatement():
+            by_hand = "was a table, a column, an index or a view added by hand? Take it away"
+            return f"the tables are not as this program left them ({error}): {by_hand}, and {again}"
+        case _:
+            return f"it cannot be written ({error}); {again}"
+
+
+async def _note_version(transaction: Transaction) -> None:
+    await line_state.put(transaction, line_state.PROGRAM, own_version())
 
 
 def is_bridge_running(config: Config) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from bridge.runtime.program import own_version
 from deploy.cli.alarm import alarm
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
@@ -41,7 +42,6 @@ from deploy.cli.staff import staff
 from deploy.cli.trust import trust
 from deploy.cli.upgrade import migrate, upgrade
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Ports
-from deploy.data_dir.program import own_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -293,7 +293,6 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     """
     from bridge.app.main import main as run
     from bridge.config.load import ConfigError, load
-    from deploy.backup.release_notes import note_version
     from deploy.backup.upgrade import require_current
     from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory
     from deploy.stack.child import disable_core_dumps
@@ -306,7 +305,6 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
         exclude_from_backups(make_private_directory(config.data_dir))
         with exit_on_errors():
             require_current(config, layout)
-        note_version(config)
     sys.exit(run(layout.config, take_over=take_over, listen={"listen": listen, "metrics": metrics_listen}))
 
 

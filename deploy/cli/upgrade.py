@@ -54,7 +54,7 @@ def upgrade(
         phrase = passphrase_file or (section.passphrase_file if section else None)
         place = None if without_backup or directory is None or phrase is None else (directory, read_passphrase(phrase))
         if check:
-            report = upgrade_steps.check_upgrade(config, backed_up=place is not None or without_backup)
+            report = upgrade_steps.check_upgrade(layout, config, backed_up=place is not None or without_backup)
             exit_with_report(report, as_json=as_json)
         if place is None and not without_backup:
             raise SetupError([f"{layout.config}: backup: is not there; say --to-dir and --passphrase-file"])

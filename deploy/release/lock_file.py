@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from deploy.data_dir.program import ROOT
+from bridge.runtime.program import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from deploy.data_dir.program import ROOT, own_version
+from bridge.runtime.program import ROOT, own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.release.image import build_image
 from deploy.release.licences import UnknownLicence, is_compatible, licence_of

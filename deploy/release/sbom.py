@@ -23,7 +23,7 @@ from packageurl import PackageURL
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.data_dir.program import own_version
+from bridge.runtime.program import own_version
 from deploy.release.licences import licence_of
 
 if TYPE_CHECKING:

@@ -296,6 +296,23 @@ async def test_a_newer_program_wrote_it(papers: Papers, name: str, newer: str) -
         await start(papers)
 
 
+@pytest.mark.parametrize("name", ["main.db", "voice.db"])
+async def test_a_real_lines_older_tables_are_left_to_the_upgrade(papers: Papers, name: str) -> None:
+    """Whatever was asked before the process began: it takes no step, which no backup came before, and names the command."""
+    file = papers.directory / "bridge" / name
+    with contextlib.closing(SqliteConnection(file)) as connection:
+        connection.execute("UPDATE matrix_identity_version SET version = version - 1")
+        before = connection.fetchval("SELECT version FROM matrix_identity_version")
+    config = load(papers.save())
+    real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
+    pack = load_pack(config.line.packs, near=papers.directory)
+    with pytest.raises(CannotStart, match=rf"{name}: an older version of this program wrote it; .* `quietline upgrade`"):
+        async with AsyncExitStack() as stack:
+            await Bridge.open(config=real, pack=pack, crash=never_crash, stack=stack)
+    with contextlib.closing(SqliteConnection(file)) as connection:
+        assert connection.fetchval("SELECT version FROM matrix_identity_version") == before
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what the person on call was told."""
@@ -369,7 +386,7 @@ def test_a_second_bridge_tells_once_that_it_was_refused(
 
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
-    monkeypatch.setattr(main, "_load_pack", lambda _config, **_options: None)  # an agency's own words are reviewed
+    monkeypatch.setattr(main, "load_packs", lambda _config, **_options: None)  # an agency's own words are reviewed
     called = line_papers.directory / "bridge" / pager.LAST_CALL
     for hours in range(0, 48, 6):
         monkeypatch.setattr(time, "time", lambda at=now + hours * 3600: at)

@@ -37,6 +37,11 @@ from tests.fakes.postgres_server import PostgresServer, bridge_server, running_p
 from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
+VERSIONS = (
+    "SELECT * FROM quietline_version",
+    "SELECT * FROM line WHERE name IN ('program', 'sealed_names') ORDER BY name",
+)
+
 
 @pytest.fixture
 async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[SharedLine]:
@@ -76,8 +81,15 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
 
 
-async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedLine) -> None:
-    """Its turn comes, the tables are a newer program's: it ends for good, changes nothing, and another leads at once."""
+@pytest.mark.parametrize(
+    ("newer", "said"),
+    [
+        ("UPDATE quietline_version SET version = 999", "written by a newer version of this program"),
+        ("UPDATE line SET value = '[\"Thread.new_lock\"]' WHERE name = 'sealed_names'", "ran here last"),
+    ],
+)
+async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedLine, newer: str, said: str) -> None:
+    """Its turn comes, and what is stored is a newer one's: it ends for good, changes nothing, and another leads at once."""
     first, second = line.config(), line.config()
     assert first.database_url is not None
     place = PostgresPlace(first.database_url, "main")
@@ -86,11 +98,11 @@ async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedL
         older = asyncio.create_task(led_alone(line, second))
         await wait_until("it waits", partial(waits, second), every=0.02)
         connection = await connect(place)
-        await connection.run("UPDATE quietline_version SET version = 999")
-        before = await connection.fetch("SELECT * FROM quietline_version")
-    with pytest.raises(CannotStart, match="written by a newer version of this program"):
+        await connection.run(newer)
+        before = [await connection.fetch(query) for query in VERSIONS]
+    with pytest.raises(CannotStart, match=said):
         await older
-    assert await connection.fetch("SELECT * FROM quietline_version") == before
+    assert [await connection.fetch(query) for query in VERSIONS] == before
     await connection.close()
     other = Waiting(place, line.directory / "bridge" / "keys.db", end=line.ends.append)
     lead = await other.try_once()

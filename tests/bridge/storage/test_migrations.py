@@ -13,6 +13,7 @@ import pytest
 
 from bridge.storage.errors import Unavailable, UnsupportedSchema
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
+from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.storage.stored_versions import (
     SETS,
     STORED,
@@ -109,6 +110,56 @@ async def test_a_newer_version_is_not_touched() -> None:
             with pytest.raises(UnsupportedSchema):
                 await migrate(connection, migrations)
             assert (shape(connection), contents(connection)) == before
+
+
+async def test_nothing_is_changed_when_one_set_is_refused(tmp_path: Path) -> None:
+    """A file with one older and one newer set of tables stays as it is: no program could go on with half of it."""
+    file = tmp_path / "main.db"
+    with contextlib.closing(SqliteConnection(file)) as connection:
+        for name, number in (("quietline_version", 8), ("matrix_version", SETS["matrix_version"].latest)):
+            load(connection, name, number)
+        connection.execute("UPDATE matrix_version SET version = version + 1")
+        before = shape(connection), contents(connection)
+        database = SqliteDatabase(file, migrations=[SETS["quietline_version"], SETS["matrix_version"]])
+        with pytest.raises(UnsupportedSchema):
+            await database.open()
+        await database.close()
+        assert (shape(connection), contents(connection)) == before
+        assert SETS["quietline_version"].peek_version(connection) == 8
+
+
+async def test_a_first_start_makes_all_tables_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken off before any statement: no set of tables looks like an older version's, and the next start makes them."""
+    for migrations in SETS.values():
+        has_ended, at = False, 0
+        while not has_ended:
+            at += 1
+            with contextlib.closing(SqliteConnection(MEMORY)) as connection:
+                with monkeypatch.context() as patch:
+                    fail_before(at, patch)
+                    try:
+                        await migrate(connection, migrations)
+                    except Unavailable:
+                        has_ended = False
+                    else:
+                        has_ended = True
+                assert migrations.peek_version(connection) in {0, migrations.latest}
+                await migrate(connection, migrations)
+                assert migrations.peek_version(connection) == migrations.latest
+        assert at > len(migrations.steps)
+
+
+def fail_before(at: int, patch: pytest.MonkeyPatch) -> None:
+    """Have the n-th statement fail, and all behind it but those that take back."""
+    execute, count = SqliteConnection.execute, [0]
+
+    def counted(self: SqliteConnection, statement: str, /, *values: Any) -> None:
+        count[0] += 1
+        if count[0] >= at and statement != "ROLLBACK":
+            raise Unavailable("SQLITE_IOERR")
+        execute(self, statement, *values)
+
+    patch.setattr(SqliteConnection, "execute", counted)
 
 
 @pytest.mark.timeout(1800)  # a thousand processes, one after another, which a busy machine takes its time for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.runtime.program import own_version
 from deploy.backup.release_notes import CHANGELOG, notes_since, read_changelog
-from deploy.data_dir.program import own_version
 
 TEXT = """# Changelog
 
