@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-MAX_WORDS: Final = 1_000
+MAX_WORDS: Final = 1_500
+"""As many as fit into the longest text that phones send (some 5,000 characters)."""
 MAX_ELEMENTS: Final = 12
 GAP_WORDS: Final = 4
 SHORTEST_PREFIX: Final = 3

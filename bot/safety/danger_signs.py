@@ -15,13 +15,11 @@ from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
-from bot.safety.inbound_cues import TALK
+from bot.safety.inbound_cues import MAX_SEARCHED, TALK
 from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 from policies.signs import DANGERS, Sign, find_signs
 
-MAX_SEARCHED: Final = 1_600
-"""Characters of a text in which signs are looked for: as many as carriers join to one text."""
 CUES: Final = {
     Sign.DANGER_NOW: notice_of("danger_signs.they_may_be_in_danger"),
     Sign.SUICIDE: notice_of("danger_signs.they_may_be_thinking_of"),

@@ -24,7 +24,7 @@ ASK: Final = "ask"
 TALK: Final = frozenset({Meaning.CONVERSATION, Meaning.WISH, Meaning.LANGUAGE})
 STRAIGHT_QUOTES: Final = str.maketrans({"\u2019": "'"})
 MAX_SEARCHED: Final = 5_000
-"""Characters of a text that are searched."""
+"""Characters of a text that are searched. Phones send a text of more than some 1,500 as an MMS, with up to 5,000."""
 
 _TEENS_EN = "six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
 _TEENS_ES = "seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieciséis|dieciseis|diecisiete"

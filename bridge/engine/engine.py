@@ -392,7 +392,7 @@ def _without_codewords(event: Event, matched: MatchedEvent) -> Event | None:
 
 
 def _unshown_text(event: Event, actions: Iterable[Action]) -> str:
-    """Return the ref of a text's message if none is posted: the text has no words, or the phone is blocked; else empty."""
+    """Return the ref of a text's message if none is posted, because the phone is blocked; else empty."""
     if not isinstance(event, TextArrived):
         return ""
     ref = f"in:{event.id}:0"

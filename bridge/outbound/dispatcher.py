@@ -277,7 +277,7 @@ class OutboxDispatcher:
         `action`: None if the row does not open, or is of an unknown kind: it may have been either.
         """
         match action:
-            case SendMessage(speaker=Speaker.TEXTER):
+            case SendMessage(speaker=speaker, ref=ref) if speaker is Speaker.TEXTER or ref.startswith("in:"):
                 designation = await threads.designation_of(self._database, owner)
                 return Concern(designation=designation, new_texter=not designation)
             case SendMessage(place=place, ref=ref) if place == DESK and ref.startswith(DEAD_LETTER):

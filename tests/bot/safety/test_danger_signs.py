@@ -38,6 +38,14 @@ def cues(step: object) -> list[SendMessage]:
 
 
 @pytest.mark.practice(39)
+def test_a_sign_at_the_end_of_a_long_text_is_seen() -> None:
+    """Who tells years in one message, which phones send as an MMS, often says last what is happening now."""
+    told_before = "it has been going on for years and each time it is because of me. " * 74
+    assert 4_800 < len(told_before) < 4_900
+    assert then(waiting(), arrived(f"{told_before} {DANGEROUS}", id="b")).aggregate.silence.danger
+
+
+@pytest.mark.practice(39)
 @pytest.mark.parametrize("sign", Sign)
 def test_a_sign_calls_the_assignee_and_names_a_command(sign: Sign) -> None:
     """One line in the room, which rings for its assignee; the phone gets nothing, and the line holds no word of theirs."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, THREAD, KickMember, RestorePowerLevels, SendMessage, ShareRoomKeys
+from bot.model.actions import DESK, OFFICE, THREAD, KickMember, RestorePowerLevels, SendMessage, ShareRoomKeys, Speaker
 from bot.model.events import MemberJoined, MemberLeft, MemberReturned
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.model.thread_desk_events import Assigned
 from bot.staffing.assignment import MAX_CHARACTERS
-from tests.bot.examples import arrived, held, of, staffed_desk, then, waiting, words
+from tests.bot.examples import arrived, held, of, staffed_desk, then, waiting
 from tests.bot.strategies import ANA, BEN, EVE
 
 
@@ -31,10 +31,19 @@ def of_texter(step: Any) -> list[Any]:
     return [action for action in step.actions if getattr(action, "speaker", None) and action.speaker.value == "texter"]
 
 
-def test_what_has_no_words_is_told() -> None:
-    """A picture and an empty text leave a line in the room."""
-    assert "2 picture(s)" in words(then(held(), arrived("", id="b", media=2)))
-    assert "without words" in words(then(held(), arrived("", id="b")))
+@pytest.mark.parametrize(("media", "line"), [(2, "2 picture(s)"), (0, "without words")])
+def test_what_has_no_words_is_told(media: int, line: str) -> None:
+    """A picture alone and an empty text ring for the assignee, and can be answered and read, like words of the texter."""
+    posts = of(SendMessage, then(held(), arrived("", id="b", media=media)))
+    (post,) = (post for post in posts if line in post.body)
+    assert (post.ref, post.mentions, post.notice, post.speaker) == ("in:b:0", (ANA,), False, Speaker.POLICY)
+
+
+def test_a_picture_with_words_rings_once() -> None:
+    """The words ring; the line about the picture is a notice below them."""
+    posts = of(SendMessage, then(held(), arrived("look", id="b", media=1)))
+    assert [(post.body, post.ref) for post in posts if post.mentions] == [("look", "in:b:0")]
+    assert [post.notice for post in posts if "1 picture(s)" in post.body] == [True]
 
 
 @pytest.mark.parametrize(("place", "user"), [(THREAD, BEN), (DESK, EVE), (OFFICE + BEN, BEN)])

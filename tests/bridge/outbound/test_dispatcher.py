@@ -345,6 +345,7 @@ async def test_what_does_not_open_is_dropped_only_without_a_key(
     ("owner", "action", "heard"),
     [
         ("t1", SendMessage(place=THREAD, body="", speaker=Speaker.TEXTER), {"new_texter": True}),
+        ("t1", SendMessage(place=THREAD, body="a picture", ref="in:1:0"), {"new_texter": True}),
         ("t1", SendMessage(place=THREAD, body=""), {}),
         (DESK, SendMessage(place=DESK, body="", mentions=("@sue:x",)), {"uncalled": True}),
         (DESK, SendMessage(place=DESK, body="", ref="card:t1", reactions=("✋",)), {"uncalled": True}),
