@@ -167,7 +167,10 @@ class StrayTextArrived:
 
 @unique
 class GapKind(Enum):
-    """Why texts may be missing without anybody having seen them, or reports about ours (`REPORTS`)."""
+    """Why texts may be missing without anybody having seen them, or reports about ours (`REPORTS`).
+
+    `PROMOTED`: the database is a replica that was promoted, or an earlier state.
+    """
 
     UNREADABLE = "unreadable"
     REFUSED = "refused"
@@ -175,6 +178,7 @@ class GapKind(Enum):
     REPORTS = "reports"
     UNLISTED = "unlisted"
     AWAY = "away"
+    PROMOTED = "promoted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
     actions: tuple[Action, ...] = ()
     said: list[str] = []
     for words in chosen:
-        thread, more, notice = _release(pack, facts, thread, words, name)
+        thread, more, notice = _release(pack, facts, thread, words, name, event.at)
         actions += more
         said += [notice] if notice else []
     answers = answer(facts, event, join_notices("\n", dict.fromkeys(said))) if said else ()
@@ -63,12 +63,12 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
 
 
 def _release(
-    pack: Pack, facts: Facts, thread: Thread, words: HeldText, name: str
+    pack: Pack, facts: Facts, thread: Thread, words: HeldText, name: str, released_at: float
 ) -> tuple[Thread, tuple[Action, ...], str]:
     """Let held words leave, or keep them held; return what their author is told, if anything."""
     if (why := guard.refusal_reason(pack, thread, words.body, facts.designations)) is not None:
         return thread, (), notice_of("sending.not_sent", why=why)
-    pending = _pending(facts, words)
+    pending = _pending(facts, words, released_at)
     ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
     if words.reason is HeldReason.LOCKED:
         # It was held before its author was asked anything: the questions for other words are asked now.
@@ -141,12 +141,12 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     return Step(thread, (*alarm, *actions, shown), consumed=True)
 
 
-def _pending(facts: Facts, words: HeldText) -> PendingText:
+def _pending(facts: Facts, words: HeldText, released_at: float) -> PendingText:
     return PendingText(
         event_id=words.event_id,
         body=words.body,
         author=words.author,
-        said_at=facts.now,
+        said_at=released_at,
         send_at=facts.now,
         name=words.name,
         edit_event_id=words.edit_event_id,

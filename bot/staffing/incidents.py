@@ -75,6 +75,7 @@ GAPS: Final = {
     GapKind.REPORTS: (notice_of("alerts.reports_of_what_became_of")),
     GapKind.UNLISTED: (notice_of("alerts.the_carrier_does_not_say", check_portal=CHECK_PORTAL)),
     GapKind.AWAY: (notice_of("alerts.its_carrier_cannot_be_asked", check_portal=CHECK_PORTAL)),
+    GapKind.PROMOTED: notice_of("alerts.the_database_was_promoted", check_portal=CHECK_PORTAL),
 }
 LASTING_MINUTES: Final = 60
 """Minutes after which a carrier that cannot be asked for texts is a call also while people are on duty."""
@@ -296,7 +297,11 @@ def report_missing_texts(pack: Pack, facts: Facts, desk: Desk, event: TextsMissi
         if event.kind is GapKind.AWAY
         else ""
     )
-    notice = notice_of("alerts.this_is_said_once_an", since=since, gaps=GAPS[event.kind])
+    notice = (
+        join_notices("", ("⚠️ ", GAPS[event.kind]))
+        if event.kind is GapKind.PROMOTED  # each one is said, however soon it follows another
+        else notice_of("alerts.this_is_said_once_an", since=since, gaps=GAPS[event.kind])
+    )
     alarm = SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts))
     if event.kind is GapKind.REPORTS:
         return Step(desk, (alarm,))

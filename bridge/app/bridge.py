@@ -235,6 +235,7 @@ class Bridge:
     async def recover(self) -> None:
         """Bring memory and files in line with the database."""
         services = self._resources.services
+        await startup_notices.report_promotion(services, grace=self._resources.pack.settings.close_now_grace)
         await self.sms_sender.recover()
         await self.startup_hold.load()
         owners = await key_owners.destroy_orphans(services)

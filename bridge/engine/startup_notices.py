@@ -1,4 +1,4 @@
-"""Notices that a start gives once: the line was restored, its configuration changed, facts or keys are missing.
+"""Notices that a start gives once: the line was restored, its configuration changed, facts, keys or commits are missing.
 
 Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
@@ -14,14 +14,15 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import SHIFTS_TIMER
-from bot.model.line_incidents import FactsBehind, KeysMissing, LineRestored, MarkedFacts
+from bot.model.line_incidents import FactsBehind, GapKind, KeysMissing, LineRestored, MarkedFacts, TextsMissing
 from bridge.config.sections import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
+from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.vault import Vault
-from bridge.tables import inbox, line_state, threads, timers
+from bridge.tables import erasure_jobs, inbox, line_state, threads, timers, warm_rooms
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.timers import Timer
 
@@ -46,6 +47,31 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
 
     await database.commit(commit)
     log.event("bridge.restored")
+
+
+async def report_promotion(services: Services, *, grace: float) -> None:
+    """Note the history of the database's server; tell the desk once if it is another one. At the start, before all else.
+
+    Then a warm room may have the words of a conversation that the database lacks: the next texter must not get it. `grace`:
+    seconds in which clients learn that it is gone.
+    """
+    database, now = services.database, services.clock.now()
+    if not database.history or (changed := await line_state.has_other_history(database, database.history)) is False:
+        return
+    inbox_row = await inbox.seal(services.vault, DESK, TextsMissing(kind=GapKind.PROMOTED)) if changed else None
+
+    async def commit(transaction: Transaction) -> None:
+        await line_state.note_history(transaction, database.history, changed=now if changed else 0.0)
+        if inbox_row is None:
+            return
+        await inbox.append(transaction, inbox_row)
+        for room_id in await warm_rooms.stock(transaction):
+            await warm_rooms.delete(transaction, room_id)
+            await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=room_id, thread="", grace=grace, now=now)
+
+    await database.commit(commit)
+    if changed:
+        log.event("bridge.database_promoted")
 
 
 async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName, SetMatch]) -> None:

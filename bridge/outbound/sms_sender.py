@@ -3,8 +3,9 @@
 Rules of this module: nothing leaves while an event of the thread is in the inbox, because it may be a STOP. One commit asks
 the guard, takes the number's turn and marks the row `sending`; only then is the request made. A row that is still `sending`
 when the program starts, or whose request had no clear result, is `unknown` and is never sent again by itself; a report that
-names its reference settles it, whether it comes before or after that. No text leaves late. The canary's number gets no text
-over a telephone network, whoever texts from it, and a thread of the canary has no other number.
+names its reference settles it, whether it comes before or after that. So is a text for words from before the start that
+found a promoted replica, which may lack that it was sent. No text leaves late. The canary's number gets no text over a
+telephone network, whoever texts from it, and a thread of the canary has no other number.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen
-from bridge.tables import carrier_copies, dead_letters, inbox, outbox, sent_texts, threads
+from bridge.tables import carrier_copies, dead_letters, inbox, line_state, outbox, sent_texts, threads
 from bridge.tables.dead_letters import Concern, DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
@@ -77,9 +78,11 @@ class SmsSender:
         self._carrier_copies = carrier_copies
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._sending: set[asyncio.Task[None]] = set()
+        self._promoted_at = 0.0
 
     async def recover(self) -> None:
         """At the start: texts that were being sent when the process died become `unknown`."""
+        self._promoted_at = await line_state.history_changed_at(self._database)
         for stored in await outbox.rows_being_sent(self._database):
             row = stored.row
             try:
@@ -150,16 +153,17 @@ class SmsSender:
             thread = with_locks(opened, self._locked_phones.of(task.owner, transaction))
             number = await self._reply_number(task.owner, sealed.number)
             phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
-            # Already marked by us: a commit that reported a failure may have succeeded. Twice is worse than not.
-            is_sending = state is RowState.SENDING
-            if not is_sending and await inbox.has_rows(transaction, task.owner):
+            # Already marked by us: a commit that reported a failure may have succeeded. Or it left, and a promoted replica
+            # lacks that. Twice is worse than not.
+            may_have_left = state is RowState.SENDING or text.since <= self._promoted_at <= now
+            if not may_have_left and await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
             why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(transaction, task.owner))
             if why is None and (thread.canary or phone == CANARY_PHONE) and not self._may_answer_canary(thread, phone):
                 why = guard.UNANSWERABLE
-            if why is not None or is_sending:
+            if why is not None or may_have_left:
                 verdict = late if why is guard.LATE else refused
-                await inbox.append(transaction, unknown if is_sending else verdict)
+                await inbox.append(transaction, unknown if may_have_left else verdict)
                 await outbox.delete(transaction, task.number)
                 self._rate_limiter.cancel(number, task.number)
                 return None

@@ -85,6 +85,8 @@ SEALED_NAMES: Final = "sealed_names"
 """The names of what that version stores sealed (`serialization.names`), as a JSON list."""
 SERVER_NAME: Final = "server_name"
 """The server name that the line's accounts, rooms and keys are of."""
+SERVER_HISTORY: Final = "server_history"
+"""The history of the database's server at the last start, and when a start found another one, as JSON."""
 SLUG: Final = "slug"
 """The slug with which the entries of phones that said STOP are hashed."""
 STAFF_CHANGES: Final = "staff_changes"
@@ -109,6 +111,7 @@ TIMES: Final = (
     RESTORE,
     REWRITTEN,
     RUNS,
+    SERVER_HISTORY,
     STRAY_ALERT,
     VACUUMED,
     VACUUM_BEGUN,
@@ -149,6 +152,29 @@ def peek_wrong_keys(connection: Snapshot, check_values: Mapping[str, str]) -> li
     return [name for name, value in check_values.items() if stored[name] not in {None, value}]
 
 
+async def has_other_history(reader: Reader, history: str) -> bool | None:
+    """Whether the last start found another history of the server than this one; None before the first start with one.
+
+    A promoted replica, or a database restored to an earlier time, has another history (timeline) and may lack the last
+    commits, while carrier and homeserver have what followed from them. Nothing else shows that.
+
+    Source: postgresql.org/docs/current: continuous-archiving.html ("Timelines").
+    """
+    value = await get(reader, SERVER_HISTORY)
+    return None if value is None else json.loads(value)["history"] != history
+
+
+async def note_history(transaction: Transaction, history: str, *, changed: float) -> None:
+    """Note the server's history. `changed`: the time now if the last start found another one, else 0."""
+    await put(transaction, SERVER_HISTORY, json.dumps({"history": history, "changed": changed}))
+
+
+async def history_changed_at(reader: Reader) -> float:
+    """Return when a start last found another history, in seconds since the epoch; 0 when none did."""
+    value = await get(reader, SERVER_HISTORY)
+    return 0.0 if value is None else float(json.loads(value)["changed"])
+
+
 async def settle_keys(transaction: Transaction, check_values: Mapping[str, str]) -> list[str]:
     """Return the names of keys whose check values differ from this database's; note the missing check values.
 
@@ -179,7 +205,7 @@ async def delete_value(transaction: Transaction, name: str, value: str) -> None:
 def readers() -> dict[str, Callable[[str], object]]:
     """Return what reads each value that is no text, by its name (`STRAY_ALERT`: how they begin); damaged ones raise."""
     times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
-    objects = (ARRIVALS, CALENDAR_STATE, RESTORE, RUNS, VACUUM_RESULT)
+    objects = (ARRIVALS, CALENDAR_STATE, RESTORE, RUNS, SERVER_HISTORY, VACUUM_RESULT)
     lists = (CARRIER_ACCOUNTS, CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, SEALED_NAMES, STAFF_CHANGES)
     return {
         **dict.fromkeys(times, float),

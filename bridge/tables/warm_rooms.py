@@ -39,6 +39,11 @@ async def take(transaction: Transaction) -> WarmRoom | None:
     return WarmRoom(row["room_id"], row["designation"])
 
 
+async def stock(reader: Reader) -> list[str]:
+    """Return the ids of all rooms in stock."""
+    return [row["room_id"] for row in await reader.fetch("SELECT room_id FROM warm_room ORDER BY room_id")]
+
+
 async def designations_in_use(reader: Reader) -> list[str]:
     """Return the designations that threads and warm rooms bear."""
     rows = await reader.fetch(

@@ -200,6 +200,7 @@ class BridgeHarness:
 
     async def run(self) -> None:
         """Settle rows of an earlier run, and start the parts."""
+        await startup_notices.report_promotion(self.services, grace=self.pack.settings.close_now_grace)
         await self.sms_sender.recover()
         await self.startup_hold.load()
         await startup_notices.report_marks(self.database, self.vault, self.marks_found)

@@ -142,6 +142,12 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_clock_is_taken_as": "The clock is taken as right: what has come to the end of its time goes again.",
     "alerts.the_desk": "the desk",
     "alerts.the_desk_or_in_an": "the desk or in an office",
+    "alerts.the_database_was_promoted": (
+        "This line's database is another copy now, as after a failover, and may lack the last moments of the one before. "
+        "Texts that came then may not be here. {check_portal}. Words that may have left for a phone then are marked as "
+        "unknown and do not leave again by themselves. A conversation that began then may be gone; that phone can text "
+        "again."
+    ),
     "alerts.the_homeserver_does_not_have": (
         "The homeserver has lost something of this line, as after its database was put back. What was written since then "
         "is gone there, texters' words too: please look into each open conversation. Rooms that are lost are made again, "

@@ -146,6 +146,13 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_clock_is_taken_as": "El reloj se da por bueno: lo que llegó al final de su tiempo se va otra vez.",
     "alerts.the_desk": "la mesa",
     "alerts.the_desk_or_in_an": "la mesa o una oficina",
+    "alerts.the_database_was_promoted": (
+        "La base de datos de esta línea es ahora otra copia, como ocurre cuando un servidor releva a otro, y pueden "
+        "faltarle los últimos momentos de la anterior. Los textos que llegaron entonces pueden no estar aquí. "
+        "{check_portal}. Las palabras que entonces pueden haber salido hacia un teléfono se marcan como desconocidas y no "
+        "salen otra vez por sí solas. Una conversación que empezó entonces puede haberse perdido; su teléfono puede "
+        "textear otra vez."
+    ),
     "alerts.the_homeserver_does_not_have": (
         "El servidor perdió algo de esta línea, como ocurre cuando se restaura su base de datos. Lo que se escribió desde "
         "entonces se perdió allí, también las palabras de quienes textean: por favor, miren en cada conversación abierta. "

@@ -49,6 +49,17 @@ def test_a_second_word_lets_leave_what_was_held(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BODIES)
+def test_a_second_word_from_before_an_outage_lets_nothing_leave(name: str) -> None:
+    """Heard late it is as old as other words would be: they are held, and `!again` that is said now lets them leave."""
+    step = then(withheld(name), said(f"!{name}", event_id="$s"), at(LATE + 1))
+    window_end = due(step.aggregate, LATE + 1 + UNDO)
+    assert (texts(window_end), marks(window_end)) == ([], {"$m1": DeliveryReceipt.HELD})
+    now = replace(said("!again", event_id="$s2"), at=NOW + LATE + 60)
+    again = then(window_end.aggregate, now, at(LATE + 60))
+    assert texts(due(again.aggregate, LATE + 60 + UNDO)) == [BODIES[name]]
+
+
+@pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("wrong", BODIES)
 def test_each_reason_has_its_own_word(name: str, wrong: str) -> None:
     """A word for another reason lets nothing leave and says so."""
