@@ -82,6 +82,7 @@ class HomeserverIncidentKind(Enum):
     MODULE = "module"
     SUSPENDED = "suspended"
     NOT_REMOVED = "not_removed"
+    OLD_ROOMS = "old_rooms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
     async def commit(transaction: Transaction) -> None:
         await inbox.append(transaction, inbox_row)
         await audit.record(transaction, LINE_SUBJECT, [AuditKind.RESTORE], now=now)
+        await line_state.put(transaction, line_state.OLD_ROOMS, line_state.KEPT)
         await line_state.delete(transaction, line_state.RESTORE)
 
     await database.commit(commit)

@@ -299,7 +299,7 @@ class RoomClient:
     ) -> None:
         """Leave and forget these rooms as both identities.
 
-        `erase`: called instead for rooms that we made for a conversation or an office.
+        `erase`: called instead for rooms that we made for a conversation or an office; it may also keep them.
         """
         for room_id in room_ids:
             if erase is not None and await self._is_our_room(room_id):

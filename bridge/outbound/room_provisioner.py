@@ -3,11 +3,12 @@
 Rules of this module: it compares the rooms that should exist with those that do, and makes the missing ones until none is
 missing. A thread that waits for a room comes before the warm rooms. A room that the database does not know (a crash, a lost
 answer, an upgrade) is left and forgotten, at the next start, when nothing else is to do, or within the hour; a room that
-had been erased, and that a homeserver with an older database has again, is erased again. Rooms that the homeserver has lost
-are looked for at each start, and when it refuses one: the thread gets another room, and its people are invited. Members
-that the homeserver has lost in a room are invited again. When the desk is lost, the person on call is told. One person who
-cannot be invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors
-are invited again. The texter puppet is invited back to a room from which a person removed it.
+had been erased, and that a homeserver with an older database has again, is erased again. After a restore, rooms from before
+it stay until a person says that no legal hold concerns them. Rooms that the homeserver has lost are looked for at each
+start, and when it refuses one: the thread gets another room, and its people are invited. Members that the homeserver has
+lost in a room are invited again. When the desk is lost, the person on call is told. One person who cannot be invited delays
+nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The
+texter puppet is invited back to a room from which a person removed it.
 """
 
 from __future__ import annotations
@@ -217,14 +218,29 @@ class RoomProvisioner:
         if is_rolled_back or not self._has_caught_up():
             self._next_unknown_rooms_at = 0.0
             return
-        await self._room_client.leave_unknown_rooms(room_ids, self._erase_again if noted is not None else None)
-        if noted is not None:
-            await self._database.commit(
-                lambda transaction: line_state.delete_value(transaction, line_state.ROOMS_RETURNED, noted)
-            )
+        fate, old_rooms = await line_state.get(self._database, line_state.OLD_ROOMS), list[str]()
+
+        async def keep(room_id: str) -> None:
+            old_rooms.append(room_id)
+
+        erases = noted is not None if fate is None else fate == line_state.ERASE
+        erase = self._erase_again if erases else None if fate is None else keep
+        await self._room_client.leave_unknown_rooms(room_ids, erase)
+        if fate == line_state.KEPT and old_rooms:
+            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.OLD_ROOMS))
+
+        async def commit(transaction: Transaction) -> None:
+            if noted is not None:
+                await line_state.delete_value(transaction, line_state.ROOMS_RETURNED, noted)
+            if old_rooms:
+                await line_state.put(transaction, line_state.OLD_ROOMS, line_state.TOLD)
+            elif fate is not None:
+                await line_state.delete(transaction, line_state.OLD_ROOMS)
+
+        await self._database.commit(commit)
 
     async def _erase_again(self, room_id: str) -> None:
-        """Erase a room once more: one of a conversation that ended after the homeserver's backup, or an office."""
+        """Erase a room of ours that our table does not know: it had been erased, or is from before a restore."""
         room = room_state.Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
 
         async def commit(transaction: Transaction) -> None:

@@ -42,7 +42,7 @@ def audit(layout: Layout, as_json: bool) -> None:
 
 @click.command(name="accept-facts")
 @line_options
-@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed", "aggregates", "keys"]))
+@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed", "aggregates", "keys", "rooms"]))
 def accept_facts(layout: Layout, facts: str) -> None:
     """Take facts of the database as they stand, after an old database was put back. The line must be stopped.
 
@@ -51,19 +51,25 @@ def accept_facts(layout: Layout, facts: str) -> None:
     who put the old database back: else a person may have written there, and `quietline restore` from a backup is right.
 
     keys: those that keys.db lacks are lost for good. The next start ends the conversations that have none.
+
+    rooms: no legal hold concerns the rooms from before a restore. The next start erases them.
     """
     import asyncio
 
     from bridge.config.load import load
     from bridge.storage.marked_sets import SetName
     from deploy.data_dir.accept_facts import accept_facts as accept
-    from deploy.data_dir.accept_facts import accept_lost_keys
+    from deploy.data_dir.accept_facts import accept_lost_keys, accept_old_rooms
 
     with exit_on_errors():
         config = load(layout.config)
-        asyncio.run(accept_lost_keys(config) if facts == "keys" else accept(config, SetName(facts)))
-    ends = "ends the conversations that have none; their phones can text the line again"
-    click.echo(f"{facts}: the next start {ends if facts == 'keys' else 'takes it as it stands'}.")
+        said = {"keys": accept_lost_keys, "rooms": accept_old_rooms}.get(facts)
+        asyncio.run(accept(config, SetName(facts)) if said is None else said(config))
+    then = {
+        "keys": "ends the conversations that have none; their phones can text the line again",
+        "rooms": "erases those from before the restore, once the homeserver has told of them",
+    }
+    click.echo(f"{facts}: the next start {then.get(facts, 'takes it as it stands')}.")
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """`quietline accept-facts`: a person accepts a marked set as it is, for instance after an old database was put back.
 
-Or accepts that keys are lost for good.
+Or accepts that keys are lost for good, or that rooms from before a restore are erased.
 
 Rules of this module: the line must be stopped, because only a running bridge may use `keys.db`. A missing `keys.db` is not
 made: it would be in the way of the right one. After an interruption the same command completes the work. Confirmed
@@ -50,12 +50,19 @@ async def accept_facts(config: Config, name: SetName) -> None:
 
 async def accept_lost_keys(config: Config) -> None:
     """Make the next start end the conversations without a key. Raises as `accept_facts`."""
+    await _note(config, line_state.KEYS_LOST, "yes")
+
+
+async def accept_old_rooms(config: Config) -> None:
+    """Make the next start erase the rooms from before a restore. Raises as `accept_facts`."""
+    await _note(config, line_state.OLD_ROOMS, line_state.ERASE)
+
+
+async def _note(config: Config, name: str, value: str) -> None:
+    """Note what a person said, for the next start."""
     with _stopped(config):
         await offline.record_audit(
-            config,
-            AuditKind.ACCEPT_FACTS,
-            lambda transaction: line_state.put(transaction, line_state.KEYS_LOST, "yes"),
-            leads=True,
+            config, AuditKind.ACCEPT_FACTS, lambda transaction: line_state.put(transaction, name, value), leads=True
         )
 
 

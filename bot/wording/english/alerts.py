@@ -101,6 +101,12 @@ NOTICES: Final[dict[str, str]] = {
         "missing, they may have come with pictures. {check_portal}. If none are, it was a stranger, and there is "
         "nothing to do."
     ),
+    "alerts.rooms_from_before_the_restore": (
+        "Rooms of conversations from before this line was restored are still on the homeserver, with what was not erased "
+        "yet. This line cannot read them, and erases nothing there, because a legal hold of then is not known any more. "
+        "Please ask counsel. When none concerns them, the technician stops the line and says quietline accept-facts rooms: "
+        "the next start erases them."
+    ),
     "alerts.said_a_word_for_help": "said a word for help. A person has to answer.",
     "alerts.said_start_a_person_decides": "said START. A person decides: !resume in the thread.",
     "alerts.said_start_texts_may_be": "said START: texts may be answered again.",

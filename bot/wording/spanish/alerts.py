@@ -106,6 +106,12 @@ NOTICES: Final[dict[str, str]] = {
         "faltan textos, pueden haber venido con fotos. {check_portal}. Si no falta ninguno, fue alguien ajeno, y "
         "no hay nada que hacer."
     ),
+    "alerts.rooms_from_before_the_restore": (
+        "En el servidor quedan salas de conversaciones de antes de restaurar esta línea, con lo que aún no se había "
+        "borrado. Esta línea no puede leerlas y no borra nada en ellas, porque ya no se sabe de una retención legal de "
+        "entonces. Por favor, pregunten a la asesoría legal. Si ninguna las afecta, soporte técnico detiene la línea y "
+        "dice quietline accept-facts rooms: el siguiente inicio las borra."
+    ),
     "alerts.said_a_word_for_help": "dijo una palabra para pedir ayuda. Tiene que responder una persona.",
     "alerts.said_start_a_person_decides": "dijo START. Decide una persona: !resume en la conversación.",
     "alerts.said_start_texts_may_be": "dijo START: los textos se pueden responder otra vez.",

@@ -332,6 +332,7 @@ def test_what_else_was_changed_is_put_back() -> None:
         (HomeserverIncident(kind=HomeserverIncidentKind.MODULE), "row `homeserver module`"),
         (HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED), "locked or suspended"),
         (HomeserverIncident(kind=HomeserverIncidentKind.NOT_REMOVED), "does not let this line remove a person"),
+        (HomeserverIncident(kind=HomeserverIncidentKind.OLD_ROOMS), "from before this line was restored"),
         (
             DevicesReturned(users=(ANA, BEN)),
             "devices again that had been signed out, as after its database was put back: of ana, ben",

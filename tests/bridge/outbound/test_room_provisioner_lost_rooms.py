@@ -321,3 +321,38 @@ async def test_rooms_that_had_gone_are_erased_again(provisioner: ProvisionerHarn
     await provisioner.look()
     assert provisioner.room_client.left == 2
     assert await provisioner.harness.count("erasure") == 1, "nothing that the homeserver has not counted back to"
+
+
+async def test_rooms_from_before_a_restore_wait_for_a_person(provisioner: ProvisionerHarness) -> None:
+    """They are neither left, for then nobody could end them, nor erased: a hold may concern them. The desk is told once."""
+    database = provisioner.harness.database
+    provisioner.room_client.returned = ["!before"]
+
+    async def put(name: str, value: str) -> None:
+        await database.commit(lambda transaction: line_state.put(transaction, name, value))
+
+    await put(line_state.OLD_ROOMS, line_state.KEPT)
+    await put(line_state.ROOMS_RETURNED, "1")
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    for _ in range(2):
+        assert provisioner.told == [HomeserverIncident(kind=HomeserverIncidentKind.OLD_ROOMS)]
+        assert (provisioner.room_client.abandoned, await provisioner.harness.count("erasure")) == ([], 0)
+        provisioner.passed += UNKNOWN_ROOMS_INTERVAL
+        await provisioner.look()
+    await put(line_state.OLD_ROOMS, line_state.ERASE)
+    provisioner.passed += UNKNOWN_ROOMS_INTERVAL
+    await provisioner.look()
+    assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!before"]
+    assert await line_state.get(database, line_state.OLD_ROOMS) is None
+
+
+async def test_without_rooms_from_before_a_restore_nothing_waits(provisioner: ProvisionerHarness) -> None:
+    """On a new homeserver there are none: the desk is told nothing, and what a crash leaves later is left as ever."""
+    database = provisioner.harness.database
+    await database.commit(lambda transaction: line_state.put(transaction, line_state.OLD_ROOMS, line_state.KEPT))
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    assert (provisioner.told, await line_state.get(database, line_state.OLD_ROOMS)) == ([], None)

@@ -232,6 +232,7 @@ async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: 
         assert [row["kind"] for row in await harness.database.fetch("SELECT kind FROM audit")] == ["restore"]
         staff = await startup_notices.first_roster(harness.database, [])
         assert [(seat.mxid, seat.role) for seat in staff] == [(ADA, "advocate"), (SOL, "supervisor")]
+        assert await line_state.get(harness.database, line_state.OLD_ROOMS) == line_state.KEPT
     finally:
         await harness.close()
     assert await startup_notices.first_roster(line.harness.database, line.config.line.staff) == line.config.line.staff

@@ -196,3 +196,12 @@ async def test_lost_keys_are_noted_for_the_next_start(line: LineDirectory) -> No
     with offline.read_transaction(line.config) as db:
         assert line_state.peek(db, line_state.KEYS_LOST) == "yes"
         assert db.fetchval("SELECT COUNT(*) FROM audit WHERE kind = 'accept_facts'") == 1
+
+
+async def test_rooms_from_before_a_restore_are_noted_for_the_next_start(line: LineDirectory) -> None:
+    """The person's word is in the audit, and nothing else changes."""
+    result = await accept(line, "rooms")
+    assert (result.exit_code, "erases those from before the restore" in result.stdout) == (0, True)
+    with offline.read_transaction(line.config) as db:
+        assert line_state.peek(db, line_state.OLD_ROOMS) == line_state.ERASE
+        assert db.fetchval("SELECT COUNT(*) FROM audit WHERE kind = 'accept_facts'") == 1
