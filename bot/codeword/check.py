@@ -24,6 +24,7 @@ from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
+from bot.model.retention import retention_of
 from bot.model.text_order import seconds_since
 from bot.model.thread import HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged
@@ -183,7 +184,7 @@ def _apply_word(
     thread, over = (thread, ()) if is_open else (_end_challenge(thread), (CancelTimer(key=TIMER),))
     failures = codeword.failures if again else ()
     thread = replace(thread, codeword=replace(thread.codeword, spent=True, ever_texted=True, failures=failures))
-    common = (*stopped, *over, SetTimer(key=retention.IDLE, due=facts.now + pack.settings.idle))
+    common = (*stopped, *over, SetTimer(key=retention.IDLE, due=facts.now + retention_of(pack, thread).idle))
     if duress:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS, duress_at=facts.now))
         addressees = (

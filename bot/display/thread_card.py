@@ -15,6 +15,7 @@ from bot.language.time_windows import DAYS
 from bot.model.actions import THREAD, Action, EditMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
+from bot.model.retention import retention_of
 from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack, TextName
 from policies.signs import DANGERS
@@ -34,7 +35,7 @@ def card(pack: Pack, thread: Thread) -> str:
 
 def pinned_text(pack: Pack, thread: Thread) -> str:
     """Return the card as the room shows it: with the lines that hold for every thread of the line, before the commands."""
-    erases = notice_of("thread_card.erases_what_is_said_here", hours=pack.settings.message_ttl // 3600)
+    erases = notice_of("thread_card.erases_what_is_said_here", hours=retention_of(pack, thread).message_ttl // 3600)
     return join_notices("\n", (*_state(pack, thread), erases, COMMANDS_LINE))
 
 

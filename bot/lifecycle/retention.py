@@ -37,6 +37,7 @@ from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.line_incidents import TimesAhead
+from bot.model.retention import retention_of, retention_of_pack
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, PhoneMuted, PhoneStopped, ThreadParked, UnreadClosed
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
@@ -63,6 +64,8 @@ IDLE: Final = "idle"
 END: Final = "end"
 DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, HELD_TIMER})
 """Timers that destroy: after the machine's clock was set they wait for a person (design.md, "Flows")."""
+TIMER_OF_SETTING: Final = {"idle": IDLE, "grace": END, "continuing": END, "message_ttl": HELD_TIMER}
+"""The timer that fires when a time of `Retention` is over."""
 RETRY_SECONDS: Final = 1.0
 LEFT_SILENTLY: Final = notice_of("retention.they_left_with_a_silent")
 HOUR: Final = 3600.0
@@ -77,8 +80,10 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     if thread.consent.language not in pack.languages:
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
     if thread.lifecycle.state is ThreadState.PARKED:
-        life = Lifecycle(continuing=thread.lifecycle.continuing)
+        life = Lifecycle(continuing=thread.lifecycle.continuing, retention=retention_of_pack(pack))
         return Step(replace(thread, designation=facts.new_designation, lifecycle=life), (CancelTimer(key=END),))
+    if thread.lifecycle.retention is None:
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, retention=retention_of_pack(pack)))
     if not thread.lifecycle.closes_at:
         return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
     if not event.media and facts.codeword_match is CodewordMatch.NONE and only_thanks(event.body):
@@ -91,7 +96,7 @@ def restart_idle_timer(pack: Pack, facts: Facts, thread: Thread, event: TextOutc
     """Set the timer that looks again when nothing was said for long after an answer."""
     if event.outcome is not Outcome.ACCEPTED or thread.assignment.assignee is None or thread.codeword.ever_texted:
         return Step(thread)
-    return Step(thread, (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),))
+    return Step(thread, (SetTimer(key=IDLE, due=facts.now + retention_of(pack, thread).idle),))
 
 
 def note_assignee_message(
@@ -106,19 +111,23 @@ def note_assignee_message(
     again: tuple[Action, ...] = ()
     if is_for_phone(event, command):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, last_said=facts.now))
-        again = (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),) if thread.codeword.ever_texted else ()
-    return Step(thread, (MarkSeen(event_id=event.event_id, by_message=True), *again, *closing))
+        again = (
+            (SetTimer(key=IDLE, due=facts.now + retention_of(pack, thread).idle),) if thread.codeword.ever_texted else ()
+        )
+    mark = MarkSeen(event_id=event.event_id, lifetime=retention_of(pack, thread).message_ttl, by_message=True)
+    return Step(thread, (mark, *again, *closing))
 
 
 def note_read(pack: Pack, facts: Facts, thread: Thread, event: MessageRead) -> Step[Thread]:
     """Count the assignee's read receipt as the sign that they have seen what was there: up to its event, nothing behind."""
     if event.user != thread.assignment.assignee:
         return Step(thread)
+    mark = MarkSeen(event_id=event.event_id, lifetime=retention_of(pack, thread).message_ttl)
     if unread := min(thread.lifecycle.unseen, facts.texts_after_receipt):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=unread))
-        return Step(thread, (MarkSeen(event_id=event.event_id),))
+        return Step(thread, (mark,))
     thread, closing = _note_seen(pack, facts, thread)
-    return Step(thread, (MarkSeen(event_id=event.event_id), *closing))
+    return Step(thread, (mark, *closing))
 
 
 def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -147,7 +156,7 @@ def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
         return answer_as_note(facts, thread, event, notice_of("retention.say_continue_or_continue_no"))
     yes = not command.arguments
     thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
-    duration = pack.settings.continuing if yes else pack.settings.grace
+    duration = _retention_seconds(pack, thread)
     why = notice_of("retention.after_the_close_number_and", duration=spell_duration(duration))
     return answer_as_note(facts, thread, event, why)
 
@@ -198,13 +207,13 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
             and not unread
             and _last_answer_time(thread) >= life.last_inbound
         ):
-            quiet = max(_last_answer_time(thread), life.since) + pack.settings.idle
+            quiet = max(_last_answer_time(thread), life.since) + retention_of(pack, thread).idle
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
             return _postpone_if_busy(facts, thread, IDLE) or _park(pack, facts, thread)
         case "idle" if life.closes_at or life.state is ThreadState.WAITING or unread:
             # When the closing is taken back, a person takes the thread, or the texts are read, this is checked again.
-            return _wait(thread, IDLE, facts.now + pack.settings.idle)
+            return _wait(thread, IDLE, facts.now + retention_of(pack, thread).idle)
         case "end" if life.state is ThreadState.PARKED:
             kept_until = life.since + _retention_seconds(pack, thread)
             if kept_until > facts.now:
@@ -315,7 +324,8 @@ def _park_thread(
     values["consent"] = replace(
         thread.consent, reply=None, reply_ref="", reply_edit="", text_after_stop="", confirmation_ref=""
     )
-    life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=thread.lifecycle.continuing)
+    former = thread.lifecycle
+    life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=former.continuing, retention=former.retention)
     goes = (ParkThread(grace=grace, drop_unsent=drop_unsent), SendEvent(owner=DESK, event=ThreadParked(thread=thread.id)))
     return Thread(**values, designation="", lifecycle=life), (*tally.count_abandoned(facts, thread), *goes)
 
@@ -339,7 +349,8 @@ def _note_seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
 
 
 def _retention_seconds(pack: Pack, thread: Thread) -> int:
-    return pack.settings.continuing if thread.lifecycle.continuing else pack.settings.grace
+    retention = retention_of(pack, thread)
+    return retention.continuing if thread.lifecycle.continuing else retention.grace
 
 
 def _postpone_if_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:

@@ -191,6 +191,16 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """For how long what is said, a silent conversation, and number and flags are kept: the pack's settings, in seconds."""
+
+    message_ttl: int = 0
+    idle: int = 0
+    grace: int = 0
+    continuing: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
     """State, and the times that decide about it (seconds since the epoch)."""
 
@@ -213,6 +223,8 @@ class Lifecycle:
 
     Rule: design.md, "The life of a thread".
     """
+    retention: Retention | None = None
+    """The retention with which the conversation began (`bot.model.retention`); None before it was noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,9 +67,11 @@ class MarkSeen:
     """Everything in the thread's room up to this event was seen: its lifetime begins (design.md, "The life of a thread").
 
     `by_message`: the event is a message of the assignee, so words that came in the last moments before it may be unread.
+    `lifetime`: in seconds.
     """
 
     event_id: str
+    lifetime: int
     by_message: bool = False
 
 

@@ -12,6 +12,7 @@ from bot.model.actions import Action
 from bot.model.desk import Facts, Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
+from bot.model.retention import retention_of
 from bot.model.thread import HeldReason, HeldText, PendingText
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from policies.pack import Pack
@@ -43,14 +44,16 @@ def hold_text(thread: Thread, words: HeldText) -> Thread:
 def expiry_timer(pack: Pack, thread: Thread) -> tuple[Action, ...]:
     """Return the timer at which held words are forgotten, when their message leaves the room."""
     times = [words.held_since for words in thread.sending.held if words.held_since]
-    return (SetTimer(key=TIMER, due=min(times) + pack.settings.message_ttl) if times else CancelTimer(key=TIMER),)
+    return (
+        SetTimer(key=TIMER, due=min(times) + retention_of(pack, thread).message_ttl) if times else CancelTimer(key=TIMER),
+    )
 
 
 def expire(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Forget words that were held as long as a message is kept: nobody remembers what `!again` would send."""
     if event.key != TIMER:
         return Step(thread)
-    over = facts.now - pack.settings.message_ttl
+    over = facts.now - retention_of(pack, thread).message_ttl
     held_texts = tuple(words for words in thread.sending.held if not words.held_since or words.held_since > over)
     thread = replace(thread, sending=replace(thread.sending, held=held_texts))
     return Step(thread, expiry_timer(pack, thread), consumed=True)

@@ -25,7 +25,7 @@ from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.app.standby import StartupListener
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config.sections import Config
-from bridge.engine import startup_notices
+from bridge.engine import retention_change, startup_notices
 from bridge.engine.alarm_tests import AlarmTests
 from bridge.engine.clock_correction import ClockCorrection
 from bridge.engine.cold_outreach import OutreachThreads
@@ -256,6 +256,7 @@ class Bridge:
             await startup_notices.request_shift_check(services.database, services.clock)
         await self.carrier_copies.note_account()
         await self.outbox.load()
+        await retention_change.apply(services, self._resources.pack)
         # Before the timers, which note that the line is back.
         await self.carrier_backfill.report_absence()
         await self.timers.recover()

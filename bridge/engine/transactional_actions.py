@@ -86,7 +86,7 @@ class TransactionalActions:
         match action:
             case MarkSeen():
                 if (room_id := await threads.room_of(transaction, owner)) is not None:
-                    until = int(now) + self._settings.message_ttl
+                    until = int(now) + action.lifetime
                     await room_events.mark_seen(
                         transaction, room_id, action.event_id, said=action.by_message, expires=until
                     )

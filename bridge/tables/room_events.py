@@ -210,6 +210,17 @@ async def count_texts_after(reader: Reader, owner: str, event_id: str) -> int | 
     return int(await reader.fetchval(query, owner, TEXT_REFS, mark["n"], mark["at"]))
 
 
+async def shorten_lifetimes(transaction: Transaction, *, now: int, seconds: int, lifetime: int) -> None:
+    """Let events expire earlier by so many seconds, but none before it is as old as `lifetime`, and none later."""
+    await transaction.execute(
+        """UPDATE event SET expires = CASE WHEN at / 1000 + $3 > expires - $2 THEN at / 1000 + $3 ELSE expires - $2 END
+           WHERE expires > $1 AND expires > at / 1000 + $3""",
+        now,
+        seconds,
+        lifetime,
+    )
+
+
 async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires: int) -> None:
     """Make a message, and its newest edit, expire by then: a permanent one, or one that would expire later."""
     await transaction.execute(

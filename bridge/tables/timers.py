@@ -66,6 +66,12 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
     await transaction.execute("DELETE FROM timer WHERE owner = $1", owner)
 
 
+async def make_earlier(transaction: Transaction, key: str, *, now: int, seconds: int) -> None:
+    """Move the timers of that key earlier by so many seconds, those that are due later than `now`."""
+    query = "UPDATE timer SET due = due - $3 WHERE key = $1 AND due > $2"
+    await transaction.execute(query, key, now, seconds)
+
+
 async def make_times_earlier(transaction: Transaction, *, now: int, seconds: int, destroys: bool) -> None:
     """Move timers that are due later than `now` earlier by so many seconds: those that destroy data, or the others.
 

@@ -316,19 +316,56 @@ def test_nothing_of_this_speaks_to_the_phone_or_destroys_what_is_held(thread: Th
         assert not [a for a in step.actions if isinstance(a, SendSms) and a.origin is not Origin.ADVOCATE]
 
 
+HALF = with_settings(message_ttl=PACK.settings.message_ttl // 2, idle=IDLE // 2, grace=GRACE // 2, continuing=LONGER // 2)
+
+
+@pytest.mark.practice(17)
+@pytest.mark.parametrize("changed", ["shorter", "longer"])
+def test_a_conversation_is_kept_by_the_shorter_retention(changed: str) -> None:
+    """The one at its beginning or the present one: what was told holds, and a shorter one counts at once."""
+    first, present = (PACK, HALF) if changed == "shorter" else (HALF, PACK)
+    thread = decide(first, at(0.0), Thread(id="t1", designation="amber heron"), arrived("hello")).aggregate
+    thread = replace(thread, assignment=Assignment(assignee=ANA, epoch=1))
+    least, answer = HALF.settings, TextOutcome(ref="greeting:1", outcome=Outcome.ACCEPTED)
+    assert [a.lifetime for a in decide(present, at(1.0), thread, said("a note")).actions if isinstance(a, MarkSeen)] == [
+        least.message_ttl
+    ]
+    idle = [a.due for a in decide(present, at(1.0), thread, answer).actions if isinstance(a, SetTimer) and a.key == "idle"]
+    assert idle == [NOW + 1.0 + least.idle]
+    for continuing, seconds in ((False, least.grace), (True, least.continuing)):
+        life = replace(thread.lifecycle, state=ThreadState.PARKED, since=NOW, continuing=continuing)
+        over = replace(thread, designation="", lifecycle=life)
+        early, late = (decide(present, at(when), over, TimerDue(key="end")) for when in (seconds - 1, seconds))
+        assert early.actions == (SetTimer(key="end", due=NOW + seconds),)
+        assert of(EraseTexter, late)
+
+
+def test_what_is_parked_keeps_its_retention_and_the_next_conversation_has_the_packs() -> None:
+    """The end of a conversation is by what was told at its beginning; a text after it begins with what is told now."""
+    thread = decide(HALF, at(0.0), Thread(id="t1", designation="amber heron"), arrived("hello")).aggregate
+    life = replace(thread.lifecycle, state=ThreadState.OPEN, closes_at=NOW, unseen=0)
+    over = decide(PACK, at(1.0), replace(thread, lifecycle=life), TimerDue(key="close"))
+    assert [a.due for a in of(SetTimer, over) if a.key == "end"] == [NOW + 1.0 + HALF.settings.grace]
+    again = decide(PACK, at(2.0), over.aggregate, arrived("again")).aggregate
+    assert again.lifecycle.retention is not None
+    assert again.lifecycle.retention.grace == GRACE
+
+
 @USUAL
 @given(thread=threads, event=EVENTS[MessageRead], known=facts)
 def test_only_the_assignee_sees(thread: Thread, event: MessageRead, known: Facts) -> None:
     """A read receipt dates what was seen when it is the assignee's, and nobody else's."""
     actions = of(MarkSeen, then(thread, event, known))
     mine = event.user == thread.assignment.assignee and thread.lifecycle.state is not ThreadState.PARKED
-    assert actions == ([MarkSeen(event_id=event.event_id)] if mine else [])
+    assert [action.event_id for action in actions] == ([event.event_id] if mine else [])
 
 
 def test_the_assignees_next_message_sees_as_well() -> None:
     """Whatever the assignee says in the room, a note too, shows that it has seen what was there."""
     for body in ("an answer", "// a note", "!status"):
-        assert of(MarkSeen, then(held(), said(body))) == [MarkSeen(event_id="$m1", by_message=True)]
+        assert of(MarkSeen, then(held(), said(body))) == [
+            MarkSeen(event_id="$m1", by_message=True, lifetime=PACK.settings.message_ttl)
+        ]
     assert of(MarkSeen, then(held(), said("a note", sender=BEN))) == []
 
 
