@@ -1,18 +1,20 @@
 """Copies all rows of a database from one engine to the other, and checks that both have the same.
 
 Rules of this module: both databases have the same tables, made by the same migrations. Rows are written in one commit, into
-empty tables. A number that never repeats continues where it was, because transaction ids are made of it. A difference
-afterwards is an error that names the table and no value.
+empty tables. A number that never repeats continues where it was, because transaction ids are made of it. A value is written
+as it is or not at all. A difference afterwards is an error that names the table and no value, as every error here.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.storage.database import Database, Snapshot, Transaction, Value, placeholders
+from bridge.storage.errors import ConstraintViolation, InvalidStatement
 from bridge.storage.postgres_connection import TABLES
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -23,22 +25,37 @@ POSTGRES_COLUMNS: Final = """
     WHERE table_schema = current_schema() AND table_name = $1
 """
 
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+"""What stands for a byte that is not UTF-8 (`SqliteConnection`)."""
 
-class NotTheSame(Exception):  # noqa: N818 - it says what is so
-    """The two databases differ. `table`: in what."""
+
+class CannotCopy(Exception):  # noqa: N818 - it says what is so
+    """Something of a table prevents that both databases have the same. `table`: its name."""
 
     def __init__(self, table: str) -> None:
         super().__init__(table)
         self.table = table
 
 
+class NotTheSame(CannotCopy):
+    """The two databases have other rows."""
+
+
+class OtherTables(CannotCopy):
+    """Only one of the databases has this table, or their columns differ: not all of it was made by the migrations."""
+
+
+class NotTaken(CannotCopy):
+    """The other database does not take a row, as a damaged page leaves one. Nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table that both have. `booleans`: places of columns that PostgreSQL holds as such; `sequence`: its own number."""
+    """A table that both have. `types`: those of the columns on PostgreSQL; `sequence`: its own number."""
 
     name: str
     columns: tuple[str, ...]
-    booleans: frozenset[int]
+    types: tuple[str, ...]
     sequence: str | None
 
     @property
@@ -54,17 +71,35 @@ class _Table:
         return tuple(int(value) if isinstance(value, bool) else value for value in row)
 
     def for_postgres(self, row: Sequence[Value]) -> tuple[Value, ...]:
+        """Return a row as PostgreSQL takes it. Raises `NotTaken`: SQLite stores any value in any column."""
+        for value, kind in zip(row, self.types, strict=True):
+            if value is not None and not _is_taken(value, kind):
+                raise NotTaken(self.name)
         return tuple(
-            bool(value) if place in self.booleans and value is not None else value for place, value in enumerate(row)
+            bool(value) if kind == "boolean" and value is not None else value
+            for value, kind in zip(row, self.types, strict=True)
         )
+
+
+def _is_taken(value: Value, kind: str) -> bool:
+    """Whether PostgreSQL stores a value of SQLite's as it is, in a column of that type."""
+    match value:
+        case str():
+            return kind == "text" and "\0" not in value and not _SURROGATE.search(value)
+        case bytes():
+            return kind == "bytea"
+        case float():
+            return kind == "double precision"
+        case _:
+            return value in {0, 1} if kind == "boolean" else kind in {"bigint", "integer", "double precision"}
 
 
 class Pair:
     """One database of ours on both engines, both open, and no other connection to either."""
 
     def __init__(self, sqlite: SqliteDatabase, postgres: PostgresDatabase) -> None:
-        self._sqlite = sqlite
-        self._postgres = postgres
+        self.sqlite = sqlite
+        self.postgres = postgres
 
     async def count_rows(self, database: Database) -> int:
         """Return how many rows there are but for the numbers of schemas, which every database of ours has."""
@@ -72,10 +107,10 @@ class Pair:
         return sum([await database.fetchval(f"SELECT COUNT(*) FROM {table.name}") for table in tables])  # noqa: S608 - as above
 
     async def copy(self, *, to_postgres: bool) -> None:
-        """Write all rows of one into the other, in one commit. Raises `DatabaseError`."""
+        """Write all rows of one into the other, in one commit. Raises `DatabaseError`, `NotTaken`."""
         tables = await self._tables()
-        source: Database = self._sqlite if to_postgres else self._postgres
-        target: Database = self._postgres if to_postgres else self._sqlite
+        source: Database = self.sqlite if to_postgres else self.postgres
+        target: Database = self.postgres if to_postgres else self.sqlite
         override = "OVERRIDING SYSTEM VALUE" if to_postgres else ""
 
         async def write(transaction: Transaction) -> None:
@@ -83,11 +118,15 @@ class Pair:
                 await transaction.execute(f"DELETE FROM {table.name}")  # noqa: S608 - as above
             for table in tables:
                 statement = table.insert(override if table.sequence is not None else "")
-                for row in await source.fetch(table.all_rows):
-                    values = table.normal(list(row))
-                    await transaction.execute(statement, *(table.for_postgres(values) if to_postgres else values))
+                try:
+                    for row in await source.fetch(table.all_rows):
+                        values = table.normal(list(row))
+                        await transaction.execute(statement, *(table.for_postgres(values) if to_postgres else values))
+                    await transaction.fetchval("SELECT 1")  # raises what is wrong with a row that was not waited for
+                except (InvalidStatement, ConstraintViolation):
+                    raise NotTaken(table.name) from None
                 if table.sequence is not None:
-                    last = await self._last(table, self._sqlite if to_postgres else self._postgres)
+                    last = await self._last(table, self.sqlite if to_postgres else self.postgres)
                     await self._set_last(transaction, table, last, to_postgres=to_postgres)
 
         await target.commit(write)
@@ -97,7 +136,7 @@ class Pair:
         number = 0
         for table in await self._tables():
             rows, lasts = [], set[int]()
-            for database in (self._sqlite, self._postgres):
+            for database in (self.sqlite, self.postgres):
                 rows.append(Counter(table.normal(list(row)) for row in await database.fetch(table.all_rows)))
                 lasts.add(await self._last(table, database))
             if rows[0] != rows[1] or len(lasts) != 1:
@@ -107,16 +146,16 @@ class Pair:
 
     async def empty_log(self) -> bool:
         """Have the file hold all of it without its write-ahead log; False while another program reads from that."""
-        return await self._sqlite.checkpoint()
+        return await self.sqlite.checkpoint()
 
     async def _tables(self) -> list[_Table]:
-        """Return all tables, each behind those that it refers to. Raises `NotTheSame` when one has others."""
-        names = [str(row["name"]) for row in await self._sqlite.fetch(SQLITE_TABLES)]
-        theirs = {str(row["tablename"]) for row in await self._postgres.fetch(TABLES)}
+        """Return all tables, each behind those that it refers to. Raises `OtherTables` when one has others."""
+        names = [str(row["name"]) for row in await self.sqlite.fetch(SQLITE_TABLES)]
+        theirs = {str(row["tablename"]) for row in await self.postgres.fetch(TABLES)}
         if set(names) != theirs:
-            raise NotTheSame(min(set(names) ^ theirs))
+            raise OtherTables(min(set(names) ^ theirs))
         refers = {
-            name: {str(row["table"]) for row in await self._sqlite.fetch(f"PRAGMA foreign_key_list('{name}')")} - {name}
+            name: {str(row["table"]) for row in await self.sqlite.fetch(f"PRAGMA foreign_key_list('{name}')")} - {name}
             for name in names
         }
         ordered: list[_Table] = []
@@ -128,19 +167,18 @@ class Pair:
         return ordered
 
     async def _table(self, name: str) -> _Table:
-        ours = tuple(str(row["name"]) for row in await self._sqlite.fetch(f"PRAGMA table_info('{name}')"))
-        theirs = {str(row["column_name"]): row for row in await self._postgres.fetch(POSTGRES_COLUMNS, name)}
+        ours = tuple(str(row["name"]) for row in await self.sqlite.fetch(f"PRAGMA table_info('{name}')"))
+        theirs = {str(row["column_name"]): row for row in await self.postgres.fetch(POSTGRES_COLUMNS, name)}
         if set(ours) != set(theirs):
-            raise NotTheSame(name)
+            raise OtherTables(name)
         sequence = next((column for column in ours if theirs[column]["never_repeats"]), None)
-        booleans = frozenset(place for place, column in enumerate(ours) if theirs[column]["data_type"] == "boolean")
-        return _Table(name, ours, booleans, sequence)
+        return _Table(name, ours, tuple(str(theirs[column]["data_type"]) for column in ours), sequence)
 
     async def _last(self, table: _Table, database: Database) -> int:
         """Return the last number that a table gave; 0 before the first."""
         if table.sequence is None:
             return 0
-        if database is self._sqlite:
+        if database is self.sqlite:
             return int(await database.fetchval("SELECT seq FROM sqlite_sequence WHERE name = $1", table.name) or 0)
         sequence = await database.fetchval("SELECT pg_get_serial_sequence($1, $2)", table.name, table.sequence)
         row = await database.fetchrow(f"SELECT last_value, is_called FROM {sequence}")  # noqa: S608 - the server's own name

@@ -4,10 +4,11 @@ Rules of this module: nothing is removed before every row was compared. After an
 continues, and until it is done one of the two databases is complete. A place that holds other rows is never written to, and
 the tables of another line are never migrated. A restored line that was never started has no desk and no `keys.db` yet.
 
-Order, to PostgreSQL: both databases are written (each in one commit) and compared, then the files are deleted, `main.db`
-last: while it exists, a bridge that is configured for PostgreSQL does not start. To SQLite: both are written beside their
-places, compared and moved there, `main.db` last, then the schemas are dropped. Each log is checkpointed into its file
-before either is touched, and deleted before its file; so at any moment a database is complete or absent.
+Order, to PostgreSQL: both databases are written (each in one commit, `main.db` first) and compared, then the files are
+deleted, `main.db` last: while it exists, a bridge that is configured for PostgreSQL does not start. To SQLite: both are
+written beside their places, compared and moved there, `main.db` last, then the schemas are dropped. Each log is
+checkpointed into its file before either is touched, and deleted before its file; so at any moment a database is complete
+or absent.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.app.line_files import CREATE, MOVING, SERVER_REMEDIES
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
-from bridge.storage.copying import NotTheSame, Pair, peek_rows
+from bridge.storage.copying import CannotCopy, NotTaken, OtherTables, Pair, peek_rows
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
@@ -26,6 +27,7 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
+from bridge.tables.cross_table import storage_classes
 from deploy.data_dir.atomic_files import file_problem, give_to_owner, open_descriptor, sync_directory
 from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
@@ -44,9 +46,10 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
 """In the order of their removal: `main.db` last."""
 LOG_TRIES: Final = 50
 """Attempts, every tenth of a second, to empty a write-ahead log that another program reads."""
+EMPTY_ONE: Final = f"Write the URL of an empty one into that file. To {CREATE.replace('make it again, empty', 'make one')}"
 OTHER_LINE: Final = (
     "the PostgreSQL database of database.url_file holds another line, or this one as it was at another time; nothing was "
-    f"written there. Write the URL of an empty one into that file. To {CREATE.replace('make it again, empty', 'make one')}"
+    f"written there. {EMPTY_ONE}"
 )
 
 
@@ -79,11 +82,26 @@ async def migrate(
             _require_keys(config.data_dir)
             _require_current(config.data_dir, server, to)
             return await _to_sqlite(config.data_dir, server, after)
-        except NotTheSame as difference:
-            raise CannotMigrate(
-                f"the two databases differ in {difference.table}: each has something of its own, nothing was removed. "
-                "Look which one the line ran on last, and take the other away"
-            ) from None
+        except CannotCopy as reason:
+            raise CannotMigrate(_why_not(reason, to)) from None
+
+
+def _why_not(reason: CannotCopy, to: Literal["postgresql", "sqlite"]) -> str:
+    """Return why the rows are not the same in both databases, and what to do. Nothing was removed."""
+    goes_on = "nothing was moved, and the line goes on where it is"
+    if isinstance(reason, OtherTables):
+        return f"{reason.table}: not as this program made it; {goes_on}. Take away what was added by hand, and repeat this"
+    if isinstance(reason, NotTaken):
+        stay = " Take `database` out of the configuration until then." if to == "postgresql" else ""
+        return (
+            f"{reason.table}: a row has a value that {to} does not take, as a damaged page leaves it; {goes_on}.{stay} "
+            "Repeat this when the conversations of now have ended; or restore a backup (`quietline restore`)"
+        )
+    again = f" If the line ran on its files after a try that was broken off: {EMPTY_ONE}" if to == "postgresql" else ""
+    return (
+        f"the two databases differ in {reason.table}: each has something of its own, nothing was removed. Look which one "
+        f"the line ran on last, and take the other away.{again}"
+    )
 
 
 def _require_current(data: Path, server: str, to: Literal["postgresql", "sqlite"]) -> None:
@@ -176,12 +194,14 @@ async def move_restored(config: Config, directory: Path) -> str:
 
 async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) -> int:
     rows = 0
-    for name in DATABASES:
+    for name in reversed(DATABASES):
         if not (data / name).is_file():
             rows += _count_on(server, name.removesuffix(".db"))
             continue  # an interrupted run has removed it
         async with _pair(data / name, name, server) as (pair, postgres):
             if not await pair.count_rows(postgres):
+                if name == "main.db":
+                    await pair.sqlite.commit(storage_classes.restore)  # as a start does
                 await pair.copy(to_postgres=True)
                 after(f"written {name}")
             rows += await pair.compare()
@@ -218,7 +238,8 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
             sync_directory(data)
             after(f"moved {name}")
     names = [name.removesuffix(".db") for name in DATABASES]
-    await drop_schemas(server, [*names, LEASE_SCHEMA.format("main")])
+    with _refusals():
+        await drop_schemas(server, [*names, LEASE_SCHEMA.format("main")])
     after("dropped")
     return rows
 

@@ -159,7 +159,7 @@ async def test_a_number_that_never_repeats_goes_on(line: LineDirectory) -> None:
 @pytest.mark.parametrize(
     ("to", "steps"),
     [
-        ("postgresql", ["written voice.db", "written main.db", "removed voice.db", "removed main.db"]),
+        ("postgresql", ["written main.db", "written voice.db", "removed voice.db", "removed main.db"]),
         ("sqlite", ["written main.db", "written voice.db", "moved voice.db", "moved main.db", "dropped"]),
     ],
 )
@@ -333,6 +333,70 @@ async def test_only_an_upgrade_takes_steps(line: LineDirectory, to: Engine) -> N
     await migrate(config, to)
 
 
+async def spoil(config: Config, statement: str) -> None:
+    """Change the stopped line's main file by hand, as a damaged page or a person does."""
+    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(statement)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE thread SET legal_hold = ''", "UPDATE timer SET due = 'x'"])
+async def test_a_value_that_a_start_restores_is_restored(line: LineDirectory, statement: str) -> None:
+    """It moves as the next start would have made it: a damaged hold holds."""
+    config = config_of(line)
+    await spoil(config, statement)
+    await migrate(config, "postgresql")
+    with server_snapshot(PostgresPlace(str(config.database_url), "main")) as db:
+        restored = (
+            {row["legal_hold"] for row in db.fetch("SELECT legal_hold FROM thread")} if "hold" in statement else set()
+        )
+        dues = {row["due"] for row in db.fetch("SELECT due FROM timer")} if "due" in statement else set()
+    assert restored | dues == ({True} if "hold" in statement else {0.0})
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE seen SET until = 'x'", "seen: a row has a value that postgresql does not take"),
+        ("UPDATE seen SET until = 1.5", "seen: a row has a value"),
+        ("UPDATE thread SET designation = CAST(x'ff61' AS TEXT)", "thread: a row has a value"),
+        ("UPDATE thread SET designation = 'a' || char(0)", "thread: a row has a value"),
+        ("UPDATE matrix_member SET membership = x'00'", "matrix_member: a row has a value"),
+        ("UPDATE matrix_member SET room_id = '!gone:x'", "matrix_member: a row has a value"),
+        ("CREATE TABLE by_hand (a TEXT)", "by_hand: not as this program made it"),
+        ("ALTER TABLE thread ADD COLUMN by_hand TEXT", "thread: not as this program made it"),
+    ],
+)
+async def test_what_cannot_be_moved_is_named(line: LineDirectory, statement: str, said: str) -> None:
+    """Its table and what to do; no row is on the server, and when it is put right the same command moves the line."""
+    config = config_of(line)
+    shutil.copy(config.data_dir / "main.db", config.data_dir / "kept")
+    await spoil(config, statement)
+    before = content(config, "sqlite")
+    with pytest.raises(CannotMigrate, match=said) as refused:
+        await migrate(config, "postgresql")
+    assert "nothing was moved" in str(refused.value)
+    assert content(config, "sqlite") == before
+    assert {table for table in content(config, "postgresql") if not table.endswith("version")} == set()
+    (config.data_dir / "kept").rename(config.data_dir / "main.db")
+    await migrate(config, "postgresql")
+    assert files(config) == {"keys.db"}
+
+
+async def test_a_try_that_was_broken_off_long_ago_is_named(line: LineDirectory) -> None:
+    """The line ran on its files since: what is on the server is said to be of that try, and how to make an empty one."""
+    config = config_of(line)
+
+    def kill(_step: str) -> None:
+        raise Broken
+
+    with pytest.raises(Broken):
+        await migrate(config, "postgresql", after=kill)
+    await spoil(config, "UPDATE matrix_member SET membership = 'leave'")
+    with pytest.raises(CannotMigrate, match=r"differ in matrix_member.* ran on its files after a try .* createdb"):
+        await migrate(config, "postgresql")
+
+
 async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) -> None:
     """A database with rows of its own, a running line, and nothing to move: each is said, and both sides stay."""
     config = config_of(line)
@@ -342,8 +406,9 @@ async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) 
         with pytest.raises(LineRuns):
             await migrate(config, "postgresql")
 
-    def kill(_step: str) -> None:
-        raise Broken
+    def kill(step: str) -> None:
+        if step == "written voice.db":
+            raise Broken
 
     with pytest.raises(Broken):
         await migrate(config, "postgresql", after=kill)
