@@ -148,7 +148,7 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
         # Whatever the assignee says, a command too, shows that they are there: before a command gives the thread away.
         auto_assign.note_presence_in_thread,
         # A command that only stops is accepted in any form: before the edits, and before the dispatch, which refuses some.
-        unsafe_phone.stop_by_thread_or_edit,
+        unsafe_phone.stop_in_any_form,
         # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
         # before the assignee's edits, which end the walk for every other edit.
         reply_after_stop.edit,

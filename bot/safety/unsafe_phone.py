@@ -11,13 +11,13 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import STOPS, ParsedCommand, answer, answer_as_note, mark_as_note, parse
+from bot.commands.parser import STOPS, ParsedCommand, answer, answer_as_note, is_taken, mark_as_note, parse
 from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Content, MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
+from bot.model.events import MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, PendingText, Silence
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, PhoneStopped
@@ -44,12 +44,11 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     return _send_chosen_text(pack, facts, thread, event, actions)
 
 
-def stop_by_thread_or_edit(
+def stop_in_any_form(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """`!unsafe` in a Matrix thread or by an edit: no other command is accepted this way, but this one only stops."""
-    ways = (Relation.EDIT, Relation.THREAD)
-    if command is None or command.name != STOPS or event.relation not in ways or event.content is not Content.TEXT:
+    """`!unsafe` in a Matrix thread, by an edit, with a picture or `/me`: others are not accepted so; this only stops."""
+    if command is None or command.name != STOPS or is_taken(event):
         return Step(thread)
     thread, actions = stop_phone(pack, facts, thread)
     # An edit gets no note mark of its own.

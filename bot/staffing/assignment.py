@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.commands.parser import ParsedCommand
+from bot.commands.parser import BLANKS, ParsedCommand
 from bot.display.thread_card import is_late_joiner, list_auto_replies, localpart, pinned_text
 from bot.model.actions import (
     DESK,
@@ -73,27 +73,30 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     """Put a text into the room, word for word, and queue a new thread at the desk.
 
     The message mentions the advocate: by the default push rules a message without a mention makes no sound in a room of
-    three. For a text without words a sentence of ours stands in: it rings, counts as unread and can be answered like words.
+    three. For a text without visible words a sentence of ours stands in: it rings, counts as unread and can be answered
+    like words.
     """
-    pieces = [event.body[i : i + MAX_CHARACTERS] for i in range(0, len(event.body), MAX_CHARACTERS)]
+    body = event.body if event.body.strip(BLANKS) else ""
+    pieces = [body[i : i + MAX_CHARACTERS] for i in range(0, len(body), MAX_CHARACTERS)]
     member = facts.member(thread.assignment.assignee or "")
     called = (member.user,) if member is not None and member.on_duty else ()
-    came_with = (notice_of("assignment.picture_s_or_file_s", media=event.media),) if event.media else ()
-    shown = [(piece, Speaker.TEXTER) for piece in pieces] or [
-        (came_with[0] if came_with else notice_of("assignment.a_text_without_words_arrived"), Speaker.POLICY)
-    ]
+    empty = notice_of("assignment.a_text_without_words_arrived")
+    if event.media:
+        empty = notice_of("assignment.only_picture_s_or_file_s", media=event.media)
+    shown = [(piece, Speaker.TEXTER) for piece in pieces] or [(empty, Speaker.POLICY)]
     posts: list[Action] = [
         SendMessage(
             place=THREAD,
-            body=body,
+            body=words,
             speaker=speaker,
             notice=False,
             ref=f"in:{event.id}:{n}",
             mentions=() if n else called,
         )
-        for n, (body, speaker) in enumerate(shown)
+        for n, (words, speaker) in enumerate(shown)
     ]
-    posts += [SendMessage(place=THREAD, body=body) for body in came_with if pieces]
+    if pieces and event.media:
+        posts.append(SendMessage(place=THREAD, body=notice_of("assignment.picture_s_or_file_s", media=event.media)))
     if (late := _late_notice(pack, facts, thread, event)) is not None:
         posts.append(SendMessage(place=THREAD, body=late))
     # A thread that we began is with its assignee already.

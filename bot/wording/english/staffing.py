@@ -22,6 +22,9 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ UNSAFE: {age} ago this phone was marked, and it may be somebody else who texts. Nothing but !cover 1, 2, 3 "
         "leaves. Once you know that it is the texter: !safe. !playbook abuser_on_the_line"
     ),
+    "assignment.only_picture_s_or_file_s": (
+        "A text without words arrived, with {media} picture(s) or file(s), which were not fetched."
+    ),
     "assignment.picture_s_or_file_s": "{media} picture(s) or file(s) came with it and were not fetched.",
     "assignment.the_advocate_changed": "the advocate changed",
     "assignment.the_advocate_left": "the advocate left",

@@ -22,6 +22,9 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ NO ES SEGURO: hace {age} se marcó este teléfono, y puede que escriba otra persona. Solo sale !cover 1, 2, 3. "
         "Cuando sepas que es quien pidió ayuda: !safe. !playbook abuser_on_the_line"
     ),
+    "assignment.only_picture_s_or_file_s": (
+        "Llegó un texto sin palabras, con {media} foto(s) o archivo(s), que no se descargaron."
+    ),
     "assignment.picture_s_or_file_s": "{media} foto(s) o archivo(s) venían con él y no se descargaron.",
     "assignment.the_advocate_changed": "cambió quien atiende",
     "assignment.the_advocate_left": "se fue quien atendía",

@@ -11,6 +11,7 @@ from bot.display.thread_card import card
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Desk, Thread
 from bot.model.events import (
+    Content,
     IgnoreReason,
     MemberJoined,
     MemberLeft,
@@ -396,6 +397,17 @@ def test_stopping_is_taken_by_any_way(relation: Relation) -> None:
     assert texts(due(step.aggregate, UNDO + 2)) == []
     again = then(step.aggregate, said("!unsafe", relation=relation, target="$m0", event_id="$m3"), at(3))
     assert "already" in words(again)
+
+
+@pytest.mark.parametrize("content", [Content.FILE, Content.EMOTE, Content.OTHER])
+@pytest.mark.parametrize("body", ["!unsafe", "🛑", "!no segura"])
+def test_stopping_is_taken_in_any_kind_of_message(content: Content, body: str) -> None:
+    """Below a picture, behind `/me`, as a sticker: no other command is done so, but a stop that is missed costs more."""
+    thread = then(held(), said("hello", event_id="$m0")).aggregate
+    step = then(thread, said(body, content=content, sender=SUE), at(2))
+    assert step.aggregate.flags.unsafe
+    assert texts(due(step.aggregate, UNDO + 2)) == []
+    assert then(step.aggregate, said("!safe", content=content), at(3)).aggregate.flags.unsafe
 
 
 def tap(sender: str, *, key: str = "🛑", trusted: bool = False, target: str = "") -> ReactionAdded:

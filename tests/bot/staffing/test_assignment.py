@@ -39,6 +39,14 @@ def test_what_has_no_words_is_told(media: int, line: str) -> None:
     assert (post.ref, post.mentions, post.notice, post.speaker) == ("in:b:0", (ANA,), False, Speaker.POLICY)
 
 
+@pytest.mark.parametrize("blank", [" ", "\n\u200b", "\u3164", "\u00a0\ufeff"])
+def test_what_nobody_could_see_is_a_text_without_words(blank: str) -> None:
+    """An empty message in the room would look like a fault of the client."""
+    bodies = [post.body for post in of(SendMessage, then(held(), arrived(blank, id="b")))]
+    assert "A text without words arrived." in bodies
+    assert blank not in bodies
+
+
 def test_a_picture_with_words_rings_once() -> None:
     """The words ring; the line about the picture is a notice below them."""
     posts = of(SendMessage, then(held(), arrived("look", id="b", media=1)))
