@@ -72,6 +72,7 @@ from bot.model.thread_desk_events import (
     AssigneePresent,
     AssigneeSpoke,
     AssignmentRefused,
+    AuthorSignedOut,
     ClaimRequested,
     DrillEnded,
     DrillReported,
@@ -110,7 +111,7 @@ from bot.safety import (
     silence_reminders,
     unsafe_phone,
 )
-from bot.sending import auto_replies, delivery_receipts, hasty_stop, held_texts, reply_after_stop, undo_window
+from bot.sending import auto_replies, delivery_receipts, hasty_stop, held_texts, reply_after_stop, sign_out, undo_window
 from bot.staffing import (
     alarms,
     assignment,
@@ -248,6 +249,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         unread_texts.start_timer,
     ),
     (Thread, MemberRemoved): (assignment.remove_member,),
+    (Thread, AuthorSignedOut): (sign_out.stop_words,),
     (Thread, ListenRequested): (transfer.invite_listener,),
     (Thread, PhoneMuted): (blocking.mute_from_earlier_room,),
     (Thread, PhoneStopped): (unsafe_phone.stop_from_desk,),

@@ -162,6 +162,7 @@ PASSED_OVER: Final = {
     (Desk, thread_desk_events.PhoneMuted): "said in the room that a thread had",
     (Desk, thread_desk_events.EnrolmentFinished): "said by the desk to threads",
     (Desk, thread_desk_events.MemberRemoved): "said by the desk to threads",
+    (Desk, thread_desk_events.AuthorSignedOut): "said by the desk to threads",
     (Thread, thread_desk_events.TextDropped): "said to the desk, which counts",
     (Desk, thread_desk_events.ThreadCreated): "said by the bridge to a thread that it has just made",
     (Desk, thread_desk_events.RevealConfirmed): "said by the desk to threads",

@@ -41,6 +41,7 @@ from bot.model.thread_desk_events import (
     AssigneePresent,
     AssigneeSpoke,
     AssignmentRefused,
+    AuthorSignedOut,
     ClaimRequested,
     DrillEnded,
     DrillReported,
@@ -332,6 +333,7 @@ Event: TypeAlias = (
     | PhoneMuted
     | PhoneStopped
     | MemberRemoved
+    | AuthorSignedOut
     | TextDropped
     | DuressFlagChanged
     | OtherHandsChanged

@@ -182,6 +182,13 @@ class MemberRemoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorSignedOut:
+    """From the desk to a thread: this person was signed out everywhere; another may have written with their device."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DuressFlagChanged:
     """From a thread to the desk: it is under duress, or no longer."""
 

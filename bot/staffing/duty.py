@@ -18,7 +18,7 @@ from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, S
 from bot.model.desk import Desk, DeskMember, Facts
 from bot.model.events import IdentityChanged, IdentityConfirmed, MessageSent
 from bot.model.feature import Step
-from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested, OffDutyRequested
+from bot.model.thread_desk_events import AssigneeSpoke, AuthorSignedOut, ListenRequested, OffDutyRequested
 from bot.model.transactional_actions import SendEvent
 from bot.wording.notice import notice_of
 from policies.pack import Pack
@@ -77,7 +77,8 @@ def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: 
     # Their words that wait may be of whoever has the device: they do not leave.
     roster = tuple(replace(member, signed_out_at=facts.now) if member.user == user else member for member in desk.roster)
     desk = replace(desk, roster=roster)
-    return Step(desk, (SendMessage(place=DESK, body=notice), SignOut(user=user)), consumed=True)
+    news = tuple(SendEvent(owner=entry.thread, event=AuthorSignedOut(user=user)) for entry in desk.threads)
+    return Step(desk, (SendMessage(place=DESK, body=notice), SignOut(user=user), *news), consumed=True)
 
 
 def devices(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

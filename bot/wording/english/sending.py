@@ -94,6 +94,15 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "undo_window.that_text_has_left_the": "That text has left the undo window: the edit changes nothing on the phone.",
     "undo_window.what_is_quoted_in_it": "What is quoted in it does not go to the phone; the rest does, once it leaves.",
+    "sign_out.an_author_was_signed_out": (
+        "⚠️ A person whose words are here was signed out everywhere: another may have written with their device."
+    ),
+    "sign_out.what_left_stays": (
+        "What has ✓ or ❓ is on the phone, or may be, and cannot be called back: look whether it is theirs."
+    ),
+    "sign_out.what_waits_is_stopped": (
+        "What was on its way to the carrier is stopped, if it had not left: its mark shows that in a moment."
+    ),
     "undo_window.they_were_signed_out": (
         "their author was signed out everywhere after saying it; they say it again if it was them."
     ),

@@ -103,6 +103,15 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "undo_window.that_text_has_left_the": "Ese texto ya no está en espera: el cambio no modifica nada en el teléfono.",
     "undo_window.what_is_quoted_in_it": "Lo que se cita en él no llega al teléfono; lo demás sí, cuando sale.",
+    "sign_out.an_author_was_signed_out": (
+        "⚠️ A una persona que escribió aquí se le cerró la sesión en todas partes: otra pudo escribir con su dispositivo."
+    ),
+    "sign_out.what_left_stays": (
+        "Lo que tiene ✓ o ❓ está en el teléfono, o puede estarlo, y no se puede retirar: miren si lo escribió ella."
+    ),
+    "sign_out.what_waits_is_stopped": (
+        "Lo que iba camino de la operadora se detiene, si no había salido: su marca lo muestra en un momento."
+    ),
     "undo_window.they_were_signed_out": (
         "después de decirlo, se cerró la sesión de quien lo dijo en todas partes; si fue esa persona, que lo diga otra vez."
     ),

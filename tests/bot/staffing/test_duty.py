@@ -9,7 +9,7 @@ import pytest
 from bot.model.actions import DESK, ConfirmIdentity, ShowDevices, SignOut
 from bot.model.desk import Desk
 from bot.model.events import IdentityChanged, IdentityConfirmed, PowerLevelsChanged, ReactionAdded
-from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested
+from bot.model.thread_desk_events import AssigneeSpoke, AuthorSignedOut, ListenRequested, ThreadQueued
 from tests.bot.examples import as_usual, at, at_desk, due, held, of, said, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, PACK, SUE, UNDO
@@ -215,6 +215,8 @@ def test_signing_somebody_out() -> None:
     assert [action.user for action in of(SignOut, step)] == [BEN]
     assert "at the word of sue" in words(step)
     assert [member.user for member in step.aggregate.roster if member.signed_out_at] == [BEN]
+    desk = then(staffed_desk(), ThreadQueued(thread="t1", designation="amber heron", since=NOW)).aggregate
+    assert told(then(desk, at_desk("!signout @ben", sender=SUE)).actions, "t1") == [AuthorSignedOut(user=BEN)]
     for body, sender in (("!signout @nobody", SUE), ("!signout", SUE), ("!signout @ben", ANA), ("!signout @ben", EVE)):
         assert of(SignOut, then(staffed_desk(), at_desk(body, sender=sender))) == []
 
