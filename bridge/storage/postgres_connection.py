@@ -48,6 +48,7 @@ STATEMENTS: Final = 256
 ORDER: Final = "SELECT 'B' < 'a' AND 'a-b' < 'aa'"
 """True where text is ordered by its bytes, whichever way the server's version names its locales."""
 
+NEVER_IDLE_OUT: Final = "SELECT set_config(name, '0', FALSE) FROM pg_settings WHERE name = 'idle_session_timeout'"
 TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 
 _ERROR_CLASSES: Final[dict[str, type[DatabaseError]]] = {
@@ -229,6 +230,9 @@ async def connect(
                 **settings,
             },
         )
+        # The server's owner may have set this to end idle sessions; at night ours are idle for hours. Before version 14 the
+        # server does not know it, and refuses it among the settings above.
+        await connection.execute(NEVER_IDLE_OUT)  # which prepares no statement
         # A SUM of whole numbers is a whole number, as SQLite's.
         await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
     return PostgresConnection(connection)

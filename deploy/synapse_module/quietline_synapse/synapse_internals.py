@@ -107,10 +107,18 @@ class SynapseInternals:
 
     @property
     def problems(self) -> list[str]:
-        """Data that this Synapse keeps beyond the module's reach, as sentences for `doctor`."""
+        """Data that this Synapse keeps, or deletes, beyond the module's reach, as sentences for `doctor`."""
         problems = []
         if self.setting("server", "redaction_retention_period", 0) is None:
             problems.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
+        lifetime_ms = self.setting("retention", "retention_default_max_lifetime", None)
+        if lifetime_ms is not None and self.setting("retention", "retention_enabled", False):
+            problems.append(
+                f"retention: default_policy deletes words {lifetime_ms / 3_600_000:.0f} hours old, also those that nobody "
+                "has read and those on legal hold: take its max_lifetime out"
+            )
+        if self.setting("media", "media_retention_local_media_lifetime_ms", None) is not None:
+            problems.append("media_retention: local_media_lifetime deletes also uploads on legal hold: take it out")
         # A Synapse without this setting always behaves so.
         if not self.setting("experimental", "msc4222_enabled", True):
             problems.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")

@@ -66,6 +66,17 @@ async def kept(database: PostgresDatabase) -> list[int]:
     return [row["id"] for row in await database.fetch("SELECT id FROM parent ORDER BY id")]
 
 
+async def test_a_server_that_ends_idle_sessions_ends_none_of_ours(postgres_server: PostgresServer) -> None:
+    """Its owner's setting for the database; ours are idle for hours at night, and the loss of one ends the bridge."""
+    url = postgres_server.make_database("idle")
+    postgres_server.execute("idle", "ALTER DATABASE idle SET idle_session_timeout = '1s'")
+    connection = await connect(PostgresPlace(url, "main"))
+    try:
+        assert await connection.fetchval("SHOW idle_session_timeout") == "0"
+    finally:
+        await connection.close()
+
+
 async def test_a_commit_returns_its_value_and_is_kept(database: PostgresDatabase) -> None:
     """What a commit returns comes back, and what it wrote is there; rows are asked by name, by place and in their order."""
     assert await database.commit(put()) == 1

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TOKEN = "t" * 64
 REGISTRATION = {"as_token": TOKEN, "namespaces": {"users": [{"exclusive": True, "regex": "@policy:agency\\.example"}]}}
 POLICY = "@policy:agency.example"
+WEEK = {"retention_default_max_lifetime": 7 * 86_400_000}
 
 
 def write(path: Path, what: Any = REGISTRATION, mode: int = 0o600) -> str:
@@ -330,6 +331,8 @@ def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:
     """A flag that went into the specification, a section that came later: health answers, and complains of nothing."""
     assert internals_with().problems == []
     assert internals_with(experimental=SimpleNamespace(), media=SimpleNamespace(), server=SimpleNamespace()).problems == []
+    off = SimpleNamespace(**WEEK, retention_enabled=False)
+    assert internals_with(retention=off, media=SimpleNamespace(media_retention_local_media_lifetime_ms=None)).problems == []
     assert not internals_with().delegates_logins
 
 
@@ -339,11 +342,13 @@ def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:
         ("server", {"redaction_retention_period": None}, "redaction_retention_period: it must not be null"),
         ("experimental", {"msc4222_enabled": False}, "experimental_features: without msc4222_enabled"),
         ("mas", {"enabled": True}, "matrix_authentication_service: !signout ends devices here"),
+        ("retention", WEEK | {"retention_enabled": True}, "retention: default_policy deletes words 168 hours old"),
+        ("media", {"media_retention_local_media_lifetime_ms": 1}, "media_retention: local_media_lifetime deletes"),
         ("experimental", {"msc3861": SimpleNamespace(enabled=True)}, "matrix_authentication_service: !signout ends"),
     ],
 )
 def test_what_the_module_cannot_vouch_for_is_a_problem(section: str, values: dict[str, Any], sentence: str) -> None:
-    """Words kept for ever, memberships that are over, sessions of a login service: each is told."""
+    """Words kept for ever, or deleted unread, memberships that are over, sessions of a login service: each is told."""
     (problem,) = internals_with(**{section: SimpleNamespace(**values)}).problems
     assert problem.startswith(sentence)
 
