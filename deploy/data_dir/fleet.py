@@ -24,6 +24,7 @@ from bridge.config.load import ConfigError, line_directory, parse
 from bridge.config.sections import Config
 from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
+from deploy.data_dir.line_lock import change_lock
 from deploy.data_dir.secret_files import SetupError
 from policies import read_text
 from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
@@ -100,9 +101,10 @@ def read_fleet(path: Path) -> tuple[FleetLine, ...]:
 def add_line(path: Path, data: Path) -> None:
     """Add a line's directory at the end of the file, which is made if missing. Raises :class:`SetupError`."""
     try:
-        text = path.read_text(encoding="utf-8") if path.is_file() else f"{HEADER}lines:\n"
-        entry = yaml.safe_dump([{"data": str(data)}], default_flow_style=False)
-        rewrite_atomically(path, f"{text.rstrip()}\n  {entry}")
+        with change_lock(path):
+            text = path.read_text(encoding="utf-8") if path.is_file() else f"{HEADER}lines:\n"
+            entry = yaml.safe_dump([{"data": str(data)}], default_flow_style=False)
+            rewrite_atomically(path, f"{text.rstrip()}\n  {entry}")
     except OSError as error:
         raise SetupError([f"{file_problem(error, path)}. {data} was not added"]) from None
 

@@ -70,6 +70,22 @@ def directory_lock(directory: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def change_lock(path: Path) -> Iterator[None]:
+    """Let no other command change a file during the block, which reads it and writes it whole; wait for the other one.
+
+    The lock is that of the folder in which the file lies, whatever link leads to it, and does not keep readers out. On a
+    file system that locks no directory two commands are not kept apart. Raises `OSError`.
+    """
+    with open_descriptor(path.resolve().parent) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+
+
+@contextlib.contextmanager
 def staging_directory(data: Path) -> Iterator[Path]:
     """Yield an empty private directory beside `data`, to be renamed to it; what is left of it is deleted at the end.
 

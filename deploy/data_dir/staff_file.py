@@ -1,7 +1,8 @@
 """The staff of a line in its `config.yaml`: adds or removes an entry, and leaves every other character as it is.
 
 Rule of this module: the result is parsed again and must equal the old configuration with one entry more or less. If that
-fails because of the file's form, the file is not changed, and the operator is told what to change by hand.
+fails because of the file's form, the file is not changed, and the operator is told what to change by hand. Two commands at
+the same moment take turns, so that neither writes back what it read before the other's change.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from deploy.data_dir.atomic_files import rewrite_atomically
+from deploy.data_dir.line_lock import change_lock
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
@@ -23,34 +25,36 @@ if TYPE_CHECKING:
 def add_entry(path: Path, mxid: str, role: Role) -> None:
     """Add a person to `lines.0.staff`. Raises `SetupError` and `OSError`."""
     entry = f"{{mxid: {json.dumps(mxid)}, role: {role}}}"
-    text = _read(path)
-    staff = _staff_node(path, text)
-    entries = [*_staff(text), {"mxid": mxid, "role": role}]
-    if not staff.value:
-        changed = f"{text[: staff.start_mark.index]}[{entry}]{text[staff.end_mark.index :]}"
-    elif staff.flow_style:
-        end = _end(staff.value[-1])
-        changed = f"{text[:end]}, {entry}{text[end:]}"
-    else:
-        end = _line_end(text, _end(staff.value[-1]))
-        newline = "" if text[:end].endswith("\n") else "\n"
-        changed = f"{text[:end]}{newline}{' ' * staff.start_mark.column}- {entry}\n{text[end:]}"
-    _write(path, changed, text, entries, f"add `- {entry}` to lines.0.staff")
+    with change_lock(path):
+        text = _read(path)
+        staff = _staff_node(path, text)
+        entries = [*_staff(text), {"mxid": mxid, "role": role}]
+        if not staff.value:
+            changed = f"{text[: staff.start_mark.index]}[{entry}]{text[staff.end_mark.index :]}"
+        elif staff.flow_style:
+            end = _end(staff.value[-1])
+            changed = f"{text[:end]}, {entry}{text[end:]}"
+        else:
+            end = _line_end(text, _end(staff.value[-1]))
+            newline = "" if text[:end].endswith("\n") else "\n"
+            changed = f"{text[:end]}{newline}{' ' * staff.start_mark.column}- {entry}\n{text[end:]}"
+        _write(path, changed, text, entries, f"add `- {entry}` to lines.0.staff")
 
 
 def remove_entry(path: Path, mxid: str) -> bool:
     """Remove a person from `lines.0.staff`; return False when they are not in it. Raises `SetupError` and `OSError`."""
-    text = _read(path)
-    before = _staff(text)
-    indices = [n for n, entry in enumerate(before) if entry.get("mxid") == mxid]
-    if not indices:
-        return False
-    changed = text
-    for n in reversed(indices):
-        changed = _without(changed, _staff_node(path, changed), n)
-    entries = [entry for entry in before if entry.get("mxid") != mxid]
-    _write(path, changed, text, entries, "take the person out of lines.0.staff")
-    return True
+    with change_lock(path):
+        text = _read(path)
+        before = _staff(text)
+        indices = [n for n, entry in enumerate(before) if entry.get("mxid") == mxid]
+        if not indices:
+            return False
+        changed = text
+        for n in reversed(indices):
+            changed = _without(changed, _staff_node(path, changed), n)
+        entries = [entry for entry in before if entry.get("mxid") != mxid]
+        _write(path, changed, text, entries, "take the person out of lines.0.staff")
+        return True
 
 
 def _without(text: str, staff: yaml.SequenceNode, n: int) -> str:

@@ -32,6 +32,7 @@ from deploy.data_dir.atomic_files import (
 )
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
+from deploy.data_dir.line_lock import change_lock
 from deploy.data_dir.secret_files import STAFF, Secrets, SetupError, StaffAccount
 from deploy.stack import homeserver_database, synapse_config
 from deploy.stack.own_addresses import with_addresses
@@ -313,10 +314,11 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets, listen: str) -
         text = yaml.safe_dump(_bridge_settings(layout, ports, secrets), sort_keys=False)
         write_atomically(layout.config, _CONFIG_HEADER + text)
         return
-    try:
-        text = read_text(layout.config, newline="")  # keep line ends
-        updated = with_addresses(text, ports, listen=listen)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return  # reading the configuration reports it, as the bridge does
-    if updated != text:
-        rewrite_atomically(layout.config, updated)
+    with change_lock(layout.config):
+        try:
+            text = read_text(layout.config, newline="")  # keep line ends
+            updated = with_addresses(text, ports, listen=listen)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            return  # reading the configuration reports it, as the bridge does
+        if updated != text:
+            rewrite_atomically(layout.config, updated)

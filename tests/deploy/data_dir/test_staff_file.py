@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import threading
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deploy.data_dir import atomic_files, staff_file
 from deploy.data_dir.secret_files import SetupError
 from deploy.data_dir.staff_file import add_entry, remove_entry
+from tests.e2e.polling import STEP_TIMEOUT
 
 DAN = "@dan:quietline.localhost"
 BLOCK = """\
@@ -70,6 +74,37 @@ def test_each_can_be_taken_out(text: str, tmp_path: Path) -> None:
     for n, mxid in enumerate(staff):
         assert remove_entry(path, mxid)
         assert [entry["mxid"] for entry in yaml.safe_load(path.read_bytes())["lines"][0]["staff"]] == staff[n + 1 :]
+
+
+def test_two_changes_at_one_moment_are_both_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second command reads when the first has written; none writes back what it read before the other's change."""
+    path, second_is_there = written(tmp_path, WAYS["block"]), threading.Event()
+    first = threading.current_thread()
+    really_lock, really_write = fcntl.flock, atomic_files.rewrite_atomically
+
+    def lock(descriptor: int, operation: int) -> None:
+        if threading.current_thread() is not first:
+            second_is_there.set()
+        really_lock(descriptor, operation)
+
+    def add_second() -> None:
+        add_entry(path, "@eve:quietline.localhost", "advocate")
+        second_is_there.set()
+
+    second = threading.Thread(target=add_second)
+
+    def write(place: Path, text: str) -> None:
+        if threading.current_thread() is first:
+            second.start()
+            assert second_is_there.wait(STEP_TIMEOUT)
+        really_write(place, text)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    monkeypatch.setattr(staff_file, "rewrite_atomically", write)
+    add_entry(path, DAN, "advocate")
+    second.join(STEP_TIMEOUT)
+    staff = [entry["mxid"] for entry in yaml.safe_load(path.read_bytes())["lines"][0]["staff"]]
+    assert staff[-2:] == [DAN, "@eve:quietline.localhost"]
 
 
 def test_what_a_program_cannot_change_is_left(tmp_path: Path) -> None:
