@@ -2,6 +2,7 @@
 
 Rules of this module: a texter who asks for a language by its word gets it, at any time. Before anybody has answered, the
 language of the texter's words is taken where it is clear (`policies.language_guess`); later a person decides, by `!lang`.
+A keyword or a single word alone changes no language that was told: who writes Spanish may text HELP, as notices say it.
 The room shows a change in one line, and so does the desk.
 """
 
@@ -16,7 +17,9 @@ from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
+from bot.safety.inbound_cues import TALK
 from bot.wording.notice import READ, notice_of
+from policies.keywords import MessageMeaning
 from policies.language_guess import guess_language
 from policies.pack import Pack
 
@@ -34,6 +37,7 @@ def choose_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived
         not consent.language_chosen
         and means.from_a_person
         and thread.lifecycle.state is not ThreadState.OPEN
+        and (not thread.silence.told_language or _is_sentence(event.body, means))
         and (written := _guess_language(pack, event)) is not None
     ):
         consent = replace(consent, language=written)
@@ -53,6 +57,10 @@ def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     body = notice_of("language_choice.this_seems_to_be_the", name=_name(written or ""), leaves=_name(now), written=written)
     silence = replace(silence, cues_shown=silence.cues_shown | {HINT})
     return Step(replace(thread, silence=silence), (SendMessage(place=THREAD, body=body),))
+
+
+def _is_sentence(body: str, means: MessageMeaning) -> bool:
+    return means.meaning in TALK and len(body.split()) > 1
 
 
 def _guess_language(pack: Pack, event: TextArrived) -> str | None:

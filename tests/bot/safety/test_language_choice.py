@@ -85,6 +85,14 @@ def test_no_second_greeting_for_a_second_text() -> None:
     assert told(step.actions, "desk")[-1] == ThreadMarked(thread="t1", danger=False, language="es")
 
 
+@pytest.mark.parametrize(("body", "language"), [("HELP", "es"), ("help me", "es"), ("hi", "es"), ("can you help me", "en")])
+def test_one_word_does_not_change_a_language_that_was_told(body: str, language: str) -> None:
+    """Who writes Spanish may text HELP, as notices say it: the desk still looks for a person who speaks Spanish."""
+    thread = then(NEW, arrived(SPANISH)).aggregate
+    step = then(thread, arrived(body, id="b", seconds=5), at(5))
+    assert step.aggregate.consent.language == language
+
+
 def test_who_asked_for_a_language_keeps_it() -> None:
     """A word for a language is a choice: later texts in another one change nothing by themselves."""
     english = then(NEW, arrived("ENGLISH")).aggregate
