@@ -1,6 +1,6 @@
 """Converts a message of a person to the plain words that a phone gets.
 
-Rules of this module: the words that leave are the words that the sender's client shows. If those differ from the typed text
+Rules of this module: the words that leave look as the sender's client shows them. If those differ from the typed text
 only in the mark of a list item, the typed text leaves; otherwise the shown text, with a link's address behind its words.
 Struck-out text is left out. Quotes are left out, however the client shows them: earlier words must not return to a phone
 that others may look at (practice 36). If a letter or a digit is lost, added or changed between the typed and the shown
@@ -13,6 +13,7 @@ https://spec.commonmark.org/0.31.2/#block-quotes, which is what clients make of 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,6 +32,8 @@ COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01", "\U0001f6d1")
 """The beginnings of a command; one is the emoji that can only stop."""
 LONGEST_COMMAND: Final = 40
 """Characters that are read of a message that is not accepted: enough for a command's name."""
+SPACES: Final = dict.fromkeys((0xA0, 0x202F), " ")
+"""Non-breaking spaces."""
 MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/\x00]{1,230})/[A-Za-z0-9_-]{8,255}")
 """The address of an upload; `server`: the homeserver that has it."""
 
@@ -59,16 +62,17 @@ def read(content: Mapping[str, Any]) -> Plain | None:
         return None
     own = without_quotes(body)
     if content.get("format") != "org.matrix.custom.html" or not isinstance(formatted, str):
-        return Plain(words=own, quotes=own != body)
+        return Plain(words=_composed(own), quotes=own != body)
     shown = render(formatted)
     if shown is None:
         untold = own == body and BLOCKQUOTE in formatted.lower()
-        return Plain(words="" if untold else own, quotes=untold or own != body, differs=True)
+        return Plain(words="" if untold else _composed(own), quotes=untold or own != body, differs=True)
     if _only_emoticons(body, shown.quotes):
         shown = render(formatted, faces=True) or shown
     differs = shown.unsure or not comes_from(_answer(body) if REPLY_TAGS[0] in formatted else body, shown.pieces)
     words = _words(own, shown, differs=differs)
-    return Plain(words=words, quotes=words != body and (own != body or bool(shown.quotes)), differs=differs)
+    quotes = words != body and (own != body or bool(shown.quotes))
+    return Plain(words=_composed(words), quotes=quotes, differs=differs)
 
 
 def plain_text(content: Mapping[str, Any]) -> str | None:
@@ -136,6 +140,15 @@ def _words(own: str, shown: Rendered, *, differs: bool) -> str:
     if not words.strip():
         return own if differs and not shown.quotes and not shown.words else ""
     return own if _lines_without_marks(own) == _lines_without_marks(words) else words
+
+
+def _composed(words: str) -> str:
+    """Return words that look the same, with ordinary spaces, and with letters that need no mark of their own.
+
+    Editors put non-breaking spaces in place of others. One such character halves what a segment holds, and not every
+    handset shows it, or puts a mark on its letter.
+    """
+    return words if words.isascii() else unicodedata.normalize("NFC", words.translate(SPACES))
 
 
 def _lines_without_marks(words: str) -> list[str]:

@@ -256,7 +256,7 @@ def test_a_message_without_a_body_says_nothing() -> None:
         ),
         (r"\*\*not bold\*\* C:\\temp", r"**not bold** C:\temp", r"**not bold** C:\temp"),
         (r"1986\. A year", "1986. A year", "1986. A year"),
-        ("a &amp; b&nbsp;c", "a &amp; b\u00a0c", "a & b\u00a0c"),
+        ("a &amp; b&nbsp;c", "a &amp; b\u00a0c", "a & b c"),
         ("&#50;4 *now*", "24 <em>now</em>", "24 now"),
         ("one\ntwo  \nthree", "one<br />two<br />\nthree", "one\ntwo  \nthree"),
         ("one\n\n**two**", "<p>one</p>\n<p><strong>two</strong></p>\n", "one\n\ntwo"),
@@ -333,6 +333,22 @@ def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, re
 def test_what_may_stop_a_phone_is_handed_on_from_any_device(body: str | None, handed_on: str) -> None:
     """Of a message that is not taken, what looks like a command goes on, and the picture that stops; nothing else."""
     assert command_in({"body": body}) == handed_on
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"body": "are\u00a0you  ok?"}, "are you  ok?"),
+        ({"body": "\u00bfpuede hablar ahora\u202f?"}, "\u00bfpuede hablar ahora ?"),
+        (html("**yes** please", "<strong>yes</strong>&nbsp;please"), "yes please"),
+        ({"body": "man\u0303ana, se\u0301"}, "ma\u00f1ana, s\u00e9"),
+        (html("man\u0303ana", "<b>man\u0303ana</b>"), "ma\u00f1ana"),
+        ({"body": "\u062a\u0648\u0642\u0641 \U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"}, None),
+    ],
+)
+def test_what_looks_the_same_leaves_in_its_shortest_form(content: dict[str, str], words: str | None) -> None:
+    """A space that an editor made, or an accent apart from its letter, does not halve what a segment holds."""
+    assert read(content) == Plain(words=content["body"] if words is None else words)
 
 
 FILE, PREVIEW = "mxc://quietline.localhost/theFile1", "mxc://quietline.localhost/thePreview"
