@@ -125,7 +125,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/kubernetes": "bridge/runtime bridge/carriers/vendors",
     "deploy/preflight": (
         "policies policies/shifts bridge/runtime bridge/storage bridge/lease bridge/config bridge/tables bridge/matrix/api "
-        "bridge/shift_calendar bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
+        "bridge/matrix bridge/shift_calendar bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
     ),
     "deploy/release": "bridge/runtime deploy/data_dir",
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",

@@ -2,13 +2,14 @@
 
 Rules of this module: a name is read from its definition in the code, never repeated here; `stored_names.txt` is the list as
 released. `python -m tests.stored_names` adds new names to it and removes none: a person removes one by hand, in the commit
-of its migration.
+of its migration. A field that a class gets later has a default, because rows of before lack it.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import dataclasses
 import enum
 import importlib
 import json
@@ -23,6 +24,7 @@ from bot.model.actions import Lane
 from bot.model.audit_kinds import AuditKind
 from bot.model.transactional_actions import SuppressionReason
 from bridge.app.run_history import RunHistory
+from bridge.engine.transactional_actions import TRANSACTIONAL_ACTIONS
 from bridge.inbound.arrivals import ArrivalHistory
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.shift_calendar.kept_copy import CalendarState
@@ -35,6 +37,8 @@ from bridge.tables import line_state, schema
 from tests.documents import draw_erasure, nodes_of, source
 
 LISTED: Final = Path(__file__).with_name("stored_names.txt")
+REQUIRED: Final = "required "
+"""What the names of fields without a default begin with in the list."""
 STATEMENTS: Final = frozenset({"GET", "PUT"})
 """Strings of `line_state` that are SQL, not names."""
 ROOM_STATE: Final = re.compile(r"(?:m\.room|quietline)\.[a-z_.]+")
@@ -57,9 +61,41 @@ def names(directory: Path) -> set[str]:
     }
 
 
+def required() -> set[str]:
+    """Return each sealed class, and `Class.field` of each of its fields without which it cannot be read."""
+    return {
+        name
+        for kind in serialization.classes() - set(TRANSACTIONAL_ACTIONS)  # they are done at once, and have no row
+        if dataclasses.is_dataclass(kind)
+        for name in (
+            kind.__name__,
+            *(f"{kind.__name__}.{field.name}" for field in dataclasses.fields(kind) if _is_needed(field)),
+        )
+    }
+
+
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
 def listed() -> set[str]:
     """Return the names of the list."""
-    return set(LISTED.read_text(encoding="utf-8").splitlines())
+    return {line for line in _lines() if not line.startswith(REQUIRED)}
+
+
+def listed_required() -> set[str]:
+    """Return what the list has of that."""
+    return {line.removeprefix(REQUIRED) for line in _lines() if line.startswith(REQUIRED)}
+
+
+def lack_default() -> set[str]:
+    """Return the required fields that values of before lack: their class was listed without them."""
+    before = listed_required()
+    return {name for name in required() - before if "." in name and name.partition(".")[0] in before}
+
+
+def _lines() -> list[str]:
+    return LISTED.read_text(encoding="utf-8").splitlines()
 
 
 async def _columns(directory: Path) -> set[str]:
@@ -155,4 +191,5 @@ def _room_names() -> set[str]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as empty:
-        LISTED.write_text("\n".join(sorted(listed() | names(Path(empty)))) + "\n", encoding="utf-8")
+        needed = {f"{REQUIRED}{name}" for name in required() - lack_default()}
+        LISTED.write_text("\n".join(sorted(listed() | names(Path(empty)) | needed)) + "\n", encoding="utf-8")

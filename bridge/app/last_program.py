@@ -19,11 +19,21 @@ from bridge.tables import line_state
 
 async def require_known_names(database: Database, place: str) -> None:
     """Raise `CannotStart` when the last program may have stored what this one does not know. `place`: of the database."""
-    stored = await line_state.get(database, line_state.SEALED_NAMES)
-    if _parse(stored) - serialization.names():
-        last = await line_state.get(database, line_state.PROGRAM)
-        reason = f"{last} of this program ran here last, and this one, {own_version()}, would lose a part of what it stored"
-        raise CannotStart([f"{place}: version {reason}. Use {last}, or a newer one; nothing was changed"])
+    stored, last = [await line_state.get(database, name) for name in (line_state.SEALED_NAMES, line_state.PROGRAM)]
+    if problem := _problem(stored, last, place):
+        raise CannotStart([problem])
+
+
+def peek_problem(snapshot: Snapshot, place: str) -> str | None:
+    """Return the same sentence to a verb that reads beside the bridge; None when a start is not refused."""
+    return _problem(line_state.peek(snapshot, line_state.SEALED_NAMES), peek_version(snapshot), place)
+
+
+def _problem(stored: str | None, last: str | None, place: str) -> str | None:
+    if _parse(stored) <= serialization.names():
+        return None
+    reason = f"{last} of this program ran here last, and this one, {own_version()}, would lose a part of what it stored"
+    return f"{place}: version {reason}. Use {last}, or a newer one; nothing was changed"
 
 
 async def record(database: Database) -> None:

@@ -49,21 +49,24 @@ def is_known(kind: str) -> bool:
 
 def names() -> set[str]:
     """Return `Class.field` of every class that is stored, and of classes within one, and the values of enumerations."""
-    entries, todo, visited = set[str](), list[Any](_VALUES), set[Any]()
+    entries = set[str]()
+    for kind in classes():
+        if dataclasses.is_dataclass(kind):
+            entries |= {kind.__name__, *(f"{kind.__name__}.{field.name}" for field in dataclasses.fields(kind))}
+        elif issubclass(kind, Enum):
+            entries |= {f"{kind.__name__}: {member.value!r}" for member in kind}
+    return entries
+
+
+def classes() -> set[type]:
+    """Return every class that is stored, those of its fields, and so on."""
+    todo, visited = list[Any](_VALUES), set[Any]()
     while todo:
         kind = todo.pop()
-        if kind in visited:
-            continue
-        visited.add(kind)
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-            hints = get_type_hints(kind)
-            entries |= {kind.__name__, *(f"{kind.__name__}.{field}" for field in hints)}
-            todo += hints.values()
-        elif isinstance(kind, type) and issubclass(kind, Enum):
-            entries |= {f"{kind.__name__}: {member.value!r}" for member in kind}
-        else:
-            todo += get_args(kind)
-    return entries
+        if kind not in visited:
+            visited.add(kind)
+            todo += get_type_hints(kind).values() if dataclasses.is_dataclass(kind) else get_args(kind)
+    return {kind for kind in visited if isinstance(kind, type)}
 
 
 def encode(value: object) -> bytes:

@@ -32,6 +32,7 @@ from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.runtime.program import own_version
 from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files, secret_place
+from bridge.storage.errors import UnsupportedSchema
 from bridge.tables import line_state, schema
 from bridge.tables.cross_table import inspection
 from deploy.backup import backup_rows
@@ -128,6 +129,9 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
     files = {str(path.absolute()): secret_place(path).read_bytes() for path in paths if secret_place(path).is_file()}
     files = {name: data for name, data in files.items() if data.strip() not in left_out}
     with offline.read_transaction(config) as db:
+        numbers = {each.version_table: each.peek_version(db) for each in DATABASE_TABLES}
+        if newer := [each.version_table for each in DATABASE_TABLES if numbers[each.version_table] > each.latest]:
+            raise UnsupportedSchema(newer[0])
         return Backup(
             made_at=int(time.time()) // HOUR * HOUR,
             root=str(layout.data),
@@ -138,7 +142,7 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
             tables=backup_rows.read(db),
             unfinished=inspection.count_unfinished_texts(db),
             program=own_version(),
-            schema={each.version_table: each.peek_version(db) for each in DATABASE_TABLES},
+            schema=numbers,
         )
 
 

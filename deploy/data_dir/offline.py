@@ -1,7 +1,8 @@
 """A line's files, used from beside a bridge that may be running.
 
 Rules of this module: a read is one transaction, a write is one commit through the same store class as the bridge's, so
-neither program sees an incomplete change of the other. `keys.db` is never opened here.
+neither program sees an incomplete change of the other. Nothing is written to a database of a newer version. `keys.db` is
+never opened here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
-from bridge.storage.errors import DatabaseError, InvalidStatement, OutdatedSchema, Unavailable
+from bridge.storage.errors import DatabaseError, InvalidStatement, OutdatedSchema, Unavailable, UnsupportedSchema
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_database import database_of
@@ -46,15 +47,18 @@ def open_vault(config: Config, keys: KeyFile | None = None) -> Vault:
 def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[Snapshot]:
     """Read the main database in one transaction. Raises `DatabaseError` when it is missing or cannot be read.
 
-    In a database of an older version only the tables and columns that it has can be read; others raise `OutdatedSchema`.
+    In a database of another version only the tables and columns that both have can be read; others raise `OutdatedSchema`
+    or `UnsupportedSchema`.
     """
     with line_snapshot(config.data_dir, config.database_url, busy_ms=busy_ms) as db:
-        older = 0 < schema.MIGRATIONS.peek_version(db) < schema.MIGRATIONS.latest
+        version, table = schema.MIGRATIONS.peek_version(db), schema.MIGRATIONS.version_table
         try:
             yield db
         except InvalidStatement:
-            if older:
-                raise OutdatedSchema(schema.MIGRATIONS.version_table) from None
+            if 0 < version < schema.MIGRATIONS.latest:
+                raise OutdatedSchema(table) from None
+            if version > schema.MIGRATIONS.latest:
+                raise UnsupportedSchema(table) from None
             raise
 
 
@@ -80,10 +84,16 @@ def has_database(config: Config) -> bool:
 
 
 def _main_database(config: Config, *, leads: bool = False) -> Database:
-    """Return the main database, not yet open. Raises `Unavailable` for a missing file: only a start makes it."""
+    """Return the main database, not yet open. Raises `Unavailable` for a missing file: only a start makes it.
+
+    Raises `UnsupportedSchema` when a newer program wrote it: this one may lack columns that belong to what it would write.
+    """
     file = config.data_dir / "main.db"
     if config.database_url is None and not file.is_file():
         raise Unavailable("SQLITE_CANTOPEN")
+    with line_snapshot(config.data_dir, config.database_url) as db:
+        if schema.MIGRATIONS.peek_version(db) > schema.MIGRATIONS.latest:
+            raise UnsupportedSchema(schema.MIGRATIONS.version_table)
     return database_of(file, config.database_url, leads=leads)
 
 

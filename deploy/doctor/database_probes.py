@@ -12,7 +12,7 @@ from bridge.app.run_history import RunHistory
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.rooms.room_state import peek_desk_members
 from bridge.shift_calendar.kept_copy import CalendarState
-from bridge.storage.errors import Busy, DatabaseError, OutdatedSchema
+from bridge.storage.errors import Busy, DatabaseError, OutdatedSchema, UnsupportedSchema
 from bridge.storage.sqlite_connection import is_write_locked
 from bridge.tables import line_state
 from bridge.tables.clock_trust import jump_between, sample_clock
@@ -72,6 +72,8 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
                 raise NoAnswer("is locked by another program") from None
             except OutdatedSchema:
                 raise NoAnswer("an older version wrote it: `quietline upgrade` comes first") from None
+            except UnsupportedSchema:
+                raise NoAnswer("a newer version wrote it: install that one") from None
             except DatabaseError as error:
                 raise NoAnswer("cannot be read" if config.database is None else server_problem(error)) from None
 

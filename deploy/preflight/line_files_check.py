@@ -8,11 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.app import last_program
 from bridge.app.key_changes import peek_change_count
-from bridge.app.line_files import KEPT_NAMES, KEYS, CannotStart, CannotStartYet, check_presence, other_name, stale_keys
+from bridge.app.line_files import (
+    KEPT_NAMES,
+    KEYS,
+    MAIN,
+    SERVER,
+    CannotStart,
+    CannotStartYet,
+    check_presence,
+    other_name,
+    stale_keys,
+)
 from bridge.lease.key_file_age import peek_age
+from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.errors import Corrupt, DatabaseError
-from bridge.tables import line_state, schema
+from bridge.tables import desk_state, line_state, schema
 from deploy.inspect import doctor_database
 from deploy.inspect.check_report import CheckResult
 
@@ -38,9 +50,8 @@ def check_files(config: Config) -> CheckResult | None:
 
 def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[CheckResult]:
     """Compare keys, names and `keys.db` with the database's entries about them. Raises `DatabaseError`."""
-    if schema.MIGRATIONS.peek_version(db) > schema.MIGRATIONS.latest:
-        what = "the database was written by a newer version of this program"
-        yield CheckResult(name="database version", ok=False, what=what, do="Use that version: this one would not start.")
+    if (version := _check_version(db, config)) is not None:
+        yield version
         return
     yield doctor_database.check_keys(db, config)
     for name, (configured, _) in KEPT_NAMES.items():
@@ -48,6 +59,22 @@ def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[C
             yield CheckResult(name=name.replace("_", " "), ok=False, what=other_name(name, str(before)), do=NO_START)
     if not running:  # a running bridge has compared it, and writes there
         yield _check_key_file(db, config)
+
+
+def _check_version(db: Snapshot, config: Config) -> CheckResult | None:
+    """Report a database with which this version does not start; None for any other."""
+    name, place = "database version", str(config.data_dir / MAIN) if config.database is None else SERVER
+    versions = [(each.peek_version(db), each.latest) for each in (schema.MIGRATIONS, *MAIN_MIGRATIONS)]
+    if any(number > latest for number, latest in versions):
+        what = "the database was written by a newer version of this program"
+        return CheckResult(name=name, ok=False, what=what, do="Use that version: this one would not start.")
+    if any(number < latest for number, latest in versions) and not config.line.rehearsal and desk_state.peek_exists(db):
+        what = "the database was written by an older version of this program"
+        do = "`quietline upgrade` makes a backup and brings it to this one, which does not start before."
+        return CheckResult(name=name, ok=False, what=what, do=do)
+    if problem := last_program.peek_problem(db, place):
+        return CheckResult(name=name, ok=False, what=problem, do=NO_START)
+    return None
 
 
 def _check_key_file(db: Snapshot, config: Config) -> CheckResult:

@@ -12,15 +12,18 @@ import pytest
 
 from bridge.app import key_changes, line_files
 from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.lease.key_file_age import peek_age
 from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.storage import marked_sets
 from bridge.storage.key_file import KeyFile
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import schema
 from deploy.data_dir.layout import Layout
 from deploy.inspect.check_report import CheckResult
 from deploy.preflight import preflight
+from deploy.preflight.line_files_check import check_contents
 from tests.deploy.preflight.test_preflight import no_outside, rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_outside.__name__)
@@ -131,6 +134,14 @@ def _newer(line: Line) -> None:
     line.execute(f"UPDATE {schema.MIGRATIONS.version_table} SET version = version + 1")  # noqa: S608 - a name of ours
 
 
+def _newer_trust(line: Line) -> None:
+    line.execute(f"UPDATE {marked_sets.MIGRATIONS.version_table} SET version = version + 1")  # noqa: S608 - as above
+
+
+def _newer_names(line: Line) -> None:
+    line.execute("INSERT INTO line (name, value) VALUES ('program', '99.1'), ('sealed_names', '[\"Thread.new_lock\"]')")
+
+
 @pytest.mark.parametrize(
     ("harm", "name", "says"),
     [
@@ -144,6 +155,8 @@ def _newer(line: Line) -> None:
         (_in_service, "rehearsal", "begun with `rehearsal: false`"),
         (_other_slug, "slug", "was made as elsewhere"),
         (_newer, "database version", "newer version"),
+        (_newer_trust, "database version", "newer version"),
+        (_newer_names, "database version", "version 99.1 of this program ran here last"),
     ],
 )
 async def test_what_would_end_the_start_is_said_before(
@@ -154,6 +167,23 @@ async def test_what_would_end_the_start_is_said_before(
     rows = await line.wrong()
     assert rows.keys() == {name}
     assert (rows[name].ok, says in rows[name].what, bool(rows[name].do)) == (False, True, True)
+
+
+async def test_a_real_line_that_must_be_upgraded_first_is_said_before(line: Line) -> None:
+    """It does not start until then; a rehearsal upgrades itself, and a first start that was broken off goes on."""
+    config = load(line.layout.config)
+    real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
+    line.execute(f"UPDATE {marked_sets.MIGRATIONS.version_table} SET version = version - 1")  # noqa: S608 - as above
+
+    def rows(of: Config) -> list[CheckResult]:
+        with snapshot(line.main) as db:
+            return [row for row in check_contents(db, of, running=False) if row.name == "database version"]
+
+    [row] = rows(real)
+    assert (row.ok, "older version" in row.what, "quietline upgrade" in row.do) == (False, True, True)
+    assert rows(config) == []
+    line.execute("DELETE FROM desk")
+    assert rows(real) == []
 
 
 async def test_what_cannot_be_read_now_is_not_held_against_the_line(line: Line) -> None:
