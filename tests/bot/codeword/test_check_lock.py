@@ -183,7 +183,7 @@ def test_words_for_a_locked_phone_are_held_until_a_person_sends_them(lock: SendL
     assert "!unlock" in words(again)
     free = then(again.aggregate, said("!unlock", sender=SUE, event_id="$u"), at(60))
     assert texts(then(free.aggregate, TimerDue(key="send"), at(600))) == []
-    resend = then(free.aggregate, said("!again", event_id="$b"), at(600))
+    resend = then(free.aggregate, said("!again", event_id="$b", at=NOW + 600), at(600))
     assert texts(then(resend.aggregate, TimerDue(key="send"), at(600 + UNDO))) == ["I am here"]
 
 
