@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from bot import canary, guard
+from bot import canary
 from bot.codeword import check, codeword_commands, enrolment
 from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMANDS
 from bot.commands import dispatch
-from bot.commands.dispatch import MessageFeature
 from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import absent_supervisor, desk_board, queue_cards, reading_language, ringing, thread_card
 from bot.display.readers import put_into_words
 from bot.drills import running, thread_report
 from bot.language.codeword_forms import reading_cache
 from bot.lifecycle import audit_trail, corrected_times, legal_hold, number_reveal, recap, retention, tally
-from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
+from bot.model.actions import Action
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
     DevicesReturned,
@@ -111,7 +110,16 @@ from bot.safety import (
     silence_reminders,
     unsafe_phone,
 )
-from bot.sending import auto_replies, delivery_receipts, hasty_stop, held_texts, reply_after_stop, sign_out, undo_window
+from bot.sending import (
+    auto_replies,
+    delivery_receipts,
+    hasty_stop,
+    held_texts,
+    other_number,
+    reply_after_stop,
+    sign_out,
+    undo_window,
+)
 from bot.staffing import (
     alarms,
     assignment,
@@ -136,7 +144,7 @@ from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
-MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
+MESSAGES: Final[dict[type, tuple[dispatch.MessageFeature, ...]]] = {
     Thread: (
         # First, for any sender: a message that holds a codeword is redacted, and nothing below reads it.
         check.redact_codeword,
@@ -234,6 +242,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         blocking.end_block,
         silence_reminders.remind,
         check.end_challenge,
+        other_number.hold_waiting,
         reply_after_stop.send,
         unsafe_phone.start_over_under_lock,
         undo_window.send_due,
@@ -336,7 +345,9 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
 def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     before = aggregate
     if canary.is_canary(aggregate):
-        return Step(before, _guarded(pack, facts, aggregate, canary.actions(pack, facts, aggregate, event)))
+        return Step(
+            before, delivery_receipts.without_refused(pack, facts, aggregate, canary.actions(pack, facts, aggregate, event))
+        )
     actions: tuple[Action, ...] = ()
     features = () if retention.is_too_late(aggregate, event) else _features(type(aggregate), event)
     if features and isinstance(aggregate, Thread):
@@ -362,7 +373,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions += thread_marks.report_marks(pack, before, aggregate)
         if aggregate.sending.held != before.sending.held:
             actions += held_texts.expiry_timer(pack, aggregate)
-        actions = _guarded(pack, facts, aggregate, actions)
+        actions = delivery_receipts.without_refused(pack, facts, aggregate, actions)
         actions = retention.actions_without_room(
             aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
         )
@@ -384,17 +395,5 @@ def _features(kind: type, event: Event) -> tuple[Feature, ...]:
     return TABLE.get((kind, type(event)), ())
 
 
-def _with_command(feature: MessageFeature, command: ParsedCommand | None) -> Feature:
+def _with_command(feature: dispatch.MessageFeature, command: ParsedCommand | None) -> Feature:
     return lambda pack, facts, aggregate, event: feature(pack, facts, aggregate, event, command)
-
-
-def _guarded(pack: Pack, facts: Facts, thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    return tuple(guarded for action in actions for guarded in _guard(pack, facts, thread, action))
-
-
-def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:
-    if not isinstance(action, SendSms) or guard.may_send(pack, thread, action, facts.now, facts.designations) is None:
-        return (action,)
-    if event_id := delivery_receipts.event_id_of(action.ref):
-        return (ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT),)
-    return ()

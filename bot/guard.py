@@ -44,6 +44,7 @@ LOCKED: Final = {
     SendLock.DURESS: notice_of("guard.the_duress_word_came_from"),
     SendLock.UNVERIFIED: notice_of("guard.this_phone_failed_the_agreed"),
 }
+FROM_OTHER_NUMBER: Final = notice_of("guard.the_number_that_they_texted")
 EMPTY: Final = notice_of("guard.it_is_empty")
 QUOTED: Final = notice_of("guard.all_of_it_is_quoted")
 NOT_ASKED: Final = notice_of("guard.a_challenge_leaves_only_by")
@@ -259,11 +260,9 @@ Those about the moment are about one light on a phone each, and those about word
 def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, own: bool) -> tuple[Doubt, ...]:
     """Say why a person's words should be asked about before they leave now; nothing where the phone expects them.
 
-    `own`: the author wrote them; they are not a text of the agency's pack, which cannot be meant for a colleague. Texts
-    agreed for a phone in other hands, or that step back from it, are not asked about; nor is a challenge, which leaves only
-    as the answer to a text.
+    `own`: the author wrote them; they are not a text of the agency's pack, which cannot be meant for a colleague.
     """
-    if _is_one_of(pack, body, (*COVER, TextName.DIFFERENT, TextName.CHALLENGE)):
+    if not is_asked_about(pack, body):
         return ()
     settings, signs, now = pack.settings, thread.signs, facts.now
     last = last_text_at(thread)
@@ -304,6 +303,21 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
             Doubt.INNER_COMMAND: inner_command(body) is not None,
         }
     return tuple(doubt for doubt, there_is in conditions.items() if there_is and doubt not in signs.answered)
+
+
+def is_asked_about(pack: Pack, body: str) -> bool:
+    """Tell whether words may raise a doubt at all.
+
+    Texts agreed for a phone in other hands, or that step back from it, do not; nor does a challenge, which leaves only as
+    the answer to a text.
+    """
+    return not _is_one_of(pack, body, (*COVER, TextName.DIFFERENT, TextName.CHALLENGE))
+
+
+def other_number_reason(pack: Pack, thread: Thread, text: SendSms) -> str | None:
+    """Say why a text may not leave from another number than the texter texted, or None: a person was not asked about it."""
+    is_answered = Doubt.OTHER_NUMBER in thread.signs.answered
+    return FROM_OTHER_NUMBER if text.origin in FROM_PEOPLE and not is_answered and is_asked_about(pack, text.body) else None
 
 
 def _is_named(body: str, designation: str) -> bool:

@@ -37,7 +37,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bot/canary": "policies bot/model",
     "bot/decide": (
-        "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety "
+        "policies bot/model bot/language bot/commands bot/display bot/sending bot/lifecycle bot/safety "
         "bot/staffing bot/codeword bot/drills bot/command_functions bot/canary"
     ),
     "bridge/runtime": "policies",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage, ShowReceipt
+from bot import guard
+from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Facts, Thread
 from bot.model.events import Outcome, TextOutcome
 from bot.model.feature import Step
@@ -167,3 +168,16 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
     if words:
         actions += (SendMessage(place=THREAD, body=words, reply_to=event_id),)
     return Step(replace(thread, sending=sending), (*actions, *alarms))
+
+
+def without_refused(pack: Pack, facts: Facts, thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Return the actions without texts that the guard refuses; the message that such a text came from is marked."""
+    return tuple(each for action in actions for each in _without_refused(pack, facts, thread, action))
+
+
+def _without_refused(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:
+    if not isinstance(action, SendSms) or guard.may_send(pack, thread, action, facts.now, facts.designations) is None:
+        return (action,)
+    if event_id := event_id_of(action.ref):
+        return (ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT),)
+    return ()

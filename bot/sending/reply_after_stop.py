@@ -17,6 +17,7 @@ from bot.model.actions import THREAD, Action, DeliveryReceipt, Origin, SendMessa
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
+from bot.model.hold_signs import Doubt
 from bot.model.thread import ReplyAfterStop
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.wording.notice import notice_of
@@ -38,6 +39,8 @@ def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         return answer_as_note(facts, thread, event, why)
     words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
     consent = replace(thread.consent, text_after_stop="", reply=words, reply_ref="")
+    if facts.number_gone:  # it was asked about, then
+        thread = replace(thread, signs=replace(thread.signs, answered=thread.signs.answered | {Doubt.OTHER_NUMBER}))
     notice = notice_of("reply_after_stop.leaving_in_a_moment_as")
     return Step(
         replace(thread, consent=consent),

@@ -15,7 +15,7 @@ from bot import canary
 from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK, SendMessage, Speaker
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import MessageRead, MessageSent, TextArrived, TimerDue
+from bot.model.events import Event, MessageRead, MessageSent, TextArrived, TimerDue
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import UnreadClosed
 from bot.staffing import waiting_time
@@ -91,7 +91,7 @@ class FactsLookup:
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),
-            number_gone=owner != DESK and isinstance(event, MessageSent) and await self._is_number_gone(owner),
+            number_gone=_is_about_words(aggregate, event) and await self._is_number_gone(owner),
             clock_distrusted=blocked and await clock_trust.is_distrusted(self._database),
             drills=self._drills if owner == DESK else NO_DRILLS,
             calendar=self._calendar() if owner == DESK else None,
@@ -151,3 +151,11 @@ class FactsLookup:
         """Whether a message of the outbox has words of the texter. Raises `CannotOpen` and `ValueError`."""
         opened = await self._vault.open(owner, f"outbox {txn}", sealed)
         return serialization.decode_as(SendMessage, opened).speaker is Speaker.TEXTER
+
+
+def _is_about_words(aggregate: Thread | Desk, event: Event) -> bool:
+    """Whether an event may let a person's words leave."""
+    if not isinstance(aggregate, Thread):
+        return False
+    waits = bool(aggregate.sending.pending) or aggregate.consent.reply is not None
+    return isinstance(event, MessageSent) or (waits and isinstance(event, TimerDue))

@@ -151,7 +151,10 @@ class SmsSender:
                 return None
             opened = await threads.open_aggregate(self._vault, task.owner, sealed.aggregate)
             thread = with_locks(opened, self._locked_phones.of(task.owner, transaction))
-            number = await self._reply_number(task.owner, sealed.number)
+            texted = await reply_number.read(self._vault, task.owner, sealed.number)
+            number = texted if texted in self._numbers else self._numbers[0]
+            if texted not in ("", number):
+                log.event("sms.number_not_configured")
             phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
             # Already marked by us: a commit that reported a failure may have succeeded. Or it left, and a promoted replica
             # lacks that. Twice is worse than not.
@@ -159,6 +162,8 @@ class SmsSender:
             if not may_have_left and await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
             why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(transaction, task.owner))
+            if why is None and texted not in ("", number):
+                why = guard.other_number_reason(self._pack, thread, text)
             if why is None and (thread.canary or phone == CANARY_PHONE) and not self._may_answer_canary(thread, phone):
                 why = guard.UNANSWERABLE
             if why is not None or may_have_left:
@@ -199,15 +204,6 @@ class SmsSender:
 
         concern = Concern(designation=await threads.designation_of(self._database, stored.owner), uncalled=True)
         await dead_letters.move_row(self._database, self._vault, letter, remove=remove, at=at, concern=concern)
-
-    async def _reply_number(self, owner: str, sealed: bytes | None) -> str:
-        """Return the number that the texter texted, if it is still one of the line's; else the main one."""
-        number = await reply_number.read(self._vault, owner, sealed)
-        if number in self._numbers:
-            return number
-        if number:
-            log.event("sms.number_not_configured")
-        return self._numbers[0]
 
     async def _record_outcome(self, task: OutboxTask, text: SendSms, outcome: SendOutcome) -> None:
         match outcome:

@@ -154,9 +154,9 @@ class CarrierLine:
         sealed = await self.database.fetchval("SELECT number FROM thread WHERE id = $1", owner)
         return await reply_number.read(self.vault, owner, sealed) or None
 
-    async def queue(self, owner: str, body: str) -> OutboxTask:
+    async def queue(self, owner: str, body: str, origin: Origin = Origin.AUTO_REPLY) -> OutboxTask:
         """Put a text into the outbox, said now."""
-        text = SendSms(ref=f"out:{secrets.token_hex(4)}", body=body, origin=Origin.AUTO_REPLY, epoch=0, since=self.clock())
+        text = SendSms(ref=f"out:{secrets.token_hex(4)}", body=body, origin=origin, epoch=0, since=self.clock())
         txn = secrets.token_hex(4)
         sealed = await self.vault.seal(owner, f"outbox {txn}", serialization.encode(text))
 

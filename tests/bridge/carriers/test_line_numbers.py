@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.actions import Origin
 from bot.model.events import Outcome
 from bridge.carriers.adapter import Accepted, InboundText, SendOutcome, TryLater
 from bridge.carriers.rate_limit import Rate
@@ -82,6 +83,17 @@ async def test_main_number_where_it_is_not_told(
     assert carrier.numbers == [MAIN]
     assert ("sms.number_not_configured" in caplog.text) is bool(to)
     assert not to or to[1:] not in caplog.text
+
+
+@pytest.mark.parametrize("to", ["", MAIN, "+15555550199"])
+async def test_words_of_a_person_do_not_leave_from_another_number_unasked(
+    line: CarrierLine, carrier: Writing, to: str
+) -> None:
+    """They waited for their turn when the line was started again with another number: they are refused, and said again."""
+    await line.texts.perform(await line.queue(await arrive(line, "1", to=to), "words", Origin.ADVOCATE))
+    is_other = to not in ("", MAIN)
+    assert carrier.numbers == ([] if is_other else [MAIN])
+    assert [each.outcome for each in await line.outcomes()] == [Outcome.REFUSED if is_other else Outcome.ACCEPTED]
 
 
 async def test_a_duplicate_does_not_change_the_number(line: CarrierLine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from bot.decide import decide
 from bot.model.actions import DESK, Action, SendMessage
 from bot.model.desk import Facts
-from bot.model.events import Event, MessageSent, TextArrived
+from bot.model.events import Event, MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded
+from bot.model.thread import PendingText
 from bridge.carriers.adapter import InboundText
 from bridge.engine import engine
 from bridge.engine.codeword_matching import MatchedEvent
@@ -258,3 +260,16 @@ async def test_a_number_that_is_none_of_the_lines_any_more_is_known(
         now=harness.clock.at,
     )
     assert facts.number_gone is is_gone
+    pending = PendingText(event_id="$m", body="words", author="@ana:line.example", said_at=0, send_at=0)
+    for waits in ((), (pending,)):
+        thread = await harness.thread(owner)
+        facts = await harness.engine._lookup.facts(
+            owner=owner,
+            seq=0,
+            matched=MatchedEvent(TimerDue(key="send")),
+            aggregate=replace(thread, sending=replace(thread.sending, pending=waits)),
+            desk=harness.engine.desk,
+            frozen=False,
+            now=harness.clock.at,
+        )
+        assert facts.number_gone is (is_gone and bool(waits))
