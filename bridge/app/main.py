@@ -35,6 +35,7 @@ from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
+from bridge.runtime.program import own_version
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.runtime.settings import split_listen_address
 from policies import ProblemsError
@@ -49,7 +50,8 @@ LATE: Final = (
     "cryptography.hazmat.primitives.serialization",
 )
 """Modules that carriers import at their first use (`bridge/carriers/http_request.py`). The process imports them at its
-start: an upgrade may replace the files while it runs, and no text may fail, or wait, because of an import."""
+start: an upgrade may replace the files while it runs, and no text may fail, or wait, because of an import. For the same
+reason it reads its own version then."""
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 SWITCH_INTERVAL = 0.0002
 """Python's thread switch interval, in seconds."""
@@ -77,6 +79,7 @@ def main(
     os.umask(0o077)
     for name in LATE:
         import_module(name)
+    own_version()
     try:
         config = _listening_at(load(path), listen)
         pack = load_packs(config, file=path)

@@ -19,7 +19,7 @@ from bridge.app.line_files import SERVER, unsuitable_server
 from bridge.config.packs import load_packs
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.runtime.program import own_version
-from bridge.storage.errors import Corrupt, DatabaseError, InUse, InvalidStatement, UnsuitableServer
+from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, InvalidStatement, UnsuitableServer
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import find_damage
 from bridge.tables import desk_state, line_state
@@ -264,6 +264,8 @@ def _step_problem(error: DatabaseError | OSError) -> str:
             return f"{file_problem(error)}; {again}"
         case DatabaseError(is_full=True):
             return f"the disk is full; make room on it, and {again}"
+        case Busy():
+            return f"another program uses these tables just now, as a dump does; let it end, and {again}"
         case UnsuitableServer():
             return f"{unsuitable_server(error).removeprefix(f'{SERVER}: ')}; then {again}"
         case Corrupt():

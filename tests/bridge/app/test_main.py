@@ -11,8 +11,9 @@ import pytest
 
 from bridge.app import main
 from bridge.app.bridge import Bridge, HandoverRequested
+from bridge.config.load import ConfigError
 from bridge.engine.timers import SystemClockCorrected
-from bridge.runtime import log
+from bridge.runtime import log, program
 from bridge.runtime.crash_points import never_crash
 
 
@@ -56,3 +57,18 @@ def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch
     monkeypatch.setattr(main, "_run_until_stopped", run)
     assert main.main(tmp_path / "config.yaml", take_over=True) == main.EXIT_OK
     assert options == [(True, False), (False, False), (False, True)]
+
+
+def test_the_version_is_that_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade replaces the files while it runs: what it notes later, as when it leads once more, is its own version."""
+    monkeypatch.setattr(main, "load", _refuse_to_load)
+    before = program.own_version()
+    program.own_version.cache_clear()
+    assert main.main(tmp_path / "config.yaml") == main.EXIT_USAGE
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "99.1"\n')
+    monkeypatch.setattr(program, "ROOT", tmp_path)
+    assert program.own_version() == before != "99.1"
+
+
+def _refuse_to_load(_path: Path) -> None:
+    raise ConfigError(["no configuration"])

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from bridge.config.sections import Config
 from bridge.runtime.program import own_version
 from bridge.storage import serialization
-from bridge.storage.errors import DatabaseError, Unavailable, UnsuitableServer
+from bridge.storage.errors import Busy, DatabaseError, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -165,6 +165,7 @@ async def refusal(work: Awaitable[object]) -> str:
         (Unavailable("DiskFullError 53100"), "the disk is full; make room on it"),
         (Unavailable("SQLITE_IOERR_READ"), "it cannot be written (SQLITE_IOERR_READ)"),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "main.db"), "main.db: Permission denied"),
+        (Busy("LockNotAvailableError 55P03"), "another program uses these tables just now, as a dump does"),
         (UnsuitableServer("InsufficientPrivilegeError 42501"), "REASSIGN OWNED BY"),
     ],
 )
