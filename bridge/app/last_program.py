@@ -10,18 +10,37 @@ from __future__ import annotations
 
 import json
 
-from bridge.app.line_files import CannotStart
+from bridge.app.line_files import SERVER, CannotStart
+from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.runtime.program import own_version
 from bridge.storage import serialization
-from bridge.storage.database import Database, Snapshot, Transaction
-from bridge.tables import line_state
+from bridge.storage.database import Database, Reader, Snapshot, Transaction
+from bridge.storage.errors import DatabaseError
+from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.tables import line_state, schema
 
 
-async def require_known_names(database: Database, place: str) -> None:
+async def require_known_names(database: Reader, place: str) -> None:
     """Raise `CannotStart` when the last program may have stored what this one does not know. `place`: of the database."""
     stored, last = [await line_state.get(database, name) for name in (line_state.SEALED_NAMES, line_state.PROGRAM)]
     if problem := _problem(stored, last, place):
         raise CannotStart([problem])
+
+
+async def require_use_as_standby(place: PostgresPlace) -> None:
+    """Raise `CannotStart` or `UnsupportedSchema` when this program could not lead that line; in doubt, it may wait."""
+    try:
+        connection = await connect(place, read_only=True)
+    except DatabaseError:
+        return  # the wait reports it, and all is checked once more when it leads
+    try:
+        for each in (schema.MIGRATIONS, *MAIN_MIGRATIONS):
+            if await connection.has_table(each.version_table):
+                await each.require_not_newer(connection)
+        if await connection.has_table("line"):
+            await require_known_names(connection, SERVER)
+    finally:
+        await connection.close()
 
 
 def peek_problem(snapshot: Snapshot, place: str) -> str | None:

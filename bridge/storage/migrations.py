@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bridge.storage.database import Snapshot, Transaction, Work
+from bridge.storage.database import Reader, Snapshot, Transaction, Work
 from bridge.storage.errors import OutdatedSchema, UnsupportedSchema
 
 Step: TypeAlias = Callable[[Transaction], Awaitable[None]]
@@ -51,11 +51,16 @@ class Migrations:
     async def check(self, transaction: Transaction) -> None:
         """Raise `UnsupportedSchema` for a newer program's tables, or too old ones; without `upgrades` `OutdatedSchema`."""
         await transaction.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
-        version = await self._version(transaction)
-        if version > self.latest or 0 < version < self.base_version:
-            raise UnsupportedSchema(self.version_table)
+        version = await self.require_not_newer(transaction)
         if not self.upgrades and 0 < version < self.latest:
             raise OutdatedSchema(self.version_table)
+
+    async def require_not_newer(self, reader: Reader) -> int:
+        """Return the number of a database that has the table of it. Raises `UnsupportedSchema`."""
+        version = await self._version(reader)
+        if version > self.latest or 0 < version < self.base_version:
+            raise UnsupportedSchema(self.version_table)
+        return version
 
     async def run(self, commit: Committer) -> None:
         """Make the tables, or take every step that is missing. Raises what `check` raises."""
@@ -80,8 +85,8 @@ class Migrations:
 
         return work
 
-    async def _version(self, transaction: Transaction) -> int:
-        version = await transaction.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
+    async def _version(self, reader: Reader) -> int:
+        version = await reader.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
         return 0 if version is None else int(version)
 
 

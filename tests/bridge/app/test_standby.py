@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -40,6 +40,14 @@ from tests.outside_programs import OutsidePrograms
 VERSIONS = (
     "SELECT * FROM quietline_version",
     "SELECT * FROM line WHERE name IN ('program', 'sealed_names') ORDER BY name",
+)
+
+NEWER: Final = pytest.mark.parametrize(
+    ("newer", "said"),
+    [
+        ("UPDATE quietline_version SET version = 999", "written by a newer version of this program"),
+        ("UPDATE line SET value = '[\"Thread.new_lock\"]' WHERE name = 'sealed_names'", "ran here last"),
+    ],
 )
 
 
@@ -81,13 +89,7 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
 
 
-@pytest.mark.parametrize(
-    ("newer", "said"),
-    [
-        ("UPDATE quietline_version SET version = 999", "written by a newer version of this program"),
-        ("UPDATE line SET value = '[\"Thread.new_lock\"]' WHERE name = 'sealed_names'", "ran here last"),
-    ],
-)
+@NEWER
 async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedLine, newer: str, said: str) -> None:
     """Its turn comes, and what is stored is a newer one's: it ends for good, changes nothing, and another leads at once."""
     first, second = line.config(), line.config()
@@ -109,6 +111,23 @@ async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedL
     await other.close()
     assert lead is not None, "the lease was let go"
     await lead.close()
+
+
+@NEWER
+async def test_a_bridge_of_an_older_version_does_not_wait(line: SharedLine, newer: str, said: str) -> None:
+    """It could not lead: it ends for good at once, so that nobody counts on it, and who leads goes on."""
+    first, second = line.config(), line.config()
+    assert first.database_url is not None
+    async with AsyncExitStack() as stack, AsyncExitStack() as beside:
+        bridge = await line.lead(first, stack)
+        connection = await connect(PostgresPlace(first.database_url, "main"))
+        await connection.run(newer)
+        await connection.close()
+        with pytest.raises(CannotStart, match=said):
+            await line.wait(second, beside)
+        assert await line.execute("SELECT epoch FROM lease") == 1
+        assert bridge._resources.lead is not None
+        await bridge._resources.lead.confirm()
 
 
 async def test_a_standby_of_a_newer_version_does_not_wait_on_a_real_line(line: SharedLine) -> None:
