@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from bridge.app import key_owners, rehearsal_drills, run_history
+from bridge.app import key_owners, line_files, rehearsal_drills, run_history
 from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
 from bridge.app.matrix_workers import MatrixWorkers
@@ -307,6 +307,7 @@ class Bridge:
             group.create_task(self._watchdog().run())
             if self._resources.lead is not None:
                 group.create_task(self._wait_for_handover_request(self._resources.lead))
+                group.create_task(self._resources.lead.watch_keys(self._resources.config.data_dir / line_files.KEYS))
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 

@@ -66,6 +66,7 @@ async def report_promotion(services: Services, *, grace: float) -> None:
         if inbox_row is None:
             return
         await inbox.append(transaction, inbox_row)
+        await line_state.put(transaction, line_state.EVENTS_LOST, str(int(now * 1000)))
         for room_id in await warm_rooms.stock(transaction):
             await warm_rooms.delete(transaction, room_id)
             await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=room_id, thread="", grace=grace, now=now)

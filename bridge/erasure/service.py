@@ -99,7 +99,12 @@ class ErasureService:
         )
         self._expiry = ExpiryWorker(services, rooms=rooms, suppression=suppression, alert=alert)
         self._returned = ReturnedEvents(
-            services, probe=probe, priority_gate=priority_gate, wake_expiry=self._expiry.loop.wake
+            services,
+            probe=probe,
+            priority_gate=priority_gate,
+            wake_expiry=self._expiry.loop.wake,
+            has_caught_up=matrix.sync.caught_up.is_set,
+            lifetime=settings.message_ttl,
         )
         services.wake.erasure_jobs = self._erasure.loop.wake
 

@@ -19,6 +19,7 @@ What a crash or a suspension (SIGSTOP, a paused machine) between two lines leave
     call begun, no byte of it sent        `confirm`, for webhook and e-mail; the next holder calls
     call sent, that it is not noted       the next holder calls once more: twice is a nuisance, never is worse
     released, process not ended           its commits fail: a lease that is released counts as another's; `confirm` says so
+    server replaced, and still running    by the former server it leads: `watch_keys` finds the other's epoch in keys.db
 
 Source: Kleppmann, "How to do distributed locking" (2016): why a lease alone is not enough, and where to check it.
 """
@@ -28,8 +29,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
+from bridge.lease.key_file_age import peek_age
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
@@ -40,6 +43,8 @@ from bridge.tables.lease_table import LEADER_NAME, LEASE_SECONDS, place_of_lease
 
 RENEW_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2
+KEYS_SECONDS: Final = 2.0
+"""Seconds between two looks at `keys.db` for another leader."""
 ANSWER_SECONDS: Final = 3.0
 """Seconds within which the server must answer on the lease's connection; then another connection is made."""
 MARGIN_SECONDS: Final = 1.0
@@ -149,6 +154,14 @@ class Lead:
             if self.is_lost or self._released:
                 raise LeadLost("lost" if self.is_lost else "released")
             await self._renew()
+
+    async def watch_keys(self, keys: Path) -> None:
+        """Lose the lead when another bridge has taken `keys.db`, by a server that was promoted while ours goes on."""
+        while not self.is_lost:
+            with contextlib.suppress(DatabaseError, OSError):  # locked, or detached
+                if (await asyncio.to_thread(peek_age, keys, recovers=False)).epoch > self.epoch:
+                    self.lose("another bridge has keys.db, and leads by another database server")
+            await asyncio.sleep(KEYS_SECONDS)
 
     async def wait_for_former_requests(self) -> None:
         """Wait until a request that the former leader may have begun has ended."""

@@ -132,6 +132,7 @@ class ErasureHarness:
         self.harness, self.rooms = harness, rooms
         self.signer = CertificateSigner(vault=harness.vault)
         self.on_keys_destroyed: list[str] = []
+        self.caught_up = True
         services, retention = harness.services, harness.pack.settings.receipt_retention
         steps = RoomSteps(
             services,

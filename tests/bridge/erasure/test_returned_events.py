@@ -14,6 +14,7 @@ from bridge.tables import line_state
 from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
 
 HEARD = 50_000
+DAY = 86_400
 
 
 @pytest.fixture
@@ -26,13 +27,39 @@ async def returned(erasure: ErasureHarness) -> ReturnedEvents:
         probe=cast("ErasureProbe", erasure.rooms),
         priority_gate=erasure.harness.outbox.priority_gate,
         wake_expiry=erasure.expiry.loop.wake,
+        has_caught_up=lambda: erasure.caught_up,
+        lifetime=DAY,
     )
 
 
-async def note(erasure: ErasureHarness, until: int) -> None:
-    await erasure.harness.database.commit(
-        lambda transaction: line_state.put(transaction, line_state.EVENTS_RETURNED, str(until))
-    )
+async def note(erasure: ErasureHarness, until: int, name: str = line_state.EVENTS_RETURNED) -> None:
+    await erasure.harness.database.commit(lambda transaction: line_state.put(transaction, name, str(until)))
+
+
+async def test_what_a_promoted_replica_does_not_know_is_kept_for_its_lifetime(
+    erasure: ErasureHarness, returned: ReturnedEvents
+) -> None:
+    """Our own messages of the lost moments: not erased unread, and not left for good; after the sync has caught up."""
+    await returned.run_once()
+    before = dict(erasure.rooms.events)
+    erasure.rooms.events |= {"$lost": "sent in the lost moments"}
+    erasure.rooms.times |= {"$lost": HEARD}
+    erasure.caught_up = False
+    await note(erasure, HEARD, line_state.EVENTS_LOST)
+    assert await returned.run_once() == INTERVAL
+    assert "$lost" not in await indexed(erasure), "the sync would take it for one that it has handled"
+    erasure.caught_up = True
+    assert await returned.run_once() == 0.0
+    assert await returned.run_once() == INTERVAL
+    await erasure.expiry.run_once()
+    assert erasure.rooms.events["$lost"] == "sent in the lost moments"
+    erasure.harness.clock.at += DAY + 1
+    await erasure.expiry.run_once()
+    assert erasure.rooms.events == {**before, "$lost": ""}
+
+
+async def indexed(erasure: ErasureHarness) -> set[str]:
+    return {row["event_id"] for row in await erasure.harness.database.fetch("SELECT event_id FROM event")}
 
 
 async def test_what_had_gone_goes_again(erasure: ErasureHarness, returned: ReturnedEvents) -> None:

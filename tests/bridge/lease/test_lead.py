@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
-from bridge.lease.key_file_age import KeyFileUnreadable, peek_age
+from bridge.lease.key_file_age import KeyFileAge, KeyFileUnreadable, peek_age
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
@@ -386,6 +386,45 @@ async def test_two_leaders_by_a_hand_edited_lease_do_not_both_commit(
     await keys_of_two.insert("texter", WRAPPED)
     await of_one.commit(say("by the first"))
     assert await said(of_one) == ["by the first"]
+
+
+async def test_who_leads_by_a_server_that_was_replaced_ends(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica was promoted while its primary goes on: the bridge of the primary sees the next leader's epoch in the keys.
+
+    Before that, and while the file cannot be read, it goes on.
+    """
+    monkeypatch.setattr(lead_module, "KEYS_SECONDS", 0.01)
+    lead = await first(line, stack)
+    await with_keys(line, lead)
+    looks: list[KeyFileAge | Exception] = []
+
+    def look(path: Path, *, recovers: bool) -> KeyFileAge:
+        looks.append(Busy("SQLITE_BUSY"))
+        if len(looks) == 1:
+            raise Busy("SQLITE_BUSY")
+        looks[-1] = age = peek_age(path, recovers=recovers)
+        return age
+
+    monkeypatch.setattr(lead_module, "peek_age", look)
+    watch = asyncio.create_task(lead.watch_keys(line.keys))
+    await wait_until("it has looked again", lambda: _is_longer(looks, 2), every=0.01)
+    assert not lead.is_lost
+    of_the_next = KeyFile(path=line.keys, epoch=lead.epoch + 1)
+    await of_the_next.open()
+    stack.push_async_callback(of_the_next.close)
+    await wait_until("it is lost", lambda: _is_lost(lead), every=0.01)
+    watch.cancel()
+    assert line.ends == ["another bridge has keys.db, and leads by another database server"]
+
+
+async def _is_longer(looks: list[KeyFileAge | Exception], count: int) -> bool | None:
+    return len(looks) > count or None
+
+
+async def _is_lost(lead: Lead) -> bool | None:
+    return lead.is_lost or None
 
 
 async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: AsyncExitStack, tmp_path: Path) -> None:

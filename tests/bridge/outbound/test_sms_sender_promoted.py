@@ -11,7 +11,7 @@ import pytest
 from bot.model.actions import DeliveryReceipt
 from bot.model.events import MessageSent
 from bridge.engine import startup_notices
-from bridge.tables import warm_rooms
+from bridge.tables import line_state, warm_rooms
 from bridge.tables.warm_rooms import WarmRoom
 from tests.bridge.outbound.test_sms_sender import ADA, GREETED, receipts, say, talk
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
@@ -87,6 +87,7 @@ async def test_what_left_in_the_lost_moments_does_not_leave_again(
         assert [receipts(bridge, event)[-1] for event in ("$1", "$2")] == [DeliveryReceipt.UNKNOWN] * 2
         assert await bridge.database.fetchval("SELECT subject FROM erasure") == "!warm:x"
         assert await warm_rooms.count(bridge.database) == 0
+        assert await line_state.get(bridge.database, line_state.EVENTS_LOST) == str(int(bridge.clock.at * 1000))
         assert len([words for words in bridge.messages_shown("desk") if "another copy now" in words]) == 1
         bridge.clock.at += 1
         await say(bridge, owner, "new words", event_id="$3")
