@@ -41,6 +41,7 @@ from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
 from bridge.lease.lead import Lead
 from bridge.matrix import stored_times
+from bridge.matrix.service import begin_new_olm_sessions
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -235,6 +236,8 @@ class Bridge:
     async def recover(self) -> None:
         """Bring memory and files in line with the database."""
         services = self._resources.services
+        if await startup_notices.is_promoted(services.database):  # first: that it is one is noted last
+            await begin_new_olm_sessions(services)
         await startup_notices.report_promotion(services, grace=self._resources.pack.settings.close_now_grace)
         await self.sms_sender.recover()
         await self.startup_hold.load()

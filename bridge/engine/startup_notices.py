@@ -50,6 +50,11 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
     log.event("bridge.restored")
 
 
+async def is_promoted(database: Database) -> bool:
+    """Whether the database's server has another history than at the last start, and may lack the last commits."""
+    return bool(database.history) and bool(await line_state.has_other_history(database, database.history))
+
+
 async def report_promotion(services: Services, *, grace: float) -> None:
     """Note the history of the database's server; tell the desk once if it is another one. At the start, before all else.
 

@@ -20,7 +20,7 @@ from bot.model.actions import DESK
 from bridge.background.backoff import retry_until_done
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm import identity_table
+from bridge.matrix.olm import identity_table, olm_store
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
@@ -64,6 +64,13 @@ CONFIRMATIONS_SIGNED: Final = SIGNED
 """Owner of a key in `keys.db` that belongs to no thread and no room."""
 PUPPET_SYNC_SECONDS: Final = 10.0
 """Seconds between two syncs of the texter puppet, for its key counts and to-device messages; nobody waits for either."""
+
+
+async def begin_new_olm_sessions(services: Services) -> None:
+    """Have both identities begin another Olm session with each device before they send it anything."""
+    for database in (services.database, services.puppet_database):
+        if database is not None:
+            await database.commit(olm_store.stop_encrypting)
 
 
 async def tell_nobody() -> None:

@@ -30,8 +30,12 @@ from bridge.storage.vault import PASSING_PREFIX, CannotOpen, Passing, Vault, pas
 RESEALED_TOGETHER: Final = 50
 """Sessions in one commit; other commits of the database wait a few milliseconds for it."""
 
+DECRYPTS_ONLY: Final = "0001-01-01 00:00:00.000000"
+"""The begin of a session that does not encrypt any more (`stop_encrypting`)."""
 _SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
     WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
+_LATEST: Final = f"""SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
+    WHERE account_id = $1 AND sender_key = $2 AND created_at > '{DECRYPTS_ONLY}' ORDER BY last_decrypted DESC LIMIT 1"""  # noqa: S608
 
 
 class OlmStore:
@@ -81,7 +85,7 @@ class OlmStore:
         )
 
     async def has_session(self, transaction: Transaction, sender_key: str) -> bool:
-        """Whether there is a session with the device of that identity key."""
+        """Whether there is a session that encrypts for the device of that identity key."""
         return await self.latest_session(transaction, sender_key) is not None
 
     async def sessions(self, transaction: Transaction, sender_key: str) -> list[Session]:
@@ -90,8 +94,8 @@ class OlmStore:
         return [session for row in rows if (session := await self._read_or_delete(transaction, row)) is not None]
 
     async def latest_session(self, transaction: Transaction, sender_key: str) -> Session | None:
-        """Return the session with a device that last decrypted something, or None without any."""
-        while (row := await transaction.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)) is not None:
+        """Return, of the sessions that encrypt for a device, the one that last decrypted something, or None without any."""
+        while (row := await transaction.fetchrow(_LATEST, self._user_id, sender_key)) is not None:
             if (session := await self._read_or_delete(transaction, row)) is not None:
                 return session
         return None
@@ -172,16 +176,25 @@ async def delete_sessions(transaction: Transaction, user_id: str, session_ids: S
 
 
 async def keys_with_session(reader: Reader, user_id: str, sender_keys: Sequence[str]) -> set[str]:
-    """Return those of these identity keys with which an identity has a session."""
+    """Return those of these identity keys for which an identity has a session that encrypts."""
     rows = await reader.fetch(
         f"""
         SELECT DISTINCT sender_key FROM crypto_olm_session
-        WHERE account_id=$1 AND sender_key IN ({placeholders(len(sender_keys), after=1)})
-        """,  # noqa: S608 - placeholders only
+        WHERE account_id=$1 AND created_at > '{DECRYPTS_ONLY}' AND sender_key IN ({placeholders(len(sender_keys), after=1)})
+        """,  # noqa: S608 - placeholders and a constant
         user_id,
         *sender_keys,
     )
     return {row["sender_key"] for row in rows}
+
+
+async def stop_encrypting(transaction: Transaction) -> None:
+    """Have the sessions of now only decrypt from now on, for all identities in this database.
+
+    After a rollback of the database our states of them are older than what was sent: a state that encrypts a second time
+    makes a message that its device cannot read, under a key that was used before.
+    """
+    await transaction.execute("UPDATE crypto_olm_session SET created_at = $1", DECRYPTS_ONLY)
 
 
 async def delete_account(transaction: Transaction, user_id: str) -> None:

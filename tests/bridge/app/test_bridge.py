@@ -22,6 +22,7 @@ from bridge.app.run_history import RunHistory
 from bridge.config.load import load
 from bridge.config.sections import ShiftCalendar
 from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.olm.olm_store import keys_with_session
 from bridge.runtime.crash_points import never_crash
 from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.shift_calendar.public_address import fetch
@@ -161,6 +162,33 @@ async def test_a_running_bridge_fetches_its_calendar_from_the_public_network_alo
         assert {request.path for request in there.asked} == {"/private-7f3a/plan.ics"}
         answers[0] = b"x" * (MOST_BYTES + 1)
         await running(lambda state, on: state.told and on)
+
+
+async def test_a_start_on_a_promoted_replica_begins_new_olm_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both databases, whose states are older than what was sent; once, and not at a start on the same server."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_ports()
+    row = """INSERT INTO crypto_olm_session
+        (account_id, session_id, sender_key, session, created_at, last_encrypted, last_decrypted)
+        VALUES ('@x:y', $1, 'device', $2, '2026-01-01', '2026-01-01', '2026-01-01')"""
+
+    async def encrypting(history: str) -> list[set[str]]:
+        """Start on a server with this history, then begin a session; return who encrypted after the start."""
+        monkeypatch.setattr(SqliteDatabase, "history", history)
+        async with AsyncExitStack() as stack:
+            resources = (await start(papers, stack))._resources
+            databases = (resources.services.database, resources.puppet_database)
+            found = [await keys_with_session(database, "@x:y", ["device"]) for database in databases]
+            for database in databases:
+                await database.commit(lambda transaction: transaction.execute(row, history + str(found), b""))
+            return found
+
+    assert await encrypting("00000001") == [set(), set()]
+    assert await encrypting("00000001") == [{"device"}] * 2
+    assert await encrypting("00000002") == [set(), set()]
+    assert await encrypting("00000002") == [{"device"}] * 2
 
 
 async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | None = None) -> Bridge:

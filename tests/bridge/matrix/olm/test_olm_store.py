@@ -10,6 +10,7 @@ import pytest
 from mautrix.crypto.account import OlmAccount
 from mautrix.crypto.sessions import Session
 
+from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
@@ -25,6 +26,8 @@ MADE_BY_MAUTRIX = (
        last_encrypted timestamp NOT NULL, PRIMARY KEY (account_id, session_id))""",
 )
 USER = "@line:example.org"
+DEVICE = "d" * 43
+"""As long as identity keys are, to which PostgreSQL pads others."""
 
 
 @pytest.fixture
@@ -110,6 +113,25 @@ async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(datab
         return [*first, latest.id]
 
     assert await database.commit(work) == [newer.id, older.id, older.id]
+
+
+async def test_a_session_of_before_a_rollback_only_decrypts(database: AnyDatabase, store: OlmStore) -> None:
+    """What it would encrypt its device could not read; another one is begun, also when the older one decrypts later."""
+    older, newer = session(1), session(0)
+
+    async def work(transaction: Transaction) -> None:
+        await store.add_session(transaction, DEVICE, older)
+        await olm_store.stop_encrypting(transaction)
+        assert not await store.has_session(transaction, DEVICE)
+        assert await olm_store.keys_with_session(transaction, USER, [DEVICE]) == set()
+        await store.add_session(transaction, DEVICE, newer)
+        assert await olm_store.keys_with_session(transaction, USER, [DEVICE]) == {DEVICE}
+        latest = await store.latest_session(transaction, DEVICE)
+        assert latest is not None
+        assert latest.id == newer.id
+        assert [each.id for each in await store.sessions(transaction, DEVICE)] == [older.id, newer.id]
+
+    await database.commit(work)
 
 
 @pytest.mark.sqlite_only
