@@ -64,6 +64,7 @@ SERVER_REMEDIES: Final = {
     "collation": f"it orders text by a language and not by bytes; {CREATE}",
     "certificate": "the server's certificate is not one that is trusted for its name",
     "settings": "the URL cannot be used as it is; sslmode=verify-full needs sslrootcert=FILE, the authority's certificate",
+    "08P01": "a pooler such as PgBouncer is in between; write the server's own address and port into the URL",
     "28": "the server refuses this user or password",
     "3D000": "the server has no database of that name",
     "42501": (

@@ -53,6 +53,7 @@ TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_sche
 
 _ERROR_CLASSES: Final[dict[str, type[DatabaseError]]] = {
     "08": Unavailable,  # no connection
+    "08P01": UnsuitableServer,  # a pooler, which knows no settings of a session
     "23": ConstraintViolation,
     "25006": Unavailable,  # read-only: a replica, or a server whose disk is full
     "25P02": Unavailable,  # the transaction failed before, and the work passed it over

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import struct
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from tests.bridge.papers import Papers
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
 from tests.free_ports import free_ports
+
+SSL_REQUEST = 80877103
+"""The first message of a client that wants TLS (postgresql.org/docs/current: protocol-message-formats.html)."""
 
 
 class Line(Papers):
@@ -80,6 +85,27 @@ async def test_a_second_bridge_does_not_start(line: Line, monkeypatch: pytest.Mo
     async with AsyncExitStack() as stack:
         await line.open(stack)
         assert "another bridge" in await line.refusal()
+
+
+async def test_a_pooler_is_told(line: Line) -> None:
+    """It accepts no settings of a session, and would give each commit another one: waiting does not help."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("!I", await reader.readexactly(4))
+        if struct.unpack("!I", (await reader.readexactly(length - 4))[:4])[0] == SSL_REQUEST:
+            writer.write(b"N")
+            (length,) = struct.unpack("!I", await reader.readexactly(4))
+            await reader.readexactly(length - 4)
+        fields = b"SFATAL\0C08P01\0Munsupported startup parameter: lock_timeout\0\0"
+        writer.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+        await writer.drain()
+        writer.close()
+
+    pooler = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with pooler:
+        port = pooler.sockets[0].getsockname()[1]
+        line.write("database_url", f"postgresql://role:word@127.0.0.1:{port}/{line.database}")
+        assert "a pooler such as PgBouncer is in between" in await line.refusal()
 
 
 async def test_keys_and_database_belong_together(line: Line) -> None:
