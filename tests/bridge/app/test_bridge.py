@@ -180,10 +180,10 @@ async def test_a_start_on_a_promoted_replica_begins_new_olm_sessions(
         async with AsyncExitStack() as stack:
             resources = (await start(papers, stack))._resources
             databases = (resources.services.database, resources.puppet_database)
-            found = [await keys_with_session(database, "@x:y", ["device"]) for database in databases]
+            keys = [await keys_with_session(database, "@x:y", ["device"]) for database in databases]
             for database in databases:
-                await database.commit(lambda transaction: transaction.execute(row, history + str(found), b""))
-            return found
+                await database.commit(lambda transaction: transaction.execute(row, history + str(keys), b""))
+            return keys
 
     assert await encrypting("00000001") == [set(), set()]
     assert await encrypting("00000001") == [{"device"}] * 2
