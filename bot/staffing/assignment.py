@@ -96,7 +96,8 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         for n, (words, speaker) in enumerate(shown)
     ]
     if pieces and event.media:
-        posts.append(SendMessage(place=THREAD, body=notice_of("assignment.picture_s_or_file_s", media=event.media)))
+        came_with = notice_of("assignment.picture_s_or_file_s", media=event.media)
+        posts.append(SendMessage(place=THREAD, body=came_with, ref=f"in:{event.id}:{len(pieces)}"))
     if (late := _late_notice(pack, facts, thread, event)) is not None:
         posts.append(SendMessage(place=THREAD, body=late))
     # A thread that we began is with its assignee already.

@@ -48,10 +48,10 @@ def test_what_nobody_could_see_is_a_text_without_words(blank: str) -> None:
 
 
 def test_a_picture_with_words_rings_once() -> None:
-    """The words ring; the line about the picture is a notice below them."""
+    """The words ring; the line about the picture is a notice below them, and can be answered as well."""
     posts = of(SendMessage, then(held(), arrived("look", id="b", media=1)))
     assert [(post.body, post.ref) for post in posts if post.mentions] == [("look", "in:b:0")]
-    assert [post.notice for post in posts if "1 picture(s)" in post.body] == [True]
+    assert [(post.notice, post.ref) for post in posts if "1 picture(s)" in post.body] == [(True, "in:b:1")]
 
 
 @pytest.mark.parametrize(("place", "user"), [(THREAD, BEN), (DESK, EVE), (OFFICE + BEN, BEN)])
