@@ -15,9 +15,9 @@ from typing import Final
 from policies.agency_words import find_leak
 from policies.fictional import find_fictional
 from policies.hours import longest_as_sent
-from policies.keywords import normalize_words
+from policies.keywords import normalize_keyword, normalize_words
 from policies.lint_signs import flaws
-from policies.pack import Pack, PackText, TextName, Wording
+from policies.pack import LANGUAGE_OFFER, Pack, PackText, TextName, Wording
 from policies.readability import grade
 from policies.segments import breaks_gsm7, segments
 
@@ -203,6 +203,13 @@ def _filtered(it: _Context) -> _Complaint:
     return None
 
 
+def _offer(it: _Context) -> _Complaint:
+    offer = LANGUAGE_OFFER.search(it.words)
+    if offer is None or normalize_keyword(offer[1]) in it.pack.keywords.language:
+        return None
+    return f"offers “{offer[0].strip()}”, and the line speaks no such language", "Leave it out, or add the language."
+
+
 def _unfilled(it: _Context) -> _Complaint:
     return ("holds a gap that nobody filled in", "Fill it in.") if UNFILLED.search(it.words) else None
 
@@ -232,6 +239,7 @@ _RULES: Final[tuple[tuple[str, bool, Callable[[_Context], _Complaint]], ...]] = 
     ("innocent", True, _innocent),
     ("alike", True, _alike),
     ("filtered", False, _filtered),
+    ("offer", True, _offer),
     ("unfilled", True, _unfilled),
     ("sample", True, _sample),
     ("review", True, _review),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -55,6 +56,9 @@ OPENS_PLACEHOLDER: Final = "{opens}"
 """Placeholder in the after-hours text for when the line opens again."""
 WAIT_PLACEHOLDER: Final = "{wait}"
 """Placeholder in the greeting, right behind a word, for how long an answer usually takes; it may be replaced by nothing."""
+
+LANGUAGE_OFFER: Final = re.compile(r"\s*[^\W\d_]+: ([A-Z]{2})\.?$")
+"""The offer of another language at the end of a text, by the word for it: `Español: ES`."""
 
 
 @unique

@@ -1,7 +1,8 @@
 """`agency.yaml`: the agency's own pack, filled in from the answers.
 
 Rules of this module: every wording that is legal text, or contains an example, is copied whole, with the agency's number
-filled in, so that counsel reads the words that phones get. A review is stored with a digest of exactly the reviewed words.
+filled in, so that counsel reads the words that phones get. No text offers a language that the line does not speak. A review
+is stored with a digest of exactly the reviewed words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import phonenumbers
 import yaml
 
 from policies.load import load
-from policies.pack import text_digest
+from policies.pack import LANGUAGE_OFFER, text_digest
 
 if TYPE_CHECKING:
     from deploy.init.answers import AgencyAnswer, ReviewAnswer
@@ -45,8 +46,11 @@ def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None, *, always: bo
     number = _national_format(agency.voice_number, agency.country)
     texts: dict[str, Any] = {}
     for text, language, wording in before.wordings:
-        if language in agency.languages and (text.legal or wording.sample):
+        offer = LANGUAGE_OFFER.search(wording.text)
+        unspoken = offer is not None and offer[1].lower() not in agency.languages
+        if language in agency.languages and (text.legal or wording.sample or unspoken):
             words = SAMPLE_NUMBERS.sub(lambda _: number, wording.text)
+            words = LANGUAGE_OFFER.sub("", words) if unspoken else words
             written: dict[str, Any] = {"text": words}
             if text.legal:
                 written |= {"reviewed_by": None, "reviewed_on": None}

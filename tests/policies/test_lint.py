@@ -13,7 +13,7 @@ from bot.wording.notice import READ
 from policies.agency_words import find_leak
 from policies.lint import FILTERED, NO_QUESTION_TEXTS, lint
 from policies.load import PACKS, load
-from policies.pack import Pack, TextName, samples
+from policies.pack import LANGUAGE_OFFER, Pack, TextName, samples
 from policies.readability import grade
 from policies.segments import segments
 from tests.packs import shipped
@@ -118,6 +118,7 @@ def test_the_united_kingdom_has_its_own_numbers() -> None:
         ("clarify", "en", "See https://example.org for more.", "filtered"),
         ("clarify", "en", "PLEASE LISTEN NOW TO THIS FIRST", "filtered"),
         ("clarify", "en", "We are [agency name].", "unfilled"),
+        ("greeting", "en", "Hi, thanks for texting. Français: FR", "offer"),
         ("clarify", "en", "We open at <time>.", "unfilled"),
     ],
 )
@@ -146,6 +147,15 @@ def test_what_only_looks_like_a_fault_is_left_alone(tmp_path: Path, name: str, l
     assert problems <= ({"unfilled"} if "{" in text else set())
 
 
+def test_a_line_offers_no_language_that_it_does_not_speak(tmp_path: Path) -> None:
+    """The base pack's texts name the other one of its two languages: a line that speaks one of them says it otherwise."""
+    english = pack(tmp_path, languages=["en"])
+    assert {f.path for f in lint(english) if f.rule == "offer"} == {
+        f"texts.{name}.wordings.en" for name in ("greeting", "after_hours", "unavailable", "outage")
+    }
+    assert not [finding for finding in lint(pack(tmp_path)) if finding.rule == "offer"]
+
+
 def test_the_letter_is_named(tmp_path: Path) -> None:
     """Whoever wrote it learns which letters cost more than half of the segment."""
     own = pack(tmp_path, texts=said("clarify", "Más información", "es"))
@@ -162,8 +172,8 @@ def test_canned_texts_are_looked_at_too(tmp_path: Path) -> None:
 
 
 def ours(text: str) -> str:
-    """Put a number in place of the example's that is not set aside for examples, and nobody's either."""
-    return text.replace("555-555-0123", "555-867-5309")
+    """Put a number in place of the example's that is not set aside for examples, nor anybody's, and offer no language."""
+    return LANGUAGE_OFFER.sub("", text.replace("555-555-0123", "555-867-5309"))
 
 
 @pytest.mark.parametrize("words", ["To talk now: (206) 555-0123.", "Write to help@example.org.", "Call XXX-XXX-XXXX."])
@@ -184,7 +194,7 @@ def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
     texts: dict[str, object] = {
         str(text.name): {"wordings": {language: {"text": ours(w.text)} | (review if text.legal else {})}}
         for text, language, w in base.wordings
-        if text.legal or w.sample
+        if text.legal or w.text != ours(w.text)
         if language == "en"
     }
     path = tmp_path / "own.yaml"

@@ -21,8 +21,9 @@ from deploy.cli.main import cli
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import first_accounts, write_line_files
+from policies.lint import lint
 from policies.load import load as load_packs
-from policies.pack import samples, unreviewed
+from policies.pack import TextName, samples, unreviewed
 from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, answers_file, joined, run_init
 from tests.deploy.processes import ROOT
 from tests.fakes.full_disk import cut_off_at
@@ -105,6 +106,17 @@ def test_without_a_review_the_legal_words_are_left_for_counsel(tmp_path: Path) -
     assert named.exit_code == 1
     shown = named.stdout.replace(".wordings.", ".")
     assert [name for name in open_texts if name not in shown] == [], "the checklist's command names them"
+
+
+def test_a_line_of_one_language_offers_no_other(tmp_path: Path) -> None:
+    """The base pack's greeting names Spanish, and ES would be answered by nobody who speaks it."""
+    agency = answers()["agency"] | {"languages": ["en"]}
+    run_init(tmp_path, answers(reviewed=REVIEW, agency=agency))
+    line = tmp_path / "line"
+    pack = load_packs(load(line / "config.yaml").line.packs, near=line)
+    assert [finding for finding in lint(pack) if finding.must] == []
+    assert pack.say(TextName.GREETING).endswith("You can stop answering any time.")
+    assert not [text.name for text, _, wording in pack.wordings if "Español" in wording.text]
 
 
 def test_a_word_changed_after_the_review_is_unreviewed(tmp_path: Path) -> None:
