@@ -259,6 +259,13 @@ def find_damage(path: Path) -> str:
     return "rows point to rows that are not there" if broken else "" if result == "ok" else result
 
 
+def find_page_damage(path: Path) -> str:
+    """Look for pages and indexes that no statement can rely on; a damaged value counts as none. Raises `DatabaseError`."""
+    with snapshot(path) as connection:
+        results = [str(row[0]) for row in connection.fetch("PRAGMA integrity_check")]
+    return next((each for each in results if each != "ok" and not each.startswith("NULL value in ")), "")
+
+
 def overwrites_deleted() -> bool:
     """Whether this SQLite can overwrite deleted rows (`PRAGMA secure_delete`)."""
     with contextlib.closing(SqliteConnection(MEMORY)) as connection:

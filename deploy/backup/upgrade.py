@@ -21,7 +21,7 @@ from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.runtime.program import own_version
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, InvalidStatement, UnsuitableServer
 from bridge.storage.postgres_database import database_of
-from bridge.storage.sqlite_connection import find_damage
+from bridge.storage.sqlite_connection import find_page_damage
 from bridge.tables import desk_state, line_state
 from deploy.backup.backup import DATABASE_TABLES
 from deploy.backup.release_notes import notes_since, read_changelog
@@ -162,7 +162,7 @@ def _find_damage(config: Config) -> str:
     files = () if config.database is not None else (config.data_dir / name for name, _ in FILES)
     for file in files:
         try:
-            damage = find_damage(file) if file.exists() else ""
+            damage = find_page_damage(file) if file.exists() else ""
         except Corrupt as error:
             damage = error.code
         if damage:
