@@ -29,7 +29,6 @@ from policies.keywords import is_stop
 from policies.pack import Pack
 
 TIMER: Final = "block"
-HOUR: Final = 3600.0
 DAY: Final = 86_400
 DEFAULT_SECONDS: Final = 7 * DAY
 MAX_SECONDS: Final = 90 * DAY
@@ -111,8 +110,8 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
     if not thread.consent.blocked_until:
         return Step(thread, consumed=True)
     if not _is_over(facts, thread):
-        again = max(thread.consent.blocked_until, facts.now + HOUR if facts.clock_distrusted else 0.0)
-        return Step(thread, (SetTimer(key=TIMER, due=again),), consumed=True)
+        # While the clock is not trusted, it does not fire.
+        return Step(thread, (SetTimer(key=TIMER, due=thread.consent.blocked_until),), consumed=True)
     return Step(*_end_block(thread, OVER), consumed=True)
 
 

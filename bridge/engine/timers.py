@@ -23,6 +23,7 @@ from bot.model.events import TimerDue
 from bot.model.line_incidents import ClockJumped
 from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import CancelTimer, SetTimer
+from bot.safety import blocking
 from bridge.background.loop import BackgroundLoop
 from bridge.engine.clock_correction import ClockCorrection
 from bridge.runtime import log
@@ -34,6 +35,8 @@ from bridge.tables import timers as timer_table
 from bridge.tables.inbox import InboxRow
 from bridge.tables.timers import Timer
 
+WAIT_FOR_CLOCK: Final = DESTRUCTIVE | {blocking.TIMER}
+"""Timers that wait while the clock is not trusted: those that destroy, and the end of a block. They fire once it is."""
 BATCH: Final = 20
 MAX_SLEEP: Final = 5.0
 NO_KEY_DELAY: Final = 3600.0
@@ -176,6 +179,6 @@ async def write(transaction: Transaction, owner: str, timer: SetTimer | CancelTi
     """Set or delete a timer, inside the commit of the decision that made the action."""
     match timer:
         case SetTimer():
-            await timer_table.put(transaction, Timer(owner, timer.key, timer.due), destroys=timer.key in DESTRUCTIVE)
+            await timer_table.put(transaction, Timer(owner, timer.key, timer.due), destroys=timer.key in WAIT_FOR_CLOCK)
         case CancelTimer():
             await timer_table.delete(transaction, owner, timer.key)

@@ -21,10 +21,13 @@ class Timer:
 
 
 async def put(transaction: Transaction, timer: Timer, *, destroys: bool) -> None:
-    """Set a timer, in place of one of that owner and key. `destroys`: it waits while the machine's clock is not trusted."""
+    """Set a timer, in place of one of that owner and key.
+
+    `destroys`: it waits while the machine's clock is not trusted. The end of a block does so, too.
+    """
     await transaction.execute(
         """INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)
-           ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
+           ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due, destroys = excluded.destroys""",
         timer.owner,
         timer.key,
         timer.due,

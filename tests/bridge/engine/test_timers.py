@@ -17,6 +17,7 @@ from bridge.engine import engine, timers
 from bridge.engine.timers import BATCH, Timers
 from bridge.services import WakeUps
 from bridge.storage import serialization
+from bridge.tables import clock_trust
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
 
@@ -340,3 +341,16 @@ async def _refused(timers_harness: TimersHarness) -> bool | None:
 
 async def _heard(heard: list[str]) -> bool | None:
     return "TimerDue" in heard or None
+
+
+@pytest.mark.parametrize("key", sorted({*timers.WAIT_FOR_CLOCK, "block"}))
+async def test_what_waits_for_the_clock_fires_once_it_is_trusted(timers_harness: TimersHarness, key: str) -> None:
+    """Data that would be erased, and a block that would end."""
+    database = timers_harness.harness.database
+    await database.commit(clock_trust.distrust)
+    await timers_harness.set(key, timers_harness.harness.clock.at - 1)
+    await timers_harness.look()
+    assert timers_harness.woken == []
+    await database.commit(clock_trust.end_doubt)
+    await timers_harness.look()
+    assert timers_harness.woken == ["t1"]
