@@ -192,6 +192,9 @@ def _gsm7_character(octet: int) -> str:
 
 
 def decode_text(coded: bytes, charset: str) -> str:
-    """Decode words in a charset by its name; an unknown charset or malformed words as well as possible. Never raises."""
+    """Decode words in a charset by its name; an unknown charset or malformed words as well as possible. Never raises.
+
+    Zeros at the end are the padding of a network, which would make other words of STOP.
+    """
     codec = _CHARSETS.get(charset.strip().strip('"').lower(), "utf-8")
-    return replace_unencodable(coded.decode(codec, "replace"))
+    return replace_unencodable(coded.decode(codec, "replace").rstrip("\0"))

@@ -92,6 +92,9 @@ async def test_words_never_in_a_url(harness: KannelHarness) -> None:
         (b"caf\xe9", "UTF-8", "caf\ufffd"),
         (b"caf\xe9", "", "caf\ufffd"),
         (b"cafe", "x-unheard-of", "cafe"),
+        (b"STOP\x00", "UTF-8", "STOP"),
+        ("STOP\0\0".encode("utf-16-be"), "UTF-16BE", "STOP"),
+        (b"a\x00b", "UTF-8", "a\ufffdb"),
         (b"cafe", "utf-8; boundary=x", "cafe"),
     ],
 )
