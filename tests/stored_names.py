@@ -50,7 +50,7 @@ def names(directory: Path) -> set[str]:
     """Return every stored name, preceded by its kind. `directory`: an empty one, for databases."""
     return {
         *(f"column of {column}" for column in asyncio.run(_columns(directory))),
-        *(f"sealed {name}" for name in serialization.names()),
+        *(f"sealed {name}" for name in serialization.names() | serialization.FORMER_NAMES),
         *(f"value of {each}" for each in _values((AuditKind, Lane, SuppressionReason))),
         *(f"counter {name}" for name in _counters()),
         *(f"erasure {name}" for name in _erasure_steps()),

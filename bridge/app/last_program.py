@@ -49,7 +49,7 @@ def peek_problem(snapshot: Snapshot, place: str) -> str | None:
 
 
 def _problem(stored: str | None, last: str | None, place: str) -> str | None:
-    if _parse(stored) <= serialization.names():
+    if _parse(stored) <= serialization.names() | serialization.FORMER_NAMES:
         return None
     reason = f"{last} of this program ran here last, and this one, {own_version()}, would lose a part of what it stored"
     return f"{place}: version {reason}. Use {last}, or a newer one; nothing was changed"

@@ -2,7 +2,7 @@
 
 Rules of this module: a value is stored with the name of its class, and read back as the same class or not at all. A field
 that this program does not know is dropped when it is read, so a program must know each name that an earlier run of another
-version may have stored (`names`, `bridge/app/last_program.py`).
+version may have stored (`names`, `FORMER_NAMES`, `bridge/app/last_program.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from bot.model.events import Event
 from bot.model.flood import CrowdEntry
 
 T = TypeVar("T")
+
+FORMER_NAMES: Final[frozenset[str]] = frozenset()
+"""Of `names`, those that only an earlier version stored: this one still reads them, or loses nothing without them."""
 
 _VALUES: Final = (*get_args(Event), *get_args(Action), Thread, Desk, CrowdEntry)
 _KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in _VALUES}

@@ -88,6 +88,16 @@ async def test_an_earlier_version_that_knows_all_may_follow(papers: Papers, chan
     assert set(json.loads(facts(papers)[line_state.SEALED_NAMES])) == serialization.names()
 
 
+async def test_a_name_that_only_the_earlier_version_stored_refuses_nothing(
+    papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade to a version that reads a field under another name: it starts, and notes its own names."""
+    another_ran_last(papers, lambda names: names.append("Thread.former"))
+    monkeypatch.setattr(serialization, "FORMER_NAMES", frozenset({"Thread.former"}))
+    await start(papers)
+    assert set(json.loads(facts(papers)[line_state.SEALED_NAMES])) == serialization.names()
+
+
 async def test_a_bridge_that_is_refused_does_not_change_the_note(papers: Papers) -> None:
     """Another key than the line's ends its start: the note of who ran last stays."""
     another_ran_last(papers, lambda names: names.remove("Thread.id"))
