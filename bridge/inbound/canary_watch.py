@@ -2,7 +2,7 @@
 
 Rules of this module: the desk is told once when the canary fails, and once when it works again; the person on call is
 called with the first. A restart repeats neither. Silence for two intervals is a failure as well: a dead canary must not
-look like a healthy line.
+look like a healthy line. A test text that does not come through is told also after a smaller failure was.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from bridge.tables import inbox, line_state
 
 CHECK_INTERVAL: Final = 5.0
 """Seconds between two checks of the time since the last report."""
+STOPS: Final = (CanaryStep.TEXT, CanaryStep.ROOM, CanaryStep.KEYS, CanaryStep.ANSWER)
+"""Steps at which people's texts may stop as well. At the others the canary itself may be the cause, or it is slow."""
 OK, NOT_OK = "1", "0"
 """Values of `line_state.CANARY_OK`, and of the metric `quietline_canary_ok`."""
 
@@ -57,9 +59,12 @@ class CanaryWatch:
 
         async def commit(transaction: Transaction) -> bool:
             before = await line_state.get(transaction, line_state.CANARY_OK)
-            if before == now:
+            reported = await line_state.get(transaction, line_state.CANARY_STEP) or ""
+            is_worse = step in STOPS and reported not in {stop.value for stop in STOPS}
+            if before == now and not is_worse:
                 return False
             await line_state.put(transaction, line_state.CANARY_OK, now)
+            await line_state.put(transaction, line_state.CANARY_STEP, "" if step is None else step.value)
             # A first success is not reported.
             if is_news := before is not None or step is not None:
                 await inbox.append(transaction, inbox_row)

@@ -186,12 +186,16 @@ class FigureCollector(Collector):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineState:
-    """What only the running parts know: whether the line is ready, who is present, who waits since when, the carrier."""
+    """What only the running parts know: whether the line is ready, who is present, who waits since when, the carrier.
+
+    `has_canary`: whether the configuration has one.
+    """
 
     ready: bool
     people_on_duty: int
     waiting_since: tuple[float, ...]
     carrier_up: bool | None
+    has_canary: bool
 
 
 async def read(services: Services, line: LineState, *, inbox_oldest: float, data: Path, canary: Path | None) -> Figures:
@@ -223,7 +227,9 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
         sync_age=measured.seconds_since_sync(),
         backup_age=NEVER if backup is None else _age(float(backup), system_now),
         drill_age=NEVER if drill is None else _age(float(drill), system_now),
-        canary_ok=_read_canary(canary, system_now),
+        canary_ok=_judge_canary(await line_state.get(database, line_state.CANARY_OK), canary, system_now)
+        if line.has_canary
+        else UNKNOWN,
         clock_trusted=float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
         module_ok=float(await _is_module_well(database)),
         disk_free=_free_bytes(data),
@@ -252,10 +258,16 @@ def _free_bytes(data: Path) -> float:
         return UNKNOWN
 
 
+def _judge_canary(noted: str | None, file: Path | None, now: float) -> float:
+    """Return 0 if the line noted a failure or silence, or the canary's file says one: either may be frozen."""
+    known = [_read_canary(file, now), UNKNOWN if noted is None else float(noted == "1")]
+    return min((figure for figure in known if not math.isnan(figure)), default=UNKNOWN)
+
+
 def _read_canary(file: Path | None, now: float) -> float:
     """Read `{"ok": bool, "at": seconds since the epoch}`; `"valid_seconds"`, optional: for how long it is valid.
 
-    A file that cannot be read, has another form or is old means a canary that is not well; no file means no canary.
+    A file that cannot be read, has another form or is old means a canary that is not well; no file: it has said nothing.
     """
     if file is None or not file.exists():
         return UNKNOWN

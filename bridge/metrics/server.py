@@ -43,10 +43,11 @@ class MetricsServer:
         is_ready: Callable[[], bool],
         run_directory: Path | None,
     ) -> None:
-        """Make it. `desk`: as it was last decided; `run_directory`: where a canary leaves its file, if there is one."""
+        """Make it. `desk`: as it was last decided; `run_directory`: where a canary beside us leaves its file."""
         self._services, self._settings, self._data = services, settings, config.data_dir
         self._desk, self._is_ready = desk, is_ready
-        self._canary = None if run_directory is None else run_directory / CANARY_FILE
+        self._has_canary = config.canary is not None
+        self._canary = run_directory / CANARY_FILE if self._has_canary and run_directory is not None else None
         self._probe = CarrierProbe(url=config.line.carrier.api_base, http=http)
         self._inbox_age = InboxAge(services)
         ProcessCollector(registry=services.measurements.registry)
@@ -93,8 +94,12 @@ class MetricsServer:
         line = figures.LineState(
             ready=self._is_ready(),
             people_on_duty=sum(member.on_duty for member in desk.roster),
-            waiting_since=tuple(entry.since for entry in desk.waiting),
+            waiting_since=(
+                *(entry.since for entry in desk.waiting),
+                *(entry.since for entry in desk.flood.crowd.values()),
+            ),
             carrier_up=self._carrier_up(),
+            has_canary=self._has_canary,
         )
         snapshot = await figures.read(
             self._services, line, inbox_oldest=await self._inbox_age.seconds(), data=self._data, canary=self._canary

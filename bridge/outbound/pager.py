@@ -17,7 +17,7 @@ import contextlib
 import json
 import smtplib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from bridge.runtime.request_guard import Question
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
 from bridge.tables import inbox, line_state, outbox
 
 MESSAGE: Final = words_of("page.needed", "")
@@ -74,6 +75,7 @@ class Pager:
         self._wake, self._crash, self._on_call, self._http = services.wake, services.crash, on_call, http
         self._before_bytes = before_bytes
         self._calling: set[asyncio.Task[None]] = set()
+        self._started_at = services.clock.now()
 
     async def perform(self, task: OutboxTask) -> None:
         """Call once. A call that no way accepts is tried again, for a quarter of an hour. Raises :class:`RetryLater`.
@@ -98,7 +100,8 @@ class Pager:
         language = task.action.language if isinstance(task.action, PageOnCall) else ""
         if await self._page(task, language):
             return
-        failing = self._clock.now() - task.created
+        # A page from before a downtime is tried as long as any other: the network may come later than the line.
+        failing = self._clock.now() - max(task.created, self._started_at)
         if failing >= ALERT_AFTER:
             await self._alert_desk(task, given_up=failing >= GIVE_UP_AFTER)
         if failing < GIVE_UP_AFTER:
@@ -110,15 +113,23 @@ class Pager:
         Only the note that it was accepted is retried, never the call.
         """
         taken_count = ways = 0
+        refused = list[str]()
         message = words_of("page.needed", language)
-        async for _, is_taken in _calls(self._on_call, self._http, message=message, before_bytes=self._before_bytes):
+        async for way, is_taken in _calls(self._on_call, self._http, message=message, before_bytes=self._before_bytes):
             ways, taken_count = ways + 1, taken_count + is_taken
+            refused += [] if is_taken else [way]
             if is_taken and taken_count == 1:
                 self._crash(CrashPoint.PAGED)
                 await self._delete_row(task)
         if not ways:
             await self._delete_row(task)
+        with contextlib.suppress(Unavailable, OSError):
+            await self._database.commit(partial(self._note_refused, refused=refused))
         return bool(taken_count) or not ways
+
+    async def _note_refused(self, transaction: Transaction, *, refused: Sequence[str]) -> None:
+        """Note which ways did not accept a call, for `quietline doctor`: another may have, and nobody would notice."""
+        await line_state.put(transaction, line_state.PAGE_REFUSED, " ".join(refused))
 
     async def _delete_row(self, task: OutboxTask) -> None:
         note = partial(self._database.commit, lambda transaction: outbox.delete(transaction, task.number))
@@ -132,6 +143,7 @@ class Pager:
         async def commit(transaction: Transaction) -> None:
             await outbox.delete(transaction, task.number)
             await line_state.put(transaction, line_state.ALARM_TEST_RESULT, result)
+            await self._note_refused(transaction, refused=[way for way, is_taken in ways.items() if not is_taken])
 
         await self._database.commit(commit)
         log.event("pager.tested", count=sum(ways.values()))

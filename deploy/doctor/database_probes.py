@@ -47,6 +47,7 @@ ROWS: Final = (
     "vacuum",
     "own vacuum",
     "backup",
+    "canary",
     "drill",
     "calendar",
     "hold",
@@ -88,6 +89,8 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield doctor_database.check_backup(db, config, now, age)
         yield doctor_database.check_drill(db, config, now, age)
         yield check_calendar(db, config, now)
+        yield doctor_database.check_ways(db, config)
+        yield doctor_database.check_canary(db, config)
         yield doctor_database.check_holds(db)
         yield doctor_database.check_revealed_numbers(db, now)
         yield doctor_database.check_dead_letters(db)

@@ -61,6 +61,7 @@ ROWS: Final = (
     "backup",
     "drill",
     "calendar",
+    "canary",
     "vacuum",
     "own vacuum",
     "hold",
@@ -111,6 +112,7 @@ UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "first supervisor", "
 CONSEQUENCES: Final = (
     ("vault key", ("keys", *UNDER_THE_KEYS)),
     ("keys", UNDER_THE_KEYS),
+    ("database", ("staff devices", "staff pushers")),
     ("homeserver database", ("homeserver", *OF_THE_HOMESERVER)),
     ("homeserver", (*OF_THE_HOMESERVER, "texts")),
     ("carrier login", ("texts",)),

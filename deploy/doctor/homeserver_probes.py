@@ -213,6 +213,8 @@ class HomeserverQuestions:
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
         without = sum(not count.pushers for count in counts)
+        if not at_desk:
+            return [CheckResult(name=name, ok=True, what="nobody is at the desk: see the row `desk`")]
         if not without:
             return [CheckResult(name=name, ok=True, what=f"all {len(at_desk)} at the desk have one")]
         what = f"{without} of {len(at_desk)} at the desk have none: no locked phone of theirs rings"
@@ -255,7 +257,7 @@ class HomeserverQuestions:
                 with offline.read_transaction(self._config, busy_ms=self._wait_ms) as db:
                     return peek_desk_members(db)
             except DatabaseError:
-                return {}
+                raise NoAnswer("cannot be judged: the database that says who is at the desk cannot be read") from None
 
         desk = await in_thread(read)
         named = set() if joined else {member.mxid for member in self._config.line.staff}

@@ -6,6 +6,7 @@ Rule of this module: counts and times, never a row's content.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
@@ -17,6 +18,7 @@ from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
@@ -28,6 +30,8 @@ NOT_YET: Final = "no quiet hour has come yet"
 BACKUP_DAYS: Final = 8.0
 DRILL_DAYS: Final = 40.0
 """Days after which a drill is old: a month and some days."""
+OWN_DISK: Final = "backup.to is on the line's own disk, which takes both when it fails"
+OTHER_DISK: Final = "Give backup.to a directory on another disk or machine, or copy each backup elsewhere; is it mounted?"
 REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a revealed number must have been redacted from its office."""
 
@@ -117,7 +121,59 @@ def check_backup(db: Snapshot, config: Config, now: float, age: float) -> CheckR
     ok = config.line.rehearsal or days <= BACKUP_DAYS
     what = f"last made {days:.1f} days ago" if last else "none was made yet"
     do = "" if last and days <= BACKUP_DAYS else how_to_back_up(config)
-    return CheckResult(name="backup", ok=ok, what=what, do=do)
+    row = CheckResult(name="backup", ok=ok, what=what, do=do)
+    return row if do or config.line.rehearsal or config.backup is None else _check_place(row, config, config.backup.to, now)
+
+
+def is_on_own_disk(config: Config) -> bool:
+    """Whether backups go to the line's own disk, as when another disk is not mounted; False if that cannot be told."""
+    try:
+        return config.backup is not None and config.backup.to.stat().st_dev == config.data_dir.stat().st_dev
+    except OSError:
+        return False
+
+
+def _check_place(row: CheckResult, config: Config, place: Path, now: float) -> CheckResult:
+    """Add to a row that is well whether backups lie where the configuration says, on another disk than the line."""
+    try:
+        place.stat()
+        times = [path.stat().st_mtime for path in place.glob("*.backup")]
+    except PermissionError:
+        return row
+    except OSError as error:
+        what = f"{row.what}; backup.to: {error.strerror}"
+        return replace(row, ok=False, what=what, do="Is the disk of backup.to mounted? Then `quietline backup`.")
+    if now - max(times, default=0.0) > BACKUP_DAYS * DAY:
+        do = "Is the disk of backup.to mounted, and did anybody delete files there? Then `quietline backup`."
+        return replace(row, ok=False, what=f"{row.what}, and backup.to has none that is so new", do=do)
+    if is_on_own_disk(config):
+        return replace(row, warning=True, what=f"{row.what}; {OWN_DISK}", do=OTHER_DISK)
+    return row
+
+
+def check_ways(db: Snapshot, config: Config) -> CheckResult:
+    """Whether the last call of the person on call was accepted by every way: where one did, nobody notices the others."""
+    on_call = config.line.on_call
+    ways = {"webhook": on_call is not None and on_call.webhook_file, "email": on_call is not None and on_call.email}
+    refused = [way for way in (line_state.peek(db, line_state.PAGE_REFUSED) or "").split() if ways.get(way)]
+    what = f"the last call was not accepted by: {', '.join(refused)}" if refused else "the last call was accepted"
+    do = "Look at lines.0.on_call and the service that takes the calls, then try it: `quietline alarm test`."
+    return CheckResult(name="on-call", ok=not refused or config.line.rehearsal, what=what, do=do if refused else "")
+
+
+def check_canary(db: Snapshot, config: Config) -> CheckResult:
+    """Whether the last test text came through, if the line sends itself any."""
+    name = "canary"
+    if config.canary is None:
+        return CheckResult(name=name, ok=True, what="the line sends itself no test text")
+    noted, step = (line_state.peek(db, entry) for entry in (line_state.CANARY_OK, line_state.CANARY_STEP))
+    if noted is None:
+        do = "Is it running? `up` starts it beside the bridge; beside another homeserver it is `quietline canary`."
+        return CheckResult(name=name, ok=True, what="no test text was reported yet", do=do, warning=True)
+    if noted == "1":
+        return CheckResult(name=name, ok=True, what="the last test text came through")
+    do = "Text the line from a phone; then see the other rows, and the log of the canary (`quietline canary`)."
+    return CheckResult(name=name, ok=False, what=f"the test text does not come through: {step or 'failed'}", do=do)
 
 
 def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:

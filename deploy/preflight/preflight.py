@@ -222,12 +222,8 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
         yield missing
         return
     if not offline.has_database(config):
-        yield from (
-            CheckResult(name="database", ok=True, what="is made at the first start"),
-            check_clock(),
-            no_backup,
-            trust,
-        )
+        first_start = CheckResult(name="database", ok=True, what="is made at the first start")
+        yield from (first_start, check_clock(), no_backup, trust)
         return
     try:
         with offline.read_transaction(config) as db:
@@ -257,7 +253,9 @@ def check_backup_place(config: Config, layout: Layout) -> Iterator[CheckResult]:
         problems = [f"{error.filename} is in a directory into which this account may not look"]
     do = "Make them, for the user who runs the line; the passphrase is kept elsewhere as well." if problems else ""
     what = "; ".join(problems) or "directory and passphrase are there"
-    yield CheckResult(name="backup place", ok=True, what=what, do=do, warning=bool(problems))
+    if not problems and doctor_database.is_on_own_disk(config):
+        what, do = f"{what}; {doctor_database.OWN_DISK}", doctor_database.OTHER_DISK
+    yield CheckResult(name="backup place", ok=True, what=what, do=do, warning=bool(do))
 
 
 def _passphrase_problems(file: Path) -> Iterator[str]:

@@ -62,6 +62,19 @@ async def test_a_failure_is_told_once_and_so_is_its_end(watched: Watched) -> Non
     assert await watched.metric() == OK
 
 
+@pytest.mark.parametrize("small", [CanaryStep.SLOW, CanaryStep.ERASURE, CanaryStep.SILENT, CanaryStep.ACCOUNT])
+async def test_a_text_that_does_not_come_through_is_told_after_a_smaller_failure(
+    watched: Watched, small: CanaryStep
+) -> None:
+    """A canary that is slow, or broken itself, hides nothing: people's texts may stop as well. Each is told once."""
+    for step in (small, small, CanaryStep.KEYS, CanaryStep.ROOM, small):
+        await watched.watch.report(step, 60.0)
+    assert await watched.told() == [CanaryFailed(step=small), CanaryFailed(step=CanaryStep.KEYS)]
+    await watched.watch.report(None, 1.0)
+    await watched.watch.report(small, 60.0)
+    assert (await watched.told())[2:] == [CanaryRecovered(), CanaryFailed(step=small)]
+
+
 async def test_silence_is_a_failure(watched: Watched) -> None:
     """A canary that says nothing for so long, or never said anything since the start, is told like any failure."""
     watched.now = SILENCE - 1

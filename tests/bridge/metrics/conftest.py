@@ -20,6 +20,8 @@ async def metrics(harness: BridgeHarness, tmp_path: Path) -> AsyncIterator[Metri
     """Put the metrics up over the parts of the harness, on a free port; nothing listens before `run`."""
     papers = Papers(tmp_path)
     papers.raw["metrics"] = {"listen": f"127.0.0.1:{free_ports()}"}
+    papers.write("canary", "cd" * 32)
+    papers.raw["canary"] = {"secret_file": papers.file("canary")}
     config = load(papers.save())
     assert config.metrics is not None
     config.data_dir.mkdir()

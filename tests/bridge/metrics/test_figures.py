@@ -12,6 +12,7 @@ import pytest
 from bot.model.actions import DESK, SendSms
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import TextArrived
+from bot.model.flood import CrowdEntry, Flood
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.room_keys.confirmed_identities import Confirmations
 from bridge.metrics.figures import CANARY_SECONDS
@@ -81,7 +82,7 @@ async def test_a_module_that_is_not_well(harness: BridgeHarness, metrics: Metric
 
 
 async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: MetricsServer) -> None:
-    """Only people on duty count; a conversation that has an advocate does not wait."""
+    """Only people on duty count; a conversation that has an advocate does not wait, one of a flood does."""
     now = harness.clock.now()
     members = [
         DeskMember(user=f"@{name}:quietline.localhost", role=Role.ADVOCATE, on_duty=name != "cy")
@@ -91,6 +92,11 @@ async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: Met
     assigned = QueueEntry(thread="t", designation="D", since=now - 500, opened_at=now, assignee=members[0].user)
     metrics._desk = lambda: Desk(roster=tuple(members), threads=(*waiting, assigned))
     text = await metrics.text()
+    crowd = {"c": CrowdEntry(thread="c", designation="D", since=now - 600)}
+    metrics._desk = lambda: Desk(roster=tuple(members), flood=Flood(crowd=crowd))
+    flood = await metrics.text()
+    assert value(flood, "quietline_threads_waiting") == 1
+    assert value(flood, "quietline_longest_wait_seconds") == 600
     assert value(text, "quietline_people_on_duty") == 2
     assert value(text, "quietline_threads_waiting") == 2
     assert value(text, "quietline_longest_wait_seconds") == 90
@@ -138,6 +144,20 @@ async def test_the_canary(harness: BridgeHarness, metrics: MetricsServer, tmp_pa
     written = report if isinstance(report, str) else json.dumps(report)
     (tmp_path / CANARY_FILE).write_text(written, encoding="utf-8")
     assert value(await metrics.text(), "quietline_canary_ok") == ok
+
+
+@pytest.mark.parametrize(("noted", "file", "ok"), [("0", True, 0), ("1", None, 1), ("0", None, 0), ("1", False, 0)])
+async def test_a_canary_that_ends_is_not_well(
+    harness: BridgeHarness, metrics: MetricsServer, tmp_path: Path, noted: str, file: bool | None, ok: int
+) -> None:
+    """What the line noted counts beside the canary's file: its process may never have begun, or have ended just now."""
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CANARY_OK, noted))
+    if file is not None:
+        report = {"ok": file, "at": harness.clock.system_time()}
+        (tmp_path / CANARY_FILE).write_text(json.dumps(report), encoding="utf-8")
+    assert value(await metrics.text(), "quietline_canary_ok") == ok
+    metrics._has_canary, metrics._canary = False, None
+    assert math.isnan(value(await metrics.text(), "quietline_canary_ok")), "it was switched off"
 
 
 async def test_the_age_of_an_undecided_event(harness: BridgeHarness, metrics: MetricsServer) -> None:

@@ -162,6 +162,36 @@ async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
     assert await called.told() == []
 
 
+async def test_a_way_that_refuses_while_another_takes_it_is_known(called: PagerHarness) -> None:
+    """An e-mail that nobody reads at night hides a webhook that is dead: `doctor` has to know, until a call is accepted."""
+
+    async def refused() -> str | None:
+        return await line_state.get(called.harness.database, line_state.PAGE_REFUSED)
+
+    called.outside.status = 500
+    assert await called.perform() == 0
+    assert await refused() == "webhook"
+    called.outside.status = 200
+    assert await called.perform(test="0123abcd") == 0
+    assert await refused() == ""
+    called.outside.status = 500
+    assert await called.perform(test="0123abcd") == 0
+    assert await refused() == "webhook"
+
+
+async def test_a_page_from_before_a_downtime_is_tried_as_long_as_any_other(called: PagerHarness) -> None:
+    """After a power cut the network may come later than the line: the first failure gives up nothing."""
+    assert called.on_call is not None
+    called.on_call = OnCall(webhook_file=called.on_call.webhook_file)
+    called.outside.status = 500
+    with pytest.raises(RetryLater):
+        await called.perform()
+    called.harness.clock.at += 3600.0
+    with pytest.raises(RetryLater):
+        await called.perform()
+    assert await called.told() == []
+
+
 async def test_without_a_way_nothing_is_called_and_nothing_waits(called: PagerHarness) -> None:
     """A line without anybody on call is no failure: the row goes."""
     for none in (None, OnCall()):
@@ -182,6 +212,7 @@ async def test_the_desk_hears_that_nobody_could_be_called(called: PagerHarness, 
     called.outside.status = 500
     if broken == "no secret":
         called.on_call.webhook_file.unlink()  # type: ignore[union-attr]
+    pager = called.pager()
     for passed, expected in (
         (0, []),
         (ALERT_AFTER - 1, []),
@@ -191,10 +222,11 @@ async def test_the_desk_hears_that_nobody_could_be_called(called: PagerHarness, 
     ):
         called.harness.clock.at = 1_800_000_000.0 + passed
         with pytest.raises(RetryLater):
-            await called.perform()
+            await called.perform_by(pager)
         assert await called.told() == expected
     called.harness.clock.at = 1_800_000_000.0 + GIVE_UP_AFTER
-    assert await called.perform() == 0
+    await called.perform_by(pager)
+    assert await called.harness.count("outbox") == 0
     assert await called.told() == [False, True]
     assert called.woken == [DESK, DESK]
 

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
@@ -17,9 +18,11 @@ import yaml
 from bridge.app import run_history
 from bridge.app.run_history import RunHistory
 from bridge.inbound.arrivals import HOUR, WEEK_HOURS, ArrivalHistory
+from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from bridge.tables.clock_trust import ClockSample, sample_clock
+from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor import doctor as module
 from deploy.doctor.doctor import ROWS, merge, run_checks
@@ -34,8 +37,8 @@ DAY = 86_400.0
 
 LISTED = """configuration, packs, on-call, vault key, keys, file modes, data directory, keys.db, disk, swap,
 secure_delete, logs, port, bridge, restarts, database, database lock, database server, database vacuum,
-database log, database copies, leader, clock, facts, backup, drill, calendar, vacuum, own vacuum, hold, reveal, texts,
-dead letters, audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver
+database log, database copies, leader, clock, facts, backup, drill, calendar, canary, vacuum, own vacuum, hold, reveal,
+texts, dead letters, audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver
 version, homeserver clock, homeserver database, homeserver module, homeserver administrator, homeserver limits,
 homeserver settings, registration,
 identities, line devices, desk, first supervisor, staff trust, staff devices, staff pushers, first passwords"""
@@ -252,7 +255,28 @@ async def homeserver_ahead(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncI
     pack.write_text(before)
 
 
+@contextlib.asynccontextmanager
+async def a_way_that_refuses(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Have the last call have been accepted by another way than the webhook."""
+    await line.put(line_state.PAGE_REFUSED, "webhook")
+    yield
+    await line.put(line_state.PAGE_REFUSED, "")
+
+
+@contextlib.asynccontextmanager
+async def canary_not_heard(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    before, secret = line.layout.config.read_text(), line.layout.secrets / "canary"
+    secret.write_text("cd" * 32)
+    line.layout.config.write_text(f"{before}\ncanary:\n  secret_file: {secret}\n")
+    await line.put(line_state.CANARY_OK, "0")
+    await line.put(line_state.CANARY_STEP, "silent")
+    yield
+    line.layout.config.write_text(before)
+
+
 FAULTS: dict[str, Plant] = {
+    "on-call": a_way_that_refuses,
+    "canary": canary_not_heard,
     "file modes": readable_by_others,
     "disk": no_space,
     "clock": clock_set_forward,
@@ -446,3 +470,18 @@ def test_the_worst_of_what_was_said_of_a_row_stands() -> None:
     merged = {row.name: row for row in merge((keys, CheckResult(name="audit", ok=False, what="alarming", do="z")))}
     assert (merged["audit"].ok, merged["audit"].asked, merged["keys"]) == (True, False, keys)
     assert "`keys`" in merged["audit"].what
+
+
+async def test_who_is_at_the_desk_is_no_question_without_the_database(
+    line: RealLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can tell who is at the desk, nothing is said of their phones: not that all of nobody are well."""
+
+    def unreadable(*_args: object, **_how: object) -> NoReturn:
+        raise DatabaseError("SQLITE_CORRUPT")
+
+    monkeypatch.setattr(offline, "read_transaction", unreadable)
+    rows = {row.name: row for row in (await line.doctor()).checks}
+    assert not rows["database"].ok
+    for name in ("staff devices", "staff pushers"):
+        assert (rows[name].asked, rows[name].what) == (False, "cannot be judged now: see the row `database`"), name

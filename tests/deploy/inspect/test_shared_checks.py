@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from os import utime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.config.sections import Config, OnCall
+from bridge.config.sections import BackupSettings, Config, OnCall
+from bridge.tables import line_state
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import line_age
@@ -230,6 +232,32 @@ async def test_age_speaks_where_nothing_was_done_yet(line: LineDirectory) -> Non
     with offline.read_transaction(line.config) as db:
         assert not doctor_database.check_backup(db, real(line.config), time.time(), 10.0).ok
         assert doctor_database.check_backup(db, real(line.config), time.time(), 7.0).ok
+
+
+def _with_backups(line: LineDirectory, place: Path) -> CheckResult:
+    config = real(line.config).model_copy(update={"backup": BackupSettings(to=place, passphrase_file=place / "phrase")})
+    with offline.read_transaction(config) as db:
+        return doctor_database.check_backup(db, config, time.time(), 10.0)
+
+
+async def test_a_backup_is_well_where_it_lies(line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of the last one says nothing of a directory that is gone or empty, or of the disk that it is on."""
+    await line.harness.database.commit(partial(line_state.put, name=line_state.LAST_BACKUP, value=str(time.time())))
+    place = tmp_path / "backups"
+    row = _with_backups(line, place)
+    assert (row.ok, "mounted" in row.do) == (False, True)
+    place.mkdir()
+    assert not _with_backups(line, place).ok
+    old = place / "quietline-20260101T000000Z.backup"
+    old.write_bytes(b"")
+    utime(old, (0, time.time() - 30 * DAY))
+    assert not _with_backups(line, place).ok
+    (place / "quietline-20270101T000000Z.backup").write_bytes(b"")
+    row = _with_backups(line, place)
+    assert (row.ok, row.warning, "own disk" in row.what) == (True, True, True)
+    monkeypatch.setattr(doctor_database, "is_on_own_disk", lambda _config: False)
+    row = _with_backups(line, place)
+    assert (row.ok, row.warning, row.do) == (True, False, "")
 
 
 def real(config: Config, **changed: Any) -> Config:

@@ -19,6 +19,7 @@ from bridge.matrix.api.module_api import ENFORCED
 from deploy.carrier import outside_view, vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
+from deploy.inspect import doctor_database
 from deploy.inspect.check_report import CheckResult
 from deploy.preflight import clock_sync, preflight
 from deploy.stack.provision import write_line_files
@@ -114,8 +115,8 @@ async def test_a_gateway_that_is_to_start_with_the_line(
 
 
 @pytest.mark.parametrize("readable", [False, True])
-async def test_where_backups_would_go(tmp_path: Path, readable: bool) -> None:
-    """A place that is not there, or a passphrase that others read, is a warning; nothing is made."""
+async def test_where_backups_would_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readable: bool) -> None:
+    """A place that is not there or on the line's disk, or a passphrase that others read, is a warning; nothing is made."""
     place, phrase = tmp_path / "backups", tmp_path / "passphrase"
     layout = real(tmp_path, backup={"to": str(place), "passphrase_file": str(phrase)})
     row = (await rows_of(layout))["backup place"]
@@ -125,6 +126,10 @@ async def test_where_backups_would_go(tmp_path: Path, readable: bool) -> None:
     place.mkdir()
     phrase.write_text("a passphrase of many words\n")
     phrase.chmod(0o644 if readable else 0o600)
+    load(layout.config).data_dir.mkdir(exist_ok=True)
+    row = (await rows_of(layout))["backup place"]
+    assert (row.warning, "own disk" in row.what) == (True, not readable)
+    monkeypatch.setattr(doctor_database, "is_on_own_disk", lambda _config: False)
     assert (await rows_of(layout))["backup place"].warning is readable
 
 
