@@ -91,6 +91,8 @@ class DeskMember:
     user: str
     role: Role
     on_duty: bool = True
+    off_until_trusted: bool = False
+    """Off duty because nobody has confirmed their identity: once that is done they are on duty again."""
     last_thread: str = ""
     away: bool = False
     on_duty_since: float = 0.0

@@ -62,9 +62,20 @@ def go_off_duty(pack: Pack, facts: Facts, desk: Desk, event: OffDutyRequested) -
     return Step(replace(desk, roster=roster))
 
 
+def off_until_trusted(desk: Desk, member: DeskMember) -> DeskMember:
+    """Return a person off duty who can read and answer nothing; with a thread they stay on duty, as anybody does.
+
+    Otherwise an alarm would ring this person alone, and a texter would be promised a person who is none.
+    """
+    if not member.on_duty or desk.assigned_to(member.user):
+        return member
+    return replace(member, on_duty=False, off_until_trusted=True)
+
+
 def _on_duty(member: DeskMember, now: float, *, on: bool) -> DeskMember:
     """Return a person on or off duty; a shift begins when they were off before it."""
     begins = on and not member.on_duty
+    member = replace(member, off_until_trusted=False)
     return replace(member, on_duty=on, on_duty_since=now, heavy_threads=0) if begins else replace(member, on_duty=on)
 
 
@@ -106,7 +117,7 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     if not fingerprint and event.at < dict(desk.reported).get(user, 0.0):
         why = notice_of("duty.s_identity_changed_while_you", user=localpart(user))
         return Step(desk, answer(facts, event, why), consumed=True)
-    desk = _forget_report(desk, user)
+    desk = _trusted(desk, user, facts.now)
     notice = notice_of("duty.s_identity_is_confirmed_by", user=localpart(user), sender=localpart(event.sender))
     return Step(
         desk, (ConfirmIdentity(user=user, master_key=waiting[user]), SendMessage(place=DESK, body=notice)), consumed=True
@@ -120,6 +131,7 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         desk,
         unconfirmed_identities=(*desk.unconfirmed_identities, (event.user, event.master_key)),
         reported=(*desk.reported, (event.user, facts.now)),
+        roster=tuple(off_until_trusted(desk, other) if other.user == event.user else other for other in desk.roster),
     )
     new = (
         notice_of("duty.has_a_cryptographic_identity_that")
@@ -138,7 +150,16 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
     """Tell the desk that an identity was confirmed on the server, and expect no `!trust` of it any more."""
     body = notice_of("duty.s_identity_is_confirmed_by_2", user=localpart(event.user))
-    return Step(_forget_report(desk, event.user), (SendMessage(place=DESK, body=body),))
+    return Step(_trusted(desk, event.user, facts.now), (SendMessage(place=DESK, body=body),))
+
+
+def _trusted(desk: Desk, user: str, now: float) -> Desk:
+    """Forget the reported identity of a person, who is on duty again if they were before it was reported."""
+    roster = tuple(
+        _on_duty(member, now, on=True) if member.user == user and member.off_until_trusted else member
+        for member in desk.roster
+    )
+    return replace(_forget_report(desk, user), roster=roster)
 
 
 def _forget_report(desk: Desk, user: str) -> Desk:

@@ -41,6 +41,7 @@ from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemove
 from bot.model.thread_desk_events import MemberRemoved
 from bot.model.transactional_actions import SendEvent
 from bot.staffing.assignment import EXPLAINED
+from bot.staffing.duty import off_until_trusted
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -69,6 +70,8 @@ def add_member(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Ste
     if desk.member(event.user) is not None:
         return Step(desk)
     member = DeskMember(user=event.user, role=_role(dict(desk.power_levels), event.user), on_duty_since=facts.now)
+    if event.user in dict(desk.unconfirmed_identities):
+        member = off_until_trusted(desk, member)
     greeting: tuple[Action, ...] = (
         ShareRoomKeys(place=DESK, user=event.user, resend=True),
         # A former member has an office already, and was removed from it.

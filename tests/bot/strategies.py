@@ -423,6 +423,7 @@ _members = st.lists(
         user=PEOPLE,
         role=Role,
         on_duty=BOTH,
+        off_until_trusted=BOTH,
         last_thread=("", *OWNERS),
         away=BOTH,
         on_duty_since=TIME,

@@ -8,7 +8,14 @@ import pytest
 
 from bot.model.actions import DESK, ConfirmIdentity, ShowDevices, SignOut
 from bot.model.desk import Desk
-from bot.model.events import IdentityChanged, IdentityConfirmed, PowerLevelsChanged, ReactionAdded
+from bot.model.events import (
+    Event,
+    IdentityChanged,
+    IdentityConfirmed,
+    MemberJoined,
+    PowerLevelsChanged,
+    ReactionAdded,
+)
 from bot.model.thread_desk_events import AssigneeSpoke, AuthorSignedOut, ListenRequested, ThreadQueued
 from tests.bot.examples import as_usual, at, at_desk, due, held, of, said, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
@@ -109,6 +116,45 @@ def test_an_identity_that_was_confirmed_on_the_server_waits_no_more() -> None:
     assert dict(step.aggregate.unconfirmed_identities).keys() == {ANA}
     assert dict(step.aggregate.reported).keys() == {ANA}
     assert of(ConfirmIdentity, then(step.aggregate, at_desk("!trust @ben", sender=SUE))) == []
+
+
+@pytest.mark.parametrize("confirms", [at_desk("!trust @ben", sender=SUE), IdentityConfirmed(user=BEN)])
+def test_who_can_read_nothing_is_not_on_duty(confirms: Event) -> None:
+    """An alarm must not ring a person alone who cannot read it; confirmed, they are on duty as before."""
+    desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="new")).aggregate
+    assert [member.user for member in desk.roster if member.on_duty] == [ANA, SUE]
+    again = then(desk, confirms, at(600)).aggregate.member(BEN)
+    assert (again.on_duty, again.on_duty_since) == (True, NOW + 600)
+
+
+@pytest.mark.parametrize("confirms", [at_desk("!trust @ben", sender=SUE), IdentityConfirmed(user=BEN)])
+def test_who_was_off_duty_stays_off_duty(confirms: Event) -> None:
+    """A confirmation puts nobody on duty who went home."""
+    desk = then(staffed_desk(), at_desk("!off", sender=BEN)).aggregate
+    desk = then(desk, IdentityChanged(user=BEN, master_key="new")).aggregate
+    assert not then(desk, confirms).aggregate.member(BEN).on_duty
+
+
+@pytest.mark.parametrize("is_seen_first", [True, False])
+def test_a_newcomer_is_on_duty_once_confirmed(is_seen_first: bool) -> None:
+    """Nobody on duty but a newcomer whom nobody has confirmed is nobody on duty, whatever is seen first of them."""
+    events: list[Event] = [IdentityChanged(user=EVE, master_key="new", first=True), MemberJoined(place=DESK, user=EVE)]
+    desk = staffed_desk()
+    for event in events if is_seen_first else reversed(events):
+        desk = then(desk, event).aggregate
+    newcomer = desk.member(EVE)
+    assert newcomer is not None
+    assert not newcomer.on_duty
+    confirmed = then(desk, at_desk("!trust @eve", sender=SUE), at(0, roster=desk.roster)).aggregate
+    assert confirmed.member(EVE).on_duty
+
+
+def test_who_has_a_thread_stays_on_duty() -> None:
+    """Nobody who is off duty has a thread: the desk calls others to it when its texts are not read."""
+    desk = staffed_desk()
+    queued = ThreadQueued(thread="t1", designation="amber heron", since=NOW)
+    desk = then(then(desk, queued).aggregate, at_desk("!claim", sender=BEN)).aggregate
+    assert then(desk, IdentityChanged(user=BEN, master_key="new")).aggregate.member(BEN).on_duty
 
 
 @pytest.mark.parametrize(
