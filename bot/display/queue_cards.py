@@ -99,8 +99,11 @@ def expire_cards(entry: QueueEntry) -> tuple[Action, ...]:
 
 
 def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
-    """Show a card again, or its newest edit, when a person redacted it while its thread can be claimed."""
+    """Show a card, or its newest edit, again when a person redacted it: of a thread that can be claimed, or of a flood."""
     name = event.ref.removeprefix(EDIT)
+    if desk.flood.card and name == flood_ref(desk.flood):
+        show = EditMessage if name != event.ref else SendMessage
+        return Step(desk, (show(place=DESK, ref=name, body=flood_card(desk.flood), reactions=(CLAIM_REACTION,)),))
     entry = next((entry for entry in desk.threads if entry.has_card and card_ref(entry) == name), None)
     if entry is None:
         return Step(desk)

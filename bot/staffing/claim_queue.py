@@ -222,8 +222,8 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     entry = next((entry for entry in desk.waiting if entry.thread == thread), None)
     if entry is None:
         return Step(desk, consumed=True)
-    if desk.flood.active:
-        # The card of the flood calls for all of them: theirs waits until it is over.
+    if desk.flood.active and not entry.urgent:
+        # The card of the flood calls for all of them: theirs waits until it is over. A sign of danger does not wait for it.
         return Step(desk, (SetTimer(key=event.key, due=facts.now + CALL_STANDS),), consumed=True)
     settings = pack.settings
     due = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)

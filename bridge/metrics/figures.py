@@ -84,7 +84,8 @@ GAUGES: Final = (
     Gauge("quietline_inbox_rows", "Events that wait for a decision.", lambda f: f.inbox_rows),
     Gauge(
         "quietline_outbox_oldest_seconds",
-        "Seconds that the oldest message, text or page has waited to leave; 0 when none waits.",
+        "Seconds that the oldest message, text or page has waited to leave; 0 when none waits. Words of a flood's crowd, "
+        "which has no rooms yet, do not count.",
         lambda f: f.outbox_oldest,
     ),
     Gauge(

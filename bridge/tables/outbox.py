@@ -17,6 +17,10 @@ from bridge.storage.serialization import kind_name
 
 CARRIER = "carrier"
 """The transport of texts to phones."""
+OLDEST_STUCK = """SELECT MIN(created) FROM outbox o WHERE NOT (o.transport = 'matrix' AND EXISTS (
+    SELECT 1 FROM thread t WHERE t.id = o.owner AND t.room_id IS NULL AND t.in_flood <> 0))"""
+"""SQL: when the oldest row was put in, those aside that wait for the room of a texter who came in a flood: it is made when
+their card is shown, which may be hours later."""
 
 
 class RowState(Enum):
@@ -201,8 +205,8 @@ async def count_by_transport(reader: Reader) -> dict[str, int]:
 
 
 async def oldest_created(reader: Reader) -> int | None:
-    """Return when the oldest row was put in, in seconds since the epoch; None when there is none."""
-    created: int | None = await reader.fetchval("SELECT MIN(created) FROM outbox")
+    """Return when the oldest row was put in that could leave, in seconds since the epoch; None when there is none."""
+    created: int | None = await reader.fetchval(OLDEST_STUCK)
     return created
 
 

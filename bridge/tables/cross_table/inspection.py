@@ -12,6 +12,7 @@ from typing import Final
 from bot.model.actions import DESK, SendSms
 from bridge.storage.database import Snapshot
 from bridge.storage.serialization import kind_name
+from bridge.tables import outbox
 from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
 from bridge.tables.threads import is_on_hold
@@ -34,8 +35,8 @@ class UnfinishedErasure:
 class WaitingRows:
     """Waiting rows. `event_count`: events; the oldest has the number `oldest_event`; `outbox_count`: rows of the outbox.
 
-    `oldest_in_outbox`: when the oldest of those was put in. `unknown`: texts with an unknown outcome. `remembered_until`:
-    until when the newest text that left is remembered. None if there is none.
+    `oldest_in_outbox`: when the oldest of those was put in that could leave. `unknown`: texts with an unknown outcome.
+    `remembered_until`: until when the newest text that left is remembered. None if there is none.
     """
 
     event_count: int
@@ -97,12 +98,12 @@ def count_unfinished_texts(connection: Snapshot) -> int:
 def waiting_rows(connection: Snapshot) -> WaitingRows:
     """Return how much waits for a decision, waits to leave, and is unknown."""
     ((undecided, oldest_event),) = connection.fetch("SELECT COUNT(*), MIN(seq) FROM inbox")
-    ((leaving, oldest_leaving),) = connection.fetch("SELECT COUNT(*), MIN(created) FROM outbox")
+    leaving = connection.fetchval("SELECT COUNT(*) FROM outbox")
     return WaitingRows(
         event_count=int(undecided),
         oldest_event=oldest_event,
         outbox_count=int(leaving),
-        oldest_in_outbox=oldest_leaving,
+        oldest_in_outbox=connection.fetchval(outbox.OLDEST_STUCK),
         unknown=int(connection.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1")),
         remembered_until=connection.fetchval("SELECT MAX(until) FROM sent_text"),
     )

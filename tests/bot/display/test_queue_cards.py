@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.display.queue_cards import flood_card, flood_ref
 from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import MessageRedacted, ReactionAdded, Relation, TimerDue
+from bot.model.flood import CrowdEntry, Flood
 from bot.model.thread_desk_events import Assigned, OfferChanged, OtherHandsChanged, ThreadParked, ThreadQueued
 from bot.model.transactional_actions import ExpireMessage
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
@@ -108,6 +111,21 @@ def test_a_redacted_card_comes_again() -> None:
     assert cards(then(with_ana, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))) == []
     edit = then(with_ana, MessageRedacted(place=DESK, sender=SUE, target="$edit", ref="edit:card:t1"))
     assert edits(edit) == [("card:t1", "amber heron · with ana")]
+
+
+def test_the_redacted_card_of_a_flood_comes_again() -> None:
+    """It is the only card of many who wait; when the flood is over, nobody needs it."""
+    crowd = {"t1": CrowdEntry(thread="t1", designation="amber heron", since=NOW)}
+    flood = Flood(crowd=crowd, active=True, begun_at=NOW, came=1, card="as it was")
+    desk = replace(staffed_desk(), flood=flood)
+    ref = flood_ref(flood)
+    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$f", ref=ref))
+    (card,) = [post for post in of(SendMessage, step) if post.ref == ref]
+    assert (str(card.body), card.reactions) == (str(flood_card(flood)), ("✋",))
+    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$e", ref=f"edit:{ref}"))
+    assert [edit.ref for edit in of(EditMessage, step) if edit.ref == ref] == [ref]
+    over = then(staffed_desk(), MessageRedacted(place=DESK, sender=SUE, target="$f", ref=ref))
+    assert [post for post in of(SendMessage, over) if post.ref == ref] == []
 
 
 @pytest.mark.parametrize("ref", ["", "answer:$m1", "card:t9", "wait:t1:0"])

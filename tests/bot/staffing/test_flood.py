@@ -144,6 +144,18 @@ def test_dangers_in_a_flood_stay_within_ten_posts_a_minute() -> None:
     assert len(world.pages) <= 1
 
 
+def test_danger_is_called_for_again_during_a_flood() -> None:
+    """A flood that lasts for hours has one reminder; a waiting thread with a sign of danger keeps its own."""
+    for danger in (True, False):
+        world = DeskInFlood()
+        world.take(queued(0, danger=danger))
+        world.come(400, every=1.5, first=1)
+        again = [post for _, post in world.posts if isinstance(post, SendMessage) and post.ref.startswith("wait:f0:")]
+        reminders = [post for post in again if "new" not in post.ref]
+        assert len(reminders) == (3 if danger else 0)
+        assert all(post.mentions for post in reminders)
+
+
 def test_a_page_is_at_most_one_in_a_quarter_of_an_hour() -> None:
     """For as long as it lasts: an hour of it, at a desk where nobody is on duty, pages four or five times."""
     world = DeskInFlood()

@@ -53,6 +53,24 @@ async def test_what_waits_to_leave_is_counted_and_has_an_age(harness: BridgeHarn
     assert [value(text, "quietline_outbox_rows", {"to": to}) for to in ("matrix", "carrier", "page")] == [2, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("in_flood", "room", "transport", "age"),
+    [(1, None, "matrix", 0), (1, None, "carrier", 900), (1, "!room", "matrix", 900), (0, None, "matrix", 900)],
+)
+async def test_words_of_a_crowd_wait_for_no_fault(
+    harness: BridgeHarness, metrics: MetricsServer, in_flood: int, room: str | None, transport: str, age: int
+) -> None:
+    """Whoever waits in a flood has no room for hours, and nothing is stuck; a room that is missing otherwise is a fault."""
+    owner = await harness.receive_text("hello", message_id="1")
+    query = "UPDATE thread SET in_flood = $1, room_id = $2"
+    await harness.database.commit(lambda transaction: transaction.execute(query, in_flood, room))
+    row = OutboxRow("card", transport, kind_name(SendSms), "txn", b"")
+    created = int(harness.clock.now()) - 900
+    await harness.database.commit(partial(outbox.append, owner=owner, row=row, created=created))
+    assert value(await metrics.text(), "quietline_outbox_oldest_seconds") == age
+    assert value(await metrics.text(), "quietline_outbox_rows", {"to": transport}) == 1
+
+
 async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, metrics: MetricsServer) -> None:
     """Texts that may not have left, dead letters, erasures that fail, events that are not decided, a doubted clock."""
     letter = DeadLetter("0123abcd", InboxRow(DESK, kind_name(TextArrived), b""))
