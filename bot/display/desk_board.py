@@ -221,7 +221,7 @@ def _languages(member: DeskMember) -> str:
 
 def _shift(facts: Facts, member: DeskMember) -> str:
     if not member.on_duty:
-        return notice_of("desk_board.off")
+        return notice_of("desk_board.off_until_trusted" if member.off_until_trusted else "desk_board.off")
     return (
         notice_of("desk_board.on_duty", duration=describe_duration(facts.now - member.on_duty_since))
         if member.on_duty_since and facts.now - member.on_duty_since >= LONG_SHIFT

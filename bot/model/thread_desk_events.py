@@ -66,7 +66,7 @@ class AlarmKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRaised:
-    """From a thread to the desk. `by`: who asks for a supervisor; others are called. Empty: nobody."""
+    """From a thread to the desk. `by`: who asks for a supervisor, or does not read; others are called. Empty: nobody."""
 
     designation: str
     alarm: AlarmKind

@@ -90,7 +90,7 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=body),))
     new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
     desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
-    # A supervisor who asks for one means another.
+    # A supervisor who asks for one means another, and whoever does not read is called in the room.
     supervisors = tuple(user for user in facts.supervisors if user != event.by)
     everybody = tuple(user for user in on_duty(facts.roster) if user != event.by)
     called = (

@@ -276,7 +276,7 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
         people = tuple(user for user in on_shift if cannot_claim(pack, desk, user) is None)
         called = tuple(user for user in people or on_duty(desk.roster) if user != entry.assignee)
         if not called:
-            if entry.danger and not desk.flood.active:
+            if entry.danger:
                 desk, paged = page(facts, desk, "waiting")
                 calls += paged
             continue

@@ -1,9 +1,9 @@
 """Calls people to texts that the assignee of a thread has not read: a claimed thread can be forgotten like a waiting one.
 
 Rules of this module: a text is unread until the assignee says anything in the room, or their client reports that it, or
-something behind it, was shown (`retention.note_read`). The assignee and supervisors are called first, then the person on
-call as well, and all of them again until a person acts. While the conversation is closing or the texter said STOP, nobody
-is called.
+something behind it, was shown (`retention.note_read`). The assignee and supervisors are called first (the person on
+call, if nobody else is on duty), then the person on call as well, and all of them again until a person acts. While the
+conversation is closing or the texter said STOP, nobody is called.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def call_reader(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> St
     if life.closes_at or thread.consent.stopped:
         return Step(thread, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_again),), consumed=True)
     first = event.key == FIRST
-    alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.UNREAD if first else AlarmKind.STILL_UNREAD)
+    kind = AlarmKind.UNREAD if first else AlarmKind.STILL_UNREAD
+    # The room calls the assignee: at the desk others are needed, or a person outside where there are none.
+    alarm = AlarmRaised(designation=thread.designation, alarm=kind, by=assignee)
     notice = SendMessage(place=THREAD, body=notice_of("unread_texts.not_read_yet"), mentions=(assignee,))
     later = SetTimer(key=AGAIN, due=facts.now + (settings.unclaimed_on_call if first else settings.unclaimed_again))
     return Step(thread, (notice, SendEvent(owner=DESK, event=alarm), later), consumed=True)

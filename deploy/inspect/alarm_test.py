@@ -113,7 +113,8 @@ async def _withdraw(config: Config, test: str) -> bool:
 
 def _line_checks(progress: Progress) -> tuple[CheckResult, ...]:
     if progress.at_desk:
-        return (CheckResult(name="desk", ok=True, what="the test is in the desk's room, and rang for everybody on duty"),)
+        what = "the test is in the desk's room, and rang for whoever is on duty: the board says who that is"
+        return (CheckResult(name="desk", ok=True, what=what),)
     do = "Does the homeserver answer (`quietline status`), and is there a desk room? Phone the desk: it hears no alarm."
     return (CheckResult(name="desk", ok=False, what="the test did not reach the desk's room", do=do),)
 

@@ -28,6 +28,7 @@ NOTICES: Final[dict[str, str]] = {
     "desk_board.less_than_a_minute": "less than a minute",
     "desk_board.of_duress": "duress",
     "desk_board.off": " · off",
+    "desk_board.off_until_trusted": " · off, not confirmed yet",
     "desk_board.offered_to_all": " · offered to all",
     "desk_board.on_duty": " · {duration} on duty",
     "desk_board.on_hold": "on hold",

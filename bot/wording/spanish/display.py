@@ -28,6 +28,7 @@ NOTICES: Final[dict[str, str]] = {
     "desk_board.less_than_a_minute": "menos de un minuto",
     "desk_board.of_duress": "con coacción",
     "desk_board.off": " · fuera de turno",
+    "desk_board.off_until_trusted": " · fuera de turno, sin confirmar",
     "desk_board.offered_to_all": " · ofrecida a cualquiera",
     "desk_board.on_duty": " · {duration} de turno",
     "desk_board.on_hold": "con retención",

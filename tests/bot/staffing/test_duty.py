@@ -123,6 +123,7 @@ def test_who_can_read_nothing_is_not_on_duty(confirms: Event) -> None:
     """An alarm must not ring a person alone who cannot read it; confirmed, they are on duty as before."""
     desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="new")).aggregate
     assert [member.user for member in desk.roster if member.on_duty] == [ANA, SUE]
+    assert "ben 0/5 · off, not confirmed yet" in desk.board
     again = then(desk, confirms, at(600)).aggregate.member(BEN)
     assert (again.on_duty, again.on_duty_since) == (True, NOW + 600)
 

@@ -77,6 +77,16 @@ def test_danger_in_the_first_text_is_a_call_when_nobody_is_on_duty() -> None:
         assert of(PageOnCall, then(Desk(roster=MEMBERS), queued)) == []
 
 
+def test_whoever_does_not_read_is_not_the_only_one_who_is_called() -> None:
+    """An advocate alone at night who has fallen asleep: the desk would ring them alone, so a person outside is called."""
+    raised = AlarmRaised(designation="amber heron", alarm=AlarmKind.UNREAD, by=ANA)
+    with_ben = then(Desk(roster=MEMBERS[:2]), raised, at(0, roster=MEMBERS[:2]))
+    (alarm,) = [post for post in of(SendMessage, with_ben) if post.ref != "board"]
+    assert (alarm.mentions, of(PageOnCall, with_ben)) == ((BEN,), [])
+    alone = then(Desk(roster=MEMBERS[:1]), raised, at(0, roster=MEMBERS[:1]))
+    assert len(of(PageOnCall, alone)) == 1
+
+
 def test_a_supervisor_who_asks_for_one_calls_another() -> None:
     """The only supervisor on duty cannot be their own help: everybody else is called, and the person on call."""
     raised = AlarmRaised(designation="amber heron", alarm=AlarmKind.ESCALATED, by=SUE)

@@ -7,7 +7,8 @@ import pytest
 from bot.model.actions import DESK, PageOnCall, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import MemberJoined, MessageRead, TimerDue
-from bot.model.transactional_actions import CancelTimer, SetTimer
+from bot.model.thread_desk_events import AlarmRaised
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from tests.bot.examples import alarms, arrived, at, held, of, said, then, waiting
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE
@@ -51,6 +52,13 @@ def test_whoever_claims_and_does_not_read_is_not_the_last_who_hears(comes: bool)
             calls.append((world.now - start, who, world.pages - pages))
     both = [(False, {ANA}), (True, {SUE})]
     assert calls == [(FIRST, both, 0), (2 * FIRST, both, 1), (2 * FIRST + AGAIN, both, 1)]
+
+
+def test_the_assignee_is_called_in_the_room_and_others_at_the_desk() -> None:
+    """The alarm names its assignee, whom it does not call once more."""
+    step = then(unread(), TimerDue(key="unread"), at(FIRST))
+    (raised,) = [action.event for action in of(SendEvent, step) if isinstance(action.event, AlarmRaised)]
+    assert raised.by == ANA
 
 
 def test_whoever_has_read_is_not_called() -> None:
