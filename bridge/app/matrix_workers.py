@@ -82,9 +82,12 @@ class MatrixWorkers:
 
     def desk_room(self) -> str | None:
         """Return the desk's room; None while there is none yet, or no sync response arrives."""
-        if self._room_provisioner is None or self._caught_up is None or not self._caught_up.is_set():
+        if self._room_provisioner is None or not self._is_caught_up():
             return None
         return self._room_provisioner.desk_room or None
+
+    def _is_caught_up(self) -> bool:
+        return self._caught_up is not None and self._caught_up.is_set()
 
     async def run(self) -> None:
         """Reach the homeserver, then work until cancelled.
@@ -93,7 +96,11 @@ class MatrixWorkers:
         Texts are accepted meanwhile.
         """
         try:
-            await self._run_workers()
+            async with asyncio.TaskGroup() as group:
+                # Also while the homeserver was never reached: a machine that starts again may have lost it.
+                watchdog = SyncWatchdog(is_caught_up=self._is_caught_up, notify_desk=self._notify_desk)
+                group.create_task(watchdog.loop.run())
+                group.create_task(self._run_workers())
         except* TokenRefused:
             await self._check_token()
             raise
@@ -185,7 +192,6 @@ class MatrixWorkers:
             group.create_task(erasure.run())
             group.create_task(matrix.run())
             group.create_task(self._wait_for_first_sync(matrix))
-            group.create_task(SyncWatchdog(caught_up=matrix.sync.caught_up, notify_desk=self._notify_desk).loop.run())
             group.create_task(rooms.loop.run())
             group.create_task(self._outbox.run("matrix", room_sender.perform))
             group.create_task(uploads.loop.run())

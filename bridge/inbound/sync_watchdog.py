@@ -1,12 +1,11 @@
 """Watches whether the homeserver still sends us the events of the rooms.
 
-Rule of this module: a stalled sync causes one alert, at the desk and to the person on call, after more minutes than a
-homeserver takes to restart. Without it nobody would notice: texts still come in, and still reach the rooms.
+Rule of this module: a stalled sync, or one that has not begun, causes one alert, at the desk and to the person on call,
+after more minutes than a homeserver takes to restart. Without it nobody would notice: texts still come in.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -20,24 +19,24 @@ STALL_SECONDS: Final = 180.0
 
 
 class SyncWatchdog:
-    """Watches the sync's `caught_up`. `run` until cancelled."""
+    """Watches whether the sync has caught up. `run` until cancelled."""
 
     def __init__(
         self,
         *,
-        caught_up: asyncio.Event,
+        is_caught_up: Callable[[], bool],
         notify_desk: Callable[[SyncStalled], Awaitable[None]],
         interval: float = CHECK_INTERVAL,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`notify_desk` tells the desk."""
-        self._caught_up, self._notify_desk, self._interval, self._monotonic = caught_up, notify_desk, interval, monotonic
-        self._last_synced, self._reported = monotonic(), False
+        self._is_caught_up, self._notify_desk, self._monotonic = is_caught_up, notify_desk, monotonic
+        self._interval, self._last_synced, self._reported = interval, monotonic(), False
         self.loop = BackgroundLoop("sync_watchdog", self.run_once, max_sleep=interval)
 
     async def run_once(self) -> float:
         """Check once; return the seconds until the next check."""
-        if self._caught_up.is_set():
+        if self._is_caught_up():
             self._last_synced, self._reported = self._monotonic(), False
         elif not self._reported and self._monotonic() - self._last_synced >= STALL_SECONDS:
             await self._notify_desk(SyncStalled(minutes=int((self._monotonic() - self._last_synced) // 60)))

@@ -21,6 +21,7 @@ from bridge.app.line_files import CannotStart
 from bridge.app.run_history import RunHistory
 from bridge.config.load import load
 from bridge.config.sections import ShiftCalendar
+from bridge.inbound import sync_watchdog
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.olm.olm_store import keys_with_session
 from bridge.runtime.crash_points import never_crash
@@ -339,6 +340,31 @@ async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Pat
         assert value(text, "quietline_ready") == 0
         async with http.get(f"http://127.0.0.1:{base}/metrics") as answer:
             assert answer.status == 404  # what a proxy shows the carrier
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_homeserver_that_does_not_come_is_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut the line may come back alone: nobody sees a text then, so the person on call is called."""
+    monkeypatch.setattr(sync_watchdog, "STALL_SECONDS", 0.0)
+    papers, calls = Papers(tmp_path), list[bytes]()
+    papers.raw["listen"]["port"] = free_ports()
+    papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{free_ports()}"
+
+    async def answer(request: web.Request) -> web.Response:
+        calls.append(await request.read())
+        return web.Response()
+
+    async def called() -> bool | None:
+        return bool(calls) or None
+
+    async with AsyncExitStack() as stack:
+        papers.write("call", await stack.enter_async_context(served(answering(answer))))
+        papers.line["on_call"] = {"webhook_file": papers.file("call")}
+        bridge = await start(papers, stack)
+        running = asyncio.create_task(bridge.run())
+        await wait_until("the person on call is called", called, every=0.02)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running

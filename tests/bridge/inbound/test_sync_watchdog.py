@@ -24,7 +24,7 @@ async def test_it_is_said_once_that_nobody_is_heard() -> None:
         return len(incidents)
 
     hearing = asyncio.create_task(
-        SyncWatchdog(caught_up=caught_up, notify_desk=tell, interval=0.0, monotonic=lambda: passed).loop.run()
+        SyncWatchdog(is_caught_up=caught_up.is_set, notify_desk=tell, interval=0.0, monotonic=lambda: passed).loop.run()
     )
     caught_up.set()
     assert await later(0) == 0
