@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+from aiohttp import hdrs
 
 from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
@@ -217,7 +218,8 @@ async def _calls(
 async def _call_webhook(file: Path, http: aiohttp.ClientSession, text: str) -> bool:
     try:
         async with http.post(read_secret(file), json={"text": text}, timeout=TIMEOUT) as answer:
-            return answer.status < 300
+            # After most redirects the last request is a GET of some page, which calls nobody.
+            return answer.status < 300 and answer.method == hdrs.METH_POST
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         log.failure("pager.webhook_failed", error)
         return False

@@ -35,7 +35,7 @@ from bridge.tables import inbox, line_state
 from bridge.tables.outbox import OutboxRow
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.mail_server import MailServer, nothing
-from tests.fakes.served import served
+from tests.fakes.served import answering, served
 
 REASON = "escalated"
 
@@ -160,6 +160,28 @@ async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
     assert await called.perform() == 0
     assert len(called.outside.mail.taken) == 1
     assert await called.told() == []
+
+
+@pytest.mark.parametrize(("status", "is_taken"), [(301, False), (302, False), (303, False), (307, True), (308, True)])
+async def test_a_page_that_a_redirect_shows_is_no_call(
+    called: PagerHarness, tmp_path: Path, status: int, is_taken: bool
+) -> None:
+    """An address that has moved leads a call to a page, which is shown and calls nobody; some redirects repeat the call."""
+
+    async def moved(request: web.Request) -> web.Response:
+        if request.path == "/there":
+            return web.Response(text="a page")
+        return web.Response(status=status, headers={"Location": "/there"})
+
+    async with served(answering(moved)) as base:
+        url = tmp_path / "moved"
+        url.write_text(f"{base}/hook")
+        called.on_call = OnCall(webhook_file=url)
+        if is_taken:
+            assert await called.perform() == 0
+        else:
+            with pytest.raises(RetryLater):
+                await called.perform()
 
 
 async def test_a_way_that_refuses_while_another_takes_it_is_known(called: PagerHarness) -> None:
