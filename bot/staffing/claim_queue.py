@@ -245,8 +245,8 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     reminder = SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     # While nobody is on duty, hours of reminders would only hide what else is new at the desk.
     actions: list[Action] = [] if again and not called else [reminder]
-    # With a calendar the person on call is needed at once when nobody who is on shift is on duty.
-    absent = not shifts.on_duty_and_shift(pack, facts, desk.roster)
+    # The person on call is needed at once when nobody who is on shift is on duty, or all of them showed no sign just now.
+    absent = not shifts.on_duty_and_shift(pack, facts, (member for member in people if not member.away))
     may_page = not desk.flood.paged_lately(facts.now) if again else desk.flood.may_page(facts.now)
     if (step >= len(due) - 1 or absent) and may_page:
         actions.append(PageOnCall(reason="waiting"))

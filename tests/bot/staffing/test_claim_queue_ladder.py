@@ -70,6 +70,15 @@ def test_with_nobody_on_duty_only_the_person_on_call_is_called_again() -> None:
     assert of(PageOnCall, then(step.aggregate, TimerDue(key=f"wait:{T2}:3"), at(9100, roster=off))) == []
 
 
+def test_people_who_showed_no_sign_are_not_waited_for() -> None:
+    """Where all on duty got a thread unasked and did not answer, the first reminder calls the person on call."""
+    for away in (True, False):
+        roster = tuple(replace(seat, away=away or seat.user == ANA) for seat in MEMBERS)
+        desk = then(replace(staffed_desk(), roster=roster), WAITS).aggregate
+        step = then(desk, TimerDue(key=f"wait:{T1}:0"), at(120, roster=roster))
+        assert len(of(PageOnCall, step)) == away
+
+
 def test_whoever_said_stop_is_not_called_for_again() -> None:
     """Until they text once more: nobody is woken each hour over a STOP."""
     desk = then(then(staffed_desk(), WAITS).aggregate, AlarmRaised(designation="amber heron", alarm=AlarmKind.STOPPED))
