@@ -30,6 +30,7 @@ BOARD: Final = "board"
 EDIT_INTERVAL: Final = 2.0
 FLOOD_INTERVAL: Final = 30.0
 """Seconds between two edits of the board while many new texters come at once."""
+DAY: Final = 86_400.0
 LONG_SHIFT: Final = 8 * 3_600.0
 """Seconds on duty after which the board says how long it has been."""
 POST_INTERVAL: Final = 900.0
@@ -81,6 +82,8 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
     waits = desk.waiting or desk.flood.crowd
     later = MINUTE if waits else STEP_MINUTES * MINUTE
     again: tuple[Action, ...] = (SetTimer(key=BOARD, due=facts.now + later),) if waits or desk.threads else ()
+    if not again and _shows_dropped(facts, desk):
+        again = (SetTimer(key=BOARD, due=desk.dropped_since + DAY),)
     if now == desk.board:
         return desk, again
     if soon:
@@ -160,7 +163,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     ]
     blocked = (
         [notice_of("desk_board.dropped_from_blocked_phones", dropped_texts=desk.dropped_texts)]
-        if desk.dropped_texts
+        if _shows_dropped(facts, desk)
         else []
     )
     on_hold = sum(entry.thread in desk.on_legal_hold for entry in desk.threads)
@@ -187,6 +190,11 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
             notice_of("desk_board.here", people=join_notices(", ", people)),
         ),
     )
+
+
+def _shows_dropped(facts: Facts, desk: Desk) -> bool:
+    """Whether texts from blocked phones were dropped within the day that is counted."""
+    return desk.dropped_texts > 0 and 0 <= facts.now - desk.dropped_since < DAY
 
 
 def _marks(facts: Facts, desk: Desk, entry: QueueEntry) -> str:
