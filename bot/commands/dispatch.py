@@ -64,7 +64,7 @@ def at_desk(desk_functions: Functions, office_functions: Functions) -> MessageFe
     def dispatch(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
         if command is None or event.content is not Content.TEXT:
             return Step(desk)
-        here = OFFICE if event.place.startswith(OFFICE) else event.place
+        here = OFFICE if event.place.startswith(OFFICE) else DESK
         if (why := _refusal(facts, command, event, here, is_assignee=False)) is not None:
             return Step(desk, answer(facts, event, why), consumed=True)
         functions = office_functions if here == OFFICE else desk_functions

@@ -43,6 +43,11 @@ def test_decide_is_total_and_deterministic(kind: type, aggregate: type, data: st
         assert seen_apart_from_the_board(step, state) == Step(state), "an event that no feature looks at changes nothing"
 
 
+def test_the_desk_knows_no_command_of_a_room() -> None:
+    """Wherever a message says that it was said, the desk refuses what it cannot do."""
+    assert decide(PACK, FACTS, staffed_desk(), said("!status")).actions
+
+
 def seen_apart_from_the_board(step: Step[Any], was: Any) -> Step[Any]:
     """Return a step without the live board, which is brought up to date after any event of the desk."""
     if isinstance(step.aggregate, Thread):
