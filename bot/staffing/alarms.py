@@ -92,17 +92,22 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
     # A supervisor who asks for one means another, and whoever does not read is called in the room.
     supervisors = tuple(user for user in facts.supervisors if user != event.by)
-    everybody = tuple(user for user in on_duty(facts.roster) if user != event.by)
+    everybody = on_duty(facts.roster)
+    others = tuple(user for user in everybody if user != event.by)
     called = (
-        (supervisors or everybody) if event.alarm in CALLS_SUPERVISORS else everybody if event.alarm in CALLS_ALL else ()
+        (supervisors or others or everybody)
+        if event.alarm in CALLS_SUPERVISORS
+        else everybody
+        if event.alarm in CALLS_ALL
+        else ()
     )
     alarm = SendMessage(place=DESK, ref=_ref(new), body=_in_reader_languages(event.alarm, body), mentions=called)
     # Nobody who could come is here: the person on call is told that they are needed, and nothing else.
     alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not supervisors
     if alone or event.alarm in CALLS_OUTSIDE:
         return Step(desk, (alarm, PageOnCall(reason="escalated")))
-    # The alarm rings nobody, because nobody is on duty. A texter causes most of these, so not each time.
-    if event.alarm in CALLS_SUPERVISORS + CALLS_ALL and not called:
+    # The alarm rings nobody else, because nobody else is on duty. A texter causes most of these, so not each time.
+    if event.alarm in CALLS_SUPERVISORS + CALLS_ALL and not others:
         desk, paged = page(facts, desk, "escalated")
         return Step(desk, (alarm, *paged))
     return Step(desk, (alarm,))

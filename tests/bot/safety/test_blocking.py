@@ -115,8 +115,8 @@ def test_the_board_counts_what_was_dropped_by_the_day() -> None:
     later = then(desk, TextDropped(), at(DAY + 1)).aggregate
     assert "Dropped from blocked phones: 1" in board(PACK, at(DAY + 1), later)
     (timer,) = [timer for timer in of(SetTimer, then(desk, TimerDue(key="board"), at(61))) if timer.key == "board"]
-    gone = then(desk, TimerDue(key="board"), replace(FACTS, now=timer.due)).aggregate
-    assert "Dropped" not in gone.board, "a number of yesterday says nothing of now"
+    next_day = then(desk, TimerDue(key="board"), replace(FACTS, now=timer.due)).aggregate
+    assert "Dropped" not in next_day.board, "a number of yesterday says nothing of now"
 
 
 @pytest.mark.practice(40)
