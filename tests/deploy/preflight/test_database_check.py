@@ -30,7 +30,7 @@ async def test_everything_that_would_end_a_start_is_said_before(tmp_path: Path, 
         postgres_server.url("nowhere"): "no database of that name",
         urls["encoding"]: "encoding is not UTF-8",
         urls["order"]: "orders text by a language",
-        urls["rights"]: "may not make schemas and tables",
+        urls["rights"]: "may not make or change schemas and tables",
     }
     rows = []
     for url, says in said.items():
