@@ -152,7 +152,7 @@ NOTICES: Final[dict[str, str]] = {
         "This line's database is another copy now, as after a failover, and may lack the last moments of the one before. "
         "Texts that came then may not be here. {check_portal}. Words that may have left for a phone then are marked as "
         "unknown and do not leave again by themselves. A conversation that began then may be gone; that phone can text "
-        "again."
+        "again. A legal hold that was set then may be gone too: please ask counsel."
     ),
     "alerts.the_homeserver_does_not_have": (
         "The homeserver has lost something of this line, as after its database was put back. What was written since then "

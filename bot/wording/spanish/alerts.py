@@ -157,7 +157,8 @@ NOTICES: Final[dict[str, str]] = {
         "faltarle los últimos momentos de la anterior. Los textos que llegaron entonces pueden no estar aquí. "
         "{check_portal}. Las palabras que entonces pueden haber salido hacia un teléfono se marcan como desconocidas y no "
         "salen otra vez por sí solas. Una conversación que empezó entonces puede haberse perdido; su teléfono puede "
-        "textear otra vez."
+        "textear otra vez. También puede faltar una retención legal puesta entonces: por favor, pregunten a la asesoría "
+        "legal."
     ),
     "alerts.the_homeserver_does_not_have": (
         "El servidor perdió algo de esta línea, como ocurre cuando se restaura su base de datos. Lo que se escribió desde "

@@ -48,6 +48,7 @@ def test_what_may_be_missing_is_told_with_what_to_do(kind: GapKind) -> None:
     assert "technician" in post.body
     assert ("this machine's clock" in post.body) is (kind is GapKind.REFUSED)
     assert ("away for about 2 h" in post.body) is (kind is GapKind.AWAY)
+    assert ("legal hold" in post.body) is (kind is GapKind.PROMOTED)
 
 
 @pytest.mark.parametrize("kind", list(GapKind))
