@@ -172,6 +172,10 @@ NOTES: Final[Mapping[str, KeyNote]] = MappingProxyType(
         "carrier.twilio.auth_token_file": KeyNote(
             "the account's auth token: webhooks are signed with it", "/srv/line/secrets/twilio-auth-token"
         ),
+        "carrier.twilio.other_auth_token_file": KeyNote(
+            "while the auth token is replaced, the other one: webhooks signed with either count",
+            "/srv/line/secrets/twilio-other-auth-token",
+        ),
         "carrier.twilio.user": KeyNote(
             "an API key for sending; the auth token is then for signatures only", "SK" + "0" * 32
         ),

@@ -119,7 +119,7 @@ class CxmlCarrier(BaseCarrier):
         account: str,
         user: str,
         password: str,
-        keys: Mapping[str, str],
+        keys: Mapping[str, tuple[str, ...]],
         api_base: str,
         path: str,
         validity: int,
@@ -133,7 +133,7 @@ class CxmlCarrier(BaseCarrier):
         self._public_base_url, self._numbers = public_base_url, numbers
         self._other_recipients = other_recipients
         self._fragment = f"#{fragment}".encode() if fragment else b""
-        self._keys = {algorithm: key.encode() for algorithm, key in keys.items()}
+        self._keys = {algorithm: tuple(key.encode() for key in each) for algorithm, each in keys.items()}
         self._api_base, self._messages = api_base, f"{path}/Accounts/{path_segment(account)}/Messages"
         self._callback = f"{public_base_url}/carriers/{slug}/status"
         self._common_fields = {
@@ -147,13 +147,14 @@ class CxmlCarrier(BaseCarrier):
 
         The signature covers no time: only the id prevents a replay.
         """
-        key, header = self._keys.get(self.algorithm(request)), request.headers.get(self.signature_header, "")
-        if key is None or not SIGNATURE.fullmatch(header):
+        keys, header = self._keys.get(self.algorithm(request), ()), request.headers.get(self.signature_header, "")
+        if not SIGNATURE.fullmatch(header):
             return False
         fields = form_fields(request.body)
         # A list, so that all are compared, also after a match.
         right = [
             constant_time_equal(signature(key, url + end, fields, algorithm=self.algorithm(request)), header)
+            for key in keys
             for url in signed_urls(self._public_base_url, request.raw_path)
             for end in dict.fromkeys((b"", self._fragment))
         ]

@@ -105,7 +105,7 @@ class SignalWireCarrier(CxmlCarrier):
             account=settings.project,
             user=settings.project,
             password=read_secret(settings.token_file),
-            keys={"sha1": read_secret(settings.signing_key_file)},
+            keys={"sha1": (read_secret(settings.signing_key_file),)},
             api_base=settings.api_base,
             path=API,
             validity=line.validity,

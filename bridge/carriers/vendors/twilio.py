@@ -71,7 +71,8 @@ EXPOSURE = Exposure(
         "twilio 9.13.0: request_validator.py, rest/api/v2010/account/message",
         "twilio.com/docs/messaging/guides/webhook-request and …/track-outbound-message-status",
         "twilio.com/docs/usage/webhooks/webhooks-connection-overrides",
-        "twilio.com/docs/api/errors: 20009, 20429, 21610, 21611, 30029",
+        "twilio.com/docs/api/errors: 20009, 20429, 21610, 21611, 30029, 57012 (the primary auth token signs)",
+        "twilio.com/docs/iam/api/secondary_authtoken (a secondary auth token authenticates requests)",
         "twilio.com/docs/messaging: message redaction, advanced opt-out; twilio.com/docs/proxy/opt-out-keywords",
         "support.twilio.com: 223181008, 223133687, 360058144374",
     ),
@@ -93,6 +94,7 @@ EXPOSURE = Exposure(
 class Settings(CarrierSettings):
     """An account, its auth token, and the rate of one number: a long code sends one segment a second (21611).
 
+    `other_auth_token_file`: while the auth token is replaced, the account's other one; a signature with either is valid.
     `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own are used. A
     shared key is for accounts whose webhooks are signed with HMAC-SHA256. `webhook_fragment`: the part after `#` in the
     webhook's URL in the console; a signature is valid with it or without it. `rcs_senders`: RCS senders of the account
@@ -104,6 +106,7 @@ class Settings(CarrierSettings):
     api_base: BaseUrl = "https://api.twilio.com"
     account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
     auth_token_file: Path
+    other_auth_token_file: Path | None = None
     user: NonEmpty | None = None
     password_file: Path | None = None
     shared_key_file: Path | None = None
@@ -128,9 +131,11 @@ class TwilioCarrier(CxmlCarrier):
     def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         token = read_secret(settings.auth_token_file)
-        keys = {"sha1": token}
-        if settings.shared_key_file is not None:
-            keys["sha256"] = read_secret(settings.shared_key_file)
+        other, shared = settings.other_auth_token_file, settings.shared_key_file
+        keys = {
+            "sha1": (token, *(() if other is None else (read_secret(other),))),
+            "sha256": () if shared is None else (read_secret(shared),),
+        }
         return cls(
             public_base_url=line.public_base_url,
             slug=line.slug,

@@ -207,3 +207,28 @@ async def test_unsigned_is_not_read(harness: CxmlHarness, monkeypatch: pytest.Mo
     for signature in ("", "x" * 28, "é" * 27 + "=", "\udcff", "A" * 27 + "=\n"):
         request = WebhookRequest(raw_path="/", headers=CIMultiDict({"X-Twilio-Signature": signature}), body=b"a=b")
         assert not harness.carrier.verify(request)
+
+
+@pytest.mark.parametrize("signed_with", ["new", "former", "third"])
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_while_the_auth_token_is_replaced_either_counts(
+    harness: CxmlHarness, signed_with: str, replaced: bool
+) -> None:
+    """Twilio signs with the former one until the new one is the primary; afterwards only the new one is configured."""
+    for name in ("new", "former"):
+        (harness.secrets / name).write_text(name * 8)
+    settings = twilio.Settings(
+        kind="twilio",
+        api_base="http://127.0.0.1:9",
+        account_sid=ACCOUNT,
+        auth_token_file=harness.secrets / "new",
+        other_auth_token_file=harness.secrets / "former" if replaced else None,
+    )
+    carrier = twilio.TwilioCarrier.make(settings, harness.context(), timeout=CLIENT_TIMEOUT)
+    path, fields = "/carriers/main/inbound", [("Body", "hi")]
+    url = harness.context().public_base_url + path
+    header = RequestValidator(signed_with * 8).compute_signature(url, MultiDict(fields), None)
+    headers = CIMultiDict({"X-Twilio-Signature": header})
+    request = WebhookRequest(raw_path=path, headers=headers, body=urlencode(fields).encode())
+    await carrier.close()
+    assert carrier.verify(request) is (signed_with == "new" or (signed_with == "former" and replaced))
