@@ -49,6 +49,11 @@ ORDER: Final = "SELECT 'B' < 'a' AND 'a-b' < 'aa'"
 """True where text is ordered by its bytes, whichever way the server's version names its locales."""
 
 NEVER_IDLE_OUT: Final = "SELECT set_config(name, '0', FALSE) FROM pg_settings WHERE name = 'idle_session_timeout'"
+MAY_USE: Final = """
+    SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = current_setting('search_path')
+"""
+"""False where the schema is there and we may not use it: its tables then look as if there were none."""
+
 TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 
 _ERROR_CLASSES: Final[dict[str, type[DatabaseError]]] = {
@@ -247,6 +252,13 @@ async def require_suitable(connection: PostgresConnection) -> None:
         raise UnsuitableServer("encoding")
     if not await connection.fetchval(ORDER):
         raise UnsuitableServer("collation")
+    await require_usable_schema(connection)
+
+
+async def require_usable_schema(connection: PostgresConnection) -> None:
+    """Raise `UnsuitableServer` when the schema is there and we may not use it."""
+    if await connection.fetchval(MAY_USE) is False:
+        raise UnsuitableServer("42501")
 
 
 @contextmanager

@@ -219,7 +219,10 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
     `backup`: its directory and passphrase; None: a person declined it. Raises :class:`SetupError`, `OSError`.
     """
     with bridge_lock(config):
-        versions = read_versions(config)
+        try:
+            versions = read_versions(config)
+        except UnsuitableServer as error:
+            raise SetupError([f"{unsuitable_server(error)}. Nothing was changed"]) from None
         if newer := [each for each in versions if each.number > each.newest]:
             raise SetupError([f"{newer[0].file}: is of a newer version than {own_version()}; nothing was changed"])
         steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)

@@ -12,7 +12,14 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.storage.errors import Unavailable
-from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect
+from bridge.storage.postgres_connection import (
+    LOCK_MS,
+    TABLES,
+    PostgresConnection,
+    PostgresPlace,
+    connect,
+    require_usable_schema,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -69,6 +76,7 @@ def snapshot(place: PostgresPlace, *, busy_ms: int = LOCK_MS) -> Iterator[Postgr
     try:
         connection = run(_connect(place, busy_ms))
         try:
+            run(require_usable_schema(connection))
             run(connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ"))
             yield PostgresSnapshot(run, connection)
         finally:

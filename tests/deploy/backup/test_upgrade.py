@@ -8,9 +8,11 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Awaitable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +24,9 @@ from click.testing import CliRunner
 from bridge.config.sections import Config
 from bridge.runtime.program import own_version
 from bridge.storage import serialization
+from bridge.storage.database import Transaction
 from bridge.storage.errors import Busy, DatabaseError, Unavailable, UnsuitableServer
-from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -347,6 +350,36 @@ async def test_a_bridge_of_another_machine_is_named(
     finally:
         await lead.close()
     assert row("line")
+
+
+async def test_a_user_without_rights_is_told_so(layout: Layout, tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """Whose tables it may not even see: not that nothing is to be done. Whose it may only use: how it gets to own them."""
+    server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
+    user, url_file = f"user_{secrets.token_hex(4)}", tmp_path / "database_url"
+    url_file.touch(mode=0o600)
+    with layout.config.open("a", encoding="utf-8") as text:
+        text.write(f"\ndatabase: {{url_file: {url_file}}}\n")
+    url_file.write_text(server)
+    main = database_of(config_of(layout).data_dir / "main.db", server, migrations=FILES[0][1])
+    await main.open()
+    for statement in (OLD, *UNDO):
+        await main.commit(partial(execute, statement))
+    await main.close()
+    admin = await connect(PostgresPlace(server, "public"))
+    await admin.run(f"CREATE ROLE {user} LOGIN PASSWORD 'x'")
+    url_file.write_text(re.sub(r"//([^@/]*@)?", f"//{user}:x@", server, count=1))
+    unseen = await refusal(upgrade(layout, config_of(layout), backup=None))
+    await admin.run(f"GRANT ALL ON SCHEMA main TO {user}; GRANT ALL ON ALL TABLES IN SCHEMA main TO {user}")
+    unowned = await refusal(upgrade(layout, config_of(layout), backup=None))
+    await admin.close()
+    assert "REASSIGN OWNED BY" in unseen
+    assert "REASSIGN OWNED BY" in unowned
+    assert older(layout) == ["quietline_version"]
+
+
+async def execute(statement: str, transaction: Transaction) -> None:
+    """Run one statement, as the work of a commit."""
+    await transaction.execute(statement)
 
 
 async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
