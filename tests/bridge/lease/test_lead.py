@@ -512,11 +512,11 @@ async def test_a_leader_that_is_cut_off_ends_before_another_leads(
     line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing comes back from the server, and no connection breaks: it ends when its lease runs out, with a sentence."""
-    monkeypatch.setattr(lead_module, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(lead_module, "RENEW_SECONDS", 0.02)
     async with SilentServer(line.server.port) as between:
         cut = LeasedLine(line.server, PostgresPlace(between.url(line.place.url), line.place.schema), line.keys)
         lead = await first(cut, stack)
+        monkeypatch.setattr(lead_module, "ANSWER_SECONDS", 0.1)
         lead.start()
         between.cut()
         later = await successor(line, stack)
