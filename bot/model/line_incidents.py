@@ -153,15 +153,16 @@ class RoomLost:
 
 @unique
 class StrayKind(Enum):
-    """What the carrier signed and is no text to this line: a message on another channel, or in a group."""
+    """What the carrier signed and is no text to this line: on another channel, in a group, or to another number."""
 
     CHANNEL = "channel"
     GROUP = "group"
+    OTHER_NUMBER = "other_number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrayTextArrived:
-    """Such a message came and was not accepted. Its sender and its words are stored nowhere."""
+    """Such a message came. Only one to another number was accepted; of others sender and words are stored nowhere."""
 
     kind: StrayKind
 

@@ -286,8 +286,12 @@ def _remainder(code: str) -> str:
 
 
 def report_stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:
-    """Say that something came which cannot be shown or answered here."""
-    notice = notice_of("alerts.it_was_not_kept_and", strays=STRAYS[event.kind])
+    """Say that something came which cannot be shown or answered here, or a text to another number, which is shown."""
+    notice = (
+        notice_of("alerts.texts_to_another_number_come")
+        if event.kind is StrayKind.OTHER_NUMBER
+        else notice_of("alerts.it_was_not_kept_and", strays=STRAYS[event.kind])
+    )
     return Step(desk, (SendMessage(place=DESK, body=notice, mentions=alarm_recipients(facts)),))
 
 

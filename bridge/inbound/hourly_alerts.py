@@ -1,4 +1,4 @@
-"""Alerts at the desk that strangers, or many requests, can cause: one per hour and kind at most.
+"""Alerts at the desk that strangers, or many requests, can cause: one per hour and kind at most, of some kinds one a day.
 
 Rules of this module: the commit that sends an alert also stores that it was sent, so a restart repeats nothing; memory only
 saves commits. A sender of requests from outside can cause one line an hour at the desk, and no more.
@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import StrayTextArrived, TextsMissing
+from bot.model.line_incidents import StrayKind, StrayTextArrived, TextsMissing
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
@@ -19,12 +19,14 @@ from bridge.tables import inbox, line_state
 MIN_INTERVAL: Final = 3600.0
 """Seconds between two alerts of one kind."""
 DAY: Final = 86_400.0
+DAILY: Final = frozenset({StrayKind.OTHER_NUMBER})
+"""Kinds of which the desk is told once a day at most: each text causes one, until a technician changes a setting."""
 REFUSALS_TO_ALERT: Final = 3
 """Refused requests within a day that cause an alert: a single one is not reported."""
 
 
 class HourlyAlerts:
-    """Tells the desk, at most once an hour."""
+    """Tells the desk, at most once an hour or a day."""
 
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
@@ -33,15 +35,16 @@ class HourlyAlerts:
         self._last_alerts: dict[Enum, float] = {}
 
     async def alert(self, event: StrayTextArrived | TextsMissing) -> None:
-        """Tell the desk, unless it was told of this kind within the hour. Raises what the database raises."""
+        """Tell the desk, unless it was told of this kind lately. Raises what the database raises."""
+        interval = DAY if event.kind in DAILY else MIN_INTERVAL
         now, name = self._clock.now(), f"{line_state.STRAY_ALERT}{event.kind.value}"
-        if 0 <= now - self._last_alerts.get(event.kind, -MIN_INTERVAL) < MIN_INTERVAL:
+        if 0 <= now - self._last_alerts.get(event.kind, -interval) < interval:
             return
         inbox_row = await inbox.seal(self._vault, DESK, event)
 
         async def commit(transaction: Transaction) -> float:
             last_alert = await line_state.get_time(transaction, name)
-            if 0 <= now - last_alert < MIN_INTERVAL:
+            if 0 <= now - last_alert < interval:
                 return last_alert
             await line_state.put(transaction, name, str(now))
             await inbox.append(transaction, inbox_row)

@@ -222,6 +222,8 @@ class Webhook:
     async def accept_text(self, text: InboundText) -> None:
         """Store one text, once. Raises what the database raises, and `NotStored`."""
         await self._accept_text(text, canary=self._canary if text.sender == CANARY_PHONE else "")
+        if text.to and text.to not in self._numbers:
+            await self._hourly_alerts.alert(StrayTextArrived(kind=StrayKind.OTHER_NUMBER))
 
     async def accept_canary(self, text: InboundText, account: str) -> None:
         """Store a text from the canary's own route; no carrier has a copy of it. Raises like `accept_text`."""

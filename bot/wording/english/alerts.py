@@ -46,6 +46,12 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.it_is_urgent_its_advocate": (
         "it is urgent: its advocate asks them to call. Whoever answers calls should know."
     ),
+    "alerts.texts_to_another_number_come": (
+        "⚠️ The carrier brings texts here that were sent to another number than this line's. They are shown like all "
+        "others, and your answers are asked about, because they would come from this line's number. Please tell the "
+        "technician: that number's setting at the carrier is wrong, or it is missing in the configuration. Said once a day "
+        "at most."
+    ),
     "alerts.it_was_not_kept_and": (
         "⚠️ {strays} It was not kept and cannot be answered here. This is said once an hour at most."
     ),

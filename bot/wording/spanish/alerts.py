@@ -47,6 +47,12 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.it_is_urgent_its_advocate": (
         "es urgente: quien atiende le pide que llame. Debe saberlo quien responde las llamadas."
     ),
+    "alerts.texts_to_another_number_come": (
+        "⚠️ La operadora trae aquí textos enviados a otro número que no es de esta línea. Se muestran como los demás, y se "
+        "pregunta antes de enviar las respuestas, porque llegarían desde el número de esta línea. Avisen a la parte "
+        "técnica: el ajuste de ese número en la operadora está mal, o falta el número en la configuración. Se dice como "
+        "máximo una vez al día."
+    ),
     "alerts.it_was_not_kept_and": (
         "⚠️ {strays} No se guardó y no se puede responder aquí. Esto se dice como máximo una vez por hora."
     ),

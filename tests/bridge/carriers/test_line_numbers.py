@@ -11,8 +11,10 @@ import pytest
 
 from bot.model.actions import Origin
 from bot.model.events import Outcome
+from bot.model.line_incidents import StrayKind, StrayTextArrived
 from bridge.carriers.adapter import Accepted, InboundText, SendOutcome, TryLater
 from bridge.carriers.rate_limit import Rate
+from bridge.inbound.hourly_alerts import DAY
 from bridge.outbound.dispatcher import RetryLater
 from bridge.runtime.phone_number import Phone
 from bridge.storage.migrations import Migrations
@@ -94,6 +96,26 @@ async def test_words_of_a_person_do_not_leave_from_another_number_unasked(
     is_other = to not in ("", MAIN)
     assert carrier.numbers == ([] if is_other else [MAIN])
     assert [each.outcome for each in await line.outcomes()] == [Outcome.REFUSED if is_other else Outcome.ACCEPTED]
+
+
+async def test_texts_to_another_number_are_told_once_a_day(line: CarrierLine) -> None:
+    """They are kept; the desk hears that the vendor's setting, or ours, is wrong, without number and words."""
+    incident = StrayTextArrived(kind=StrayKind.OTHER_NUMBER)
+
+    async def told() -> int:
+        return sum(event == incident for event in await line.events())
+
+    await arrive(line, "1", to=MAIN)
+    await arrive(line, "2", to="")
+    assert await told() == 0
+    for n in range(3):
+        await arrive(line, f"other{n}", to="+15555550199")
+    assert await told() == 1
+    assert len(await line.bodies()) == 5
+    line.clock.ahead += DAY + 1
+    for n in range(3):
+        await arrive(line, f"later{n}", to="+15555550199")
+    assert await told() == 2
 
 
 async def test_a_duplicate_does_not_change_the_number(line: CarrierLine) -> None:
