@@ -27,6 +27,7 @@ from bridge.tables import line_state
 from deploy.backup import backup_rows
 from deploy.backup.backup import DATABASE_TABLES, Backup, write_new_file
 from deploy.data_dir.atomic_files import (
+    file_problem,
     give_to_owner,
     make_private_directory,
     open_descriptor,
@@ -75,7 +76,7 @@ async def restore(backup: Backup, layout: Layout) -> None:
             with contextlib.suppress(OSError):  # it is there; a power cut may take its name, and then it is restored again
                 sync_directory(layout.data.parent)
     except OSError as error:
-        raise SetupError([f"{error.filename or layout.data}: {error.strerror}; nothing was restored"]) from None
+        raise SetupError([f"{file_problem(error, layout.data)}; nothing was restored"]) from None
     except DatabaseError as error:
         reason = "the disk is full" if error.is_full else f"its database cannot be written ({error.code})"
         raise SetupError([f"{layout.data}: {reason}; nothing was restored"]) from None

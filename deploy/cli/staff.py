@@ -174,6 +174,7 @@ def staff_list(layout: Layout, as_json: bool) -> None:
 @contextlib.contextmanager
 def _new_password(file: Path | None) -> Iterator[str]:
     """Make a password, after a place for it; it is written or printed when the block succeeds, and discarded otherwise."""
+    from deploy.data_dir.atomic_files import sync_directory
     from deploy.data_dir.secret_files import SetupError
     from deploy.inspect.staff import make_password
 
@@ -193,6 +194,7 @@ def _new_password(file: Path | None) -> Iterator[str]:
             opened.write(password + "\n")
             opened.flush()
             os.fsync(opened.fileno())
+        sync_directory(file.parent)  # the account has this password from then on, and it is nowhere else
         yield password
     except BaseException:
         file.unlink(missing_ok=True)

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
+_FULL = "; make room on that disk, and say it again"
+REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EIO: "; that disk fails: look at the log of the system, replace it, and say it again",
+    errno.EROFS: "; that disk is read-only, as after an error of it: look at the system's log, and say it again",
+}
+"""What to do about an error of the disk."""
 
 
 BACKUP_EXCLUSION_TAG = "CACHEDIR.TAG"
@@ -126,10 +134,9 @@ def unfinished_files(path: Path) -> Iterator[Path]:
 
 
 def file_problem(error: OSError, place: Path | None = None) -> str:
-    """Return what is wrong with a file, and the remedy for a full disk. `place`: used when the error has no file name."""
+    """Return what is wrong with a file, and the remedy if there is one. `place`: used when the error has no file name."""
     named = error.filename or place
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"{f'{named}: ' if named else ''}{error.strerror}{'; make room on that disk, and say it again' if full else ''}"
+    return f"{f'{named}: ' if named else ''}{error.strerror}{REMEDIES.get(error.errno or 0, '')}"
 
 
 def sync_directory(path: Path) -> None:

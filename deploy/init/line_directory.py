@@ -21,7 +21,7 @@ from bridge.config.sections import OnCall
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts
-from deploy.data_dir.atomic_files import file_problem, make_private_directory, write_atomically
+from deploy.data_dir.atomic_files import file_problem, make_private_directory, sync_directory, write_atomically
 from deploy.data_dir.fleet import add_line
 from deploy.data_dir.layout import EVERYWHERE, HOST, Layout
 from deploy.data_dir.line_lock import staging_directory
@@ -79,6 +79,8 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
                 staging.rename(layout.data)
             except OSError as error:
                 raise SetupError([f"{layout.data}: {error.strerror}"]) from None
+            with contextlib.suppress(OSError):  # it is there; a power cut may take its name, and then it is made again
+                sync_directory(layout.data.parent)
             if fleet is not None:
                 try:
                     add_line(fleet, layout.data)

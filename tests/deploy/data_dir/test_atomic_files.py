@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.data_dir.atomic_files import make_private_directory, rewrite_atomically, write_atomically
+from deploy.data_dir.atomic_files import file_problem, make_private_directory, rewrite_atomically, write_atomically
 from deploy.data_dir.line_lock import line_stopped
 from deploy.data_dir.staff_file import add_entry
 
@@ -189,3 +189,21 @@ def test_a_link_to_a_configuration_stays_a_link(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="symbolic links"):
         add_entry(link, "@bea:x", "advocate")
     assert "@bea:x" not in config.read_text()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_an_error_of_the_disk_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The file is as it was, nothing is left beside it, and the operator reads what to do."""
+    (config := tmp_path / "config.yaml").write_text("lines: [a]")
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        rewrite_atomically(config, "lines: [b]")
+    problem = file_problem(caught.value)
+    assert problem.startswith(f"{config}: {os.strerror(number)}; ")
+    assert problem.endswith("say it again")
+    assert config.read_text() == "lines: [a]"
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
