@@ -47,7 +47,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
-from bridge.tables import inbox, schema, threads
+from bridge.tables import clock_trust, inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.cross_table import storage_classes
 from bridge.tables.phone_locks import LockedPhones
@@ -279,11 +279,13 @@ class BridgeHarness:
         async def empty() -> bool | None:
             # In one statement: one commit moves a result from the outbox to the inbox.
             # A due timer counts as well, because it becomes an inbox row: an undo window of zero seconds is one.
+            # Those that wait for the clock count only while it is trusted: before that they do not fire.
             # Both kinds of timers are named, so that the query uses the index on a line with thousands.
+            is_right = not await clock_trust.is_distrusted(self.database)
             query = """SELECT (SELECT COUNT(*) FROM inbox)
-                       + (SELECT COUNT(*) FROM timer WHERE destroys IN (FALSE, TRUE) AND due <= $1) AS inbox,
+                       + (SELECT COUNT(*) FROM timer WHERE destroys IN (FALSE, $3) AND due <= $1) AS inbox,
                        (SELECT COUNT(*) FROM outbox WHERE kind <> $2) AS outbox"""
-            row = await self.database.fetchrow(query, self.clock.at, "" if standing else PageOnCall.__name__)
+            row = await self.database.fetchrow(query, self.clock.at, "" if standing else PageOnCall.__name__, is_right)
             # A row is added to `shown` a moment after it has left the outbox.
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing and not self._showing) or None
 
