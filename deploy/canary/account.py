@@ -37,6 +37,7 @@ SYNC_MS: Final = 10_000
 PAUSE_MS: Final = 200
 RETRY_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 15.0
+SEND_TRIES: Final = 3
 
 
 class CanaryClient:
@@ -62,8 +63,14 @@ class CanaryClient:
         """Send words to that room, encrypted, when the room's state is known. Raises `Unreachable`."""
         await wait_until(partial(self._is_encrypted_room, room_id))
         content = {"msgtype": "m.text", "body": words}
-        sending = self._client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
-        await _ask(sending, nio.RoomSendResponse)
+        for _ in range(SEND_TRIES):
+            # When a sync brings a membership while nio shares a Megolm session, nio forgets the session, and then looks it
+            # up in vain. Nothing was sent.
+            with contextlib.suppress(KeyError):
+                sending = self._client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
+                await _ask(sending, nio.RoomSendResponse)
+                return
+        raise Unreachable
 
     async def wait_until_outside(self, room_id: str) -> None:
         """Wait until this account is no longer in that room. Raises `Unreachable`."""

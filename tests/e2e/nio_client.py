@@ -148,7 +148,11 @@ class NioClient(ContentClient):
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
         """Send an event of this type, encrypted if the room is; return its id."""
-        answer = await self._client.room_send(room_id, kind, dict(content), ignore_unverified_devices=True)
+        try:
+            answer = await self._client.room_send(room_id, kind, dict(content), ignore_unverified_devices=True)
+        except KeyError:
+            # A membership that came with a sync made nio forget the Megolm session that it was sharing: nothing was sent.
+            answer = await self._client.room_send(room_id, kind, dict(content), ignore_unverified_devices=True)
         assert isinstance(answer, nio.RoomSendResponse), "the homeserver refused the message"
         return str(answer.event_id)
 
