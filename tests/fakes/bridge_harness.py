@@ -138,6 +138,7 @@ class BridgeHarness:
             SetName.CONFIRMED: await confirmed_identities.load(self.database, self.vault, self.marks.confirmed),
             SetName.AGGREGATES: await self.marks.aggregates.load(await threads.aggregate_versions(self.database)),
         }
+        await startup_notices.report_promotion(services, grace=self.pack.settings.close_now_grace)
         self.outbox = OutboxDispatcher(services)
         self.startup_hold = StartupHold(services, max_hold=self.max_hold)
         self.alerts: list[str] = []
@@ -200,7 +201,6 @@ class BridgeHarness:
 
     async def run(self) -> None:
         """Settle rows of an earlier run, and start the parts."""
-        await startup_notices.report_promotion(self.services, grace=self.pack.settings.close_now_grace)
         await self.sms_sender.recover()
         await self.startup_hold.load()
         await startup_notices.report_marks(self.database, self.vault, self.marks_found)
