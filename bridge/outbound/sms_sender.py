@@ -138,12 +138,12 @@ class SmsSender:
         """Take the number's turn and mark the row; return phone and number, or None when the text must not leave."""
         cost = float(segments(text.body).count) if self._rate_limiter.rate.by_segment else 1.0
         now = self._clock.now()
-        late, refused, unknown = [
+        late, refused = [
             await inbox.seal(self._vault, task.owner, TextOutcome(ref=text.ref, outcome=outcome))
-            for outcome in (Outcome.LATE, Outcome.REFUSED, Outcome.UNKNOWN)
+            for outcome in (Outcome.LATE, Outcome.REFUSED)
         ]
 
-        async def commit(transaction: Transaction) -> tuple[Phone, str] | float | None:
+        async def commit(transaction: Transaction) -> tuple[Phone, str] | float | Outcome | None:
             sealed = await threads.sealed_thread(transaction, task.owner)
             state = await outbox.state_of(transaction, task.number)
             if sealed is None or state is None:
@@ -158,17 +158,18 @@ class SmsSender:
             phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
             # Already marked by us: a commit that reported a failure may have succeeded. Or it left, and a promoted replica
             # lacks that. Twice is worse than not.
-            may_have_left = state is RowState.SENDING or text.since <= self._promoted_at <= now
-            if not may_have_left and await inbox.has_rows(transaction, task.owner):
+            if state is RowState.SENDING or text.since <= self._promoted_at <= now:
+                self._rate_limiter.cancel(number, task.number)
+                return Outcome.UNKNOWN
+            if await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
             why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(transaction, task.owner))
             if why is None and texted not in ("", number):
                 why = guard.other_number_reason(self._pack, thread, text)
             if why is None and (thread.canary or phone == CANARY_PHONE) and not self._may_answer_canary(thread, phone):
                 why = guard.UNANSWERABLE
-            if why is not None or may_have_left:
-                verdict = late if why is guard.LATE else refused
-                await inbox.append(transaction, unknown if may_have_left else verdict)
+            if why is not None:
+                await inbox.append(transaction, late if why is guard.LATE else refused)
                 await outbox.delete(transaction, task.number)
                 self._rate_limiter.cancel(number, task.number)
                 return None
@@ -181,6 +182,10 @@ class SmsSender:
         marked = await self._database.commit(commit)
         if isinstance(marked, float):
             raise RetryLater(marked, in_turn=True)
+        if isinstance(marked, Outcome):
+            result = TextOutcome(ref=text.ref, outcome=marked)
+            await self._commit_unknown(task.number, task.owner, result, reference=self.reference(task.txn))
+            marked = None
         if marked is None:
             self._wake.engine(task.owner)
         return marked

@@ -170,12 +170,16 @@ async def test_what_was_being_sent_at_a_crash_is_unknown(harness: BridgeHarness,
 
 
 async def test_a_marked_row_is_never_sent_a_second_time(harness: BridgeHarness) -> None:
-    """A row that was marked and comes again in the same process ends as unknown."""
+    """A row that was marked and comes again in the same process ends as unknown, until a report tells of it."""
     owner = await talk(harness)
     await release(harness, owner, await queued(harness, owner, "marked before", state="sending"))
     await harness.wait_until_drained()
     assert len(harness.carrier.sent) == GREETED
     assert receipts(harness)[-1] is DeliveryReceipt.UNKNOWN
+    delivered = DeliveryReport(message_id="theirs", status="delivered", reference=harness.sms_sender.reference("x1"))
+    await harness.webhook.accept_report(delivered)
+    await harness.wait_until_drained()
+    assert receipts(harness)[-1] is DeliveryReceipt.DELIVERED
 
 
 async def test_a_full_disk_after_the_request_does_not_send_twice(harness: BridgeHarness) -> None:
