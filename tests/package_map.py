@@ -173,6 +173,7 @@ NO_MODULE_OF_ITS_NAME: Final = {
     "tests/deploy/rehearsal/test_process.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/rehearsal/test_texts.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/stack/test_admin_token.py": "a homeserver without the module, across packages",
+    "tests/deploy/stack/test_login_service.py": "a homeserver that delegates logins, across packages",
     "tests/deploy/synapse_module/quietline_synapse/test_backup.py": "key backups in a real Synapse",
 }
 """Test files that test a behaviour of several modules, and that behaviour."""

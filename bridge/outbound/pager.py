@@ -18,7 +18,9 @@ import json
 import smtplib
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, parseaddr
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -247,9 +249,16 @@ class _CheckingSmtp(smtplib.SMTP):
         super().send(s)
 
 
+def _message_id(sender: str) -> str:
+    """Return a new id in the sender's domain: by default it would show this machine's name."""
+    return make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2] or "localhost")
+
+
 def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), text
+    # Large mail providers refuse a mail without these two (RFC 5322, 3.6), after the agency's own server has accepted it.
+    message["Date"], message["Message-ID"] = format_datetime(datetime.now(UTC)), _message_id(email.sender)
     message.set_content(text)
     is_taken = False
     try:

@@ -123,13 +123,17 @@ def _write_note(path: Path, mxids: list[str]) -> None:
 
 
 async def _ask(session: aiohttp.ClientSession, method: str, url: str, body: Any = None) -> int:
-    """Return the status of an answer. Raises :class:`SetupError` without one, or when the token is no administrator's."""
+    """Return the status of an answer. Raises :class:`SetupError` without one, or when the token is no administrator's.
+
+    An administrator too is forbidden to make an account where people log in at another service (MAS): only the question for
+    one shows whose the token is.
+    """
     try:
         async with session.request(method, url, json=body) as answer:
             status, content = answer.status, await answer.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError):
         raise SetupError([f"{url.partition(USERS)[0]}: the homeserver does not answer"]) from None
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and method == "GET"):
         raise SetupError(["the token is not an administrator's of this homeserver"])
     errcode = content.get("errcode") if isinstance(content, dict) else None
     if status == HTTPStatus.NOT_FOUND and errcode != "M_NOT_FOUND":

@@ -18,6 +18,7 @@ from typing import Final
 from bridge.matrix.api.http_client import Method, Permanent, Transient
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.api.module_api import (
+    NO_SUCH_PATH,
     DeviceCounts,
     HomeserverUnreachable,
     ModuleClient,
@@ -44,6 +45,14 @@ LIMITATIONS: Final = (
     "The database is not vacuumed, and a purged room's id stays in some tables: have its own tools do it at night.",
     "Key backups of staff keep line rooms' keys, and line rooms take what is not encrypted: tell staff to set up neither.",
 )
+LOGIN_SERVICE: Final = (
+    "Sessions at the login service (MAS) are not ended by !signout, and may bring devices back: end them there too."
+)
+AUTH_METADATA_API: Final = "/_matrix/client/v1"
+"""Of `auth_metadata`, which only a homeserver with a login service answers.
+
+Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv1auth_metadata
+"""
 
 
 class AdminClient(ModuleClient):
@@ -110,7 +119,7 @@ class AdminClient(ModuleClient):
         answer = await self._admin("GET", "v2", "users", user_id, "devices") or {}
         devices = strings_in([device.get("device_id") for device in objects_in(answer.get("devices"))])
         await self._admin("POST", "v2", "users", user_id, "delete_devices", body={"devices": devices})
-        return SignOutResult(devices=len(devices))
+        return SignOutResult(devices=len(devices), everywhere=not await self._delegates_logins())
 
     async def count_devices(self, user_id: str) -> DeviceCounts:
         """Count the devices and pushers of a person who shares a room with us."""
@@ -132,7 +141,18 @@ class AdminClient(ModuleClient):
     async def health(self) -> ModuleHealth:
         """Report what cannot be done; `ModuleRequestRejected` when the token is no administrator's."""
         await self._admin("GET", "v2", "users", self._client.user_id)
-        return ModuleHealth(version="administrator", enforces=frozenset(), problems=LIMITATIONS)
+        of_logins = (LOGIN_SERVICE,) if await self._delegates_logins() else ()
+        return ModuleHealth(version="administrator", enforces=frozenset(), problems=(*LIMITATIONS, *of_logins))
+
+    async def _delegates_logins(self) -> bool:
+        """Whether people log in at another service, which has its own sessions (MAS); only a clear no counts as no."""
+        try:
+            await self._client.request("GET", "auth_metadata", prefix=AUTH_METADATA_API)
+        except Transient:
+            return True
+        except Permanent as error:
+            return error.status not in NO_SUCH_PATH
+        return True
 
     async def _upload(self, address: str) -> Json | None:
         server, media_id = split_mxc(address)

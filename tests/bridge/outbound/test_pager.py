@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +146,8 @@ async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Page
     (mail,) = called.outside.mail.taken
     assert str(mail.get_payload()).strip().removesuffix("\r\n.").strip() == MESSAGE
     assert mail["Subject"] == MESSAGE
-    assert set(mail.keys()) <= {"From", "To", "Subject", "Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
+    described = {"Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
+    assert set(mail.keys()) <= {"From", "To", "Subject", "Date", "Message-ID", *described}
     assert [line.partition("<")[2] for line in called.outside.mail.recipients] == [
         "one@agency.example>",
         "two@agency.example>",
@@ -152,6 +155,17 @@ async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Page
     said = f"{called.outside.bodies}{called.outside.headers}{mail}".casefold()
     assert not [word for word in (REASON, "quietline", "desk ", "duress", "wait") if word in said]
     assert await called.told() == []
+
+
+async def test_a_mail_bears_a_date_and_an_id_of_its_own(called: PagerHarness) -> None:
+    """Without them a large provider refuses it after the agency's server took it; the id is new, and names no machine."""
+    for _ in range(2):
+        assert await called.perform() == 0
+    mails = called.outside.mail.taken
+    assert [parsedate_to_datetime(mail["Date"]).tzinfo for mail in mails] == [UTC, UTC]
+    ids = {mail["Message-ID"] for mail in mails}
+    assert len(ids) == 2
+    assert all(each.endswith("@agency.example>") for each in ids)
 
 
 async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
