@@ -26,13 +26,12 @@ from bridge.app.standby import StartupListener
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config.sections import Config
 from bridge.engine import retention_change, startup_notices
-from bridge.engine.alarm_tests import AlarmTests
 from bridge.engine.clock_correction import ClockCorrection
 from bridge.engine.cold_outreach import OutreachThreads
 from bridge.engine.engine import Engine
-from bridge.engine.staff_changes import StaffChanges
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
+from bridge.engine.verb_requests import VerbRequests
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.erasure.service import ErasureAlert
 from bridge.inbound.carrier_backfill import CarrierBackfill
@@ -298,8 +297,7 @@ class Bridge:
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.outbox.run("handset", self.drill_texts.perform))
             group.create_task(self.matrix_workers.run())
-            group.create_task(StaffChanges(self._resources.services).loop.run())
-            group.create_task(AlarmTests(self._resources.services).loop.run())
+            group.create_task(VerbRequests(self._resources.services).loop.run())
             group.create_task(self._keep_bridge_file())
             if self.calendar is not None:
                 group.create_task(self.calendar.loop.run())

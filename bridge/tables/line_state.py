@@ -102,8 +102,8 @@ SERVER_HISTORY: Final = "server_history"
 SLUG: Final = "slug"
 """The slug with which the entries of phones that said STOP are hashed."""
 STAFF_CHANGES: Final = "staff_changes"
-"""Who got an account by `quietline staff` and is not at the desk yet, or lost it and is still there, as JSON:
-`staff_changes`."""
+"""Who got an account by `quietline staff` and is not at the desk yet, or lost it and is still there, as JSON
+(`bridge/engine/verb_requests.py`)."""
 STAFF_INVITED: Final = "staff_invited"
 """Present once the first roster was invited to the desk."""
 STRAY_ALERT: Final = "stray_"

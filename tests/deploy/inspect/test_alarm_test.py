@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import ALARM_TEST
-from bridge.engine.alarm_tests import AlarmTests
+from bridge.engine.verb_requests import VerbRequests
 from bridge.outbound.pager import TEST_MESSAGE
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
@@ -69,7 +69,7 @@ async def run(line: LineDirectory, **waits: float) -> dict[str, bool]:
 
 async def take_as_the_line(line: LineDirectory, *, ways: dict[str, bool] | None, at_desk: bool = True) -> None:
     """Do what a running line does: take the test, say it at the desk, and note who took the call."""
-    harness, tests = line.harness, AlarmTests(line.harness.services)
+    harness, tests = line.harness, VerbRequests(line.harness.services)
 
     async def asked_for() -> str | None:
         return await line_state.get(harness.database, line_state.ALARM_TEST)
