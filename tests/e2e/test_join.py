@@ -67,7 +67,9 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
 
 
 @asynccontextmanager
-async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[ReadyFile]:
+async def bridge(
+    stack: Stack, *, environment: Mapping[str, str] | None = None, take_over: bool = False
+) -> AsyncIterator[ReadyFile]:
     """Run the bridge alone, as a unit does, and say what a client needs of it; systemd hears what it waits for.
 
     It may make no code while it runs, as in its unit, where the kernel knows such a thing.
@@ -81,7 +83,7 @@ async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) 
     asyncio.get_running_loop().add_reader(systemd, lambda: said.append(systemd.recv(1000).decode()))
     process = await asyncio.create_subprocess_exec(
         *((sys.executable, "-P", "-m", "tests.fakes.without_new_code") if is_known() else ()),
-        *stack.command("bridge", "--data", str(stack.data)),
+        *stack.command("bridge", "--data", str(stack.data), *(["--take-over"] if take_over else [])),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -117,6 +119,7 @@ async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) 
         assert await asyncio.wait_for(process.wait(), 40) == 0
         asyncio.get_running_loop().remove_reader(systemd)
         systemd.close()
+        await asyncio.to_thread(Path(notify).unlink)
         # It lives to its end, and says so.
         assert [word for word in said if word not in {"WATCHDOG=1", *said[: said.index("READY=1")]}] == [
             "READY=1",
