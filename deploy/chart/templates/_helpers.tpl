@@ -131,9 +131,9 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* A volume that one machine has: what needs it runs there. */}}
+{{/* A volume that one machine has: what needs it runs there. While the line is stopped no bridge says where that is. */}}
 {{- define "quietline.beside" -}}
-{{- if eq .Values.keys.mode "follows" }}
+{{- if and (eq .Values.keys.mode "follows") (gt (int .Values.replicas) 0) }}
 affinity:
   podAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:

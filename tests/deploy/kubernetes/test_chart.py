@@ -255,6 +255,37 @@ def test_an_update_hands_over(chart: Chart) -> None:
         assert spec["terminationGracePeriodSeconds"] >= waited + 40
 
 
+def test_a_machine_can_be_drained_where_the_volume_follows(chart: Chart) -> None:
+    """Both bridges are there and go with it: a budget of one would keep the second, whose other cannot come back there."""
+    budgets = {
+        fragment: [
+            each["metadata"]["name"] for each in chart.render(*files(fragment)) if each["kind"] == "PodDisruptionBudget"
+        ]
+        for fragment in (None, FRAGMENTS / "follows.yaml")
+    }
+    assert list(budgets.values()) == [[RELEASE, f"{RELEASE}-gate"], [f"{RELEASE}-gate"]]
+
+
+def test_an_upgrade_runs_once_the_bridges_have_ended(chart: Chart) -> None:
+    """It refuses while one leads, so it is tried for longer than they may take; it waits for no pod beside its volume."""
+    ((_, bridge),) = (each for each in pods(chart.render()) if each[0] == RELEASE)
+    for fragment in (FRAGMENTS / "upgrade.yaml", FRAGMENTS / "upgrade-with-backup.yaml"):
+        objects = chart.render(FRAGMENTS / "follows.yaml", fragment)
+        ((name, spec),) = (each for each in pods(objects) if "upgrade" in each[0])
+        assert "affinity" not in spec
+        tries = one(objects, "Job", name)["spec"]["backoffLimit"]
+        # A failed pod is made again after ten seconds, and each time after twice as long (Kubernetes, "Jobs").
+        assert sum(10 * 2**n for n in range(tries)) > bridge["terminationGracePeriodSeconds"]
+
+
+def test_a_fault_that_the_doctor_finds_is_told(chart: Chart) -> None:
+    """At the desk and to the person on call, as by the unit of systemd; its pod reaches the service that calls them."""
+    objects = chart.render(FRAGMENTS / "on-call.yaml")
+    ((_, spec),) = (each for each in pods(objects) if each[0] == f"{RELEASE}-doctor")
+    assert spec["containers"][0]["args"] == ["doctor", "--config", "/etc/quietline/config.yaml", "--alarm"]
+    assert "192.0.2.10/32" in peers(one(objects, "NetworkPolicy", f"{RELEASE}-jobs"), "egress")
+
+
 def test_the_gate_leads_to_the_bridges_that_there_are(
     chart: Chart, outside_programs: OutsidePrograms, tmp_path: Path
 ) -> None:
