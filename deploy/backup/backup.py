@@ -17,7 +17,7 @@ import os
 import re
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,6 +114,7 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
 
 def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
     """Collect the content of a backup of this line, without a file that is a copy of its passphrase or of a vault key."""
+    layout = _as_configured(layout, config)
     secrets = Secrets(directory=layout.secrets)
     out = [secret_place(path) for name, path in secret_files(config) if name in RENEWED_SECRETS]
     out += [secrets.vault_key, secrets.index_key, secrets.registration]
@@ -144,6 +145,17 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
             program=own_version(),
             schema=numbers,
         )
+
+
+def _as_configured(layout: Layout, config: Config) -> Layout:
+    """Return the layout by the path that the configuration has for its directory: a link may lead there by another one.
+
+    A restore finds a file's place by the paths below the directory.
+    """
+    same = (
+        each for each in config.data_dir.parents if each != layout.data and each.exists() and each.samefile(layout.data)
+    )
+    return next((replace(layout, data=each) for each in same), layout)
 
 
 def _is_builtin_pack(name: str) -> bool:
@@ -276,8 +288,10 @@ def read_passphrase(path: Path) -> bytes:
     """Read a passphrase from its file (mode 0600, one line). Raises :class:`SetupError`."""
     try:
         private, text = is_private(path), read_text(path).strip()
-    except (OSError, UnicodeDecodeError):
-        raise SetupError([f"{path}: the passphrase cannot be read"]) from None
+    except OSError as error:
+        raise SetupError([f"{path}: the passphrase cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError:
+        raise SetupError([f"{path}: the passphrase cannot be read (it is no text)"]) from None
     problems = []
     if not private:
         problems.append(f"{path}: the file must be readable by its owner only (chmod 600)")

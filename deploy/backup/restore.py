@@ -88,6 +88,8 @@ async def restore(backup: Backup, layout: Layout) -> None:
 
 def place_problems(layout: Layout) -> list[str]:
     """Return the reasons why nothing can be restored into that directory."""
+    if layout.data.is_symlink():
+        return [f"{layout.data}: is a link, and a line takes the place of nothing; give the directory that it leads to"]
     if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
         return [f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"]
     if not layout.config.is_relative_to(layout.data):

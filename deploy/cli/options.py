@@ -1,31 +1,35 @@
 """Options that many verbs have: `--data DIR` or `--config FILE` for a line, `--fleet FILE` for all of a machine; `--json`.
 
-Rule of this module: every verb about a line accepts both, never both at once; a verb gets only a `Layout`.
+Rule of this module: every verb about a line accepts both, never both at once; a verb gets only a `Layout`, of a line that
+this account may read, if it is there.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from deploy.cli.outcome import exit_with_problems
 from deploy.data_dir.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_DATA: Final = Path("var")
+# Whether it may be read is asked below: a message of click's names no remedy.
+_DIRECTORY: Final = click.Path(file_okay=False, readable=False, path_type=Path)
+_FILE: Final = click.Path(dir_okay=False, readable=False, path_type=Path)
 _DATA: Final = click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_DIRECTORY,
     help="The line's directory.  [default: ./var]",
 )
-_NAMED_DATA: Final = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The line's directory.")
-_CONFIG: Final = click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), help="The bridge's configuration file, instead."
-)
+_NAMED_DATA: Final = click.option("--data", type=_DIRECTORY, help="The line's directory.")
+_CONFIG: Final = click.option("--config", type=_FILE, help="The bridge's configuration file, instead.")
 
 _FLEET: Final = click.option(
     "--fleet",
@@ -42,7 +46,7 @@ def line_options(verb: Callable[..., None]) -> Callable[..., None]:
     @_CONFIG
     @functools.wraps(verb)
     def chosen(*args: Any, data: Path | None, config: Path | None, **kwargs: Any) -> None:
-        verb(*args, layout=chosen_layout(data, config) or Layout(DEFAULT_DATA.absolute()), **kwargs)
+        verb(*args, layout=chosen_layout(data, config) or chosen_layout(DEFAULT_DATA, None), **kwargs)
 
     return chosen
 
@@ -71,7 +75,7 @@ def line_or_fleet_options(verb: Callable[..., None]) -> Callable[..., None]:
         if layout is not None and fleet is not None:
             raise click.UsageError("say either --fleet or one line.")
         if fleet is None and layout is None:
-            layout = Layout(DEFAULT_DATA.absolute())
+            layout = chosen_layout(DEFAULT_DATA, None)
         verb(*args, layout=layout, fleet=fleet, **kwargs)
 
     return chosen
@@ -82,9 +86,28 @@ def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
     if data is not None and config is not None:
         raise click.UsageError("say either --config or --data.")
     if data is not None:
-        return Layout(data.absolute())
+        layout = Layout(data.absolute())
+        _require_access(layout.data, layout.config)
+        return layout
     if config is None:
         return None
     from deploy.data_dir.fleet import layout_of
 
+    _require_access(config)
     return layout_of(config)
+
+
+def _require_access(*paths: Path) -> None:
+    """Exit with 2 when this account may not read one of the paths. One that is missing is the verb's matter.
+
+    A verb would find its parts missing in a directory of another account, and say that.
+    """
+    for path in paths:
+        try:
+            path.stat()
+            may_read = os.access(path, os.R_OK)
+        except OSError as error:
+            may_read = not isinstance(error, PermissionError)
+        if not may_read:
+            what = "this account may not read it; say it again as root, or as the account that runs the line"
+            exit_with_problems([f"{path}: {what}"])

@@ -89,10 +89,15 @@ def change_lock(path: Path) -> Iterator[None]:
 def staging_directory(data: Path) -> Iterator[Path]:
     """Yield an empty private directory beside `data`, to be renamed to it; what is left of it is deleted at the end.
 
-    It belongs to the owner of `data`, if that exists. What a killed command left in it is deleted first. Raises
-    :class:`SetupError` while another command uses it, `OSError`.
+    It belongs to the owner of `data`, if that exists. Missing parents are made so that the account which will run the line
+    can pass them. What a killed command left in it is deleted first. Raises :class:`SetupError` while another command uses
+    it, `OSError`.
     """
-    staging = make_private_directory(data.with_name(f".{data.name}.half"))
+    before = os.umask(0o066)
+    try:
+        staging = make_private_directory(data.with_name(f".{data.name}.half"))
+    finally:
+        os.umask(before)
     with directory_lock(staging) as is_ours:
         if not is_ours:
             raise SetupError([f"{data}: another command makes this directory; wait for its end. Nothing was written"])

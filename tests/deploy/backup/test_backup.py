@@ -421,6 +421,19 @@ def test_a_mounted_disk_is_said_before_anything_is_written(tmp_path: Path, monke
     assert not place_problems(Layout(there / "line"))
 
 
+async def test_a_line_is_the_same_by_a_link_to_its_directory(line: LineDirectory, tmp_path: Path) -> None:
+    """Its backup is as by its own path; a restore wants the directory itself, whose place it takes."""
+    (link := tmp_path / "link").symlink_to(line.layout.data)
+    backup = backup_file.collect(Layout(link), load(line.layout.config))
+    by_path = backup_file.collect(line.layout, load(line.layout.config))
+    assert (backup.root, sorted(backup.files)) == (by_path.root, sorted(by_path.files))
+    (empty := tmp_path / "empty").mkdir()
+    (to_empty := tmp_path / "new").symlink_to(empty)
+    with pytest.raises(SetupError, match="new: is a link"):
+        await restore(backup, Layout(to_empty))
+    assert list(empty.iterdir()) == []
+
+
 @pytest.mark.parametrize("harm", ["passphrase", "cut", "flipped", "other", "empty"])
 async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path, harm: str) -> None:
     """Another passphrase, a damaged file, another file: a sentence, and no directory."""
@@ -449,12 +462,12 @@ def test_a_passphrase_is_slow_to_guess(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("words", "mode"), [("short", 0o600), ("long enough to be a passphrase", 0o644), (None, 0o600)])
 def test_a_passphrase_is_private_and_long(tmp_path: Path, words: str | None, mode: int) -> None:
-    """Others must not read it, and it must not be guessed."""
+    """Others must not read it, and it must not be guessed. The reason is said."""
     path = tmp_path / "p"
     if words is not None:
         path.write_text(words)
         path.chmod(mode)
-    with pytest.raises(SetupError):
+    with pytest.raises(SetupError, match="p: " if words is not None else "No such file"):
         backup_file.read_passphrase(path)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import pathlib
 from typing import TYPE_CHECKING
 
 import click
@@ -64,6 +67,25 @@ def test_every_verb_about_a_line_takes_both(name: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, [*name.split(), *words, *both])
     assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
     assert "either --config or --data" in result.stderr
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_line_of_another_account_is_called_that(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a closed directory nothing is missing or damaged: the message says by whom the verb can be run."""
+    closed = tmp_path / "closed"
+    stat = pathlib.Path.stat
+
+    def refuse(path: pathlib.Path, **follow: bool) -> os.stat_result:
+        if path.is_relative_to(closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **follow)
+
+    monkeypatch.setattr(pathlib.Path, "stat", refuse)  # root, who runs tests as well, is refused nothing
+    for option, place in (("--data", closed / "line"), ("--config", closed / "config.yaml")):
+        result = CliRunner().invoke(cli, [*name.split(), *WORDS.get(name, []), option, str(place)])
+        assert result.exit_code == 2, result.output
+        do = "say it again as root, or as the account that runs the line"
+        assert result.stderr == f"quietline: {place}: this account may not read it; {do}\n"
 
 
 def test_a_configuration_names_its_line(tmp_path: Path) -> None:

@@ -28,6 +28,19 @@ def test_two_commands_never_write_into_one_directory(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["line"]
 
 
+def test_the_account_of_a_line_passes_the_directories_above_it(tmp_path: Path) -> None:
+    """Root makes them with the line, for an account that is not in their group; it passes them, and lists none."""
+    before = os.umask(0o077)  # as in every verb
+    try:
+        with staging_directory(tmp_path / "lines" / "of" / "line") as staging:
+            (staging / "config.yaml").touch()
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    modes = [each.stat().st_mode & 0o777 for each in (staging.parent.parent, staging.parent)]
+    assert modes == [0o711, 0o711]
+
+
 def test_what_a_killed_command_left_is_deleted(tmp_path: Path) -> None:
     """Its files and directories, but nothing that a link leads to; a failed command leaves nothing."""
     (half := tmp_path / ".line.half").mkdir()
