@@ -120,6 +120,7 @@ class ModuleResource(AuthenticatedResource):
             "problems": [
                 *(line.media.problems if line.media is not None else ()),
                 *self._internals.problems,
+                *await self._internals.problems_of_identities(line.settings.names),
                 *await line.rooms.problems(),
             ],
             "media": line.media is not None,

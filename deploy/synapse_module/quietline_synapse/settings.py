@@ -47,6 +47,11 @@ class LineSettings:
         """Whether this is the line's policy bot, its texter puppet, or another id that its registration claims."""
         return any(pattern.match(user_id) for pattern in self.identities)
 
+    @property
+    def names(self) -> list[str]:
+        """The user ids that its registration claims, without those that it claims by a pattern."""
+        return sorted(_claimed_ids(pattern for pattern in self.identities if WRITTEN_OUT.fullmatch(pattern.pattern)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSettings:

@@ -129,6 +129,23 @@ class SynapseInternals:
             )
         return problems
 
+    async def problems_of_identities(self, user_ids: Iterable[str]) -> list[str]:
+        """Return a sentence for each of these ids of a line as which a person can log in, because it was theirs before.
+
+        Synapse lets an application service speak for such an account, and its password stays.
+        """
+        problems = []
+        for user_id in user_ids:
+            account = await self._database.get_user_by_id(user_id)
+            if account is None or account.appservice_id is not None:
+                continue
+            if self.delegates_logins or (await self._database.get_users_by_id_case_insensitive(user_id)).get(user_id):
+                problems.append(
+                    f"{user_id}: was a person's account before, and whoever logs in with it is the line: give the line "
+                    "another name (homeserver.policy_localpart, lines.0.slug), or take the account's password away"
+                )
+        return problems
+
     @property
     def delegates_logins(self) -> bool:
         """Whether people log in at another service, which has its own sessions (MAS)."""
