@@ -34,7 +34,10 @@ FACTS: Final = """SELECT current_setting('server_version_num')::int / 10000 AS v
     NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off' AS can_write,
     (SELECT count(*) FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace)
         AS tables,
-    COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log
+    COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log,
+    current_setting('log_min_error_statement') <> 'panic' OR current_setting('log_error_verbosity') <> 'terse'
+        OR current_setting('log_statement') <> 'none' OR current_setting('log_min_duration_statement') <> '-1'
+        AS logs_values
     FROM pg_database WHERE datname = current_database()"""
 
 SESSIONS: Final = """SELECT count(*) FROM pg_stat_activity
@@ -81,7 +84,8 @@ class PostgresFacts:
     """A database, as the connected role sees it. `tables`: how many exist where new ones would be made.
 
     `can_create`: in that place; `can_write`: it is no standby and not read-only; `sessions`: how many connections of this
-    role have the given name; `recycles_log`: used segments of the write-ahead log are kept as files.
+    role have the given name; `recycles_log`: used segments of the write-ahead log are kept as files; `logs_values`: the
+    server's own log may hold values of a statement that failed, or of any.
     """
 
     version: int
@@ -92,6 +96,7 @@ class PostgresFacts:
     can_write: bool
     tables: int
     recycles_log: bool
+    logs_values: bool
     sessions: int
 
 

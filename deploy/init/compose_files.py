@@ -26,6 +26,7 @@ from bridge.runtime.settings import is_loopback_host
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, Ports
 from deploy.data_dir.secret_files import Secrets
 from deploy.init.answers import COMPOSE_DATABASE as DATABASE
+from deploy.stack.homeserver_database import LOG_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,8 +196,12 @@ def _postgres(answers: Answers, layout: Layout, *, published: bool) -> dict[str,
         "image": POSTGRES,
         "user": ":".join(map(str, container_owner())),
         **CLOSED,
-        # Old segments of the write-ahead log, which contain words, are removed instead of recycled.
-        "command": ["postgres", "-c", "wal_recycle=off"],
+        # Old segments of the write-ahead log, which contain words, are removed instead of recycled; its own log holds none.
+        "command": [
+            "postgres",
+            *(word for name, value in LOG_SETTINGS.items() for word in ("-c", f"{name}={value}")),
+            *("-c", "wal_recycle=off"),
+        ],
         "environment": {
             "POSTGRES_USER": url.user,
             "POSTGRES_DB": url.database,

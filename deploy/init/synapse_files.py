@@ -15,6 +15,7 @@ import yaml
 from deploy.init.answers import REGISTRATION_FILE
 from deploy.init.line_names import FOLDER, SETTINGS, module_lines
 from deploy.init.worker_files import WorkerPorts, worker_files
+from deploy.stack.homeserver_database import LOG_SETTINGS
 from deploy.stack.synapse_config import registration
 
 if TYPE_CHECKING:
@@ -127,9 +128,15 @@ handle {path}/* {{
 # Where people come in from outside, instead: handle {path}/* {{ respond 404 }}
 """
 
-_POSTGRESQL: Final = """\
+_POSTGRESQL: Final = (
+    """\
 # Only for a Synapse on PostgreSQL: lines for postgresql.conf.
 # A segment of the write-ahead log that is done with is removed, and not kept under another name with words in it.
 wal_recycle = off
+# Its own log holds no statement that failed, and no value: Synapse's statements hold names of people.
+"""
+    + "".join(f"{name} = {value}\n" for name, value in LOG_SETTINGS.items())
+    + """\
 # The database itself is as Synapse asks for it: encoding UTF8, LC_COLLATE and LC_CTYPE 'C', TEMPLATE template0.
 """
+)

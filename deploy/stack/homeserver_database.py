@@ -33,6 +33,17 @@ LEAVING_SECONDS: Final = 6.0
 MAKE: Final = (
     "`createdb --encoding=UTF8 --locale=C --template=template0 --owner=ROLE NAME` on the server makes one that will do"
 )
+LOG_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+        "log_statement": "none",
+        "log_min_duration_statement": "-1",
+    }
+)
+"""Settings of PostgreSQL by which its own log holds no statement and no value: Synapse puts the values into its statements,
+and some of them fail every day, as two that change one row at once do; with the values, names of staff would be in the log.
+Source: postgresql.org/docs/current/runtime-config-logging.html."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,10 @@ def _engine_problems(facts: PostgresFacts) -> Iterator[DatabaseProblem]:
     if facts.recycles_log:
         do = "`wal_recycle = off` in postgresql.conf, and a reload; and no dump of this database, which would keep words."
         yield DatabaseProblem("keeps old segments of its write-ahead log under other names", do, warning=True)
+    if facts.logs_values:
+        settings = ", ".join(f"{name} = {value}" for name, value in LOG_SETTINGS.items())
+        do = f"In postgresql.conf `{settings}`, each on a line of its own, and a reload."
+        yield DatabaseProblem("writes statements into its log, with names of people in them", do, warning=True)
 
 
 def _locales(facts: PostgresFacts) -> tuple[tuple[str, str], ...]:

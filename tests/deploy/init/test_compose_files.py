@@ -16,6 +16,7 @@ import yaml
 
 from bridge.config.load import load
 from deploy.init.compose_files import IMAGE, LIVE
+from deploy.stack.homeserver_database import LOG_SETTINGS
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.processes import ROOT
 from tests.outside_programs import OutsidePrograms
@@ -151,6 +152,7 @@ def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Pa
     assert "networks" not in compose["services"]["proxy"]  # that is, the default one alone
     assert database["environment"]["POSTGRES_INITDB_ARGS"] == "--encoding=UTF8 --locale=C"
     assert database["command"][-1] == "wal_recycle=off"
+    assert [f"{name}={value}" for name, value in LOG_SETTINGS.items() if f"{name}={value}" not in database["command"]] == []
     assert f"{line}/secrets/postgres_password:/run/password:ro" in database["volumes"]
     assert (line / "secrets" / "postgres_password").read_text() == "a word"
     assert "a word" not in (line / "compose.yaml").read_text()

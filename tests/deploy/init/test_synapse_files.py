@@ -12,6 +12,7 @@ from bridge.config.load import load
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
+from deploy.stack.homeserver_database import LOG_SETTINGS
 from deploy.stack.up import StatusOutput, up
 from tests.deploy.init.answers import answers, joined, run_init
 
@@ -93,7 +94,9 @@ def test_workers_lead_the_module_to_the_main_process(tmp_path: Path) -> None:
     ):
         text = (line / "synapse" / name).read_text()
         assert [way for way in ways if way not in text] == []
-    assert "wal_recycle = off" in (line / "synapse" / "postgresql.conf").read_text()
+    server = (line / "synapse" / "postgresql.conf").read_text().splitlines()
+    assert [f"{name} = {value}" for name, value in LOG_SETTINGS.items() if f"{name} = {value}" not in server] == []
+    assert "wal_recycle = off" in server
 
 
 def test_the_checklist_says_what_the_administrator_does(tmp_path: Path) -> None:

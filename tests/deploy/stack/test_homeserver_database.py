@@ -14,6 +14,7 @@ from deploy.data_dir.atomic_files import make_private_directory, write_atomicall
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
+from deploy.stack.homeserver_database import LOG_SETTINGS
 from tests.conftest import MISSING_PROGRAMS
 from tests.deploy.init.answers import answers, run_init
 from tests.fakes.postgres_server import PASSWORD, PostgresServer, running_postgres
@@ -163,3 +164,37 @@ def test_data_do_not_move_with_a_line_of_the_configuration(tmp_path: Path) -> No
     layout.config.write_text("\n".join(each for each in text.splitlines() if "database_url_file" not in each))
     with pytest.raises(SetupError, match=r"is missing, and the homeserver's data are in PostgreSQL"):
         homeserver_database.check_engine(load(layout.config), layout)
+
+
+async def test_a_servers_own_log_holds_no_names(tmp_path: Path) -> None:
+    """By its default the log has the values of what fails; with our settings neither those, nor what they collide with."""
+    planted, other = "@ana.of.the.staff:line.example", "@ben.of.the.staff:line.example"
+    with running_postgres(OutsidePrograms(missing=[])) as server:
+        if server is None:
+            return
+        config, layout = line(tmp_path, server.make_database("talks"))
+        server.execute("talks", "CREATE TABLE users (name TEXT PRIMARY KEY)")
+
+        def collide() -> bytes:
+            """Make statements fail as Synapse's do, with the values in them; return what the log says since."""
+            log = server.directory / "log"
+            before = log.stat().st_size
+            insert = f"INSERT INTO users VALUES ('{planted}')"  # noqa: S608 - as psycopg2 makes it
+            with pytest.raises(psycopg2.errors.UniqueViolation):
+                server.execute("talks", "DELETE FROM users", insert, insert)
+            with pytest.raises(psycopg2.errors.UndefinedColumn):
+                server.execute("talks", f"SELECT missing FROM users WHERE name = '{other}'")  # noqa: S608 - as above
+            return log.read_bytes()[before:]
+
+        async def warned() -> bool:
+            problems = await homeserver_database.find_problems(config, layout, running=False)
+            return any("writes statements into its log" in each.what for each in problems if each.warning)
+
+        assert planted.encode() in collide()
+        assert await warned()
+        server.stop()
+        server.start(*(f"{name}={value}" for name, value in LOG_SETTINGS.items()))
+        said_since = collide()
+        assert b"duplicate key" in said_since
+        assert [name for name in (planted, other) if name.encode() in said_since] == []
+        assert not await warned()
