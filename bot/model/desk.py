@@ -181,7 +181,7 @@ class Desk:
     power_levels: tuple[tuple[str, int], ...] = ()
     threads: tuple[QueueEntry, ...] = ()
     unconfirmed_identities: tuple[tuple[str, str], ...] = ()
-    """Master keys that wait for a supervisor's `!trust`, by user."""
+    """Master keys that wait for a supervisor's `!trust`, by user; empty for a person who has no identity yet."""
     reported: tuple[tuple[str, float], ...] = ()
     """When each of these was reported at the desk (seconds since the epoch)."""
     outage: bool = False

@@ -267,7 +267,10 @@ class MessageRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
-    """A person's cross-signing identity is not a confirmed one; `first`: none of theirs was ever confirmed."""
+    """A person's cross-signing identity is not a confirmed one; `first`: none of theirs was ever confirmed.
+
+    An empty `master_key`: their clients have made no identity yet.
+    """
 
     user: str
     master_key: str = ""

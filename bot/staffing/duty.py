@@ -109,6 +109,8 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     if user is None or user not in waiting:
         why = notice_of("duty.nobody_of_that_name_waits")
         return Step(desk, answer(facts, event, why), consumed=True)
+    if not waiting[user]:
+        return Step(desk, answer(facts, event, without_identity(user)), consumed=True)
     if user == event.sender:
         return Step(desk, answer(facts, event, notice_of("duty.another_supervisor_has_to_confirm")), consumed=True)
     if fingerprint and "".join(fingerprint.split()) != waiting[user]:
@@ -125,7 +127,10 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
-    """Say loudly that a person's identity is new; it receives nothing until a supervisor confirms it."""
+    """Say loudly that a person's identity is new; it receives nothing until a supervisor confirms it.
+
+    Of a person without an identity only members hear, once: people who were invited make one before they join.
+    """
     desk = _forget_report(desk, event.user)
     desk = replace(
         desk,
@@ -133,6 +138,9 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         reported=(*desk.reported, (event.user, facts.now)),
         roster=tuple(off_until_trusted(desk, other) if other.user == event.user else other for other in desk.roster),
     )
+    if not event.master_key:
+        notices = (SendMessage(place=DESK, body=without_identity(event.user)),) if desk.member(event.user) else ()
+        return Step(desk, notices)
     new = (
         notice_of("duty.has_a_cryptographic_identity_that")
         if event.first
@@ -145,6 +153,11 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         fingerprint=" ".join(groups_of_four(event.master_key)),
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
+
+
+def without_identity(user: str) -> str:
+    """Return what is said of a person whose clients have made no identity yet."""
+    return notice_of("duty.has_no_cryptographic_identity", user=localpart(user))
 
 
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:

@@ -41,7 +41,7 @@ from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemove
 from bot.model.thread_desk_events import MemberRemoved
 from bot.model.transactional_actions import SendEvent
 from bot.staffing.assignment import EXPLAINED
-from bot.staffing.duty import off_until_trusted
+from bot.staffing.duty import off_until_trusted, without_identity
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -70,14 +70,17 @@ def add_member(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Ste
     if desk.member(event.user) is not None:
         return Step(desk)
     member = DeskMember(user=event.user, role=_role(dict(desk.power_levels), event.user), on_duty_since=facts.now)
-    if event.user in dict(desk.unconfirmed_identities):
+    waiting = dict(desk.unconfirmed_identities)
+    if event.user in waiting:
         member = off_until_trusted(desk, member)
+    unreadable = (SendMessage(place=DESK, body=without_identity(event.user)),) if waiting.get(event.user) == "" else ()
     greeting: tuple[Action, ...] = (
         ShareRoomKeys(place=DESK, user=event.user, resend=True),
         # A former member has an office already, and was removed from it.
         Invite(place=OFFICE + event.user, user=event.user),
         SendMessage(place=DESK, body=notice_of("roster.welcome_please_say_help_here")),
         SendMessage(place=DESK, body=notice_of("roster.this_is_the_line_texters"), speaker=Speaker.TEXTER),
+        *unreadable,
     )
     return Step(replace(desk, roster=(*desk.roster, member)), greeting)
 

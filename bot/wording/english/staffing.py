@@ -111,6 +111,10 @@ NOTICES: Final[dict[str, str]] = {
     "duty.first_hand_over_transfer_or": "First hand over (!transfer) or !release: {names}.",
     "duty.has_a_cryptographic_identity_that": "has a cryptographic identity that nobody confirmed yet",
     "duty.has_a_new_cryptographic_identity": "has a NEW cryptographic identity",
+    "duty.has_no_cryptographic_identity": (
+        "{user} can read nothing yet, and is off duty: their app has made no cryptographic identity. They "
+        "set up encryption in it (in Element: Settings, Encryption); then a supervisor confirms them here with !trust."
+    ),
     "duty.is_being_signed_out_everywhere": "{user} is being signed out everywhere, at the word of {sender}.",
     "duty.it_receives_nothing_until_a": (
         "⚠️ {user} {new}. It receives nothing until a supervisor has asked them in person and says !trust @{user}. "

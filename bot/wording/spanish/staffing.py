@@ -112,6 +112,11 @@ NOTICES: Final[dict[str, str]] = {
     "duty.first_hand_over_transfer_or": "Primero pasa (!transfer) o devuelve (!release): {names}.",
     "duty.has_a_cryptographic_identity_that": "tiene una identidad criptográfica que nadie ha confirmado todavía",
     "duty.has_a_new_cryptographic_identity": "tiene una identidad criptográfica NUEVA",
+    "duty.has_no_cryptographic_identity": (
+        "{user} todavía no puede leer nada, y está fuera de turno: su aplicación no ha creado una identidad "
+        "criptográfica. Que configure en ella el cifrado (en Element: Ajustes, Cifrado); después alguien de supervisión le "
+        "confirma aquí con !trust."
+    ),
     "duty.is_being_signed_out_everywhere": ("Se está cerrando la sesión de {user} en todas partes, como pidió {sender}."),
     "duty.it_receives_nothing_until_a": (
         "⚠️ {user} {new}. No recibe nada hasta que alguien de supervisión le pregunte en persona y diga !trust "

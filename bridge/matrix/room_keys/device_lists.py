@@ -298,6 +298,8 @@ class DeviceLists:
         )
         if forged and master_key:
             return [IdentityChanged(user_id=user_id, master_key=master_key, first=False)]
+        if not master_key and last_key is None and confirmed is None and not self._trust_on_first_use:
+            return [IdentityChanged(user_id=user_id, master_key="", first=True)]
         if not master_key or master_key in {last_key, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:

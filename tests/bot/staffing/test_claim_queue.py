@@ -352,8 +352,8 @@ def test_what_else_was_changed_is_put_back() -> None:
         (CanaryRecovered(), "come through again"),
         (LineChecked(rows=("disk", "backup")), "not well: disk, backup"),
         (LineChecked(), "all well again"),
-        (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
-        (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
+        (IdentityChanged(user=ANA, master_key="new"), "ana has a NEW cryptographic identity"),
+        (IdentityChanged(user=ANA, master_key="new", first=True), "ana has a cryptographic identity that nobody confirmed"),
     ],
 )
 def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:

@@ -150,6 +150,29 @@ def test_a_newcomer_is_on_duty_once_confirmed(is_seen_first: bool) -> None:
     assert confirmed.member(EVE).on_duty
 
 
+@pytest.mark.parametrize("is_seen_first", [True, False])
+def test_a_newcomer_without_an_identity_is_not_on_duty(is_seen_first: bool) -> None:
+    """Their app has made none, so they read nothing: the desk hears it once they are a member, and `!trust` says it."""
+    missing = IdentityChanged(user=EVE, first=True)
+    events: list[Event] = [missing, MemberJoined(place=DESK, user=EVE)]
+    desk, notices = staffed_desk(), list[str]()
+    for event in events if is_seen_first else reversed(events):
+        step = then(desk, event)
+        desk = step.aggregate
+        notices += [words(step)] if "has made no cryptographic identity" in words(step) else []
+    newcomer = desk.member(EVE)
+    assert newcomer is not None
+    assert (newcomer.on_duty, len(notices)) == (False, 1)
+    early = then(desk, at_desk("!trust @eve", sender=SUE), at(0, roster=desk.roster))
+    assert of(ConfirmIdentity, early) == []
+    assert "has made no cryptographic identity" in words(early)
+    desk = then(desk, IdentityChanged(user=EVE, master_key="new", first=True)).aggregate
+    assert not [member for member in desk.roster if member.user == EVE and member.on_duty]
+    confirmed = then(desk, at_desk("!trust @eve", sender=SUE, event_id="$m2"), at(0, roster=desk.roster))
+    assert [action.master_key for action in of(ConfirmIdentity, confirmed)] == ["new"]
+    assert [member.on_duty for member in confirmed.aggregate.roster if member.user == EVE] == [True]
+
+
 def test_who_has_a_thread_stays_on_duty() -> None:
     """Nobody who is off duty has a thread: the desk calls others to it when its texts are not read."""
     desk = staffed_desk()

@@ -53,6 +53,7 @@ class ClientDevice:
         self._to: dict[str, Session] = {}
         self._events = 0
         self.signs_one_time_keys = True
+        self.has_identity = True
 
     def another_device(self) -> ClientDevice:
         """Return another device of this user, under the same identity."""
@@ -81,6 +82,8 @@ class ClientDevice:
             "keys": {f"{name}:{self.device_id}": key for name, key in self.account.identity_keys.items()},
         }
         keys = with_signature(bare, self.mxid, self.device_id, self.account.sign)
+        if not self.has_identity:
+            return {"device_keys": {self.mxid: {self.device_id: keys}}}
         if self.cross_signed:
             keys = self_sign(keys, self.mxid, self.seeds)
         identity = device_signing_body(self.mxid, self.seeds)

@@ -115,6 +115,22 @@ async def test_without_trust_on_first_use_the_first_identity_waits_too(rig: Rig,
     assert await rig.matrix.devices.unconfirmed_identities() == rig.events
 
 
+async def test_a_person_without_an_identity_is_told_of_once(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A member whose clients made no identity yet can read nothing; the identity is told of when it is made."""
+    rig.matrix.devices._trust_on_first_use = False
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    ada.has_identity = False
+    for _ in range(2):
+        await rig.matrix.devices.refresh_stale([ada.mxid])
+    missing = IdentityChanged(user_id=ada.mxid, master_key="", first=True)
+    assert rig.events == [missing]
+    assert await rig.matrix.devices.unconfirmed_identities() == []
+    ada.has_identity = True
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    assert rig.events == [missing, IdentityChanged(user_id=ada.mxid, master_key=ada.master_key, first=True)]
+
+
 async def test_a_key_under_a_false_name(rig: Rig, server: ScriptedHomeserver) -> None:
     """A key for another session than it says is not taken; one that claims another signing key is not trusted."""
     await record_our_room(rig)
