@@ -58,6 +58,8 @@ ORDERED_SETTINGS = (
 )
 
 
+ZONE_UNSAID: Final = "UTC"
+"""The time zone of hours that name none, as `always: true` may."""
 _OURS: Final[dict[Path, PackFile]] = {}
 """Quietline's own packs, each read once in a process. An agency's file may change between two reads."""
 
@@ -214,7 +216,7 @@ def _hours(part: HoursPart | None, problems: list[str]) -> Hours | None:
     week = part.week or WeekPart()
     return Hours(
         always=part.always is True,
-        timezone=part.timezone or "UTC",
+        timezone=part.timezone or ZONE_UNSAID,
         week=tuple(tuple(sorted(periods)) for _, periods in week),
         closed=frozenset(part.closed),
         holidays=tuple(dict.fromkeys(part.holidays)),
@@ -227,7 +229,11 @@ def _check_zone(zone: str, path: str, problems: list[str]) -> None:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        problems.append(f"{path}: this machine knows no such time zone (example: America/New_York)")
+        # Debian 13 took old names out of tzdata: a line may know its zone until the system is upgraded.
+        problems.append(
+            f"{path}: this machine knows no such time zone (example: America/New_York); Debian has them in tzdata, and old "
+            "names such as US/Eastern in tzdata-legacy"
+        )
 
 
 def _shifts(part: ShiftsPart | None, hours: Hours | None, problems: list[str]) -> Shifts | None:

@@ -1,4 +1,4 @@
-"""The rows of `quietline check` about a calendar of shifts: the pack's, and the agency's file or URL.
+"""The rows of `quietline check` about times: the line's zone, and the calendar of shifts, the pack's or a file or URL.
 
 Rules of this module: the calendar is read once, as the bridge reads it, and nothing is stored; no row contains a person, an
 entry or a URL. A URL without an answer is to be checked again before the first text; a wrong answer is a fault.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.shift_calendar.source import source_of
 from deploy.inspect.check_report import CheckResult
+from policies.load import ZONE_UNSAID
 from policies.shifts import calendar_file
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 
@@ -49,6 +50,14 @@ PROBLEMS: Final[Mapping[CalendarProblem, tuple[str, str]]] = MappingProxyType(
         ),
     }
 )
+
+
+def check_zone(config: Config, pack: Pack) -> Iterator[CheckResult]:
+    """Warn of a line whose hours name no time zone: what a texter says of their day is then taken for UTC."""
+    if pack.hours.always and pack.hours.timezone == ZONE_UNSAID and not config.line.rehearsal:
+        what = f"none is named: times at which texting is safe, times on cards and quiet hours are in {ZONE_UNSAID}"
+        do = "Write `timezone: America/New_York`, or what the line's is, beside `always: true` in the agency's pack."
+        yield CheckResult(name="hours.timezone", ok=True, what=what, do=do, warning=True)
 
 
 def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:

@@ -36,7 +36,7 @@ from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
 from deploy.inspect import doctor_database, doctor_files, shared_checks
 from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
-from deploy.preflight.calendar_check import check_calendar, check_shifts
+from deploy.preflight.calendar_check import check_calendar, check_shifts, check_zone
 from deploy.preflight.clock_sync import check_synchronisation
 from deploy.preflight.database_check import check_server_database
 from deploy.preflight.line_files_check import check_contents, check_files
@@ -89,6 +89,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         CheckResult(name="configuration", ok=True, what="can be used, with its packs and secrets"),
         *first,
         *check_words(config, pack),
+        *check_zone(config, pack),
         *check_shifts(config, pack),
         *calendar,
         doctor_files.check_modes(layout, config),

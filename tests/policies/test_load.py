@@ -145,6 +145,12 @@ def test_what_a_pack_may_not_say(tmp_path: Path, text: str, problem: str) -> Non
     assert errors[0].startswith(problem)
 
 
+def test_a_zone_that_went_with_an_upgrade_of_the_system_is_found_again(tmp_path: Path) -> None:
+    """A name that the machine knew before: the sentence says which packages have the zones, also those of old names."""
+    (error,) = problems("base", write(tmp_path, "name: x\nhours: {always: true, timezone: US/Mars}\n"))
+    assert "tzdata-legacy" in error
+
+
 def test_a_problem_shows_no_value(tmp_path: Path) -> None:
     """What stands in a pack is not repeated by the error: it may be a person's name or a number."""
     text = (

@@ -98,6 +98,22 @@ async def test_a_real_line_says_what_counsel_reads(tmp_path: Path) -> None:
     assert (rows["trust"].ok, rows["trust"].asked) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("hours", "is_warned"),
+    [({"always": True}, True), ({"always": True, "timezone": "America/Denver"}, False)],
+    ids=["none", "of the line"],
+)
+async def test_a_line_whose_hours_name_no_time_zone(tmp_path: Path, hours: dict[str, object], *, is_warned: bool) -> None:
+    """A texter who says "9 to 3" means their own day: in UTC words would leave while somebody else reads them."""
+    file, own = sample(tmp_path, "kannel"), tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({"name": "own", "hours": hours}))
+    configuration = yaml.safe_load(file.read_text())
+    configuration["lines"][0]["packs"] = ["base", str(own)]
+    file.write_text(yaml.safe_dump(configuration))
+    report, _ = await preflight.run_checks(Layout(tmp_path, config_file=file))
+    assert [row.warning for row in report.checks if row.name == "hours.timezone"] == ([True] if is_warned else [])
+
+
 @pytest.mark.parametrize(("status", "ok"), [(403, False), (None, True)])
 async def test_a_gateway_that_is_to_start_with_the_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int | None, *, ok: bool
