@@ -41,26 +41,26 @@ class CanaryAccount:
         )
         digest = self._vault.keyed_hash("canary account", f"{self._user_id} {self._keys.password}").hex()
         stored_digest = await line_state.get(self._database, line_state.CANARY_ACCOUNT)
-        if stored_digest == digest:
-            return DONE_SECONDS
         try:
-            await (self._make() if stored_digest is None else self._renew())
+            await self._ensure(is_ours=stored_digest is not None, is_current=stored_digest == digest)
         except HomeserverUnreachable:
             return RETRY_SECONDS
         except (ModuleNotLoaded, ModuleRequestRejected) as error:
             log.event("canary.account_refused", error=type(error).__name__)
             return REFUSED_RETRY_SECONDS
-        await self._database.commit(lambda transaction: line_state.put(transaction, line_state.CANARY_ACCOUNT, digest))
+        if stored_digest != digest:
+            await self._database.commit(lambda transaction: line_state.put(transaction, line_state.CANARY_ACCOUNT, digest))
         return DONE_SECONDS
 
-    async def _make(self) -> None:
-        await self._module_client.make_account(self._user_id, self._keys.password)
+    async def _ensure(self, *, is_ours: bool, is_current: bool) -> None:
+        """Make the account, also again: the homeserver's database may have been put back to a day before it was made.
 
-    async def _renew(self) -> None:
-        """After a change of the secret: set another password for the account that we made, or make another account."""
+        `is_ours`: we made it before. `is_current`: with this password; if not, the secret was changed since.
+        """
         try:
-            await self._make()
+            await self._module_client.make_account(self._user_id, self._keys.password)
         except ModuleRequestRejected as error:
-            if error.errcode != IN_USE:
+            if error.errcode != IN_USE or not is_ours:
                 raise
-            await self._module_client.set_password(self._user_id, self._keys.password)
+            if not is_current:
+                await self._module_client.set_password(self._user_id, self._keys.password)

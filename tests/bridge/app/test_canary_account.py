@@ -74,6 +74,14 @@ async def test_it_is_made_once_and_its_identity_is_confirmed(prepared: Prepared)
     assert prepared.module.accounts == {CANARY: "changed by hand"}
 
 
+async def test_an_account_that_the_homeserver_lost_is_made_again(prepared: Prepared) -> None:
+    """Its database was put back to a day before: without the account every round trip would fail, and hide all else."""
+    await prepared.look(FIRST)
+    prepared.module.accounts.clear()
+    await prepared.look(FIRST)
+    assert prepared.module.accounts == {CANARY: CanaryKeys.derive(FIRST).password}
+
+
 async def test_another_secret_is_another_password(prepared: Prepared) -> None:
     """An account that we made follows a secret that was changed."""
     await prepared.look(FIRST)
