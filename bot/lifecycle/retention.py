@@ -105,9 +105,12 @@ def note_assignee_message(
     """Count the assignee's next message as the sign that they have seen what was there before it."""
     if event.sender != thread.assignment.assignee:
         return Step(thread)
-    # What came after they had said it is not seen yet.
-    is_seen = thread.lifecycle.last_inbound <= event.at
-    thread, closing = _note_seen(pack, facts, thread) if is_seen else (thread, ())
+    closing: tuple[Action, ...] = ()
+    # What came after they had said it, or was shown behind it, is not seen yet.
+    if unread := min(thread.lifecycle.unseen, facts.texts_after):
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=unread))
+    elif thread.lifecycle.last_inbound <= event.at:
+        thread, closing = _note_seen(pack, facts, thread)
     again: tuple[Action, ...] = ()
     if is_for_phone(event, command):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, last_said=facts.now))
@@ -123,7 +126,7 @@ def note_read(pack: Pack, facts: Facts, thread: Thread, event: MessageRead) -> S
     if event.user != thread.assignment.assignee:
         return Step(thread)
     mark = MarkSeen(event_id=event.event_id, lifetime=retention_of(pack, thread).message_ttl)
-    if unread := min(thread.lifecycle.unseen, facts.texts_after_receipt):
+    if unread := min(thread.lifecycle.unseen, facts.texts_after):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=unread))
         return Step(thread, (mark,))
     thread, closing = _note_seen(pack, facts, thread)
@@ -136,7 +139,7 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
     if command.arguments:
         return answer_as_note(facts, thread, event, notice_of("retention.say_close_or_close_now"))
-    if thread.lifecycle.last_inbound > event.at:
+    if thread.lifecycle.last_inbound > event.at or facts.texts_after:
         return answer_as_note(facts, thread, event, notice_of("retention.not_closed_a_text_came"))
     thread, closing = park_soon(pack, facts, thread, notice_of("retention.closing"))
     return Step(thread, (mark_as_note(event), *closing), consumed=True)
@@ -299,7 +302,8 @@ def _close_now(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, *, 
         return answer_as_note(facts, thread, event, notice_of("retention.close_now_is_for_supervisors"))
     if facts.on_legal_hold:
         return answer_as_note(facts, thread, event, ON_HOLD)
-    if facts.display_pending or facts.inbound_pending or thread.lifecycle.last_inbound > event.at:
+    crossed = thread.lifecycle.last_inbound > event.at or facts.texts_after
+    if facts.display_pending or facts.inbound_pending or crossed:
         return answer_as_note(facts, thread, event, notice_of("retention.not_closed_a_text_is"))
     if not anyway and (
         why := NEVER_SHOWN if facts.has_dead_letters else NOT_SENT_YET if _has_unsent(facts, thread) else ""

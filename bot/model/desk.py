@@ -273,8 +273,8 @@ class Facts:
     """Something of the thread is still on its way into its room."""
     has_dead_letters: bool = False
     """Words of this texter could not be shown, and are kept: `!retry` may bring them back."""
-    texts_after_receipt: int = 0
-    """For `MessageRead`: how many texts are shown behind the event that was read, or on their way into the room."""
+    texts_after: int = 0
+    """How many texts are shown behind the message that a person said or read, or on their way into the room."""
     inbound_pending: bool = False
     """A text of this texter is in the inbox, behind this event."""
     outbound_pending: bool = False

@@ -85,7 +85,7 @@ class FactsLookup:
             on_legal_hold=frozen,
             display_pending=asks and await self._has_unshown_words(owner),
             has_dead_letters=asks and await self._has_retryable_dead_letter(owner, aggregate, now),
-            texts_after_receipt=await self._count_texts_after(owner, event) if isinstance(event, MessageRead) else 0,
+            texts_after=await self._count_texts_after(owner, aggregate, event),
             inbound_pending=asks
             and await inbox.has_text_after(self._database, owner, seq, or_said=not isinstance(event, MessageSent)),
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
@@ -116,8 +116,12 @@ class FactsLookup:
                 return True
         return False
 
-    async def _count_texts_after(self, owner: str, event: MessageRead) -> int:
-        """Return how many texts are in the room behind that event, or on their way into it."""
+    async def _count_texts_after(self, owner: str, aggregate: Thread | Desk, event: Event) -> int:
+        """Return how many texts are in the room behind the event that was said or read, or on their way into it."""
+        if not isinstance(aggregate, Thread) or not isinstance(event, MessageSent | MessageRead):
+            return 0
+        if not aggregate.lifecycle.unseen:
+            return 0  # nothing is unread
         shown = await room_events.count_texts_after(self._database, owner, event.event_id)
         if shown is None:
             return 0  # an event of the last moments: clients report the newest one that they show

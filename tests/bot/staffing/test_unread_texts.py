@@ -7,6 +7,7 @@ import pytest
 from bot.model.actions import DESK, PageOnCall, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import MemberJoined, MessageRead, TimerDue
+from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import AlarmRaised
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from tests.bot.examples import alarms, arrived, at, held, of, said, then, waiting
@@ -75,19 +76,35 @@ def test_a_receipt_for_an_earlier_text_does_not_count_for_a_later_one() -> None:
     """It crossed the later one: the assignee is called to that one, ten minutes after the receipt."""
     receipt = MessageRead(place="thread", user=ANA, event_id="$first")
     thread = then(unread(), arrived("he is back", id="b", seconds=1), at(1)).aggregate
-    step = then(thread, receipt, at(2, texts_after_receipt=1))
+    step = then(thread, receipt, at(2, texts_after=1))
     assert step.aggregate.lifecycle.unseen == 1
     assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [("unread", NOW + 2 + FIRST)]
     assert due(step.aggregate) == ["unread"]
     all_read = then(step.aggregate, receipt, at(3))
     assert (all_read.aggregate.lifecycle.unseen, of(SetTimer, all_read), due(all_read.aggregate)) == (0, [], [])
-    assert then(unread(), receipt, at(1, texts_after_receipt=9)).aggregate.lifecycle.unseen == 1
+    assert then(unread(), receipt, at(1, texts_after=9)).aggregate.lifecycle.unseen == 1
 
 
 def test_words_that_cross_a_text_do_not_count_as_read() -> None:
     """What the assignee said before a text came shows nothing of that text."""
     assert due(then(unread(), said("I am here", at=NOW - 1), at(1)).aggregate) == ["unread"]
     assert due(then(unread(), said("I am here", at=NOW), at(1)).aggregate) == []
+
+
+@pytest.mark.parametrize("body", ["I am here", "// a note", "!status"])
+def test_words_that_the_room_shows_before_a_text_do_not_count_as_read(body: str) -> None:
+    """A text may have come before they were said and be shown behind them, as when the homeserver was away."""
+    step = then(unread(), said(body, at=NOW + 1), at(1, texts_after=1))
+    assert step.aggregate.lifecycle.unseen == 1
+    assert due(step.aggregate) == ["unread"]
+
+
+@pytest.mark.parametrize("command", ["!close", "!close now", "!close now anyway"])
+def test_nothing_is_closed_over_a_text_that_was_shown_behind_the_command(command: str) -> None:
+    """Whoever closes had not seen it."""
+    step = then(unread(), said(command, sender=SUE, at=NOW + 1), at(1, texts_after=1))
+    assert step.aggregate.lifecycle.closes_at == 0.0
+    assert step.aggregate.lifecycle.state is ThreadState.OPEN
 
 
 def test_only_the_first_unread_text_begins_the_time() -> None:
