@@ -158,13 +158,14 @@ MESSAGES: Final[dict[type, tuple[dispatch.MessageFeature, ...]]] = {
         auto_assign.note_presence_in_thread,
         # A command that only stops is accepted in any form: before the edits, and before the dispatch, which refuses some.
         unsafe_phone.stop_in_any_form,
+        # Words for "not that!" hold what waits: before the edits, which may say them and end the walk, and before the
+        # dispatch, which says that they are no command.
+        hasty_stop.hold_on_stop_word,
         # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
         # before the assignee's edits, which end the walk for every other edit.
         reply_after_stop.edit,
         # Waiting words likewise, because an edit of `!say` and the like is a command too: before the dispatch.
         undo_window.edit,
-        # A word for "not that!" holds what waits: before the dispatch, which says that it is no command and ends the walk.
-        hasty_stop.hold_on_stop_word,
         # A command is done or refused here, and is not relayed.
         dispatch.in_thread(THREAD_COMMANDS),
         # Last: what is left is words for the phone, or a note.

@@ -1,4 +1,4 @@
-"""A word for "not that!" behind a mark, which is no command: `!stop`, `!undo`, `!espera`.
+"""Words for "not that!": behind a mark, though they are no command (`!stop`, `!undo`, `!espera`), or plain ("shit unsafe").
 
 Rules of this module: it holds the words that wait, and does nothing else; `dispatch`, which knows no such command, tells
 the person what they may have meant. Any member may say it, in any way: it only stops.
@@ -10,10 +10,11 @@ import re
 from typing import Final
 
 from bot.commands.parser import ParsedCommand
+from bot.commands.stray_commands import may_mean_stop
 from bot.model.desk import Facts, Thread
 from bot.model.events import Content, MessageSent
 from bot.model.feature import Step
-from bot.sending.undo_window import hold_pending
+from bot.sending.undo_window import MAY_MEAN_STOP, hold_pending
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -29,11 +30,12 @@ HASTY: Final = frozenset(
 def hold_on_stop_word(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Hold the words that have not left when a member says a word of `HASTY` as a command."""
-    if command is None or command.command is not None or event.content is not Content.TEXT:
-        return Step(thread)
-    word = re.sub(r"[^\w]+\Z", "", command.word.casefold().replace("\u2019", "'"))
-    if word not in HASTY:
-        return Step(thread)
-    thread, actions = hold_pending(facts, thread, notice_of("hasty_stop.was_said", word=word))
-    return Step(thread, actions)
+    """Hold the words that have not left when a member says a word of `HASTY` as a command, or plain words for `!unsafe`.
+
+    An edit counts too: a person in haste changes what stands there.
+    """
+    why = MAY_MEAN_STOP if command is None and may_mean_stop(event.body) else None
+    if command is not None and command.command is None and event.content is Content.TEXT:
+        word = re.sub(r"[^\w]+\Z", "", command.word.casefold().replace("\u2019", "'"))
+        why = notice_of("hasty_stop.was_said", word=word) if word in HASTY else None
+    return Step(thread) if why is None else Step(*hold_pending(facts, thread, why))

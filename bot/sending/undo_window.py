@@ -13,7 +13,7 @@ from bot import guard
 from bot.commands import canned_texts
 from bot.commands.parser import STOPS, ParsedCommand
 from bot.commands.room_notes import ONLY_WORDS, is_note, would_be_note
-from bot.commands.stray_commands import bare_command, may_mean_stop
+from bot.commands.stray_commands import bare_command
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Role, Thread
@@ -41,21 +41,15 @@ MEANS_STOP = notice_of("undo_window.it_may_mean_unsafe_say_it")
 def take_message(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Put the assignee's words into the undo window; mark everything else as a note.
-
-    Plain words for stopping the phone, without the mark, stop what waits, whoever in the room says them.
-    """
-    stopped: tuple[Action, ...] = ()
-    if event.relation is not Relation.EDIT and may_mean_stop(event.body):
-        thread, stopped = hold_pending(facts, thread, MAY_MEAN_STOP)
+    """Put the assignee's words into the undo window; mark everything else as a note."""
     if event.sender != thread.assignment.assignee or is_note(event, command):
         if event.sender != thread.assignment.assignee:
             thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
         note: Action = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
         if event.content is not Content.TEXT and event.sender == thread.assignment.assignee:
             why = _explain(event.event_id, notice_of("sending.not_sent", why=ONLY_WORDS[event.content]))
-            return Step(thread, (*stopped, note, why))
-        return Step(thread, (*stopped, note))
+            return Step(thread, (note, why))
+        return Step(thread, (note,))
     words = PendingText(
         event_id=event.event_id,
         body=event.body,
@@ -65,7 +59,7 @@ def take_message(
         differs=event.differs,
     )
     thread, actions = take_text(pack, facts, thread, words, quotes=event.quotes)
-    return Step(thread, (*stopped, *actions, *_explain_quote(event)))
+    return Step(thread, (*actions, *_explain_quote(event)))
 
 
 def take_text(

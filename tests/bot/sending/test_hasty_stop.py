@@ -60,6 +60,20 @@ def test_it_is_taken_where_no_command_is() -> None:
     assert texts(due(then(waits, aside).aggregate, UNDO)) == []
 
 
+@pytest.mark.parametrize("body", ["shit unsafe", "stop the phone now", "!stop", "!undo"])
+@pytest.mark.parametrize("target", ["$w2", "$n"])
+def test_an_edit_holds_what_waits_like_a_new_message(body: str, target: str) -> None:
+    """A person in haste changes the last message, words or a note: nothing that waits leaves, the changed one neither."""
+    waits = then(held(), said("these words", event_id="$w")).aggregate
+    waits = then(waits, said("and these", event_id="$w2")).aggregate
+    waits = then(waits, said("// a note", event_id="$n")).aggregate
+    changed = then(waits, said(body, event_id="$e", relation=Relation.EDIT, target=target))
+    assert marks(changed)["$w"] is DeliveryReceipt.HELD
+    assert texts(due(changed.aggregate, UNDO)) == []
+    other = said("// another note", event_id="$e", relation=Relation.EDIT, target="$n")
+    assert texts(due(then(waits, other).aggregate, UNDO)) == ["these words", "and these"]
+
+
 def test_no_command_has_such_a_name() -> None:
     """What is done as a command is not taken for a word in haste."""
     assert HASTY.isdisjoint(command.name for command in COMMANDS)
