@@ -171,7 +171,7 @@ class PhoneMuted:
     """A person said `!stopped` or `!block` in the room that this thread had until it was parked. `body`: as typed."""
 
     user: str
-    body: str
+    body: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ from bridge.runtime.phone_number import E164_PATTERN, Phone
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _NO_SUBJECT = re.compile(r"\W*no\W*subject\W*", re.IGNORECASE)
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_CODE = re.compile(r"(?!.*\d(?:[._-]?\d){6})[A-Za-z0-9._-]{1,40}")
+"""No vendor's code has seven digits. A code is shown, and may be kept unsealed: a phone's number must not pass for one."""
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds."""
 MAX_FIELDS: Final = 500
@@ -161,7 +162,7 @@ def id_field(body: Mapping[str, Any], name: str) -> str:
 
 def error_code(value: Any, otherwise: str = "") -> str:
     """Return a vendor's error code, a number or a short word, as a string; `otherwise` when it is none of these."""
-    code = str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
+    code = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return code if isinstance(code, str) and _CODE.fullmatch(code) else otherwise
 
 

@@ -18,6 +18,7 @@ from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Content, Event, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import PendingText, Sending
+from bot.model.thread_desk_events import PhoneMuted
 from policies.pack import TextName
 from tests.bot.examples import FACTS, edit, held, said, staffed_desk
 from tests.bot.hypothesis_settings import COMMON, EXPLORES, USUAL
@@ -167,9 +168,9 @@ def test_bodies_are_not_in_reprs() -> None:
     thread = replace(held(), sending=Sending(pending=(words,)))
     said = MessageSent(place=THREAD, sender=ANA, event_id="$m1", body="marzipan", at=NOW)
     step = decide(PACK, Facts(now=NOW + 10), thread, said)
-    shown = repr(
-        (thread, said, step, TextArrived(id="a", body="marzipan", at=NOW), SendMessage(place=THREAD, body="marzipan"))
-    )
+    arrived = TextArrived(id="a", body="marzipan", at=NOW)
+    muted = PhoneMuted(user=ANA, body="!stopped marzipan")
+    shown = repr((thread, said, step, arrived, muted, SendMessage(place=THREAD, body="marzipan")))
     assert "marzipan" not in shown
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -34,6 +35,9 @@ LIFTED_BY_A_PERSON: Final = frozenset({"M_USER_LOCKED", "M_USER_SUSPENDED", "M_R
 """Errors of an administrator's measure against our account or the homeserver, which may be lifted: never permanent. Source:
 https://spec.matrix.org/latest/client-server-api/#common-error-codes, #account-locking, #account-suspension."""
 LIFTED_WAIT: Final = 10.0
+
+ERRCODE: Final = re.compile(r"(?!.*\d{5})(?=.{1,64}\Z)[A-Z][A-Z0-9]*(?:[._][A-Z0-9]+)+")
+"""An errcode: `M_FORBIDDEN`, or with a namespace (Client-Server API, "Standard error response")."""
 
 
 class HomeserverError(Exception):
@@ -217,9 +221,8 @@ def _parse_response(status: int, retry: str | None, raw: bytes) -> Json:
 
 
 def _errcode(value: Any) -> str:
-    # only what looks like a code: an error field could quote anything
-    good = isinstance(value, str) and len(value) <= 64 and value.replace("_", "").replace(".", "").isalnum()
-    return value if good else ""
+    # It is logged and shown, and could quote anything, such as a word of a body or a number.
+    return value if isinstance(value, str) and ERRCODE.fullmatch(value) else ""
 
 
 def _retry_after(milliseconds: Any, header: str | None) -> float:

@@ -34,6 +34,15 @@ LONGEST_COMMAND: Final = 40
 """Characters that are read of a message that is not accepted: enough for a command's name."""
 SPACES: Final = dict.fromkeys((0xA0, 0x202F), " ")
 """Non-breaking spaces."""
+INVISIBLE: Final = re.compile(
+    "(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Characters that nobody sees, which come with what people paste: a soft hyphen, a space without width, a tag. In a flag
+(group 1) tags are seen, and so are the joiners of emoji and of Persian, which are not among them."""
+DIRECTIONS: Final = dict.fromkeys((0x200E, 0x202A, 0x202C, 0x202D, 0x2066, 0x2068, 0x2069))
+"""Marks of direction from left to right, which come with numbers of a phone's contacts."""
+FROM_RIGHT: Final = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI"})
+"""Classes of characters beside which a mark of direction may mean something (Unicode Standard Annex 9)."""
 MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/\x00]{1,230})/[A-Za-z0-9_-]{8,255}")
 """The address of an upload; `server`: the homeserver that has it."""
 
@@ -143,12 +152,17 @@ def _words(own: str, shown: Rendered, *, differs: bool) -> str:
 
 
 def _composed(words: str) -> str:
-    """Return words that look the same, with ordinary spaces, and with letters that need no mark of their own.
+    """Return words that look the same, with ordinary spaces, letters that need no mark of their own, and nothing invisible.
 
     Editors put non-breaking spaces in place of others. One such character halves what a segment holds, and not every
-    handset shows it, or puts a mark on its letter.
+    handset shows it, or puts a mark on its letter; some show a box for an invisible one.
     """
-    return words if words.isascii() else unicodedata.normalize("NFC", words.translate(SPACES))
+    if words.isascii():
+        return words
+    words = INVISIBLE.sub(lambda match: match[1] or "", words.translate(SPACES))
+    if FROM_RIGHT.isdisjoint(map(unicodedata.bidirectional, words)):
+        words = words.translate(DIRECTIONS)
+    return unicodedata.normalize("NFC", words)
 
 
 def _lines_without_marks(words: str) -> list[str]:

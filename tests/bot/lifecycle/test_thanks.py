@@ -17,6 +17,8 @@ THANKFUL = (
     "Muchas gracias por todo.",
     "\U0001f44d",
     "ty \u2764\ufe0f",
+    "thanks \U0001f60a\U0001f495",
+    "\U0001f64f\U0001f3fd",
 )
 MORE = (
     "",
@@ -30,6 +32,12 @@ MORE = (
     "you ok",
     "...",
     "thanks " * 9,
+    "ok \U0001f198",
+    "thank you \U0001f6a8\U0001f6a8",
+    "ok \U0001f62d",
+    "gracias \U0001f6d1",
+    "\U0001f64f\U0001f198",
+    "\U0001f44d\U0001f52a",
 )
 
 
@@ -44,7 +52,7 @@ def test_thanks_alone(body: str) -> None:
 
 @pytest.mark.parametrize("body", MORE)
 def test_anything_more_takes_the_closing_back(body: str) -> None:
-    """One other word, a question, or nothing at all is no thanks: a person goes on, and the room stays."""
+    """One other word or sign, a question, or nothing is no thanks: a person goes on, and the room stays."""
     assert not only_thanks(body)
     closing = then(held(), said("!close")).aggregate
     assert then(closing, arrived(body, seconds=60), at(60)).aggregate.lifecycle.closes_at == 0.0

@@ -36,6 +36,11 @@ def answer(status: int, retry_after: str | None = None, **fields: object) -> Htt
         (answer(400, code="3"), UnknownOutcome()),
         (answer(400, code=4), Rejected("4")),
         (answer(400, code="some words"), Rejected("http-400")),
+        # The number of a phone, whole or without its country, in place of a code: it would be shown, and kept unsealed.
+        (answer(400, code="15555550147"), Rejected("http-400")),
+        (answer(400, code=5550147), Rejected("http-400")),
+        (answer(400, code="to-15555550147"), Rejected("http-400")),
+        (answer(400, code="555-555-0147"), Rejected("http-400")),
         (answer(409), UnknownOutcome()),
         (answer(429, code="1"), TryLater(1.0)),
         (TryLater(2.0), TryLater(2.0)),

@@ -47,6 +47,29 @@ async def test_what_an_administrator_takes_back_is_not_final(
 
 
 @pytest.mark.parametrize(
+    ("value", "errcode"),
+    [
+        ("M_FORBIDDEN", "M_FORBIDDEN"),
+        ("ORG.MATRIX.MSC3848.ALREADY_JOINED", "ORG.MATRIX.MSC3848.ALREADY_JOINED"),
+        ("marzipan", ""),
+        ("15555550147", ""),
+        ("M_15555550147", ""),
+        ("ana", ""),
+        ("HELP", ""),
+        ("M_FORBIDDEN\n", ""),
+    ],
+)
+async def test_only_a_code_is_kept_of_an_error(
+    client: HomeserverClient, server: ScriptedHomeserver, value: str, errcode: str
+) -> None:
+    """An errcode is logged and shown, so whatever else stands in its place, a word or a number of a body, is dropped."""
+    server.faults.append(web.json_response({"errcode": value}, status=403))
+    with pytest.raises(Permanent if errcode else Transient) as raised:
+        await client.request("PUT", "rooms", "!room", "send", "m.room.encrypted", "1")
+    assert raised.value.errcode == errcode
+
+
+@pytest.mark.parametrize(
     ("date", "server_time"), [(formatdate(86_400, usegmt=True), 86_400.0), ("yesterday", None), ("", None)]
 )
 async def test_the_homeservers_clock(

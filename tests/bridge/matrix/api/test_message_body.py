@@ -342,6 +342,15 @@ def test_what_may_stop_a_phone_is_handed_on_from_any_device(body: str | None, ha
         ({"body": "\u00bfpuede hablar ahora\u202f?"}, "\u00bfpuede hablar ahora ?"),
         (html("**yes** please", "<strong>yes</strong>&nbsp;please"), "yes please"),
         ({"body": "man\u0303ana, se\u0301"}, "ma\u00f1ana, s\u00e9"),
+        # Invisible marks: of a web page, of a contact's number, of a word processor, of an assistant's answer.
+        ({"body": "call\u200b us\ufeff, shel\u00adter\u2060"}, "call us, shelter"),
+        ({"body": "\u202a+1 555 555 0123\u202c or \u2068555\u2069\u200e"}, "+1 555 555 0123 or 555"),
+        ({"body": "ok" + "".join(chr(0xE0000 + ord(c)) for c in "ana is here")}, "ok"),
+        (html("**yes**\u200b", "<strong>yes</strong>&#8203;"), "yes"),
+        # They mean something: joined emoji, a flag, letters of Persian, words from right to left, and a forced direction.
+        ({"body": "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f \u0645\u06cc\u200c\u0622"}, None),
+        ({"body": "\u200f\u0634\u0643\u0631\u0627! \u2067\u0646\u0639\u0645\u2069"}, None),
+        ({"body": "\u202edesrever\u202c"}, None),
         (html("man\u0303ana", "<b>man\u0303ana</b>"), "ma\u00f1ana"),
         ({"body": "\u062a\u0648\u0642\u0641 \U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f"}, None),
     ],
