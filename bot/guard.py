@@ -54,7 +54,8 @@ MOST_SHOWN: Final = 2_000
 """Letters of what would leave that are shown to its author; a text of this length is more than any carrier takes."""
 FROM_PEOPLE: Final = (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
 """Where the words come from that a person said or chose."""
-TO_ANYBODY: Final = ("answer:", "help_answer:")
+ANSWER: Final = "answer:"
+TO_ANYBODY: Final = (ANSWER, "help_answer:")
 """Automatic answers to any holder of the phone: to a challenge, and the neutral line that a carrier forces."""
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
@@ -315,9 +316,15 @@ def is_asked_about(pack: Pack, body: str) -> bool:
 
 
 def other_number_reason(pack: Pack, thread: Thread, text: SendSms) -> str | None:
-    """Say why a text may not leave from another number than the texter texted, or None: a person was not asked about it."""
+    """Say why a text may not leave from another number than the texter texted, or None.
+
+    A person's words may once their author was asked about it. Nothing leaves by itself: on the phone a stranger would
+    answer. Exempt are what `is_asked_about` exempts, and the answer to a challenge, which left from that number too.
+    """
+    by_itself = text.origin not in FROM_PEOPLE and not text.ref.startswith(ANSWER)
     is_answered = Doubt.OTHER_NUMBER in thread.signs.answered
-    return FROM_OTHER_NUMBER if text.origin in FROM_PEOPLE and not is_answered and is_asked_about(pack, text.body) else None
+    unasked = text.origin in FROM_PEOPLE and not is_answered and is_asked_about(pack, text.body)
+    return FROM_OTHER_NUMBER if by_itself or unasked else None
 
 
 def _is_named(body: str, designation: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from bot import guard
 from bot.decide import decide
-from bot.model.actions import DESK, THREAD, DeliveryReceipt, SendSms
+from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
@@ -569,3 +569,19 @@ def test_words_from_another_number_than_the_one_that_was_texted_are_asked_about_
     assert marks(sure)["$w"] is DeliveryReceipt.LEAVING
     more = say(sure.aggregate, "and I stay", 62, event_id="$w2", number_gone=True)
     assert marks(more) == {"$w2": DeliveryReceipt.LEAVING}
+
+
+@pytest.mark.parametrize(
+    ("ref", "origin", "leaves"),
+    [
+        ("greeting:a", Origin.AUTO_REPLY, False),
+        ("help_answer:a", Origin.AUTO_REPLY, False),
+        ("stop:a", Origin.STOP_CONFIRMATION, False),
+        ("answer:a", Origin.AUTO_REPLY, True),
+        ("say:$m1", Origin.ADVOCATE, False),
+    ],
+)
+def test_from_another_number_nothing_leaves_by_itself(ref: str, origin: Origin, leaves: bool) -> None:
+    """A stranger would write to that phone; what answers a challenge comes from where the challenge came from."""
+    text = SendSms(ref=ref, body="words", origin=origin, epoch=0, since=NOW)
+    assert (guard.other_number_reason(PACK, answered(), text) is None) is leaves

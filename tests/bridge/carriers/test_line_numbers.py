@@ -72,19 +72,26 @@ async def test_answered_from_the_number_that_was_texted(line: CarrierLine, carri
     assert carrier.numbers == [SECOND, MAIN]
 
 
-@pytest.mark.parametrize("to", ["", "+15555550199"])
-async def test_main_number_where_it_is_not_told(
-    line: CarrierLine, carrier: Writing, to: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where the carrier does not say, or says a number that is not the line's (any more), the main one answers.
+async def test_main_number_where_it_is_not_told(line: CarrierLine, carrier: Writing) -> None:
+    """Where the carrier does not say which number was texted, the main one answers."""
+    await line.texts.perform(await line.queue(await arrive(line, "1", to=""), "x"))
+    assert carrier.numbers == [MAIN]
 
-    The latter is an error of the configuration, and stands in the log without the number.
+
+async def test_nothing_leaves_by_itself_from_another_number(
+    line: CarrierLine, carrier: Writing, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A text to a number that is not the line's (any more) gets no automatic answer: on the phone a stranger would write.
+
+    It is an error of the configuration, and stands in the log without the number.
     """
     caplog.set_level(logging.INFO)
+    to = "+15555550199"
     await line.texts.perform(await line.queue(await arrive(line, "1", to=to), "x"))
-    assert carrier.numbers == [MAIN]
-    assert ("sms.number_not_configured" in caplog.text) is bool(to)
-    assert not to or to[1:] not in caplog.text
+    assert carrier.numbers == []
+    assert [each.outcome for each in await line.outcomes()] == [Outcome.REFUSED]
+    assert "sms.number_not_configured" in caplog.text
+    assert to[1:] not in caplog.text
 
 
 @pytest.mark.parametrize("to", ["", MAIN, "+15555550199"])
