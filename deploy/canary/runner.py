@@ -99,14 +99,21 @@ class Runner:
             await self._pause(well=well)
 
     async def _wait_for_erasure(self, account: CanaryClient, room: str) -> bool:
-        """Wait until all of a trip is erased; return False when it takes too long."""
-        try:
+        """Wait until all of a trip is erased; return False when it takes too long.
+
+        The bridge or the homeserver may be started again meanwhile: that is asked once more, and nobody is called for it.
+        """
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANARY_ERASURE_SECONDS):
-                await account.wait_until_outside(room)
-                await wait_until(self._is_erased)
-        except (TimeoutError, Unreachable):
-            return False
-        return True
+                for pause in (AFTER_FAILURE, 0.0):
+                    try:
+                        await account.wait_until_outside(room)
+                        await wait_until(self._is_erased)
+                    except Unreachable:
+                        await asyncio.sleep(pause)
+                    else:
+                        return True
+        return False
 
     async def _is_erased(self) -> bool:
         return not await self._route.count_erasures()

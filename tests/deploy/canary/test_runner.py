@@ -18,6 +18,7 @@ from bot.model.line_incidents import CanaryStep
 from bridge.config.sections import Canary, Config
 from bridge.outbound import pager
 from deploy.canary import runner
+from deploy.canary.account import CanaryClient
 from deploy.canary.handsets import TIMEOUT, CanaryRouteClient, Unreachable
 from deploy.canary.round_trip import Trip
 from deploy.canary.runner import AT_START, Runner
@@ -57,6 +58,10 @@ class Rig:
         if not self.line_answers:
             raise Unreachable
         self.reports.append(step)
+
+    async def is_erased(self, account: CanaryClient) -> bool:
+        """Wait until a trip is erased; return whether it is."""
+        return await self._runner._wait_for_erasure(account, "!room")
 
     async def tell(self, *trips: Trip) -> None:
         """Have these trips told."""
@@ -128,6 +133,27 @@ async def test_after_a_trip_that_was_well_every_failure_is_told(rig: Rig) -> Non
     """Once a trip was well, also a failure of the first minutes is told."""
     await rig.tell(WELL, DEAD)
     assert rig.reports == [None, CanaryStep.ROOM]
+
+
+@pytest.mark.parametrize(("refusals", "erased"), [(0, True), (1, True), (2, False)])
+async def test_a_bridge_that_is_started_again_while_a_trip_is_erased_is_no_failure(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, refusals: int, erased: bool
+) -> None:
+    """The text came through: a moment without an answer says nothing of what is left, and calls nobody at night."""
+    monkeypatch.setattr(runner, "AFTER_FAILURE", 0.0)
+    answers = [Unreachable() for _ in range(refusals)]
+
+    async def count_erasures(_route: CanaryRouteClient) -> int:
+        if answers:
+            raise answers.pop()
+        return 0
+
+    async def wait_until_outside(_room: str) -> None:
+        """Be out."""
+
+    monkeypatch.setattr(CanaryRouteClient, "count_erasures", count_erasures)
+    account = cast("CanaryClient", SimpleNamespace(wait_until_outside=wait_until_outside))
+    assert await rig.is_erased(account) is erased
 
 
 def test_the_bridge_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
