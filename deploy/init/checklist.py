@@ -135,6 +135,8 @@ def _canary(answers: Answers, names: LineNames, layout: Layout) -> Iterator[str]
             secret = layout.secrets / "canary"
             text += f" The bridge's unit is handed the file: `LoadCredential={credential_name(secret)}:{secret}` goes into "
             text += "it, beside the others."
+        if answers.standby is not None:
+            text += " Of two machines one runs it."
     # `up` runs the canary beside the bridge.
     yield f"{text} Then {run}." if answers.homeserver is not None or answers.service == "compose" else text
 

@@ -61,7 +61,7 @@ def service_files(answers: Answers, names: LineNames, layout: Layout, secrets: S
     own = _of_line(answers, layout, secrets)
     files = {
         **(
-            {"units/quietline-canary.service": _canary_unit(layout, address_lists(answers))}
+            {"units/quietline-canary.service": _canary_unit(layout, *_of_canary(answers))}
             if answers.homeserver is not None
             else {}
         ),
@@ -93,7 +93,7 @@ def _fleet_files(answers: Answers, names: LineNames, layout: Layout, secrets: Se
         "units/quietline-failed@.service": _failed_unit(each),
         "units/quietline-doctor@.service": _doctor_unit(each),
         "units/quietline-doctor@.timer": _timer("A look at Quietline, line %i, every hour", "hourly"),
-        "units/quietline-canary@.service": _canary_unit(each, ""),
+        "units/quietline-canary@.service": _canary_unit(each, "", ""),
         "units/quietline-backup@.service": _backup_unit(each, "", closed=True, kept_at=[]),
         "units/quietline-backup@.timer": _timer("Backup of Quietline, line %i, every week", "weekly"),
         "units/quietline-drill@.service": _drill_unit(each, "", closed=True, kept_at=[]),
@@ -209,7 +209,12 @@ WantedBy=multi-user.target
 """
 
 
-def _canary_unit(layout: Layout, own: str) -> str:
+def _of_canary(answers: Answers) -> tuple[str, str]:
+    """Return the lines and the option of a canary's unit: of two bridges it asks the one to which the proxy leads."""
+    return (address_lists(answers), "") if answers.standby is None else ("", f" --bridge {answers.public_url}")
+
+
+def _canary_unit(layout: Layout, own: str, option: str) -> str:
     """Return the unit of a canary on an agency's own homeserver; on the line's own homeserver `up` starts the canary."""
     return f"""\
 # Written by `quietline init`. Start it when config.yaml has a `canary` section; without one it ends with exit code 2.
@@ -218,7 +223,7 @@ Description=Test texts of Quietline
 After={_unit_reference("quietline", layout)}.service
 
 [Service]
-ExecStart={ROOT}/quietline canary --data {layout.data}
+ExecStart={ROOT}/quietline canary --data {layout.data}{option}
 Restart=on-failure
 RestartSec=30
 RestartPreventExitStatus=2

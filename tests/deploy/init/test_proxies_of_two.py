@@ -164,6 +164,16 @@ def test_bridges_on_two_machines_are_reached_through_the_network(tmp_path: Path)
     assert f"a copy of `{line}`, but for `{line / 'bridge'}`: there the volume" in checklist
 
 
+def test_a_canary_of_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None:
+    """By the proxy: the bridge beside it may be the standby, and a healthy line would call the person on call."""
+    inputs = with_standby(["10.0.0.1", "10.0.0.2"])
+    assert run_init(tmp_path, inputs).exit_code == 0
+    file = (tmp_path / "line" / "units" / "quietline-canary.service").read_text()
+    assert f"/quietline canary --data {tmp_path / 'line'} --bridge {inputs['public_url']}\n" in file
+    assert "IPAddressDeny" not in file
+    assert "Of two machines one runs it." in (tmp_path / "line" / "CHECKLIST.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
