@@ -167,6 +167,12 @@ async def _sign_in(client: nio.AsyncClient, config: Config, keys: CanaryKeys) ->
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
     async with aiohttp.ClientSession(config.homeserver.url, headers=headers, timeout=timeout) as http:
         await sign_device(http, keys, user_id=config.canary_mxid, device_id=client.device_id)
+    # Where people log in at another service (MAS), only that service deletes devices: an old one stays, and does no harm.
+    with contextlib.suppress(Unreachable):
+        await _delete_old_devices(client, config, keys)
+
+
+async def _delete_old_devices(client: nio.AsyncClient, config: Config, keys: CanaryKeys) -> None:
     known = (await _ask(client.devices(), nio.DevicesResponse)).devices
     if old := [device.id for device in known if device.id != client.device_id]:
         identifier = {"type": "m.id.user", "user": config.canary_mxid}

@@ -45,7 +45,8 @@ SUPERVISOR_LEVEL: Final = 50
 IN_USE: Final = "M_USER_IN_USE"
 BY_HAND: Final = {
     "add": "Make the account {mxid} there, write it into lines.0.staff, and have a supervisor invite it to the desk.",
-    "reset": "Set another password for {mxid} there, and sign it out everywhere (`!signout` at the desk does that).",
+    "reset": "Set another password for {mxid} there, and sign it out everywhere (`!signout` at the desk does that, but for "
+    "sessions of a login service such as MAS).",
     "remove": "A supervisor says `!signout {mxid}` and removes it from the desk; then deactivate {mxid} there, and take it "
     "out of lines.0.staff.",
 }
