@@ -250,8 +250,8 @@ async def _call(config: Config, *, second: bool) -> None:
     async with aiohttp.ClientSession() as http:
         if second:
             await pager.call_as_second(config.line.on_call, http, data_dir=config.data_dir)
-        else:
-            await pager.call(config.line.on_call, http)
+        elif not await pager.call(config.line.on_call, http):
+            pager.forget_call(config.data_dir)
 
 
 def _report_problems(problems: list[str]) -> int:

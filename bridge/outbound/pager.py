@@ -169,7 +169,8 @@ class Pager:
 def may_call_again(data_dir: Path, now: float) -> bool:
     """Whether a line that does not run may call: once an hour, even if it is started again and again.
 
-    The time is noted here, before the call: a crash in between loses the call of that hour.
+    The time is noted here, before the call: a crash in between loses the call of that hour. A call that no way accepted is
+    forgotten (`forget_call`).
     """
     note = data_dir / LAST_CALL
     if note.exists() and 0 <= now - note.stat().st_mtime < CALL_INTERVAL_SECONDS:
@@ -177,6 +178,12 @@ def may_call_again(data_dir: Path, now: float) -> bool:
     with contextlib.suppress(OSError):
         note.touch()
     return True
+
+
+def forget_call(data_dir: Path) -> None:
+    """Let the next call of a line that does not run be made at once: no way accepted the last one."""
+    with contextlib.suppress(OSError):
+        (data_dir / LAST_CALL).unlink(missing_ok=True)
 
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:

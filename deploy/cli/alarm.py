@@ -6,7 +6,7 @@ Rule of this module: as in `deploy.cli.main`.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,9 @@ from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, exit_on_errors, exit_with
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
+
+UNNAMED: Final = "systemctl --failed"
+"""What is told in place of a unit that the service manager does not name."""
 
 
 @click.group()
@@ -41,12 +44,13 @@ def alarm_test(layout: Layout, as_json: bool) -> None:
 
 
 @alarm.command(name="failed")
-@click.argument("unit", envvar="MONITOR_UNIT", metavar="[UNIT]")
+@click.argument("unit", envvar="MONITOR_UNIT", metavar="[UNIT]", default=UNNAMED)
 @line_options
 def alarm_failed(unit: str, layout: Layout) -> None:
     """Tell the desk that UNIT of the service manager failed, and call the person on call.
 
-    For `OnFailure=`: systemd names the unit in MONITOR_UNIT. Where the line does not run the person on call is called from
+    For `OnFailure=`: systemd names the unit in MONITOR_UNIT, but not where several units have the same handler, as those of
+    `init` do: then the desk reads what lists it. Where the line does not run the person on call is called from
     here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
     """
     import asyncio

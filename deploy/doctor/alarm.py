@@ -54,7 +54,10 @@ async def raise_for_unit(config: Config, unit: str) -> bool:
         runs = await is_live(config, http)
     if not runs and not pager.may_call_again(config.data_dir, time.time()):
         return True
-    return await _report(config, [unit.removesuffix(".service")], runs=runs)
+    is_told = await _report(config, [unit.removesuffix(".service")], runs=runs)
+    if not is_told:
+        pager.forget_call(config.data_dir)
+    return is_told
 
 
 async def _report(config: Config, failed: list[str], *, runs: bool) -> bool:

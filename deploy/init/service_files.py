@@ -260,12 +260,15 @@ def _unit_reference(unit: str, layout: Layout) -> str:
 
 def _failed_unit(layout: Layout) -> str:
     return f"""\
-# Written by `quietline init`. Started by units that fail (OnFailure=); which one it was systemd says.
+# Written by `quietline init`. Started by units that fail (OnFailure=), and again until a way takes the call.
 [Unit]
 Description=Word that a unit of Quietline failed
 
 [Service]
 Type=oneshot
+Restart=on-failure
+RestartSec=60
+RestartPreventExitStatus=2
 ExecStart={ROOT}/quietline alarm failed --data {layout.data}
 {_sandbox(layout, [layout.bridge, layout.run], reached=[ROOT, layout.data])}"""
 

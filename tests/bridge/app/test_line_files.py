@@ -365,6 +365,24 @@ def test_the_process_says_it_and_ends_with_2(
     assert calls == [message]
 
 
+def test_a_call_that_no_way_took_is_not_the_call_of_that_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut the network comes later than the line: the next start, or whoever watches its unit, calls again."""
+    line_papers, answers = Papers(tmp_path), [False, True]
+
+    async def call(*_: object, **__: object) -> AsyncIterator[tuple[str, bool]]:
+        yield "webhook", answers.pop(0)
+
+    async def refuse(**_options: object) -> None:
+        raise CannotStart(["/keys.db: missing"])
+
+    monkeypatch.setattr(pager, "_calls", call)
+    monkeypatch.setattr(Bridge, "open", refuse)
+    monkeypatch.setattr(log, "configure", lambda _level: None)
+    for _ in range(3):
+        assert main.main(line_papers.save()) == main.EXIT_USAGE
+    assert answers == []
+
+
 @pytest.mark.parametrize("rehearsal", [False, True], ids=["real", "rehearsal"])
 def test_a_second_bridge_tells_once_that_it_was_refused(
     tmp_path: Path,

@@ -60,6 +60,11 @@ async def left(line: RealLine) -> list[str] | None:
     return None if value is None else list(json.loads(value))
 
 
+async def runs_not(*_: Any) -> bool:
+    """Say that no line runs."""
+    return False
+
+
 async def fail(line: RealLine, *words: str) -> Result:
     """Run what systemd starts when a unit has failed: it names the unit in the environment."""
     words, environment = ("alarm", "failed", "--data", str(line.layout.data), *words), {"MONITOR_UNIT": DRILL}
@@ -73,6 +78,31 @@ async def test_a_unit_that_failed_is_told(line: RealLine, calls: list[str]) -> N
     assert await left(line) == ["disk", "quietline-drill"]
     assert (await fail(line, "quietline-backup.service")).exit_code == 0
     assert (await left(line), calls) == (["quietline-backup"], [])
+
+
+async def test_a_unit_that_systemd_does_not_name_is_told_too(line: RealLine) -> None:
+    """Several units have one handler, and then systemd says not which of them failed: the desk reads what lists it."""
+    words = ("alarm", "failed", "--data", str(line.layout.data))
+    assert (await asyncio.to_thread(CliRunner().invoke, cli, words)).exit_code == 0
+    assert await left(line) == ["systemctl --failed"]
+
+
+async def test_a_failure_that_nobody_heard_of_is_told_by_the_next_try(
+    line: RealLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network comes later, or a mail server refuses the first try: that was not the call of the hour."""
+    answers = [{"email": False}, {"email": True}]
+
+    async def call_each(*_: Any, **__: Any) -> dict[str, bool]:
+        return answers.pop(0)
+
+    monkeypatch.setattr(pager, "call_each", call_each)
+    monkeypatch.setattr("deploy.doctor.alarm.is_live", runs_not)
+    note = line.config.data_dir / pager.LAST_CALL
+    note.unlink(missing_ok=True)
+    assert [(await fail(line)).exit_code for _ in range(3)] == [1, 0, 0]
+    assert answers == []
+    note.unlink()
 
 
 async def test_a_running_line_is_told_what_is_new(line: RealLine, calls: list[str]) -> None:

@@ -55,6 +55,7 @@ def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     assert unit(units / "quietline-doctor.timer")["Timer"]["OnCalendar"] == "hourly"
     failed = unit(units / "quietline-failed.service")["Service"]
     assert failed["ExecStart"].endswith(f"/quietline alarm failed --data {tmp_path / 'line'}")
+    assert (failed["Restart"], failed["RestartPreventExitStatus"]) == ("on-failure", "2")
     for name in ("quietline", "quietline-backup", "quietline-drill"):
         assert unit(units / f"{name}.service")["Unit"]["OnFailure"] == "quietline-failed.service"
     settings = load(tmp_path / "line" / "config.yaml").backup
