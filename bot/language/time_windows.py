@@ -21,6 +21,8 @@ from policies.pack import Pack
 SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?|24(?::00)?)")
 MAX_SPANS: Final = 5
 NOON: Final = 12 * 60
+NIGHT_OR_DAY: Final = ("1", "2", "3", "4", "5")
+"""Hours that begin a span of the afternoon as people write it, and of the night by the clock: `1-3` is not guessed."""
 DAYS: Final = {
     str(day): day for day in (notice_of(f"day.{name}") for name in ["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 }
@@ -129,11 +131,18 @@ def _read_span(word: str) -> tuple[int, int] | None:
         return None
     start = _minute(span[1], span[2], span[3])
     end = 1440 if span[4] is None else _minute(span[4], span[5], span[6])
-    if start is not None and end is not None and span[6] is None and NOON >= start > end > 0:
+    if start is None or end is None:
+        return None
+    if span[3] is None and span[6] is not None and int(span[1]) <= 12:
+        # "1-3pm", "11-1pm", "10-2am": the first hour is the nearest one before the second.
+        start = max(start % NOON, start % NOON + NOON, key=lambda minute: (minute - end) % 1440)
+    elif span[3] is None and end <= NOON and span[1] in NIGHT_OR_DAY:
+        return None
+    elif span[6] is None and NOON >= start > end > 0:
         # "9 to 3", or "9am to 3", is said of a day at work: over midnight it would be eighteen hours, in which more would
         # leave.
         end += NOON
-    return None if start is None or end is None or start == end else (start, end)
+    return None if start == end else (start, end)
 
 
 def _minute(hour: str, minute: str | None, half: str | None) -> int | None:

@@ -33,6 +33,18 @@ def read(spans: str) -> ConsentFlags:
         ("weekdays 12pm-3", "Mon-Fri 12:00-15:00"),
         ("10-2", "10:00-14:00"),
         ("9pm-3", "21:00-3:00"),
+        ("1-3pm", "13:00-15:00"),
+        ("weekdays 9-11am 1:30-3pm", "Mon-Fri 9:00-11:00, Mon-Fri 13:30-15:00"),
+        ("11-1pm", "11:00-13:00"),
+        ("12-3pm", "12:00-15:00"),
+        ("9-11pm", "21:00-23:00"),
+        ("9-9pm", "9:00-21:00"),
+        ("10-2am", "22:00-2:00"),
+        ("12-2am", "0:00-2:00"),
+        ("13-3pm", "13:00-15:00"),
+        ("01-03", "1:00-3:00"),
+        ("3-15", "3:00-15:00"),
+        ("1am-3am", "1:00-3:00"),
         ("weekdays 9-15, sat 20-22", "Mon-Fri 9:00-15:00, Sat 20:00-22:00"),
         ("Mon wed Fri 9-12 13-15", "Mon Wed Fri 9:00-12:00, Mon Wed Fri 13:00-15:00"),
         ("fri-mon 22-2", "Mon Fri-Sun 22:00-2:00"),
@@ -57,9 +69,24 @@ def test_safe_times_are_read_as_people_say_them(spans: str, shown: str) -> None:
     assert f"Safe to text: {shown}." in words(then(held(), said(f"!agreed times {spans}")))
 
 
-@pytest.mark.parametrize("spans", ["", "weekdays", "9-15 mon", "monday 9", "13pm-2pm", "9-9", "mon-foo 9-10", "9-10 " * 6])
+@pytest.mark.parametrize(
+    "spans",
+    [
+        "",
+        "weekdays",
+        "9-15 mon",
+        "monday 9",
+        "13pm-2pm",
+        "9-9",
+        "mon-foo 9-10",
+        "9-10 " * 6,
+        "1-3",
+        "weekdays 9-11 3-5",
+        "2-1",
+    ],
+)
 def test_what_cannot_be_read_is_refused(spans: str) -> None:
-    """Nothing is guessed."""
+    """Nothing is guessed: whoever says "1 to 3" means the afternoon, and by the clock it is the night."""
     assert time_windows.with_safe_times(ConsentFlags(), spans) is None
 
 
@@ -87,13 +114,13 @@ def test_daylight_saving_moves_no_agreed_hour() -> None:
 
     In New York clocks go back on 7 November 2027 at 6:00 UTC, and forward on 14 March 2027 at 7:00 UTC.
     """
-    flags = read("sun 1-2")
+    flags = read("sun 01-02")
     for utc_hour in (5, 6):
         moment = datetime(2027, 11, 7, utc_hour, 30, tzinfo=UTC).astimezone(NEW_YORK)
         assert (moment.hour, time_windows.is_safe(flags, moment)) == (1, True)
     assert not time_windows.is_safe(flags, datetime(2027, 11, 7, 7, 30, tzinfo=UTC).astimezone(NEW_YORK))
-    spring = read("sun 2-3")
+    spring = read("sun 02-03")
     moments = [datetime(2027, 3, 14, hour, 30, tzinfo=UTC).astimezone(NEW_YORK) for hour in (6, 7)]
     assert [moment.hour for moment in moments] == [1, 3]
     assert not any(time_windows.is_safe(spring, moment) for moment in moments)
-    assert time_windows.is_safe(read("sun 3-4"), moments[1])
+    assert time_windows.is_safe(read("sun 03-04"), moments[1])
