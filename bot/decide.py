@@ -110,16 +110,7 @@ from bot.safety import (
     silence_reminders,
     unsafe_phone,
 )
-from bot.sending import (
-    auto_replies,
-    delivery_receipts,
-    hasty_stop,
-    held_texts,
-    other_number,
-    reply_after_stop,
-    sign_out,
-    undo_window,
-)
+from bot.sending import auto_replies, delivery_receipts, held_texts, reply_after_stop, undo_window, unsent_texts
 from bot.staffing import (
     alarms,
     assignment,
@@ -131,7 +122,6 @@ from bot.staffing import (
     first_times,
     flood,
     incidents,
-    paging,
     roster,
     shifts,
     thread_marks,
@@ -160,7 +150,7 @@ MESSAGES: Final[dict[type, tuple[dispatch.MessageFeature, ...]]] = {
         unsafe_phone.stop_in_any_form,
         # Words for "not that!" hold what waits: before the edits, which may say them and end the walk, and before the
         # dispatch, which says that they are no command.
-        hasty_stop.hold_on_stop_word,
+        unsent_texts.hold_on_stop_word,
         # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
         # before the assignee's edits, which end the walk for every other edit.
         reply_after_stop.edit,
@@ -243,7 +233,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         blocking.end_block,
         silence_reminders.remind,
         check.end_challenge,
-        other_number.hold_waiting,
+        unsent_texts.hold_for_other_number,
         reply_after_stop.send,
         unsafe_phone.start_over_under_lock,
         undo_window.send_due,
@@ -259,7 +249,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         unread_texts.start_timer,
     ),
     (Thread, MemberRemoved): (assignment.remove_member,),
-    (Thread, AuthorSignedOut): (sign_out.stop_words,),
+    (Thread, AuthorSignedOut): (unsent_texts.stop_words_of_author,),
     (Thread, ListenRequested): (transfer.invite_listener,),
     (Thread, PhoneMuted): (blocking.mute_from_earlier_room,),
     (Thread, PhoneStopped): (unsafe_phone.stop_from_desk,),
@@ -298,7 +288,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         flood.review_flood,
         close_rest.close_due,
         claim_queue.call_again,
-        paging.page_later,
+        alarms.page_later,
     ),
     (Desk, TextDropped): (blocking.count_dropped,),
     (Desk, ClaimRequested): (claim_queue.decide_claim,),

@@ -3,21 +3,27 @@
 Rules of this module: a pack that loads is checked as a reader who holds the phone would read it, and as a carrier's filter
 would. A finding with `must` has to be corrected before the line is well; the rest is advice, and the agency knows better.
 Nothing here changes a pack.
+
+In the lists of signs and of talk it finds duplicate phrases, and phrases that no text matches: a phrase is tried on texts
+made of its own words, alone and behind another word. The lists of a matcher are checked once in a process.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from policies.agency_words import find_leak
 from policies.fictional import find_fictional
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_keyword, normalize_words
-from policies.lint_signs import flaws
 from policies.pack import LANGUAGE_OFFER, Pack, PackText, TextName, Wording
+from policies.phrase_matcher import Matcher, PhraseList, make_matcher
+from policies.phrases import Phrase, examples
 from policies.readability import grade
 from policies.segments import breaks_gsm7, segments
 
@@ -79,6 +85,8 @@ UNFILLED: Final = re.compile(r"[\[{<]\s*\w|\bTODO\b|\bXXX+\b|_{2,}")
 """Parts of a template that the agency has to fill in."""
 LINK: Final = re.compile(r"https?://|\bwww\.|\b(?:bit\.ly|tinyurl|t\.co|goo\.gl|ow\.ly)\b", re.IGNORECASE)
 DIGITS: Final = re.compile(r"\d(?:[ ().-]{0,2}\d){2,}")
+ANY_WORD = "x"
+"""A word that is in no list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +116,7 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
         what = "no word of the agency is listed, so none is kept from phones"
         do = "List the agency's name, street and surnames of staff."
         findings.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
-    findings += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in flaws(pack)]
+    findings += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in _word_list_flaws(pack)]
     return tuple(findings)
 
 
@@ -244,3 +252,66 @@ _RULES: Final[tuple[tuple[str, bool, Callable[[_Context], _Complaint]], ...]] = 
     ("sample", True, _sample),
     ("review", True, _review),
 )
+
+
+def _word_list_flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
+    """Yield path, fault and remedy for each flaw of the lists of signs and of talk."""
+    for language, matcher in pack.signs.items():
+        yield from _sign_flaws(language, matcher)
+    for language, about in pack.about_texter.items():
+        yield from _talk_flaws(language, about.matcher)
+
+
+@lru_cache(maxsize=32)
+def _sign_flaws(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
+    complaints: list[tuple[str, str, str]] = []
+    for each in matcher.lists:
+        path = f"words.{language}.signs.{each.label}"
+        complaints += _list_flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
+    return tuple(complaints)
+
+
+@lru_cache(maxsize=32)
+def _talk_flaws(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
+    complaints: list[tuple[str, str, str]] = []
+    path = f"words.{language}.about_texter"
+    for each in matcher.lists:
+        within = each.label.rpartition(".")[0]
+        complaints += _list_flaws(matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
+    return tuple(complaints)
+
+
+def _list_flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the same for one list; `phrases` and `unless` are the paths of its two parts."""
+    for path, part in ((phrases, listed.phrases), (unless, listed.unless)):
+        yield from ((path, f"“{written}” is there twice", "Take one out.") for written in _duplicates(part))
+    both = {p.elements for p in listed.phrases} & {p.elements for p in listed.unless}
+    yield from (
+        (unless, f"“{phrase.source}” is a phrase as well", "Take one of them out.")
+        for phrase in listed.unless
+        if phrase.elements in both
+    )
+    yield from (
+        (phrases, f"“{phrase.source}” can never match: {why}", "Change it, or what stands against it.")
+        for phrase in listed.phrases
+        if phrase.elements not in both and (why := _never_matches(matcher, listed, phrase))
+    )
+
+
+def _duplicates(phrases: tuple[Phrase, ...]) -> list[str]:
+    count = Counter((p.elements, p.begins, p.ends) for p in phrases)
+    first: dict[object, str] = {}
+    for phrase in phrases:
+        first.setdefault((phrase.elements, phrase.begins, phrase.ends), phrase.source)
+    return [first[key] for key, times in count.items() if times > 1]
+
+
+def _never_matches(matcher: Matcher, every: PhraseList, phrase: Phrase) -> str:
+    """Say why no text that is made of a phrase matches it; empty when one does."""
+    texts = [text for words in examples(phrase) for text in (words, f"{ANY_WORD} {words}")]
+    if any(every.label in matcher.find(text) for text in texts):
+        return ""
+    alone = make_matcher([PhraseList(every.label, (phrase,))], matcher.spelling)
+    if any(every.label in alone.find(text) for text in texts):
+        return "an entry of `unless` stands in each text that it is made of"
+    return "its words are spelled in a way that no text is taken for"

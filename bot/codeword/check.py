@@ -30,9 +30,9 @@ from bot.model.thread import HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
-from bot.sending.hasty_stop import hold_on_stop_word
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.undo_window import MAY_MEAN_STOP, cancel, hold_pending
+from bot.sending.unsent_texts import hold_on_stop_word
 from bot.wording.notice import join_notices, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, TextName

@@ -1,8 +1,12 @@
-"""Alarms at the desk: messages from a thread to everybody there.
+"""Alarms at the desk: messages from a thread to everybody there. Calls of the person on call for what rings nobody there.
 
 Rules of this module: an alarm holds a designation at most, and is a new message. Only when the same alarm of the same
 thread comes again within minutes is the earlier message edited; duress, and what a person asks for, are always new
 messages.
+
+Several incidents within a quarter of an hour are one call. A later one may have happened after the person on call looked,
+so it is called for when the quarter is over, unless a person is on duty by then: they have read the desk. Where that does
+not help (the desk could not be told), it is called for in any case.
 """
 
 from __future__ import annotations
@@ -11,14 +15,20 @@ from dataclasses import replace
 from typing import Final
 
 from bot.display.ringing import on_duty
-from bot.model.actions import DESK, EditMessage, PageOnCall, SendMessage
+from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, ShownAlarm
+from bot.model.events import TimerDue
 from bot.model.feature import Step
+from bot.model.flood import PAGE_INTERVAL
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
-from bot.staffing.paging import page
+from bot.model.transactional_actions import SetTimer
 from bot.wording.notice import join_notices, notice_for_all, notice_of
 from policies.pack import Pack
 
+LATER: Final = "page-later"
+"""Timer of the desk: call for what happened within a quarter of an hour after a call, unless a person is on duty."""
+ANYWAY: Final = "page-anyway"
+"""The same, also while people are on duty."""
 ALARMS: Final = {
     AlarmKind.STOPPED: notice_of("alerts.said_stop_nothing_leaves_until"),
     AlarmKind.TEXT_AFTER_STOP: notice_of("alerts.texted_after_a_stop_it"),
@@ -75,6 +85,22 @@ SAME_ALARM: Final = 300.0
 """Seconds within which the same alarm of the same thread edits the message of the one before."""
 CALLS_ALL: Final = (AlarmKind.URGENT,)
 """Alarms that mention everybody on duty. The other alarms are notices."""
+
+
+def page(facts: Facts, desk: Desk, reason: str, *, timer: str = LATER) -> tuple[Desk, tuple[Action, ...]]:
+    """Call the person on call; when that was done just now, set the timer."""
+    if desk.flood.paged_lately(facts.now):
+        return desk, (SetTimer(key=timer, due=desk.flood.paged_at + PAGE_INTERVAL),)
+    return replace(desk, flood=replace(desk.flood, paged_at=facts.now)), (PageOnCall(reason=reason),)
+
+
+def page_later(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+    """Call for what happened since the last call."""
+    if event.key not in (LATER, ANYWAY):
+        return Step(desk)
+    if event.key == LATER and on_duty(desk.roster):
+        return Step(desk, consumed=True)
+    return Step(*page(facts, desk, "waiting", timer=event.key), consumed=True)
 
 
 def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:

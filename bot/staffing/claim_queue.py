@@ -44,8 +44,8 @@ from bot.model.thread_desk_events import (
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing import shifts
+from bot.staffing.alarms import page
 from bot.staffing.flood import leave_crowd
-from bot.staffing.paging import page
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 

@@ -43,7 +43,7 @@ from bot.model.line_incidents import (
 )
 from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
-from bot.staffing.paging import ANYWAY, LATER, page
+from bot.staffing.alarms import ANYWAY, LATER, page
 from bot.staffing.roster import SUPERVISOR_LEVEL
 from bot.wording.durations import describe_minutes
 from bot.wording.notice import join_notices, notice_for_all, notice_of

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from policies import lint_signs
 from policies.lint import lint
 from policies.load import PackError, load
 from policies.pack import Pack
@@ -124,7 +123,7 @@ def test_lint_looks_at_the_same_lists_once(tmp_path: Path, monkeypatch: pytest.M
         tried.append(phrase.source)
         return ""
 
-    monkeypatch.setattr(lint_signs, "_never_matches", never_matches)
+    monkeypatch.setattr("policies.lint._never_matches", never_matches)
     assert [finding for finding in lint(twice) if finding.rule == "signs"] == findings
     assert tried == []
     lint(own(tmp_path, "  en: {signs: {weapon: {phrases: [k l m n o p]}}}\n"))

@@ -42,7 +42,7 @@ NOT_NOTICES = {
     "bot/language/common_words.py": "lists of words",
     "bot/language/time_windows.py": "what people type for days",
     "bot/model/codeword_match.py": "the flaws of a word, whose notices are compared below",
-    "bot/sending/hasty_stop.py": "what people type to take words back",
+    "bot/sending/unsent_texts.py": "what people type to take words back",
     "bot/safety/inbound_cues.py": "what ages and forwarded messages look like",
 }
 """Modules with words that are read by the software and not by staff."""

@@ -13,7 +13,7 @@ from bot.model.flood import PAGE_INTERVAL
 from bot.model.line_incidents import DEAD_LETTER, DeadLetterRecorded, GapKind, TextsMissing
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadQueued
 from bot.model.transactional_actions import SetTimer
-from bot.staffing.paging import ANYWAY, LATER
+from bot.staffing.alarms import ANYWAY, LATER
 from tests.bot.examples import at, of, then
 from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, SUE
 

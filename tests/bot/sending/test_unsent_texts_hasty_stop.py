@@ -8,7 +8,7 @@ from bot.commands.spec import COMMANDS
 from bot.model.actions import DeliveryReceipt
 from bot.model.events import Relation
 from bot.model.hold_signs import Doubt
-from bot.sending.hasty_stop import HASTY
+from bot.sending.unsent_texts import HASTY
 from tests.bot.examples import due, held, marks, said, texts, then, words
 from tests.bot.strategies import BEN, EVE, UNDO
 
