@@ -3,6 +3,12 @@
 Rules of this module: nothing is kept on the disk; each `sign_in` makes a new device and deletes the earlier ones. The
 account's presence is offline. It joins only rooms to which the policy bot invites it, and at the start leaves all rooms
 that it is in. It reads only encrypted messages of the texter puppet.
+
+It signs its own device, which matrix-nio cannot, because it knows no cross-signing (facts-matrix.md, "Who may send"). The
+identity derives from the canary's secret, so it is the same at every start, and the bridge knows it without asking the
+homeserver; the private keys are written nowhere.
+
+Source: https://spec.matrix.org/latest/client-server-api/#cross-signing
 """
 
 from __future__ import annotations
@@ -10,14 +16,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiohttp
 import nio
 from nio.store import SqliteMemoryStore
 
+from bridge.matrix.olm.cross_signing import CrossSigningSeeds, device_signing_body, self_sign
 from bridge.runtime import log
-from deploy.canary.cross_signing import sign_device
 from deploy.canary.handsets import Unreachable
 from deploy.canary.polling import wait_until
 
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
     from bridge.config.sections import Config
     from bridge.runtime.canary_keys import CanaryKeys
+
 
 R = TypeVar("R")
 
@@ -201,3 +209,39 @@ async def _ask(request: Awaitable[object], kind: type[R] | tuple[type[R], ...]) 
     if not isinstance(answer, kind):
         raise Unreachable
     return answer
+
+
+async def sign_device(http: aiohttp.ClientSession, keys: CanaryKeys, *, user_id: str, device_id: str) -> None:
+    """Upload the identity and sign a device with it. `http` has base URL and access token. Raises `Unreachable`."""
+    seeds = CrossSigningSeeds(master=keys.master, self_signing=keys.self_signing, user_signing=keys.user_signing)
+    path, body = "/_matrix/client/v3/keys/device_signing/upload", device_signing_body(user_id, seeds)
+    status, content = await _post(http, path, body)
+    if status == HTTPStatus.UNAUTHORIZED and isinstance(content.get("session"), str):
+        identifier = {"type": "m.id.user", "user": user_id}
+        auth = {
+            "type": "m.login.password",
+            "identifier": identifier,
+            "password": keys.password,
+            "session": content["session"],
+        }
+        status, _ = await _post(http, path, {**body, "auth": auth})
+    if status != HTTPStatus.OK:
+        raise Unreachable
+    _, known = await _post(http, "/_matrix/client/v3/keys/query", {"device_keys": {user_id: [device_id]}})
+    device = known.get("device_keys", {}).get(user_id, {}).get(device_id)
+    if not isinstance(device, dict):
+        raise Unreachable
+    bare = {name: value for name, value in device.items() if name not in {"unsigned", "signatures"}}
+    signed = {user_id: {device_id: self_sign(bare, user_id, seeds)}}
+    status, content = await _post(http, "/_matrix/client/v3/keys/signatures/upload", signed)
+    if status != HTTPStatus.OK or content.get("failures"):
+        raise Unreachable
+
+
+async def _post(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    try:
+        async with http.post(path, json=body) as answer:
+            content = await answer.json()
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise Unreachable from error
+    return answer.status, content if isinstance(content, dict) else {}

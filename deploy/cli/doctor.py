@@ -1,7 +1,7 @@
-"""The verbs `quietline doctor` and `quietline targets`, and what verbs report about a fleet.
+"""The verbs that look at a line and its alarms: check, doctor, targets, alarm; and what verbs report about a fleet.
 
 Rules of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well, 2 no line can be started with this
-configuration, its secrets or its packs. With `--changes` and no change, it prints nothing and ends with 0.
+configuration, its secrets or its packs. With `--changes` and no change, `doctor` prints nothing and ends with 0.
 """
 
 from __future__ import annotations
@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import json_option, line_or_fleet_options
-from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, exit_on_errors, print_lines, print_problems
+from deploy.cli.options import json_option, line_options, line_or_fleet_options
+from deploy.cli.outcome import (
+    EXIT_OK,
+    EXIT_PROBLEMS,
+    EXIT_USAGE,
+    exit_on_errors,
+    exit_with_problems,
+    exit_with_report,
+    print_lines,
+    print_problems,
+)
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -22,6 +31,9 @@ if TYPE_CHECKING:
     from deploy.inspect.check_report import CheckReport
     from deploy.inspect.fleet_report import Look
 
+
+UNNAMED: Final = "systemctl --failed"
+"""What is told in place of a unit that the service manager does not name."""
 _CHANGES: Final = click.option(
     "--changes",
     "only_changes",
@@ -105,3 +117,67 @@ def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> No
     report = asyncio.run(check_lines(lines, look))
     print_lines([report.as_json()] if as_json else report.as_text(verb))
     sys.exit(report.code)
+
+
+@click.command()
+@line_options
+@json_option
+def check(layout: Layout, as_json: bool) -> None:
+    """Look at everything that stops a start or a first text, at once, before the line runs or beside it.
+
+    Configuration, packs, secrets, ports, disk, clock, versions, homeserver, database, carrier, and the public address as it
+    is seen from here. Nothing is changed, no text is sent. Exit code 0 when all is well, 1 when not, 2 when the
+    configuration or its packs cannot be used. What needs a running line is listed as to do, and is not held against it.
+    """
+    import asyncio
+
+    from deploy.preflight import preflight
+
+    report, usable = asyncio.run(preflight.run_checks(layout))
+    print_lines([report.as_json()] if as_json else preflight.as_text(report))
+    if not usable:
+        exit_with_problems(row.what for row in report.checks if row.name == "configuration")
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+
+
+@click.group()
+def alarm() -> None:
+    """Try the alarms of a line."""
+
+
+@alarm.command(name="test")
+@line_options
+@json_option
+def alarm_test(layout: Layout, as_json: bool) -> None:
+    """Ring at the desk and call the person on call, marked as a test, and tell what got through.
+
+    The running line does it, by the way of every alarm; where none runs, only the person on call is tried, from here. Exit
+    code 0 when all of it got through, 1 when not, 2 for a line that cannot be read.
+    """
+    import asyncio
+
+    from deploy.inspect.alarm_test import run
+
+    with exit_on_errors():
+        report = asyncio.run(run(layout))
+    exit_with_report(report, as_json=as_json)
+
+
+@alarm.command(name="failed")
+@click.argument("unit", envvar="MONITOR_UNIT", metavar="[UNIT]", default=UNNAMED)
+@line_options
+def alarm_failed(unit: str, layout: Layout) -> None:
+    """Tell the desk that UNIT of the service manager failed, and call the person on call.
+
+    For `OnFailure=`: systemd names the unit in MONITOR_UNIT, but not where several units have the same handler, as those of
+    `init` do: then the desk reads what lists it. Where the line does not run the person on call is called from
+    here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
+    """
+    import asyncio
+
+    from bridge.config.load import load
+    from deploy.doctor.alarm import raise_for_unit
+
+    with exit_on_errors():
+        is_told = asyncio.run(raise_for_unit(load(layout.config), unit))
+    sys.exit(EXIT_OK if is_told else EXIT_PROBLEMS)

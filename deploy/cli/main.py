@@ -17,12 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from bridge.runtime.program import own_version
-from deploy.cli.alarm import alarm
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
-from deploy.cli.check import check
-from deploy.cli.doctor import doctor, say_fleet, targets
-from deploy.cli.handover import handover
+from deploy.cli.doctor import alarm, check, doctor, say_fleet, targets
 from deploy.cli.init import init
 from deploy.cli.options import json_option, line_options, line_or_fleet_options, optional_line_options
 from deploy.cli.outcome import (
@@ -38,9 +35,8 @@ from deploy.cli.policy import policy
 from deploy.cli.records import accept_facts, audit, erasure, exposure, lookup, privacy
 from deploy.cli.release import audit_dependencies, release
 from deploy.cli.reports import practices, report
-from deploy.cli.staff import staff
-from deploy.cli.trust import trust
-from deploy.cli.upgrade import migrate, upgrade
+from deploy.cli.staff import staff, trust
+from deploy.cli.upgrade import handover, migrate, upgrade
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Ports
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The verbs that change a stopped line's databases: upgrade, migrate.
+"""The verbs that replace a line's program or move its databases: upgrade, migrate, and handover to a second bridge.
 
 Rules of this module: as in `deploy.cli.main`; a passphrase is given as a file and never as an argument.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from deploy.cli.options import line_options
+from deploy.cli.options import json_option, line_options
 from deploy.cli.outcome import EXIT_PROBLEMS, exit_on_errors, exit_with_report, print_problems
 
 if TYPE_CHECKING:
@@ -91,3 +91,24 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
     click.echo(f"The line is on {to}, with {rows} rows; all that were moved were compared. Start it.")
     if to == "sqlite":
         click.echo("Before that, take `database` out of the configuration.")
+
+
+@click.command()
+@line_options
+@click.option("--here", is_flag=True, help="Only where the bridge of this machine leads: before it is stopped.")
+@click.option("--wait", type=click.FloatRange(0, 3600), default=0.0, help="Seconds in which a second bridge may come.")
+@json_option
+def handover(layout: Layout, here: bool, wait: float, as_json: bool) -> None:
+    """Have the bridge that leads let the one that waits lead, for an update for instance, and wait until it does.
+
+    The first one finishes what it has begun, and waits then. Exit code 0 when another leads, 1 when not: none waits, or it
+    took too long; then nothing is changed. With --here it is 0, too, where another machine's bridge leads.
+    """
+    import asyncio
+
+    from bridge.config.load import load
+    from deploy.inspect.handover import hand_over
+
+    with exit_on_errors():
+        report = asyncio.run(hand_over(load(layout.config), here=here, wait=wait))
+    exit_with_report(report, as_json=as_json)

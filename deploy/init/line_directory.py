@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +21,7 @@ from bridge.config.load import ConfigError
 from bridge.config.load import load as load_config
 from bridge.config.sections import OnCall
 from bridge.runtime.postgres_url import PostgresUrl
-from bridge.runtime.settings import secret_files
+from bridge.runtime.settings import Section, secret_files
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import file_problem, make_private_directory, sync_directory, write_atomically
 from deploy.data_dir.fleet import add_line
@@ -36,7 +38,6 @@ from deploy.init.egress import egress_files
 from deploy.init.first_steps import first_steps
 from deploy.init.line_names import LineNames, find_free_ports, names_of_line
 from deploy.init.proxy_files import proxy_files
-from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
 from deploy.init.synapse_files import synapse_files
 from deploy.stack.own_addresses import homeserver_url
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from deploy.data_dir.layout import Ports
     from policies.pack import Pack
+
 
 PACK_FILE = "agency.yaml"
 
@@ -268,3 +270,36 @@ def _write_people(staged: Layout, answers: Answers, names: LineNames, secrets: S
             for each, handout in zip(answers.staff, staff_handouts, strict=True)
         ]
         write_atomically(secrets.accounts, json.dumps(accounts, indent=2) + "\n")
+
+
+def write_secrets(
+    model: type[Section], raw: dict[str, Any], directory: Path, before: str, problems: list[str]
+) -> dict[str, Any]:
+    """Return the keys in the model's form; write each secret in clear text to a file in `directory`, named by its key.
+
+    `before`: the prefix of the keys, in problems (`carrier.`) and in file names (`carrier_password`).
+    """
+    keys: dict[str, Any] = {}
+    for key, value in raw.items():
+        field, file = model.model_fields.get(str(key)), f"{key}_file"
+        part = None if field is None else _section(field.annotation)
+        if part is not None and isinstance(value, dict):
+            keys[key] = write_secrets(part, value, directory, f"{before}{key}.", problems)
+        elif field is not None or file not in model.model_fields:
+            own = field is not None and str(key).endswith("_file") and isinstance(value, str)
+            keys[key] = str(Path(value).absolute()) if own else value
+        elif file in raw:
+            problems.append(f"{before}{key}: is said twice, here and as {file}")
+        elif not isinstance(value, str) or not value.strip():
+            problems.append(f"{before}{key}: must be a secret, in quotes")
+        else:
+            path = directory / f"{before}{key}".replace(".", "_")
+            write_atomically(path, value.strip() + "\n")
+            keys[file] = str(path)
+    return keys
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    """Return the section type of a field, with or without `| None`; None for another type."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)

@@ -18,7 +18,7 @@ from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.compose_files import compose_files
 from deploy.init.egress import address_lists
-from deploy.init.unit_sandbox import PROTECTED
+from deploy.init.worker_files import PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from deploy.data_dir.layout import HOST
-from deploy.init.unit_sandbox import PROTECTED
 from deploy.init.worker_routes import MAX_WORKERS, ROUTES, Duty, Worker, workers_of
 
 if TYPE_CHECKING:
@@ -30,6 +29,22 @@ REDIS: Final = "workers/redis.conf"
 TIMEOUT_SECONDS: Final = 180
 MAX_BODY: Final = "50m"
 """Synapse's default limit; it refuses larger uploads itself."""
+PROTECTED: Final = """\
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+"""
+"""In every unit of a line: denies what none needs, kernel, clock, other processes, other address families (systemd.exec(5),
+"Sandboxing")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,11 @@
 Rules of this module: a child that dies is restarted until the supervisor stops. No child outlives the supervisor, however
 it ends (see :mod:`deploy.stack.child`). The supervisor kills a foreign process only if that provably is a child of an
 earlier supervisor of the same directory.
+
+With `homeserver.own_core` the homeserver has one core of those that `up` may use, and all other children have the rest. On
+one core, or where the system cannot do this (only Linux can), nothing is set. Why: Synapse is the limit of a line's texts a
+second, in one thread of Python beside threads of its database. Moved from core to core beside the bridge, it does a fifth
+less (capacity.md, "Cores").
 """
 
 from __future__ import annotations
@@ -15,16 +20,16 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from deploy.data_dir.atomic_files import make_private_directory
-from deploy.stack.cores import set_cores
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Iterable, Sequence
+
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SYNAPSE_MODULE: Final = "deploy/synapse_module"
@@ -325,3 +330,22 @@ def _log_since(log: Path, offset: int) -> str:
             return file.read(REFUSAL_CHARACTERS).decode("utf-8", "replace").strip()
     except OSError:
         return "(its log cannot be read)"
+
+
+def usable_cores() -> frozenset[int]:
+    """Return the numbers of the cores on which this process may run; none where the system does not tell."""
+    return frozenset(os.sched_getaffinity(0)) if sys.platform == "linux" else frozenset()
+
+
+def set_cores(pid: int, cores: frozenset[int]) -> None:
+    """Let a process, and the threads that it begins later, run on these cores only. Raises `OSError`."""
+    if sys.platform == "linux":
+        os.sched_setaffinity(pid, cores)
+
+
+def with_own_core(children: Iterable[Child], usable: frozenset[int]) -> tuple[Child, ...]:
+    """Give the child `homeserver` the last of the usable cores (the first serve most interrupts), the others the rest."""
+    if len(usable) < 2:
+        return tuple(children)
+    own = frozenset({max(usable)})
+    return tuple(replace(child, cores=own if child.name == "homeserver" else usable - own) for child in children)

@@ -19,7 +19,6 @@ from deploy.data_dir.atomic_files import unfinished_files, write_atomically
 from deploy.data_dir.layout import CHILDREN, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
-from deploy.stack.cores import usable_cores, with_own_core
 from deploy.stack.deaths import record_death
 from deploy.stack.provision import (
     child_paths,
@@ -38,7 +37,7 @@ from deploy.stack.start_conditions import (
     run_unless_stopped,
     stop_signals,
 )
-from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes
+from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes, usable_cores, with_own_core
 from deploy.stack.synapse_config import Site
 
 if TYPE_CHECKING:

@@ -30,9 +30,8 @@ from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.offline import line_snapshot
 from deploy.data_dir.secret_files import Secrets
 from deploy.stack import provision, synapse_config
-from deploy.stack.cores import usable_cores, with_own_core
 from deploy.stack.readiness import ReadinessProbe
-from deploy.stack.supervisor import ROOT, Child, Supervisor, child_environment
+from deploy.stack.supervisor import ROOT, Child, Supervisor, child_environment, usable_cores, with_own_core
 from deploy.stack.up import children
 from tests.bench.forwarder import Forwarder
 from tests.bench.load_generator import Job

@@ -10,8 +10,7 @@ from typing import Final
 
 from bot.display.queue_cards import CLAIM_REACTION
 from bot.safety.unsafe_phone import STOP_REACTION
-from deploy.docs.pages.durations import duration_text
-from deploy.docs.pages.markdown import GENERATED_NOTICE, page
+from deploy.docs.pages.markdown import GENERATED_NOTICE, duration_text, page
 from policies.load import load
 
 LINES: Final = {

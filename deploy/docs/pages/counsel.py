@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.lifecycle.legal_hold import SUBPOENA
-from deploy.docs.pages.durations import duration_text
-from deploy.docs.pages.markdown import GENERATED_NOTICE, page, table
+from deploy.docs.pages.markdown import GENERATED_NOTICE, duration_text, page, table
 from policies.load import load
 from policies.pack import Pack, TextName
 

@@ -12,8 +12,7 @@ from enum import Enum, unique
 from typing import Final
 
 from bot.wording.notice import words_of
-from deploy.docs.pages.durations import duration_text
-from deploy.docs.pages.markdown import GENERATED_NOTICE, page
+from deploy.docs.pages.markdown import GENERATED_NOTICE, duration_text, page
 from deploy.docs.pages.pictures import picture
 from policies.drills.load import load_drills
 from policies.drills.script import Text, in_words

@@ -11,8 +11,7 @@ from typing import Final
 from bot.commands.help_text import help_in, usage
 from bot.commands.spec import COMMANDS, Who
 from bot.safety.blocking import DEFAULT_SECONDS
-from deploy.docs.pages.durations import duration_text
-from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, page, table
+from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, duration_text, page, table
 from deploy.docs.pages.pictures import picture
 from policies.load import load
 

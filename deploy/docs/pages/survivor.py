@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.docs.pages.durations import duration_text
-from deploy.docs.pages.markdown import GENERATED_NOTICE, page
+from deploy.docs.pages.markdown import GENERATED_NOTICE, duration_text, page
 from policies.load import load
 
 WORDS: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.docs.pages.counsel import LEGAL_TEXTS, counsel_page
-from deploy.docs.pages.durations import duration_text
+from deploy.docs.pages.markdown import duration_text
 from tests.packs import shipped
 
 PACK = shipped("base")

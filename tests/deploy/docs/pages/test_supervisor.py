@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bot.commands.spec import COMMANDS, Who
-from deploy.docs.pages.durations import duration_text
+from deploy.docs.pages.markdown import duration_text
 from deploy.docs.pages.supervisor import supervisor_page
 from tests.packs import shipped
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deploy.docs.pages.durations import duration_text
+from deploy.docs.pages.markdown import duration_text
 from deploy.docs.pages.survivor import WORDS, survivor_page
 from policies.keywords import Meaning, classify
 from policies.readability import grade

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.docs.pages.durations import duration_text
+from deploy.docs.pages.markdown import duration_text
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.cores import set_cores, usable_cores, with_own_core
 from deploy.stack.provision import write_line_files
-from deploy.stack.supervisor import Child
+from deploy.stack.supervisor import Child, set_cores, usable_cores, with_own_core
 from tests.deploy.processes import eventually, read_ready_file, run_up
 from tests.free_ports import free_ports
 
