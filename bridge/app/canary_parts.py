@@ -11,8 +11,7 @@ from aiohttp import web
 
 from bridge.carriers.adapter import InboundText, SendOutcome
 from bridge.config.sections import Canary, Config
-from bridge.inbound.canary_route import CanaryExchange, CanaryRoute
-from bridge.inbound.canary_watch import CanaryWatch
+from bridge.inbound.canary_route import CanaryExchange, CanaryRoute, CanaryWatch
 from bridge.runtime.canary_keys import CanaryKeys
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import read_secret

@@ -2,11 +2,20 @@
 
 Rules of this module: figures are read on each request. Metrics never stop a line: a port that is in use is tried again, and
 when the database fails the answer is 503, which Prometheus shows as `up == 0`. No request is logged.
+
+Two figures are measured between requests. Whether the carrier answers, for a line that sends nothing for hours: the front
+page of its address is requested, without a login and without data about this line, and any HTTP answer counts; a refused
+login shows in the line's own requests, and in `quietline carrier check`. How long the oldest event has been in the inbox,
+which has no times: its sequence numbers are read every few seconds, and an age counts from the first read that found the
+event or a later one. Events that were there at the start count from the start.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,16 +26,21 @@ from prometheus_client import ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from bot.model.desk import Desk
+from bridge.background.loop import BackgroundLoop
 from bridge.config.sections import Config, MetricsSettings
 from bridge.metrics import figures
-from bridge.metrics.carrier_probe import CarrierProbe
-from bridge.metrics.inbox_age import InboxAge
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.errors import DatabaseError
+from bridge.tables import inbox
 
 LISTEN_RETRY_SECONDS: Final = 10.0
 CANARY_FILE: Final = "canary.json"
+ASK_INTERVAL: Final = 30.0
+"""Seconds between two questions."""
+TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+LOOK_INTERVAL: Final = 5.0
+"""Seconds between two looks: as many may be missing from an age."""
 
 
 class MetricsServer:
@@ -109,3 +123,49 @@ class MetricsServer:
     def _carrier_up(self) -> bool | None:
         answers, probe_answers = self._services.measurements.carrier_answers(), self._probe.answers
         return False if answers is False or probe_answers is False else True if answers or probe_answers else None
+
+
+class CarrierProbe:
+    """Asks while its `loop` runs. `answers` is None before the first question is over."""
+
+    def __init__(self, *, url: str, http: aiohttp.ClientSession) -> None:
+        self._url, self._http = url, http
+        self.answers: bool | None = None
+        self.loop = BackgroundLoop("metrics.carrier_probe", self.run_once, max_sleep=ASK_INTERVAL)
+
+    async def run_once(self) -> float:
+        """Ask once; return the seconds until the next question."""
+        try:
+            async with self._http.get(self._url, timeout=TIMEOUT, allow_redirects=False):
+                self.answers = True
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            self.answers = False
+        return ASK_INTERVAL
+
+
+class InboxAge:
+    """Looks while its `loop` runs."""
+
+    def __init__(self, services: Services, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._monotonic = services.database, monotonic
+        self._looks: deque[tuple[int, float]] = deque()
+        self.loop = BackgroundLoop("metrics.inbox_age", self.run_once, max_sleep=LOOK_INTERVAL)
+
+    async def run_once(self) -> float:
+        """Look once; return the seconds until the next look. A database that fails is for the line's loops to settle."""
+        with contextlib.suppress(DatabaseError):
+            await self.seconds()
+        return LOOK_INTERVAL
+
+    async def seconds(self) -> float:
+        """Read the inbox, and return for how long the oldest event has been there; 0 when it is empty."""
+        oldest, newest = await inbox.oldest_seq(self._database), await inbox.newest_seq(self._database)
+        if oldest is None or newest is None:
+            self._looks.clear()
+            return 0.0
+        now = self._monotonic()
+        if not self._looks or newest > self._looks[-1][0]:
+            self._looks.append((newest, now))
+        while self._looks[0][0] < oldest:
+            self._looks.popleft()
+        return now - self._looks[0][1]

@@ -18,8 +18,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects_in, str
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import inbound_table
-from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
-from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, parse_plaintext
+from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, accepted_sessions, parse_plaintext
 from bridge.services import Services
 
 PAGE: Final = 100

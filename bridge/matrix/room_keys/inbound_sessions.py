@@ -44,7 +44,7 @@ from bridge.matrix.rooms.room_state import Room, membership_of, room_of
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, attempt
-from bridge.storage.vault import CannotOpen
+from bridge.storage.vault import CannotOpen, Vault
 
 KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
@@ -334,3 +334,36 @@ def edited_event(message: DecryptedMessage) -> str:
     kinds = {part.get("rel_type") for part in (relation, message.clear_relation or {})}
     original = relation.get("event_id")
     return original if "m.replace" in kinds and isinstance(original, str) and "\0" not in original else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedSession:
+    """A session of another person's device, with which a message was read while the device was trusted."""
+
+    session_id: str
+    sender: str
+    sender_key: str
+    signing_key: str
+    session: InboundGroupSession
+
+
+async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> list[AcceptedSession]:
+    """Return the sessions of a room that may be shared with others, and read again for them."""
+    sessions = []
+    for row in await inbound_table.accepted_rows(database, room_id):
+        session_id = row["session_id"]
+        try:
+            pickle = await vault.open_either(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
+            session = InboundGroupSession.from_pickle(pickle, session_id)
+        except (CannotOpen, OlmGroupSessionError):
+            continue
+        sessions.append(
+            AcceptedSession(
+                session_id=session_id,
+                sender=row["sender"],
+                sender_key=row["sender_key"],
+                signing_key=row["signing_key"],
+                session=session,
+            )
+        )
+    return sessions

@@ -18,8 +18,8 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.olm.vodozemac_olm import OlmGroupSessionError
-from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
 from bridge.matrix.rooms.media import record_upload
 from bridge.matrix.rooms.upload_list import UploadList
 from bridge.runtime.crash_points import CrashPoint

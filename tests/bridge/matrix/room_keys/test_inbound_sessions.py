@@ -8,7 +8,7 @@ import pytest
 
 from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.room_keys import inbound_sessions
-from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
+from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.matrix.rooms.room_state import delete_room
 from bridge.matrix.schema import IDENTITY, OLM, ROOMS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 from aiohttp import web
 
-from bridge.metrics.carrier_probe import ASK_INTERVAL, CarrierProbe
+from bridge.metrics.server import ASK_INTERVAL, CarrierProbe
 from tests.fakes.served import answering, served
 
 

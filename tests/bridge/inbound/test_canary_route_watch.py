@@ -7,7 +7,7 @@ import pytest
 from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.model.line_incidents import CanaryFailed, CanaryRecovered, CanaryStep
-from bridge.inbound.canary_watch import NOT_OK, OK, CanaryWatch
+from bridge.inbound.canary_route import NOT_OK, OK, CanaryWatch
 from bridge.storage import serialization
 from bridge.tables import inbox, line_state
 from tests.fakes.bridge_harness import BridgeHarness
