@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
 
-from bridge.storage.database import Note, Sync, Transaction, Work
+from bridge.storage.database import Note, Reader, Sync, Transaction, Work
 from bridge.storage.errors import Unavailable
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class _Waiter:
 
 
 class GroupSync:
-    """Syncs one log, again and again, and answers who waited for it."""
+    """Syncs one log, again and again, and answers who waited for it. `last_commit`: how many commits are in the log."""
 
     def __init__(self, log: Log, *, gather_seconds: float, is_idle: Callable[[], bool]) -> None:
         """Make it. `gather_seconds`: for how long a sync waits for more, while there is more to write; 0: never.
@@ -77,7 +77,7 @@ class GroupSync:
         In a crowd it waits for longer (`CROWD_SECONDS`).
         """
         self._log, self._gather_seconds, self._is_idle = log, gather_seconds, is_idle
-        self._written = self._synced = 0
+        self.last_commit = self._synced = 0
         self._waiting: deque[_Waiter] = deque()
         self._unsynced, self._gathered = asyncio.Event(), asyncio.Event()
         self._deferred: asyncio.TimerHandle | None = None
@@ -87,21 +87,16 @@ class GroupSync:
 
     def record_commit(self, sync: Sync) -> None:
         """Say that one more commit is in the log."""
-        self._written += 1
+        self.last_commit += 1
         if sync is not Sync.DEFER:
             self._commits += 1
             self._unsynced.set()
         elif self._deferred is None:
             self._deferred = asyncio.get_running_loop().call_later(DEFER_SECONDS, self._unsynced.set)
 
-    @property
-    def last_commit(self) -> int:
-        """How many commits are in the log."""
-        return self._written
-
     def answer(self, done: asyncio.Future[Any], value: Any, number: int | None = None) -> None:
         """Answer with a value once the first `number` commits are on the disk; None: everything that was written by now."""
-        if self._synced < (number := self._written if number is None else number):
+        if self._synced < (number := self.last_commit if number is None else number):
             self._waiting.append(_Waiter(number, value, done))
             self._unsynced.set()
         else:
@@ -125,7 +120,7 @@ class GroupSync:
 
     async def run(self) -> None:
         """Sync what was written until `finish`. Raises whatever ends the syncing."""
-        while not self._finished or self._synced < self._written:
+        while not self._finished or self._synced < self.last_commit:
             await self._unsynced.wait()
             if self._gather_seconds:
                 await self._gather()
@@ -133,9 +128,9 @@ class GroupSync:
             if self._deferred is not None:
                 self._deferred.cancel()
                 self._deferred = None
-            if self._synced == self._written:
+            if self._synced == self.last_commit:
                 continue  # the sync before this one was asked by then
-            written = self._written
+            written = self.last_commit
             self._usual_commits += (self._commits - self._usual_commits) / LAST_ONES
             self._commits = 0
             await self._log.sync()
@@ -177,10 +172,6 @@ def fail(done: asyncio.Future[Any], error: BaseException) -> None:
 def disk_failure() -> Unavailable:
     """Return the error that all callers get once the disk did not keep what was written."""
     return Unavailable("the disk did not keep what was written")
-
-
-async def _do_nothing() -> None:
-    """Do nothing."""
 
 
 class CommitOutcome(Protocol):
@@ -233,7 +224,7 @@ class CommitQueue:
         *,
         transact: Callable[[Work[Any], CommitOutcome], Awaitable[None]],
         after_commit: Callable[[], Awaitable[None]],
-        settle: Callable[[], Awaitable[None]] = _do_nothing,
+        settle: Callable[[], Awaitable[None]] | None = None,
         gather_seconds: float = 0.0,
     ) -> None:
         self._transact = transact
@@ -332,7 +323,8 @@ class CommitQueue:
                     await self._after_commit()
                 if self.is_idle:
                     self._group_sync.idle()
-            await self._settle()
+            if self._settle is not None:
+                await self._settle()
         except BaseException as error:
             self.fail_all(error)
             raise
@@ -379,3 +371,30 @@ class CommitQueue:
             self._group_sync.answer(request.done, value)
         else:
             answer(request.done, value)
+
+
+class QueuedDatabase(Reader):
+    """The part of :class:`Database` that is the same in both engines: commits go through its `CommitQueue`."""
+
+    _queue: CommitQueue
+
+    async def wait_for_failure(self) -> NoReturn:
+        """See `Database`."""
+        await self._queue.wait_for_failure()
+
+    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
+        """See `Database`."""
+        return await self._queue.commit(work, sync=sync)
+
+    def note_in_commits(self, note: Note) -> None:
+        """See `Database`."""
+        self._queue.note = note
+
+    @property
+    def last_commit(self) -> int:
+        """See `Database`."""
+        return self._queue.last_commit
+
+    async def synced(self, up_to: int | None = None) -> None:
+        """See `Database`."""
+        await self._queue.synced(up_to)

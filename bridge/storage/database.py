@@ -98,9 +98,13 @@ class Reader(Protocol):
 
     async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Run a statement and return its first row, or None."""
+        rows = await self.fetch(statement, *values)
+        return rows[0] if rows else None
 
     async def fetchval(self, statement: str, /, *values: Value) -> Any:
         """Run a statement and return the first value of its first row, or None."""
+        rows = await self.fetch(statement, *values)
+        return rows[0][0] if rows else None
 
 
 class Snapshot(Protocol):
@@ -114,9 +118,13 @@ class Snapshot(Protocol):
 
     def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Run a statement and return its first row, or None."""
+        rows = self.fetch(statement, *values)
+        return rows[0] if rows else None
 
     def fetchval(self, statement: str, /, *values: Value) -> Any:
         """Run a statement and return the first value of its first row, or None."""
+        rows = self.fetch(statement, *values)
+        return rows[0][0] if rows else None
 
     def tables(self) -> set[str]:
         """Return the names of its tables."""

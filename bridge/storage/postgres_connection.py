@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 
 import asyncpg
 
-from bridge.storage.database import Row, Value
+from bridge.storage.database import Reader, Row, Value
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -100,7 +100,7 @@ class PostgresRow(asyncpg.Record):  # type: ignore[misc]  # it ships without ann
         return f"<row of {', '.join(self.keys())}>"
 
 
-class PostgresConnection:
+class PostgresConnection(Reader):
     """A connection. One statement at a time; every method raises :class:`DatabaseError`."""
 
     def __init__(self, connection: Any) -> None:
@@ -128,14 +128,6 @@ class PostgresConnection:
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
         return cast("list[Row]", await self._ask(self._connection.fetch, statement, *values))
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run a statement and return its first row, or None."""
-        return cast("Row | None", await self._ask(self._connection.fetchrow, statement, *values))
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run a statement and return the first value of its first row, or None."""
-        return await self._ask(self._connection.fetchval, statement, *values)
 
     async def has_table(self, name: str) -> bool:
         """Whether the schema has that table."""

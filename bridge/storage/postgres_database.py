@@ -34,11 +34,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 from bridge.runtime import log
-from bridge.storage.commit_queue import CommitOutcome, CommitQueue
-from bridge.storage.database import Database, Dialect, Note, Row, Sync, Value, Work
+from bridge.storage.commit_queue import CommitOutcome, CommitQueue, QueuedDatabase
+from bridge.storage.database import Database, Dialect, Row, Value, Work
 from bridge.storage.errors import (
     Busy,
     DatabaseError,
@@ -119,7 +119,7 @@ class _OutcomeReport:
             self._outcome.report_commit(value)
 
 
-class PostgresDatabase:
+class PostgresDatabase(QueuedDatabase):
     """A schema of a PostgreSQL database. See :class:`bridge.storage.database.Database`.
 
     `leads`: no bridge may lead, or wait to, while this is open; `open` raises `InUse` while one does. `fence`: the lease of
@@ -190,30 +190,6 @@ class PostgresDatabase:
         for connection in reversed(connections):
             await connection.close()
 
-    async def wait_for_failure(self) -> NoReturn:
-        """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
-        await self._queue.wait_for_failure()
-
-    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
-        """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
-        return await self._queue.commit(work, sync=sync)
-
-    def note_in_commits(self, note: Note) -> None:
-        """Have this written in each commit from now on, besides its work."""
-        self._queue.note = note
-
-    @property
-    def last_commit(self) -> int:
-        """How many commits have been written: for `synced`."""
-        return self._queue.last_commit
-
-    async def synced(self, up_to: int | None = None) -> None:
-        """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
-
-        Raises `Unavailable` when it may not be, ever.
-        """
-        await self._queue.synced(up_to)
-
     async def checkpoint(self) -> bool:
         """Return whether the database is open. Deleted rows stay in the server's log, under destroyed keys."""
         try:
@@ -243,16 +219,6 @@ class PostgresDatabase:
         if not self._readers:
             raise Unavailable("not open")
         return await min(self._readers, key=_load).ask(statement, *values)
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Read one row, or None."""
-        rows = await self.fetch(statement, *values)
-        return rows[0] if rows else None
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Read one value, or None."""
-        row = await self.fetchrow(statement, *values)
-        return None if row is None else row[0]
 
     def _add_connection(self, connection: PostgresPipeline) -> PostgresPipeline:
         self._connections.append(connection)

@@ -18,9 +18,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from bridge.storage.database import Row, Value
+from bridge.storage.database import Reader, Row, Value
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.postgres_messages import (
     HEADER,
@@ -47,7 +47,7 @@ MOST_QUEUED: Final = 64
 """The most statements in the queue: a commit of a million rows is neither one message nor all in memory."""
 
 
-class PostgresPipeline(asyncio.Protocol):
+class PostgresPipeline(Reader, asyncio.Protocol):
     """See the module. `error_of`: makes an error of ours of the server's code; `seconds`: for one message's answer."""
 
     def __init__(self, *, error_of: Callable[[str], DatabaseError], statements: int, seconds: float) -> None:
@@ -140,16 +140,6 @@ class PostgresPipeline(asyncio.Protocol):
         self._queued.append((statement, values, rows))
         await self._flush()
         return rows
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run the queued statements and then this one; return its first row, or None."""
-        rows = await self.fetch(statement, *values)
-        return rows[0] if rows else None
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run the queued statements and then this one; return the first value of its first row, or None."""
-        row = await self.fetchrow(statement, *values)
-        return None if row is None else row[0]
 
     async def finish(self, statement: str, *, hold: bool = False) -> Flight:
         """Run the queued statements and then this one, the last of a transaction, without values; do not await the answer.

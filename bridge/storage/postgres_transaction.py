@@ -16,9 +16,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
-from bridge.storage.database import Dialect, Row, Value, Work
+from bridge.storage.database import Dialect, Reader, Row, Value, Work
 from bridge.storage.errors import LeadLost, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 from bridge.storage.postgres_messages import Failure, Flight
@@ -68,7 +68,7 @@ class Fence:
         return f"SELECT 1 / ({own})"
 
 
-class PostgresTransaction:
+class PostgresTransaction(Reader):
     """The writing connection during one commit."""
 
     dialect: Final = Dialect.POSTGRESQL
@@ -97,14 +97,6 @@ class PostgresTransaction:
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
         return await self._open().fetch(statement, *values)
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run a statement and return its first row, or None."""
-        return await self._open().fetchrow(statement, *values)
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run a statement and return the first value of its first row, or None."""
-        return await self._open().fetchval(statement, *values)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         """Register a call for after this commit, before the next one begins; a rolled-back commit makes no call."""

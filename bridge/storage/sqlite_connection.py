@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from bridge.storage.database import Dialect, NamedRow, Row, Value, Work
+from bridge.storage.database import Dialect, NamedRow, Reader, Row, Snapshot, Value, Work
 from bridge.storage.errors import (
     SQLITE_FULL,
     Busy,
@@ -75,7 +75,7 @@ _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
 """By result code; any other code is a bug of this program."""
 
 
-class SqliteConnection:
+class SqliteConnection(Snapshot):
     """A connection. Its owner must ensure that one thread at a time uses it.
 
     Every method raises :class:`DatabaseError`. `read_only`: nothing is changed, and no missing file is made.
@@ -121,22 +121,6 @@ class SqliteConnection:
             return self._fetch_damaged(cursor, statement, values)
         except apsw.Error as error:
             raise self._translate(error) from None
-
-    def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run a statement and return its first row, or None."""
-        rows = self.fetch(statement, *values)
-        return rows[0] if rows else None
-
-    def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run a statement and return the first value of its first row, or None."""
-        cursor = self._run(statement, values)
-        try:
-            rows = cursor.fetchall()
-        except UnicodeDecodeError:
-            return self._fetch_damaged(cursor, statement, values)[0][0]
-        except apsw.Error as error:
-            raise self._translate(error) from None
-        return rows[0][0] if rows else None
 
     def _run(self, statement: str, values: tuple[Value, ...]) -> apsw.Cursor:
         numbered = _with_numbered_parameters(statement)
@@ -294,7 +278,7 @@ def _with_numbered_parameters(statement: str) -> str:
     return _PARAMETER.sub(r"?\1", statement)
 
 
-class SqliteTransaction:
+class SqliteTransaction(Reader):
     """The writing connection during one commit."""
 
     dialect: Final = Dialect.SQLITE
@@ -318,16 +302,6 @@ class SqliteTransaction:
         """Run a statement and return its rows."""
         await self._before_statement()
         return self._connection.fetch(statement, *values)
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run a statement and return its first row, or None."""
-        await self._before_statement()
-        return self._connection.fetchrow(statement, *values)
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run a statement and return the first value of its first row, or None."""
-        await self._before_statement()
-        return self._connection.fetchval(statement, *values)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         """Register a call for after this commit, before the next one begins; a rolled-back commit makes no call."""

@@ -21,12 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 from bridge.runtime import log
 from bridge.storage import sqlite_maintenance
-from bridge.storage.commit_queue import CommitOutcome, CommitQueue
-from bridge.storage.database import Dialect, Note, Row, Sync, Value, Work
+from bridge.storage.commit_queue import CommitOutcome, CommitQueue, QueuedDatabase
+from bridge.storage.database import Dialect, Row, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations, migrate
 from bridge.storage.page_scrubber import PageScrubber
@@ -51,7 +51,7 @@ SCRUBBED_AT_ONCE: Final = 256
 """Pages that are overwritten before a checkpoint that waits may have its turn."""
 
 
-class SqliteDatabase:
+class SqliteDatabase(QueuedDatabase):
     """A database file. See :class:`bridge.storage.database.Database`."""
 
     dialect: Final = Dialect.SQLITE
@@ -99,30 +99,6 @@ class SqliteDatabase:
         self._reader = self._writer = None
         self._scrubber.close()
 
-    async def wait_for_failure(self) -> NoReturn:
-        """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
-        await self._queue.wait_for_failure()
-
-    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
-        """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
-        return await self._queue.commit(work, sync=sync)
-
-    def note_in_commits(self, note: Note) -> None:
-        """Have this written in each commit from now on, besides its work."""
-        self._queue.note = note
-
-    @property
-    def last_commit(self) -> int:
-        """How many commits have been written: for `synced`."""
-        return self._queue.last_commit
-
-    async def synced(self, up_to: int | None = None) -> None:
-        """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
-
-        Raises `Unavailable` when it may not be, ever.
-        """
-        await self._queue.synced(up_to)
-
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log, so that no deleted row is left in it; False if that is not possible now: try again."""
         return await self._enqueue_maintenance(sqlite_maintenance.truncate_wal)
@@ -143,14 +119,6 @@ class SqliteDatabase:
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Read rows outside any transaction: what is committed, all of a commit or nothing."""
         return self._open_reader().fetch(statement, *values)
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Read one row, or None."""
-        return self._open_reader().fetchrow(statement, *values)
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Read one value, or None."""
-        return self._open_reader().fetchval(statement, *values)
 
     def _open_reader(self) -> SqliteConnection:
         if self._reader is None:

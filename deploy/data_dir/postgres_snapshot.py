@@ -11,6 +11,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bridge.storage.database import Snapshot
 from bridge.storage.errors import Unavailable
 from bridge.storage.postgres_connection import (
     LOCK_MS,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class PostgresSnapshot:
+class PostgresSnapshot(Snapshot):
     """See :class:`bridge.storage.database.Snapshot`."""
 
     def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], connection: PostgresConnection) -> None:
@@ -40,15 +41,6 @@ class PostgresSnapshot:
         """Run a statement and return its rows."""
         rows: list[Row] = self._run(self._connection.fetch(statement, *values))
         return rows
-
-    def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run a statement and return its first row, or None."""
-        row: Row | None = self._run(self._connection.fetchrow(statement, *values))
-        return row
-
-    def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run a statement and return the first value of its first row, or None."""
-        return self._run(self._connection.fetchval(statement, *values))
 
     def tables(self) -> set[str]:
         """Return the names of the schema's tables."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
-from bridge.storage.database import Dialect, Note, Row, Sync, Transaction, Value, Work
+from bridge.storage.database import Dialect, Note, Reader, Row, Sync, Transaction, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
 from tests.fakes.database_engine import make_database
@@ -14,7 +14,7 @@ from tests.fakes.database_engine import make_database
 T = TypeVar("T")
 
 
-class FullDatabase:
+class FullDatabase(Reader):
     """A store whose disk can be full: while it is full, every commit is rolled back at its end."""
 
     def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
@@ -69,9 +69,3 @@ class FullDatabase:
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         return await self.inner.fetch(statement, *values)
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        return await self.inner.fetchrow(statement, *values)
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        return await self.inner.fetchval(statement, *values)

@@ -19,7 +19,7 @@ ROWS = 2000
 
 
 @dataclass(slots=True)
-class Explaining:
+class Explaining(Reader):
     """Has each statement explained in place of run, and answers with nothing."""
 
     database: PostgresDatabase
@@ -29,15 +29,6 @@ class Explaining:
         """Note its plan."""
         self.plans += [row[0] for row in await self.database.fetch(f"EXPLAIN {statement}", *values)]
         return []
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Note its plan."""
-        await self.fetch(statement, *values)
-        return None
-
-    async def fetchval(self, statement: str, /, *values: Value) -> None:
-        """Note its plan."""
-        await self.fetch(statement, *values)
 
     def scanned(self) -> set[str]:
         """Return the tables that are gone through whole."""
