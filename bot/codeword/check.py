@@ -23,11 +23,11 @@ from bot.model.codeword_match import CodewordMatch
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.retention import retention_of
 from bot.model.text_order import seconds_since
 from bot.model.thread import HeldText, PendingText, SentText
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged
+from bot.model.thread_desk_events import AlarmKind, DuressFlagChanged
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
 from bot.sending.reply_after_stop import drop_reply
@@ -196,7 +196,7 @@ def _apply_word(
             place=THREAD, body=join_notices(" ", (DURESS, addressees)), mentions=thread.assignment.mentions
         )
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))
-        return thread, (*common, notice, mark, _alarm(thread, AlarmKind.DURESS))
+        return thread, (*common, notice, mark, raise_alarm(thread, AlarmKind.DURESS))
     if again:
         notice = SendMessage(place=THREAD, body=notice_of("check.the_burned_codeword_came_once"))
         return thread, (*common, notice)
@@ -242,7 +242,7 @@ def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Threa
     if not facts.supervisors:
         body = join_notices(" ", (body, no_supervisor_notice(facts)))
     notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
-    return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
+    return thread, (CancelTimer(key=TIMER), notice, raise_alarm(thread, AlarmKind.UNVERIFIED))
 
 
 def _agreed_for_others(pack: Pack, thread: Thread) -> frozenset[str]:
@@ -273,7 +273,3 @@ def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: 
 
 def _end_challenge(thread: Thread) -> Thread:
     return replace(thread, codeword=replace(thread.codeword, challenge="", challenge_sent_at=0.0))
-
-
-def _alarm(thread: Thread, alarm: AlarmKind) -> SendEvent:
-    return SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))

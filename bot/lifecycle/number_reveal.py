@@ -20,9 +20,9 @@ from bot.model.actions import DESK, THREAD, Action, PageOnCall, RevealNumber, Se
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, RevealRequest, Role, Thread
 from bot.model.events import MessageSent
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.text_order import is_ahead
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, RevealConfirmed, RevealRequested
+from bot.model.thread_desk_events import AlarmKind, RevealConfirmed, RevealRequested
 from bot.model.transactional_actions import RecordAudit, SendEvent
 from bot.wording.notice import join_notices, notice_of
 from policies.pack import BreakGlass, Pack
@@ -205,8 +205,7 @@ def _reveal_alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, 
 
 def _audit_and_alarm(thread: Thread) -> tuple[Action, ...]:
     """Audit and alarm that a number is shown without a supervisor's confirmation."""
-    alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.BREAK_GLASS)
-    return RecordAudit(kind=AuditKind.REVEAL_BREAK_GLASS), SendEvent(owner=DESK, event=alarm)
+    return RecordAudit(kind=AuditKind.REVEAL_BREAK_GLASS), raise_alarm(thread, AlarmKind.BREAK_GLASS)
 
 
 def _report_end(thread: Thread) -> tuple[Action, ...]:

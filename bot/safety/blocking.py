@@ -16,11 +16,11 @@ from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note, par
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageSent, TextArrived, TimerDue
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import AlarmKind, PhoneMuted, TextDropped
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Suppress, SuppressionReason
-from bot.safety.opt_out import STOPPED, raise_alarm, remember_stop, stop_as_asked
+from bot.safety.opt_out import STOPPED, remember_stop, stop_as_asked
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
 from bot.sending.unsent_texts import drop_pending

@@ -15,9 +15,9 @@ from bot.language.codeword_forms import meaning
 from bot.model.actions import DESK, Action
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.hold_signs import Doubt
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OtherHandsChanged
+from bot.model.thread_desk_events import AlarmKind, OtherHandsChanged
 from bot.model.transactional_actions import SendEvent
 from bot.safety.danger_signs import cue_signs, signs_of
 from bot.sending.undo_window import hold_pending
@@ -76,8 +76,7 @@ def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = 
     flags = replace(thread.flags, other_hands_at=facts.now, other_hands_seen=seen_at)
     signs = replace(thread.signs, answered=thread.signs.answered - {Doubt.OTHER_HANDS})
     thread = replace(thread, flags=flags, signs=signs)
-    raised = AlarmRaised(designation=thread.designation, alarm=AlarmKind.OTHER_HANDS)
-    loud = (SendEvent(owner=DESK, event=raised),) if alarm and first else ()
+    loud = (raise_alarm(thread, AlarmKind.OTHER_HANDS),) if alarm and first else ()
     return thread, (tell_desk(thread), *loud)
 
 

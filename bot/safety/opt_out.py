@@ -15,14 +15,14 @@ from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note
 from bot.language.codeword_forms import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
 from bot.lifecycle.tally import count
-from bot.model.actions import DESK, THREAD, Action, Origin, SendMessage, SendSms
+from bot.model.actions import THREAD, Action, Origin, SendMessage, SendSms
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, Outcome, TextArrived, TextOutcome
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.text_order import CLOCK_TOLERANCE, TextOrder, compare, moment, newest
 from bot.model.thread import Consent, Moment, ThreadState
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised
-from bot.model.transactional_actions import SendEvent, Suppress, SuppressionReason
+from bot.model.thread_desk_events import AlarmKind
+from bot.model.transactional_actions import Suppress, SuppressionReason
 from bot.sending.auto_replies import answer_help
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
@@ -162,11 +162,6 @@ def note_carrier_block(pack: Pack, facts: Facts, thread: Thread, event: TextOutc
     """
     now = {Outcome.OPTED_OUT: True, Outcome.DELIVERED: False}.get(event.outcome, thread.consent.carrier_block)
     return Step(replace(thread, consent=replace(thread.consent, carrier_block=now)))
-
-
-def raise_alarm(thread: Thread, alarm: AlarmKind) -> SendEvent:
-    """Raise an alarm at the desk."""
-    return SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))
 
 
 def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:

@@ -18,9 +18,9 @@ from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.thread import ConsentFlags, PendingText, Silence
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, PhoneStopped
+from bot.model.thread_desk_events import AlarmKind, PhoneStopped
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.safety.break_off import clear_other_hands, note_other_hands
 from bot.safety.inbound_cues import safe_check_cue
@@ -118,7 +118,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
             *notices,
             CancelTimer(key=TIMER),
             notice,
-            _alarm(thread, AlarmKind.UNSAFE),
+            raise_alarm(thread, AlarmKind.UNSAFE),
             RecordAudit(kind=AuditKind.UNSAFE),
         )
     return thread, actions
@@ -174,7 +174,7 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
             *unsent,
             notice,
             *cleared,
-            _alarm(thread, AlarmKind.SAFE),
+            raise_alarm(thread, AlarmKind.SAFE),
             RecordAudit(kind=AuditKind.SAFE),
         ),
         consumed=True,
@@ -257,7 +257,3 @@ def _is_chosen_text_out(thread: Thread) -> bool:
     unsent = (DeliveryReceipt.HELD.name, DeliveryReceipt.NOT_SENT.name)
     sent_ids = [words.event_id for words in thread.sending.sent if not words.retracted and words.receipt not in unsent]
     return thread.flags.unsafe_line_ref in {f"say:{event_id}" for event_id in (*pending, *sent_ids)}
-
-
-def _alarm(thread: Thread, alarm: AlarmKind) -> SendEvent:
-    return SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))

@@ -9,13 +9,12 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage, SendSms, ShowReceipt
+from bot.model.actions import THREAD, Action, DeliveryReceipt, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Facts, Thread
 from bot.model.events import Outcome, TextOutcome
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.thread import HeldReason, HeldText, SentText
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised
-from bot.model.transactional_actions import SendEvent
+from bot.model.thread_desk_events import AlarmKind
 from bot.sending.held_texts import MAX_HELD
 from bot.sending.retraction import ALREADY_SENT, retraction_outcome
 from bot.wording.notice import notice_of
@@ -111,7 +110,7 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
     # A carrier that acts on STOP itself refuses the confirmation of each one, of which the desk has just heard.
     of_stop = thread.consent.stopped and event.ref == thread.consent.confirmation_ref
     alarms = tuple(
-        SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))
+        raise_alarm(thread, alarm)
         for happened, alarm in ((Outcome.UNKNOWN, AlarmKind.UNKNOWN_SEND), (Outcome.OPTED_OUT, AlarmKind.OPTED_OUT))
         if event.outcome is happened and not (of_stop and happened is Outcome.OPTED_OUT)
     )

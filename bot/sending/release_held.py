@@ -14,13 +14,12 @@ from bot import guard
 from bot.commands import canned_texts
 from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.commands.room_notes import would_be_note
-from bot.model.actions import DESK, THREAD, Action, SendMessage
+from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.thread import HeldReason, HeldText, PendingText
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised
-from bot.model.transactional_actions import SendEvent
+from bot.model.thread_desk_events import AlarmKind
 from bot.sending.held_texts import hold_text
 from bot.sending.undo_window import needs_confirmation, start_undo, take_text
 from bot.wording.notice import join_notices, notice_of
@@ -108,7 +107,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
         return answer_as_note(facts, thread, event, notice_of("release_held.nothing_was_sent", why=text.why))
     alarm: tuple[Action, ...] = ()
     if text.name == TextName.URGENT:
-        alarm = (SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.URGENT)),)
+        alarm = (raise_alarm(thread, AlarmKind.URGENT),)
     if would_be_note(event, text.body):
         why = notice_of("release_held.not_sent_own_words_that")
         return Step(thread, (*alarm, mark_as_note(event), *answer(facts, event, why)), consumed=True)

@@ -18,11 +18,11 @@ from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, Sen
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import Content, MessageRedacted, MessageSent, Relation, TimerDue
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.hold_signs import Doubt
 from bot.model.text_order import is_ahead
 from bot.model.thread import HeldReason, HeldText, PendingText, SentText
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, AssigneeSpoke
+from bot.model.thread_desk_events import AlarmKind, AssigneeSpoke
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.sending.held_texts import held_text_of, hold_text
 from bot.sending.reply_after_stop import drop_reply
@@ -144,7 +144,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         (_explain(event.target, notice_of("undo_window.leaving_in_a_moment", body=body)),) if looked_at else ()
     )
     if isinstance(text, canned_texts.CannedText) and text.name == TextName.URGENT:
-        shown = (*shown, SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.URGENT)))
+        shown = (*shown, raise_alarm(thread, AlarmKind.URGENT))
     new, actions = take_text(pack, facts, _without(thread, event.target), words, looked_at=looked_at, quotes=event.quotes)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, PendingText):
         # It keeps its place, so that nothing overtakes it.

@@ -34,13 +34,12 @@ from bot.model.events import (
     MessageSent,
     TextArrived,
 )
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.hold_signs import Doubt
 from bot.model.text_order import TextOrder, compare, moment, newest
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import (
     AlarmKind,
-    AlarmRaised,
     Assigned,
     AssignmentKind,
     DuressFlagChanged,
@@ -288,9 +287,8 @@ def _report_lock(thread: Thread) -> tuple[Action, ...]:
     duress = thread.codeword.lock is SendLock.DURESS
     if thread.codeword.lock is SendLock.NONE:
         return ()
-    alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.DURESS if duress else AlarmKind.UNVERIFIED)
     mark = (SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True)),) if duress else ()
-    return (*mark, SendEvent(owner=DESK, event=alarm))
+    return (*mark, raise_alarm(thread, AlarmKind.DURESS if duress else AlarmKind.UNVERIFIED))
 
 
 def _queue(

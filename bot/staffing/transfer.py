@@ -15,12 +15,11 @@ from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent, ReactionAdded, TimerDue
-from bot.model.feature import Step
+from bot.model.feature import Step, raise_alarm
 from bot.model.hold_signs import Doubt
 from bot.model.thread import TransferOffer
 from bot.model.thread_desk_events import (
     AlarmKind,
-    AlarmRaised,
     AssignmentKind,
     AssignmentRefused,
     ClaimRequested,
@@ -169,9 +168,7 @@ def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     The reason is repeated here: a person who joins later can read our messages, and not what colleagues said before.
     """
     called = [user for user in facts.supervisors if user != event.sender]
-    alarm = SendEvent(
-        owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED, by=event.sender)
-    )
+    alarm = raise_alarm(thread, AlarmKind.ESCALATED, by=event.sender)
     body = (
         notice_of("transfer.called_they_read_everything_from", users=", ".join(localpart(user) for user in called))
         if called

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.model.actions import DESK, THREAD, SendMessage
+from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageRead, TextArrived, TimerDue
-from bot.model.feature import Step
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned
-from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.model.feature import Step, raise_alarm
+from bot.model.thread_desk_events import AlarmKind, Assigned
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -50,7 +50,7 @@ def call_reader(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> St
     first = event.key == FIRST
     kind = AlarmKind.UNREAD if first else AlarmKind.STILL_UNREAD
     # The room calls the assignee: at the desk others are needed, or a person outside where there are none.
-    alarm = AlarmRaised(designation=thread.designation, alarm=kind, by=assignee)
+    alarm = raise_alarm(thread, kind, by=assignee)
     notice = SendMessage(place=THREAD, body=notice_of("unread_texts.not_read_yet"), mentions=(assignee,))
     later = SetTimer(key=AGAIN, due=facts.now + (settings.unclaimed_on_call if first else settings.unclaimed_again))
-    return Step(thread, (notice, SendEvent(owner=DESK, event=alarm), later), consumed=True)
+    return Step(thread, (notice, alarm, later), consumed=True)
