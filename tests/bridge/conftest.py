@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.storage import slow_hash
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.database_engine import SQLITE_ONLY, is_postgres
+from tests.fakes.database_engine import SQLITE_ONLY, VARIABLE, is_postgres
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import IngestHarness
+from tests.fakes.postgres_server import REPLICATING, PostgresServer, bridge_server, running_postgres
+from tests.outside_programs import OutsidePrograms
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,3 +54,14 @@ async def erasure(harness: BridgeHarness) -> ErasureHarness:
     """Let everything work, and erase over rooms that remember."""
     await harness.run()
     return ErasureHarness(harness, FakeRooms())
+
+
+@pytest.fixture
+def server(outside_programs: OutsidePrograms, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
+    """Start a server that a test may break, of which a replica can be made, and have databases be made on it."""
+    with running_postgres(outside_programs) as base_server:
+        own_server = bridge_server(base_server)
+        own_server.stop()
+        own_server.start(*REPLICATING)
+        monkeypatch.setenv(VARIABLE, own_server.url("postgres"))
+        yield own_server

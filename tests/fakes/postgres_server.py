@@ -33,6 +33,9 @@ START_SECONDS: Final = 60.0
 QUICK: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300", "shared_buffers=16MB")
 NOT_ROOT: Final = ("postgres", "nobody")
 
+REPLICATING: Final = ("max_connections=24", "wal_level=replica")
+"""Settings of a server of which a replica can be made, and of the replica; few connections, so that a test can take all."""
+
 
 @dataclass(slots=True)
 class PostgresServer:

@@ -6,33 +6,19 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
-from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
-from bridge.config.load import load
-from bridge.runtime.crash_points import never_crash
 from bridge.runtime.program import own_version
 from bridge.storage import serialization
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
-from policies.load import load as load_pack
+from tests.bridge.app.starts import start
 from tests.bridge.papers import Papers
-from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_standby.py
 NEWER = "99.1"
-
-
-async def start(papers: Papers) -> None:
-    """Open a line as the process does, and stop it."""
-    config = load(papers.save())
-    pack = load_pack(config.line.packs, near=papers.directory)
-    async with AsyncExitStack() as stack:
-        await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
 
 
 def facts(papers: Papers) -> dict[str, str]:
@@ -48,16 +34,6 @@ def another_ran_last(papers: Papers, change: Callable[[list[str]], object]) -> N
     with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
         for name, value in ((line_state.PROGRAM, NEWER), (line_state.SEALED_NAMES, json.dumps(noted))):
             connection.execute("UPDATE line SET value = $1 WHERE name = $2", value, name)
-
-
-@pytest.fixture
-async def papers(tmp_path: Path) -> Papers:
-    """Make a line that was started once."""
-    line_papers = Papers(tmp_path)
-    line_papers.raw["listen"]["port"] = free_ports()
-    (tmp_path / "bridge").mkdir()
-    await start(line_papers)
-    return line_papers
 
 
 async def test_a_start_notes_its_version_and_its_names(papers: Papers) -> None:

@@ -25,29 +25,12 @@ from bridge.runtime.phone_number import Phone
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from policies.load import load as load_pack
+from tests.bridge.app.starts import start
 from tests.bridge.papers import Papers
 from tests.fakes.key_file_reader import wrapped_keys
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_line_files_postgres.py
-
-
-async def start(papers: Papers, *, take_over: bool = False) -> None:
-    """Open a line as the process does, and stop it."""
-    config = load(papers.save())
-    pack = load_pack(config.line.packs, near=papers.directory)
-    async with AsyncExitStack() as stack:
-        await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, take_over=take_over)
-
-
-@pytest.fixture
-async def papers(tmp_path: Path) -> Papers:
-    """Make a line that was started once."""
-    line_papers = Papers(tmp_path)
-    line_papers.raw["listen"]["port"] = free_ports()
-    (tmp_path / "bridge").mkdir()
-    await start(line_papers)
-    return line_papers
 
 
 async def begin(papers: Papers, owner: str) -> None:

@@ -27,10 +27,9 @@ from tests.documents import source, strings
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import VARIABLE, AnyDatabase, make_database, place_of
-from tests.fakes.postgres_server import SUPERUSER, PostgresServer, bridge_server, running_postgres
+from tests.fakes.postgres_server import REPLICATING, SUPERUSER, PostgresServer
 from tests.outside_programs import OutsidePrograms
 
-SETTINGS = ("max_connections=24", "wal_level=replica")
 SERVER_TIME = re.compile(
     r"\b(?:now|timeofday)\s*\(\s*\)|\bcurrent_(?:time|date|timestamp)\b|\blocaltime(?:stamp)?\b|'(?:now|today|tomorrow|yesterday)'"
     r"|\b(?:clock|statement|transaction)_timestamp\b",
@@ -39,17 +38,6 @@ SERVER_TIME = re.compile(
 """Every way of PostgreSQL's to ask it for the time (postgresql.org/docs/current: functions-datetime.html)."""
 ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/tables/lease_table.py")
 """Who may: the doctor, and whoever compares the server's time with nothing but the server's time."""
-
-
-@pytest.fixture
-def server(outside_programs: OutsidePrograms, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
-    """Start a server that a test may break, and have databases be made on it."""
-    with running_postgres(outside_programs) as base_server:
-        own_server = bridge_server(base_server)
-        own_server.stop()
-        own_server.start(*SETTINGS)
-        monkeypatch.setenv(VARIABLE, own_server.url("postgres"))
-        yield own_server
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +82,7 @@ async def test_a_server_that_is_restarted(server: PostgresServer, tmp_path: Path
         assert await webhook.post(texts(2)) == 503
         with pytest.raises((OSError, Unavailable)):
             await webhook.harness.database.wait_for_failure()
-        await asyncio.to_thread(server.start, *SETTINGS)
+        await asyncio.to_thread(server.start, *REPLICATING)
         assert await webhook.post(texts(2)) == 503
     async with bridge(tmp_path) as webhook:
         assert [await webhook.post(texts(n)) for n in (1, 2)] == [200, 200]
@@ -104,7 +92,7 @@ async def test_a_server_that_is_restarted(server: PostgresServer, tmp_path: Path
 async def test_a_replica_is_promoted(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked by mistake it takes nothing and that is said; promoted after the primary's loss it has what was answered."""
     replica = await asyncio.to_thread(server.make_replica)
-    await asyncio.to_thread(replica.start, *SETTINGS)
+    await asyncio.to_thread(replica.start, *REPLICATING)
     try:
         async with bridge(tmp_path) as webhook:
             history = webhook.harness.database.history
@@ -134,10 +122,10 @@ async def test_a_synchronous_replica_has_what_was_answered(
 ) -> None:
     """A text is not answered before the replica that the primary names has it; after the primary's loss it is there."""
     replica = await asyncio.to_thread(server.make_replica)
-    await asyncio.to_thread(replica.start, *SETTINGS)
+    await asyncio.to_thread(replica.start, *REPLICATING)
     try:
         await asyncio.to_thread(server.stop)
-        await asyncio.to_thread(server.start, *SETTINGS, "synchronous_standby_names=*")
+        await asyncio.to_thread(server.start, *REPLICATING, "synchronous_standby_names=*")
         follows = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
         await wait_until("the replica follows", partial(answers, server, follows))
         async with bridge(tmp_path) as webhook:
@@ -205,7 +193,7 @@ def own_disk(server: PostgresServer) -> Iterator[Path | None]:
         return
     try:
         subprocess.run(["cp", "-a", f"{before}/.", str(data)], check=True)
-        server.start(*SETTINGS)
+        server.start(*REPLICATING)
         yield data
     finally:
         server.stop()

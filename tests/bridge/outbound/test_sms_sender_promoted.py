@@ -16,28 +16,14 @@ from bridge.tables.warm_rooms import WarmRoom
 from tests.bridge.outbound.test_sms_sender import ADA, GREETED, receipts, say, talk
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.database_engine import VARIABLE
-from tests.fakes.postgres_server import SUPERUSER, PostgresServer, bridge_server, running_postgres
-from tests.outside_programs import OutsidePrograms
-
-SETTINGS = ("wal_level=replica",)
-
-
-@pytest.fixture
-def server(outside_programs: OutsidePrograms, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
-    """Start a server of which a replica can be made, and have databases be made on it."""
-    with running_postgres(outside_programs) as base_server:
-        own_server = bridge_server(base_server)
-        own_server.stop()
-        own_server.start(*SETTINGS)
-        monkeypatch.setenv(VARIABLE, own_server.url("postgres"))
-        yield own_server
+from tests.fakes.postgres_server import REPLICATING, SUPERUSER, PostgresServer
 
 
 @pytest.fixture
 def replica(server: PostgresServer) -> Iterator[PostgresServer]:
     """Make and start a replica, for which nobody waits."""
     second_server = server.make_replica()
-    second_server.start(*SETTINGS)
+    second_server.start(*REPLICATING)
     yield second_server
     second_server.stop()
 
@@ -61,7 +47,7 @@ async def lose_the_last_moments(
     assert harness.carrier.sent[GREETED:] == [(HANDSET, "only once"), (HANDSET, "this too")]
     await asyncio.to_thread(server.crash)
     await harness.close()
-    await asyncio.to_thread(replica.start, *SETTINGS)
+    await asyncio.to_thread(replica.start, *REPLICATING)
     assert replica.execute(SUPERUSER, "SELECT pg_promote(true, 60)") == [(True,)]
     monkeypatch.setenv(VARIABLE, replica.url("postgres"))
     harness.clock.at += 20
