@@ -1,10 +1,14 @@
 """The state of the desk in words: the live board, and a thread's status. No content, ever.
 
-Rules of this module: the first lines are made by `bot.display.glance`. The board is one message, edited in place, at most
-every two seconds and only when its text changes. It is posted again, in place of the old one, when the roster changes and
-when an alarm begins or ends. For changes of who waits, or who is with whom, it is posted again at most every quarter of an
-hour, because some clients go on showing the first version. The word "waiting" is on cards alone, so that nobody takes the
-board for one.
+Rules of this module: the board is one message, edited in place, at most every two seconds and only when its text changes.
+It is posted again, in place of the old one, when the roster changes and when an alarm begins or ends. For changes of who
+waits, or who is with whom, it is posted again at most every quarter of an hour, because some clients go on showing the
+first version. The word "waiting" is on cards alone, so that nobody takes the board for one.
+
+Its first lines (`glance`) say whether anybody is in danger, whether anybody is alone, who has to wait longest; they are
+short enough for a phone, which shows a line or two of a pinned message. Every thread with ⚠️ on its card is counted behind
+⚠️ here. A texter is alone who has texted and has no assignee. The longest wait may be that of a thread with an assignee,
+because an unanswered text is a wait as well. Its age is in steps, as all ages of open threads are.
 """
 
 from __future__ import annotations
@@ -13,7 +17,6 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, answer_as_note
-from bot.display.glance import asks_for_help, glance, in_danger
 from bot.display.queue_cards import EDIT, marks
 from bot.display.thread_card import localpart, pinned_text
 from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
@@ -256,3 +259,49 @@ def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:
 
 def _limit_rows(rows: list[str], count: int) -> list[str]:
     return [*rows[:MAX_ROWS], *([notice_of("desk_board.and_more", count=count - MAX_ROWS)] if count > MAX_ROWS else [])]
+
+
+def glance(facts: Facts, desk: Desk) -> list[str]:
+    """Return the lines: what nobody may overlook, and who has to wait longest, if anybody waits."""
+    crowd = desk.flood.crowd.values()
+    danger = sum(in_danger(entry) for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
+    asks = sum(asks_for_help(entry) for entry in desk.threads) + sum(entry.asks and not entry.in_danger for entry in crowd)
+    alone = len(desk.waiting) + len(crowd)
+    match danger > 0, asks > 0, alone > 0:
+        case True, True, _:
+            first = notice_of("glance.danger_asks_and_alone", danger=danger, asks=asks, alone=alone)
+        case True, _, True:
+            first = notice_of("glance.danger_and_alone", danger=danger, alone=alone)
+        case True, _, _:
+            first = notice_of("glance.danger", danger=danger)
+        case _, True, _:
+            first = notice_of("glance.asks_and_alone", asks=asks, alone=alone)
+        case _, _, True:
+            first = notice_of("glance.alone", alone=alone)
+        case _:
+            first = notice_of("glance.calm")
+    return [first, *_longest_wait(facts, desk)]
+
+
+def in_danger(entry: QueueEntry) -> bool:
+    """Whether there is a sign of danger, of duress or of other hands."""
+    return entry.danger or entry.duress or bool(entry.other_hands_at)
+
+
+def asks_for_help(entry: QueueEntry) -> bool:
+    """Whether the texter said a word for help and has no assignee yet; a thread in danger is counted as that instead."""
+    return entry.asks and entry.assignee is None and not in_danger(entry)
+
+
+def _longest_wait(facts: Facts, desk: Desk) -> list[str]:
+    waiting: list[QueueEntry | CrowdEntry] = [*desk.waiting, *desk.flood.crowd.values()]
+    alone = min(waiting, key=lambda entry: entry.since, default=None)
+    unanswered = [entry for entry in desk.threads if entry.assignee and entry.last_was_inbound and entry.last_activity]
+    oldest = min(unanswered, key=lambda entry: entry.last_activity, default=None)
+    if oldest is not None and (alone is None or oldest.last_activity < alone.since):
+        age, assignee = describe_in_steps(facts.now - oldest.last_activity), localpart(oldest.assignee or "")
+        return [notice_of("glance.longest_with", designation=oldest.designation, age=age, assignee=assignee)]
+    if alone is None:
+        return []
+    age = describe_duration(facts.now - alone.since)
+    return [notice_of("glance.longest_alone", designation=alone.designation, age=age)]

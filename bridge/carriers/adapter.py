@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.rate_limit import Rate
 from bridge.runtime.phone_number import Phone
 
@@ -203,6 +202,31 @@ class CannotDelete:
 
 
 DeleteOutcome: TypeAlias = Deleted | DeletionUnconfirmed | DeleteLater | RetainedByCarrier | CannotDelete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What a carrier stores and does by itself: `quietline exposure` prints it. Each field is sentences for a person.
+
+    A statement that is not from the vendor's own documentation or code is in `unconfirmed` alone (practices 18, 19, 22).
+    """
+
+    carrier: str
+    keeps: tuple[str, ...]
+    """What the carrier stores of a text, where, and for how long."""
+    we_delete: tuple[str, ...]
+    """What we request it to delete, and when that counts as confirmed. Empty: nothing can be deleted."""
+    remains: tuple[str, ...]
+    """What remains of a text after its copy is deleted: logs, backups, bills."""
+    bill_shows: str
+    opt_outs: str
+    """Which opt-outs it enforces by itself."""
+    speaks: str
+    """Which texts it may send to a phone by itself."""
+    signed: str
+    """How its webhooks are authenticated, and what that does not cover."""
+    sources: tuple[str, ...]
+    unconfirmed: tuple[str, ...] = ()
 
 
 class Carrier(Protocol):

@@ -17,9 +17,9 @@ from bridge.carriers.adapter import (
     DeleteOutcome,
     DeletionUnconfirmed,
     DeliveryReport,
+    Exposure,
     Listed,
 )
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutcome
 from bridge.runtime.request_guard import Question, guard
 

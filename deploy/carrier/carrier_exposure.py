@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 
 if TYPE_CHECKING:
-    from bridge.carriers.exposure import Exposure
+    from bridge.carriers.adapter import Exposure
 
 TITLES: Final = {
     "keeps": "What it keeps",

@@ -2,7 +2,7 @@
 
 Rules of this module: numbers come from the running configuration and its packs. For each part the sheet says what it erases
 and what it keeps when a conversation is over. Data that a person with a copy could still read is never called gone. What
-the carrier keeps comes from the adapter (`bridge/carriers/exposure`).
+the carrier keeps comes from the adapter (`bridge/carriers/adapter`).
 """
 
 from __future__ import annotations

@@ -62,8 +62,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     import asyncio
 
     from bridge.config.load import parse
-    from deploy.doctor import changes
-    from deploy.doctor.alarm import raise_alarm
+    from deploy.doctor.changes import raise_alarm, since_last_time
     from deploy.doctor.doctor import run_checks
 
     async def look(each: Layout) -> tuple[CheckReport, int]:
@@ -79,7 +78,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     if raises_alarm and usable:
         report = asyncio.run(raise_alarm(parse(layout.config)[0], layout.doctor_alarm, report))
     elif only_changes or raises_alarm:
-        report = changes.since_last_time(layout.doctor_alarm if raises_alarm else layout.doctor, report)
+        report = since_last_time(layout.doctor_alarm if raises_alarm else layout.doctor, report)
     if (only_changes or raises_alarm) and not report.checks:
         sys.exit(EXIT_OK)
     print_lines([report.as_json(ok=ok)] if as_json else report.as_text())
@@ -176,7 +175,7 @@ def alarm_failed(unit: str, layout: Layout) -> None:
     import asyncio
 
     from bridge.config.load import load
-    from deploy.doctor.alarm import raise_for_unit
+    from deploy.doctor.changes import raise_for_unit
 
     with exit_on_errors():
         is_told = asyncio.run(raise_for_unit(load(layout.config), unit))

@@ -173,7 +173,7 @@ class Layout:
 
     @property
     def doctor_alarm(self) -> Path:
-        """The last report of `doctor --alarm` (`deploy/doctor/alarm.py`)."""
+        """The last report of `doctor --alarm` (`deploy/doctor/changes.py`)."""
         return self.run / "doctor-alarm.json"
 
     @property

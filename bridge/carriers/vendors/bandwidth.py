@@ -25,6 +25,7 @@ from bridge.carriers.adapter import (
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -38,7 +39,6 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import TokenClient, basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment
 from bridge.carriers.parsing import (
     as_object,

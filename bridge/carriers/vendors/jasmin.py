@@ -35,6 +35,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from bridge.carriers.adapter import (
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -45,7 +46,6 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, send_request
 from bridge.carriers.parsing import (
     error_code,

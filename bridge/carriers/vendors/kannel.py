@@ -39,6 +39,7 @@ from typing import Any, Final, Literal
 
 from bridge.carriers.adapter import (
     Accepted,
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -50,7 +51,6 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.error_codes import ErrorCodes
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, send_request
 from bridge.carriers.parsing import error_code, form_fields, id_field, parse_iso_time, replace_unencodable, string_field
 from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_text, form_bytes, splits_character

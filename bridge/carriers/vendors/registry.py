@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
 
 from pydantic import Field
 
-from bridge.carriers.adapter import AdapterContext, Carrier
+from bridge.carriers.adapter import AdapterContext, Carrier, Exposure
 from bridge.carriers.base import BaseCarrier
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.vendors import bandwidth, jasmin, kannel, rehearsal, signalwire, smsgate, telnyx, twilio, vonage
 from bridge.runtime.request_guard import Question
 from bridge.runtime.settings import CarrierSettings

@@ -24,6 +24,7 @@ from bridge.carriers.adapter import (
     AdapterContext,
     DeleteOutcome,
     DeliveryReport,
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -36,7 +37,6 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.base import BaseCarrier, classify_copy_answer
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment, send_request
 from bridge.carriers.parsing import (
     MESSAGE_ID_FORM,

@@ -15,8 +15,7 @@ from typing import Final, Literal, Self
 
 from pydantic import PositiveFloat
 
-from bridge.carriers.adapter import AdapterContext
-from bridge.carriers.exposure import Exposure
+from bridge.carriers.adapter import AdapterContext, Exposure
 from bridge.carriers.http_request import TIMEOUT, Timeout
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors.cxml import CxmlCarrier

@@ -43,6 +43,7 @@ from bridge.carriers.adapter import (
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -59,7 +60,6 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import (
     TIMEOUT,
     CarrierHttp,

@@ -38,6 +38,7 @@ from bridge.carriers.adapter import (
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -51,7 +52,6 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment, send_request
 from bridge.carriers.parsing import (
     as_object,

@@ -31,6 +31,7 @@ from bridge.carriers.adapter import (
     DeleteLater,
     DeleteOutcome,
     DeletionUnconfirmed,
+    Exposure,
     Ignored,
     Inbound,
     InboundText,
@@ -44,7 +45,6 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, send_request
 from bridge.carriers.jwt import PrivateKeyFile, RsaKey, is_in_force, private_key, sign_rs256, verified_hs256_claims
 from bridge.carriers.parsing import (

@@ -1,14 +1,17 @@
-"""Verifies a device: master key -> self-signing key -> device, each step a signature that we check ourselves.
+"""Reads answers to `/keys/query`, and verifies a device: master key -> self-signing key -> device.
 
-Rule of this module: nothing that the homeserver claims counts here without a signature. Pure: no store, no network. Source:
-https://spec.matrix.org/latest/client-server-api/#cross-signing
+Rules of this module: each step is a signature that we check ourselves; nothing that the homeserver claims counts here
+without one. Pure: no store, no network.
+
+Sources: https://spec.matrix.org/latest/client-server-api/#cross-signing,
+https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bridge.matrix.api.json_fields import BAD_DATA, Json, MalformedJson, canonical_json, object_at, string_field, strings_in
 from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
@@ -149,3 +152,29 @@ def _public(key: Json, user_id: str, usage: str) -> str:
         return ""
     ((name, public),) = publics.items()
     return public if strings_in([public]) and len(public) <= 64 and name == f"ed25519:{public}" else ""
+
+
+class DeviceAnswer(NamedTuple):
+    """An answer to `/keys/query`, and the devices (user id, signing key) that were known before the request.
+
+    Another answer may be written before this one: a device that is new in it has not gone because this one lacks it.
+    """
+
+    body: Json
+    known_devices: frozenset[tuple[str, str]]
+
+
+def is_answered(answer: Json, user_id: str) -> bool:
+    """Whether an answer to `/keys/query` covers a user: their homeserver may not have been reached.
+
+    Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery (`failures`)
+    """
+    is_failed = user_id.partition(":")[2] in object_at(answer, "failures")
+    return not is_failed and user_id in object_at(answer, "device_keys")
+
+
+def keys_there(answer: Json, user_id: str) -> set[str]:
+    """Return all keys of a user's devices in an answer, also of malformed devices: they still exist."""
+    devices = object_at(answer, "device_keys", user_id)
+    keys = [object_at(devices, device_id, "keys").values() for device_id in devices]
+    return {key for values in keys for key in values if isinstance(key, str)}

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from bridge.matrix.api.events import DevicesReturned, IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
+from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, keys_there, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.stranger_sessions import Members
 from bridge.matrix.room_keys import dirty_table, gone_devices, outbound_table
@@ -29,7 +29,6 @@ from bridge.matrix.room_keys.confirmed_identities import (
     TrustMac,
     device_of,
 )
-from bridge.matrix.room_keys.device_answer import DeviceAnswer, is_answered, keys_there
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, earlier, placeholders

@@ -13,9 +13,9 @@ from typing import Final
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.events import IdentityConfirmed, MatrixEvent
 from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.olm.cross_signing import DeviceAnswer, is_answered
 from bridge.matrix.room_keys import dirty_table, waiting_table
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
-from bridge.matrix.room_keys.device_answer import DeviceAnswer, is_answered
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 from click.testing import CliRunner
 
-from bridge.carriers.exposure import Exposure
+from bridge.carriers.adapter import Exposure
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.cli import main
 from tests.deploy.carrier.sample_lines import NAMES

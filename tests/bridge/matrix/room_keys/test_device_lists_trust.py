@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, Membership, UndecryptableEvent, UntrustedMessage
+from bridge.matrix.olm.cross_signing import DeviceAnswer
 from bridge.matrix.room_keys import dirty_table
-from bridge.matrix.room_keys.device_answer import DeviceAnswer
 from bridge.matrix.room_keys.inbound_sessions import DEVICE_GRACE_MS
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from bridge.matrix.api.http_client import Permanent
+from bridge.matrix.olm.cross_signing import DeviceAnswer
 from bridge.matrix.room_keys import dirty_table
-from bridge.matrix.room_keys.device_answer import DeviceAnswer
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync.test_homeserver_rollback import BEFORE, heard

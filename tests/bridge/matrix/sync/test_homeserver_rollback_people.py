@@ -9,9 +9,9 @@ from aiohttp import web
 
 from bridge.matrix import service
 from bridge.matrix.api.events import DevicesReturned, MemberReturned, Membership, UntrustedMessage
+from bridge.matrix.olm.cross_signing import DeviceAnswer
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys import device_lists
-from bridge.matrix.room_keys.device_answer import DeviceAnswer
 from bridge.matrix.rooms.room_state import levels_of, membership_of, set_levels
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime.crash_points import CrashPoint

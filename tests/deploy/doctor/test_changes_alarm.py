@@ -16,7 +16,7 @@ from bridge.storage.errors import Unavailable
 from bridge.tables import line_state
 from deploy.cli.main import cli
 from deploy.data_dir import offline
-from deploy.doctor import alarm
+from deploy.doctor import changes
 from tests.deploy.doctor.real_line import RealLine, real_line
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -97,7 +97,7 @@ async def test_a_failure_that_nobody_heard_of_is_told_by_the_next_try(
         return answers.pop(0)
 
     monkeypatch.setattr(pager, "call_each", call_each)
-    monkeypatch.setattr("deploy.doctor.alarm.is_live", runs_not)
+    monkeypatch.setattr("deploy.doctor.changes.is_live", runs_not)
     note = line.config.data_dir / pager.LAST_CALL
     note.unlink(missing_ok=True)
     assert [(await fail(line)).exit_code for _ in range(3)] == [1, 0, 0]
@@ -129,7 +129,7 @@ async def test_what_could_not_be_told_is_told_the_next_time(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(alarm, "_report", die)
+        patch.setattr(changes, "_report", die)
         assert (await look(line)).exit_code != 0
     assert await left(line) is None
     assert ((await look(line)).exit_code, await left(line)) == (1, ["file modes"])

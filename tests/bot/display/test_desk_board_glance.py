@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.display.desk_board import board_text
-from bot.display.glance import glance
+from bot.display.desk_board import board_text, glance
 from bot.model.actions import DESK
 from bot.model.desk import Desk, QueueEntry
 from bot.model.flood import CrowdEntry, Flood
