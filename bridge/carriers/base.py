@@ -30,7 +30,7 @@ _NOTHING: tuple[Listed, ...] = ()
 
 
 class BaseCarrier:
-    """The common part of most adapters. An adapter sets `_http` and has a `make` of its own."""
+    """The common part of most adapters. An adapter sets `_http` and is made from settings of its own."""
 
     kind: str
     exposure: Exposure
@@ -45,8 +45,7 @@ class BaseCarrier:
     """Seconds after which a failed deletion is requested again."""
     _http: CarrierHttp
 
-    @classmethod
-    def make(cls, settings: Any, line: AdapterContext) -> Any:
+    def __init__(self, settings: Any, line: AdapterContext) -> None:
         """Make the adapter from its settings, inside the running event loop (see `registry.make_carrier`)."""
         raise NotImplementedError  # abstract: each adapter takes settings of its own
 

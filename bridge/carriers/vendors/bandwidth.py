@@ -14,11 +14,10 @@ migration}; Bandwidth/python-sdk@ba8d157. Not tried against a live account.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from bridge.carriers.adapter import (
     AdapterContext,
@@ -153,43 +152,15 @@ class BandwidthCarrier(BaseCarrier):
     kind = "bandwidth"
     exposure = EXPOSURE
 
-    def __init__(
-        self,
-        *,
-        api_base: str,
-        token_url: str,
-        account_id: str,
-        application_id: str,
-        login: tuple[str, str],
-        callback_login: tuple[str, str],
-        path_secret: str,
-        validity: int,
-        clock: Callable[[], float],
-        rate: Rate = RATE,
-        timeout: Timeout = TIMEOUT,
-    ) -> None:
-        self.rate = rate
-        self._messages = f"{api_base}/users/{path_segment(account_id)}/messages"
-        self._application_id, self._path_secret, self._validity, self._clock = application_id, path_secret, validity, clock
-        self._callback_auth = basic_auth(*callback_login)
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        self.rate = replace(RATE, per_second=settings.texts_per_second)
+        self._messages = f"{settings.api_base}/users/{path_segment(settings.account_id)}/messages"
+        self._application_id, self._validity, self._clock = settings.application_id, line.validity, line.clock
+        self._path_secret = read_secret(settings.path_secret_file)
+        self._callback_auth = basic_auth(settings.callback_username, read_secret(settings.callback_password_file))
+        login = settings.client_id, read_secret(settings.client_secret_file)
         self._http = CarrierHttp(timeout=timeout)
-        self._api = TokenClient(self._http, url=token_url, login=login, clock=clock)
-
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext) -> Self:
-        """Make it from its settings."""
-        return cls(
-            api_base=settings.api_base,
-            account_id=settings.account_id,
-            application_id=settings.application_id,
-            token_url=settings.token_url,
-            login=(settings.client_id, read_secret(settings.client_secret_file)),
-            callback_login=(settings.callback_username, read_secret(settings.callback_password_file)),
-            path_secret=read_secret(settings.path_secret_file),
-            validity=line.validity,
-            rate=replace(RATE, per_second=settings.texts_per_second),
-            clock=line.clock,
-        )
+        self._api = TokenClient(self._http, url=settings.token_url, login=login, clock=line.clock)
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check the credentials and the path. Source: docs/account/applications, `InboundCallbackCreds`."""

@@ -24,6 +24,7 @@ from urllib.parse import urlencode, urlsplit
 from multidict import MultiDict
 
 from bridge.carriers.adapter import (
+    AdapterContext,
     DeleteLater,
     DeleteOutcome,
     DeliveryReport,
@@ -112,17 +113,14 @@ class CxmlCarrier(BaseCarrier):
 
     def __init__(
         self,
+        line: AdapterContext,
         *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],
         account: str,
         user: str,
         password: str,
         keys: Mapping[str, tuple[str, ...]],
         api_base: str,
         path: str,
-        validity: int,
         rate: Rate,
         extra_fields: Mapping[str, str] | None = None,
         fragment: str = "",
@@ -130,14 +128,14 @@ class CxmlCarrier(BaseCarrier):
         timeout: Timeout,
     ) -> None:
         self.rate = rate
-        self._public_base_url, self._numbers = public_base_url, numbers
+        self._public_base_url, self._numbers = line.public_base_url, line.numbers
         self._other_recipients = other_recipients
         self._fragment = f"#{fragment}".encode() if fragment else b""
         self._keys = {algorithm: tuple(key.encode() for key in each) for algorithm, each in keys.items()}
         self._api_base, self._messages = api_base, f"{path}/Accounts/{path_segment(account)}/Messages"
-        self._callback = f"{public_base_url}/carriers/{slug}/status"
+        self._callback = f"{line.public_base_url}/carriers/{line.slug}/status"
         self._common_fields = {
-            "ValidityPeriod": str(min(max(validity, 1), MAX_VALIDITY)),
+            "ValidityPeriod": str(min(max(line.validity, 1), MAX_VALIDITY)),
             **(extra_fields or {}),
         }
         self._http = CarrierHttp(timeout=timeout, headers={"Authorization": basic_auth(user, password)})

@@ -28,13 +28,13 @@ automatic reply. A report may be delayed for long: more `max_retries` in `dlr-th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
 from pydantic import Field
 
 from bridge.carriers.adapter import (
+    AdapterContext,
     Exposure,
     Ignored,
     Inbound,
@@ -46,7 +46,7 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.http_request import HttpResponse, send_request
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, Timeout, send_request
 from bridge.carriers.parsing import (
     error_code,
     form_fields,
@@ -161,11 +161,6 @@ class Settings(SmppGatewaySettings):
     default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
     max_parts: Annotated[int, Field(ge=1, le=255)] = MAX_PARTS
 
-    @property
-    def adapter_arguments(self) -> Mapping[str, Any]:
-        """What the adapter's constructor takes beyond what both have."""
-        return {"default_alphabet": self.default_alphabet, "max_parts": self.max_parts}
-
 
 class JasminCarrier(SmppGateway):
     """One line's gateway. Made inside the running event loop."""
@@ -179,9 +174,9 @@ class JasminCarrier(SmppGateway):
         "for as long as its own logs do, which you can tell to leave the words out; the SMPP provider keeps what it keeps"
     )
 
-    def __init__(self, *, default_alphabet: str = "gsm0338", max_parts: int = MAX_PARTS, **common: Any) -> None:
-        super().__init__(**common)
-        self._default_alphabet, self._max_parts = default_alphabet, max_parts
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        super().__init__(settings, line, timeout=timeout)
+        self._default_alphabet, self._max_parts = settings.default_alphabet, settings.max_parts
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""

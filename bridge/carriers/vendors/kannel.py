@@ -35,10 +35,11 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from bridge.carriers.adapter import (
     Accepted,
+    AdapterContext,
     Exposure,
     Ignored,
     Inbound,
@@ -51,7 +52,7 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.error_codes import ErrorCodes
-from bridge.carriers.http_request import HttpResponse, send_request
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, Timeout, send_request
 from bridge.carriers.parsing import error_code, form_fields, id_field, parse_iso_time, replace_unencodable, string_field
 from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_text, form_bytes, splits_character
 from bridge.runtime.phone_number import Phone
@@ -115,9 +116,9 @@ class KannelCarrier(SmppGateway):
     send_path = "/cgi-bin/sendsms"
     retention = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, **common: Any) -> None:
-        super().__init__(**common)
-        self._clock = clock
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        super().__init__(settings, line, timeout=timeout)
+        self._clock: Callable[[], float] = time.monotonic
         self._refused: tuple[float, float] | None = None
         """When the first and the last of the answers came that refuse our login, since any other."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union
 
 from pydantic import Field
 
@@ -21,7 +21,7 @@ from bridge.runtime.settings import CarrierSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierKind:
-    """One carrier. The adapter's own `make` takes `(settings, *, public_base_url, slug, numbers, validity, clock)`."""
+    """One carrier: its section of the configuration, and its adapter, which is made from `(settings, AdapterContext)`."""
 
     settings: type[CarrierSettings]
     adapter: type[BaseCarrier]
@@ -58,7 +58,7 @@ def make_carrier(settings: CarrierSettings, line: AdapterContext, *, before_byte
 
     `before_bytes`: a check that is made before bytes of a request leave for the carrier.
     """
-    adapter = CARRIER_KINDS[settings.kind].adapter.make(settings, line)
+    adapter: Any = CARRIER_KINDS[settings.kind].adapter(settings, line)
     if before_bytes is not None:
         adapter.guard(before_bytes)
     carrier: Carrier = adapter

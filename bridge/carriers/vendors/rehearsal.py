@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 from pydantic import PositiveFloat
 
@@ -106,37 +106,13 @@ class RehearsalCarrier(BaseCarrier):
     can_list = True
     delete_retry_seconds = 5.0
 
-    def __init__(
-        self,
-        *,
-        public_base_url: str,
-        slug: str,
-        api_base: str,
-        token: str,
-        signing_key: str,
-        clock: Callable[[], float],
-        rate: Rate = RATE,
-        timeout: Timeout = TIMEOUT,
-    ) -> None:
-        self.slug, self.rate = slug, rate
-        self._public_base_url = public_base_url
-        self._messages, self._drills = f"{api_base}/v1/messages", f"{api_base}/v1/drills/texts"
-        self._signing_key = signing_key.encode()
-        self._clock = clock
-        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
-
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext) -> Self:
-        """Make it from its settings."""
-        return cls(
-            public_base_url=line.public_base_url,
-            slug=line.slug,
-            api_base=settings.api_base,
-            token=read_secret(settings.token_file),
-            signing_key=read_secret(settings.signing_key_file),
-            rate=Rate(per_second=settings.texts_per_second, burst=settings.texts_per_second),
-            clock=line.clock,
-        )
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        self.slug, self.rate = line.slug, Rate(per_second=settings.texts_per_second, burst=settings.texts_per_second)
+        self._public_base_url, self._clock = line.public_base_url, line.clock
+        self._messages, self._drills = f"{settings.api_base}/v1/messages", f"{settings.api_base}/v1/drills/texts"
+        self._signing_key = read_secret(settings.signing_key_file).encode()
+        headers = {"Authorization": f"Bearer {read_secret(settings.token_file)}"}
+        self._http = CarrierHttp(timeout=timeout, headers=headers)
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age. Source: this module's docstring."""

@@ -11,7 +11,7 @@ promises no retry; missed texts are found by listing. Its status callbacks repea
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from pydantic import PositiveFloat
 
@@ -94,20 +94,15 @@ class SignalWireCarrier(CxmlCarrier):
     signature_header = "X-SignalWire-Signature"
     media_first = True
 
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
-        """Make it from its settings."""
-        return cls(
-            public_base_url=line.public_base_url,
-            slug=line.slug,
-            numbers=line.numbers,
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        super().__init__(
+            line,
             account=settings.project,
             user=settings.project,
             password=read_secret(settings.token_file),
             keys={"sha1": (read_secret(settings.signing_key_file),)},
             api_base=settings.api_base,
             path=API,
-            validity=line.validity,
             rate=Rate(per_second=settings.texts_per_second),
             timeout=timeout,
         )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal
 
 from bridge.carriers.adapter import AdapterContext, CannotDelete, DeleteOutcome, WebhookRequest
 from bridge.carriers.base import BaseCarrier
@@ -74,11 +74,6 @@ class SmppGatewaySettings(CarrierSettings):
     plain_numbers: Literal["international", "national"]
     region: Region
 
-    @property
-    def adapter_arguments(self) -> Mapping[str, Any]:
-        """What the adapter's constructor takes beyond what both have."""
-        return {}
-
 
 class SmppGateway(BaseCarrier):
     """The common part of both adapters."""
@@ -87,41 +82,16 @@ class SmppGateway(BaseCarrier):
     retention: ClassVar[str]
     """What the gateway stores by default, in words for a person."""
 
-    def __init__(
-        self,
-        *,
-        api_base: str,
-        login: tuple[str, str],
-        status_url: str,
-        path_secret: str,
-        plain_numbers: Literal["international", "national"],
-        region: str,
-        validity: int,
-        rate: Rate = RATE,
-        timeout: Timeout = TIMEOUT,
-    ) -> None:
-        self.rate = rate
-        self._send_url, self._login = f"{api_base}{self.send_path}", login
-        self._status_url, self._path_secret, self._region = f"{status_url}/{path_secret}", path_secret, region
-        self._international = plain_numbers == "international"
+    def __init__(self, settings: SmppGatewaySettings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        self.rate = replace(RATE, per_second=settings.texts_per_second)
+        self._send_url = f"{settings.api_base}{self.send_path}"
+        self._login = settings.username, read_secret(settings.password_file)
+        self._path_secret, self._region = read_secret(settings.path_secret_file), settings.region
+        self._status_url = f"{line.public_base_url}/carriers/{line.slug}/status/{self._path_secret}"
+        self._international = settings.plain_numbers == "international"
         # The gateway counts in minutes, and 0 means no limit.
-        self._minutes = max(1, validity // 60)
+        self._minutes = max(1, line.validity // 60)
         self._http = CarrierHttp(timeout=timeout)
-
-    @classmethod
-    def make(cls, settings: Any, line: AdapterContext) -> Self:
-        """Make it from its settings (:class:`SmppGatewaySettings`)."""
-        return cls(
-            api_base=settings.api_base,
-            login=(settings.username, read_secret(settings.password_file)),
-            status_url=f"{line.public_base_url}/carriers/{line.slug}/status",
-            path_secret=read_secret(settings.path_secret_file),
-            plain_numbers=settings.plain_numbers,
-            region=settings.region,
-            validity=line.validity,
-            rate=replace(RATE, per_second=settings.texts_per_second),
-            **settings.adapter_arguments,
-        )
 
     def verify(self, request: WebhookRequest) -> bool:
         """Whether the path has its secret segment: there is nothing else to check."""

@@ -29,11 +29,11 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, PositiveFloat
 
@@ -195,46 +195,17 @@ class SmsGateCarrier(BaseCarrier):
     exposure = EXPOSURE
     max_webhook_bytes = MAX_WEBHOOK_BYTES
 
-    def __init__(
-        self,
-        *,
-        api_base: str,
-        login: tuple[str, str],
-        device_id: str,
-        signing_key: str,
-        passphrase: str | None = None,
-        refresh_inbox: bool = False,
-        region: str,
-        sim_number: int | None,
-        validity: int,
-        clock: Callable[[], float],
-        rate: Rate = RATE,
-        timeout: Timeout = TIMEOUT,
-    ) -> None:
-        self.rate, self.can_refresh, self._passphrase = rate, refresh_inbox, passphrase
-        self._messages, self._refresh = f"{api_base}/messages", f"{api_base}/inbox/refresh"
-        self._device_id, self._region, self._validity, self._clock = device_id, region, validity, clock
-        self._sim = {} if sim_number is None else {"simNumber": sim_number}
-        self._signing_key = signing_key.encode()
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        self.rate, self.can_refresh = replace(RATE, per_second=settings.texts_per_second), settings.refresh_inbox
+        self._passphrase = None if settings.passphrase_file is None else read_secret(settings.passphrase_file)
+        self._messages, self._refresh = f"{settings.api_base}/messages", f"{settings.api_base}/inbox/refresh"
+        self._device_id, self._region = settings.device_id, settings.region
+        self._validity, self._clock = line.validity, line.clock
+        self._sim = {} if settings.sim_number is None else {"simNumber": settings.sim_number}
+        self._signing_key = read_secret(settings.signing_key_file).encode()
         self._parts = PartCounts()
-        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": basic_auth(*login)})
-
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext) -> Self:
-        """Make it from its settings."""
-        return cls(
-            api_base=settings.api_base,
-            login=(settings.username, read_secret(settings.password_file)),
-            device_id=settings.device_id,
-            signing_key=read_secret(settings.signing_key_file),
-            passphrase=None if settings.passphrase_file is None else read_secret(settings.passphrase_file),
-            refresh_inbox=settings.refresh_inbox,
-            region=settings.region,
-            sim_number=settings.sim_number,
-            validity=line.validity,
-            rate=replace(RATE, per_second=settings.texts_per_second),
-            clock=line.clock,
-        )
+        login = basic_auth(settings.username, read_secret(settings.password_file))
+        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": login})
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age. Source: PayloadSingingPlugin.kt."""

@@ -26,9 +26,9 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator
 
@@ -193,39 +193,16 @@ class TelnyxCarrier(BaseCarrier):
     kind = "telnyx"
     exposure = EXPOSURE
 
-    def __init__(
-        self,
-        *,
-        public_base_url: str,
-        slug: str,
-        api_base: str,
-        api_key: str,
-        public_key: str,
-        rate: Rate,
-        clock: Callable[[], float],
-        timeout: Timeout,
-    ) -> None:
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as aiohttp
 
-        self.rate = rate
-        self._messages, self._callback = f"{api_base}/messages", f"{public_base_url}/carriers/{slug}/status"
-        self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
-        self._clock = clock
-        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
-
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
-        """Make it from its settings."""
-        return cls(
-            public_base_url=line.public_base_url,
-            slug=line.slug,
-            api_base=settings.api_base,
-            api_key=read_secret(settings.api_key_file),
-            public_key=settings.public_key,
-            rate=_rate(settings, line.numbers),
-            clock=line.clock,
-            timeout=timeout,
-        )
+        self.rate = _rate(settings, line.numbers)
+        self._messages = f"{settings.api_base}/messages"
+        self._callback = f"{line.public_base_url}/carriers/{line.slug}/status"
+        self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(settings.public_key))
+        self._clock = line.clock
+        headers = {"Authorization": f"Bearer {read_secret(settings.api_key_file)}"}
+        self._http = CarrierHttp(timeout=timeout, headers=headers)
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age (`verify_webhook_signature`), but accept only strict base64 and digits."""

@@ -11,7 +11,7 @@ Our own lane keeps texts in order, not Twilio: status callbacks may come in any 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -126,26 +126,20 @@ class TwilioCarrier(CxmlCarrier):
     exposure = EXPOSURE
     signature_header = "X-Twilio-Signature"
 
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
-        """Make it from its settings."""
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
         token = read_secret(settings.auth_token_file)
         other, shared = settings.other_auth_token_file, settings.shared_key_file
-        keys = {
-            "sha1": (token, *(() if other is None else (read_secret(other),))),
-            "sha256": () if shared is None else (read_secret(shared),),
-        }
-        return cls(
-            public_base_url=line.public_base_url,
-            slug=line.slug,
-            numbers=line.numbers,
+        super().__init__(
+            line,
             account=settings.account_sid,
             user=settings.user or settings.account_sid,
             password=token if settings.password_file is None else read_secret(settings.password_file),
-            keys=keys,
+            keys={
+                "sha1": (token, *(() if other is None else (read_secret(other),))),
+                "sha256": () if shared is None else (read_secret(shared),),
+            },
             api_base=settings.api_base,
             path=API,
-            validity=line.validity,
             rate=Rate(per_second=settings.texts_per_second),
             extra_fields={"ContentRetention": "discard"} if settings.discard_content else None,
             fragment=settings.webhook_fragment,

@@ -18,10 +18,9 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from pydantic import PositiveFloat
 
@@ -46,7 +45,7 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, send_request
-from bridge.carriers.jwt import PrivateKeyFile, RsaKey, is_in_force, private_key, sign_rs256, verified_hs256_claims
+from bridge.carriers.jwt import PrivateKeyFile, is_in_force, private_key, sign_rs256, verified_hs256_claims
 from bridge.carriers.parsing import (
     constant_time_equal,
     e164_or_empty,
@@ -174,41 +173,16 @@ class VonageCarrier(BaseCarrier):
     refusal_status = 503
     delete_retry_seconds = REDACT_DELAY
 
-    def __init__(
-        self,
-        *,
-        api_base: str,
-        application_id: str,
-        key: RsaKey,
-        api_key: str,
-        api_secret: str,
-        signature_secret: str,
-        validity: int,
-        clock: Callable[[], float],
-        rate: Rate = RATE,
-        timeout: Timeout = TIMEOUT,
-    ) -> None:
-        self.rate = rate
-        self._api_base, self._application_id, self._key = api_base, application_id, key
-        self._api_key, self._signature_secret = api_key, signature_secret.encode()
-        self._login = basic_auth(api_key, api_secret)
-        self._validity, self._clock = validity, clock
+    def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
+        """Raise `ValueError`, without content, when the private key is invalid."""
+        per_second = settings.texts_per_second
+        self.rate = replace(RATE, per_second=per_second, burst=max(1.0, per_second))
+        self._api_base, self._application_id = settings.api_base, settings.application_id
+        self._key = private_key(read_secret(settings.private_key_file))
+        self._api_key, self._signature_secret = settings.api_key, read_secret(settings.signature_secret_file).encode()
+        self._login = basic_auth(settings.api_key, read_secret(settings.api_secret_file))
+        self._validity, self._clock = line.validity, line.clock
         self._http = CarrierHttp(timeout=timeout)
-
-    @classmethod
-    def make(cls, settings: Settings, line: AdapterContext) -> Self:
-        """Make it from its settings. Raises `ValueError`, without content, when the private key is invalid."""
-        return cls(
-            api_base=settings.api_base,
-            application_id=settings.application_id,
-            key=private_key(read_secret(settings.private_key_file)),
-            api_key=settings.api_key,
-            api_secret=read_secret(settings.api_secret_file),
-            signature_secret=read_secret(settings.signature_secret_file),
-            validity=line.validity,
-            rate=replace(RATE, per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second)),
-            clock=line.clock,
-        )
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check token, body, account and age. Source: messages/concepts/signed-webhooks."""

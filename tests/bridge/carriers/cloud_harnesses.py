@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from functools import cache
 from typing import Any
+from unittest import mock
 
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from bridge.carriers import jwt
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.jwt import private_key
+from bridge.carriers.vendors import bandwidth as bandwidth_adapter
+from bridge.carriers.vendors import vonage as vonage_adapter
 from bridge.carriers.vendors.bandwidth import BandwidthCarrier
 from bridge.carriers.vendors.vonage import VonageCarrier
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Trait
@@ -24,6 +28,7 @@ from tests.bridge.carriers.vendor_harness import (
     running_harness,
 )
 from tests.fakes import bandwidth, vonage
+from tests.fakes.secret_files import secret_file
 
 MESSAGE: dict[str, Any] = {
     "id": "00ff",
@@ -87,18 +92,19 @@ class BandwidthHarness(VendorHarness):
         return (st.lists(one, max_size=2) | ANY_JSON).map(lambda value: json.dumps(value).encode())
 
     def elsewhere(self, api_base: str) -> BandwidthCarrier:
-        return BandwidthCarrier(
+        settings = bandwidth_adapter.Settings(
+            kind="bandwidth",
             api_base=api_base,
             token_url=self.vendor.token_url,
             account_id=bandwidth.ACCOUNT,
             application_id=bandwidth.APPLICATION,
-            login=bandwidth.LOGIN,
-            callback_login=bandwidth.CALLBACK_LOGIN,
-            path_secret=PATH_SECRET,
-            validity=self.validity,
-            clock=self.clock,
-            timeout=CLIENT_TIMEOUT,
+            client_id=bandwidth.LOGIN[0],
+            client_secret_file=secret_file(bandwidth.LOGIN[1]),
+            callback_username=bandwidth.CALLBACK_LOGIN[0],
+            callback_password_file=secret_file(bandwidth.CALLBACK_LOGIN[1]),
+            path_secret_file=secret_file(PATH_SECRET),
         )
+        return BandwidthCarrier(settings, self.context(), timeout=CLIENT_TIMEOUT)
 
 
 _read_key = cache(private_key)
@@ -137,17 +143,17 @@ class VonageHarness(VendorHarness):
         return set(self.vendor.records)
 
     def elsewhere(self, api_base: str) -> VonageCarrier:
-        return VonageCarrier(
-            api_base=api_base,
-            application_id=vonage.APPLICATION,
-            key=_read_key(vonage.PRIVATE_KEY),
-            api_key=vonage.API_KEY,
-            api_secret=vonage.API_SECRET,
-            signature_secret=vonage.SIGNATURE_SECRET,
-            validity=self.validity,
-            clock=self.clock,
-            timeout=CLIENT_TIMEOUT,
-        )
+        with mock.patch.multiple(jwt, private_key=_read_key), mock.patch.object(vonage_adapter, "private_key", _read_key):
+            settings = vonage_adapter.Settings(
+                kind="vonage",
+                api_base=api_base,
+                application_id=vonage.APPLICATION,
+                private_key_file=secret_file(vonage.PRIVATE_KEY),
+                api_key=vonage.API_KEY,
+                api_secret_file=secret_file(vonage.API_SECRET),
+                signature_secret_file=secret_file(vonage.SIGNATURE_SECRET),
+            )
+            return VonageCarrier(settings, self.context(), timeout=CLIENT_TIMEOUT)
 
 
 BANDWIDTH = AdapterRow(name="bandwidth", traits=BandwidthHarness.traits, harness=lambda: running_harness(BandwidthHarness))

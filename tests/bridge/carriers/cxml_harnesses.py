@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes, urlencode
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bridge.carriers.adapter import AdapterContext, Carrier, WebhookRequest
+from bridge.carriers.adapter import Carrier, WebhookRequest
 from bridge.carriers.vendors import signalwire, twilio
 from bridge.carriers.vendors.cxml import CxmlCarrier
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
@@ -70,11 +70,6 @@ class CxmlHarness(Harness):
     def elsewhere(self, api_base: str) -> Carrier:
         return self.adapter(api_base)
 
-    def context(self) -> AdapterContext:
-        return AdapterContext(
-            public_base_url=self.receiver.url, slug="demo", numbers=(NUMBER,), validity=self.validity, clock=self.clock
-        )
-
     async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
         self.vendor.text_from_handset(sender, text, media)
 
@@ -128,7 +123,7 @@ class TwilioHarness(CxmlHarness):
         settings = twilio.Settings(
             kind="twilio", api_base=api_base, account_sid=ACCOUNT, auth_token_file=self.secrets / "key"
         )
-        return twilio.TwilioCarrier.make(settings, self.context(), timeout=CLIENT_TIMEOUT)
+        return twilio.TwilioCarrier(settings, self.context(), timeout=CLIENT_TIMEOUT)
 
 
 class SignalWireHarness(CxmlHarness):
@@ -143,7 +138,7 @@ class SignalWireHarness(CxmlHarness):
             token_file=self.secrets / "token",
             signing_key_file=self.secrets / "key",
         )
-        return signalwire.SignalWireCarrier.make(settings, self.context(), timeout=CLIENT_TIMEOUT)
+        return signalwire.SignalWireCarrier(settings, self.context(), timeout=CLIENT_TIMEOUT)
 
 
 @asynccontextmanager

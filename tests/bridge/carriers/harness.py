@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from bridge.carriers.adapter import AdapterContext
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
@@ -146,6 +148,16 @@ class Harness(ABC):
     @abstractmethod
     def bodies(self) -> SearchStrategy[bytes]:
         """Bodies near what the vendor documents: fields missing, or of other types. Each string put in begins `CANARY`."""
+
+    def context(self) -> AdapterContext:
+        """Return what an adapter gets of its line."""
+        return AdapterContext(
+            public_base_url=self.receiver.url,
+            slug="demo",
+            numbers=(self.number,),
+            validity=self.validity,
+            clock=self.clock,
+        )
 
     @abstractmethod
     def elsewhere(self, api_base: str) -> Carrier:

@@ -14,12 +14,14 @@ from multidict import CIMultiDict
 
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.http_request import Timeout
+from bridge.carriers.vendors import rehearsal
 from bridge.carriers.vendors.rehearsal import RehearsalCarrier
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.fakes.secret_files import secret_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,15 +111,13 @@ class RehearsalHarness(Harness):
         return (changed(_RIGHT) | changed(_REPORT) | _JSON).map(lambda value: json.dumps(value).encode())
 
     def elsewhere(self, api_base: str, *, timeout: Timeout = CLIENT_TIMEOUT) -> RehearsalCarrier:
-        return RehearsalCarrier(
-            public_base_url=self.receiver.url,
-            slug="demo",
+        section = rehearsal.Settings(
+            kind="rehearsal",
             api_base=api_base,
-            token=TOKEN,
-            signing_key=SIGNING_KEY,
-            clock=self.clock,
-            timeout=timeout,
+            token_file=secret_file(TOKEN),
+            signing_key_file=secret_file(SIGNING_KEY),
         )
+        return RehearsalCarrier(section, self.context(), timeout=timeout)
 
     async def vendor_goes_away(self) -> None:
         await self._vendor.aclose()

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.vendors import jasmin as jasmin_adapter
+from bridge.carriers.vendors import kannel as kannel_adapter
+from bridge.carriers.vendors import smsgate as smsgate_adapter
 from bridge.carriers.vendors.jasmin import JasminCarrier
 from bridge.carriers.vendors.kannel import KannelCarrier
 from bridge.carriers.vendors.smpp_gateway import splits_character
@@ -28,6 +31,7 @@ from tests.bridge.carriers.vendor_harness import (
     running_harness,
 )
 from tests.fakes import jasmin, kannel, smsgate
+from tests.fakes.secret_files import secret_file
 
 PAYLOAD: dict[str, Any] = {
     "messageId": "00ff",
@@ -83,17 +87,30 @@ class SmsGateHarness(VendorHarness):
         return (mutated(ENVELOPE) | texts | pictures | reports | ANY_JSON).map(lambda value: json.dumps(value).encode())
 
     def elsewhere(self, api_base: str) -> SmsGateCarrier:
-        return SmsGateCarrier(
+        settings = smsgate_adapter.Settings(
+            kind="smsgate",
             api_base=api_base,
-            login=smsgate.LOGIN,
+            username=smsgate.LOGIN[0],
+            password_file=secret_file(smsgate.LOGIN[1]),
             device_id=smsgate.DEVICE,
-            signing_key=smsgate.SIGNING_KEY,
+            signing_key_file=secret_file(smsgate.SIGNING_KEY),
             region="US",
             sim_number=1,
-            validity=self.validity,
-            clock=self.clock,
-            timeout=CLIENT_TIMEOUT,
         )
+        return SmsGateCarrier(settings, self.context(), timeout=CLIENT_TIMEOUT)
+
+
+def smpp_section(kind: str, api_base: str, login: tuple[str, str]) -> dict[str, Any]:
+    """Return the usual section of a gateway."""
+    return {
+        "kind": kind,
+        "api_base": api_base,
+        "username": login[0],
+        "password_file": secret_file(login[1]),
+        "path_secret_file": secret_file(PATH_SECRET),
+        "plain_numbers": "international",
+        "region": "US",
+    }
 
 
 def by_get(query: bytes, way: str) -> WebhookRequest:
@@ -143,16 +160,11 @@ class KannelHarness(VendorHarness):
         return texts | reports | ANY_JSON.map(lambda value: json.dumps(value).encode())
 
     def elsewhere(self, api_base: str) -> KannelCarrier:
-        return KannelCarrier(
-            api_base=api_base,
-            login=kannel.LOGIN,
-            status_url=f"{self.receiver.url}{PATH}/status",
-            path_secret=PATH_SECRET,
-            plain_numbers="international",
-            region="US",
-            validity=self.validity,
-            timeout=CLIENT_TIMEOUT,
-        )
+        return KannelCarrier(self.settings(api_base=api_base), self.context(), timeout=CLIENT_TIMEOUT)
+
+    def settings(self, **fields: Any) -> kannel_adapter.Settings:
+        """Return the section of the configuration. `fields`: what is other than usual."""
+        return kannel_adapter.Settings.model_validate(smpp_section("kannel", self.vendor.base, kannel.LOGIN) | fields)
 
 
 class Acknowledging(WebhookReceiver):
@@ -192,16 +204,11 @@ class JasminHarness(VendorHarness):
         return texts | reports | ANY_JSON.map(lambda value: json.dumps(value).encode())
 
     def elsewhere(self, api_base: str) -> JasminCarrier:
-        return JasminCarrier(
-            api_base=api_base,
-            login=jasmin.LOGIN,
-            status_url=f"{self.receiver.url}{PATH}/status",
-            path_secret=PATH_SECRET,
-            plain_numbers="international",
-            region="US",
-            validity=self.validity,
-            timeout=CLIENT_TIMEOUT,
-        )
+        return JasminCarrier(self.settings(api_base=api_base), self.context(), timeout=CLIENT_TIMEOUT)
+
+    def settings(self, **fields: Any) -> jasmin_adapter.Settings:
+        """Return the section of the configuration. `fields`: what is other than usual."""
+        return jasmin_adapter.Settings.model_validate(smpp_section("jasmin", self.vendor.base, jasmin.LOGIN) | fields)
 
 
 SMSGATE = AdapterRow(name="smsgate", traits=SmsGateHarness.traits, harness=lambda: running_harness(SmsGateHarness))

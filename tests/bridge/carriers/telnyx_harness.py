@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bridge.carriers.adapter import AdapterContext, WebhookRequest
+from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.vendors import telnyx
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
@@ -119,13 +119,7 @@ class TelnyxHarness(Harness):
             public_key=self.vendor.public_key,
             api_key_file=self.secrets / "api_key",
         )
-        return telnyx.TelnyxCarrier.make(
-            settings,
-            AdapterContext(
-                public_base_url=self.receiver.url, slug="demo", numbers=(NUMBER,), validity=900, clock=self.clock
-            ),
-            timeout=CLIENT_TIMEOUT,
-        )
+        return telnyx.TelnyxCarrier(settings, self.context(), timeout=CLIENT_TIMEOUT)
 
     async def vendor_goes_away(self) -> None:
         await self._stack.aclose()

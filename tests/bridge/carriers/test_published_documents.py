@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from bridge.carriers.adapter import AdapterContext
+from bridge.carriers.vendors import smsgate as smsgate_adapter
 from bridge.carriers.vendors.cxml import parse_listing
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
 from tests.bridge.carriers.harness import AdapterRow, Harness
@@ -23,6 +25,7 @@ from tests.bridge.carriers.steps import HANDSET, listing
 from tests.bridge.carriers.telnyx_harness import API_KEY, REPORT, TEXT, telnyx_harness
 from tests.fakes import smsgate
 from tests.fakes.fake_carrier import send_words
+from tests.fakes.secret_files import secret_file
 from tests.fakes.served import answering, served
 
 DOCUMENTED = [row for row in ROWS if published(row.name)["requests"]]
@@ -100,18 +103,20 @@ async def test_a_wrong_request_is_seen(row: AdapterRow) -> None:
 async def test_what_smsgate_has_beyond_the_others() -> None:
     """Encrypted texts and the question for what was missed are as published too."""
     async with recorder() as (base, requests):
-        carrier = SmsGateCarrier(
+        settings = smsgate_adapter.Settings(
+            kind="smsgate",
             api_base=f"{base}/3rdparty/v1",
-            login=smsgate.LOGIN,
+            username=smsgate.LOGIN[0],
+            password_file=secret_file(smsgate.LOGIN[1]),
             device_id=smsgate.DEVICE,
-            signing_key=smsgate.SIGNING_KEY,
-            passphrase=smsgate.PASSPHRASE,
+            signing_key_file=secret_file(smsgate.SIGNING_KEY),
+            passphrase_file=secret_file(smsgate.PASSPHRASE),
             refresh_inbox=True,
             region="US",
             sim_number=1,
-            validity=300,
-            clock=time.time,
         )
+        line = AdapterContext(public_base_url=base, slug="demo", numbers=(), validity=300, clock=time.time)
+        carrier = SmsGateCarrier(settings, line)
         await send_words(carrier, HANDSET, "word", number="+15555550100")
         assert await listing(carrier, datetime(2026, 1, 1, tzinfo=UTC)) == ([], True)
         await carrier.close()

@@ -250,7 +250,7 @@ async def test_what_signalwire_signed(of_signalwire: CxmlHarness, vector: dict[s
             token_file=of_signalwire.secrets / "token",
             signing_key_file=of_signalwire.secrets / "key",
         )
-        return signalwire.SignalWireCarrier.make(
+        return signalwire.SignalWireCarrier(
             settings, replace(of_signalwire.context(), public_base_url=base), timeout=CLIENT_TIMEOUT
         )
 

@@ -21,8 +21,9 @@ from prometheus_client.exposition import generate_latest
 from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.model.line_incidents import GapKind, TextsMissing
-from bridge.carriers.adapter import InboundText
+from bridge.carriers.adapter import AdapterContext, InboundText
 from bridge.carriers.base import MAX_WEBHOOK_BYTES
+from bridge.carriers.vendors import rehearsal
 from bridge.carriers.vendors.rehearsal import RehearsalCarrier
 from bridge.inbound.carrier_check_calls import PROBE_BODIES
 from bridge.inbound.hourly_alerts import DAY, MIN_INTERVAL, REFUSALS_TO_ALERT
@@ -37,6 +38,7 @@ from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness, ManualClock
 from tests.fakes.fake_disk import FakeDisk
+from tests.fakes.secret_files import secret_file
 from tests.free_ports import free_ports
 
 PUBLIC = "https://line.example"
@@ -77,9 +79,11 @@ def text(words: str, *, message_id: str = "id1", sender: str = HANDSET) -> bytes
 
 def adapter(api_base: str = "http://127.0.0.1:9", public_base_url: str = PUBLIC) -> RehearsalCarrier:
     """Make the real adapter."""
-    return RehearsalCarrier(
-        public_base_url=public_base_url, slug=LINE, api_base=api_base, token="t", signing_key=KEY, clock=time.time
+    settings = rehearsal.Settings(
+        kind="rehearsal", api_base=api_base, token_file=secret_file("t"), signing_key_file=secret_file(KEY)
     )
+    line = AdapterContext(public_base_url=public_base_url, slug=LINE, numbers=(NUMBER,), validity=300, clock=time.time)
+    return RehearsalCarrier(settings, line)
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ async def test_discard_content(harness: CxmlHarness) -> None:
         discard_content=True,
     )
     for validity, expected in ((900, "900"), (0, "1"), (10**6, "36000")):
-        carrier = twilio.TwilioCarrier.make(settings, replace(harness.context(), validity=validity), timeout=CLIENT_TIMEOUT)
+        carrier = twilio.TwilioCarrier(settings, replace(harness.context(), validity=validity), timeout=CLIENT_TIMEOUT)
         assert carrier._common_fields["ContentRetention"] == "discard"
         assert carrier._common_fields["ValidityPeriod"] == expected
         await carrier.close()

@@ -46,7 +46,7 @@ async def test_lists_every_number(either: CxmlHarness) -> None:
             signing_key_file=either.secrets / "key",
         )
     )
-    carrier = adapter.make(settings, replace(either.context(), numbers=(NUMBER, "+15555550111")), timeout=CLIENT_TIMEOUT)
+    carrier = adapter(settings, replace(either.context(), numbers=(NUMBER, "+15555550111")), timeout=CLIENT_TIMEOUT)
     assert [(item.text, item.to, len(item.media)) for item in await listed_texts(carrier, start)] == [
         ("to the main one", NUMBER, 1),
         ("to the other", "+15555550111", 0),
@@ -177,7 +177,7 @@ async def with_rcs_sender(harness: CxmlHarness) -> AsyncIterator[Carrier]:
         auth_token_file=harness.secrets / "key",
         rcs_senders=(RCS,),
     )
-    carrier = twilio.TwilioCarrier.make(settings, harness.context(), timeout=CLIENT_TIMEOUT)
+    carrier = twilio.TwilioCarrier(settings, harness.context(), timeout=CLIENT_TIMEOUT)
     yield carrier
     await carrier.close()
 

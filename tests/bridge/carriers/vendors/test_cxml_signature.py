@@ -48,7 +48,7 @@ def at(harness: CxmlHarness, base: str, shared_key: str | None = None) -> twilio
         auth_token_file=harness.secrets / "key",
         shared_key_file=harness.secrets / "shared" if shared_key is not None else None,
     )
-    return twilio.TwilioCarrier.make(settings, replace(harness.context(), public_base_url=base), timeout=CLIENT_TIMEOUT)
+    return twilio.TwilioCarrier(settings, replace(harness.context(), public_base_url=base), timeout=CLIENT_TIMEOUT)
 
 
 def of_signalwire(harness: CxmlHarness, base: str) -> signalwire.SignalWireCarrier:
@@ -59,9 +59,7 @@ def of_signalwire(harness: CxmlHarness, base: str) -> signalwire.SignalWireCarri
         token_file=harness.secrets / "token",
         signing_key_file=harness.secrets / "key",
     )
-    return signalwire.SignalWireCarrier.make(
-        settings, replace(harness.context(), public_base_url=base), timeout=CLIENT_TIMEOUT
-    )
+    return signalwire.SignalWireCarrier(settings, replace(harness.context(), public_base_url=base), timeout=CLIENT_TIMEOUT)
 
 
 async def test_like_the_official_validator(harness: CxmlHarness) -> None:
@@ -133,7 +131,7 @@ async def test_with_the_fragment_of_the_retries(harness: CxmlHarness, fragment: 
         auth_token_file=harness.secrets / "key",
         webhook_fragment=fragment,
     )
-    carrier = twilio.TwilioCarrier.make(settings, harness.context(), timeout=CLIENT_TIMEOUT)
+    carrier = twilio.TwilioCarrier(settings, harness.context(), timeout=CLIENT_TIMEOUT)
     assert fragment or twilio.Settings.model_fields["webhook_fragment"].default == "rc=5&rp=all"
     fields = {"MessageSid": "SM1", "Body": "words"}
     for end in ("", "#rc=5&rp=all", "#rc=3", "#", "#rc=5", "?rc=3"):
@@ -224,7 +222,7 @@ async def test_while_the_auth_token_is_replaced_either_counts(
         auth_token_file=harness.secrets / "new",
         other_auth_token_file=harness.secrets / "former" if replaced else None,
     )
-    carrier = twilio.TwilioCarrier.make(settings, harness.context(), timeout=CLIENT_TIMEOUT)
+    carrier = twilio.TwilioCarrier(settings, harness.context(), timeout=CLIENT_TIMEOUT)
     path, fields = "/carriers/main/inbound", [("Body", "hi")]
     url = harness.context().public_base_url + path
     header = RequestValidator(signed_with * 8).compute_signature(url, MultiDict(fields), None)

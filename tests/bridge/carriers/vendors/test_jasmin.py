@@ -32,7 +32,6 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import DLR, MO, JasminHarness
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, QUICK, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, PATH, PATH_SECRET, running_harness
-from tests.fakes import jasmin
 from tests.fakes.fake_carrier import send_words
 
 
@@ -145,17 +144,7 @@ async def test_a_text_bears_no_validity(harness: JasminHarness) -> None:
 @pytest.mark.parametrize(("alphabet", "text"), [("gsm0338", "cafΓ"), ("iso-8859-1", "caf\x13"), ("utf-8", "caf\x13")])
 async def test_default_alphabet_is_configured(harness: JasminHarness, alphabet: str, text: str) -> None:
     """What `coding` 0 means is the SMPP provider's to say."""
-    carrier = JasminCarrier(
-        api_base=harness.vendor.base,
-        login=jasmin.LOGIN,
-        status_url="",
-        path_secret=PATH_SECRET,
-        plain_numbers="international",
-        region="US",
-        validity=300,
-        default_alphabet=alphabet,
-        timeout=CLIENT_TIMEOUT,
-    )
+    carrier = JasminCarrier(harness.settings(default_alphabet=alphabet), harness.context(), timeout=CLIENT_TIMEOUT)
     (item,) = carrier.parse(harness.sign(urlencode(MO | {"binary": b"caf\x13".hex()}).encode()))
     assert isinstance(item, InboundText)
     assert item.text == text
@@ -275,15 +264,6 @@ async def test_what_jasmin_would_spoil(harness: JasminHarness, text: str, coding
 
 async def test_parts_as_configured(harness: JasminHarness) -> None:
     """Where its `http-api` lets more parts through, so do we."""
-    carrier = JasminCarrier(
-        api_base=harness.base,
-        login=jasmin.LOGIN,
-        status_url=f"{harness.receiver.url}{PATH}/status",
-        path_secret=PATH_SECRET,
-        plain_numbers="international",
-        region="US",
-        validity=300,
-        max_parts=8,
-    )
+    carrier = JasminCarrier(harness.settings(max_parts=8), harness.context())
     assert isinstance(await send_words(carrier, HANDSET, "x" * (153 * 7), number=harness.number), Accepted)
     await carrier.close()

@@ -33,7 +33,6 @@ from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import KannelHarness
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, running_harness
-from tests.fakes import kannel
 from tests.fakes.fake_carrier import send_words
 
 
@@ -126,15 +125,7 @@ async def test_charsets(harness: KannelHarness, octets: bytes, charset: str, tex
 )
 async def test_plain_numbers(harness: KannelHarness, plain: Any, value: str, expected: str) -> None:
     """Digits without `+` are read as the configuration says; what does not fit is shown and not answered."""
-    carrier = KannelCarrier(
-        api_base=harness.vendor.base,
-        login=kannel.LOGIN,
-        status_url="",
-        path_secret=PATH_SECRET,
-        plain_numbers=plain,
-        region="US",
-        validity=300,
-    )
+    carrier = KannelCarrier(harness.settings(plain_numbers=plain), harness.context())
     (item,) = carrier.parse(post(b"x", X_Kannel_From=value))
     assert isinstance(item, InboundText)
     assert item.sender == Phone(expected)
@@ -355,7 +346,7 @@ async def test_status_url(harness: KannelHarness, tmp_path: Path) -> None:
         plain_numbers="international",
         region="US",
     )
-    carrier = KannelCarrier.make(
+    carrier = KannelCarrier(
         settings,
         AdapterContext(public_base_url="https://line.example", slug="demo", numbers=(), validity=30, clock=harness.clock),
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.events import Outcome
-from bridge.carriers.adapter import Accepted, DeliveryReport, Inbound, InboundText, TryLater, UnknownOutcome
+from bridge.carriers.adapter import Accepted, AdapterContext, DeliveryReport, Inbound, InboundText, TryLater, UnknownOutcome
 from bridge.carriers.http_request import CarrierHttp
 from bridge.carriers.vendors.kannel import MAX_PARTS, KannelCarrier, Settings
 from bridge.runtime.phone_number import Phone
@@ -31,6 +31,7 @@ from tests.fakes import kannel
 from tests.fakes.fake_carrier import send_words
 from tests.fakes.kannel_program import KannelProgram, kannel_program
 from tests.fakes.message_centre import DEFAULT_ALPHABET, INVALID_DESTINATION, UCS2, MessageCentre, Submitted
+from tests.fakes.secret_files import secret_file
 from tests.outside_programs import OutsidePrograms
 
 HANDSET, NUMBER = "+12065550111", "+15555550100"
@@ -92,16 +93,19 @@ async def gateway(tmp_path: Path, outside_programs: OutsidePrograms) -> AsyncIte
         ):
             receiver.otherwise = 200
             await until(lambda: centre.is_bound)
-            carrier = KannelCarrier(
+            settings = Settings(
+                kind="kannel",
                 api_base=program.base,
-                login=kannel.LOGIN,
-                status_url=f"{receiver.url}{PATH}/status",
-                path_secret=PATH_SECRET,
+                username=kannel.LOGIN[0],
+                password_file=secret_file(kannel.LOGIN[1]),
+                path_secret_file=secret_file(PATH_SECRET),
                 plain_numbers="international",
                 region="US",
-                validity=VALIDITY,
-                timeout=CLIENT_TIMEOUT,
             )
+            line = AdapterContext(
+                public_base_url=receiver.url, slug="demo", numbers=(NUMBER,), validity=VALIDITY, clock=time.time
+            )
+            carrier = KannelCarrier(settings, line, timeout=CLIENT_TIMEOUT)
             yield Gateway(centre=centre, program=program, receiver=receiver, carrier=carrier)
             await carrier.close()
     finally:

@@ -306,7 +306,7 @@ def made(harness: SmsGateHarness, directory: Path, **fields: Any) -> SmsGateCarr
     settings = Settings(
         kind="smsgate", api_base=harness.base, username=smsgate.LOGIN[0], device_id=smsgate.DEVICE, region="US", **fields
     )
-    return SmsGateCarrier.make(
+    return SmsGateCarrier(
         settings,
         AdapterContext(public_base_url="x", slug="main", numbers=(harness.number,), validity=300, clock=harness.clock),
     )

@@ -260,7 +260,7 @@ async def test_slower_abroad(
 ) -> None:
     """Outside the US a number sends a text every ten seconds, unless a person says that theirs sends more."""
     section = {"kind": "telnyx", "public_key": harness.vendor.public_key, "api_key_file": harness.secrets / "api_key"}
-    carrier = telnyx.TelnyxCarrier.make(
+    carrier = telnyx.TelnyxCarrier(
         telnyx.Settings.model_validate(section | more),
         AdapterContext(
             public_base_url="https://text.example.org", slug="demo", numbers=numbers, validity=900, clock=harness.clock
