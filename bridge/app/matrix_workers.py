@@ -34,7 +34,7 @@ from bridge.matrix.api import synapse_version
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
-from bridge.matrix.service import MatrixService, Rollback
+from bridge.matrix.service import MatrixService, Rollback, open_identities
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.designations import Designations
 from bridge.outbound.device_trust import DeviceTrustCommands
@@ -244,7 +244,7 @@ class MatrixWorkers:
             services.measurements.record_sync()
             ingest.after_commit()
 
-        matrix = await MatrixService.open(
+        policy, puppet = await open_identities(
             services,
             puppet_database=resources.puppet_database,
             session=resources.http,
@@ -252,6 +252,12 @@ class MatrixWorkers:
             token=read_secret(config.homeserver.as_token_file),
             policy_mxid=config.policy_mxid,
             puppet_mxid=config.puppet_mxid,
+            take_over=resources.take_over,
+        )
+        matrix = MatrixService(
+            services,
+            policy=policy,
+            puppet=puppet,
             trust_on_first_use=config.line.rehearsal,
             sink=ingest.ingest,
             on_commit=record_sync,
@@ -260,7 +266,6 @@ class MatrixWorkers:
             note_rollback=self._note_rollback,
             rolled_back=self._report_rollback,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
-            take_over=resources.take_over,
         )
         ingest.server_time = lambda: matrix.policy.client.server_time
         return matrix

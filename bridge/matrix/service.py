@@ -1,7 +1,7 @@
 """Puts the Matrix side together; `matrix_workers` opens, runs and closes it.
 
-Rule of this module: it is wiring only. Order: stores are open, then `MatrixService.open`, then `run` until cancelled, then
-the stores are closed. Nothing here is global, and it owns nothing but the tasks inside `run`.
+Rule of this module: it is wiring only. Order: stores are open, then `open_identities`, then `MatrixService.run`
+until cancelled, then the stores are closed. Nothing here is global, and it owns nothing but the tasks inside `run`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from asyncio import sleep as wait
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Final
 
 import aiohttp
 
@@ -46,7 +46,6 @@ from bridge.matrix.sync.sync_loop import (
     ROOM_FILTER,
     SyncLoop,
     UnhandledSink,
-    drop_unhandled,
     no_urgent_timers,
 )
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
@@ -56,7 +55,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 
-__all__ = ["MatrixService", "Rollback"]
+__all__ = ["MatrixService", "Rollback", "open_identities"]
 
 POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 """Prefixes of our device ids."""
@@ -73,17 +72,9 @@ async def begin_new_olm_sessions(services: Services) -> None:
             await database.commit(olm_store.stop_encrypting)
 
 
-async def tell_nobody() -> None:
-    """Do nothing: no person is told."""
-
-
 async def do_nothing(_found: Rollback) -> bool:
     """Do nothing: the other identity handles a rollback for both."""
     return False
-
-
-async def note_nothing(_transaction: Transaction, _found: Rollback) -> None:
-    """Note nothing."""
 
 
 async def _retire_sessions(database: Database, user_id: str) -> None:
@@ -110,8 +101,60 @@ async def _replace_one_time_keys(identity: Identity) -> None:
     log.event("matrix.one_time_keys_kept", level=logging.ERROR, status=refused)
 
 
+async def open_identities(
+    services: Services,
+    *,
+    puppet_database: Database,
+    session: aiohttp.ClientSession,
+    url: str,
+    token: str,
+    policy_mxid: str,
+    puppet_mxid: str,
+    take_over: bool = False,
+) -> tuple[Identity, Identity]:
+    """Load policy bot and texter puppet; at the first start make them, and wait for the homeserver without a limit.
+
+    `take_over`: see `Identity.open`; for the puppet: if the policy bot was introduced before, a lost `voice.db` does not
+    mean another bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
+    `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us, and
+    `IdentityInUse` when another bridge may run.
+    """
+    await forget_lost(services.database, services.vault, policy_mxid)
+    introduced = await identity_table.is_ready(services.database, policy_mxid)
+    policy, puppet = [
+        await retry_until_done(
+            "matrix.identity_open",
+            partial(
+                Identity.open,
+                database=where,
+                session=session,
+                url=url,
+                token=token,
+                user_id=user_id,
+                device_prefix=prefix,
+                display_name=name,
+                vault=services.vault,
+                retire_sessions=partial(_retire_sessions, services.database, user_id),
+                now_ms=int(services.clock.now() * 1000),
+                take_over=take_over,
+                introduced=introduced,
+            ),
+        )
+        for where, user_id, prefix, name in (
+            (services.database, policy_mxid, POLICY_PREFIX, "Quietline"),
+            (puppet_database, puppet_mxid, PUPPET_PREFIX, "Line"),
+        )
+    ]
+    return policy, puppet
+
+
 class MatrixService:
-    """Both identities. `room_client` makes requests in rooms, `devices` says which devices are trusted."""
+    """Both identities. `room_client` makes requests in rooms, `devices` says which devices are trusted.
+
+    `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
+    `note_rollback`: notes what else must be repeated after a rollback of the homeserver, in the commit that notes the
+    rollback. `rolled_back`: compares rooms and members, and tells people.
+    """
 
     def __init__(
         self,
@@ -126,7 +169,7 @@ class MatrixService:
         note_rollback: Callable[[Transaction, Rollback], Awaitable[None]],
         rolled_back: Callable[[], Awaitable[None]],
         on_commit: Callable[[], None],
-        has_urgent_timers: Callable[[], Awaitable[bool]],
+        has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
     ) -> None:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
@@ -226,76 +269,6 @@ class MatrixService:
             unwedging=unwedging,
             sink=sink,
             on_commit=on_commit,
-        )
-
-    @classmethod
-    async def open(
-        cls,
-        services: Services,
-        *,
-        puppet_database: Database,
-        session: aiohttp.ClientSession,
-        url: str,
-        token: str,
-        policy_mxid: str,
-        puppet_mxid: str,
-        trust_on_first_use: bool,
-        sink: EventSink,
-        on_commit: Callable[[], None],
-        unhandled: UnhandledSink = drop_unhandled,
-        device_gone: Callable[[], Awaitable[None]] = tell_nobody,
-        note_rollback: Callable[[Transaction, Rollback], Awaitable[None]] = note_nothing,
-        rolled_back: Callable[[], Awaitable[None]] = tell_nobody,
-        has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
-        take_over: bool = False,
-    ) -> Self:
-        """Load both identities; at the first start make them, and wait for the homeserver without a limit.
-
-        `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
-        `note_rollback`: notes what else must be repeated after a rollback of the homeserver, in the commit that notes the
-        rollback. `rolled_back`: compares rooms and members, and tells people. `take_over`: see `Identity.open`; for the
-        puppet: if the policy bot was introduced before, a lost `voice.db` does not mean another bridge. The main database
-        was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with `schema.PUPPET_MIGRATIONS`; `services.marks` were
-        read. Raises `Permanent` when the homeserver refuses us, `IdentityInUse` when another bridge may run.
-        """
-        await forget_lost(services.database, services.vault, policy_mxid)
-        introduced = await identity_table.is_ready(services.database, policy_mxid)
-        policy, puppet = [
-            await retry_until_done(
-                "matrix.identity_open",
-                partial(
-                    Identity.open,
-                    database=where,
-                    session=session,
-                    url=url,
-                    token=token,
-                    user_id=user_id,
-                    device_prefix=prefix,
-                    display_name=name,
-                    vault=services.vault,
-                    retire_sessions=partial(_retire_sessions, services.database, user_id),
-                    now_ms=int(services.clock.now() * 1000),
-                    take_over=take_over,
-                    introduced=introduced,
-                ),
-            )
-            for where, user_id, prefix, name in (
-                (services.database, policy_mxid, POLICY_PREFIX, "Quietline"),
-                (puppet_database, puppet_mxid, PUPPET_PREFIX, "Line"),
-            )
-        ]
-        return cls(
-            services,
-            policy=policy,
-            puppet=puppet,
-            trust_on_first_use=trust_on_first_use,
-            sink=sink,
-            unhandled=unhandled,
-            device_gone=device_gone,
-            note_rollback=note_rollback,
-            rolled_back=rolled_back,
-            on_commit=on_commit,
-            has_urgent_timers=has_urgent_timers,
         )
 
     async def _after_rollback(self, rollback: Rollback) -> bool:

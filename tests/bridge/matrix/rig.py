@@ -17,7 +17,7 @@ from bot.model.actions import DESK
 from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
-from bridge.matrix.service import MatrixService
+from bridge.matrix.service import MatrixService, open_identities
 from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
@@ -83,7 +83,7 @@ class Rig:
             clock=self.clock,
             crash=self._crashes,
         )
-        self.matrix = await MatrixService.open(
+        policy, puppet = await open_identities(
             self.services,
             puppet_database=self.puppet_database,
             session=self.http,
@@ -91,6 +91,12 @@ class Rig:
             token=self.token,
             policy_mxid=POLICY,
             puppet_mxid=PUPPET,
+            take_over=take_over,
+        )
+        self.matrix = MatrixService(
+            self.services,
+            policy=policy,
+            puppet=puppet,
             trust_on_first_use=self.trust_on_first_use,
             sink=self._sink,
             unhandled=self._record_unhandled,
@@ -98,7 +104,6 @@ class Rig:
             note_rollback=self._note_rollback,
             rolled_back=self._rolled_back,
             on_commit=lambda: None,
-            take_over=take_over,
         )
         self.room_client = self.matrix.room_client
         if run:
