@@ -19,8 +19,7 @@ from bot.language.codeword_forms import count_words, meaning
 from bot.lifecycle import retention
 from bot.lifecycle.recap import REMOVE_RECAP
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, RedactEvent, SendMessage, SendSms, ShowReceipt
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import CodewordState, SendLock
+from bot.model.codeword_state import CodewordMatch, CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step, raise_alarm

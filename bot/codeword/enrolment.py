@@ -13,8 +13,7 @@ from typing import Final
 from bot.codeword.check import WRITTEN_IN_ROOM
 from bot.commands.parser import ParsedCommand, names_a_word
 from bot.model.actions import OFFICE, RedactEvent, SendMessage
-from bot.model.codeword_match import LONGEST, MOST_WORDS, SHORTEST, Flaw
-from bot.model.codeword_state import Enrolment
+from bot.model.codeword_state import LONGEST, MOST_WORDS, SHORTEST, Enrolment, Flaw
 from bot.model.desk import Desk, Facts
 from bot.model.events import Content, IgnoreReason, MemberLeft, MessageIgnored, MessageSent, Relation, TimerDue
 from bot.model.feature import Step

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeVar
 
 from bot.language.common_words import CARRIER, COMMON
-from bot.model.codeword_match import LONGEST, MOST_WORDS, SHORTEST, SHORTEST_IDEOGRAPHS, Flaw
+from bot.model.codeword_state import LONGEST, MOST_WORDS, SHORTEST, SHORTEST_IDEOGRAPHS, Flaw
 from policies.keywords import MessageMeaning, classify
 from policies.pack import Pack
 

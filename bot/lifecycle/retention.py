@@ -31,8 +31,7 @@ from bot.model.actions import (
     SendMessage,
     SendSms,
 )
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import SendLock
+from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step

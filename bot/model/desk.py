@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final, TypeAlias
 
-from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
-from bot.model.codeword_state import CodewordState, Enrolment, SendLock
+from bot.model.codeword_state import CodewordMatch, CodewordState, Enrolment, EnrolmentAnswer, SendLock
 from bot.model.dialled_number import ColdOutreach, DialledNumber
 from bot.model.drill import DrillRun
 from bot.model.flood import Flood

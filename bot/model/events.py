@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.model.codeword_match import CodewordMatch
+from bot.model.codeword_state import CodewordMatch
 from bot.model.line_incidents import (
     AlarmTestRequested,
     CalendarRead,

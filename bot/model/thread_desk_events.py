@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, unique
 
-from bot.model.codeword_match import Digests
+from bot.model.codeword_state import Digests
 from policies.drills.script import DrillFact
 
 

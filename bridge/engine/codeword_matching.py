@@ -19,7 +19,7 @@ from bot.codeword.enrolment import ANSWER_WITHIN, is_plain, pending_answer
 from bot.commands.parser import parse
 from bot.language import codeword_forms
 from bot.language.codeword_forms import NO_DURESS_WORD
-from bot.model.codeword_match import CodewordMatch, Digests, EnrolmentAnswer, Flaw
+from bot.model.codeword_state import CodewordMatch, Digests, EnrolmentAnswer, Flaw
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event, MessageSent, TextArrived
 from bridge.storage.slow_hash import HASH_BYTES, SALT_BYTES, SlowHashPool, slow_hash

@@ -182,7 +182,7 @@ class RoomSteps:
                 # After any other refusal it may be ours, and the certificate must not say otherwise.
                 if error.errcode != NOT_OURS:
                     raise
-                _count(job, FOREIGN_UPLOADS, 1)
+                _count(job, FOREIGN_UPLOADS)
                 await self._database.commit(partial(_forget_foreign, job=job, address=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
@@ -304,7 +304,7 @@ class RoomSteps:
 
         again = bool(events) and await self._database.commit(commit)
         if again:
-            _count(job, REDACTED_AGAIN, 1)
+            _count(job, REDACTED_AGAIN)
             raise StepNotDone("message_readable")
         return bool(events)
 
@@ -342,5 +342,5 @@ async def _forget_foreign(transaction: Transaction, *, job: ErasureJob, address:
     await media.delete_upload(transaction, mxc=address)
 
 
-def _count(job: ErasureJob, name: str, more: int) -> None:
-    job.counts[name] = job.counts.get(name, 0) + more
+def _count(job: ErasureJob, name: str) -> None:
+    job.counts[name] = job.counts.get(name, 0) + 1

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from bot.language.codeword_forms import MASK
 from bot.model.actions import SendSms
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import CodewordState, SendLock
+from bot.model.codeword_state import CodewordMatch, CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step

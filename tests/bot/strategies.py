@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from bot.commands.spec import COMMANDS
 from bot.model import events, line_incidents, thread_desk_events
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
-from bot.model.codeword_match import CodewordMatch, Digests, EnrolmentAnswer, Flaw
-from bot.model.codeword_state import CodewordState, Enrolment, SendLock
+from bot.model.codeword_state import CodewordMatch, CodewordState, Digests, Enrolment, EnrolmentAnswer, Flaw, SendLock
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, RevealRequest, Role, Thread
 from bot.model.dialled_number import ColdOutreach, DialledNumber, NumberKind
 from bot.model.events import Event

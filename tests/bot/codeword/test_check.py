@@ -11,8 +11,7 @@ from bot import guard
 from bot.display.thread_card import card
 from bot.language.codeword_forms import MASK
 from bot.model.actions import DeliveryReceipt, Origin, RedactEvent, SendSms
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import SendLock
+from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.events import Outcome, Relation, TextOutcome, TimerDue
 from bot.model.thread_desk_events import EnrolmentFinished
 from bot.model.transactional_actions import SendEvent

@@ -10,8 +10,7 @@ from bot import guard
 from bot.display.thread_card import card
 from bot.language.codeword_forms import MASK
 from bot.model.actions import DESK, DeliveryReceipt, Origin, PageOnCall, SendMessage, SendSms, ShowReceipt
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import CodewordState, SendLock
+from bot.model.codeword_state import CodewordMatch, CodewordState, SendLock
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step

@@ -11,8 +11,7 @@ from bot.codeword.codeword_commands import KEPT, NOT_KEPT
 from bot.codeword.enrolment import ANSWER_WITHIN, REDACT_FOR, pending_answer
 from bot.commands.parser import parse
 from bot.model.actions import OFFICE, RedactEvent, SendMessage
-from bot.model.codeword_match import EnrolmentAnswer, Flaw
-from bot.model.codeword_state import SendLock
+from bot.model.codeword_state import EnrolmentAnswer, Flaw, SendLock
 from bot.model.desk import Desk, Thread
 from bot.model.events import IgnoreReason, MemberLeft, MessageIgnored, Relation, TimerDue
 from bot.model.feature import Step

@@ -11,8 +11,7 @@ from hypothesis import given
 from bot.decide import decide
 from bot.display.absent_supervisor import SENDS_TO_SUPERVISOR
 from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import SendLock
+from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Event
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised

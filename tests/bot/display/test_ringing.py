@@ -10,7 +10,7 @@ from hypothesis import given
 
 from bot.decide import decide
 from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage, Speaker
-from bot.model.codeword_match import CodewordMatch
+from bot.model.codeword_state import CodewordMatch
 from bot.model.desk import Desk, DeskMember, Facts, Role, Thread
 from bot.model.events import Event
 from bot.model.feature import Step

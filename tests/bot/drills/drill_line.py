@@ -26,7 +26,7 @@ from bot.model.actions import (
     SendSms,
     TextFromHandset,
 )
-from bot.model.codeword_match import CodewordMatch, Digests
+from bot.model.codeword_state import CodewordMatch, Digests
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
     Event,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.language.codeword_forms import MASK, find_flaw, mask, normalise, runs, tokens
 from bot.language.common_words import COMMON
-from bot.model.codeword_match import LONGEST, Flaw
+from bot.model.codeword_state import LONGEST, Flaw
 from policies.pack import TextName
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import PACK

@@ -20,7 +20,7 @@ from bot.model.actions import (
     SendSms,
     ShareRoomKeys,
 )
-from bot.model.codeword_match import CodewordMatch
+from bot.model.codeword_state import CodewordMatch
 from bot.model.events import MessageRedacted, ReactionAdded, Relation
 from bot.model.thread import HeldReason, HeldText, Lifecycle, PendingText, SentText, ThreadState
 from bot.model.transactional_actions import SetTimer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.lifecycle.thanks import only_thanks
-from bot.model.codeword_match import CodewordMatch
+from bot.model.codeword_state import CodewordMatch
 from tests.bot.examples import arrived, at, held, said, then
 
 THANKFUL = (

@@ -20,8 +20,7 @@ from bot import guard
 from bot.decide import decide
 from bot.language.codeword_forms import MASK
 from bot.model.actions import THREAD, Action, Origin, SendSms
-from bot.model.codeword_match import CodewordMatch
-from bot.model.codeword_state import SendLock
+from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.desk import DeskMember, Facts, Thread
 from bot.model.events import (
     Event,

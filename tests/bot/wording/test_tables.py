@@ -12,7 +12,7 @@ import pytest
 from bot.commands.help_text import HEADINGS, SHORT
 from bot.commands.spec import COMMANDS, Who
 from bot.model.actions import DeliveryReceipt
-from bot.model.codeword_match import LONGEST, MOST_WORDS, SHORTEST, Flaw
+from bot.model.codeword_state import LONGEST, MOST_WORDS, SHORTEST, Flaw
 from bot.model.thread import ThreadState
 from bot.wording.notice import notice_of
 from bot.wording.spanish import help as spanish_help
@@ -41,7 +41,7 @@ NOT_NOTICES = {
     "bot/language/colleague_talk.py": "lists of words",
     "bot/language/common_words.py": "lists of words",
     "bot/language/time_windows.py": "what people type for days",
-    "bot/model/codeword_match.py": "the flaws of a word, whose notices are compared below",
+    "bot/model/codeword_state.py": "the flaws of a word, whose notices are compared below",
     "bot/sending/unsent_texts.py": "what people type to take words back",
     "bot/safety/inbound_cues.py": "what ages and forwarded messages look like",
 }

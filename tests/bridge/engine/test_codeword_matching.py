@@ -16,8 +16,7 @@ from argon2.exceptions import HashingError
 
 from bot.language.codeword_forms import MASK
 from bot.model.actions import OFFICE, THREAD
-from bot.model.codeword_match import CodewordMatch, Digests, Flaw
-from bot.model.codeword_state import CodewordState, Enrolment
+from bot.model.codeword_state import CodewordMatch, CodewordState, Digests, Enrolment, Flaw
 from bot.model.desk import Desk, Thread
 from bot.model.events import Content, MessageSent, Relation, TextArrived
 from bridge.engine import codeword_matching

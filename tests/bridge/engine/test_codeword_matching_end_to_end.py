@@ -11,8 +11,7 @@ import pytest
 
 from bot.language.codeword_forms import MASK
 from bot.model.actions import DESK, OFFICE, THREAD, RedactEvent, SendMessage
-from bot.model.codeword_match import Digests
-from bot.model.codeword_state import SendLock
+from bot.model.codeword_state import Digests, SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
