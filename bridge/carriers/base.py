@@ -22,6 +22,7 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutcome
 from bridge.runtime.request_guard import Question, guard
+from bridge.runtime.settings import CarrierSettings
 
 MAX_WEBHOOK_BYTES: Final = 4 * 1024 * 1024
 """Largest webhook, in bytes. No text is that long; the longest of a person has a few kilobytes."""
@@ -30,9 +31,11 @@ _NOTHING: tuple[Listed, ...] = ()
 
 
 class BaseCarrier:
-    """The common part of most adapters. An adapter sets `_http` and is made from settings of its own."""
+    """The common part of most adapters. An adapter sets `_http` and is made from `settings` of its own."""
 
     kind: str
+    settings: type[CarrierSettings]
+    """Its section of the configuration, from which it is made."""
     exposure: Exposure
     can_list: bool = False
     can_refresh: bool = False

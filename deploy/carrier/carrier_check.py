@@ -181,7 +181,7 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
 
 def _is_our_refusal(line: PhoneLine, got: HttpResponse) -> bool:
     """Whether this refusal is ours, and not a proxy's."""
-    return got.status == CARRIER_KINDS[line.carrier.kind].adapter.refusal_status and got.body == REFUSAL_BODY
+    return got.status == CARRIER_KINDS[line.carrier.kind].refusal_status and got.body == REFUSAL_BODY
 
 
 async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:

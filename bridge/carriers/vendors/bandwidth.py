@@ -150,6 +150,7 @@ class BandwidthCarrier(BaseCarrier):
     """One line's connection to Bandwidth. Made inside the running event loop."""
 
     kind = "bandwidth"
+    settings = Settings
     exposure = EXPOSURE
 
     def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:

@@ -166,6 +166,7 @@ class JasminCarrier(SmppGateway):
     """One line's gateway. Made inside the running event loop."""
 
     kind = "jasmin"
+    settings = Settings
     exposure = EXPOSURE
     unordered_within = RETRY_WINDOW
     send_path = "/send"

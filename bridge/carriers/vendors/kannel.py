@@ -111,6 +111,7 @@ class KannelCarrier(SmppGateway):
     """One line's gateway. Made inside the running event loop. `clock`: seconds, monotonic."""
 
     kind = "kannel"
+    settings = Settings
     reference_is_id = True
     exposure = EXPOSURE
     send_path = "/cgi-bin/sendsms"

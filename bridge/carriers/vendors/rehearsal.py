@@ -102,6 +102,7 @@ class RehearsalCarrier(BaseCarrier):
     """
 
     kind = "rehearsal"
+    settings = Settings
     exposure = EXPOSURE
     can_list = True
     delete_retry_seconds = 5.0

@@ -90,6 +90,7 @@ class SignalWireCarrier(CxmlCarrier):
     """One line's connection to SignalWire."""
 
     kind = "signalwire"
+    settings = Settings
     exposure = EXPOSURE
     signature_header = "X-SignalWire-Signature"
     media_first = True

@@ -191,6 +191,7 @@ class SmsGateCarrier(BaseCarrier):
     """One line's phone. Made inside the running event loop."""
 
     kind = "smsgate"
+    settings = Settings
     reference_is_id = True
     exposure = EXPOSURE
     max_webhook_bytes = MAX_WEBHOOK_BYTES

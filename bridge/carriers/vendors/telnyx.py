@@ -191,6 +191,7 @@ class TelnyxCarrier(BaseCarrier):
     """One line's connection to Telnyx. Made inside the running event loop."""
 
     kind = "telnyx"
+    settings = Settings
     exposure = EXPOSURE
 
     def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:

@@ -123,6 +123,7 @@ class TwilioCarrier(CxmlCarrier):
     """One line's connection to Twilio."""
 
     kind = "twilio"
+    settings = Settings
     exposure = EXPOSURE
     signature_header = "X-Twilio-Signature"
 

@@ -169,6 +169,7 @@ class VonageCarrier(BaseCarrier):
     """One line's connection to Vonage. Made inside the running event loop."""
 
     kind = "vonage"
+    settings = Settings
     exposure = EXPOSURE
     refusal_status = 503
     delete_retry_seconds = REDACT_DELAY

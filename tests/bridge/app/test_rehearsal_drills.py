@@ -44,7 +44,7 @@ def test_a_line_in_service_has_none(*, rehearsal: bool, kind: str) -> None:
 
 def test_no_other_carrier_has_handsets() -> None:
     """Only the rehearsal carrier's adapter can be told to let a handset text."""
-    able = {kind for kind, entry in CARRIER_KINDS.items() if hasattr(entry.adapter, "text_from_handset")}
+    able = {kind for kind, adapter in CARRIER_KINDS.items() if hasattr(adapter, "text_from_handset")}
     assert able == {"rehearsal"}
 
 

@@ -113,7 +113,7 @@ def _against() -> Iterator[str]:
 
 
 def _data() -> Iterator[str]:
-    adapters = [CARRIER_KINDS[row.name].adapter for row in ROWS]
+    adapters = [CARRIER_KINDS[row.name] for row in ROWS]
     yield _row("", *(row.name for row in ROWS))
     yield _row("---", *(":-:" for _ in ROWS))
     yield _row("`refusal_status`", *(str(adapter.refusal_status) for adapter in adapters))

@@ -309,7 +309,7 @@ async def test_a_proxy_that_changes_paths_is_noticed(tmp_path: Path, passed: Cal
     async def answer(request: web.Request) -> web.Response:
         if passed(request.path) != inbound:
             return web.Response(status=404)
-        return web.Response(status=CARRIER_KINDS["kannel"].adapter.refusal_status, body=REFUSAL_BODY)
+        return web.Response(status=CARRIER_KINDS["kannel"].refusal_status, body=REFUSAL_BODY)
 
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", answer)
