@@ -17,7 +17,7 @@ from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
-from bridge.app.canary_account import CanaryAccount
+from bridge.app.canary_parts import CanaryAccount
 from bridge.app.configured_identities import ConfiguredIdentities
 from bridge.app.line_files import CannotStart
 from bridge.app.module_check import ModuleCheck

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.app.canary_account import CanaryAccount
+from bridge.app.canary_parts import CanaryAccount
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.service import MatrixService
 from bridge.runtime.canary_keys import CanaryKeys
