@@ -107,9 +107,11 @@ def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
     read_entries: list[_Entry] = []
     odd: list[str] = []
     unread, budget, nameless = 0, Budget(MOST_WORK), []
-    for properties in content_lines.entries(data):
+    content = content_lines.parse(data)
+    own_names = _names_of_zone(content.zones, own_zone, now)
+    for properties in content.entries:
         try:
-            read_entries.append(_entry(properties, own_zone, server, budget))
+            read_entries.append(_entry(_without_zone(properties, own_names), own_zone, server, budget))
         except Unreadable:
             unread += 1
             odd.append("\n".join(each.value for each in properties if each.name in _ONCE))
@@ -148,6 +150,34 @@ def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
         unread=unread,
         odd=frozenset(hashlib.sha256(words.encode()).hexdigest()[:32] for words in odd),
     )
+
+
+def _names_of_zone(zones: Mapping[str, frozenset[str]], zone: ZoneInfo, now: float) -> frozenset[str]:
+    """Return the names that the file gives to the line's zone: Outlook writes `Eastern Standard Time`.
+
+    A zone that the file defines is taken for the line's if it has the offsets that the line's has in a year, and no others.
+    """
+    moments = (datetime.fromtimestamp(now + month * 30.4 * DAY, zone) for month in range(12))
+    own = {f"{moment:%z}" for moment in moments}
+    return frozenset(name for name, offsets in zones.items() if offsets == own and not _is_known(name))
+
+
+def _is_known(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _without_zone(properties: Sequence[Property], names: frozenset[str]) -> list[Property]:
+    """Return the properties with times in these zones as times without one, which are in the line's."""
+    return [
+        Property(each.name, {key: value for key, value in each.params.items() if key != "TZID"}, each.value)
+        if each.params.get("TZID") in names
+        else each
+        for each in properties
+    ]
 
 
 def _entry(properties: Sequence[Property], zone: ZoneInfo, server: str, budget: Budget) -> _Entry:
@@ -264,7 +294,7 @@ def _times(properties: Iterable[Property], name: str, zone: ZoneInfo, budget: Bu
 
 
 def _zone(each: Property, zone: ZoneInfo) -> ZoneInfo:
-    """Return the zone that a property names, or that of the line. A zone that the file defines itself is not read."""
+    """Return the zone that a property names, or that of the line. Raises :class:`Unreadable` for an unknown one."""
     try:
         return ZoneInfo(each.params["TZID"]) if "TZID" in each.params else zone
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -2,8 +2,8 @@
 
 Rules of this module: pure; its work and its result are in proportion to the bytes given. Lines are unfolded as bytes,
 because a fold may split a character (RFC 5545 §3.1); the unfolded bytes must be UTF-8. Of a calendar's components only
-`VEVENT` is given out, without nested components. The words of a property belong to the author of the file: no error holds
-them.
+`VEVENT` is given out, without nested components, and of its zones (`VTIMEZONE`) the offsets. The words of a property belong
+to the author of the file: no error holds them.
 """
 
 from __future__ import annotations
@@ -52,11 +52,20 @@ class Property:
     value: str = field(repr=False)
 
 
-def entries(data: bytes) -> list[list[Property]]:
-    """Return the properties of each `VEVENT`, in order. Raises :class:`CalendarError`."""
+@dataclass(frozen=True, slots=True)
+class CalendarContent:
+    """A calendar: the properties of each `VEVENT`, in order; by TZID of each `VTIMEZONE` its offsets, as `-0500`."""
+
+    entries: list[list[Property]] = field(repr=False)
+    zones: Mapping[str, frozenset[str]] = field(repr=False)
+
+
+def parse(data: bytes) -> CalendarContent:
+    """Parse a calendar. Raises :class:`CalendarError`."""
     if len(data) > MOST_BYTES:
         raise CalendarError(CalendarProblem.LARGE)
     properties: list[list[Property]] = []
+    zones: list[tuple[list[str], list[str]]] = []
     within: list[str] = []
     whole = False
     for line in _lines(data):
@@ -70,7 +79,9 @@ def entries(data: bytes) -> list[list[Property]]:
             within.append(component)
             if within == ["VCALENDAR", "VEVENT"]:
                 properties.append([])
-            if len(within) > MOST_DEPTH or len(properties) > MOST_ENTRIES:
+            if within == ["VCALENDAR", "VTIMEZONE"]:
+                zones.append(([], []))
+            if len(within) > MOST_DEPTH or max(len(properties), len(zones)) > MOST_ENTRIES:
                 raise CalendarError(CalendarProblem.TOO_MUCH)
         elif each.name == "END":
             if not within or within.pop() != component:
@@ -78,9 +89,11 @@ def entries(data: bytes) -> list[list[Property]]:
             whole = whole or not within
         elif within == ["VCALENDAR", "VEVENT"]:
             properties[-1].append(each)
+        elif within[:2] == ["VCALENDAR", "VTIMEZONE"] and each.name in ("TZID", "TZOFFSETTO"):
+            zones[-1][each.name == "TZOFFSETTO"].append(each.value.strip())
     if within or not whole:  # it ends in the middle, as a file does that is just being written
         raise CalendarError(CalendarProblem.NOT_A_CALENDAR)
-    return properties
+    return CalendarContent(properties, {name: frozenset(offsets) for names, offsets in zones for name in names[:1]})
 
 
 def unescape(value: str) -> str:

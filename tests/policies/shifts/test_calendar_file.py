@@ -173,6 +173,25 @@ def test_names(lines: tuple[str, ...], people: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("offsets", "is_read"),
+    [(("-0500", "-0400"), True), (("-0800", "-0700"), False), (("-0500", "-0500"), False)],
+    ids=["of the line", "of another place", "without daylight saving"],
+)
+def test_the_name_that_outlook_gives_to_the_lines_zone_is_known(offsets: tuple[str, str], *, is_read: bool) -> None:
+    """No machine knows its names; one that the file defines as the line's zone is that, and any other is not guessed."""
+    parts = "".join(
+        f"BEGIN:{part}\r\nDTSTART:16010101T020000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:{offset}\r\nEND:{part}\r\n"
+        for part, offset in zip(("STANDARD", "DAYLIGHT"), offsets, strict=True)
+    )
+    name = "Eastern Standard Time"
+    zone = f"BEGIN:VTIMEZONE\r\nTZID:{name}\r\n{parts}END:VTIMEZONE\r\n"
+    shift = entry(f"DTSTART;TZID={name}:20270105T080000", f"DTEND;TZID={name}:20270105T160000")
+    plan = of(zone, COMING, shift)
+    assert plan.unread == (0 if is_read else 1)
+    assert spans(plan) == ([("01-05 13:00", "01-05 21:00")] if is_read else [])
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         pytest.param(("DTSTART:20270106T080000", "DTEND:20270106T090000", "RRULE:FREQ=SECONDLY"), id="every second"),

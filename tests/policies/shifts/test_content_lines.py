@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from policies.shifts.content_lines import MOST_BYTES, MOST_ENTRIES, CalendarError, CalendarProblem, entries, unescape
+from policies.shifts.content_lines import MOST_BYTES, MOST_ENTRIES, CalendarError, CalendarProblem, parse, unescape
 from tests.policies.shifts.calendars import HEAD, TAIL, calendar, entry
 
 
 def problem(data: bytes) -> CalendarProblem:
     with pytest.raises(CalendarError) as caught:
-        entries(data)
+        parse(data)
     assert str(caught.value) == caught.value.problem.value
     return caught.value.problem
 
@@ -20,17 +20,17 @@ def test_a_fold_within_a_letter_is_taken_out_before_the_letters_are_read() -> No
     name = "José".encode()
     folded = name[:4] + b"\r\n " + name[4:]
     data = HEAD.encode() + b"BEGIN:VEVENT\r\nSUMMARY:" + folded + b"\r\nEND:VEVENT\r\n" + TAIL.encode()
-    assert [each.value for each in entries(data)[0]] == ["José"]
-    assert entries(b"\xef\xbb\xbf" + data.replace(b"\r\n", b"\n")) == entries(data)
+    assert [each.value for each in parse(data).entries[0]] == ["José"]
+    assert parse(b"\xef\xbb\xbf" + data.replace(b"\r\n", b"\n")).entries == parse(data).entries
 
 
 def test_colons_and_semicolons_in_quotes_are_of_the_parameter() -> None:
     """The value begins behind the first colon outside quotes."""
-    (lines,) = entries(calendar(entry('ATTENDEE;CN="a:b;c";ROLE=CHAIR:matrix:u/ana:line.example')))
+    (lines,) = parse(calendar(entry('ATTENDEE;CN="a:b;c";ROLE=CHAIR:matrix:u/ana:line.example'))).entries
     attendee = next(each for each in lines if each.name == "ATTENDEE")
     assert attendee.params == {"CN": "a:b;c", "ROLE": "CHAIR"}
     assert attendee.value == "matrix:u/ana:line.example"
-    (again,) = entries(calendar(entry('X-A;B="no end:2', "dtstart:20270101")))
+    (again,) = parse(calendar(entry('X-A;B="no end:2', "dtstart:20270101"))).entries
     assert [each.name for each in again] == ["SUMMARY", "DTSTART"]
 
 
@@ -38,7 +38,7 @@ def test_what_stands_inside_or_beside_an_entry_is_not_of_it() -> None:
     """An alarm's and a time zone's lines are nobody's shift."""
     zone = "BEGIN:VTIMEZONE\r\nBEGIN:STANDARD\r\nDTSTART:19701101T020000\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
     alarm = entry("BEGIN:VALARM", "DURATION:PT1H", "END:VALARM", "UID:1")
-    (lines,) = entries(calendar(zone, alarm))
+    (lines,) = parse(calendar(zone, alarm)).entries
     assert [each.name for each in lines] == ["SUMMARY", "UID"]
 
 
