@@ -44,12 +44,12 @@ CARRIER: Final = ("deploy.rehearsal",)
 UP: Final = ("deploy", "up")
 MODULES: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     HOMESERVER: (SYNAPSE, "quietline_synapse.resource", "deploy.stack.synapse_log"),
-    BRIDGE: ("deploy.__main__", "bridge.app.main", "deploy.backup.upgrade"),
+    BRIDGE: ("deploy.__main__", "bridge.app.main", "deploy.backup.upgrade", "tests.fakes.cheap_hash"),
     CARRIER: ("deploy.rehearsal.__main__",),
     UP: ("deploy.__main__", "deploy.stack.up"),
 }
 """By the beginning of a child's command: the module that it runs as `__main__`, then further modules, which together import
-nearly everything that a start needs."""
+nearly everything that a start needs. A bridge's slow hash is a cheap one, unlike that of its own command."""
 
 
 class Template:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.storage import slow_hash
+from tests.fakes import cheap_hash
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import SQLITE_ONLY, VARIABLE, is_postgres
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
@@ -25,10 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def cheap_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the slow hash be quick, where many are made and their cost is not the question."""
-    monkeypatch.setattr(slow_hash, "MEMORY_KIB", 64)
-    monkeypatch.setattr(slow_hash, "TIME_COST", 1)
+def real_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the slow hash cost what it costs in the product."""
+    for name, cost in cheap_hash.REAL.items():
+        monkeypatch.setattr(slow_hash, name, cost)
 
 
 @pytest.fixture

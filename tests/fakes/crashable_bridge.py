@@ -80,6 +80,7 @@ def _check_alone() -> None:
 if __name__ == "__main__":
     gc.set_threshold(20_000)  # before the product is imported, as its own command does
     from bridge.app.main import main
+    from tests.fakes import cheap_hash  # noqa: F401 - it has its effect
 
     fork_at_orders()
     sys.exit(main(Path(sys.argv[1]), crash=crash))

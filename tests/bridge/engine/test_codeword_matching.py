@@ -61,7 +61,6 @@ async def look(words: CodewordMatcher, thread: Thread, body: str) -> tuple[Codew
     return match.word, getattr(match.event, "body", "")
 
 
-@pytest.mark.usefixtures("cheap_hash")
 @pytest.mark.parametrize(
     ("body", "word", "shown"),
     [
@@ -83,7 +82,6 @@ async def test_a_word_is_found_and_masked_before_anything_is_decided(
     assert await look(words, await enrolled(words), body) == (word, shown)
 
 
-@pytest.mark.usefixtures("cheap_hash")
 @pytest.mark.parametrize(
     ("safe", "duress", "text"),
     [
@@ -101,7 +99,6 @@ async def test_words_of_other_scripts(words: CodewordMatcher, safe: str, duress:
     assert safe not in shown
 
 
-@pytest.mark.usefixtures("cheap_hash")
 async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> None:
     """What is said in the room of a thread with a word is compared and masked like a text."""
     said = MessageSent(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan gnome", at=1.0)
@@ -119,7 +116,6 @@ async def test_without_a_word_nothing_is_computed(words: CodewordMatcher, monkey
     assert (await words.match(desk(), in_office("pixie", sender=BEN))).enrolment_answer is None
 
 
-@pytest.mark.usefixtures("cheap_hash")
 async def test_the_work_does_not_tell_what_was_found(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many digests for a match, for duress and for neither; each compared with both words; never more than the most."""
     thread = await enrolled(words)
@@ -155,7 +151,6 @@ async def test_the_work_does_not_tell_what_was_found(words: CodewordMatcher, mon
         assert match.partly == (many > DIGEST_COUNTS[2])
 
 
-@pytest.mark.usefixtures("cheap_hash")
 async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: CodewordMatcher) -> None:
     """Behind hundreds of words, and letters that nothing parts, the word is found: likely runs are tried before others."""
     thread = await enrolled(words, "pelican", "枇杷树")
@@ -165,6 +160,7 @@ async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: Codewor
     ] is CodewordMatch.DURESS
 
 
+@pytest.mark.usefixtures("real_hash")
 async def test_the_parameters_are_those_of_the_design(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id, 19 MiB, two passes, one lane, a salt of its own for each enrolment, and the vault's pepper."""
     calls: list[dict[str, Any]] = []
@@ -212,7 +208,6 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(
     assert turns == [True] * 6
 
 
-@pytest.mark.usefixtures("cheap_hash")
 async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> None:
     """The word, then the duress word or "-"; the event that is decided holds nothing of either."""
     match = await words.match(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))

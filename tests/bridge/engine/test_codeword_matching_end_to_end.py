@@ -21,8 +21,6 @@ from tests.bridge.engine.test_codeword_matching import ANA, BEN, DURESS, SAFE, i
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
 
-pytestmark = pytest.mark.usefixtures("cheap_hash")
-
 SPELLED: Final = ("marzipangnome", "marzipan", "gnome", "pixie")
 """What of the two must be nowhere. Nothing else in these tests holds it, and no designation does."""
 assert not {*FIRST, *SECOND} & {*SPELLED}

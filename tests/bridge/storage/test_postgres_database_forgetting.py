@@ -249,8 +249,6 @@ async def remains(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rem
     with running_postgres(OutsidePrograms(missing=[])) as base_server, pytest.MonkeyPatch.context() as patch:
         server = bridge_server(base_server)
         patch.setenv(VARIABLE, server.url("postgres"))
-        patch.setattr("bridge.storage.slow_hash.MEMORY_KIB", 64)
-        patch.setattr("bridge.storage.slow_hash.TIME_COST", 1)
         yield await _take(directory, server)
 
 

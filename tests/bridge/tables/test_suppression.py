@@ -169,6 +169,7 @@ async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, 
 
 
 @pytest.mark.sqlite_only
+@pytest.mark.usefixtures("real_hash")
 async def test_no_number_is_in_it_and_it_is_slow(
     harness: BridgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

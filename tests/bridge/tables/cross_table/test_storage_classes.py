@@ -17,7 +17,7 @@ from bridge.tables.cross_table import storage_classes
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
 
-pytestmark = [pytest.mark.sqlite_only, pytest.mark.usefixtures("cheap_hash")]
+pytestmark = pytest.mark.sqlite_only
 ODD = {"bytes": "X'00FF6F6464'", "no bytes": "X''", "text": "'odd'", "no UTF-8": "CAST(X'68FF69' AS TEXT)", "half": "0.5"}
 """What stands in a damaged column, as SQL."""
 SAID = "later"
