@@ -2,6 +2,9 @@
 
 `python -m tests.bridge.storage.migration_kills DIRECTORY`. A process of its own, because it forks. Prints how many kills
 there were, as JSON; ends with 1 and a sentence when something was lost.
+
+A process that is killed leaves the bytes of its files. So one migration copies them before each statement, in place of a
+process for each; one process of each version is killed indeed, at the statement in the middle.
 """
 
 from __future__ import annotations
@@ -38,6 +41,33 @@ class Mortal(SqliteConnection):
         if self.statements_left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         super().execute(statement, *values)
+
+
+class Copied(SqliteConnection):
+    """A connection that copies its files before each statement into a directory of its own in `directory`."""
+
+    directory: Path | None = None
+    file: Path
+    statements = 0
+
+    def execute(self, statement: str, /, *values: Value) -> None:
+        """Copy the files, and run it."""
+        if self.directory is not None:
+            self.statements += 1
+            copy = self.directory / str(self.statements)
+            copy.mkdir(parents=True)
+            for each in self.file.parent.glob(f"{self.file.name}*"):
+                shutil.copyfile(each, copy / each.name)
+        super().execute(statement, *values)
+
+
+def copy_at_statements(file: Path, migrations: Migrations, directory: Path) -> list[Path]:
+    """Migrate, and return the copies of the file that were made before each statement."""
+    with contextlib.closing(Copied(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.directory, connection.file = directory, file
+        asyncio.run(migrate(connection, migrations))
+        return [directory / str(number) / file.name for number in range(1, connection.statements + 1)]
 
 
 def was_killed(file: Path, migrations: Migrations, at: int) -> bool:
@@ -132,17 +162,19 @@ def main(directory: Path) -> None:
         with contextlib.closing(SqliteConnection(source)) as connection:
             load(connection, name, number)
             before = by_todays_names(contents(connection))
-        at = 1
-        while True:
-            file = directory / "tried.db"
-            for leftover in directory.glob("tried.db*"):
-                leftover.unlink()
-            shutil.copyfile(source, file)
-            if not was_killed(file, SETS[name], at):
-                break
+        copied, killed = directory / "copied.db", directory / "killed.db"
+        shutil.copyfile(source, copied)
+        shutil.copyfile(source, killed)
+        tried = copy_at_statements(copied, SETS[name], directory / "copies")
+        if not was_killed(killed, SETS[name], len(tried) // 2 + 1):
+            sys.exit(f"{name} {number}: came to its end before it was killed")
+        for at, file in enumerate((*tried, killed), 1):
             if wrong := check(file, name, number, expected, before):
                 sys.exit(f"{wrong}, killed at statement {at}")
-            kills, at = kills + 1, at + 1
+        kills += len(tried) + 1
+        shutil.rmtree(directory / "copies")
+        for leftover in (*directory.glob("copied.db*"), *directory.glob("killed.db*")):
+            leftover.unlink()
     print(json.dumps({"kills": kills}))  # noqa: T201 - what the test reads
 
 
