@@ -35,7 +35,7 @@ from deploy.data_dir.atomic_files import (
     write_atomically,
 )
 from deploy.data_dir.line_lock import staging_directory
-from deploy.data_dir.secret_files import SetupError
+from deploy.data_dir.secret_files import Secrets, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +124,12 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
         write_new_file(path, each.data)
     write_atomically(_staging_path(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
-    place = Path(str(safe_load(text)["data_dir"]))
+    named: Any = safe_load(text)
+    signing_key = _staging_path(staging, layout, Secrets(directory=layout.secrets).signing_key)
+    if signing_key.is_file() and not named["homeserver"].get("joined"):
+        # By it every verb knows, before the first start, that the line has a homeserver of its own (`quietline init`).
+        make_private_directory(_staging_path(staging, layout, layout.handout))
+    place = Path(str(named["data_dir"]))
     await write_database(make_private_directory(_staging_path(staging, layout, place)) / "main.db", backup)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -21,12 +24,14 @@ from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.pager import (
     ALERT_AFTER,
     GIVE_UP_AFTER,
+    LAST_CALL,
     MESSAGE,
     SECOND_CALL,
     SECOND_MESSAGE,
     TEST_MESSAGE,
     Pager,
     call_as_second,
+    may_call_again,
 )
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import WakeUps
@@ -398,3 +403,17 @@ async def test_a_second_bridge_calls_until_a_call_was_taken(called: PagerHarness
     assert stand == [False, False, True]
     assert [json.loads(body) for body in called.outside.bodies] == [{"text": SECOND_MESSAGE}] * 2
     assert len(called.outside.mail.taken) == 1
+
+
+def test_a_call_that_root_noted_is_followed_by_one_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `alarm failed` was run as root, the account of the line notes its own calls in place of that one."""
+    note = tmp_path / LAST_CALL
+    note.touch()
+    os.utime(note, (0, 0))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "utime", refuse)  # the owner alone may set a file's time
+    assert may_call_again(tmp_path, time.time())
+    assert not may_call_again(tmp_path, time.time())

@@ -7,6 +7,7 @@ import base64
 import errno
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ from deploy.cli.main import cli
 from deploy.data_dir.fleet import layout_of
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
+from deploy.preflight.preflight import run_checks
 from tests.deploy.data_dir.test_atomic_files import SERVICE
+from tests.deploy.init.answers import answers, run_init
 from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.database_file import rows
@@ -538,3 +541,18 @@ async def test_a_restored_line_of_a_joined_homeserver_says_how_it_starts(line: L
         result = await _invoke(["restore", "--data", str(there), *common, str(file)])
         assert result.exit_code == 0, result.output
         assert (f"quietline bridge --data {there} --take-over" in result.stdout) == joined
+
+
+async def test_a_restored_line_has_a_homeserver_of_its_own_before_its_first_start(
+    line: LineDirectory, tmp_path: Path
+) -> None:
+    """`check` would say that it does not answer, and `status` and `staff` that another administers it."""
+    (made := tmp_path / "made").mkdir()
+    assert run_init(made, answers()).exit_code == 0
+    real, there = Layout(made / "line"), Layout(tmp_path / "there")
+    shutil.copytree(line.layout.bridge, real.bridge)
+    await restore(backup_file.collect(real, load(real.config)), there)
+    (row,) = (row for row in (await run_checks(there))[0].checks if row.name == "homeserver")
+    assert (row.ok, row.asked) == (True, False)
+    for words, said in ((["status"], "nothing is ready"), (["staff", "remove", "mira"], "never run; start it first")):
+        assert said in (await _invoke([*words, "--data", str(there.data)])).output
