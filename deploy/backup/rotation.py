@@ -48,6 +48,7 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
 
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
+    _require_directory(directory)
     file = directory / new_file_name(now := time.time())
     new_backup = await backup(layout, file, passphrase)
     for path in _stale_halves(directory):
@@ -66,6 +67,11 @@ async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, kee
     for path in removed:
         path.unlink(missing_ok=True)
     return RotatedBackup(file=file, backup=new_backup, removed=tuple(removed), foreign=tuple(foreign))
+
+
+def _require_directory(directory: Path) -> None:
+    if not directory.is_dir():
+        raise SetupError([f"{directory}: there is no such directory; is its disk mounted? Else make it, and say it again"])
 
 
 def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tuple[list[Path], list[Path]]:

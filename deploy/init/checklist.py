@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
-from deploy.init.compose_files import CONTAINER_USER
+from deploy.init.compose_files import CONTAINER_USER, EXEC, has_own_network
 from deploy.init.first_steps import first_steps
 from deploy.init.line_names import FOLDER, claims_every_puppet
 from deploy.init.service_files import ROOT, user_name
@@ -57,6 +57,7 @@ def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> It
     yield from _address(answers, names, layout)
     yield from _join(answers, names, layout)
     verb = "bridge" if answers.homeserver else "up"
+    program = EXEC if has_own_network(answers) else "./quietline"
     if answers.service == "systemd":
         yield from _service_user(names, layout)
         what = "files" if names.slug is None else "files and folders (`cp -r`)"
@@ -66,20 +67,23 @@ def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> It
             f"`systemctl enable --now {line} {names.unit('quietline-doctor', 'timer')}`."
         )
     elif answers.service == "compose":
+        if answers.backup is not None and os.getuid() == 0:
+            command = f"install -d -m 700 -o {CONTAINER_USER} -g {CONTAINER_USER} {answers.backup.to}"
+            yield f"`{command}`: the bridge's container looks there for the newest backup."
         yield from _containers(layout)
     else:
         yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."
-    yield "Set up the vendor's console (below), then `./quietline carrier check " + data + "`."
+    yield "Set up the vendor's console (below), then `" + program + " carrier check " + data + "`."
     yield (
         f"Give each person the file of their name in `{layout.handout}`, by hand or another safe way, and "
         f"{_sheets(answers, layout)}; "
         "they sign in, change the password, and the file is deleted."
     )
     yield (
-        f"`./quietline trust {data}` shows the fingerprint of the first supervisor who signed in; compare it with what "
+        f"`{program} trust {data}` shows the fingerprint of the first supervisor who signed in; compare it with what "
         "their client shows, and confirm it."
     )
-    yield f"`./quietline doctor {data}`: everything that it says is put right." + (
+    yield f"`{program} doctor {data}`: everything that it says is put right." + (
         ""  # its timer exists
         if answers.service == "systemd"
         else " On a timer of yours, with `--changes`, it prints what changed since the last time, and nothing else: a mail "

@@ -43,10 +43,16 @@ POSTGRES: Final = "docker.io/library/postgres:17"
 POSTGRES_DATA, PROXY_DATA = "postgresql", "proxy/data"
 """Directories of PostgreSQL's database and Caddy's certificates, within the line's directory."""
 PYTHON: Final = "/opt/quietline/.venv/bin/python"
+EXEC: Final = f"docker compose exec bridge {PYTHON} -P -m deploy"
+"""How a verb is run beside the bridge, in its container."""
 HEADER: Final = """\
 # Written by `quietline init`. The line's directory is mounted in its own place, because the configuration has whole paths.
 #   docker compose build && docker compose up -d
 #   docker compose exec {part} {python} -P -m deploy status --data {data}
+"""
+INSIDE: Final = """\
+# So with every verb that asks a part of the line (check, doctor, staff, carrier check): the containers alone know where the
+# others are. `backup` and `drill` run outside, as ./quietline.
 """
 CANARY: Final = "# The canary, once config.yaml has a `canary` section: docker compose --profile canary up -d\n"
 LIVE: Final = "__import__('urllib.request').request.urlopen('{url}',timeout=5)"
@@ -79,7 +85,8 @@ def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
     if _is_proxied(answers):
         services["proxy"] = _proxy(layout, own=own)
     header = HEADER.format(python=PYTHON, data=layout.data, part="bridge" if "bridge" in services else "line")
-    return {"compose.yaml": header + (CANARY if "canary" in services else "") + _yaml(document)}
+    notes = (INSIDE if own else "") + (CANARY if "canary" in services else "")
+    return {"compose.yaml": header + notes + _yaml(document)}
 
 
 def has_own_network(answers: Answers) -> bool:
@@ -104,8 +111,11 @@ def _line(answers: Answers, layout: Layout, ours: dict[str, Any]) -> dict[str, A
             **({"depends_on": {DATABASE: {"condition": "service_healthy"}}} if runs_postgres(answers) else {}),
             "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('homeserver')}/health")),
         }
+    # `doctor` looks there for the newest backup.
+    backups = [f"{answers.backup.to}:{answers.backup.to}:ro"] if answers.backup is not None else []
     line["bridge"] = {
         **ours,
+        "volumes": [*ours["volumes"], *backups],
         "command": ["stay", "bridge", "--data", str(layout.data)],
         **({"depends_on": {"homeserver": {"condition": "service_started"}}} if answers.homeserver is None else {}),
         "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('bridge')}/live")),

@@ -68,6 +68,13 @@ async def test_the_newest_of_the_line_stay(line: LineDirectory, tmp_path: Path, 
     assert [backup_file.read_backup(path, PASSPHRASE).line for path in folder.iterdir()] == [last.backup.line] * 3
 
 
+async def test_a_disk_that_is_not_mounted_is_said(line: LineDirectory, tmp_path: Path) -> None:
+    """By its directory, and not by the name of a half-written file that nobody knows; nothing is made in its place."""
+    with pytest.raises(SetupError, match="kept: there is no such directory; is its disk mounted"):
+        await backup_into(line.layout, tmp_path / "kept", PASSPHRASE)
+    assert not (tmp_path / "kept").exists()
+
+
 async def test_what_is_not_this_lines_stays(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
     """Another line's, another passphrase's, a damaged one, a link, other names: all stay, whatever `keep` says."""
     folder = tmp_path / "kept"

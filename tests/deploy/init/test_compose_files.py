@@ -110,6 +110,23 @@ def test_the_checklist_is_of_containers(tmp_path: Path, inputs: dict[str, Any]) 
     assert "a service of yours" not in said
 
 
+def test_what_asks_a_part_of_the_line_is_run_where_its_name_is_known(tmp_path: Path) -> None:
+    """Outside nothing answers at `homeserver`: `doctor` would call a line dead that is well, and `staff` make no account.
+
+    The bridge's container sees the backups, whose age `doctor` judges, and not their passphrase.
+    """
+    backup = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
+    bridge = services(tmp_path, networked(backup=backup))["bridge"]
+    assert bridge["volumes"][1:] == ["/srv/backups:/srv/backups:ro"]
+    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
+    inside = "docker compose exec bridge /opt/quietline/.venv/bin/python -P -m deploy"
+    for verb in ("carrier check", "trust", "doctor"):
+        assert f"`{inside} {verb} --data {tmp_path}/line`" in page
+    assert f"`./quietline backup --data {tmp_path}/line`" in page
+    head = (tmp_path / "line" / "compose.yaml").read_text().partition("services:")[0]
+    assert "every verb that asks a part of the line" in head
+
+
 def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
     """`up` runs the handsets too; all of it on the machine's loopback. The pages say how this one is started and asked."""
     parts = services(tmp_path, answers(mode="rehearsal", carrier=None))
