@@ -547,9 +547,9 @@ async def test_a_restored_line_has_a_homeserver_of_its_own_before_its_first_star
     line: LineDirectory, tmp_path: Path
 ) -> None:
     """`check` would say that it does not answer, and `status` and `staff` that another administers it."""
-    (made := tmp_path / "made").mkdir()
-    assert run_init(made, answers()).exit_code == 0
-    real, there = Layout(made / "line"), Layout(tmp_path / "there")
+    (directory := tmp_path / "real").mkdir()
+    assert run_init(directory, answers()).exit_code == 0
+    real, there = Layout(directory / "line"), Layout(tmp_path / "there")
     shutil.copytree(line.layout.bridge, real.bridge)
     await restore(backup_file.collect(real, load(real.config)), there)
     (row,) = (row for row in (await run_checks(there))[0].checks if row.name == "homeserver")
