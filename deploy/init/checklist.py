@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -149,7 +150,8 @@ def _service_user(names: LineNames, layout: Layout) -> Iterator[str]:
     """Say who must own the files, and what must exist before the units start, whose sandbox can write nowhere else."""
     if os.getuid() == 0:
         user = user_name(names.slug)
-        passable = f"; `chmod 711 {layout.data.parent}`, so that it comes there" if names.slug else ""
+        closed = [str(each) for each in reversed(layout.data.parents) if not each.stat().st_mode & stat.S_IXOTH]
+        passable = f"; `chmod o+x {' '.join(closed)}`, so that it comes there" if closed else ""
         yield (
             f"`useradd --system --home-dir {layout.data} --shell /usr/sbin/nologin {user}`, then "
             f"`chown -R {user}: {layout.data}`: that account runs the line, and root does not{passable}."

@@ -252,7 +252,20 @@ def test_each_line_of_a_fleet_runs_as_an_account_of_its_own(tmp_path: Path, monk
         assert unit(file)["Service"]["User"] == "quietline-%i"
     page = (tmp_path / "south" / "CHECKLIST.md").read_text()
     assert f"chown -R quietline-south: {tmp_path}/south" in page
-    assert f"chmod 711 {tmp_path}`" in page
+    assert re.search(rf"`chmod o\+x [^`]*{re.escape(str(tmp_path))}`, so that it comes there", page)
+
+
+@pytest.mark.parametrize(("mode", "is_named"), [(0o700, True), (0o711, False)])
+def test_a_closed_directory_above_a_line_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, *, is_named: bool
+) -> None:
+    """As root's own home or a person's: the account of the line could not read its configuration."""
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    (home := tmp_path / "home").mkdir()
+    home.chmod(mode)
+    assert run_init(home, answers()).exit_code == 0
+    (step,) = (each for each in (home / "line" / "CHECKLIST.md").read_text().splitlines() if "`chown -R" in each)
+    assert (f"{home}`, so that it comes there" in step) == is_named
 
 
 @pytest.mark.parametrize("kind", ["join", "embedded"])
