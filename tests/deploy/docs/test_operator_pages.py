@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,3 +126,20 @@ def test_the_text_of_the_page_is_one(tmp_path: Path) -> None:
     (block,) = re.findall(r"```yaml\n(.+?)```", text, re.DOTALL)
     (tmp_path / "agency.yaml").write_text(f"name: agency\n{block}")
     assert "limits.en" not in unreviewed(load(["base", "us/ca", "agency.yaml"], near=tmp_path))
+
+
+def test_what_no_backup_holds_is_written_once_more(tmp_path: Path) -> None:
+    """The lines of the page, after `init`: proxy and units are as if the line had been made in its place."""
+    page = (ROOT / "deploy" / "docs" / "disasters.md").read_text()
+    (block,) = re.findall(r"```sh\n *\./quietline init /srv/papers .*?\n(.*?)```", page, re.DOTALL)
+    new, there = tmp_path / "new" / "line", tmp_path / "line"
+    new.parent.mkdir()
+    assert run_init(tmp_path, answers()).exit_code == 0
+    assert run_init(new.parent, answers()).exit_code == 0
+    texts = {file: (new / file).read_text() for file in ("proxy/Caddyfile", "units/quietline.service")}
+    for folder in ("proxy", "units"):
+        shutil.rmtree(new / folder)
+    lines = block.replace("/srv/papers", str(there)).replace("/srv/new", str(new))
+    subprocess.run(["sh", "-euc", lines], check=True, timeout=60)
+    assert {file: (new / file).read_text() for file in texts} == texts
+    assert not there.exists()
