@@ -41,7 +41,7 @@ from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes, usa
 from deploy.stack.synapse_config import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from bridge.config.sections import Config
@@ -205,6 +205,12 @@ class LocalStack:
         answers = await asyncio.gather(*(asking[name](self._ports.url(name)) for name in self.names))
         return dict(zip(self.names, answers, strict=True))
 
+    def reminder(self, waiting: Sequence[str], deaths: Mapping[str, int]) -> str:
+        """Return who is waited for, how often each has ended, and which file says why: a bridge may wait for a person."""
+        ended = [f"the {name} ended {deaths[name]} times" for name in waiting if deaths[name]]
+        logs = " and ".join(str(self._layout.log(name)) for name in waiting)
+        return f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}. See {logs}."
+
     def read_bridge_file(self) -> BridgeReady | None:
         """Read `bridge.json` of the present bridge; None while there is none, or only an earlier bridge's."""
         bridge = BridgeReady.read(self._layout.bridge_file)
@@ -323,8 +329,5 @@ async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: S
                 output.progress(f"starting: waiting for {', '.join(waiting)}")
             if loop.time() > remind:
                 remind = loop.time() + REMINDER_SECONDS
-                deaths = [
-                    f"the {name} ended {supervisor.deaths[name]} times" for name in waiting if supervisor.deaths[name]
-                ]
-                output.message(f"Still waiting for {', '.join(waiting)}{': ' if deaths else ''}{', '.join(deaths)}.")
+                output.message(stack.reminder(waiting, supervisor.deaths))
             await asyncio.sleep(POLL_SECONDS)

@@ -139,6 +139,15 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
     assert read_ready_file(tmp_path)["pids"]["bridge"] == 4711
 
 
+def test_who_waits_is_shown_where_the_reason_is(tmp_path: Path) -> None:
+    """A bridge may wait for a person, as with an older `keys.db` beside PostgreSQL: its log says so."""
+    layout = Layout(tmp_path)
+    stack = LocalStack(layout=layout, ports=Ports(20000), config=write_line_files(layout, Ports(20000)))
+    assert stack.reminder(["bridge"], {"bridge": 0}) == f"Still waiting for bridge. See {tmp_path}/logs/bridge.log."
+    said = stack.reminder(["homeserver", "bridge"], {"homeserver": 2, "bridge": 0})
+    assert said.startswith("Still waiting for homeserver, bridge: the homeserver ended 2 times. See ")
+
+
 def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
     """SIGTERM ends bridge, carrier, homeserver in this order, removes `ready.json`, and exits 0."""
     with run_up(tmp_path, free_ports()) as process:
