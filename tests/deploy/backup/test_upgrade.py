@@ -116,7 +116,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
 
 async def test_nothing_is_begun_without_its_backup(layout: Layout, tmp_path: Path) -> None:
     """A directory that is not there: the reason, and the database as it was."""
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(SetupError, match="no such directory; is its disk mounted"):
         await upgrade(layout, config_of(layout), backup=(tmp_path / "nowhere", PASSPHRASE))
     assert older(layout) == ["quietline_version"]
 
