@@ -207,9 +207,9 @@ class LocalStack:
 
     def reminder(self, waiting: Sequence[str], deaths: Mapping[str, int]) -> str:
         """Return who is waited for, how often each has ended, and which file says why: a bridge may wait for a person."""
-        ended = [f"the {name} ended {deaths[name]} times" for name in waiting if deaths[name]]
+        ends = [f"the {name} ended {deaths[name]} times" for name in waiting if deaths[name]]
         logs = " and ".join(str(self._layout.log(name)) for name in waiting)
-        return f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}. See {logs}."
+        return f"Still waiting for {', '.join(waiting)}{': ' if ends else ''}{', '.join(ends)}. See {logs}."
 
     def read_bridge_file(self) -> BridgeReady | None:
         """Read `bridge.json` of the present bridge; None while there is none, or only an earlier bridge's."""
