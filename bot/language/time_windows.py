@@ -21,8 +21,10 @@ from policies.pack import Pack
 SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?|24(?::00)?)")
 MAX_SPANS: Final = 5
 NOON: Final = 12 * 60
+EITHER_HALF: Final = re.compile(r"[1-9]|1[0-2]")
+"""Hours that may be of the morning or of the evening as people write them; `09` is of the morning."""
 NIGHT_OR_DAY: Final = ("1", "2", "3", "4", "5")
-"""Hours that begin a span of the afternoon as people write it, and of the night by the clock: `1-3` is not guessed."""
+"""Hours that begin a span of the afternoon as people write it, and of the night by the clock."""
 DAYS: Final = {
     str(day): day for day in (notice_of(f"day.{name}") for name in ["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 }
@@ -88,7 +90,8 @@ def describe(flags: ConsentFlags) -> str:
 def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
     """Return the flags with `9-15:30`, `weekdays 9am-3pm` or `fri-sun 22-2` as their safe times; None if unreadable.
 
-    Days stand before the spans that they apply to.
+    Days stand before the spans that they apply to. `7-9` may be of the morning or of the evening, so it is not guessed:
+    with the wrong half words would leave while another has the phone. `9-3` is said of a day at work.
     """
     times: list[tuple[int, int]] = []
     of_days: list[tuple[int, int, int]] = []
@@ -135,14 +138,21 @@ def _read_span(word: str) -> tuple[int, int] | None:
         return None
     if span[3] is None and span[6] is not None and int(span[1]) <= 12:
         # "1-3pm", "11-1pm", "10-2am": the first hour is the nearest one before the second.
-        start = max(start % NOON, start % NOON + NOON, key=lambda minute: (minute - end) % 1440)
-    elif span[3] is None and end <= NOON and span[1] in NIGHT_OR_DAY:
+        start = (end - 1 - (end - start - 1) % NOON) % 1440
+    elif span[3] is not None and span[6] is None and EITHER_HALF.fullmatch(span[4] or "24"):
+        # "9am-3", "9pm-11": the second hour is the nearest one after the first.
+        end = (start + 1 + (end - start - 1) % NOON) % 1440
+    elif span[3] is None and end <= NOON and (span[1] in NIGHT_OR_DAY or (start < end and _is_of_either_half(span))):
         return None
     elif span[6] is None and NOON >= start > end > 0:
-        # "9 to 3", or "9am to 3", is said of a day at work: over midnight it would be eighteen hours, in which more would
+        # "9 to 3" is said of a day at work: over midnight it would be eighteen hours, in which more would
         # leave.
         end += NOON
     return None if start == end else (start, end)
+
+
+def _is_of_either_half(span: re.Match[str]) -> bool:
+    return EITHER_HALF.fullmatch(span[1]) is not None and EITHER_HALF.fullmatch(span[4] or "24") is not None
 
 
 def _minute(hour: str, minute: str | None, half: str | None) -> int | None:

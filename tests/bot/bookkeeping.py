@@ -52,7 +52,7 @@ class Bookkeeping:
             account.texted_at = max(event.at, account.texted_at)
         if isinstance(event, MessageSent) and event.body.startswith("!transfer"):
             account.offered_at = self.now
-        account.times |= isinstance(event, MessageSent) and event.body == "!agreed times 9-10"
+        account.times |= isinstance(event, MessageSent) and event.body == "!agreed times 9-15"
         match event:
             case TextArrived(body=body) if body in STOPS:
                 account.close()

@@ -128,7 +128,7 @@ def test_first_no_is_kept() -> None:
 @pytest.mark.practice(2, 30)
 def test_safe_times_are_kept() -> None:
     """Outside their times words are held, unless they text outside them themselves, just now."""
-    inside = then(answered(), said("!agreed times 7-8:01", event_id="$f")).aggregate
+    inside = then(answered(), said("!agreed times 07-8:01", event_id="$f")).aggregate
     assert found(inside, 50) == ()
     step = say(inside, "are you ok?", 61)
     assert words(step) == ("Held: now is outside the times that they called safe (7:00-8:01). If you are sure: !anyway")

@@ -33,7 +33,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "consent_flags.safe_to_text": " Safe to text: {times}.",
     "consent_flags.say_agreed_times_or_weekdays": (
-        "Say !agreed times 9-15:30 20-22 (or weekdays 9-15 sat 20-22, or any), !agreed first yes (or no), !agreed "
+        "Say !agreed times 9am-3pm 8pm-10pm (or weekdays 9-15 sat 20-22, or any), !agreed first yes (or no), !agreed "
         "channel {channels} (or none, or words for this room), or !agreed unsafe cover 1 (or another text, or "
         "nothing)."
     ),

@@ -37,7 +37,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "consent_flags.safe_to_text": " Seguro escribir: {times}.",
     "consent_flags.say_agreed_times_or_weekdays": (
-        "Di !agreed times 9-15:30 20-22 (o lunes a viernes 9-15 sáb 20-22, o any), !agreed first yes (o no), !agreed "
+        "Di !agreed times 9am-3pm 8pm-10pm (o lunes a viernes 9-15 sáb 20-22, o any), !agreed first yes (o no), !agreed "
         "channel {channels} (o none, o palabras para esta sala), o !agreed unsafe cover 1 (u otro texto, o "
         "nothing)."
     ),

@@ -64,7 +64,7 @@ thread_commands = st.sampled_from(
         *("!take", "!take", "!speak", "!speak", "!listen", "!release", "!release"),
         *("!say handover", "!say handover: // no", f"!say handover: {DOUBTS[1]}", "!say handover no", "!say something"),
         *("!recap", "!debrief", "!status", "!help", "!more"),
-        *("!unsafe", "!unsafe", "!safe", "!safe", "!safe", "!agreed unsafe later", "!agreed times 9-10", "!lang es"),
+        *("!unsafe", "!unsafe", "!safe", "!safe", "!safe", "!agreed unsafe later", "!agreed times 9-15", "!lang es"),
         *("!different", "!different it is him", "!urgent", "!urgent 911", "!tips iphone", "!safecheck", "!playbook minor"),
     )
 )
