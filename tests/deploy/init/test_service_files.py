@@ -140,7 +140,7 @@ def test_the_checklist_asks_for_a_timer_where_none_is_written(tmp_path: Path, se
     """`doctor` has a unit with systemd; without one it goes on a timer of the operator's own."""
     assert run_init(tmp_path, answers(service=service)).exit_code == 0
     page = (tmp_path / "line" / "CHECKLIST.md").read_text()
-    assert ("`--changes`" in page) is timed
+    assert ("`--alarm`" in page) is timed
     assert ("quietline-doctor.timer" in page) is not timed
 
 
