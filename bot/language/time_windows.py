@@ -144,8 +144,8 @@ def _read_span(word: str) -> tuple[int, int] | None:
         end = (start + 1 + (end - start - 1) % NOON) % 1440
     elif span[3] is None and end <= NOON and (span[1] in NIGHT_OR_DAY or (start < end and _is_of_either_half(span))):
         return None
-    elif span[6] is None and NOON >= start > end > 0:
-        # "9 to 3" is said of a day at work: over midnight it would be eighteen hours, in which more would
+    elif span[6] is None and NOON + 60 > start > end > 0:
+        # "9 to 3" and "12:30 to 2" are said of the day: over midnight it would be half a day or more, in which more would
         # leave.
         end += NOON
     return None if start == end else (start, end)
