@@ -32,13 +32,10 @@ if TYPE_CHECKING:
 
     from bridge.config.sections import Config
     from bridge.storage.database import Transaction
-    from deploy.inspect.check_report import CheckReport
 
 BRIDGE: Final = "bridge"
 """The row that shows whether the line runs."""
 LIVE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-
-
 WELL, WARNING, NOT_WELL = "well", "warning", "not well"
 CONFIGURATION: Final = "configuration"
 """The only name of which a report may have several rows: each problem is one."""
