@@ -7,6 +7,7 @@ makes its events, so each is there exactly once, whatever is killed. What follow
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -46,8 +47,10 @@ class VerbRequests:
         self.loop = BackgroundLoop("verb_requests", self.run_once, max_sleep=LOOK_INTERVAL)
 
     async def run_once(self) -> float:
-        """Process each request that is there; return the seconds until the next check."""
-        results = [await self._take(name) for name in EVENTS]
+        """Process each request that is there, also beside one that fails; return the seconds until the next check."""
+        results = await asyncio.gather(*map(self._take, EVENTS), return_exceptions=True)
+        if failures := [result for result in results if isinstance(result, BaseException)]:
+            raise failures[0]
         return 0.0 if any(results) else LOOK_INTERVAL
 
     async def _take(self, name: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bot.model.actions import DESK
 from bot.model.line_incidents import AlarmTestRequested, LineChecked, StaffAdded, StaffRemoved
 from bridge.engine.verb_requests import LOOK_INTERVAL, VerbRequests
@@ -49,3 +51,14 @@ async def test_what_a_look_found_is_taken_once(harness: BridgeHarness) -> None:
     await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CHECK_FOUND, both))
     assert [await requests.run_once(), await requests.run_once()] == [0.0, LOOK_INTERVAL]
     assert await events_of_desk(harness) == [LineChecked(rows=("disk", "backup"))]
+
+
+async def test_a_damaged_request_stops_no_other(harness: BridgeHarness) -> None:
+    """It stays, and is told of in the log at each check; a test of the alarm beside it reaches the desk."""
+    await harness.engine.load()
+    requests = VerbRequests(harness.services)
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, "[1]"))
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, "0123abcd"))
+    with pytest.raises(TypeError):
+        await requests.run_once()
+    assert await events_of_desk(harness) == [AlarmTestRequested(test="0123abcd")]
