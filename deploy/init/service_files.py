@@ -108,10 +108,13 @@ ExecStart={ROOT}/quietline up --data {layout.data} --port-base {names.ports.base
 TimeoutStartSec=infinity
 MemoryDenyWriteExecute=no
 """
+    canary, option = _of_canary(answers)
+    if option and answers.homeserver is not None:
+        canary = f"ExecStart=\nExecStart={_canary_command(layout)}{option}\n{canary}"
     after = f"[Unit]\nAfter={_after(answers).strip()}\n\n" if _after(answers) else ""
     own = {
         "quietline": f"{after}[Service]\n{run}{_of_line(answers, layout, secrets)}",
-        "quietline-canary": f"[Service]\n{address_lists(answers)}",
+        "quietline-canary": f"[Service]\n{canary}",
     }
     if (backup := answers.backup) is not None:
         at_home = "ProtectHome=read-only\n" if _is_at_home([backup.to]) else ""
@@ -214,6 +217,10 @@ def _of_canary(answers: Answers) -> tuple[str, str]:
     return (address_lists(answers), "") if answers.standby is None else ("", f" --bridge {answers.public_url}")
 
 
+def _canary_command(layout: Layout) -> str:
+    return f"{ROOT}/quietline canary --data {layout.data}"
+
+
 def _canary_unit(layout: Layout, own: str, option: str) -> str:
     """Return the unit of a canary on an agency's own homeserver; on the line's own homeserver `up` starts the canary."""
     return f"""\
@@ -223,7 +230,7 @@ Description=Test texts of Quietline
 After={_unit_reference("quietline", layout)}.service
 
 [Service]
-ExecStart={ROOT}/quietline canary --data {layout.data}{option}
+ExecStart={_canary_command(layout)}{option}
 Restart=on-failure
 RestartSec=30
 RestartPreventExitStatus=2
