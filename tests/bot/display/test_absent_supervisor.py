@@ -42,6 +42,7 @@ RULES = {
         "alerts.the_machines_clock_went_on",
         *("check.what_is_locked_stays_so", "legal_hold.on_hold_nothing_of_this", "retention.this_thread_is_on_hold"),
         *("thread_card.nothing_leaves_but_cover_until", "duty.it_receives_nothing_until_a"),
+        "duty.has_no_cryptographic_identity",
     },
     "who may, and what else a person can do": {
         *("alerts.what_they_wrote_before_the", "claim_queue.only_supervisors_take_a_thread", "flood_card.close_rest"),

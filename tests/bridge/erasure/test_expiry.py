@@ -213,8 +213,8 @@ def noted(database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple
         return await ask(query, *args)
 
     with monkeypatch.context() as patched:
-        for name in ("fetch", "fetchrow", "fetchval"):
-            patched.setattr(database, name, partial(noting, getattr(database, name)))
+        # `fetchrow` and `fetchval` ask by it.
+        patched.setattr(database, "fetch", partial(noting, database.fetch))
         yield queries
 
 
