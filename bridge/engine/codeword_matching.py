@@ -111,7 +111,7 @@ class CodewordMatcher:
 
 
 def codeword_digest(pepper: bytes, salt: bytes, form: str) -> bytes:
-    """Return a word's digest: the slow hash of its HMAC under the vault's pepper. Raises `HashingError`."""
+    """Return a word's digest: the slow hash of its HMAC under the vault's pepper. Raises `RuntimeError` without memory."""
     return slow_hash(hmac.digest(pepper, form.encode(), hashlib.sha256), salt)
 
 

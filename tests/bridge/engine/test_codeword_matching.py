@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import argon2.low_level
 import pytest
-from argon2.exceptions import HashingError
+from nacl.exceptions import RuntimeError as SodiumError
+from nacl.pwhash import argon2id
 
 from bot.language.codeword_forms import MASK
 from bot.model.actions import OFFICE, THREAD
@@ -162,18 +162,17 @@ async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: Codewor
 
 @pytest.mark.usefixtures("real_hash")
 async def test_the_parameters_are_those_of_the_design(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id, 19 MiB, two passes, one lane, a salt of its own for each enrolment, and the vault's pepper."""
+    """19 MiB, two passes, a salt of its own for each enrolment, and the vault's pepper."""
     calls: list[dict[str, Any]] = []
-    real = argon2.low_level.hash_secret_raw
+    real = argon2id.kdf
 
-    def noted(secret: bytes, salt: bytes, **parameters: Any) -> bytes:
-        calls.append({"secret": secret, "salt": salt, **parameters})
-        return real(secret, salt, **parameters)
+    def noted(size: int, secret: bytes, salt: bytes, **parameters: Any) -> bytes:
+        calls.append({"size": size, "secret": secret, "salt": salt, **parameters})
+        return real(size, secret, salt, **parameters)
 
-    monkeypatch.setattr(slow_hash, "hash_secret_raw", noted)
+    monkeypatch.setattr(argon2id, "kdf", noted)
     first, second = await enrolled(words), await enrolled(words)
-    assert {(a["memory_cost"], a["time_cost"], a["parallelism"], a["hash_len"]) for a in calls} == {(19 * 1024, 2, 1, 32)}
-    assert {a["type"].name for a in calls} == {"ID"}
+    assert {(a["memlimit"], a["opslimit"], a["size"]) for a in calls} == {(19 * 1024 * 1024, 2, 32)}
     assert len({a["salt"] for a in calls}) == 2
     assert {len(a["salt"]) for a in calls} == {16}
     assert first.codeword.digests != second.codeword.digests
@@ -263,7 +262,7 @@ async def test_the_second_word_must_be_unlike_the_first(words: CodewordMatcher) 
         assert match.enrolment_answer.flaw is flaw
 
 
-@pytest.mark.parametrize("error", [HashingError("marzipan"), MemoryError(), RuntimeError("can't start new thread")])
+@pytest.mark.parametrize("error", [SodiumError("marzipan"), MemoryError(), RuntimeError("can't start new thread")])
 async def test_without_memory_or_threads_the_text_waits(
     words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -273,7 +272,7 @@ async def test_without_memory_or_threads_the_text_waits(
     def no_memory(*_args: Any, **_kwargs: Any) -> bytes:
         raise error
 
-    monkeypatch.setattr(slow_hash, "hash_secret_raw", no_memory)
+    monkeypatch.setattr(argon2id, "kdf", no_memory)
     with pytest.raises(OSError, match="no memory") as failure:
         await look(words, thread, SAFE)
     assert "marzipan" not in str(failure.value)
@@ -301,7 +300,7 @@ async def test_a_busy_database_does_not_lose_the_first_word(words: CodewordMatch
 
 def test_only_the_bridge_computes_digests() -> None:
     """One module of ours uses Argon2, and two have hashes made there: for codewords, and for phones that said STOP."""
-    assert inspect.getsource(slow_hash).count("hash_secret_raw(") == 1
+    assert inspect.getsource(slow_hash).count("argon2id.kdf(") == 1
     root = Path(codeword_matching.__file__).parents[2]
     files = [path for folder in ("bot", "bridge", "deploy") for path in (root / folder).rglob("*.py")]
 
@@ -310,5 +309,5 @@ def test_only_the_bridge_computes_digests() -> None:
             path.name for path in files if re.search(rf"^(from|import) {package}\b", path.read_text(), re.MULTILINE)
         )
 
-    assert of("argon2") == ["slow_hash.py"]
+    assert of("nacl") == ["slow_hash.py"]
     assert of(r"bridge\.storage\.slow_hash") == ["codeword_matching.py", "suppression.py"]

@@ -6,7 +6,10 @@ import os
 import sys
 import threading
 
-from bridge.storage.slow_hash import BACKGROUND_NICENESS, SlowHashPool
+import pytest
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from bridge.storage.slow_hash import BACKGROUND_NICENESS, HASH_BYTES, SlowHashPool, slow_hash
 
 
 def niceness() -> int:
@@ -22,3 +25,11 @@ async def test_background_work_lets_the_rest_go_first() -> None:
     assert await background.run(niceness) == min(before + lower, 19)
     assert await usual.run(niceness) == before
     assert niceness() == before
+
+
+@pytest.mark.usefixtures("real_hash")
+def test_the_hash_is_argon2id_as_others_compute_it() -> None:
+    """OpenSSL's Argon2id with 19 MiB, two passes and one lane gives the same: stored hashes depend on no library."""
+    keyed, salt = b"a keyed value", b"sixteen bytes it"
+    other = Argon2id(salt=salt, length=HASH_BYTES, iterations=2, lanes=1, memory_cost=19 * 1024)
+    assert slow_hash(keyed, salt) == other.derive(keyed)
