@@ -181,11 +181,27 @@ async def over_the_cap(floor: Floor) -> None:
 
 
 async def reaction_to_a_redacted_card(floor: Floor) -> None:
-    """Have a supervisor redact the card of a person who waits; a hand raised on what is left of it is answered."""
+    """Have a supervisor redact the card of a person who waits: it is shown again, and a hand raised on it is answered.
+
+    So is one on what is left of the old card, but not in the moment in which the new one takes its place.
+    """
     card = await floor.staffed_line.wait_for_card(floor.ada, handset(), "a third one")
+    earlier = {each.event_id for each in await floor.staffed_line.queue_cards(floor.ada)} | {card.event_id}
     await floor.sol.redact(floor.desk, card)
     await floor.ada.find(floor.desk, "the card is gone", lambda i: i.event_id == card.event_id and i.kind == "redacted")
     await floor.ada.react(floor.desk, card, HAND)
+    again = await floor.ada.find(
+        floor.desk,
+        "the card is shown again",
+        lambda i: (
+            i.sender == floor.staffed_line.ready.bot
+            and i.kind == "message"
+            and "waiting" in i.body
+            and i.event_id is not None
+            and i.event_id not in earlier
+        ),
+    )
+    await floor.ada.react(floor.desk, again, HAND)
 
 
 async def nonsense_levels(floor: Floor) -> None:
