@@ -249,6 +249,7 @@ FIELDS: Final[dict[str, Field]] = {
     "since": TIME,
     "target": (*MESSAGES, *REFS),
     "inbound": BOTH,
+    "is_known": BOTH,
     "thread": OWNERS,
     "supervisor": BOTH,
     "trusted": BOTH,
