@@ -166,10 +166,7 @@ class MessageSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReactionAdded:
-    """A person reacted. `target` is our `ref` if the event is ours, else empty; `trusted`: has a confirmed device.
-
-    `is_known`: the event is on the deletion index. One that is erased, or that is not noted yet, is not.
-    """
+    """A person reacted. `target` is our `ref` if the event is ours, else empty; `trusted`: has a confirmed device."""
 
     place: str
     sender: str
@@ -177,7 +174,6 @@ class ReactionAdded:
     key: str
     target: str
     trusted: bool
-    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

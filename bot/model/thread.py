@@ -148,8 +148,6 @@ class SentText:
     """When the carrier was first known to have taken it; 0: unknown, or the carrier gave it up since."""
     edit_event_id: str = ""
     """The edit that these words came by, if it was one."""
-    said_at: float = 0.0
-    """When their author said them, or let them go; 0: unknown."""
 
 
 @unique
@@ -265,9 +263,8 @@ class ConsentFlags:
 class Silence:
     """The state of the exchange. Nothing of it outlives a conversation.
 
-    `heard_at`: the texter's last text; `spoke_at`: the assignee's last words that the carrier took, or when they were said
-    if a text came after that; `exchanges`: how often the texter answered the assignee; `cues_shown`: what the room was told
-    once. Times in seconds since the epoch; 0: never.
+    `heard_at`: the texter's last text; `spoke_at`: the assignee's last words that the carrier took; `exchanges`: how often
+    the texter answered the assignee; `cues_shown`: what the room was told once. Times in seconds since the epoch; 0: never.
     """
 
     heard_at: float = 0.0

@@ -85,15 +85,10 @@ def note_message(
 
 
 def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Start the reminders when the carrier took words of the assignee.
-
-    Words that a text crossed on their way do not answer it: it is the texter who waits.
-    """
+    """Start the reminders when the carrier took words of the assignee."""
     silence = thread.silence
-    if (words := first_accepted(thread, event)) is not None:
+    if first_accepted(thread, event) is not None:
         first = (_audit(first=False),) if not silence.spoke_at else ()
-        if 0 < words.said_at < silence.heard_at:
-            return Step(replace(thread, silence=replace(silence, spoke_at=max(silence.spoke_at, words.said_at))), first)
         turn = _clock(pack, facts) if silence.heard_at >= silence.spoke_at else silence.turn_since
         thread = replace(thread, silence=replace(silence, spoke_at=facts.now, turn_since=turn, cue_count=0))
         return Step(thread, (*first, SetTimer(key=TIMER, due=facts.now + pack.settings.silence_cues[0])))

@@ -147,7 +147,6 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
         retracted=event.outcome is Outcome.DELIVERED and old is not None and old.receipt == DeliveryReceipt.LEAVING.name,
         taken_at=((old.taken_at if old else 0.0) or facts.now) if is_taken else 0.0,
         edit_event_id=old.edit_event_id if old else "",
-        said_at=old.said_at if old else 0.0,
     )
     sending = replace(thread.sending, sent=(*others, settled), pending=waiting)
     if event.outcome in ENDS_HOLD:

@@ -214,7 +214,6 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
                     author=words.author,
                     name=words.name,
                     edit_event_id=words.edit_event_id,
-                    said_at=words.said_at,
                 )
             )
             continue

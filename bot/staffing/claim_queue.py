@@ -128,12 +128,9 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded) -> Step[Desk]:
-    """Take the thread whose card, or a reminder of it, got a raised hand; a hand on a card that is erased is answered."""
+    """Take the thread whose card, or a reminder of it, got a raised hand."""
     if not event.key.startswith(CLAIM_REACTION) or desk.member(event.sender) is None:
         return Step(desk)
-    if not event.is_known:
-        why = notice_of("claim_queue.that_card_is_gone", sender=localpart(event.sender))
-        return Step(desk, answer(facts, event, why))
     entry = next((entry for entry in desk.threads if entry.thread == thread_of(event.target)), None)
     to_flood = event.target == flood_ref(desk.flood) and event.trusted
     if entry is None and to_flood and cannot_claim(pack, desk, event.sender) is None:

@@ -269,7 +269,6 @@ class MatrixEventIngest:
             key=key[:32],
             target="" if known is None else known.ref,
             trusted=await has_trusted_device(transaction, item.sender, self._trust_mac),
-            is_known=known is not None,
         )
         if known is None:
             await early_reactions.record(transaction, self._vault, place.owner, reaction, target, now=self._clock.now())
@@ -282,8 +281,9 @@ class MatrixEventIngest:
             case "m.reaction":
                 return await self._from_reaction(transaction, place, item)
             case "m.room.redaction" if item.redacts:
-                redacted = await room_events.find(transaction, item.redacts) or room_events.KnownEvent("", "")
-                return MessageRedacted(place=place.name, sender=item.sender, target=item.redacts, ref=redacted.ref)
+                redacted = await room_events.find(transaction, item.redacts)
+                ref = "" if redacted is None else redacted.ref
+                return MessageRedacted(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
                 return MessageIgnored(
                     place=place.name,

@@ -20,6 +20,7 @@ from bot.model.actions import DESK
 from bridge.background.backoff import retry_until_done
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json
+from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.olm import identity_table, olm_store
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
@@ -246,6 +247,7 @@ class MatrixService:
             rolled_back=self._after_rollback,
             cursor_refused=self.devices.mark_all_dirty,
             has_urgent_timers=has_urgent_timers,
+            wait_for_people=ModuleClient(client=policy.client).wait_for_people,
         )
         self.puppet_sync = SyncLoop(
             identity=puppet,
@@ -259,6 +261,7 @@ class MatrixService:
             now=services.clock.system_time,
             rolled_back=do_nothing,
             interval=PUPPET_SYNC_SECONDS,
+            wait_for_people=ModuleClient(client=puppet.client).wait_for_people,
         )
         self.device_updates = DeviceListUpdates(
             services,

@@ -53,7 +53,7 @@ async def deliver(transaction: Transaction, vault: Vault, owner: str, target: st
         except (CannotOpen, ValueError, KeyError, TypeError) as error:
             log.failure("early_reactions.unreadable", error)
             continue
-        await inbox.append(transaction, await inbox.seal(vault, owner, replace(reaction, target=ref, is_known=True)))
+        await inbox.append(transaction, await inbox.seal(vault, owner, replace(reaction, target=ref)))
     return bool(rows)
 
 

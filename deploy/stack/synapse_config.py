@@ -207,6 +207,8 @@ def _closed_access() -> dict[str, Any]:
     """Return settings that close the homeserver to the outside, in both directions."""
     return {
         "federation_domain_whitelist": [],
+        # Otherwise it computes for each event which other servers should get it.
+        "send_federation": False,
         "allow_profile_lookup_over_federation": False,
         "allow_device_name_lookup_over_federation": False,
         "serve_server_wellknown": False,

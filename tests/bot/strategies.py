@@ -249,7 +249,6 @@ FIELDS: Final[dict[str, Field]] = {
     "since": TIME,
     "target": (*MESSAGES, *REFS),
     "inbound": BOTH,
-    "is_known": BOTH,
     "thread": OWNERS,
     "supervisor": BOTH,
     "trusted": BOTH,

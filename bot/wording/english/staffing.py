@@ -66,10 +66,6 @@ NOTICES: Final[dict[str, str]] = {
     "claim_queue.only_supervisors_take_a_thread": "only supervisors take a thread over.",
     "claim_queue.still_waiting_min": "{tap} {designation} · still waiting, {minutes} min{marks}",
     "claim_queue.tap_or_claim": "{tap} {designation}{marks} {why}: tap {tap}, or !claim",
-    "claim_queue.that_card_is_gone": (
-        "{sender}: that card is gone, and your ✋ on it claims nobody. "
-        "Tap the newest card, or say !claim; !board shows who waits."
-    ),
     "claim_queue.they_are_not_at_the": "they are not at the desk.",
     "claim_queue.verify_your_device_first_until": (
         "{sender}: verify your device first; until then you could not read {designation}."

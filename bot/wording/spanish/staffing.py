@@ -69,10 +69,6 @@ NOTICES: Final[dict[str, str]] = {
     "claim_queue.only_supervisors_take_a_thread": "solo supervisión toma una conversación de alguien.",
     "claim_queue.still_waiting_min": "{tap} {designation} · sigue esperando, {minutes} min{marks}",
     "claim_queue.tap_or_claim": "{tap} {designation}{marks} {why}: toca {tap}, o !claim",
-    "claim_queue.that_card_is_gone": (
-        "{sender}: esa tarjeta ya no está, y tu ✋ en ella no toma a nadie. "
-        "Toca la tarjeta más nueva, o escribe !claim; !board muestra quién espera."
-    ),
     "claim_queue.they_are_not_at_the": "no está en la mesa.",
     "claim_queue.verify_your_device_first_until": (
         "{sender}: verifica primero tu dispositivo; hasta entonces no podrías leer {designation}."

@@ -218,6 +218,13 @@ class ModuleClient:
             database=str(answer.get("database", "")),
         )
 
+    async def wait_for_people(self, known: int) -> int:
+        """Return the position of people's last event in our rooms, when it is another than `known` or after two seconds.
+
+        `ModuleNotLoaded` where the module is missing, or older, or does not see who sends events.
+        """
+        return _number(await self._ask("GET", "events", str(known)), "position")
+
     async def health(self) -> ModuleHealth:
         """Report the module's version and rules; `ModuleNotLoaded` when it is not loaded."""
         answer = await self._ask("GET", "health")

@@ -32,6 +32,7 @@ from bridge.matrix.api.http_client import (
     UnknownDevice,
 )
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
@@ -51,8 +52,9 @@ RETRY_WAITS: Final[Waits] = (0.1, 2.0)
 PAUSE_PER_EVENT: Final = 0.02
 MAX_PAUSE: Final = 1.0
 """The most seconds between two syncs: see `_pause_after`."""
-MAX_PAUSE_WHEN_URGENT: Final = 0.25
-"""The same while an undo window is open: a redaction that waits here must not come too late."""
+SHORT_PAUSE: Final = 0.25
+"""A longer pause ends when a person does something, where the homeserver says so. Elsewhere this is the longest one while
+an undo window is open: a redaction that waits here must not come too late."""
 MOST_ROLLBACKS: Final = 3
 """Rollbacks in a row before the homeserver is synced: one that stores the mark of a rollback and does not return it would
 otherwise never be synced."""
@@ -121,6 +123,7 @@ class SyncLoop:
         cursor_refused: Callable[[Transaction], Awaitable[None]] = mark_nothing,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
+        wait_for_people: Callable[[int], Awaitable[int]],
     ) -> None:
         """`has_urgent_timers`: whether an undo window is open.
 
@@ -128,7 +131,7 @@ class SyncLoop:
         whether the homeserver stores a mark of it (`homeserver_rollback.mark`). `cursor_refused`: notes, in the commit that
         ends a refused cursor, what a sync without one does not report. `interval`: sync every so many seconds
         instead of long polling, because the homeserver evaluates a waiting sync again for each event in each room of the
-        identity, whatever its filter says.
+        identity, whatever its filter says. `wait_for_people`: `ModuleClient.wait_for_people`.
         """
         self._interval, self._has_urgent_timers = interval, has_urgent_timers
         self._identity = identity
@@ -144,6 +147,7 @@ class SyncLoop:
         self._heard_until: int | None = None
         self._is_marked = False
         self._pause = 0.0
+        self._wait_for_people, self._people_until = wait_for_people, 0
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
 
@@ -173,7 +177,17 @@ class SyncLoop:
             self.caught_up.clear()
             raise
         self.caught_up.set()
-        return self._interval or self._pause
+        return self._interval or await self._shorten(self._pause)
+
+    async def _shorten(self, pause: float) -> float:
+        """Return the rest of a pause: nothing, if a person did something in it or the homeserver saw that nobody did."""
+        if pause <= SHORT_PAUSE:
+            return pause
+        try:
+            self._people_until = await self._wait_for_people(self._people_until)
+        except (HomeserverUnreachable, ModuleRequestRejected):
+            return SHORT_PAUSE if await self._has_urgent_timers() else pause
+        return 0.0
 
     async def _end_refused_cursor(self) -> None:
         """End the use of a cursor that the homeserver cannot read; then the next try is without one."""
@@ -217,8 +231,6 @@ class SyncLoop:
         self._crash(CrashPoint.SYNC_COMMITTED)
         self._since, self._heard_until = next_batch, None
         self._pause = _pause_after(response)
-        if self._pause > MAX_PAUSE_WHEN_URGENT and await self._has_urgent_timers():
-            self._pause = MAX_PAUSE_WHEN_URGENT
         if batch.dropped_count:
             log.event("matrix.malformed_dropped", count=batch.dropped_count)
         self._on_commit()

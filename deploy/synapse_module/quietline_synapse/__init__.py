@@ -18,6 +18,7 @@ from synapse.module_api import ModuleApi
 
 from quietline_synapse.accounts import Accounts
 from quietline_synapse.media import LineMedia, MediaResource
+from quietline_synapse.people_events import PeopleEvents
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.resource import LineParts, ModuleResource
 from quietline_synapse.rooms import AllRooms, PolicyRooms
@@ -76,7 +77,14 @@ class Quietline:
             rooms_of = own[line.policy]
             lines.append(LineParts(settings=line, rooms=rooms_of, media=media.get(line.policy), accounts=accounts))
         censor = RedactionCensor(api=api, internals=internals)
-        resource = ModuleResource(settings=config, lines=lines, censor=censor, vacuum=vacuum, internals=internals)
+        resource = ModuleResource(
+            settings=config,
+            lines=lines,
+            censor=censor,
+            vacuum=vacuum,
+            internals=internals,
+            people_events=PeopleEvents(api=api, settings=config, rooms=rooms, internals=internals),
+        )
         api.register_web_resource(PATH, resource)
         # From the start, for deletions between purges; each purge sets it again, because the connection may be new.
         api.run_as_background_process("quietline_overwrite", vacuum.enable_secure_delete)

@@ -98,7 +98,9 @@ NO_PURGED_TABLE: Final = (
     "kept; GRANT CREATE on Synapse's schema to it"
 )
 MAX_KNOWN: Final = 10_000
-"""Rooms for which a process caches whether they are foreign."""
+"""Rooms for which a process caches who created them."""
+FOREIGN: Final = ""
+"""In place of the creator of a room that no policy bot created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,28 +130,32 @@ class AllRooms:
 
     def __init__(self, *, api: ModuleApi, settings: ModuleSettings, schema: Schema) -> None:
         self._api, self._lines, self._schema = api, settings.lines, schema
-        self._foreign: dict[str, bool] = {}
+        self._creators: dict[str, str] = {}
 
     async def is_foreign(self, room_id: str) -> bool:
         """Whether a room is known and no policy bot created it.
 
-        A room's creator never changes, so the answer is cached: otherwise each event would cost a transaction.
+        A room's creator never changes, so it is cached: otherwise each event would cost a transaction.
         """
-        if (known := self._foreign.get(room_id)) is not None:
-            return known
+        if (known := self._creators.get(room_id)) is not None:
+            return known == FOREIGN
 
-        def read(txn: Any) -> bool | None:
+        def read(txn: Any) -> str | None:
             txn.execute("SELECT creator FROM rooms WHERE room_id = ?", (room_id,))
             row = txn.fetchone()
-            return None if row is None else row[0] not in {line.policy for line in self._lines}
+            return None if row is None else row[0] if row[0] in {line.policy for line in self._lines} else FOREIGN
 
-        foreign: bool | None = await self._api.run_db_interaction("quietline_is_foreign", read)
-        if foreign is None:
+        creator: str | None = await self._api.run_db_interaction("quietline_creator", read)
+        if creator is None:
             return False
-        if len(self._foreign) >= MAX_KNOWN:
-            self._foreign.clear()
-        self._foreign[room_id] = foreign
-        return foreign
+        if len(self._creators) >= MAX_KNOWN:
+            self._creators.clear()
+        self._creators[room_id] = creator
+        return creator == FOREIGN
+
+    def known_creator(self, room_id: str) -> str:
+        """Return the policy bot that created a room, as `is_foreign` has cached it; empty for any other room."""
+        return self._creators.get(room_id, FOREIGN)
 
     async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:
         """Return those of these rooms that a line has, or had until it purged them."""

@@ -84,6 +84,10 @@ class SynapseInternals:
         self._registration = _require_method(homeserver, "get_registration_handler")()
         self._passwords = _require_method(homeserver, "get_set_password_handler")()
         self._deactivation = _require_method(homeserver, "get_deactivate_account_handler")()
+        self._workers = _require_part(_require_part(self._config, "worker"), "instance_map")
+        self._notifier = _require_method(homeserver, "get_notifier")()
+        _require_method(self._notifier, "on_new_room_events", "events_and_pos")
+        _require_method(self._database, "get_room_max_stream_ordering")
         _require_method(self._registration, "check_username", "localpart")
         _require_method(self._registration, "register_user", "localpart", "password_hash", "by_admin")
         _require_method(self._passwords, "set_password", "user_id", "password_hash", "logout_devices")
@@ -160,6 +164,29 @@ class SynapseInternals:
     def engine(self) -> str:
         """The kind of database: "sqlite" or "postgres"."""
         return self._engine
+
+    def after_each_event(self, note: Callable[[Any, int], None]) -> bool:
+        """Have `note` called with each event that this process has written, and its position in the stream.
+
+        The module API's own callback loads the whole state of the room for each event, so the notifier's method is wrapped.
+        False, and nothing is called, with workers: others may write events, or answer `/sync` a moment later.
+        """
+        if self._workers:
+            return False
+        notifier = self._notifier
+        original: Callable[..., Awaitable[None]] = notifier.on_new_room_events
+
+        async def on_new_room_events(events_and_pos: Any, *arguments: Any, **named: Any) -> None:
+            await original(events_and_pos, *arguments, **named)
+            for event, position in events_and_pos:
+                note(event, position.stream)
+
+        notifier.on_new_room_events = on_new_room_events
+        return True
+
+    def synced_position(self) -> int:
+        """Return up to which position in the stream of events `/sync` has everything."""
+        return int(self._database.get_room_max_stream_ordering())
 
     async def redacted_json(self, event_id: str) -> str | None:
         """Return the JSON of an event without its content, if it was redacted and that was allowed.

@@ -80,23 +80,6 @@ def test_any_text_of_theirs_ends_it(body: str) -> None:
     assert then(step.aggregate, TimerDue(key="silence"), at(310)).actions == ()
 
 
-@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.DELIVERED])
-def test_words_that_crossed_a_text_do_not_answer_it(outcome: Outcome) -> None:
-    """A text came after the words were said and before the carrier took them: it is the texter who has no answer.
-
-    So the room is told of no silence of theirs, the card shows their text as unanswered, and a pause ends nothing.
-    """
-    thread = then(then(held(), said("hello")).aggregate, arrived("wait", id="b"), at(3)).aggregate
-    thread = due(thread, UNDO).aggregate
-    if outcome is Outcome.DELIVERED:
-        thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(UNDO)).aggregate
-    step = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10))
-    silence = step.aggregate.silence
-    assert silence.heard_at > silence.spoke_at
-    assert timers(step) == []
-    assert then(step.aggregate, TimerDue(key="silence"), at(310)).actions == ()
-
-
 def test_it_begins_again_with_the_next_words() -> None:
     """New words of the assignee begin the ladder again, a delivery report of the old ones does not."""
     thread, _ = answered()

@@ -211,15 +211,6 @@ def test_an_unconfirmed_hand_is_told_why() -> None:
     assert "verify your device" in words(then(queue(10), tap(trusted=False)))
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_a_hand_on_a_card_that_is_gone_is_answered(trusted: bool) -> None:
-    """A hand on a card that was replaced and erased meanwhile claims nobody, and its person is told so."""
-    step = then(queue(10), tap(target="", is_known=False, trusted=trusted))
-    assert not winners(step)
-    assert "that card is gone" in words(step)
-    assert not words(then(queue(10), tap(target="", is_known=False, key="👍")))
-
-
 def test_the_board() -> None:
     """`!board` shows who waits, longest first, who talks with whom, and who is here."""
     desk = then(queue(60, 180), tap()).aggregate

@@ -386,9 +386,7 @@ async def test_an_encrypted_tap_is_a_tap(ingest: IngestHarness) -> None:
     for n, (key, target, ref) in enumerate((("✋", "$card", "card:1"), ("🛑", "$card", "card:1"), ("✋", "$later", ""))):
         relation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
         inbox_events = await ingest.take(message(relation, event_id=f"$r{n}", kind="m.reaction"))
-        tap = ReactionAdded(
-            place=THREAD, sender=ADA, event_id=f"$r{n}", key=key, target=ref, trusted=False, is_known=bool(ref)
-        )
+        tap = ReactionAdded(place=THREAD, sender=ADA, event_id=f"$r{n}", key=key, target=ref, trusted=False)
         assert inbox_events == [(ingest.thread, tap)]
     assert await ingest.take(message({"m.relates_to": {"key": 7}}, event_id="$bad", kind="m.reaction")) == []
 
@@ -403,10 +401,10 @@ async def test_a_tap_on_a_card_we_have_not_noted_yet_is_not_lost(ingest: IngestH
         created=int(ingest.harness.clock.now()),
         action=SendMessage(place=DESK, body="somebody waits", ref="card:1"),
     )
-    early = ReactionAdded(place=DESK, sender=ADA, event_id="$plain", key="✋", target="", trusted=False, is_known=False)
+    early = ReactionAdded(place=DESK, sender=ADA, event_id="$plain", key="✋", target="", trusted=False)
     assert await ingest.take(reaction("$q1.0")) == [(DESK, early)]
     await sender.room_sender.perform(task)
-    assert await ingest.drain_inboxes() == [(DESK, dataclasses.replace(early, target="card:1", is_known=True))]
+    assert await ingest.drain_inboxes() == [(DESK, dataclasses.replace(early, target="card:1"))]
     assert sender.woken == [DESK]
     await sender.room_sender.perform(task)
     assert await ingest.drain_inboxes() == []

@@ -21,7 +21,13 @@ from aiohttp import web
 from yarl import URL
 
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.api.module_api import NO_WAY_TO_UPLOADS, HomeserverUnreachable, ModuleClient, ModuleRequestRejected
+from bridge.matrix.api.module_api import (
+    NO_WAY_TO_UPLOADS,
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleNotLoaded,
+    ModuleRequestRejected,
+)
 from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.secret_files import StaffAccount
 from deploy.init.worker_files import (
@@ -262,6 +268,8 @@ async def _module_works(
     """See it work as the line reaches it. `new`: a name that nobody has had there."""
     module, newcomer = line.module_client, provision.mxid(new)
     assert list((await module.health()).problems) == []
+    with pytest.raises(ModuleNotLoaded):  # it does not see who sends events
+        await module.wait_for_people(0)
     # Where a request comes in its rules hold: no clear text, and no keys of our rooms in anybody's backup.
     assert (await line.send("ada", line.desk, "m.room.message", {"msgtype": "m.text", "body": "clear"}))[0] == 403
     status, body = await line.request_as("ada", "POST", "room_keys/version", NEW_BACKUP)

@@ -19,7 +19,6 @@ from bridge.matrix.api.events import (
 from bridge.matrix.rooms.room_state import Room, RoomKind, levels_of, members_of, room_of
 from bridge.matrix.rooms.room_templates import power_levels
 from bridge.matrix.sync import sync_response
-from bridge.matrix.sync.sync_loop import MAX_PAUSE_WHEN_URGENT, PAUSE_PER_EVENT
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
@@ -73,24 +72,6 @@ async def test_a_key_that_does_not_come(rig: Rig, server: ScriptedHomeserver) ->
     await rig.matrix.device_updates.run_once()
     await rig.matrix.device_updates.run_once()
     assert [type(item) for item in rig.events] == [UndecryptableEvent]
-
-
-@pytest.mark.parametrize("waits", [False, True])
-async def test_a_rush_makes_nobody_too_late(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, waits: bool
-) -> None:
-    """In a rush the homeserver is asked less often; while words wait that may be taken back, at most a quarter second."""
-    await record_our_room(rig)
-
-    async def hurried() -> bool:
-        return waits
-
-    monkeypatch.setattr(rig.matrix.sync, "_has_urgent_timers", hurried)
-    server.queue_sync(
-        timeline(*[{"type": "m.x", "event_id": f"${n}", "sender": "@ada:x", "content": {}} for n in range(40)])
-    )
-    await rig.matrix.sync.run_once()
-    assert rig.matrix.sync._pause == (MAX_PAUSE_WHEN_URGENT if waits else 40 * PAUSE_PER_EVENT)
 
 
 async def test_a_response_given_twice(rig: Rig, server: ScriptedHomeserver) -> None:

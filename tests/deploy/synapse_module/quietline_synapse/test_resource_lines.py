@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import quote
 
@@ -32,6 +33,31 @@ def both_ways(lines: Lines) -> Iterator[Lines]:
     """Give (a line, the other line), each way round."""
     yield lines
     yield lines[1], lines[0]
+
+
+async def test_a_line_hears_when_its_own_people_do_something(lines: Lines) -> None:
+    """Not of its own identities, another room or the other line; the answer comes when `/sync` has the event."""
+    for line, other in both_ways(lines):
+        known = await line.module_client.wait_for_people(0)
+        assert known > 0, "people have joined its desk"
+        thread = await line.room("thread")
+        _, lunch = await line.request_as("sol", "POST", "createRoom", {"name": "lunch"})
+        await line.said(line.policy, line.desk)
+        await line.said(line.puppet, thread)
+        await other.said("sol", other.desk)
+        assert (await line.send("sol", lunch["room_id"], "m.room.encrypted", ENCRYPTED))[0] == 200
+        assert await line.module_client.wait_for_people(known) == known
+        _, before = await line.request_as(line.policy, "GET", "sync?timeout=0")
+        waiting = asyncio.create_task(line.module_client.wait_for_people(known))
+        said = await line.said("sol", line.desk)
+        assert await waiting > known
+        _, news = await line.request_as(line.policy, "GET", f"sync?timeout=0&since={before['next_batch']}")
+        assert said in {event["event_id"] for event in news["rooms"]["join"][line.desk]["timeline"]["events"]}
+
+
+@pytest.mark.parametrize("position", ["-1", "x", "1" * 20, "1/2"])
+async def test_a_position_that_is_none_is_no_path(lines: Lines, position: str) -> None:
+    assert (await lines[0].call_module("GET", f"events/{position}"))[0] == 404
 
 
 async def test_a_line_looks_at_censors_and_purges_its_own_rooms_alone(lines: Lines) -> None:

@@ -222,6 +222,7 @@ def strange() -> Any:
         get_users_by_id_case_insensitive=takes("user_id"),
         get_pushers_by_user_id=takes("user_id"),
         get_app_service_by_token=takes("token"),
+        get_room_max_stream_ordering=takes(),
         db_pool=pool,
     )
     devices = SimpleNamespace(get_devices_by_user=takes("user_id"), delete_all_devices_for_user=takes("user_id"))
@@ -236,6 +237,7 @@ def strange() -> Any:
     passwords = SimpleNamespace(set_password=takes("user_id", "password_hash", "logout_devices"))
     deactivation = SimpleNamespace(deactivate_account=takes("user_id", "erase_data", "requester", "by_admin"))
     events = SimpleNamespace(check_event_allowed=takes("event", "context"))
+    notifier = SimpleNamespace(on_new_room_events=takes("events_and_pos", "max_room_stream_token", "extra_users"))
     stores = SimpleNamespace(main=database, databases=[None])
     internals = SimpleNamespace(
         get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=events),
@@ -247,7 +249,8 @@ def strange() -> Any:
         get_set_password_handler=lambda: passwords,
         get_deactivate_account_handler=lambda: deactivation,
         get_e2e_room_keys_handler=lambda: handler,
-        config=SimpleNamespace(),
+        get_notifier=lambda: notifier,
+        config=SimpleNamespace(worker=SimpleNamespace(instance_map={})),
     )
     return SimpleNamespace(_hs=internals)
 
@@ -277,6 +280,7 @@ def strange() -> Any:
         ("api._hs.get_datastores().main", "get_pushers_by_user_id"),
         ("api._hs.get_datastores().main", "get_app_service_by_token"),
         ("api._hs.get_e2e_room_keys_handler()", "upload_room_keys"),
+        ("api._hs.get_notifier()", "on_new_room_events"),
     ],
 )
 @pytest.mark.parametrize("how", ["missing", "changed"])
@@ -323,7 +327,7 @@ async def test_a_redaction_that_another_process_took_is_seen() -> None:
 
 def internals_with(**sections: Any) -> SynapseInternals:
     api = strange()
-    api._hs.config = SimpleNamespace(**sections)
+    api._hs.config = SimpleNamespace(worker=SimpleNamespace(instance_map={}), **sections)
     return load(api)
 
 
