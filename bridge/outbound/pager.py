@@ -189,8 +189,8 @@ def forget_call(data_dir: Path) -> None:
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
     """Call once, by every configured way; return False when none accepted the call. Without any way nothing is done."""
-    took = await call_each(on_call, http, message=MESSAGE)
-    return any(took.values()) or not took
+    took = [is_taken async for _, is_taken in _calls(on_call, http, message=MESSAGE, before_bytes=None)]
+    return any(took) or not took
 
 
 async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *, data_dir: Path) -> None:
@@ -210,19 +210,23 @@ async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *,
 async def call_each(
     on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None = None
 ) -> dict[str, bool]:
-    """Call once, by every configured way; return for each, `webhook` and `email`, whether it accepted the call."""
+    """Call once, by every configured way; return for each, `webhook` and `email`, whether it accepted all of the call."""
     return {way: took async for way, took in _calls(on_call, http, message=message, before_bytes=before_bytes)}
 
 
 async def _calls(
     on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None
 ) -> AsyncIterator[tuple[str, bool]]:
-    """Call by one way after the other; yield for each whether it accepted the call, before the next one is tried."""
+    """Call by one way after the other; yield for each whether it accepted the call, before the next one is tried.
+
+    An e-mail that the server takes for some addressees only is yielded twice: as accepted, and as refused.
+    """
     if on_call is not None and on_call.webhook_file is not None:
         yield "webhook", await _call_webhook(on_call.webhook_file, http, message)
     if on_call is not None and on_call.email is not None:
         ask = partial(_ask_from_thread, asyncio.get_running_loop(), before_bytes)
-        yield "email", await asyncio.to_thread(_send_email, on_call.email, message, ask)
+        for is_taken in await asyncio.to_thread(_send_email, on_call.email, message, ask):
+            yield "email", is_taken
 
 
 async def _call_webhook(file: Path, http: aiohttp.ClientSession, text: str) -> bool:
@@ -262,13 +266,14 @@ def _message_id(sender: str) -> str:
     return make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2] or "localhost")
 
 
-def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
+def _send_email(email: Email, text: str, ask: Callable[[], None]) -> tuple[bool, ...]:
+    """Send the mail; return whether the server took it, and False as well if it refused some addressees."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), text
     # Large mail providers refuse a mail without these two (RFC 5322, 3.6), after the agency's own server has accepted it.
     message["Date"], message["Message-ID"] = format_datetime(datetime.now(UTC)), _message_id(email.sender)
     message.set_content(text)
-    is_taken = False
+    results: tuple[bool, ...] = ()
     try:
         with _CheckingSmtp(email, ask) as server:
             if email.starttls:
@@ -276,10 +281,10 @@ def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
                 server.starttls(context=ssl.create_default_context())
             if email.user is not None and email.password_file is not None:
                 server.login(email.user, read_secret(email.password_file))
-            server.send_message(message)
-            is_taken = True
+            refused = server.send_message(message)
+            results = (True, False) if refused else (True,)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         # A server that accepted the mail and then ends the session with an error has accepted it.
-        if not is_taken:
+        if not results:
             log.failure("pager.email_failed", error)
-    return is_taken
+    return results or (False,)

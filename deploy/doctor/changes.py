@@ -131,5 +131,4 @@ async def _report(config: Config, failed: list[str], *, runs: bool) -> bool:
     if runs or not failed:
         return True
     async with aiohttp.ClientSession() as http:
-        ways = await pager.call_each(config.line.on_call, http, message=pager.MESSAGE)
-    return not ways or any(ways.values())
+        return await pager.call(config.line.on_call, http)

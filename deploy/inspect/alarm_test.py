@@ -36,6 +36,7 @@ TAKE_SECONDS: Final = 15.0
 THROUGH_SECONDS: Final = 45.0
 """Seconds within which an accepted test reaches the desk and the person on call: a way may need ten to fail."""
 LOOK_INTERVAL: Final = 0.25
+NOT_TAKEN: Final = "did not take the test, or not for everybody"
 
 
 @dataclass
@@ -129,7 +130,7 @@ def _call_checks(config: Config, ways: dict[str, bool] | None) -> tuple[CheckRes
         CheckResult(
             name=f"on-call {way}",
             ok=took,
-            what="took the test: ask the person on call whether it reached them" if took else "did not take the test",
+            what="took the test: ask the person on call whether it reached them" if took else NOT_TAKEN,
             do="" if took else f"Look at lines.0.on_call.{way}: address, password, certificate, firewall.",
         )
         for way, took in ways.items()

@@ -156,8 +156,15 @@ def check_ways(db: Snapshot, config: Config) -> CheckResult:
     on_call = config.line.on_call
     ways = {"webhook": on_call is not None and on_call.webhook_file, "email": on_call is not None and on_call.email}
     refused = [way for way in (line_state.peek(db, line_state.PAGE_REFUSED) or "").split() if ways.get(way)]
-    what = f"the last call was not accepted by: {', '.join(refused)}" if refused else "the last call was accepted"
-    do = "Look at lines.0.on_call and the service that takes the calls, then try it: `quietline alarm test`."
+    what = (
+        f"the last call was not accepted, or not for everybody, by: {', '.join(refused)}"
+        if refused
+        else "the last call was accepted"
+    )
+    do = (
+        "Look at lines.0.on_call (of a mail also each address) and the service that takes the calls, then try it: "
+        "`quietline alarm test`."
+    )
     return CheckResult(name="on-call", ok=not refused or config.line.rehearsal, what=what, do=do if refused else "")
 
 

@@ -17,6 +17,7 @@ class MailServer:
     """`taken`: mails, and their `recipients`. `greet`, `on_data`: awaited before the greeting, and before a mail's content.
 
     `begun`: the number of connections. `commands`: every line except a mail's content. `goodbye`: the answer to QUIT.
+    `refused`: an address that it does not take.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class MailServer:
         self.recipients: list[str] = []
         self.commands: list[bytes] = []
         self.begun, self.port, self.goodbye = 0, 0, b"221 bye"
+        self.refused = ""
         self.greet: Callable[[], Awaitable[object]] = nothing
         self.on_data: Callable[[], Awaitable[object]] = nothing
 
@@ -50,6 +52,9 @@ class MailServer:
                     except asyncio.IncompleteReadError:
                         break
                 case b"RCPT":
+                    if self.refused and self.refused in line.decode():
+                        writer.write(b"550 no such person\r\n")
+                        continue
                     self.recipients.append(line.decode().strip())
                 case b"QUIT":
                     writer.write(self.goodbye + b"\r\n")

@@ -30,6 +30,7 @@ from bridge.outbound.pager import (
     SECOND_MESSAGE,
     TEST_MESSAGE,
     Pager,
+    call,
     call_as_second,
     may_call_again,
 )
@@ -218,6 +219,20 @@ async def test_a_way_that_refuses_while_another_takes_it_is_known(called: PagerH
     called.outside.status = 500
     assert await called.perform(test="0123abcd") == 0
     assert await refused() == "webhook"
+
+
+async def test_a_mail_that_some_addressees_did_not_get_is_known(called: PagerHarness) -> None:
+    """The others were called, so the call is not made again; `doctor` and a test say that not everybody was called."""
+    assert called.on_call is not None
+    called.on_call, called.outside.mail.refused = OnCall(email=called.on_call.email), "two@agency.example"
+    assert await called.perform() == 0
+    assert len(called.outside.mail.taken) == 1
+    assert await line_state.get(called.harness.database, line_state.PAGE_REFUSED) == "email"
+    assert await called.perform(test="0123abcd") == 0
+    result = json.loads(await line_state.get(called.harness.database, line_state.ALARM_TEST_RESULT) or "")
+    assert result["ways"] == {"email": False}
+    async with aiohttp.ClientSession() as http:
+        assert await call(called.on_call, http)
 
 
 async def test_a_page_from_before_a_downtime_is_tried_as_long_as_any_other(called: PagerHarness) -> None:

@@ -36,11 +36,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what the person on call hears from this process."""
     heard: list[str] = []
 
-    async def call_each(_on_call: Any, _http: Any, *, message: str) -> dict[str, bool]:
-        heard.append(message)
-        return {}
+    async def call(*_: Any) -> bool:
+        heard.append(pager.MESSAGE)
+        return True
 
-    monkeypatch.setattr(pager, "call_each", call_each)
+    monkeypatch.setattr(pager, "call", call)
     return heard
 
 
@@ -91,12 +91,12 @@ async def test_a_failure_that_nobody_heard_of_is_told_by_the_next_try(
     line: RealLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network comes later, or a mail server refuses the first try: that was not the call of the hour."""
-    answers = [{"email": False}, {"email": True}]
+    answers = [False, True]
 
-    async def call_each(*_: Any, **__: Any) -> dict[str, bool]:
+    async def call(*_: Any) -> bool:
         return answers.pop(0)
 
-    monkeypatch.setattr(pager, "call_each", call_each)
+    monkeypatch.setattr(pager, "call", call)
     monkeypatch.setattr("deploy.doctor.changes.is_live", runs_not)
     note = line.config.data_dir / pager.LAST_CALL
     note.unlink(missing_ok=True)
@@ -164,12 +164,12 @@ async def test_a_line_that_takes_nothing_has_somebody_called(
 async def test_a_call_that_no_way_took_is_made_again(line: RealLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody heard stays news: the next look calls again, and the one after a call that was taken does not."""
     line.layout.doctor_alarm.unlink(missing_ok=True)
-    answers = [{"webhook": False, "email": False}, {"webhook": False, "email": True}]
+    answers = [False, True]
 
-    async def call_each(*_: Any, **__: Any) -> dict[str, bool]:
+    async def call(*_: Any) -> bool:
         return answers.pop(0)
 
-    monkeypatch.setattr(pager, "call_each", call_each)
+    monkeypatch.setattr(pager, "call", call)
     monkeypatch.setattr(offline, "commit", refuse)
     database = line.config.data_dir / "main.db"
     database.chmod(0o644)
