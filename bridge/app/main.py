@@ -234,14 +234,16 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
 
 
 def _refuse(config: Config, problems: list[str], *, second: bool = False) -> int:
-    """Report faults that a restart cannot mend, and call the person on call, at most once an hour.
+    """Report faults that a restart cannot mend, and call the person on call, once an hour when a way has accepted the call.
 
     `second`: a second bridge was refused, and the first still runs. It calls once from its directory, in other words,
     because the line may have been cloned; a rehearsal line calls nobody. It counts as the call of that hour, so that no
     other call to the desk follows.
     """
     code, may_call = _report_problems(problems), pager.may_call_again(config.data_dir, time.time())
-    if (not config.line.rehearsal) if second else may_call:
+    if second and config.line.rehearsal:
+        pager.note_accepted_call(config.data_dir)
+    elif second or may_call:
         asyncio.run(_call(config, second=second))
     return code
 
@@ -251,7 +253,8 @@ async def _call(config: Config, *, second: bool) -> None:
         if second:
             await pager.call_as_second(config.line.on_call, http, data_dir=config.data_dir)
         elif not await pager.call(config.line.on_call, http):
-            pager.forget_call(config.data_dir)
+            return
+    pager.note_accepted_call(config.data_dir)
 
 
 def _report_problems(problems: list[str]) -> int:

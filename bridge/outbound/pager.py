@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import smtplib
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -53,8 +54,10 @@ GIVE_UP_AFTER: Final = 900.0
 """Seconds after which a page is given up."""
 RETRY_SECONDS: Final = 20.0
 CALL_INTERVAL_SECONDS: Final = 3600.0
+FIRST_INTERVAL_SECONDS: Final = 60.0
+MOST_TRIES: Final = 100
 LAST_CALL: Final = "last_call"
-"""The file of the data directory whose time is that of the last call of a line that does not run."""
+"""The file of the data directory whose time is that of the last call of a line that does not run (`unaccepted_calls`)."""
 SECOND_CALL: Final = "second_call"
 """The file of the data directory which shows that a refused second bridge has called."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
@@ -166,25 +169,43 @@ class Pager:
             self._wake.engine(DESK)
 
 
-def may_call_again(data_dir: Path, now: float) -> bool:
-    """Whether a line that does not run may call: once an hour, even if it is started again and again.
+def retry_interval(tries: int) -> float:
+    """Return the seconds after so many calls in a row that no way accepted: 1, 2, 4, 8, then always 15 minutes.
 
-    The time is noted here, before the call: a crash in between loses the call of that hour. A call that no way accepted is
-    forgotten (`forget_call`).
+    A service may ring and answer with an error all the same, so a call each minute may be a telephone that rings each
+    minute. The first calls follow soon, because a network or a mail server may come later than the line.
     """
-    note = data_dir / LAST_CALL
-    if note.exists() and 0 <= now - note.stat().st_mtime < CALL_INTERVAL_SECONDS:
+    return min(FIRST_INTERVAL_SECONDS * 2.0 ** (tries - 1), GIVE_UP_AFTER)
+
+
+def may_call_again(data_dir: Path, now: float) -> bool:
+    """Whether a line that does not run may call, even if it is started again and again.
+
+    It may an hour after a call that a way accepted, and after `retry_interval` otherwise. The call is noted here before it
+    is made, and counts as one that no way accepted until `note_accepted_call`: a crash in between repeats it.
+    """
+    note, tries = data_dir / LAST_CALL, unaccepted_calls(data_dir)
+    interval = retry_interval(tries) if tries else CALL_INTERVAL_SECONDS
+    if note.exists() and 0 <= now - note.stat().st_mtime < interval:
         return False
     with contextlib.suppress(OSError):
         note.unlink(missing_ok=True)  # the account of the line may delete root's file, and cannot change its time
         note.touch(mode=0o600)
+        os.truncate(note, min(tries + 1, MOST_TRIES))  # which needs no room on a full disk
     return True
 
 
-def forget_call(data_dir: Path) -> None:
-    """Let the next call of a line that does not run be made at once: no way accepted the last one."""
+def unaccepted_calls(data_dir: Path) -> int:
+    """Return how many calls of a line that does not run no way has accepted since the last accepted one (file size)."""
     with contextlib.suppress(OSError):
-        (data_dir / LAST_CALL).unlink(missing_ok=True)
+        return (data_dir / LAST_CALL).stat().st_size
+    return 0
+
+
+def note_accepted_call(data_dir: Path) -> None:
+    """Note that a way has accepted the call of a line that does not run: the next one is made in an hour."""
+    with contextlib.suppress(OSError):
+        os.truncate(data_dir / LAST_CALL, 0)
 
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:

@@ -67,6 +67,7 @@ class Runner:
         )
         self._random, self._started = random.SystemRandom(), time.monotonic()
         self._was_well, self._paged = False, False
+        self._unaccepted_calls, self._next_call = 0, 0.0
 
     async def run(self) -> None:
         """Sign in and make trips, repeatedly."""
@@ -129,10 +130,13 @@ class Runner:
         try:
             await self._route.report(trip.step, trip.seconds)
         except Unreachable:
-            if not self._paged:  # also after a success: then the line was stopped meanwhile
+            # Also after a success: then the line was stopped meanwhile.
+            if not self._paged and time.monotonic() >= self._next_call:
                 self._paged = await pager.call(self._config.line.on_call, self._http)
+                self._unaccepted_calls = 0 if self._paged else self._unaccepted_calls + 1
+                self._next_call = time.monotonic() + pager.retry_interval(self._unaccepted_calls)
         else:
-            self._paged = False
+            self._paged, self._unaccepted_calls, self._next_call = False, 0, 0.0
 
     @property
     def _is_starting(self) -> bool:

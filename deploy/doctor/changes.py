@@ -102,15 +102,15 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
 async def raise_for_unit(config: Config, unit: str) -> bool:
     """Report that a unit of the service manager failed; return False when a call was needed and no way accepted it.
 
-    For a line that does not run, there is no second call within an hour.
+    For a line that does not run, there is no second call within an hour of one that a way accepted.
     """
     async with aiohttp.ClientSession(timeout=LIVE_TIMEOUT) as http:
         runs = await is_live(config, http)
     if not runs and not pager.may_call_again(config.data_dir, time.time()):
-        return True
+        return not pager.unaccepted_calls(config.data_dir)
     is_told = await _report(config, [unit.removesuffix(".service")], runs=runs)
-    if not is_told:
-        pager.forget_call(config.data_dir)
+    if is_told and not runs:
+        pager.note_accepted_call(config.data_dir)
     return is_told
 
 

@@ -349,7 +349,7 @@ def test_the_process_says_it_and_ends_with_2(
 
 
 def test_a_call_that_no_way_took_is_not_the_call_of_that_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a power cut the network comes later than the line: the next start, or whoever watches its unit, calls again."""
+    """After a power cut the network comes later than the line: a start after a minute, or the failed unit, calls again."""
     line_papers, answers = Papers(tmp_path), [False, True]
 
     async def call(*_: object, **__: object) -> AsyncIterator[tuple[str, bool]]:
@@ -361,9 +361,11 @@ def test_a_call_that_no_way_took_is_not_the_call_of_that_hour(tmp_path: Path, mo
     monkeypatch.setattr(pager, "_calls", call)
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
-    for _ in range(3):
+    now = time.time()
+    for passed, remaining in ((0, [True]), (30, [True]), (61, []), (120, []), (3600, [])):
+        monkeypatch.setattr(time, "time", lambda at=now + passed: at)
         assert main.main(line_papers.save()) == main.EXIT_USAGE
-    assert answers == []
+        assert answers == remaining
 
 
 @pytest.mark.parametrize("rehearsal", [False, True], ids=["real", "rehearsal"])

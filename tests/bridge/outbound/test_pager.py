@@ -33,6 +33,8 @@ from bridge.outbound.pager import (
     call,
     call_as_second,
     may_call_again,
+    note_accepted_call,
+    unaccepted_calls,
 )
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import WakeUps
@@ -432,3 +434,21 @@ def test_a_call_that_root_noted_is_followed_by_one_an_hour(tmp_path: Path, monke
     monkeypatch.setattr(os, "utime", refuse)  # the owner alone may set a file's time
     assert may_call_again(tmp_path, time.time())
     assert not may_call_again(tmp_path, time.time())
+
+
+def test_calls_that_no_way_accepts_grow_rarer(tmp_path: Path) -> None:
+    """A service that rings and then answers with an error is not asked each minute all night, but often enough.
+
+    After a call that a way accepted the next one is made in an hour, and the count begins again.
+    """
+    note, now = tmp_path / LAST_CALL, time.time()
+
+    def minutes_until_next() -> int:
+        since = note.stat().st_mtime
+        return next(n for n in range(1, 100) if may_call_again(tmp_path, since + n * 60))
+
+    assert may_call_again(tmp_path, now)
+    assert [minutes_until_next() for _ in range(6)] == [1, 2, 4, 8, 15, 15]
+    assert unaccepted_calls(tmp_path) == 7
+    note_accepted_call(tmp_path)
+    assert [minutes_until_next(), minutes_until_next()] == [60, 1]
