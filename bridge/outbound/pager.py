@@ -60,6 +60,8 @@ LAST_CALL: Final = "last_call"
 """The file of the data directory whose time is that of the last call of a line that does not run (`unaccepted_calls`)."""
 SECOND_CALL: Final = "second_call"
 """The file of the data directory which shows that a refused second bridge has called."""
+SMTPS_PORT: Final = 465
+"""The port of mail servers on which TLS begins at once (RFC 8314, 3.3)."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 STOP_TIMEOUT: Final = 11.0
 """Seconds that an orderly stop waits for a call under way: as long as for requests to the carrier (`sms_sender`)."""
@@ -272,14 +274,18 @@ async def _await_question(question: Question) -> None:
 class _CheckingSmtp(smtplib.SMTP):
     """A client that checks before each part that it sends, including the mail's own words: a server is slow at times."""
 
-    def __init__(self, email: Email, ask: Callable[[], None]) -> None:
+    def __init__(self, email: Email, ask: Callable[[], None], **tls: Any) -> None:
         self._ask = ask
-        super().__init__(email.host, email.port, timeout=10)
+        super().__init__(email.host, email.port, timeout=10, **tls)
 
     def send(self, s: Any) -> None:
         """Send a command, or a mail."""
         self._ask()
         super().send(s)
+
+
+class _CheckingSmtps(_CheckingSmtp, smtplib.SMTP_SSL):
+    """The same, over TLS from the first byte."""
 
 
 def _message_id(sender: str) -> str:
@@ -296,10 +302,11 @@ def _send_email(email: Email, text: str, ask: Callable[[], None]) -> tuple[bool,
     message.set_content(text)
     results: tuple[bool, ...] = ()
     try:
-        with _CheckingSmtp(email, ask) as server:
-            if email.starttls:
-                # Without a context the server's certificate would not be verified, and the password is sent next.
-                server.starttls(context=ssl.create_default_context())
+        # Without a context the server's certificate would not be verified, and the password is sent next.
+        context, begins_with_tls = ssl.create_default_context(), email.port == SMTPS_PORT
+        with _CheckingSmtps(email, ask, context=context) if begins_with_tls else _CheckingSmtp(email, ask) as server:
+            if email.starttls and not begins_with_tls:
+                server.starttls(context=context)
             if email.user is not None and email.password_file is not None:
                 server.login(email.user, read_secret(email.password_file))
             refused = server.send_message(message)

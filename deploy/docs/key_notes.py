@@ -118,8 +118,10 @@ NOTES: Final[Mapping[str, KeyNote]] = MappingProxyType(
         ),
         "lines.on_call.email": KeyNote("a mail server that takes the agency's mail", "see below"),
         "lines.on_call.email.host": KeyNote("its name", "mail.example.org"),
-        "lines.on_call.email.port": KeyNote("its port for STARTTLS; not 465, on which TLS begins at once", "587"),
-        "lines.on_call.email.starttls": KeyNote("encrypt the way to it; false only for one on this machine", "true"),
+        "lines.on_call.email.port": KeyNote("its port: on 465 TLS begins at once, on any other with STARTTLS", "587"),
+        "lines.on_call.email.starttls": KeyNote(
+            "encrypt the way to it; false only for one on this machine, on another port than 465", "true"
+        ),
         "lines.on_call.email.user": KeyNote("the account there, where it asks for one", "quietline"),
         "lines.on_call.email.password_file": KeyNote("its password", "/srv/line/secrets/mail-password"),
         "lines.on_call.email.sender": KeyNote("who the mail is from", "line@example.org"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email
+import ssl
 from collections.abc import Awaitable, Callable
 from email.message import Message
 from typing import Self
@@ -17,10 +18,11 @@ class MailServer:
     """`taken`: mails, and their `recipients`. `greet`, `on_data`: awaited before the greeting, and before a mail's content.
 
     `begun`: the number of connections. `commands`: every line except a mail's content. `goodbye`: the answer to QUIT.
-    `refused`: an address that it does not take.
+    `refused`: an address that it does not take. `tls`: TLS begins at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.taken: list[Message] = []
         self.recipients: list[str] = []
         self.commands: list[bytes] = []
@@ -30,7 +32,7 @@ class MailServer:
         self.on_data: Callable[[], Awaitable[object]] = nothing
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

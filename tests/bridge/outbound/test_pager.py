@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC
@@ -43,6 +44,7 @@ from bridge.storage.database import Work
 from bridge.storage.errors import LeadLost, Unavailable
 from bridge.tables import inbox, line_state
 from bridge.tables.outbox import OutboxRow
+from tests.deploy.init.proxy_rig import make_certificates
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.mail_server import MailServer, nothing
 from tests.fakes.served import answering, served
@@ -174,6 +176,29 @@ async def test_a_mail_bears_a_date_and_an_id_of_its_own(called: PagerHarness) ->
     ids = {mail["Message-ID"] for mail in mails}
     assert len(ids) == 2
     assert all(each.endswith("@agency.example>") for each in ids)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_mail_server_on_whose_port_tls_begins_at_once(
+    called: PagerHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
+) -> None:
+    """Many providers offer only that (port 465). A certificate that no authority of this machine vouches for is refused."""
+    make_certificates(tmp_path / "tls")
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(tmp_path / "tls" / "host.pem", tmp_path / "tls" / "host.key")
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "tls" / "ca.pem"))
+    assert called.on_call is not None
+    assert called.on_call.email is not None
+    async with MailServer(server_side) as mail:
+        monkeypatch.setattr("bridge.outbound.pager.SMTPS_PORT", mail.port)
+        called.on_call = OnCall(email=called.on_call.email.model_copy(update={"port": mail.port, "starttls": True}))
+        if trusted:
+            assert await called.perform() == 0
+        else:
+            with pytest.raises(RetryLater):
+                await called.perform()
+    assert len(mail.taken) == trusted
 
 
 async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
