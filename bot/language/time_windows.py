@@ -91,7 +91,8 @@ def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
     """Return the flags with `9-15:30`, `weekdays 9am-3pm` or `fri-sun 22-2` as their safe times; None if unreadable.
 
     Days stand before the spans that they apply to. `7-9` may be of the morning or of the evening, so it is not guessed:
-    with the wrong half words would leave while another has the phone. `9-3` is said of a day at work.
+    with the wrong half words would leave while another has the phone. So is `13-3`, of which the clock makes a span over
+    midnight. `9-3` is said of a day at work.
     """
     times: list[tuple[int, int]] = []
     of_days: list[tuple[int, int, int]] = []
@@ -142,7 +143,7 @@ def _read_span(word: str) -> tuple[int, int] | None:
     elif span[3] is not None and span[6] is None and EITHER_HALF.fullmatch(span[4] or "24"):
         # "9am-3", "9pm-11": the second hour is the nearest one after the first.
         end = (start + 1 + (end - start - 1) % NOON) % 1440
-    elif span[3] is None and end <= NOON and (span[1] in NIGHT_OR_DAY or (start < end and _is_of_either_half(span))):
+    elif _is_of_either_half(span, start, end):
         return None
     elif span[6] is None and NOON + 60 > start > end > 0:
         # "9 to 3" and "12:30 to 2" are said of the day: over midnight it would be half a day or more, in which more would
@@ -151,8 +152,11 @@ def _read_span(word: str) -> tuple[int, int] | None:
     return None if start == end else (start, end)
 
 
-def _is_of_either_half(span: re.Match[str]) -> bool:
-    return EITHER_HALF.fullmatch(span[1]) is not None and EITHER_HALF.fullmatch(span[4] or "24") is not None
+def _is_of_either_half(span: re.Match[str], start: int, end: int) -> bool:
+    """Tell whether a span may be of two parts of the day: `1-3` and `7-9` of either half, `13-3` of a day or of a night."""
+    first, last = (EITHER_HALF.fullmatch(hour or "24") is not None for hour in (span[1], span[4]))
+    halves = span[3] is None and end <= NOON and (span[1] in NIGHT_OR_DAY or (start < end and first and last))
+    return halves or (span[6] is None and last and NOON + 60 <= start < end + NOON <= 2 * NOON)
 
 
 def _minute(hour: str, minute: str | None, half: str | None) -> int | None:
