@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -65,12 +65,16 @@ def normalized_keyword(value: str) -> str:
     return normalize_keyword(value)
 
 
+NOT_PRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of Unicode: control and format characters (some reverse a line), separators of lines and paragraphs."""
+
+
 def printable(value: str) -> str:
     """Refuse a text that no phone should get: empty, or with invisible characters."""
     if not value.strip() or value != value.strip():
         raise ValueError("must not be empty, nor begin or end with a space")
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} and c != "\n" for c in value):
-        raise ValueError("must not contain control characters")
+    if any(unicodedata.category(c) in NOT_PRINTABLE and c != "\n" for c in value):
+        raise ValueError("must not contain control characters, nor separators of lines but a line feed")
     return value
 
 

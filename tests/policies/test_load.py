@@ -132,6 +132,13 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
             "name: x\ntexts: {stop: {wordings: {en: {text: 'a\u202eb'}}}}\n",
             "texts.stop.wordings.en.text: must not contain control",
         ),
+        *(
+            (
+                f'name: x\ntexts: {{stop: {{wordings: {{en: {{text: "a\\u{mark}b"}}}}}}}}\n',
+                "texts.stop.wordings.en.text: must not contain control",
+            )
+            for mark in ("2028", "2029", "2066", "200e")
+        ),
         (
             "name: x\ntexts: {stop: {wordings: {en: {text: a, reviewed_by: b}}}}\n",
             "texts.stop.wordings.en: reviewed_by and",
