@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from bridge.app import key_owners, line_files, rehearsal_drills, run_history
+from bridge.app import canary_parts, key_owners, line_files, rehearsal_drills, run_history
 from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
 from bridge.app.matrix_workers import MatrixWorkers
@@ -253,6 +253,8 @@ class Bridge:
         await startup_notices.record_configuration(
             services.database, services.vault, services.clock, self._resources.config
         )
+        if self.canary is None:
+            await canary_parts.forget(services)
         await (calendar_follower.forget(services) if self.calendar is None else self.calendar.load())
         if self._resources.pack.shifts is not None or self.calendar is not None:
             await startup_notices.request_shift_check(services.database, services.clock)

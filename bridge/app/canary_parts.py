@@ -23,6 +23,7 @@ from bridge.runtime.canary_keys import CanaryKeys
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import line_state
 
 IN_USE: Final = "M_USER_IN_USE"
@@ -72,6 +73,17 @@ class CanaryAccount:
                 raise
             if not is_current:
                 await self._module_client.set_password(self._user_id, self._keys.password)
+
+
+async def forget(services: Services) -> None:
+    """Delete the state of a canary that the configuration does not name any more."""
+    if await line_state.get(services.database, line_state.CANARY_OK) is not None:
+        await services.database.commit(_forget)
+
+
+async def _forget(transaction: Transaction) -> None:
+    await line_state.delete(transaction, line_state.CANARY_OK)
+    await line_state.delete(transaction, line_state.CANARY_STEP)
 
 
 class CanaryParts:

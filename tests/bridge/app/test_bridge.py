@@ -199,6 +199,33 @@ async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | Non
     return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, run_directory=run_directory)
 
 
+async def test_what_a_canary_said_goes_with_it(tmp_path: Path) -> None:
+    """Without a `canary` section no state of one is stored: a canary that is configured again begins without it."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_ports()
+    names = (line_state.CANARY_OK, line_state.CANARY_STEP)
+
+    async def note(transaction: Transaction) -> None:
+        for name in names:
+            await line_state.put(transaction, name, "0")
+
+    for has_canary in (True, False):
+        if has_canary:
+            secret = tmp_path / "canary"
+            secret.write_text("ab" * 32)
+            secret.chmod(0o600)
+            papers.raw["canary"] = {"secret_file": str(secret)}
+        else:
+            del papers.raw["canary"]
+        async with AsyncExitStack() as stack:
+            database = (await start(papers, stack))._resources.services.database
+            assert [await line_state.get(database, name) for name in names] == [None, None]
+            await database.commit(note)
+        async with AsyncExitStack() as stack:
+            database = (await start(papers, stack))._resources.services.database
+            assert [await line_state.get(database, name) for name in names] == (["0", "0"] if has_canary else [None, None])
+
+
 @pytest.mark.parametrize("heals", [False, True], ids=["for a minute", "for a moment"])
 async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heals: bool) -> None:
     """Refused for a minute it ends the start, with its file; refused for a moment it is for the next start to try."""
