@@ -83,6 +83,7 @@ class HomeserverIncidentKind(Enum):
     SUSPENDED = "suspended"
     NOT_REMOVED = "not_removed"
     OLD_ROOMS = "old_rooms"
+    ROOM_CHANGED = "room_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,7 @@ HOMESERVER_INCIDENTS: Final = {
     HomeserverIncidentKind.SUSPENDED: "alerts.the_homeserver_holds_us",
     HomeserverIncidentKind.NOT_REMOVED: "alerts.a_person_could_not_be_removed",
     HomeserverIncidentKind.OLD_ROOMS: "alerts.rooms_from_before_the_restore",
+    HomeserverIncidentKind.ROOM_CHANGED: "alerts.a_room_was_changed",
 }
 """The notice for each kind; `where`: the place that it is about."""
 CANARY_STEPS: Final = {

@@ -88,7 +88,7 @@ class MatrixEventIngest:
             for item in items:
                 if (failed := await attempt(transaction, partial(self._ingest, (item,)))) is not None:
                     log.failure("matrix_events.failed", failed)
-                    await self.record_dead_letter(transaction, _unhandled(item))
+                    await self.record_dead_letter(transaction, events.unhandled_event_of(item))
 
     async def record_dead_letter(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
         """Store a dead letter of an event that could not be handled, and tell its author. Runs inside the sync's commit."""
@@ -125,9 +125,7 @@ class MatrixEventIngest:
             place = await self._target_of(transaction, item.room_id)
             if isinstance(item, events.GapTruncated):
                 if place is not None and place.owner:
-                    designation = await threads.designation_of(transaction, place.owner)
-                    gap = HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=designation)
-                    await self._put(transaction, DESK, gap)
+                    await self._report(transaction, place, HomeserverIncidentKind.GAP)
                 continue
             if isinstance(item, events.ReadReceipt):
                 if place is None or not place.owner or place.name != THREAD:
@@ -147,6 +145,9 @@ class MatrixEventIngest:
                 event = await self._to_event(transaction, place, item) if is_new and place.owner else None
                 if is_new and not place.owner and (late := await late_stop(transaction, item)) is not None:
                     await self._put(transaction, *late)
+                is_of_thread = bool(place.owner) and place.name == THREAD
+                if is_new and is_of_thread and isinstance(item, events.PowerLevels | events.RoomLost):
+                    await self._report(transaction, place, HomeserverIncidentKind.ROOM_CHANGED)
             except BAD_DATA as error:
                 log.failure("matrix_events.malformed", error)
                 event = await self._record_undecodable(transaction, place, item)
@@ -176,6 +177,11 @@ class MatrixEventIngest:
             kind = dead_letters.WITHOUT_KEY
             if await dead_letters.record_unhandled(transaction, self._vault, owner, kind, now=self._clock.now()):
                 self._touched_owners.add(DESK)
+
+    async def _report(self, transaction: Transaction, place: InboxTarget, kind: HomeserverIncidentKind) -> None:
+        """Tell the desk what happened to a room at the homeserver."""
+        designation = await threads.designation_of(transaction, place.owner)
+        await self._put(transaction, DESK, HomeserverIncident(kind=kind, designation=designation))
 
     async def _target_of(self, transaction: Transaction, room_id: str) -> InboxTarget | None:
         match await room_of(transaction, room_id):
@@ -367,20 +373,6 @@ class MatrixEventIngest:
         """Whether the message calls a person."""
         everybody = object_at(content, "m.mentions").get("room") is True
         return everybody or bool(self._mentions(content, relation)) or mentions_user(_string(content, "formatted_body"))
-
-
-def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
-    """Return the event's identifiers only: its decrypted content is not stored, because it may hold a codeword."""
-    if not isinstance(item, events.RoomEvent):
-        return events.UnhandledEvent(room_id="", event_id="", sender="", encrypted=False, at=0, raw="")
-    return events.UnhandledEvent(
-        room_id=item.room_id,
-        event_id=item.event_id,
-        sender=item.sender,
-        encrypted=isinstance(item, events.DecryptedMessage),
-        at=item.at,
-        raw="",
-    )
 
 
 def _related_event(item: events.RoomEvent) -> str:

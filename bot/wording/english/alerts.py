@@ -11,6 +11,11 @@ NOTICES: Final[dict[str, str]] = {
         "no keys of this line, but the clients of whoever writes there may give them theirs: please write nothing there. "
         "Please tell the technician now."
     ),
+    "alerts.a_room_was_changed": (
+        "Somebody closed the room of {where}, took this line out of it, or changed what people may do there: only an "
+        "administrator of the homeserver can. Apps may refuse to write there, and a text may not be shown. Please ask "
+        "whoever has it whether they can still answer, and tell the technician now."
+    ),
     "alerts.a_text_may_or_may": "a text may or may not have reached the phone. It is not sent again by itself.",
     "alerts.asked_us_to_stop_in": "asked us to stop in their own words. Nothing leaves until they text START.",
     "alerts.asks_for_a_call_nothing": "asks for a call. Nothing was sent.",

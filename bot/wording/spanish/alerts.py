@@ -11,6 +11,11 @@ NOTICES: Final[dict[str, str]] = {
         "claves de esta línea, pero las aplicaciones de quienes escriban allí pueden darle las suyas: por favor, no "
         "escriban nada allí. Por favor, avisen a soporte técnico ahora."
     ),
+    "alerts.a_room_was_changed": (
+        "Alguien cerró la sala de {where}, sacó a esta línea de ella o cambió lo que se puede hacer allí: solo puede quien "
+        "administra el servidor. Las aplicaciones pueden negarse a escribir allí, y puede que un texto no se muestre. Por "
+        "favor, pregunten a quien la atiende si todavía puede responder, y avisen a soporte técnico ahora."
+    ),
     "alerts.a_text_may_or_may": "un texto puede haber llegado o no al teléfono. No se envía otra vez solo.",
     "alerts.asked_us_to_stop_in": "pidió con sus palabras que paremos. Nada sale hasta que envíe START.",
     "alerts.asks_for_a_call_nothing": "pide una llamada. No se envió nada.",

@@ -209,3 +209,17 @@ MatrixEvent: TypeAlias = (
     | SelfRemoved
     | GapTruncated
 )
+
+
+def unhandled_event_of(item: MatrixEvent) -> UnhandledEvent:
+    """Return the event's identifiers only: its decrypted content is not stored, because it may hold a codeword."""
+    if not isinstance(item, RoomEvent):
+        return UnhandledEvent(room_id="", event_id="", sender="", encrypted=False, at=0, raw="")
+    return UnhandledEvent(
+        room_id=item.room_id,
+        event_id=item.event_id,
+        sender=item.sender,
+        encrypted=isinstance(item, DecryptedMessage),
+        at=item.at,
+        raw="",
+    )

@@ -88,14 +88,15 @@ def power_levels(kind: RoomKind, supervisors: Sequence[str]) -> dict[str, Any]:
 
 
 def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
-    """Whether a room's power levels differ from those that we set, apart from roles.
+    """Whether a room's power levels differ from those that we set, apart from roles, which only the desk has.
 
     Fields that we do not set do not count, because a homeserver adds some (`historical`); under `events` they do.
     """
     users = levels.get("users")
-    silenced = isinstance(users, Mapping) and any(isinstance(level, int) and level < 0 for level in users.values())
+    levels_of_users = [level for level in users.values() if isinstance(level, int)] if isinstance(users, Mapping) else []
+    unlike_ours = any(level < 0 or (level and kind != "desk") for level in levels_of_users)
     ours = power_levels(kind, ())
-    return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
+    return unlike_ours or any(levels.get(name) != value for name, value in ours.items() if name != "users")
 
 
 def restored_power_levels(

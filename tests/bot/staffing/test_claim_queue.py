@@ -334,6 +334,10 @@ def test_what_else_was_changed_is_put_back() -> None:
         (HomeserverIncident(kind=HomeserverIncidentKind.NOT_REMOVED), "does not let this line remove a person"),
         (HomeserverIncident(kind=HomeserverIncidentKind.OLD_ROOMS), "from before this line was restored"),
         (
+            HomeserverIncident(kind=HomeserverIncidentKind.ROOM_CHANGED, designation="amber heron"),
+            "Somebody closed the room of amber heron",
+        ),
+        (
             DevicesReturned(users=(ANA, BEN)),
             "devices again that had been signed out, as after its database was put back: of ana, ben",
         ),

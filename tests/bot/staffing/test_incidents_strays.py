@@ -103,6 +103,7 @@ def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
         (HomeserverIncident(kind=HomeserverIncidentKind.GAP), False),
         (HomeserverIncident(kind=HomeserverIncidentKind.MODULE), False),
         (HomeserverIncident(kind=HomeserverIncidentKind.OLD_ROOMS), False),
+        (HomeserverIncident(kind=HomeserverIncidentKind.ROOM_CHANGED, designation="amber heron"), False),
         (HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED), True),
         (SyncStalled(minutes=3), True),
         *((FactsBehind(kind=kind), True) for kind in MarkedFacts),

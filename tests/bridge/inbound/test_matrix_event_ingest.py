@@ -24,12 +24,13 @@ from bot.model.events import (
     PowerLevelsChanged,
     ReactionAdded,
 )
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.storage.errors import Unavailable
-from bridge.tables import early_reactions
+from bridge.tables import early_reactions, threads
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import (
     ADA,
@@ -208,7 +209,6 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         moved("leave", "join", "$4"),
         moved("ban", "leave", "$5"),
         levels(DESK_ROOM, "$6"),
-        levels(THREAD_ROOM, "$7"),
         events.IdentityChanged(user_id=ADA, master_key="k", first=False),
         events.IdentityConfirmed(user_id=ADA),
         events.DevicesReturned(users=(ADA,)),
@@ -223,6 +223,21 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         (DESK, IdentityConfirmed(user=ADA)),
         (DESK, DevicesReturned(users=(ADA,))),
     ]
+
+
+@pytest.mark.parametrize("how", ["closed", "removed", "levels"])
+async def test_a_threads_room_that_an_administrator_changed_is_told_at_the_desk(ingest: IngestHarness, how: str) -> None:
+    """Whoever writes in it may be cut off, and there nobody else would read it. It is told once, and not of other rooms."""
+
+    def change(room: str) -> events.PowerLevels | events.RoomLost:
+        if how == "levels":
+            return events.PowerLevels(room_id=room, users={}, sender=ADA, event_id="$c", at=0, tampered=True)
+        return events.RoomLost(room_id=room, sender=ADA, event_id="$c", at=0, how=how)
+
+    assert await ingest.take(change("!elsewhere")) == []
+    designation = await threads.designation_of(ingest.harness.database, ingest.thread)
+    incident = HomeserverIncident(kind=HomeserverIncidentKind.ROOM_CHANGED, designation=designation)
+    assert await ingest.take(change(THREAD_ROOM), change(THREAD_ROOM)) == [(DESK, incident)]
 
 
 async def test_who_is_there_again_is_told_to_whose_room_it_is(ingest: IngestHarness) -> None:
