@@ -7,7 +7,6 @@ this account may read, if it is there.
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,16 +97,8 @@ def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
 
 
 def _require_access(*paths: Path) -> None:
-    """Exit with 2 when this account may not read one of the paths. One that is missing is the verb's matter.
+    """Exit with 2 when this account may not read one of the paths. One that is missing is the verb's matter."""
+    from deploy.data_dir.atomic_files import access_problem
 
-    A verb would find its parts missing in a directory of another account, and say that.
-    """
-    for path in paths:
-        try:
-            path.stat()
-            may_read = os.access(path, os.R_OK)
-        except OSError as error:
-            may_read = not isinstance(error, PermissionError)
-        if not may_read:
-            what = "this account may not read it; say it again as root, or as the account that runs the line"
-            exit_with_problems([f"{path}: {what}"])
+    if problem := access_problem(*paths):
+        exit_with_problems([problem])

@@ -7,7 +7,9 @@ reported at once, each on a line of its own on standard error.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import click
@@ -64,9 +66,20 @@ def exit_with_report(report: Report, *, as_json: bool) -> NoReturn:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines on standard output."""
-    for line in lines:
-        click.echo(line)
+    """Print lines on standard output. Where it takes no more, as on a full disk, exit with 2 and a sentence."""
+    from deploy.data_dir.atomic_files import file_problem
+
+    said = list(lines)
+    try:
+        for line in said:
+            click.echo(line)
+    except BrokenPipeError:
+        raise  # click ends quietly where nobody reads any more
+    except OSError as error:
+        # What is buffered cannot be written either, and would be tried again at the end of the process.
+        with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        exit_with_problems([file_problem(error, Path("standard output"))])
 
 
 def print_problems(problems: Iterable[str]) -> None:

@@ -81,10 +81,16 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
     from bridge.config.load import load
     from deploy.backup.migrate import CannotMigrate
     from deploy.backup.migrate import migrate as move
+    from deploy.data_dir.secret_files import SetupError
 
     with exit_on_errors():
+        if (config := load(layout.config)).database is None:
+            do = (
+                "write it, with the `url_file` of a PostgreSQL database, as deploy/docs/operator.md says; nothing was moved"
+            )
+            raise SetupError([f"{layout.config}: database: is not there; {do}"])
         try:
-            rows = asyncio.run(move(load(layout.config), to))
+            rows = asyncio.run(move(config, to))
         except CannotMigrate as reason:
             print_problems([str(reason)])
             sys.exit(EXIT_PROBLEMS)

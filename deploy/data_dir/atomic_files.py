@@ -139,6 +139,22 @@ def file_problem(error: OSError, place: Path | None = None) -> str:
     return f"{f'{named}: ' if named else ''}{error.strerror}{REMEDIES.get(error.errno or 0, '')}"
 
 
+def access_problem(*paths: Path) -> str:
+    """Return which of the paths this account may not read, and the remedy; else "", also for one that is missing.
+
+    A verb would find its parts missing in a directory of another account, and say that.
+    """
+    for path in paths:
+        try:
+            path.stat()
+            may_read = os.access(path, os.R_OK)
+        except OSError as error:
+            may_read = not isinstance(error, PermissionError)
+        if not may_read:
+            return f"{path}: this account may not read it; say it again as root, or as the account that runs the line"
+    return ""
+
+
 def sync_directory(path: Path) -> None:
     """Sync the names in a directory to the disk."""
     with open_descriptor(path) as descriptor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,25 @@ BESIDE = [
     ["alarm", "test"],
     ["backup", "--passphrase-file", "PASSPHRASE", "--to", "FILE"],
 ]
+
+
+def test_an_output_that_takes_no_more_is_said() -> None:
+    """`doctor > FILE` on a full disk: one sentence with the remedy, exit code 2, and no traceback."""
+    program = "from deploy.cli.outcome import print_lines; print_lines(['a row'])"
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run([sys.executable, "-P", "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
+    error = result.stderr.decode()
+    assert (result.returncode, error.count("\n")) == (2, 1), error
+    assert error.startswith("quietline: standard output: No space left on device; ")
+
+
+@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
+def test_a_move_without_a_place_is_a_fault_of_the_configuration(tmp_path: Path, to: str) -> None:
+    """`migrate` of a configuration without `database`: exit code 2, the file, and where it is explained."""
+    assert run_init(tmp_path, answers(reviewed={"by": "Counsel", "on": "2026-11-01"})).exit_code == 0
+    result = CliRunner().invoke(cli, ["migrate", "--to", to, "--data", str(tmp_path / "line")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"quietline: {tmp_path / 'line' / 'config.yaml'}: database: is not there; write it")
 
 
 @pytest.mark.parametrize("words", BESIDE, ids=lambda words: words[0])
