@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.storage.errors import DatabaseError
+from deploy.data_dir.atomic_files import access_problem
 from deploy.data_dir.layout import HOST
 from deploy.inspect.check_report import CheckReport, CheckResult, mark_of
 from policies import ProblemsError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 EXIT_USAGE: Final = 2
+UNUSABLE: Final = "configuration"
 AT_ONCE: Final = 4
 """The number of lines checked at the same time: each has dozens of probes, some of which wait for ten seconds."""
 ALL_ADDRESSES: Final = {"0.0.0.0": HOST, "::": "[::1]"}
@@ -44,7 +46,8 @@ class LineReport:
     def row(self) -> CheckResult:
         """Return the line as one check: the names of its faults, or of its warnings."""
         name, checks = self.line.name, self.report.checks
-        wrong = [check.name for check in checks if not check.ok]
+        # A line that cannot be used has this check alone, whose name would not say why.
+        wrong = [check.what if check.name == UNUSABLE else check.name for check in checks if not check.ok]
         warned = [check.name for check in checks if check.ok and check.warning]
         if wrong or warned:
             return CheckResult(name=name, ok=not wrong, what=", ".join(wrong or warned), warning=not wrong)
@@ -92,6 +95,8 @@ async def check_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
 
     async def one(line: FleetLine) -> LineReport:
         async with gate:
+            if problem := access_problem(line.layout.data, line.layout.config):
+                return LineReport(line=line, report=_unusable(problem), code=EXIT_USAGE)
             try:
                 report, code = await look(line.layout)
             except ProblemsError as error:
@@ -121,4 +126,4 @@ def scrape_targets(lines: Sequence[FleetLine]) -> tuple[str, list[str]]:
 
 
 def _unusable(what: str) -> CheckReport:
-    return CheckReport(checks=(CheckResult(name="configuration", ok=False, what=what),))
+    return CheckReport(checks=(CheckResult(name=UNUSABLE, ok=False, what=what),))

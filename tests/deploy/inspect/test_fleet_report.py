@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,22 @@ async def test_a_line_that_cannot_be_looked_at_is_a_row(two: Path, error: Except
     north, south = report.lines
     assert [(check.name, check.ok, check.what) for check in north.report.checks] == [("configuration", False, said)]
     assert (south.row.ok, north.row.ok) == (True, False)
+
+
+@pytest.mark.parametrize("verb", ["doctor", "status"])
+def test_a_line_of_another_account_says_what_to_do(two: Path, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    """Its row says by whom the verb can be run; the other line is looked at."""
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, *mode, **options: "south" not in str(path) and access(path, *mode, **options)
+    )
+    result = ask(verb, "--fleet", str(two))
+    assert result.exit_code == 2
+    (row,) = [row for row in result.stdout.splitlines() if row.startswith("NOT south")]
+    assert row.endswith(
+        f"{two.parent / 'south'}: this account may not read it; say it again as root, or as the account that runs the line"
+    )
+    assert "NOT north" in result.stdout
 
 
 def ask(*words: str) -> Result:
