@@ -137,6 +137,10 @@ def _rows(
         what = f"{newer[0].file.name} is of a newer version than {own_version()}"
         do = "Install that version, or newer. To go back, restore a backup of before: a database never goes back."
         yield CheckResult(name="database", ok=False, what=what, do=do)
+    elif not versions and (config.data_dir / "main.db").exists():
+        what = f"{SERVER} is empty, and {config.data_dir / 'main.db'} holds a line, which does not start beside it"
+        do = f"`quietline migrate --to postgresql {layout.option}`, or take `database` out of the configuration."
+        yield CheckResult(name="database", ok=False, what=what, do=do)
     elif not versions:
         yield CheckResult(name="database", ok=True, what="there is none yet; the first start makes it")
     elif steps and (damage := _find_damage(config)):

@@ -38,6 +38,7 @@ from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.database_probes import database_probes
 from deploy.doctor.probes import NoAnswer
+from deploy.inspect.check_report import CheckResult
 from tests.bridge.lease.leases import LeasedLine
 from tests.bridge.storage.stored_versions import load as load_stored
 from tests.deploy.line_directory import line_directory
@@ -318,6 +319,25 @@ async def test_a_running_line_and_a_newer_database_are_refused(layout: Layout) -
         await upgrade(layout, config, backup=None)
     rows = {row.name: row for row in check_upgrade(layout, config, backed_up=True).checks}
     assert (rows["database"].ok, "a database never goes back" in rows["database"].do) == (False, True)
+
+
+async def test_an_empty_server_beside_the_lines_files_is_no_new_line(
+    layout: Layout, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """The line is in its files, and would not start beside them: the check says how it is moved."""
+    server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
+    (tmp_path / "database_url").touch(mode=0o600)
+    (tmp_path / "database_url").write_text(server)
+    with layout.config.open("a", encoding="utf-8") as text:
+        text.write(f"\ndatabase: {{url_file: {tmp_path / 'database_url'}}}\n")
+    config = config_of(layout)
+
+    def row() -> CheckResult:
+        return next(each for each in check_upgrade(layout, config, backed_up=True).checks if each.name == "database")
+
+    assert (row().ok, "migrate --to postgresql" in row().do) == (False, True)
+    (config.data_dir / "main.db").rename(tmp_path / "away")
+    assert row().ok
 
 
 async def test_a_bridge_of_another_machine_is_named(
