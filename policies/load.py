@@ -41,7 +41,7 @@ from policies.pack import (
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
 from policies.word_lists import function_words, matchers
-from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
+from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
 PACKS = Path(__file__).parent / "packs"
 PACK_FILE = "pack.yaml"
@@ -112,7 +112,7 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
         pack_file = PackFile.model_validate(raw)
     except ValidationError as error:
         for e in error.errors(include_input=False, include_url=False):
-            where = ".".join(str(part) for part in e["loc"]) or "the whole file"
+            where = key_path(e["loc"])
             what = "must hold keys" if e["type"] == "model_type" else e["msg"].removeprefix("Value error, ")
             problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
         return None

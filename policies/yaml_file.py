@@ -6,7 +6,8 @@ reads packs.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,9 @@ else:  # libyaml reads in a tenth of the time; a PyYAML that was built without i
 
 UNREADABLE = (OSError, yaml.YAMLError, RecursionError, ValueError)
 """What reading a file raises; YAML's own constructors let a ValueError through, and so does a file that is not UTF-8."""
+PHONE_DIGITS: Final = 7
+"""The digits from which on a key may be a phone number, written by mistake where its value belongs."""
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
@@ -49,6 +53,15 @@ def unreadable_reason(error: Exception, path: Path) -> str:
         case RecursionError():
             return "is nested too deeply"
     return "a date or a number cannot be read"
+
+
+def key_path(location: Iterable[object], whole: str = "the whole file") -> str:
+    """Write the place of a key, from a validation error. A key that may be a phone number is not shown."""
+    return ".".join("(a number)" if _may_be_phone(str(key)) else str(key) for key in location) or whole
+
+
+def _may_be_phone(key: str) -> bool:
+    return sum(map(str.isdigit, key)) >= PHONE_DIGITS and _DATE.fullmatch(key) is None
 
 
 class DuplicateKeyError(yaml.YAMLError):

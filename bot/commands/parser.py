@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
@@ -78,10 +78,10 @@ class ParsedCommand:
     colon stood between the two.
     """
 
-    word: str
-    arguments: str
+    word: str = field(repr=False)
+    arguments: str = field(repr=False)
     command: Command | None
-    words: str = ""
+    words: str = field(default="", repr=False)
     colon: bool = False
 
     @property

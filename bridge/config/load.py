@@ -27,7 +27,7 @@ from bridge.runtime.settings import (
     secret_place,
 )
 from policies import ProblemsError
-from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
+from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
@@ -61,10 +61,8 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        problems = [
-            (".".join(map(str, each["loc"])) or "the whole file", problem_sentence(each)) for each in error.errors()
-        ]
-        raise ConfigError([f"{path}: {place}: {problem}" for place, problem in problems]) from None
+        problems = [f"{path}: {key_path(each['loc'])}: {problem_sentence(each)}" for each in error.errors()]
+        raise ConfigError(problems) from None
     return config, [f"{path}: {problem}" for problem in _problems(config)]
 
 

@@ -49,7 +49,8 @@ class PostgresUrl:
         except ValueError:
             raise ValueError(FORM) from None
         options = dict(query)
-        if parts.scheme not in {"postgresql", "postgres"} or parts.fragment or not parts.username:
+        # An `@` in the query: it begins in a password whose `?` is not escaped.
+        if parts.scheme not in {"postgresql", "postgres"} or parts.fragment or not parts.username or "@" in parts.query:
             raise ValueError(FORM)
         if unknown := sorted(options.keys() - {"host", "sslmode", *TLS_FILES}):
             raise ValueError(f"{', '.join(unknown)}: not known here; there are host, sslmode, {', '.join(TLS_FILES)}")

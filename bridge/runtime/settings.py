@@ -41,6 +41,8 @@ def problem_sentence(error: Mapping[str, Any]) -> str:
             return "must hold keys, each with a colon and a value"
         case "string_type":
             return "must be text; put it in quotes"
+        case "union_tag_invalid":  # pydantic's own sentence has the value
+            return f"must be one of {error['ctx']['expected_tags']}"
         case "string_pattern_mismatch":
             return f"must have the form {error['ctx']['pattern']}"
         case _:

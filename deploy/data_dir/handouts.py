@@ -8,7 +8,7 @@ that only the line's owner can open.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
@@ -26,7 +26,7 @@ class Handout:
 
     homeserver: str
     user: str
-    password: str
+    password: str = field(repr=False)
 
     @property
     def localpart(self) -> str:

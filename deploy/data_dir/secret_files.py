@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.runtime.settings import is_private
@@ -59,7 +59,7 @@ class StaffAccount:
 
     user: str
     role: Role
-    password: str
+    password: str = field(repr=False)
 
 
 def _token() -> str:

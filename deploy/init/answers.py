@@ -27,7 +27,7 @@ from deploy.init.worker_routes import MAX_WORKERS
 from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
 from policies.schema import Language
-from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
+from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
 COMPOSE_DATABASE: Final = "database"
 """The host in the URL of a PostgreSQL that Compose runs."""
@@ -389,6 +389,6 @@ def problems_of(error: ValidationError, before: str = "") -> list[str]:
     """Return pydantic's errors as sentences, each with its key; no value is shown."""
     problems = []
     for each in error.errors(include_input=False, include_url=False):
-        place = ".".join(str(part) for part in each["loc"])
+        place = key_path(each["loc"], whole="")
         problems.append(f"{before}{place}{': ' if before or place else ''}{problem_sentence(each)}")
     return problems

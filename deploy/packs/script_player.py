@@ -45,7 +45,7 @@ from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies import ProblemsError
 from policies.pack import Pack
 from policies.schema import seconds
-from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
+from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
 ADVOCATE: Final = "@ana:line.example"
 SUPERVISOR: Final = "@sue:line.example"
@@ -103,7 +103,7 @@ def read_script(path: Path) -> Script:
         return Script.model_validate({"steps": raw} if isinstance(raw, list) else raw)
     except ValidationError as error:
         problems = [
-            f"{path}: {'.'.join(map(str, e['loc'])) or 'the whole file'}: {e['msg'].removeprefix('Value error, ')}"
+            f"{path}: {key_path(e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_input=False, include_url=False)
         ]
         raise ProblemsError(problems) from None

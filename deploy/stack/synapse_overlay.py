@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from bridge.runtime.settings import Section, problem_sentence
 from deploy.data_dir.secret_files import SetupError
-from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
+from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
             return OwnSettings.model_validate({} if raw is None else raw).model_dump(exclude_none=True)
         except ValidationError as error:
             for each in error.errors(include_input=False, include_url=False):
-                key = ".".join(map(str, each["loc"])) or "the whole file"
+                key = key_path(each["loc"])
                 closed = each["type"] == "extra_forbidden"
                 problems.append(f"{file}: {key}: {NOT_OPEN if closed else problem_sentence(each)}")
     return {}

@@ -17,7 +17,7 @@ from policies.drills.flaws import flaws
 from policies.drills.schema import DrillFile
 from policies.drills.script import DrillScript
 from policies.load import PackError
-from policies.yaml_file import UNREADABLE, parse_yaml, unreadable_reason
+from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 
@@ -50,7 +50,7 @@ def read_drill(path: Path, problems: list[str]) -> DrillScript | None:
         script = DrillFile.model_validate(raw).script
     except ValidationError as error:
         for e in error.errors(include_input=False, include_url=False):
-            place = ".".join(str(part) for part in e["loc"]) or "the whole file"
+            place = key_path(e["loc"])
             what = e["msg"].removeprefix("Value error, ")
             problems.append(f"{where}: {place}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
         return None

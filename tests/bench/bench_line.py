@@ -38,6 +38,7 @@ from tests.bench.load_generator import Job
 from tests.e2e.polling import wait_until
 from tests.fakes import database_file
 from tests.free_ports import free_ports
+from tests.planted import assert_not_logged
 
 TEXT: Final = "a text of ordinary length, with about as many words in it as people put into one text message"
 ROOMS: Final = 50
@@ -98,6 +99,8 @@ class BenchLine:
             await wait_until("homeserver and carrier answer", self._others_up, within=120)
             await self._make_rooms()
             yield self
+        logs = (path for path in self.layout.logs.rglob("*") if path.is_file())
+        assert_not_logged({path.name: path.read_text(encoding="utf-8", errors="replace") for path in logs})
 
     async def start_bridge(self, *, forwarded: bool = False) -> float:
         """Start the bridge and wait until it is ready; return that time, by `time.perf_counter`.

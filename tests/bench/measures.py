@@ -22,6 +22,7 @@ from deploy.stack.supervisor import ROOT, child_environment
 from tests.bench.bench_line import DEVICE, PLAIN, ROOMS, TEXT, BenchLine, encrypted, handset, load_process, mxid
 from tests.bench.figures import Figure, quantile, spread, sync_times
 from tests.bench.load_generator import Sender, send_url
+from tests.planted import PLANTED, Kind
 
 PAUSE: Final = 0.08
 """Seconds between two timed acts, so that the work left by the first does not affect the second."""
@@ -320,6 +321,8 @@ def _is_of_puppet(request: str) -> bool:
 
 async def _to_carrier(line: BenchLine, number: int) -> None:
     body = {"from": handset(number), "to": line.texts(count=0, in_flight=0)["line"], "text": f"{TEXT} {number}"}
+    PLANTED.add(Kind.NUMBER, body["from"])
+    PLANTED.add(Kind.TEXT, body["text"])
     async with line.http.post(f"{line.ports.url('carrier')}/api/texts", json=body) as answer:
         await answer.read()
         assert answer.status == 202, f"the carrier answered {answer.status} to a text"

@@ -170,7 +170,8 @@ def test_bodies_are_not_in_reprs() -> None:
     step = decide(PACK, Facts(now=NOW + 10), thread, said)
     arrived = TextArrived(id="a", body="marzipan", at=NOW)
     muted = PhoneMuted(user=ANA, body="!stopped marzipan")
-    shown = repr((thread, said, step, arrived, muted, SendMessage(place=THREAD, body="marzipan")))
+    command = parser.parse("!marzipan marzipan\nmarzipan")
+    shown = repr((thread, said, step, arrived, muted, command, SendMessage(place=THREAD, body="marzipan")))
     assert "marzipan" not in shown
 
 

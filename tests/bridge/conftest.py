@@ -13,6 +13,7 @@ from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import SQLITE_ONLY, VARIABLE, is_postgres
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import IngestHarness
+from tests.fakes.log_watch import watched
 from tests.fakes.postgres_server import REPLICATING, PostgresServer, bridge_server, running_postgres
 from tests.outside_programs import OutsidePrograms
 
@@ -23,6 +24,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("sqlite_only") is not None:
                 item.add_marker(pytest.mark.skip(reason=SQLITE_ONLY))
+
+
+@pytest.fixture(autouse=True)
+def nothing_planted_is_logged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check after every test that nothing it gave to the bridge is in a log record, or in the text of an exception there.
+
+    The processes of the crash tests have logs of their own, which are searched at the end of their line.
+    """
+    if "crash" in request.path.parent.name:
+        yield
+        return
+    with watched(errors=request.node.get_closest_marker("raises_words") is None):
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.polling import STEP_TIMEOUT, shorten, wait_until
+from tests.planted import PLANTED, Kind
 
 _NUMBERS = itertools.count(5550200)
 
@@ -36,6 +37,8 @@ class CarrierApi:
     async def text(self, sender: str, text: str, *, media: list[dict[str, str]] | None = None) -> str:
         """Text the line from a handset; return the carrier's id."""
         self.planted |= {sender, text}
+        PLANTED.add(Kind.NUMBER, sender)
+        PLANTED.add(Kind.TEXT, text)
         body: dict[str, Any] = {"from": sender, "to": self.line, "text": text}
         if media:
             body["media"] = media

@@ -7,6 +7,7 @@ import asyncio
 from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
+from tests.planted import PLANTED, Kind
 
 
 async def enrol_codeword(staffed_line: StaffedLine, client: StaffClient, conversation: Conversation, *words: str) -> str:
@@ -17,6 +18,7 @@ async def enrol_codeword(staffed_line: StaffedLine, client: StaffClient, convers
     asks = f"Codeword for {conversation.designation}"
     await client.find(office, "the bot asks", lambda i: i.sender == staffed_line.ready.bot and asks in i.body)
     for word in words:
+        PLANTED.add(Kind.CODEWORD, *(each for each in (word, *word.split()) if len(each) > 1))
         before = await _redacted(client, office)
         # The words are redacted before the client sees its own event, so do not wait for that event.
         saying = asyncio.create_task(client.say(office, word))

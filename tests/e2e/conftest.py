@@ -101,16 +101,14 @@ class ElementClientFactory:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """Run the line that most tests share, with all logs at DEBUG so that the leak test sees everything.
+    """Run the line that most tests share, with its metrics so that the leak test sees everything.
 
     Each process that runs some of these tests has one, and searches it for leaks after them.
     """
     directory = tmp_path_factory.mktemp("line")
     settings = {**separate_line.HURRIED, "close_undo": "5 s"}
     drills = hurried(directory / "drills")
-    async with separate_line.run_line(
-        directory, settings=settings, drills=drills, log_level="DEBUG", plan=True
-    ) as staffed_line:
+    async with separate_line.run_line(directory, settings=settings, drills=drills, metrics=True, plan=True) as staffed_line:
         yield staffed_line.stack
         if not staffed_line.carrier.planted:  # its tests sent no text, as when one file runs alone
             await staffed_line.carrier.text(handset(), "a text for the files to be looked through")

@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import Account, ContentClient, TimelineItem
+from tests.planted import PLANTED, Kind
 
 DRIVER = Path(__file__).with_name("element_engine.mjs")
 NODE = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
@@ -33,6 +34,7 @@ class ElementClient(ContentClient):
     def __init__(self, homeserver: str, account: Account, *, recovery_key: str | None = None, signed: bool = True) -> None:
         self.homeserver = homeserver
         self.mxid = account.mxid
+        PLANTED.add(Kind.USER, self.mxid)
         self._account = account
         self._recovery = recovery_key
         self._signed = signed
@@ -132,6 +134,7 @@ class ElementClient(ContentClient):
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
         """Send an event of this type, encrypted by the engine if the room is encrypted; return its id."""
+        PLANTED.add_content(content)
         return str(await self._ask("send", room=room_id, type=kind, content=content))
 
     async def _ask(self, command: str, **arguments: Any) -> Any:

@@ -68,6 +68,9 @@ class Result:
     answers_strange: int = 0
     """Texts on a phone that nobody said, delivered answers that are not on it, and unsent answers that are."""
 
+    planted_in_logs: int = 0
+    """Texts, answers, numbers and ids of the staff that are in a log of the line."""
+
     @property
     def answers_refused(self) -> int:
         """Return the number of answers that the line did not try to send, so that they prove nothing."""
@@ -75,10 +78,10 @@ class Result:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, doubled, out of order, strange or held, and some answers have left."""
+        """Whether nothing was lost, doubled, out of order, strange, held or logged, and some answers have left."""
         texts = self.lost or self.doubled or self.out_of_order
         answers = self.answers_doubled or self.answers_out_of_order or self.answers_strange or self.answers_refused
-        return not (texts or answers) and self.answers["delivered"] > 0
+        return not (texts or answers or self.planted_in_logs) and self.answers["delivered"] > 0
 
 
 Disturbance: TypeAlias = Callable[[Story, float], Coroutine[Any, Any, None]]
@@ -181,6 +184,7 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
         result.answers_strange += sum(text not in words for text in received)
         result.answers_strange += sum(word == "delivered" and not received[answer] for answer, word in words.items())
         result.answers_strange += sum(word in ("not sent", "held") and received[answer] for answer, word in words.items())
+    result.planted_in_logs = line.stack.planted_in_logs()
     return result
 
 

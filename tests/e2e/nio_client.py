@@ -21,6 +21,7 @@ from tests.e2e.cross_signing import cross_sign, signed_devices
 from tests.e2e.nio_timeline import timeline_items
 from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import Account, ContentClient, TimelineItem
+from tests.planted import PLANTED, Kind
 
 
 class NioClient(ContentClient):
@@ -29,6 +30,7 @@ class NioClient(ContentClient):
     def __init__(self, homeserver: str, account: Account, *, signed: bool = True) -> None:
         self.homeserver = homeserver
         self.mxid = account.mxid
+        PLANTED.add(Kind.USER, self.mxid)
         self.signed = signed
         self._account = account
         config = nio.AsyncClientConfig(encryption_enabled=True, store=SqliteMemoryStore, store_sync_tokens=False)
@@ -148,6 +150,7 @@ class NioClient(ContentClient):
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
         """Send an event of this type, encrypted if the room is; return its id."""
+        PLANTED.add_content(content)
         try:
             answer = await self._client.room_send(room_id, kind, dict(content), ignore_unverified_devices=True)
         except KeyError:

@@ -35,22 +35,21 @@ async def run_line(
     directory: Path,
     *,
     settings: Mapping[str, Any] | None = None,
-    log_level: str | None = None,
+    metrics: bool = False,
     drills: Path | None = None,
     plan: bool = False,
 ) -> AsyncIterator[StaffedLine]:
     """Run a line during the block.
 
     Its first start already has these `settings` of the pack, this folder of `drills`, with `plan` a plan of shifts with
-    everybody on shift, and this level of logging.
+    everybody on shift, and `metrics`.
     """
     stack = Stack(directory)
     try:
         await stack.prepare()
         configured: dict[str, Any] = {}
-        if log_level is not None:
-            # Everything that can be seen of a line from outside, for the search for leaks (`visibility`).
-            configured = {"log_level": log_level, "metrics": {"listen": f"127.0.0.1:{free_ports()}"}}
+        if metrics:
+            configured = {"metrics": {"listen": f"127.0.0.1:{free_ports()}"}}
         lines = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
         if settings is not None:
             pack = stack.data / "own.yaml"

@@ -4,7 +4,8 @@ In a run of the tests a line's processes do not import their modules again (`tes
 the commands themselves.
 
 Rules of this module: when a `Stack` ends, every process of its data directory is ended, whatever the test did, by its id
-and only if it really uses that directory; ports are free ones, never the default.
+and only if it really uses that directory; ports are free ones, never the default. Lines log at DEBUG, and what was planted
+on any line (`tests/planted.py`) is in none of these logs, whatever failed meanwhile.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tests.e2e.staff_client import Account
 from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.forked_children import Fork
 from tests.free_ports import free_ports
+from tests.planted import PLANTED, assert_not_logged
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_RUN = 240.0
@@ -121,9 +123,10 @@ class Stack:
         write_line_files(Layout(self.data), Ports(self.base))
 
     async def prepare(self) -> None:
-        """Write those files, and copy the homeserver that was made once for all lines of this run."""
+        """Write those files, and copy the homeserver that was made once for all lines of this run; log at DEBUG."""
         await put_homeserver(Layout(self.data))
         self.write_files()
+        self.configure(log_level="DEBUG")
 
     async def start(self) -> None:
         """Start `up` and wait until it is ready."""
@@ -207,7 +210,7 @@ class Stack:
         await wait_until("`quietline status` says all is well", asked, within=LATER_RUN, every=0.3, seen=self.tail)
 
     async def end(self) -> None:
-        """Stop, and make sure that no process of this directory runs any more."""
+        """Stop; make sure that no process of this directory runs any more, and that none has logged what was planted."""
         try:
             with contextlib.suppress(TimeoutError):
                 await self.stop()
@@ -217,6 +220,7 @@ class Stack:
                     os.kill(pid, signal.SIGKILL)
             if self._up is not None:
                 await self._up.wait()
+        self.assert_nothing_logged()
 
     def processes(self) -> dict[int, str]:
         """Return the processes that use this data directory: id to command line."""
@@ -245,6 +249,14 @@ class Stack:
         """Return everything that was logged or printed: file name to text."""
         files = [self.outputs, *sorted((self.data / "logs").rglob("*"))]
         return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
+
+    def planted_in_logs(self) -> int:
+        """Count what was planted on any line, by place and kind, and is in a log of this one."""
+        return PLANTED.find(self.logs()).total()
+
+    def assert_nothing_logged(self) -> None:
+        """Check that no text, number, codeword or id of the staff that was planted is in a log of this line."""
+        assert_not_logged(self.logs())
 
     async def tail(self) -> str:
         """Return the ends of all logs, for failure output."""

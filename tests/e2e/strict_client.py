@@ -23,6 +23,7 @@ from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
 from tests.e2e.staff_client import Account, TimelineItem, find_item, newest_messages
 from tests.e2e.strict_device import StrictDevice
 from tests.e2e.strict_room import RoomTimeline, UndecryptableTracker
+from tests.planted import PLANTED, Kind
 
 T = TypeVar("T")
 
@@ -153,10 +154,12 @@ class StrictClient(StrictDevice):
     async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
         """Send an `m.room.message` with exactly this content, encrypted by the SDK."""
         raw = json.dumps(content, ensure_ascii=False)
+        PLANTED.add_content(content)
         return await self._sent(room_id, str(content["body"]), lambda live: live.room.send_raw("m.room.message", raw))
 
     async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
         """Replace the text of one's own message."""
+        PLANTED.add(Kind.TEXT, text)
         await self._on_item(room_id, lambda shown: shown.edit(item.handle, sdk.EditedContent.ROOM_MESSAGE(_plain(text))))
 
     async def redact(self, room_id: str, item: TimelineItem) -> None:
@@ -232,6 +235,7 @@ class StrictClient(StrictDevice):
 
     async def _sent(self, room_id: str, text: str, send: Callable[[RoomTimeline], Awaitable[Any]]) -> TimelineItem:
         """Send, and wait until the server has it; what a client lost with its cache is sent again, as people do."""
+        PLANTED.add(Kind.TEXT, text)
         live = await self._live(room_id)
         before = {item.event_id for item in live.items() if item.event_id is not None}
         renewals = self.renewals

@@ -22,6 +22,7 @@ from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 from tests.e2e.polling import StepFailed, late, wait_until
 from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
+from tests.planted import PLANTED, Kind
 
 CLEARS = 30.0
 """Seconds that a client has to stop syncing and to clear its cache."""
@@ -56,6 +57,7 @@ class StrictDevice:
         self.authority: Path | None = None
         """The file of a certificate authority that is trusted besides the system's."""
         self.mxid = account.mxid
+        PLANTED.add(Kind.USER, self.mxid)
         self._account = account
         self._rooms: dict[str, RoomTimeline] = {}
         self._client: Any = None

@@ -25,7 +25,7 @@ ANSWER = "Sí — here I am 🫶🏽, “truly”\nsecond line: àéîõü ¿qu�
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def staffed_line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StaffedLine]:
     """Run a line of this module's own, on which nothing is hurried; it is looked through as the shared one is."""
-    async with separate_line.run_line(tmp_path_factory.mktemp("unhurried"), log_level="DEBUG") as staffed_line:
+    async with separate_line.run_line(tmp_path_factory.mktemp("unhurried"), metrics=True) as staffed_line:
         yield staffed_line
         await assert_no_leak(staffed_line)
 

@@ -26,8 +26,9 @@ from tests.e2e.polling import together, wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE as NOTED
 from tests.e2e.staffed_line import Conversation, StaffedLine
-from tests.e2e.visibility import TELLING, assert_no_leak
+from tests.e2e.visibility import assert_no_leak
 from tests.packs import shipped
+from tests.planted import TELLING
 
 SECOND_LINE = True
 CARD: Final = PrintedCard(card_page("en"), "@bea")

@@ -37,7 +37,7 @@ WAY_DOWN = 180.0
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run a line of this module's own, logging everything: every byte of it is looked at."""
-    async with separate_line.run_line(tmp_path_factory.mktemp("forgetting"), log_level="DEBUG") as staffed_line:
+    async with separate_line.run_line(tmp_path_factory.mktemp("forgetting"), metrics=True) as staffed_line:
         yield staffed_line.stack
 
 

@@ -15,11 +15,10 @@ import yaml
 from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem
 from tests.e2e.staffed_line import Conversation, StaffedLine
+from tests.planted import TELLING
 
 READ_TIMEOUT = 60.0
 """Seconds until a client can read: one that has just seen our identities for the first time takes about thirty."""
-TELLING = 12
-"""The length from which on a text is unlike anything that a program would write by itself."""
 
 
 async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, room: str, author: str, *texts: str) -> None:

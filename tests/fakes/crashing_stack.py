@@ -95,6 +95,7 @@ class CrashingStack(StackWithoutUp):
                 if carrier.returncode is None:
                     carrier.kill()
                     await carrier.wait()
+        self.assert_nothing_logged()
 
     def crash_at(self, point: CrashPoint) -> None:
         """Make the bridge die the next time that it reaches this point."""

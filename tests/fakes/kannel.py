@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tests.bridge.carriers.harness import Fault
 from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
+from tests.planted import PLANTED, Kind
 
 LOGIN = ("a user", "a pass word")
 NUMBER = "+15555550100"
@@ -39,6 +40,8 @@ class FakeKannel(FakeVendor):
         return status in (200, 202) and body == b""
 
     def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
+        PLANTED.add(Kind.NUMBER, sender)
+        PLANTED.add(Kind.TEXT, text)
         return self.text(sender.removeprefix("+"), *encoded(text))
 
     def text(self, sender: str, words: bytes, charset: str) -> Callable[[], WebhookCall]:

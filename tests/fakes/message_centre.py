@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from tests.planted import PLANTED, Kind
+
 BIND_RECEIVER, BIND_TRANSMITTER, SUBMIT, DELIVER, UNBIND, BIND_BOTH, ENQUIRE = 1, 2, 4, 5, 6, 9, 0x15
 ANSWER: Final = 0x80000000
 THROTTLED, INVALID_DESTINATION = 0x58, 0x0B
@@ -95,6 +97,8 @@ class MessageCentre:
 
     def text_in(self, sender: str, text: str, *, to: str = "+15555550100") -> None:
         """Send a handset's text to the gateway, in as many parts as it needs."""
+        PLANTED.add(Kind.NUMBER, sender)
+        PLANTED.add(Kind.TEXT, text)
         gsm = all(character in _EXTENSION or character in _ALPHABET for character in text)
         coding = DEFAULT_ALPHABET if gsm else UCS2
         letters = [_encode(letter) if gsm else letter.encode("utf-16-be") for letter in text]

@@ -17,6 +17,7 @@ class Count:
     """`lost` and `doubled`: texts that reach no room, or are stored more than once. `answers`: greetings on handsets.
 
     `unanswered`: texters without a greeting; for `unknown` of them the line has reported an unknown outcome.
+    `planted_in_logs`: texts and numbers that are in a log.
     """
 
     texts: int
@@ -26,11 +27,13 @@ class Count:
     answers_doubled: int
     unanswered: int
     unknown: int
+    planted_in_logs: int
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost or doubled, and every missing greeting was reported."""
-        return not (self.lost or self.doubled or self.answers_doubled) and self.unanswered <= self.unknown
+        """Whether nothing was lost, doubled or logged, and every missing greeting was reported."""
+        wrong = self.lost or self.doubled or self.answers_doubled or self.planted_in_logs
+        return not wrong and self.unanswered <= self.unknown
 
 
 class Texting:
@@ -101,4 +104,5 @@ class Texting:
             answers_doubled=sum(each > 1 for each in answers),
             unanswered=sum(each == 0 for each in answers),
             unknown=line.logged("sms.unknown_after_crash"),
+            planted_in_logs=line.planted_in_logs(),
         )

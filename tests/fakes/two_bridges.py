@@ -108,6 +108,7 @@ class TwoBridges(StackWithoutUp):
             await stack.enter_async_context(self._proxy())
             self.bridges["carrier"] = await self.start_carrier()
             yield
+        self.assert_nothing_logged()
 
     async def start_bridge(self, name: str) -> None:
         """Start or restart a bridge."""

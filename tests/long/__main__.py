@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from tests.e2e.kill_scenario import Result
 from tests.fakes.takeovers import NOT_TAKEN, Takeovers
 from tests.long import evening, fuzz, kills, postgresql, soak, synapse, takeovers
+from tests.planted import PLANTED
 from tests.synapse_versions import VERSIONS
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
@@ -42,6 +43,14 @@ async def _kills(options: argparse.Namespace) -> Figures:
     ]
 
 
+def _planted(hits: int) -> Figures:
+    """Return the figures of the search of all logs for what people texted, said and are called."""
+    return [
+        ("texts, words of staff, numbers and ids looked for in all logs", f"{len(PLANTED):,}", True),
+        ("of them in a log", hits, not hits),
+    ]
+
+
 def _story(result: Result) -> Figures:
     """Return the figures of texts and answers."""
     return [
@@ -53,6 +62,7 @@ def _story(result: Result) -> Figures:
         ("phones with answers out of order", result.answers_out_of_order, not result.answers_out_of_order),
         ("answers held or not sent", result.answers_refused, not result.answers_refused),
         ("texts on a phone that nobody said, or marked delivered and not there", result.answers_strange, result.is_good),
+        *_planted(result.planted_in_logs),
     ]
 
 
@@ -105,6 +115,7 @@ async def _takeovers(options: argparse.Namespace) -> Figures:
         ("answers", f"{count.answers:,}", count.answers > 0),
         ("answers doubled on a phone", count.answers_doubled, not count.answers_doubled),
         ("texters without an answer", f"{count.unanswered}, said to be unknown {count.unknown}", count.is_good),
+        *_planted(count.planted_in_logs),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from policies.load import PACKS
-from policies.yaml_file import parse_yaml
+from policies.yaml_file import key_path, parse_yaml
 
 
 def test_the_fast_parser_reads_packs_as_the_other_does() -> None:
@@ -27,3 +27,11 @@ def test_what_a_mapping_merges_it_may_say_again(tmp_path: Path) -> None:
     ):
         path.write_text(text, encoding="utf-8")
         assert parse_yaml(path) == yaml.safe_load(text)
+
+
+def test_the_place_of_a_key_shows_no_phone_number() -> None:
+    """Numbers of a list, days and misspelt keys are shown, so that a person finds them; what may be a phone is not."""
+    assert key_path(("lines", 0, "numbrs")) == "lines.0.numbrs"
+    assert key_path(("hours", "dates", "2027-12-24")) == "hours.dates.2027-12-24"
+    assert key_path(("keywords", "555 0142", 0)) == "keywords.(a number).0"
+    assert key_path(()) == "the whole file"

@@ -25,8 +25,8 @@ class DecryptedMessage:
     sender: str
     device_id: str
     type: str
-    content: Mapping[str, Any]
-    clear_relation: Mapping[str, Any] | None
+    content: Mapping[str, Any] = field(repr=False)
+    clear_relation: Mapping[str, Any] | None = field(repr=False)
     at: int
 
 
@@ -64,7 +64,7 @@ class UnencryptedEvent:
     room_id: str
     sender: str
     type: str
-    content: Mapping[str, Any]
+    content: Mapping[str, Any] = field(repr=False)
     redacts: str | None
     at: int
 

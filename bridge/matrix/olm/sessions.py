@@ -9,7 +9,7 @@ Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from mautrix.crypto.account import OlmAccount
@@ -50,7 +50,7 @@ class ToDeviceMessage:
     sender_key: str
     signing_key: str
     type: str
-    content: Json
+    content: Json = field(repr=False)
     lost_ours: bool = False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from mautrix.crypto.account import OlmAccount
@@ -34,7 +34,7 @@ class ToDevicePayload:
 
     device: Device
     type: str
-    content: Json
+    content: Json = field(repr=False)
 
 
 class ToDeviceSender:

@@ -141,6 +141,23 @@ def test_values_are_never_shown(papers: Papers) -> None:
     assert "hunter2" not in "".join(papers.problems())
 
 
+def test_a_kind_of_carrier_that_there_is_not_is_not_shown(papers: Papers) -> None:
+    """A token that a person wrote where the kind belongs is not repeated; the kinds that there are stand there."""
+    papers.line["carrier"]["kind"] = "hunter2"
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.carrier: must be one of 'rehearsal', 'twilio', ")
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("key", ["+12065550142", "(206) 555-0142", 12065550142])
+def test_a_key_that_is_a_number_is_not_shown(papers: Papers, key: Any) -> None:
+    """A phone number that a person wrote as a key is in no error, which a log and a report of `doctor` repeat."""
+    papers.line[key] = "the night phone"
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.(a number): ")
+    assert "0142" not in problem
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o620, 0o777])
 @pytest.mark.parametrize("name", FILES)
 def test_a_secret_that_others_can_read_is_refused(papers: Papers, name: str, mode: int) -> None:

@@ -50,6 +50,7 @@ def _everything(harness: BridgeHarness, directory: Path, caplog: pytest.LogCaptu
 
 @pytest.mark.practice(10, 14)
 @pytest.mark.parametrize("buggy", [False, True])
+@pytest.mark.raises_words("the worst bug there may be: its exception is the text itself")
 async def test_through_the_engine_no_word_is_anywhere(
     harness: BridgeHarness,
     tmp_path: Path,
@@ -124,6 +125,7 @@ async def _shown(harness: BridgeHarness, owner: str, body: str) -> bool | None:
     return body in harness.messages_shown(owner) or None
 
 
+@pytest.mark.raises_words("the worst bug there may be: its exception is the text itself")
 async def test_what_cannot_be_looked_at_is_a_dead_letter_without_its_words(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -112,6 +112,7 @@ async def test_a_full_disk_is_waited_for(harness: BridgeHarness) -> None:
     assert await harness.count("dead_letter") == 0
 
 
+@pytest.mark.raises_words("the worst bug there may be: its exception is the text itself")
 async def test_a_bug_costs_one_event(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_server_elsewhere_proves_who_it_is(tmp_path: Path) -> None:
         "postgresql://quiet:SECRET@127.0.0.1/line?sslmode=verify-full&sslrootcert=ca.pem",
         "postgresql://quiet:SECRET@127.0.0.1/line?options=-csearch_path%3Dx",
         "postgresql://quiet:SECRET@127.0.0.1/line#x",
+        "postgresql://quiet:p@ss?SECRET=word@127.0.0.1/line",
     ],
 )
 def test_anything_else_is_refused_without_a_word_of_it(text: str) -> None:

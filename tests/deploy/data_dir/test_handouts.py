@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.data_dir.handouts import Handout, complete, handout_file
-from deploy.data_dir.secret_files import SetupError
+from deploy.data_dir.secret_files import SetupError, StaffAccount
 
 HOME = "https://chat.agency.org"
 MIRA = "@mira:agency.org"
@@ -22,6 +22,13 @@ def test_a_hand_out_is_three_lines_that_only_its_owner_reads(tmp_path: Path) -> 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert len(handout.password) == 29
+
+
+def test_a_password_is_in_no_repr() -> None:
+    """A program that fails prints values: a first password is not among them."""
+    handout = Handout.make("https://chat.example.org", "@mira:example.org")
+    account = StaffAccount(user="mira", role="advocate", password=handout.password)
+    assert handout.password not in repr((handout, account))
 
 
 def test_a_password_stays_when_the_address_changes(tmp_path: Path) -> None:
