@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
-from deploy.init.compose_files import CONTAINER_USER, EXEC, has_own_network
+from deploy.init.compose_files import CONTAINER_USER, EXEC, container_owner, has_own_network
 from deploy.init.first_steps import first_steps
 from deploy.init.line_names import FOLDER, claims_every_puppet
 from deploy.init.service_files import ROOT, user_name
@@ -68,9 +68,10 @@ def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> It
             f"`systemctl enable --now {line} {names.unit('quietline-doctor', 'timer')}`."
         )
     elif answers.service == "compose":
-        if answers.backup is not None and os.getuid() == 0:
-            command = f"install -d -m 700 -o {CONTAINER_USER} -g {CONTAINER_USER} {answers.backup.to}"
-            yield f"`{command}`: the bridge's container looks there for the newest backup."
+        if answers.backup is not None:
+            user, group = container_owner()
+            command = f"install -d -m 700 -o {user} -g {group} {answers.backup.to}"
+            yield f"As root, `{command}`: the bridge's container looks there for the newest backup."
         yield from _containers(layout)
     else:
         yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."
@@ -93,10 +94,10 @@ def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> It
     if answers.backup is None:
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
     elif answers.service == "systemd":
-        if os.getuid() == 0:
-            user = user_name(names.slug)
-            command = f"install -d -m 700 -o {user} -g {user} {answers.backup.to}"
-            yield f"`{command}`: the account that runs the line writes backups there; the passphrase's file stays root's."
+        account = user_name(names.slug)
+        command = f"install -d -m 700 -o {account} -g {account if os.getuid() == 0 else os.getgid()} {answers.backup.to}"
+        private = "; the passphrase's file stays root's" if os.getuid() == 0 else ""
+        yield f"As root, `{command}`: the account that runs the line writes backups there{private}."
         timers = f"{names.unit('quietline-backup', 'timer')} {names.unit('quietline-drill', 'timer')}"
         yield f"Backups, and a trial of the newest each month: `systemctl enable --now {timers}`."
     else:

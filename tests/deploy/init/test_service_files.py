@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import configparser
 import os
+import pwd
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,6 +135,20 @@ def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     page = (line / "CHECKLIST.md").read_text()
     assert f"chown -R {SERVICE_USER}: {line}" in page
     assert f"install -d -m 700 -o {SERVICE_USER} -g {SERVICE_USER} /srv/backups`" in page
+
+
+@pytest.mark.parametrize("service", ["systemd", "compose"])
+def test_the_directory_of_backups_is_made_for_whoever_runs_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    """Made by a person of the machine: the units, or the container, are that person, who makes nothing below /srv."""
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    monkeypatch.setattr(os, "getgid", lambda: 4243)
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: SimpleNamespace(pw_name=f"account{number}"))
+    assert run_init(tmp_path, answers(backup=BACKUP, service=service)).exit_code == 0
+    owner = "account4242" if service == "systemd" else "4242"
+    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
+    assert f"As root, `install -d -m 700 -o {owner} -g 4243 /srv/backups`" in page
 
 
 @pytest.mark.parametrize(("service", "timed"), [("systemd", False), ("none", True)])
