@@ -16,7 +16,7 @@ from typing import Any, Final
 import nio
 
 from deploy.stack import provision
-from tests.bench.bench_line import DEVICE, PLAIN, BenchLine, encrypted, mxid
+from tests.bench.bench_line import DEVICE, PLAIN, ROOMS, BenchLine, encrypted, mxid
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.load_generator import send_url
 from tests.e2e.nio_client import NioClient
@@ -27,6 +27,8 @@ from tests.e2e.staffed_line import HAND
 PAUSE: Final = 0.1
 MESSAGES: Final = 50
 OPEN: Final = 200
+COMMANDS: Final = ("!help", "!board", "!on")
+RUSH_RATE, RUSH_SECONDS = 50, 20
 
 
 class TimedSupervisor(NioClient):
@@ -75,6 +77,10 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
     await line.start_bridge()
     async with supervisor_at_desk(line) as (sol, ids):
         room = ids["desk_room"]
+        await line.open_threads(ROOMS)
+        await line.wait_until_idle()
+        rushed, raw_beside = await _in_rush(line, sol, room)
+        await line.wait_until_idle()
         await line.open_threads(OPEN)
         await line.wait_until_idle()
         for _ in range(OPEN):
@@ -86,7 +92,7 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
             await asyncio.sleep(PAUSE)
             one = await _raw(line, number)
             await asyncio.sleep(PAUSE)
-            answer = await sol.ask(room, ("!help", "!board", "!on")[number % 3])
+            answer = await sol.ask(room, COMMANDS[number % 3])
             if number >= 0:
                 raw.append(one)
                 answers.append(answer)
@@ -106,6 +112,19 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
             more={"answer_ms": spread(answers), "raw_ms": spread(raw), "threads": line.handsets},
         ),
         Figure(
+            name="rush_command_p95",
+            unit="ms",
+            value=quantile(rushed, 0.95) * 1000,
+            ceiling=quantile(raw_beside, 0.95) * 1000,
+            ceiling_is="raw PUT send in the same rush, p95",
+            aim="value <= 500",
+            definition=(
+                f"The same while {RUSH_RATE} texts a second come into {ROOMS} threads for {RUSH_SECONDS} s, in turns with"
+                " raw sends."
+            ),
+            more={"answer_ms": spread(rushed), "raw_ms": spread(raw_beside)},
+        ),
+        Figure(
             name="claim_to_history_p95",
             unit="s",
             value=quantile(histories, 0.95),
@@ -119,6 +138,22 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
             more={"history_ms": spread(histories)},
         ),
     ]
+
+
+async def _in_rush(line: BenchLine, sol: TimedSupervisor, room: str) -> tuple[list[float], list[float]]:
+    """Give commands while texts rush in; return the times of the answers, and of raw sends between them."""
+    answers: list[float] = []
+    raw: list[float] = []
+    job = {**line.texts(count=0, in_flight=0), "kind": "paced", "rate": RUSH_RATE, "seconds": RUSH_SECONDS}
+    texts = asyncio.create_task(line.load(job))
+    await asyncio.sleep(1.0)
+    while not texts.done():
+        raw.append(await _raw(line, len(raw)))
+        await asyncio.sleep(PAUSE)
+        answers.append(await sol.ask(room, COMMANDS[len(answers) % 3]))
+        await asyncio.sleep(PAUSE)
+    await texts
+    return answers, raw
 
 
 @asynccontextmanager
