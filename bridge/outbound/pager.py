@@ -55,6 +55,7 @@ GIVE_UP_AFTER: Final = 900.0
 RETRY_SECONDS: Final = 20.0
 CALL_INTERVAL_SECONDS: Final = 3600.0
 FIRST_INTERVAL_SECONDS: Final = 60.0
+LONGEST_INTERVAL_SECONDS: Final = 300.0
 MOST_TRIES: Final = 100
 LAST_CALL: Final = "last_call"
 """The file of the data directory whose time is that of the last call of a line that does not run (`unaccepted_calls`)."""
@@ -172,12 +173,12 @@ class Pager:
 
 
 def retry_interval(tries: int) -> float:
-    """Return the seconds after so many calls in a row that no way accepted: 1, 2, 4, 8, then always 15 minutes.
+    """Return the seconds after so many calls in a row that no way accepted: 1, 2, 4, then always 5 minutes.
 
     A service may ring and answer with an error all the same, so a call each minute may be a telephone that rings each
-    minute. The first calls follow soon, because a network or a mail server may come later than the line.
+    minute. Never later, because nobody may have heard of a line that is down, and a network comes back without notice.
     """
-    return min(FIRST_INTERVAL_SECONDS * 2.0 ** (tries - 1), GIVE_UP_AFTER)
+    return min(FIRST_INTERVAL_SECONDS * 2.0 ** (tries - 1), LONGEST_INTERVAL_SECONDS)
 
 
 def may_call_again(data_dir: Path, now: float) -> bool:

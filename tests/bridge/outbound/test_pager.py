@@ -473,7 +473,7 @@ def test_calls_that_no_way_accepts_grow_rarer(tmp_path: Path) -> None:
         return next(n for n in range(1, 100) if may_call_again(tmp_path, since + n * 60))
 
     assert may_call_again(tmp_path, now)
-    assert [minutes_until_next() for _ in range(6)] == [1, 2, 4, 8, 15, 15]
+    assert [minutes_until_next() for _ in range(6)] == [1, 2, 4, 5, 5, 5]
     assert unaccepted_calls(tmp_path) == 7
     note_accepted_call(tmp_path)
     assert [minutes_until_next(), minutes_until_next()] == [60, 1]
