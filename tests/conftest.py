@@ -98,9 +98,7 @@ if sys.version_info < (3, 13):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Other processes that run the tests inherit the signals that this one ignores, and stop ignoring them themselves.
-    if config.getoption("dist", "no") == "no":
-        stop_ignoring_signals()
+    stop_ignoring_signals()
     config.stash[STRICT_FALLBACKS] = []
     config.stash[MISSING_PROGRAMS] = []
     config.stash[FIGURES] = []
@@ -221,6 +219,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output["stood_in"] = session.config.stash[STRICT_FALLBACKS]
         output["missing_programs"] = session.config.stash[MISSING_PROGRAMS]
         output["figures"] = session.config.stash[FIGURES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let all processes of a run have the same templates: loading their modules takes 2 s of CPU."""
+    forked_children.share()
 
 
 @pytest.hookimpl(optionalhook=True)

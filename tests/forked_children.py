@@ -8,7 +8,7 @@ such as `./quietline up`.
 Rules of this module: the process id is the child's own; the kernel performs kills and stops and gives the exit code. One
 difference remains: the child's parent is the template, which kills it when the client's connection closes. No kind imports
 what only another one needs. A missing template fails no start: its owner starts another one, and other processes start the
-child's own command.
+child's own command. All processes of a run have the templates of the one that started them.
 
 `python -P -m tests.forked_children VERB…` is `./quietline VERB…` with this module in use.
 """
@@ -32,9 +32,13 @@ from typing import Any, Final
 from deploy.stack import supervisor
 from deploy.stack.supervisor import ROOT, child_environment
 from deploy.stack.synapse_config import MODULE as SYNAPSE
+from tests.run_directory import run_directory
 
 SOCKETS: Final = "QUIETLINE_TEST_TEMPLATES"
-"""The environment variable with the address of each template, for `up`; only this module reads it."""
+"""The environment variable with the address of each template, for `up` and for the processes of a run; only this module
+reads it."""
+ACCOUNT: Final = "QUIETLINE_TEST_ACCOUNT"
+"""The environment variable with the file for the seconds of CPU of `up`'s children; only this module reads it."""
 PYTHON: Final = (sys.executable, "-P", "-m")
 WRAPPER: Final = "deploy.stack.child"
 ROOM_FOR_TITLE: Final = 2048
@@ -43,13 +47,14 @@ BRIDGE: Final = ("deploy", "bridge")
 CARRIER: Final = ("deploy.rehearsal",)
 UP: Final = ("deploy", "up")
 MODULES: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
-    HOMESERVER: (SYNAPSE, "quietline_synapse.resource", "deploy.stack.synapse_log"),
+    HOMESERVER: (SYNAPSE, "quietline_synapse.resource", "deploy.stack.synapse_log", "tests.fakes.cheap_homeserver"),
     BRIDGE: ("deploy.__main__", "bridge.app.main", "deploy.backup.upgrade", "tests.fakes.cheap_hash"),
     CARRIER: ("deploy.rehearsal.__main__",),
     UP: ("deploy.__main__", "deploy.stack.up"),
 }
 """By the beginning of a child's command: the module that it runs as `__main__`, then further modules, which together import
-nearly everything that a start needs. A bridge's slow hash is a cheap one, unlike that of its own command."""
+nearly everything that a start needs. Unlike one of its own command, a bridge has a cheap hash in place of the slow one, and
+a homeserver counts nothing of its own work."""
 
 
 class Template:
@@ -107,15 +112,16 @@ class Template:
             self._process = self._path = None
 
     def cpu_seconds(self) -> float:
-        """Return the CPU seconds of it and of its ended children, which are not children of this process."""
+        """Return its own CPU seconds, without its children's, if it belongs to this process."""
         if self._process is None or self._process.poll() is not None:
             return 0.0
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+        return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK")
 
     async def fork(self, *words: str | None, environment: dict[str, str], directory: Path, umask: int, output: int) -> Fork:
         """Make it fork and run `python -P -m WORDS…`; None: its own process id. Raises `OSError` when it has ended."""
-        order = {"words": words, "environment": environment, "directory": str(directory), "umask": umask}
+        place = {"directory": str(directory), "umask": umask, "account": account()}
+        order = {"words": words, "environment": environment, **place}
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.setblocking(False)
         try:
@@ -197,8 +203,8 @@ class Templates:
             template.end()
 
     def cpu_seconds(self) -> float:
-        """Return the CPU seconds of them and of their ended children."""
-        return sum(template.cpu_seconds() for template in self.of.values())
+        """Return the CPU seconds of those that belong to this process, and of all ended children that it requested."""
+        return sum(template.cpu_seconds() for template in self.of.values()) + _children_cpu_seconds()
 
 
 def up_environment() -> dict[str, str]:
@@ -207,6 +213,26 @@ def up_environment() -> dict[str, str]:
 
 
 TEMPLATES: Final = Templates(os.environ.pop(SOCKETS, None))
+_ACCOUNT: Final = os.environ.pop(ACCOUNT, None)
+
+
+def account() -> str | None:
+    """Return the file for the seconds of CPU of children: of this process, or of the one whose child this is."""
+    directory = run_directory()
+    return _ACCOUNT or (None if directory is None else str(directory / f"cpu-of-children-{os.getpid()}"))
+
+
+def _children_cpu_seconds() -> float:
+    path = account()
+    try:
+        return 0.0 if path is None else sum(map(float, Path(path).read_text(encoding="ascii").split()))
+    except FileNotFoundError:
+        return 0.0
+
+
+def share() -> None:
+    """Let the processes of this run, which start later, use the templates of this one."""
+    os.environ[SOCKETS] = TEMPLATES.tell()
 
 
 def is_used() -> bool:
@@ -239,7 +265,7 @@ async def start_up(*words: str, output: int) -> Fork:
     os.umask(umask := os.umask(0o077))
     return await TEMPLATES.of[UP].fork(
         *("tests.forked_children", "up", *words),
-        environment={**up_environment(), SOCKETS: TEMPLATES.tell()},
+        environment={**up_environment(), SOCKETS: TEMPLATES.tell(), **({ACCOUNT: file} if (file := account()) else {})},
         directory=Path.cwd(),
         umask=umask,
         output=output,

@@ -1,7 +1,6 @@
 """The costs of tests: `python -m tests.suite_times RESULTS.xml…` writes the table of `CONTRIBUTING.md`.
 
-Rules of this module: the results are those of
-`./quietline test -n 6 --dist loadfile --no-loadscope-reorder --junitxml RESULTS.xml`, of the whole suite or, in several
+Rules of this module: the results are those of `./quietline test --junitxml=RESULTS.xml`, of the whole suite or, in several
 files, of its parts. Seconds waited are the sum over tests, of which several run at once; seconds of CPU are of the test's
 process and of the children that it waited for. Their sum divided by the number of cores is the least time of a run.
 """

@@ -161,6 +161,30 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path, template: Template) 
     assert template.cpu_seconds() == 0
 
 
+async def test_the_cpu_of_ended_children_counts(tmp_path: Path, template: Template) -> None:
+    """A child's seconds count in the process that requested it, also if the template belongs to another one."""
+    copy = Template(template.modules, template.path)
+    before = forked_children.TEMPLATES.cpu_seconds()
+    child, _ = await fork(copy, tmp_path, "a")
+    child.kill()
+    await child.wait()
+    assert copy.pid is None
+    assert forked_children.TEMPLATES.cpu_seconds() > before
+
+
+async def test_all_processes_of_a_run_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that starts after the templates were shared has their sockets, and starts none of its own."""
+    templates = Templates()
+    monkeypatch.setattr(forked_children, "TEMPLATES", templates)
+    monkeypatch.setenv(forked_children.SOCKETS, "")
+    try:
+        forked_children.share()
+        message = os.environ[forked_children.SOCKETS]
+        assert [each.path for each in Templates(message).of.values()] == [each.path for each in templates.of.values()]
+    finally:
+        templates.end()
+
+
 @pytest.mark.parametrize("template", KINDS, indirect=True)
 async def test_none_has_what_another_kind_needs(tmp_path: Path, template: Template) -> None:
     """A fork has only the packages that its own modules import, none of another kind and none of the tests."""

@@ -47,8 +47,12 @@ if TYPE_CHECKING:
     from deploy.stack.up import StatusOutput
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reorder")
-"""pytest's options for the whole suite, with the groups of `tests/conftest.py`. More processes than cores: tests wait."""
+_GIGABYTES: Final = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+PROCESSES: Final = min(10, max(2, _GIGABYTES - 2))
+PARALLEL_OPTIONS: Final = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")
+"""pytest's options for the whole suite, with the groups of `tests/conftest.py`. More processes than cores: tests wait. Each
+takes almost a gigabyte of memory with what it starts."""
+RESULTS_OPTION: Final = "--junitxml="
 
 _TAKE_OVER = click.option(
     "--take-over",
@@ -252,20 +256,22 @@ def version() -> None:
 def test(arguments: tuple[str, ...]) -> None:
     """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root.
 
-    Without arguments everything runs, in several processes: tests wait more than they compute.
+    Without arguments everything runs, in several processes: tests wait more than they compute. So it does with
+    --junitxml=FILE alone, which writes the results.
     With --long [PART…] what takes long runs instead, within an hour: kills, fuzz, soak; one line a figure.
     `--long postgresql` runs the tests of the bridge on PostgreSQL, those that kill it among them.
     """
     if arguments[:1] == ("--long",):
         sys.exit(_run(sys.executable, "-P", "-m", "tests.long", *arguments[1:]))
     python = (sys.executable, "-P", "-m")
-    # In the whole suite a test checks the types (tests/test_types.py), beside the others: it takes a core for a minute.
-    checks = (("ruff", "check"), ("ruff", "format", "--check"), *((("mypy",),) if arguments else ()))
+    whole = all(argument.startswith(RESULTS_OPTION) for argument in arguments)
+    # In the whole suite a test checks the types (tests/test_types.py), beside the others: it takes half a minute.
+    checks = (("ruff", "check"), ("ruff", "format", "--check"), *(() if whole else (("mypy",),)))
     failed = [" ".join(words) for words in checks if _run(*python, *words) != 0]
     if failed:
         print_problems([f"not well: {', '.join(failed)} (see above). The tests follow."])
     # Last, so that pytest's summary is the last line.
-    code = _run(*python, "pytest", *(arguments or PARALLEL_OPTIONS))
+    code = _run(*python, "pytest", *(PARALLEL_OPTIONS if whole else ()), *arguments)
     sys.exit(EXIT_PROBLEMS if failed or code else EXIT_OK)
 
 

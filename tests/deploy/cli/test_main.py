@@ -226,8 +226,9 @@ def test_test_runs_all_checks_and_pytest_last(
     assert result.stdout == ""
 
 
-def test_the_whole_suite_has_the_types_within(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without arguments a test of the suite looks at the types, beside the others."""
+@pytest.mark.parametrize("arguments", [(), ("--junitxml=results.xml",)])
+def test_the_whole_suite_has_the_types_within(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    """Without arguments, or with the file for the results alone, a test of the suite looks at the types."""
     ran: list[tuple[str, ...]] = []
 
     def run(*command: str) -> int:
@@ -235,8 +236,8 @@ def test_the_whole_suite_has_the_types_within(monkeypatch: pytest.MonkeyPatch) -
         return 0
 
     monkeypatch.setattr(main, "_run", run)
-    assert CliRunner().invoke(main.cli, ["test"]).exit_code == 0
-    assert ran == [("ruff", "check"), ("ruff", "format", "--check"), ("pytest", *main.PARALLEL_OPTIONS)]
+    assert CliRunner().invoke(main.cli, ["test", *arguments]).exit_code == 0
+    assert ran == [("ruff", "check"), ("ruff", "format", "--check"), ("pytest", *main.PARALLEL_OPTIONS, *arguments)]
     assert (ROOT / "tests" / "test_types.py").is_file()
 
 
