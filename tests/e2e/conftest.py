@@ -21,11 +21,14 @@ from tests.e2e.carrier_api import handset
 from tests.e2e.drill_player import hurried
 from tests.e2e.element_client import ElementClient
 from tests.e2e.nio_client import NioClient
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, run
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import assert_no_leak
+from tests.planted import PLANTED, Kind
 
+REPORTS = ("status", "doctor", "audit", "report")
+"""Commands whose output an operator may pass on, as with a question to somebody else."""
 TIMEOUT = 1800
 """Seconds: the last limit, also for a first start in a test's fixtures. Every step has its own shorter limit, up to four
 times as long on a busy machine, and says what it waited for."""
@@ -113,6 +116,16 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         if not staffed_line.carrier.planted:  # its tests sent no text, as when one file runs alone
             await staffed_line.carrier.text(handset(), "a text for the files to be looked through")
         await assert_no_leak(staffed_line)
+        await _assert_not_reported(staffed_line.stack)
+
+
+async def _assert_not_reported(stack: Stack) -> None:
+    """Check that no words or numbers of texters, and no words of staff, are in what an operator's commands print."""
+    reports = {verb: await run(stack.command(verb, "--json", "--data", str(stack.data))) for verb in REPORTS}
+    assert all(code in {0, 1} and output for code, output in reports.values()), "a report was not made"
+    hits = PLANTED.find({verb: output for verb, (_, output) in reports.items()})
+    # Accounts of staff are named to the operator, who makes them and signs them out.
+    assert [hit for hit in hits if hit[1] is not Kind.USER] == []
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
