@@ -3,7 +3,7 @@
 Rule of this module: nothing that a client, the bridge or the database can see changes. Synapse's counts of its own work,
 which no test reads, are not kept; random names of its internal contexts, which only its debug log shows, are one name; what
 it computes again at each request from the same values is computed once; and Python collects garbage, in place of a loop
-that looks ten times a second. Together they are a sixth of its CPU. Only forks import it: a homeserver that a test starts
+that looks ten times a second. Together they are a fifth of its CPU. Only forks import it: a homeserver that a test starts
 by its command is as released. What another version of Synapse lacks is not replaced.
 """
 
