@@ -174,9 +174,9 @@ class StrictClient(StrictDevice):
         try:
             await act((await self._live(room_id)).timeline)
         except sdk.ClientError as error:
-            if "found" not in str(error):
+            if not any(word in str(error) for word in ("found", "FailedToToggleReaction")):
                 raise
-            # The timeline began again after a gap, just after the event was seen.
+            # The timeline began again after a gap, just after the event was seen; of a reaction it says that it failed.
             await act((await self._unless_stuck(partial(self._to_the_start, room_id))).timeline)
 
     async def find(
