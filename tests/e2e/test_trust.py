@@ -21,6 +21,7 @@ from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
 from tests.e2e.staff_client import Account, StaffClient
+from tests.fakes import database_file
 from tests.packs import shipped
 
 WITHHELD = "WITHHELD_FOR_UNVERIFIED_OR_INSECURE_DEVICE"
@@ -98,6 +99,12 @@ async def seen_at_the_desk(stack: Stack, sol: StaffClient) -> dict[str, Any]:
     identity = await wait_until("the bridge has seen who signed in", seen)
     assert not identity["confirmed"]
     assert not (await supervisor_row(stack))["ok"]
+
+    async def is_known() -> bool | None:
+        query = "SELECT COUNT(DISTINCT s.user_id) FROM matrix_withheld w JOIN matrix_session s USING (session_id)"
+        return database_file.rows(Layout(stack.data).bridge / "main.db", query)[0][0] == 2 or None
+
+    await wait_until("both our identities have told the device why", is_known)
     for author in (stack.ready.bot, stack.ready.voice):
         await sol.find(
             stack.ready.desk_room,
