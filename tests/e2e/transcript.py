@@ -40,7 +40,7 @@ async def main() -> None:
 
 async def play(staffed_line: StaffedLine, ada: StaffClient) -> Conversation:
     """Play one text, one claim, one note and one answer."""
-    await staffed_line.bring_to_desk(ada)
+    await staffed_line.bring_to_desk(ada, after_board=True)
     conversation = await staffed_line.start_conversation(ada, HANDSET, "is anyone there")
     await ada.say(conversation.room, "// first contact, I have her")
     said = await ada.say(conversation.room, "Hi, I'm here. Take your time.")
