@@ -321,15 +321,21 @@ async def test_a_running_line_and_a_newer_database_are_refused(layout: Layout) -
     assert (rows["database"].ok, "a database never goes back" in rows["database"].do) == (False, True)
 
 
-async def test_an_empty_server_beside_the_lines_files_is_no_new_line(
-    layout: Layout, tmp_path: Path, postgres_server: PostgresServer
-) -> None:
-    """The line is in its files, and would not start beside them: the check says how it is moved."""
+async def configure_postgres(layout: Layout, tmp_path: Path, postgres_server: PostgresServer) -> str:
+    """Give the line an empty database; return its address."""
     server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
     (tmp_path / "database_url").touch(mode=0o600)
     (tmp_path / "database_url").write_text(server)
     with layout.config.open("a", encoding="utf-8") as text:
         text.write(f"\ndatabase: {{url_file: {tmp_path / 'database_url'}}}\n")
+    return server
+
+
+async def test_an_empty_server_beside_the_lines_files_is_no_new_line(
+    layout: Layout, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """The line is in its files, and would not start beside them: the check says how it is moved."""
+    await configure_postgres(layout, tmp_path, postgres_server)
     config = config_of(layout)
 
     def row() -> CheckResult:
@@ -344,11 +350,7 @@ async def test_a_bridge_of_another_machine_is_named(
     layout: Layout, tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On PostgreSQL: the check says that the line runs, and the upgrade takes no step and says what to stop."""
-    server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
-    (tmp_path / "database_url").touch(mode=0o600)
-    (tmp_path / "database_url").write_text(server)
-    with layout.config.open("a", encoding="utf-8") as text:
-        text.write(f"\ndatabase: {{url_file: {tmp_path / 'database_url'}}}\n")
+    server = await configure_postgres(layout, tmp_path, postgres_server)
     config, file = config_of(layout), config_of(layout).data_dir / "main.db"
     database = database_of(file, server, migrations=FILES[0][1])
     await database.open()
