@@ -247,7 +247,7 @@ class MatrixService:
             rolled_back=self._after_rollback,
             cursor_refused=self.devices.mark_all_dirty,
             has_urgent_timers=has_urgent_timers,
-            wait_for_people=ModuleClient(client=policy.client).wait_for_people,
+            wait_for_change=ModuleClient(client=policy.client).wait_for_change,
         )
         self.puppet_sync = SyncLoop(
             identity=puppet,
@@ -261,7 +261,6 @@ class MatrixService:
             now=services.clock.system_time,
             rolled_back=do_nothing,
             interval=PUPPET_SYNC_SECONDS,
-            wait_for_people=ModuleClient(client=puppet.client).wait_for_people,
         )
         self.device_updates = DeviceListUpdates(
             services,

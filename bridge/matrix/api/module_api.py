@@ -24,6 +24,7 @@ T = TypeVar("T")
 PREFIX: Final = "/_synapse/client/quietline"
 TIMEOUT_SECONDS: Final = 30.0
 VACUUM_TIMEOUT_SECONDS: Final = 900.0
+CHANGE_TIMEOUT_SECONDS: Final = 60.0
 """A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix.md, "Purge and recovery")."""
 TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
 """The database's own time-out ended the vacuum: another try would end in the same way."""
@@ -218,12 +219,12 @@ class ModuleClient:
             database=str(answer.get("database", "")),
         )
 
-    async def wait_for_people(self, known: int) -> int:
-        """Return the position of people's last event in our rooms, when it is another than `known` or after two seconds.
+    async def wait_for_change(self, known: int) -> int:
+        """Return the count of changes that the policy bot has to sync, when it is another than `known` or after 30 seconds.
 
         `ModuleNotLoaded` where the module is missing, or older, or does not see who sends events.
         """
-        return _number(await self._ask("GET", "events", str(known)), "position")
+        return _number(await self._ask("GET", "changes", str(known), seconds=CHANGE_TIMEOUT_SECONDS), "count")
 
     async def health(self) -> ModuleHealth:
         """Report the module's version and rules; `ModuleNotLoaded` when it is not loaded."""

@@ -32,7 +32,7 @@ from bridge.matrix.api.http_client import (
     UnknownDevice,
 )
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
@@ -53,8 +53,9 @@ PAUSE_PER_EVENT: Final = 0.02
 MAX_PAUSE: Final = 1.0
 """The most seconds between two syncs: see `_pause_after`."""
 SHORT_PAUSE: Final = 0.25
-"""A longer pause ends when a person does something, where the homeserver says so. Elsewhere this is the longest one while
-an undo window is open: a redaction that waits here must not come too late."""
+"""The longest pause while an undo window is open: a redaction that waits here must not come too late."""
+MODULE_RETRY: Final = 30.0
+"""Seconds until the module is asked again after it was not there."""
 MOST_ROLLBACKS: Final = 3
 """Rollbacks in a row before the homeserver is synced: one that stores the mark of a rollback and does not return it would
 otherwise never be synced."""
@@ -123,7 +124,7 @@ class SyncLoop:
         cursor_refused: Callable[[Transaction], Awaitable[None]] = mark_nothing,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
-        wait_for_people: Callable[[int], Awaitable[int]],
+        wait_for_change: Callable[[int], Awaitable[int]] | None = None,
     ) -> None:
         """`has_urgent_timers`: whether an undo window is open.
 
@@ -131,7 +132,8 @@ class SyncLoop:
         whether the homeserver stores a mark of it (`homeserver_rollback.mark`). `cursor_refused`: notes, in the commit that
         ends a refused cursor, what a sync without one does not report. `interval`: sync every so many seconds
         instead of long polling, because the homeserver evaluates a waiting sync again for each event in each room of the
-        identity, whatever its filter says. `wait_for_people`: `ModuleClient.wait_for_people`.
+        identity, whatever its filter says. `wait_for_change`: `ModuleClient.wait_for_change`, which takes the place of long
+        polling where the module is there.
         """
         self._interval, self._has_urgent_timers = interval, has_urgent_timers
         self._identity = identity
@@ -147,7 +149,8 @@ class SyncLoop:
         self._heard_until: int | None = None
         self._is_marked = False
         self._pause = 0.0
-        self._wait_for_people, self._people_until = wait_for_people, 0
+        self._wait_for_change, self._known_change = wait_for_change, 0
+        self._is_polling, self._asks_module_at = True, 0.0
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
 
@@ -177,17 +180,25 @@ class SyncLoop:
             self.caught_up.clear()
             raise
         self.caught_up.set()
-        return self._interval or await self._shorten(self._pause)
+        return self._interval or await self._wait()
 
-    async def _shorten(self, pause: float) -> float:
-        """Return the rest of a pause: nothing, if a person did something in it or the homeserver saw that nobody did."""
-        if pause <= SHORT_PAUSE:
-            return pause
-        try:
-            self._people_until = await self._wait_for_people(self._people_until)
-        except (HomeserverUnreachable, ModuleRequestRejected):
-            return SHORT_PAUSE if await self._has_urgent_timers() else pause
-        return 0.0
+    async def _wait(self) -> float:
+        """Wait until the module says that there is something to sync; without it, return the seconds until a long poll."""
+        now = asyncio.get_running_loop().time()
+        self._is_polling = True
+        if self._wait_for_change is not None and now >= self._asks_module_at:
+            try:
+                self._known_change = await self._wait_for_change(self._known_change)
+            except (HomeserverUnreachable, ModuleRequestRejected) as error:
+                self._asks_module_at = now + MODULE_RETRY
+                if isinstance(error, HomeserverUnreachable) and not isinstance(error, ModuleNotLoaded):
+                    self.caught_up.clear()  # as after a long poll that was broken off: it may have been a rollback
+            else:
+                self._is_polling = False
+                return 0.0
+        if self._pause > SHORT_PAUSE and await self._has_urgent_timers():
+            return SHORT_PAUSE
+        return self._pause
 
     async def _end_refused_cursor(self) -> None:
         """End the use of a cursor that the homeserver cannot read; then the next try is without one."""
@@ -238,7 +249,8 @@ class SyncLoop:
 
     async def _poll(self, since: str) -> Json:
         # the first answer after a start comes at once, so that we know where we are
-        timeout = POLL_SECONDS if since and self.caught_up.is_set() and not self._interval else 0
+        is_polling = self._is_polling and self.caught_up.is_set() and not self._interval
+        timeout = POLL_SECONDS if since and is_polling else 0
         query = {"filter": self._filter, "timeout": str(timeout * 1000), "set_presence": "offline", **USE_STATE_AFTER}
         if since:
             query["since"] = since
@@ -295,7 +307,7 @@ class SyncLoop:
 
 
 def _pause_after(response: Json) -> float:
-    """Return the seconds to wait before the next sync.
+    """Return the seconds to wait before the next long poll.
 
     A response costs the homeserver a third of a send, for each room with new events. With few events the pause is zero;
     under load, when most events are our own messages, many events share one response.

@@ -17,8 +17,8 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 
 from quietline_synapse.accounts import Accounts
+from quietline_synapse.changes import LineChanges
 from quietline_synapse.media import LineMedia, MediaResource
-from quietline_synapse.people_events import PeopleEvents
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.resource import LineParts, ModuleResource
 from quietline_synapse.rooms import AllRooms, PolicyRooms
@@ -33,6 +33,7 @@ from quietline_synapse.synapse_internals import (
     engine_of,
     keeps_uploads,
 )
+from quietline_synapse.synapse_notifier import SynapseNotifier
 from quietline_synapse.vacuum import Vacuum
 
 PATH: Final = "/_synapse/client/quietline"
@@ -83,7 +84,7 @@ class Quietline:
             censor=censor,
             vacuum=vacuum,
             internals=internals,
-            people_events=PeopleEvents(api=api, settings=config, rooms=rooms, internals=internals),
+            changes=LineChanges(api=api, settings=config, rooms=rooms, notifier=SynapseNotifier(api)),
         )
         api.register_web_resource(PATH, resource)
         # From the start, for deletions between purges; each purge sets it again, because the connection may be new.

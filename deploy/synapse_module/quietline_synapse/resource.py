@@ -19,7 +19,7 @@ go to the process that keeps the uploads: a worker that does has only that part 
     PUT    users/{user_id}/password     -> {}; body {"password"}: a new one; signed out everywhere
     POST   users/{user_id}/password     -> {"same": bool}; body {"password"}: whether it is the account's
     DELETE users/{user_id}              -> {}; signed out everywhere and deactivated
-    GET    events/{position}            -> {"position"}: of people's last event, when it is another, or after 2 s
+    GET    changes/{count}              -> {"count"}: of what the line has to sync, when it is another, or after 30 s
     POST   vacuum                       -> {"engine", "database", "milliseconds", "bytes"}
 
 Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK, QUIETLINE_NO_ACCOUNTS,
@@ -37,9 +37,9 @@ from typing import Any, Final
 
 from quietline_synapse.accounts import Accounts
 from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized_error
+from quietline_synapse.changes import LineChanges
 from quietline_synapse.live_settings import exposing_settings, limits
 from quietline_synapse.media import LineMedia, answer_media
-from quietline_synapse.people_events import PeopleEvents
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.rooms import PolicyRooms, RoomFacts, refusal
 from quietline_synapse.rules import ENFORCES
@@ -47,7 +47,7 @@ from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
 from quietline_synapse.vacuum import Vacuum
 
-POSITION: Final = re.compile(r"[0-9]{1,19}")
+COUNT: Final = re.compile(r"[0-9]{1,19}")
 NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
 
 
@@ -73,10 +73,10 @@ class ModuleResource(AuthenticatedResource):
         censor: RedactionCensor,
         vacuum: Vacuum,
         internals: SynapseInternals,
-        people_events: PeopleEvents,
+        changes: LineChanges,
     ) -> None:
         super().__init__(settings)
-        self._people_events = people_events
+        self._changes = changes
         self._redaction_censor = censor
         self._lines = {line.settings.policy: line for line in lines}
         self._vacuum, self._internals = vacuum, internals
@@ -115,8 +115,8 @@ class ModuleResource(AuthenticatedResource):
             case "DELETE", ["users", user_id]:
                 await line.accounts.deactivate(user_id)
                 return {}
-            case "GET", ["events", position] if self._people_events.is_offered and POSITION.fullmatch(position):
-                return {"position": await self._people_events.wait(line.settings, int(position))}
+            case "GET", ["changes", known] if self._changes.is_offered and COUNT.fullmatch(known):
+                return {"count": await self._changes.wait(line.settings, int(known))}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
         raise unrecognized_error()

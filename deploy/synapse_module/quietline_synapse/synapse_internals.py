@@ -9,35 +9,33 @@ read an event as Synapse would redact it, run a statement outside a transaction,
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
 from synapse.types import create_requester
 
+from quietline_synapse.private_parts import missing_part, require_method, require_part
 from quietline_synapse.rooms import AllRooms
 from quietline_synapse.rules import RoomRules
 
 T = TypeVar("T")
-
-SYNAPSE_VERSION: Final = "1.163"
 
 
 class UploadStore:
     """Synapse's storage of uploads, looked up once; for a process that keeps them (`keeps_uploads`)."""
 
     def __init__(self, api: ModuleApi) -> None:
-        homeserver = _require_part(api, "_hs")
-        self._repository = _require_method(homeserver, "get_media_repository")()
-        self._paths = _require_part(self._repository, "filepaths")
-        _require_method(self._repository, "delete_local_media_ids", "media_ids")
-        _require_method(self._paths, "local_media_filepath", "media_id")
-        _require_method(self._paths, "local_media_thumbnail_dir", "media_id")
-        self._config = _require_part(homeserver, "config")
+        homeserver = require_part(api, "_hs")
+        self._repository = require_method(homeserver, "get_media_repository")()
+        self._paths = require_part(self._repository, "filepaths")
+        require_method(self._repository, "delete_local_media_ids", "media_ids")
+        require_method(self._paths, "local_media_filepath", "media_id")
+        require_method(self._paths, "local_media_thumbnail_dir", "media_id")
+        self._config = require_part(homeserver, "config")
 
     @property
     def problems(self) -> list[str]:
@@ -61,12 +59,12 @@ def keeps_uploads(api: ModuleApi) -> bool:
 
     With the default of `enable_media_repo` every worker can load the repository, but only one with a listener gets them.
     """
-    config = _require_part(_require_part(api, "_hs"), "config")
+    config = require_part(require_part(api, "_hs"), "config")
     if not getattr(getattr(config, "media", None), "can_load_media_repo", True):
         return False
     if api.worker_app is None:
         return True
-    listeners = _require_part(_require_part(config, "worker"), "worker_listeners")
+    listeners = require_part(require_part(config, "worker"), "worker_listeners")
     resources = [each for listener in listeners if listener.http_options for each in listener.http_options.resources]
     return any("media" in each.names for each in resources)
 
@@ -75,35 +73,31 @@ class SynapseInternals:
     """Synapse's own parts, looked up once; for the main process."""
 
     def __init__(self, api: ModuleApi) -> None:
-        homeserver = _require_part(api, "_hs")
-        self._database = _require_part(_require_method(homeserver, "get_datastores")(), "main")
-        self._devices = _require_method(homeserver, "get_device_handler")()
-        self._auth = _require_method(homeserver, "get_auth_handler")()
-        self._pool = _require_part(self._database, "db_pool")
-        self._config = _require_part(homeserver, "config")
-        self._registration = _require_method(homeserver, "get_registration_handler")()
-        self._passwords = _require_method(homeserver, "get_set_password_handler")()
-        self._deactivation = _require_method(homeserver, "get_deactivate_account_handler")()
-        self._workers = _require_part(_require_part(self._config, "worker"), "instance_map")
-        self._notifier = _require_method(homeserver, "get_notifier")()
-        _require_method(self._notifier, "on_new_room_events", "events_and_pos")
-        _require_method(self._database, "get_room_max_stream_ordering")
-        _require_method(self._registration, "check_username", "localpart")
-        _require_method(self._registration, "register_user", "localpart", "password_hash", "by_admin")
-        _require_method(self._passwords, "set_password", "user_id", "password_hash", "logout_devices")
-        _require_method(self._deactivation, "deactivate_account", "user_id", "erase_data", "requester", "by_admin")
-        _require_method(self._auth, "hash", "password")
-        _require_method(self._database, "get_user_by_id", "user_id")
-        _require_method(self._database, "get_event", "event_id", "allow_rejected", "allow_none")
-        self._forget_event = _require_method(self._database, "_invalidate_local_get_event_cache", "event_id")
-        _require_method(self._devices, "get_devices_by_user", "user_id")
-        _require_method(self._devices, "delete_all_devices_for_user", "user_id")
-        _require_method(self._auth, "delete_access_tokens_for_user", "user_id")
-        _require_method(self._pool, "runWithConnection", "func", "db_autocommit")
-        _require_method(self._auth, "validate_hash", "password", "stored_hash")
-        _require_method(self._database, "get_users_by_id_case_insensitive", "user_id")
-        _require_method(self._database, "get_pushers_by_user_id", "user_id")
-        _require_method(self._database, "get_app_service_by_token", "token")
+        homeserver = require_part(api, "_hs")
+        self._database = require_part(require_method(homeserver, "get_datastores")(), "main")
+        self._devices = require_method(homeserver, "get_device_handler")()
+        self._auth = require_method(homeserver, "get_auth_handler")()
+        self._pool = require_part(self._database, "db_pool")
+        self._config = require_part(homeserver, "config")
+        self._registration = require_method(homeserver, "get_registration_handler")()
+        self._passwords = require_method(homeserver, "get_set_password_handler")()
+        self._deactivation = require_method(homeserver, "get_deactivate_account_handler")()
+        require_method(self._registration, "check_username", "localpart")
+        require_method(self._registration, "register_user", "localpart", "password_hash", "by_admin")
+        require_method(self._passwords, "set_password", "user_id", "password_hash", "logout_devices")
+        require_method(self._deactivation, "deactivate_account", "user_id", "erase_data", "requester", "by_admin")
+        require_method(self._auth, "hash", "password")
+        require_method(self._database, "get_user_by_id", "user_id")
+        require_method(self._database, "get_event", "event_id", "allow_rejected", "allow_none")
+        self._forget_event = require_method(self._database, "_invalidate_local_get_event_cache", "event_id")
+        require_method(self._devices, "get_devices_by_user", "user_id")
+        require_method(self._devices, "delete_all_devices_for_user", "user_id")
+        require_method(self._auth, "delete_access_tokens_for_user", "user_id")
+        require_method(self._pool, "runWithConnection", "func", "db_autocommit")
+        require_method(self._auth, "validate_hash", "password", "stored_hash")
+        require_method(self._database, "get_users_by_id_case_insensitive", "user_id")
+        require_method(self._database, "get_pushers_by_user_id", "user_id")
+        require_method(self._database, "get_app_service_by_token", "token")
         self._redact = _redaction_of_events()
         self._engine = engine_of(api)
         self.version = str(getattr(homeserver, "version_string", "")).removeprefix("Synapse/").partition(" ")[0]
@@ -164,29 +158,6 @@ class SynapseInternals:
     def engine(self) -> str:
         """The kind of database: "sqlite" or "postgres"."""
         return self._engine
-
-    def after_each_event(self, note: Callable[[Any, int], None]) -> bool:
-        """Have `note` called with each event that this process has written, and its position in the stream.
-
-        The module API's own callback loads the whole state of the room for each event, so the notifier's method is wrapped.
-        False, and nothing is called, with workers: others may write events, or answer `/sync` a moment later.
-        """
-        if self._workers:
-            return False
-        notifier = self._notifier
-        original: Callable[..., Awaitable[None]] = notifier.on_new_room_events
-
-        async def on_new_room_events(events_and_pos: Any, *arguments: Any, **named: Any) -> None:
-            await original(events_and_pos, *arguments, **named)
-            for event, position in events_and_pos:
-                note(event, position.stream)
-
-        notifier.on_new_room_events = on_new_room_events
-        return True
-
-    def synced_position(self) -> int:
-        """Return up to which position in the stream of events `/sync` has everything."""
-        return int(self._database.get_room_max_stream_ordering())
 
     async def redacted_json(self, event_id: str) -> str | None:
         """Return the JSON of an event without its content, if it was redacted and that was allowed.
@@ -278,9 +249,9 @@ def discard_key_backups(api: ModuleApi, rooms: AllRooms) -> None:
     No callback sees key backups, and a web resource cannot replace Synapse's own client API; so the method that its three
     endpoints for uploads share is wrapped.
     """
-    handler = _require_method(_require_part(api, "_hs"), "get_e2e_room_keys_handler")()
+    handler = require_method(require_part(api, "_hs"), "get_e2e_room_keys_handler")()
     original: Callable[[str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
-    original = _require_method(handler, "upload_room_keys", "user_id", "version", "room_keys")
+    original = require_method(handler, "upload_room_keys", "user_id", "version", "room_keys")
 
     async def upload_room_keys(user_id: str, version: str, room_keys: Any) -> dict[str, Any]:
         uploaded = room_keys.get("rooms") if isinstance(room_keys, dict) else None
@@ -299,12 +270,12 @@ def check_events(api: ModuleApi, rules: RoomRules) -> None:
     large federated rooms is thousands of events. So the method that calls the registered callbacks is wrapped: for other
     rooms nothing is loaded, for ours the create event. Callbacks of other modules are called as usual.
     """
-    homeserver = _require_part(api, "_hs")
-    callbacks = _require_part(_require_method(homeserver, "get_module_api_callbacks")(), "third_party_event_rules")
+    homeserver = require_part(api, "_hs")
+    callbacks = require_part(require_method(homeserver, "get_module_api_callbacks")(), "third_party_event_rules")
     original: Callable[[Any, Any], Awaitable[tuple[bool, dict[str, Any] | None]]]
-    original = _require_method(callbacks, "check_event_allowed", "event", "context")
-    database = _require_part(_require_method(homeserver, "get_datastores")(), "main")
-    _require_method(database, "get_event", "event_id", "allow_none")
+    original = require_method(callbacks, "check_event_allowed", "event", "context")
+    database = require_part(require_method(homeserver, "get_datastores")(), "main")
+    require_method(database, "get_event", "event_id", "allow_none")
 
     async def check_event_allowed(event: Any, context: Any) -> tuple[bool, dict[str, Any] | None]:
         if not await rules.is_foreign(event):
@@ -322,10 +293,10 @@ def check_events(api: ModuleApi, rules: RoomRules) -> None:
 
 def engine_of(api: ModuleApi) -> str:
     """Return the kind of database: "sqlite" or "postgres". Works in a worker too. Raises `ConfigError` with several."""
-    stores = _require_method(_require_part(api, "_hs"), "get_datastores")()
-    if len(_require_part(stores, "databases")) > 1:  # a transaction sees one of them, so the erasure could not be checked
+    stores = require_method(require_part(api, "_hs"), "get_datastores")()
+    if len(require_part(stores, "databases")) > 1:  # a transaction sees one of them, so the erasure could not be checked
         raise ConfigError("quietline: `databases:` splits this Synapse's tables, and the module needs them in one database")
-    engine = _require_part(_require_part(_require_part(stores, "main"), "db_pool"), "engine")
+    engine = require_part(require_part(require_part(stores, "main"), "db_pool"), "engine")
     return "sqlite" if type(engine).__name__ == "Sqlite3Engine" else "postgres"
 
 
@@ -334,38 +305,9 @@ def _redaction_of_events() -> Callable[[Any], str]:
         from synapse.synapse_rust.events import redact_event  # noqa: PLC0415 - a missing part is reported
         from synapse.util.json import json_encoder  # noqa: PLC0415
     except ImportError:
-        raise _missing_part("redact_event") from None
+        raise missing_part("redact_event") from None
 
     def redact(event: Any) -> str:
         return str(json_encoder.encode(redact_event(event).get_pdu_json()))
 
     return redact
-
-
-def _require_part(owner: Any, name: str) -> Any:
-    try:
-        return getattr(owner, name)
-    except AttributeError:
-        raise _missing_part(name) from None
-
-
-def _require_method(owner: Any, name: str, *arguments: str) -> Any:
-    method = _require_part(owner, name)
-    if not _accepts(method, arguments):
-        raise _missing_part(name)
-    return method
-
-
-def _accepts(method: Any, arguments: Iterable[str]) -> bool:
-    try:
-        return set(arguments) <= set(inspect.signature(method).parameters)
-    except (TypeError, ValueError):
-        return False
-
-
-def _missing_part(name: str) -> ConfigError:
-    return ConfigError(
-        f"quietline: this Synapse has no `{name}` as the module knows it from {SYNAPSE_VERSION}. Use a "
-        "Synapse of the pinned "
-        "version, or take the module out of homeserver.yaml and use an administrator's token instead (its README says how)"
-    )

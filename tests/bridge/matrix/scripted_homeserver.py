@@ -49,7 +49,7 @@ class ScriptedHomeserver:
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
 
-    `people_position`: what the module answers who waits for people; None: there is no such module.
+    `change_count`: what the module answers who waits for a change; None: there is no such module.
     """
 
     people: dict[str, ClientDevice] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class ScriptedHomeserver:
     message_pages: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: deque[web.Response] = field(default_factory=deque)
     refuse: tuple[str, int] | None = None
-    people_position: int | None = None
+    change_count: int | None = None
     refuse_errcode: str = "M_UNKNOWN"
     fail_at: int | None = None
     devices: list[str] = field(default_factory=list)
@@ -207,7 +207,7 @@ class ScriptedHomeserver:
                 return web.json_response(self.messages.get(room_id, {"chunk": []}))
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
                 return web.json_response({"event_id": f"$sent{len(self.requests)}"})
-        return web.json_response({} if self.people_position is None else {"position": self.people_position})
+        return web.json_response({} if self.change_count is None else {"count": self.change_count})
 
     def _account_data(self, request: RecordedRequest, name: str) -> web.Response:
         if request.method == "PUT":

@@ -269,7 +269,7 @@ async def _module_works(
     module, newcomer = line.module_client, provision.mxid(new)
     assert list((await module.health()).problems) == []
     with pytest.raises(ModuleNotLoaded):  # it does not see who sends events
-        await module.wait_for_people(0)
+        await module.wait_for_change(0)
     # Where a request comes in its rules hold: no clear text, and no keys of our rooms in anybody's backup.
     assert (await line.send("ada", line.desk, "m.room.message", {"msgtype": "m.text", "body": "clear"}))[0] == 403
     status, body = await line.request_as("ada", "POST", "room_keys/version", NEW_BACKUP)

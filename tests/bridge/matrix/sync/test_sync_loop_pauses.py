@@ -1,4 +1,4 @@
-"""How long the line waits before it syncs again, and what shortens that in a rush of texts."""
+"""When the line syncs again: when the module says so, or else by long polls with pauses."""
 
 from __future__ import annotations
 
@@ -32,32 +32,54 @@ async def test_without_the_module_a_rush_makes_nobody_too_late(
     assert await rig.matrix.sync._run_once_or_renew() == (SHORT_PAUSE if is_urgent else RUSH * PAUSE_PER_EVENT)
 
 
-async def test_a_pause_in_a_rush_ends_when_a_person_does_something(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The module is asked from the position that it said last; then there is no pause left."""
+async def test_the_module_says_when_to_sync(rig: Rig, server: ScriptedHomeserver) -> None:
+    """It is asked from the count that it said last; then there is no pause, and the homeserver holds no long poll."""
     await record_our_room(rig)
-    server.people_position = 7
-    for _ in range(2):
+    server.change_count = 7
+    for _ in range(3):
         server.queue_sync(rush())
         assert await rig.matrix.sync._run_once_or_renew() == 0.0
-    positions = [request.path.rpartition("/")[2] for request in server.requests if "/quietline/events/" in request.path]
-    assert positions == ["0", "7"]
+    assert counts(server) == ["0", "7", "7"]
+    assert timeouts(server)[1:] == ["0", "0"]
 
 
-@pytest.mark.parametrize("refusal", [(404, "M_UNRECOGNIZED"), (401, "M_UNKNOWN_TOKEN"), (502, "M_UNKNOWN")])
+@pytest.mark.parametrize(
+    ("refusal", "is_silence"),
+    [((404, "M_UNRECOGNIZED"), False), ((401, "M_UNKNOWN_TOKEN"), False), ((502, "M_UNKNOWN"), True)],
+)
 async def test_a_refusal_of_the_module_is_no_reason_to_stop(
-    rig: Rig, server: ScriptedHomeserver, refusal: tuple[int, str]
+    rig: Rig, server: ScriptedHomeserver, refusal: tuple[int, str], is_silence: bool
 ) -> None:
-    """An older module, a worker, a proxy that is down: the pause is as long as without it."""
+    """An older module, a wrong token: the long poll takes its place. A homeserver that was down may have been put back."""
     await record_our_room(rig)
-    server.refuse, server.refuse_errcode = ("/quietline/events/", refusal[0]), refusal[1]
+    server.refuse, server.refuse_errcode = ("/quietline/changes/", refusal[0]), refusal[1]
     server.queue_sync(rush())
     assert await rig.matrix.sync._run_once_or_renew() == RUSH * PAUSE_PER_EVENT
+    assert rig.matrix.sync.caught_up.is_set() is not is_silence
+    rig.matrix.sync.caught_up.set()
+    server.queue_sync(rush(1))
+    assert await rig.matrix.sync._run_once_or_renew() == PAUSE_PER_EVENT
+    assert timeouts(server)[1:] == ["30000"]
+    assert counts(server) == ["0"], "the module is not asked each time"
 
 
-async def test_few_events_ask_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A pause of a quarter second at most is slept."""
+async def test_the_module_is_asked_again_after_a_while(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade of the homeserver's module the line uses it, without a restart."""
     await record_our_room(rig)
-    server.people_position = 7
-    server.queue_sync(rush(10))
-    assert await rig.matrix.sync._run_once_or_renew() == 10 * PAUSE_PER_EVENT
-    assert not any("/quietline/events/" in request.path for request in server.requests)
+    monkeypatch.setattr("bridge.matrix.sync.sync_loop.MODULE_RETRY", 0.0)
+    for count, pause in ((None, PAUSE_PER_EVENT), (7, 0.0)):
+        server.change_count = count
+        server.queue_sync(rush(1))
+        assert await rig.matrix.sync._run_once_or_renew() == pause
+
+
+def counts(server: ScriptedHomeserver) -> list[str]:
+    """Return from which counts the module was asked."""
+    return [request.path.rpartition("/")[2] for request in server.requests if "/quietline/changes/" in request.path]
+
+
+def timeouts(server: ScriptedHomeserver) -> list[str]:
+    """Return how long each sync was to wait; without a cursor it does not wait, and the number is another each time."""
+    return [request.query["timeout"] for request in server.requests if request.path.endswith("/sync")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLEAR = {"msgtype": "m.text", "body": "in the clear"}
 
 Lines = tuple[ModuleHomeserver, ModuleHomeserver]
+Request = tuple[str, str, str, object]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -35,29 +37,67 @@ def both_ways(lines: Lines) -> Iterator[Lines]:
     yield lines[1], lines[0]
 
 
-async def test_a_line_hears_when_its_own_people_do_something(lines: Lines) -> None:
-    """Not of its own identities, another room or the other line; the answer comes when `/sync` has the event."""
+async def settled(line: ModuleHomeserver) -> int:
+    """Return the count of a line's changes when none is left to be counted."""
+    known = await line.module_client.wait_for_change(0)
+    await line.said(line.policy, line.desk)
+    return await line.module_client.wait_for_change(known)
+
+
+async def test_a_line_syncs_for_its_own_people_alone(lines: Lines) -> None:
+    """Not for another room, the other line, or somebody's typing; the answer comes when `/sync` has the event."""
     for line, other in both_ways(lines):
-        known = await line.module_client.wait_for_people(0)
-        assert known > 0, "people have joined its desk"
-        thread = await line.room("thread")
+        known = await settled(line)
         _, lunch = await line.request_as("sol", "POST", "createRoom", {"name": "lunch"})
-        await line.said(line.policy, line.desk)
-        await line.said(line.puppet, thread)
-        await other.said("sol", other.desk)
         assert (await line.send("sol", lunch["room_id"], "m.room.encrypted", ENCRYPTED))[0] == 200
-        assert await line.module_client.wait_for_people(known) == known
+        await other.said("sol", other.desk)
+        path, typing = f"rooms/{line.desk}/typing/{quote(mxid('sol'))}", {"typing": True, "timeout": 1000}
+        assert (await line.request_as("sol", "PUT", path, typing))[0] == 200
         _, before = await line.request_as(line.policy, "GET", "sync?timeout=0")
-        waiting = asyncio.create_task(line.module_client.wait_for_people(known))
+        waiting = asyncio.create_task(line.module_client.wait_for_change(known))
         said = await line.said("sol", line.desk)
-        assert await waiting > known
+        assert await waiting == known + 1
         _, news = await line.request_as(line.policy, "GET", f"sync?timeout=0&since={before['next_batch']}")
         assert said in {event["event_id"] for event in news["rooms"]["join"][line.desk]["timeline"]["events"]}
 
 
-@pytest.mark.parametrize("position", ["-1", "x", "1" * 20, "1/2"])
-async def test_a_position_that_is_none_is_no_path(lines: Lines, position: str) -> None:
-    assert (await lines[0].call_module("GET", f"events/{position}"))[0] == 404
+async def test_what_else_a_line_syncs_for(lines: Lines) -> None:
+    """A key for its bot, its own state event, a person's new device; a receipt and its own message within seconds."""
+    line, other = lines
+    said = await line.said("ada", line.desk)
+
+    def key(user_id: str) -> Request:
+        messages = {"messages": {user_id: {"*": {"algorithm": "m.olm.v1.curve25519-aes-sha2"}}}}
+        return "sol", "PUT", f"sendToDevice/m.room.encrypted/t{next(line.txn)}", messages
+
+    known = await settled(line)
+    for user_id in (other.policy, line.puppet, mxid("ada")):
+        assert (await line.request_as(*key(user_id)))[0] == 200
+    requests: list[Request] = [
+        key(line.policy),
+        (line.policy, "PUT", f"rooms/{line.desk}/state/m.room.topic", {"topic": "the desk"}),
+        ("ada", "POST", "keys/upload", {"device_keys": await device_keys(line)}),
+        ("sol", "POST", f"rooms/{line.desk}/receipt/m.read/{quote(said)}", {}),
+        (line.puppet, "PUT", f"rooms/{line.desk}/send/m.room.encrypted/t{next(line.txn)}", ENCRYPTED),
+    ]
+    for request in requests:
+        waiting = asyncio.create_task(line.module_client.wait_for_change(known))
+        assert (await line.request_as(*request))[0] == 200, request
+        assert await waiting == known + 1, request
+        known += 1
+
+
+async def device_keys(line: ModuleHomeserver) -> dict[str, Any]:
+    """Return keys of ada's device, which it has not uploaded yet."""
+    _, who = await line.request_as("ada", "GET", "account/whoami")
+    keys = {f"{algorithm}:{who['device_id']}": "k" for algorithm in ("ed25519", "curve25519")}
+    algorithms = ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"]
+    return {"user_id": mxid("ada"), "device_id": who["device_id"], "algorithms": algorithms, "keys": keys, "signatures": {}}
+
+
+@pytest.mark.parametrize("count", ["-1", "x", "1" * 20, "1/2"])
+async def test_a_count_that_is_none_is_no_path(lines: Lines, count: str) -> None:
+    assert (await lines[0].call_module("GET", f"changes/{count}"))[0] == 404
 
 
 async def test_a_line_looks_at_censors_and_purges_its_own_rooms_alone(lines: Lines) -> None:

@@ -53,9 +53,11 @@ def refused(match: str | None = None) -> AbstractContextManager[pytest.Exception
 def load(api: Any) -> SynapseInternals:
     """Have the module look at all that it needs of a Synapse."""
     from quietline_synapse.synapse_internals import SynapseInternals, UploadStore, check_events, discard_key_backups
+    from quietline_synapse.synapse_notifier import SynapseNotifier
 
     rooms: Any = None
     internals = SynapseInternals(api)
+    SynapseNotifier(api)
     UploadStore(api)
     discard_key_backups(api, rooms)
     check_events(api, rooms)
@@ -237,7 +239,10 @@ def strange() -> Any:
     passwords = SimpleNamespace(set_password=takes("user_id", "password_hash", "logout_devices"))
     deactivation = SimpleNamespace(deactivate_account=takes("user_id", "erase_data", "requester", "by_admin"))
     events = SimpleNamespace(check_event_allowed=takes("event", "context"))
-    notifier = SimpleNamespace(on_new_room_events=takes("events_and_pos", "max_room_stream_token", "extra_users"))
+    notifier = SimpleNamespace(
+        on_new_room_events=takes("events_and_pos", "max_room_stream_token", "extra_users"),
+        on_new_event=takes("stream_key", "new_token", "users", "rooms"),
+    )
     stores = SimpleNamespace(main=database, databases=[None])
     internals = SimpleNamespace(
         get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=events),
@@ -250,6 +255,7 @@ def strange() -> Any:
         get_deactivate_account_handler=lambda: deactivation,
         get_e2e_room_keys_handler=lambda: handler,
         get_notifier=lambda: notifier,
+        get_reactor=lambda: None,
         config=SimpleNamespace(worker=SimpleNamespace(instance_map={})),
     )
     return SimpleNamespace(_hs=internals)
@@ -281,6 +287,7 @@ def strange() -> Any:
         ("api._hs.get_datastores().main", "get_app_service_by_token"),
         ("api._hs.get_e2e_room_keys_handler()", "upload_room_keys"),
         ("api._hs.get_notifier()", "on_new_room_events"),
+        ("api._hs.get_notifier()", "on_new_event"),
     ],
 )
 @pytest.mark.parametrize("how", ["missing", "changed"])
