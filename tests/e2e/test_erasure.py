@@ -154,10 +154,10 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
     assert await again.texts_in_room() == ["somebody texts after ada's month"]
     for room in await ada.joined():
         assert not [i for i in await ada.items(room) if i.body in {missed, reply}]
+    assert [i.body for i in await ada.items(conversation.room) if i.body == had]
     # What she would say there reaches nobody, and her client says so.
     with pytest.raises(StepFailed):
         await ada.say(conversation.room, "is anybody here")
-    assert [i.body for i in await ada.items(conversation.room) if i.body == had]
     code, sheet = await run(own.command("exposure", "--data", str(own.data)))
     assert (code, "after `!close now`, for longer than 10 s, keeps what it had" in sheet) == (0, True), sheet
 

@@ -9,8 +9,8 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
-from quietline_synapse.changes import LOOK_SECONDS, MAX_LOOKS, SOON_SECONDS, WAIT_SECONDS, LineChanges
-from quietline_synapse.synapse_notifier import SynapseNotifier
+WAIT_SECONDS, SOON_SECONDS, LOOK_SECONDS = 30.0, 2.0, 0.02
+LOOKS = int(WAIT_SECONDS / LOOK_SECONDS)
 
 OURS = SimpleNamespace(room_id="!ours", sender="@policy:x", is_state=lambda: False)
 THEIRS = SimpleNamespace(room_id="!ours", sender="@ada:x", is_state=lambda: False)
@@ -30,6 +30,10 @@ class Homeserver:
     """The parts of Synapse that report changes; `synced`: the position that `/sync` has."""
 
     def __init__(self, workers: dict[str, str] | None = None) -> None:
+        # Each process of a run collects this file, and loading Synapse takes most of a second.
+        from quietline_synapse.changes import LineChanges
+        from quietline_synapse.synapse_notifier import SynapseNotifier
+
         self.clock, self.synced = Clock(), 100
         database = SimpleNamespace(get_room_max_stream_ordering=lambda: self.synced)
         self.notifier: Any = SimpleNamespace(on_new_room_events=self._on_events, on_new_event=self._on_other)
@@ -113,7 +117,7 @@ def test_an_event_that_the_sync_does_not_have_yet() -> None:
     homeserver.event(THEIRS, position=102)
     homeserver.clock.pump([LOOK_SECONDS] * 10)
     assert answers == []
-    homeserver.clock.pump([LOOK_SECONDS] * MAX_LOOKS)
+    homeserver.clock.pump([LOOK_SECONDS] * LOOKS)
     assert answers == [known]
     answers = homeserver.answers(known)
     homeserver.synced = 102
