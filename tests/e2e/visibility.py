@@ -19,9 +19,13 @@ from tests.planted import TELLING
 
 READ_TIMEOUT = 60.0
 """Seconds until a client can read: one that has just seen our identities for the first time takes about thirty."""
+RECAP_AFTER = 10.0
+"""Seconds after which a person who reads the texter, and not what a colleague typed, asks for a recap."""
 
 
-async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, room: str, author: str, *texts: str) -> None:
+async def wait_until_readable(
+    staffed_line: StaffedLine, client: StaffClient, room: str, author: str, *texts: str, within: float = READ_TIMEOUT
+) -> None:
     """Wait until a person can read these texts of an author: ours without a shield, colleagues' with at most a grey one."""
     ours = author in {staffed_line.ready.voice, staffed_line.ready.bot}
 
@@ -35,9 +39,7 @@ async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, ro
     async def seen() -> str:
         return "; ".join(i.brief() for i in (await client.whole(room))[-12:])
 
-    await wait_until(
-        f"{client.mxid} can read {len(texts)} texts of {author}", probe, within=READ_TIMEOUT, every=0.5, seen=seen
-    )
+    await wait_until(f"{client.mxid} can read {len(texts)} texts of {author}", probe, within=within, every=0.5, seen=seen)
 
 
 async def wait_until_readable_or_recap(conversation: Conversation, client: StaffClient, author: str, *typed: str) -> None:
@@ -47,7 +49,7 @@ async def wait_until_readable_or_recap(conversation: Conversation, client: Staff
     bundle from then on: seen on busy machines with clients that had just logged in.
     """
     try:
-        await wait_until_readable(conversation.staffed_line, client, conversation.room, author, *typed)
+        await wait_until_readable(conversation.staffed_line, client, conversation.room, author, *typed, within=RECAP_AFTER)
     except StepFailed:
         await client.say(conversation.room, "!recap")
         await replace(conversation, client=client).wait_for_notice("on their way to your devices", *typed)

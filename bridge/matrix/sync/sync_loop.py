@@ -151,6 +151,7 @@ class SyncLoop:
         self._pause = 0.0
         self._wait_for_change, self._known_change = wait_for_change, 0
         self._is_polling, self._asks_module_at = True, 0.0
+        self._may_have_more = False
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
 
@@ -184,8 +185,10 @@ class SyncLoop:
 
     async def _wait(self) -> float:
         """Wait until the module says that there is something to sync; without it, return the seconds until a long poll."""
+        self._is_polling = not self._may_have_more
+        if self._may_have_more:
+            return 0.0
         now = asyncio.get_running_loop().time()
-        self._is_polling = True
         if self._wait_for_change is not None and now >= self._asks_module_at:
             try:
                 self._known_change = await self._wait_for_change(self._known_change)
@@ -242,6 +245,8 @@ class SyncLoop:
         self._crash(CrashPoint.SYNC_COMMITTED)
         self._since, self._heard_until = next_batch, None
         self._pause = _pause_after(response)
+        # The homeserver sends a hundred of these at a time, and the module counts them only when they arrive there.
+        self._may_have_more = bool(list(objects_in(object_at(response, "to_device").get("events"))))
         if batch.dropped_count:
             log.event("matrix.malformed_dropped", count=batch.dropped_count)
         self._on_commit()

@@ -207,7 +207,11 @@ class ScriptedHomeserver:
                 return web.json_response(self.messages.get(room_id, {"chunk": []}))
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
                 return web.json_response({"event_id": f"$sent{len(self.requests)}"})
-        return web.json_response({} if self.change_count is None else {"count": self.change_count})
+        return self._changes() if "/quietline/changes/" in recorded.path else web.json_response({})
+
+    def _changes(self) -> web.Response:
+        known = self.change_count
+        return _refusal(404, "M_UNRECOGNIZED") if known is None else web.json_response({"count": known})
 
     def _account_data(self, request: RecordedRequest, name: str) -> web.Response:
         if request.method == "PUT":
