@@ -12,11 +12,11 @@ third of a send (1.163.2, `synapse/notifier.py`, `synapse/handlers/sync.py`).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from synapse.module_api import ModuleApi, run_in_background
+from synapse.module_api import ModuleApi
 
 from quietline_synapse.rooms import AllRooms
 from quietline_synapse.settings import LineSettings, ModuleSettings
@@ -38,6 +38,9 @@ class _LineChanges:
     """Whether there is something that has not been counted yet."""
     is_scheduled: bool = False
     """Whether `_count_due` will be called."""
+
+
+Note: TypeAlias = Callable[[_LineChanges, LineSettings], None]
 
 
 class LineChanges:
@@ -63,13 +66,15 @@ class LineChanges:
             await self._api.sleep(LOOK_SECONDS)
         return known
 
-    async def _note_event(self, event: Any, position: int) -> None:
-        for changes, line in await self._lines_of([event.room_id]):
+    def _note_event(self, event: Any, position: int) -> None:
+        def note(changes: _LineChanges, line: LineSettings) -> None:
             if event.is_state() or not line.is_ours(event.sender):
                 changes.position = max(position, changes.position)
                 self._count(changes)
             else:
                 self._count_soon(changes)
+
+        self._note_rooms([event.room_id], note)
 
     def _note_other(self, stream: str, users: Collection[Any], rooms: Collection[str]) -> None:
         match stream:
@@ -77,19 +82,31 @@ class LineChanges:
                 for user_id in map(str, users):
                     if user_id in self._lines:
                         self._count(self._lines[user_id])
-            case "DEVICE_LIST" | "RECEIPT":
-                run_in_background(self._note_rooms, rooms, is_soon=stream == "RECEIPT")
+            case "DEVICE_LIST":
+                self._note_rooms(rooms, lambda changes, _: self._count(changes))
+            case "RECEIPT":
+                self._note_rooms(rooms, lambda changes, _: self._count_soon(changes))
 
-    async def _note_rooms(self, rooms: Collection[str], *, is_soon: bool) -> None:
-        for changes, _ in await self._lines_of(rooms):
-            (self._count_soon if is_soon else self._count)(changes)
+    def _note_rooms(self, rooms: Collection[str], note: Note) -> None:
+        """Call `note` for each line that has one of these rooms: now, or when the database has said whose they are."""
+        creators = {self._rooms.known_creator(room_id) for room_id in rooms}
+        if None in creators:
+            # Not in the request that sent the event: Synapse has answered it by then, and its logging context is over.
+            self._api.run_as_background_process("quietline_changes", self._look_up, rooms, note)
+        else:
+            self._note_creators(creators, note)
 
-    async def _lines_of(self, rooms: Iterable[str]) -> list[tuple[_LineChanges, LineSettings]]:
-        creators = set()
+    async def _look_up(self, rooms: Collection[str], note: Note) -> None:
+        creators = set[str | None]()
         for room_id in rooms:
             await self._rooms.is_foreign(room_id)
-            creators.add(self._rooms.known_creator(room_id))
-        return [(self._lines[line.policy], line) for line in self._settings.lines if line.policy in creators]
+            creators.add(self._rooms.known_creator(room_id))  # None: it does not exist any more
+        self._note_creators(creators, note)
+
+    def _note_creators(self, creators: Collection[str | None], note: Note) -> None:
+        for line in self._settings.lines:
+            if line.policy in creators:
+                note(self._lines[line.policy], line)
 
     def _count_soon(self, changes: _LineChanges) -> None:
         changes.is_due = True

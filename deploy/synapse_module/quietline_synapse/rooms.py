@@ -153,9 +153,9 @@ class AllRooms:
         self._creators[room_id] = creator
         return creator == FOREIGN
 
-    def known_creator(self, room_id: str) -> str:
-        """Return the policy bot that created a room, as `is_foreign` has cached it; empty for any other room."""
-        return self._creators.get(room_id, FOREIGN)
+    def known_creator(self, room_id: str) -> str | None:
+        """Return the policy bot that created a room, `FOREIGN`, or None when `is_foreign` has not cached it."""
+        return self._creators.get(room_id)
 
     async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:
         """Return those of these rooms that a line has, or had until it purged them."""

@@ -54,7 +54,7 @@ class SynapseNotifier:
 
     def after_each_change(
         self,
-        note_event: Callable[[Any, int], Awaitable[None]],
+        note_event: Callable[[Any, int], None],
         note_other: Callable[[str, Collection[Any], Collection[str]], None],
     ) -> bool:
         """Have `note_event` called with each event that this process has written, and its position in the stream.
@@ -73,7 +73,7 @@ class SynapseNotifier:
         async def on_new_room_events(events_and_pos: Any, *arguments: Any, **named: Any) -> None:
             await on_events(events_and_pos, *arguments, **named)
             for event, position in events_and_pos:
-                await note_event(event, position.stream)
+                note_event(event, position.stream)
 
         def on_new_event(stream_key: Any, new_token: Any, users: Any = None, rooms: Any = None) -> None:
             on_other(stream_key, new_token, users=users, rooms=rooms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,13 +18,18 @@ THEIRS = SimpleNamespace(room_id="!ours", sender="@ada:x", is_state=lambda: Fals
 
 
 class Rooms:
-    """`!ours` is the line's."""
+    """`!ours` is the line's; `!new` as well, and `!gone` was, when the database is asked."""
+
+    def __init__(self) -> None:
+        self._creators = {"!ours": "@policy:x", "!lunch": ""}
 
     async def is_foreign(self, room_id: str) -> bool:
-        return room_id != "!ours"
+        if room_id == "!new":
+            self._creators[room_id] = "@policy:x"
+        return False
 
-    def known_creator(self, room_id: str) -> str:
-        return "@policy:x" if room_id == "!ours" else ""
+    def known_creator(self, room_id: str) -> str | None:
+        return self._creators.get(room_id)
 
 
 class Homeserver:
@@ -43,7 +49,7 @@ class Homeserver:
             get_datastores=lambda: SimpleNamespace(main=database),
             config=SimpleNamespace(worker=SimpleNamespace(instance_map=workers or {})),
         )
-        api: Any = SimpleNamespace(_hs=internals, sleep=self._sleep)
+        api: Any = SimpleNamespace(_hs=internals, sleep=self._sleep, run_as_background_process=self._run)
         self.line: Any = SimpleNamespace(policy="@policy:x", is_ours=lambda user_id: user_id == "@policy:x")
         settings: Any = SimpleNamespace(lines=[self.line])
         rooms: Any = Rooms()
@@ -57,6 +63,9 @@ class Homeserver:
         slept = Deferred[None]()
         self.clock.callLater(seconds, slept.callback, None)
         await slept
+
+    def _run(self, _name: str, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        ensureDeferred(work(*arguments))
 
     def event(self, event: Any, position: int = 1) -> None:
         ensureDeferred(self.notifier.on_new_room_events([(event, SimpleNamespace(stream=position))], None))
@@ -132,6 +141,9 @@ def test_an_event_that_the_sync_does_not_have_yet() -> None:
         ("TO_DEVICE", ["@ada:x"], [], False),
         ("DEVICE_LIST", ["@ada:x"], ["!lunch", "!ours"], True),
         ("DEVICE_LIST", ["@ada:x"], ["!lunch"], False),
+        ("DEVICE_LIST", ["@ada:x"], ["!lunch", "!new"], True),
+        ("DEVICE_LIST", ["@ada:x"], ["!gone"], False),
+        ("DEVICE_LIST", ["@ada:x"], [], False),
         ("TYPING", [], ["!ours"], False),
         ("PRESENCE", ["@ada:x"], ["!ours"], False),
         ("ROOM", [], ["!ours"], False),
