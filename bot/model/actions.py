@@ -45,8 +45,9 @@ class Speaker(Enum):
 
 @unique
 class Lane(Enum):
-    """The order of rows holds within a lane of a thread; conversation goes first, clean-up last."""
+    """The order of rows holds within a lane of a thread; what a person waits for goes first, clean-up last."""
 
+    ANSWERS = "answers"
     CONVERSATION = "conversation"
     RECEIPTS = "receipts"
     CARDS = "cards"

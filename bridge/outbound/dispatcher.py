@@ -41,7 +41,7 @@ MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2, "handset": 1}
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
 """By the part of a row's lane before the colon: each office has a lane of its own, with its name after the colon."""
-CONVERSATION_LANES: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
+CONVERSATION_LANES: Final = frozenset({Lane.ANSWERS.value, Lane.CONVERSATION.value, Lane.RECEIPTS.value})
 MAX_WAIT: Final = 30.0
 RECHECK_SECONDS: Final = 15.0
 """Seconds after which a row that waits for its room checks for it; doubled each time that there is none."""

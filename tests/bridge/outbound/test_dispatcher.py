@@ -280,6 +280,19 @@ async def test_an_office_that_is_not_there_holds_up_nothing(rows: DispatcherHarn
     assert set(rows.done) == {"board", "other"}
 
 
+async def test_an_answer_at_the_desk_does_not_wait_for_cards(rows: DispatcherHarness) -> None:
+    """Fifty cards are posted again at the same time, because as many texters have waited as long; a person asks."""
+    cards = [SendMessage(place=DESK, body=f"card {number}", ref=f"card {number}") for number in range(50)]
+    answers = [SendMessage(place=DESK, body=body, reply_to="$command") for body in ("the board", "on call")]
+    for action in (*cards, *answers):
+        await rows.put("", owner=DESK, lane=route(action)[0], action=action)
+    rows.run()
+    await rows.empty()
+    assert [body for body in rows.done if body in {"the board", "on call"}] == ["the board", "on call"]
+    assert {"the board", "on call"} <= {*rows.done[:4]}
+    assert [body for body in rows.done if body.startswith("card")] == [card.body for card in cards]
+
+
 async def test_a_refusal_for_good_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.LogCaptureFixture) -> None:
     """What the other side refuses for good is kept sealed, the desk gets its short id, and the lane goes on."""
     caplog.set_level(logging.DEBUG, logger=log.LOGGER_NAME)
