@@ -2,8 +2,8 @@
 
 Rule of this module: order holds within a lane of an owner, and nothing in one lane waits for another. Each office has a
 lane of its own, so that an office that cannot be made delays neither the desk nor another office. Keys for a person in a
-thread have a lane of their own as well: no message waits for them. So have answers to people at the desk, where a hundred
-cards and reminders may be posted at the same time.
+thread have a lane of their own as well: no message waits for them. So have answers to people at the desk, where the cards
+or reminders of fifty texters may be posted at the same time.
 """
 
 from __future__ import annotations

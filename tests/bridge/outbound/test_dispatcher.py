@@ -280,17 +280,17 @@ async def test_an_office_that_is_not_there_holds_up_nothing(rows: DispatcherHarn
     assert set(rows.done) == {"board", "other"}
 
 
-async def test_an_answer_at_the_desk_does_not_wait_for_cards(rows: DispatcherHarness) -> None:
-    """Fifty cards are posted again at the same time, because as many texters have waited as long; a person asks."""
-    cards = [SendMessage(place=DESK, body=f"card {number}", ref=f"card {number}") for number in range(50)]
+async def test_an_answer_at_the_desk_does_not_wait_for_reminders(rows: DispatcherHarness) -> None:
+    """Reminders of fifty texters, who have all waited as long, are posted at the same time; a person asks for the board."""
+    reminders = [SendMessage(place=DESK, body=f"reminder {n}", ref=f"wait {n}") for n in range(50)]
     answers = [SendMessage(place=DESK, body=body, reply_to="$command") for body in ("the board", "on call")]
-    for action in (*cards, *answers):
+    for action in (*reminders, *answers):
         await rows.put("", owner=DESK, lane=route(action)[0], action=action)
     rows.run()
     await rows.empty()
     assert [body for body in rows.done if body in {"the board", "on call"}] == ["the board", "on call"]
     assert {"the board", "on call"} <= {*rows.done[:4]}
-    assert [body for body in rows.done if body.startswith("card")] == [card.body for card in cards]
+    assert [body for body in rows.done if body.startswith("reminder")] == [each.body for each in reminders]
 
 
 async def test_a_refusal_for_good_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.LogCaptureFixture) -> None:
