@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 
 # Before any import of mautrix.crypto: our adapter must take the place of the module `olm`.
 import bridge.matrix  # noqa: F401
@@ -113,7 +113,9 @@ def pytest_collection() -> Generator[None, object, object]:
         if "PYTEST_XDIST_WORKER" not in os.environ or sys.dont_write_bytecode or any(HERE.glob(LAST_COMPILED)):
             return (yield)
         with one_before_the_others(Path(__file__)):
-            return (yield)
+            result = yield
+            strategies.text().validate()  # makes Hypothesis' table of characters, a second of CPU, which the others read
+            return result
     finally:
         gc.freeze()
         gc.enable()
