@@ -1,4 +1,4 @@
-"""The parts of Synapse that its module API does not offer, all in one place.
+"""The parts of Synapse that its module API does not offer, except those of the notifier (`synapse_notifier`).
 
 Rule of this module: when Synapse starts, every private part is looked up, by its name and the names of its arguments; a
 missing one stops Synapse with an error message, because a module that works in part would erase nothing and not report it.

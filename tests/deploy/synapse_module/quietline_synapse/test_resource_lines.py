@@ -39,8 +39,8 @@ def both_ways(lines: Lines) -> Iterator[Lines]:
 
 async def settled(line: ModuleHomeserver) -> int:
     """Return the count of a line's changes when none is left to be counted."""
-    known = await line.module_client.wait_for_change(0)
     await line.said(line.policy, line.desk)
+    known = await line.module_client.wait_for_change(0)
     return await line.module_client.wait_for_change(known)
 
 
