@@ -122,6 +122,7 @@ from bot.staffing import (
     first_times,
     flood,
     incidents,
+    queue_calls,
     roster,
     shifts,
     thread_marks,
@@ -287,7 +288,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         cold_outreach.end_outreach,
         flood.review_flood,
         close_rest.close_due,
-        claim_queue.call_again,
+        queue_calls.call_again,
         alarms.page_later,
     ),
     (Desk, TextDropped): (blocking.count_dropped,),
@@ -351,7 +352,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             break
     if isinstance(aggregate, Desk):
         aggregate, assign_actions = auto_assign.assign_waiting(pack, facts, aggregate)
-        aggregate, call_actions = claim_queue.call_people(pack, facts, before, aggregate)
+        aggregate, call_actions = queue_calls.call_people(pack, facts, before, aggregate)
         aggregate, debrief_actions = wellbeing.offer_debriefs(pack, facts, before, aggregate)
         aggregate, shift_actions = shifts.follow_calendar(pack, facts, aggregate, event)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)

@@ -195,6 +195,8 @@ class Desk:
     """The alarms of the last minutes: the same alarm again edits its message."""
     called_at: float = 0.0
     """When people on duty were last called to a thread that had just come to wait."""
+    reminded_at: float = 0.0
+    """When the last reminder of a waiting thread was posted."""
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
     rate_limit_reported_at: float = 0.0

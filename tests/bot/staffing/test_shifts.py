@@ -282,6 +282,7 @@ def test_no_calendar_shortens_the_chain(edges: list[float], who: str) -> None:
     pages = [0, 0]
     for rung in range(3):
         event = TimerDue(key=f"{WAIT}{T1}:{rung}")
+        facts, bare = replace(facts, now=facts.now + 1), replace(bare, now=bare.now + 1)
         step, plain = decide(PACK, facts, step.aggregate, event), decide(PACK, bare, plain.aggregate, event)
         assert [set(people) for people in called(step)] == [set(people) for people in called(plain)] != []
         pages = [pages[0] + len(of(PageOnCall, step)), pages[1] + len(of(PageOnCall, plain))]

@@ -1,4 +1,4 @@
-"""Nobody waits alone: who is called, when; and whoever asks for the next one gets it."""
+"""Nobody waits alone: who is called, and when."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from bot.model.actions import DESK, PageOnCall, SendMessage
-from bot.model.desk import Desk, DeskMember
-from bot.model.events import ReactionAdded, TimerDue
+from bot.model.desk import DeskMember
+from bot.model.events import TimerDue
+from bot.model.flood import Flood
 from bot.model.line_incidents import DeadLetterRecorded
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, DuressFlagChanged, ThreadMarked, ThreadQueued
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadMarked, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, SetTimer
-from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
+from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE, with_settings
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE
 
 T1, T2 = OWNERS[:2]
 WAITS = ThreadQueued(thread=T1, designation="amber heron", since=NOW)
@@ -59,6 +60,27 @@ def test_whoever_still_waits_is_called_for_again_and_again() -> None:
         assert world.pages - pages == 1
     world.tap(DESK, ANA, "✋", f"wait:{T1}:3")
     assert world.assignee(T1) == ANA, "each reminder can be tapped"
+
+
+def test_reminders_that_are_due_together_are_posted_one_a_second() -> None:
+    """Each thread is still called for, and one with a sign of danger at once: an answer at the desk waits for no burst."""
+    desk, owners = staffed_desk(), [f"t{number}" for number in range(40)]
+    for thread in owners:
+        waits = ThreadQueued(thread=thread, designation=f"amber {thread}", since=NOW, danger=thread == "t2")
+        desk = replace(then(desk, waits).aggregate, flood=Flood())
+    due, reminded = {f"wait:{thread}:0": NOW + 120 for thread in owners}, list[tuple[float, str]]()
+    while due:
+        key = min(due, key=lambda key: due[key])
+        at_second = due.pop(key) - NOW
+        step = then(desk, TimerDue(key=key), at(at_second))
+        desk = step.aggregate
+        due |= {timer.key: timer.due for timer in of(SetTimer, step) if timer.key == key}
+        reminded += [(at_second, post.ref) for post in of(SendMessage, step) if post.ref == key]
+    assert {ref for _, ref in reminded} == {f"wait:{thread}:0" for thread in owners}
+    assert (120, "wait:t2:0") in reminded, "a sign of danger waits for none"
+    others = [second for second, ref in reminded if ref != "wait:t2:0"]
+    assert len(set(others)) == len(others), "two reminders in one second"
+    assert max(others) <= 120 + len(owners)
 
 
 def test_with_nobody_on_duty_only_the_person_on_call_is_called_again() -> None:
@@ -159,85 +181,6 @@ def test_an_escalation_calls_supervisors_on_duty_only() -> None:
     step = then(replace(staffed_desk(), roster=roster), alarm, at(0, roster=roster))
     assert [post.mentions for post in of(SendMessage, step) if post.ref != "board"] == [(SUE,)]
     assert of(PageOnCall, step) == []
-
-
-def asks(desk: Desk, sender: str = ANA) -> Desk:
-    """Return the desk after a person asked for whoever comes next."""
-    result: Desk = then(desk, at_desk("!claim", sender=sender)).aggregate
-    return result
-
-
-@pytest.mark.parametrize(("seconds", "assignees"), [(0.0, [ANA]), (30.0, [ANA]), (30.5, [])])
-def test_a_claim_on_an_empty_queue_stands_for_half_a_minute(seconds: float, assignees: list[str]) -> None:
-    """Whoever comes within thirty seconds is given to whoever asked, with a card; later they wait like anybody."""
-    step = then(asks(staffed_desk()), WAITS, at(seconds))
-    assert [event.assignee for event in told(step.actions, T1) if isinstance(event, Assigned)] == assignees
-    assert "amber heron · waiting" in words(step)
-    second = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(seconds))
-    assert told(second.actions, T2) == [], "one question has one answer"
-
-
-def test_first_come_first_served() -> None:
-    """Of two who asked, the first gets the next thread and the second the one after."""
-    desk = asks(asks(staffed_desk()), BEN)
-    step = then(desk, WAITS, at(5))
-    assert told(step.actions, T1) == [Assigned(assignee=ANA, designation="amber heron")]
-    step = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(6))
-    assert told(step.actions, T2) == [Assigned(assignee=BEN, designation="quiet maple")]
-
-
-@pytest.mark.practice(39)
-@pytest.mark.parametrize(
-    "mark", [ThreadMarked(thread=T2, danger=True, language=""), DuressFlagChanged(thread=T2, duress=True)]
-)
-@pytest.mark.parametrize("by", ["word", "board"])
-def test_danger_and_duress_come_before_who_waits_longer(mark: Any, by: str) -> None:
-    """`!claim` takes a thread with a sign of danger, or duress, before one that came earlier; so does the board."""
-    desk = then(staffed_desk(), WAITS, at(1)).aggregate
-    desk = then(desk, replace(WAITS, thread=T2, designation="quiet maple", since=NOW + 60), at(60)).aggregate
-    marked = then(desk, mark, at(61)).aggregate
-    for state, first, other in ((desk, "amber heron", "quiet maple"), (marked, "quiet maple", "amber heron")):
-        if by == "board":
-            lines = then(state, at_desk("!board"), at(62)).aggregate.board.splitlines()
-            order = [line.startswith(first) for line in lines if line.startswith((first, other))]
-            assert order[0], lines
-        else:
-            claimed = then(state, at_desk("!claim"), at(62))
-            owner = T1 if first == "amber heron" else T2
-            assert told(claimed.actions, owner) == [Assigned(assignee=ANA, designation=first)]
-
-
-def test_whoever_asked_and_went_gets_nothing() -> None:
-    """Off duty, gone from the desk, or at the cap by now: the next thread waits for another person."""
-    desk = then(asks(staffed_desk()), at_desk("!off")).aggregate
-    assert told(then(desk, WAITS, at(5)).actions, T1) == []
-    without_ana = replace(asks(staffed_desk()), roster=MEMBERS[1:])
-    assert told(then(without_ana, WAITS, at(5)).actions, T1) == []
-
-
-@pytest.mark.practice(34)
-def test_at_the_cap_nobody_is_promised_the_next() -> None:
-    """Whoever may not have one more is not told that the next one is theirs (practice 34)."""
-    world = Simulation(with_settings(cap=1), threads=2)
-    world.open(T1, ANA)
-    world.say(DESK, ANA, "!claim")
-    world.settle()
-    assert "which is the most" in world.seen(DESK)
-    world.text(T2, "hi")
-    assert world.assignee(T2) is None
-
-
-@pytest.mark.parametrize("by", ["word", "hand"])
-def test_off_duty_nobody_takes_a_thread(by: str) -> None:
-    """Whoever is off duty is told to say `!on` first; then they may."""
-    desk = then(then(staffed_desk(), WAITS).aggregate, at_desk("!off")).aggregate
-    hand = ReactionAdded(place=DESK, sender=ANA, event_id="$r", key="✋", target=f"card:{T1}", trusted=True)
-    event = at_desk("!claim amber heron") if by == "word" else hand
-    step = then(desk, event)
-    assert told(step.actions, T1) == []
-    assert "!on" in words(step)
-    assignment = Assigned(assignee=ANA, designation="amber heron")
-    assert told(then(then(desk, at_desk("!on")).aggregate, event).actions, T1) == [assignment]
 
 
 def test_no_reminder_is_set_twice() -> None:
