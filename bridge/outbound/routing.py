@@ -3,7 +3,7 @@
 Rule of this module: order holds within a lane of an owner, and nothing in one lane waits for another. Each office has a
 lane of its own, so that an office that cannot be made delays neither the desk nor another office. Keys for a person in a
 thread have a lane of their own as well: no message waits for them. So have answers to people at the desk, where the cards
-or reminders of fifty texters may be posted at the same time.
+or reminders of fifty texters may be posted at the same time; but a list of devices waits for a confirmation before it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from bot.model.actions import (
     SendSms,
     ShareRoomKeys,
     ShowAudit,
-    ShowDevices,
     ShowReceipt,
     SignOut,
     TextFromHandset,
@@ -39,8 +38,6 @@ def route(action: Action) -> tuple[str, str]:
             return f"{Lane.OFFICES.value}:{place.removeprefix(OFFICE)}", "matrix"
         case SendMessage(place=place, reply_to=command) | ShowAudit(place=place, reply_to=command) if place == DESK:
             return (Lane.ANSWERS if command else Lane.CONVERSATION).value, "matrix"
-        case ShowDevices(place=place) if place == DESK:
-            return Lane.ANSWERS.value, "matrix"
         case ShareRoomKeys(place=place, user=user) if place == THREAD:
             return f"{Lane.CARDS.value}:{user}", "matrix"
     lane, transport = _default_route(action)

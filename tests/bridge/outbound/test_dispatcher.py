@@ -16,12 +16,14 @@ from bot.model.actions import (
     OFFICE,
     THREAD,
     Action,
+    ConfirmIdentity,
     EditMessage,
     Lane,
     Origin,
     PageOnCall,
     SendMessage,
     SendSms,
+    ShowDevices,
     Speaker,
 )
 from bot.model.line_incidents import DEAD_LETTER, DeadLetterRecorded
@@ -31,7 +33,7 @@ from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.storage import serialization
 from bridge.storage.database import Sync
-from bridge.tables import line_state
+from bridge.tables import line_state, outbox
 from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -291,6 +293,23 @@ async def test_an_answer_at_the_desk_does_not_wait_for_reminders(rows: Dispatche
     assert [body for body in rows.done if body in {"the board", "on call"}] == ["the board", "on call"]
     assert {"the board", "on call"} <= {*rows.done[:4]}
     assert [body for body in rows.done if body.startswith("reminder")] == [each.body for each in reminders]
+
+
+async def test_devices_are_shown_after_the_confirmation_that_came_before(rows: DispatcherHarness) -> None:
+    """`!trust`, then `!devices`: an answer that went first would call the person's devices not trusted."""
+    confirm = ConfirmIdentity(user="@ben:x", master_key="key")
+    devices = ShowDevices(place=DESK, user="@ben:x", reply_to="$command", ref="answer:$command")
+    done = list[Action]()
+
+    async def perform(task: OutboxTask) -> None:
+        done.append(task.action)
+        await rows.harness.database.commit(lambda transaction: outbox.drop(transaction, task.number))
+
+    for action in (SendMessage(place=DESK, body="a reminder"), confirm, devices):
+        await rows.put("", owner=DESK, lane=route(action)[0], action=action)
+    rows.run(perform)
+    await rows.empty()
+    assert done.index(confirm) < done.index(devices)
 
 
 async def test_a_refusal_for_good_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.LogCaptureFixture) -> None:
