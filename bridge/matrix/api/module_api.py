@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 PREFIX: Final = "/_synapse/client/quietline"
 TIMEOUT_SECONDS: Final = 30.0
-VACUUM_TIMEOUT_SECONDS: Final = 900.0
 CHANGE_TIMEOUT_SECONDS: Final = 60.0
+VACUUM_TIMEOUT_SECONDS: Final = 900.0
 """A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix.md, "Purge and recovery")."""
 TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
 """The database's own time-out ended the vacuum: another try would end in the same way."""

@@ -188,12 +188,12 @@ class SyncLoop:
         self._is_polling = not self._may_have_more
         if self._may_have_more:
             return 0.0
-        now = asyncio.get_running_loop().time()
-        if self._wait_for_change is not None and now >= self._asks_module_at:
+        loop = asyncio.get_running_loop()
+        if self._wait_for_change is not None and loop.time() >= self._asks_module_at:
             try:
                 self._known_change = await self._wait_for_change(self._known_change)
             except (HomeserverUnreachable, ModuleRequestRejected) as error:
-                self._asks_module_at = now + MODULE_RETRY
+                self._asks_module_at = loop.time() + MODULE_RETRY  # not from before: it may have taken a minute
                 if isinstance(error, HomeserverUnreachable) and not isinstance(error, ModuleNotLoaded):
                     self.caught_up.clear()  # as after a long poll that was broken off: it may have been a rollback
             else:
