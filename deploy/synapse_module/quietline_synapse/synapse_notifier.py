@@ -45,7 +45,8 @@ class SynapseNotifier:
     def __init__(self, api: ModuleApi) -> None:
         homeserver = require_part(api, "_hs")
         self._database = require_part(require_method(homeserver, "get_datastores")(), "main")
-        self._workers = require_part(require_part(require_part(homeserver, "config"), "worker"), "instance_map")
+        # Each worker needs Redis. `instance_map` may be in the workers' own configuration only.
+        self._has_workers = require_part(require_part(require_part(homeserver, "config"), "redis"), "redis_enabled")
         self._reactor = require_method(homeserver, "get_reactor")()
         self._notifier = require_method(homeserver, "get_notifier")()
         require_method(self._notifier, "on_new_room_events", "events_and_pos")
@@ -62,9 +63,9 @@ class SynapseNotifier:
         And `note_other` for each of the other streams (its name in Synapse's code, users, rooms).
 
         The module API's own callback loads the whole state of the room for each event, and there is none for other streams,
-        so the notifier's methods are wrapped. False, and nothing is called, with workers.
+        so the notifier's methods are wrapped. False, and nothing is called, where Redis is enabled, as for workers.
         """
-        if self._workers:
+        if self._has_workers:
             return False
         notifier = self._notifier
         on_events: Callable[..., Awaitable[None]] = notifier.on_new_room_events

@@ -35,7 +35,7 @@ class Rooms:
 class Homeserver:
     """The parts of Synapse that report changes; `synced`: the position that `/sync` has."""
 
-    def __init__(self, workers: dict[str, str] | None = None) -> None:
+    def __init__(self, *, redis: bool = False) -> None:
         # Each process of a run collects this file, and loading Synapse takes most of a second.
         from quietline_synapse.changes import LineChanges
         from quietline_synapse.synapse_notifier import SynapseNotifier
@@ -47,7 +47,7 @@ class Homeserver:
             get_reactor=lambda: self.clock,
             get_notifier=lambda: self.notifier,
             get_datastores=lambda: SimpleNamespace(main=database),
-            config=SimpleNamespace(worker=SimpleNamespace(instance_map=workers or {})),
+            config=SimpleNamespace(redis=SimpleNamespace(redis_enabled=redis)),
         )
         api: Any = SimpleNamespace(_hs=internals, sleep=self._sleep, run_as_background_process=self._run)
         self.line: Any = SimpleNamespace(policy="@policy:x", is_ours=lambda user_id: user_id == "@policy:x")
@@ -160,6 +160,7 @@ def test_other_streams(stream: str, users: list[str], rooms: list[str], is_count
 
 
 def test_with_workers_nothing_is_offered() -> None:
-    homeserver = Homeserver({"main": "x"})
+    """Workers reach the main process through Redis; only their own configuration has to have `instance_map`."""
+    homeserver = Homeserver(redis=True)
     assert not homeserver.changes.is_offered
     assert homeserver.notifier.on_new_event == homeserver._on_other

@@ -256,7 +256,7 @@ def strange() -> Any:
         get_e2e_room_keys_handler=lambda: handler,
         get_notifier=lambda: notifier,
         get_reactor=lambda: None,
-        config=SimpleNamespace(worker=SimpleNamespace(instance_map={})),
+        config=SimpleNamespace(redis=SimpleNamespace(redis_enabled=False)),
     )
     return SimpleNamespace(_hs=internals)
 
@@ -334,7 +334,7 @@ async def test_a_redaction_that_another_process_took_is_seen() -> None:
 
 def internals_with(**sections: Any) -> SynapseInternals:
     api = strange()
-    api._hs.config = SimpleNamespace(worker=SimpleNamespace(instance_map={}), **sections)
+    api._hs.config = SimpleNamespace(redis=SimpleNamespace(redis_enabled=False), **sections)
     return load(api)
 
 
