@@ -137,7 +137,7 @@ def _rows(
         what = f"{newer[0].file.name} is of a newer version than {own_version()}"
         do = "Install that version, or newer. To go back, restore a backup of before: a database never goes back."
         yield CheckResult(name="database", ok=False, what=what, do=do)
-    elif not versions and (config.data_dir / "main.db").exists():
+    elif not versions and config.database is not None and (config.data_dir / "main.db").exists():
         what = f"{SERVER} is empty, and {config.data_dir / 'main.db'} holds a line, which does not start beside it"
         do = f"`quietline migrate --to postgresql {layout.option}`, or take `database` out of the configuration."
         yield CheckResult(name="database", ok=False, what=what, do=do)

@@ -346,6 +346,14 @@ async def test_an_empty_server_beside_the_lines_files_is_no_new_line(
     assert row().ok
 
 
+async def test_a_first_start_that_was_killed_at_once_leaves_no_line(layout: Layout) -> None:
+    """Its file is there and holds no tables; no server is configured, and none is named."""
+    config = config_of(layout)
+    (config.data_dir / "main.db").write_bytes(b"")
+    rows = {each.name: each for each in check_upgrade(layout, config, backed_up=True).checks}
+    assert (rows["database"].ok, rows["database"].what) == (True, "there is none yet; the first start makes it")
+
+
 async def test_a_bridge_of_another_machine_is_named(
     layout: Layout, tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
