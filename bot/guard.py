@@ -24,7 +24,7 @@ from bot.wording.durations import describe_minutes
 from bot.wording.notice import join_notices, notice_of
 from policies.agency_words import find_leak
 from policies.confusables import find_name, skeleton
-from policies.pack import Pack, TextName
+from policies.pack import COVER_LINES, Pack, TextName
 from policies.segments import segments
 
 STOPPED: Final = notice_of("guard.the_texter_said_stop_nothing")
@@ -57,7 +57,6 @@ FROM_PEOPLE: Final = (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
 ANSWER: Final = "answer:"
 TO_ANYBODY: Final = (ANSWER, "help_answer:")
 """Automatic answers to any holder of the phone: to a challenge, and the neutral line that a carrier forces."""
-COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
 MATRIX_WORDS: Final = re.compile(
@@ -194,7 +193,7 @@ def lock_reason(pack: Pack, thread: Thread, body: str) -> str | None:
 
 def is_cover_line(pack: Pack, body: str) -> bool:
     """Tell whether words are one of the agreed cover lines, in any language."""
-    return _is_one_of(pack, body, COVER)
+    return _is_one_of(pack, body, COVER_LINES)
 
 
 def leak_reason(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
@@ -312,7 +311,7 @@ def is_asked_about(pack: Pack, body: str) -> bool:
     Texts agreed for a phone in other hands, or that step back from it, do not; nor does a challenge, which leaves only as
     the answer to a text.
     """
-    return not _is_one_of(pack, body, (*COVER, TextName.DIFFERENT, TextName.CHALLENGE))
+    return not _is_one_of(pack, body, (*COVER_LINES, TextName.DIFFERENT, TextName.CHALLENGE))
 
 
 def other_number_reason(pack: Pack, thread: Thread, text: SendSms) -> str | None:

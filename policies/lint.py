@@ -21,7 +21,7 @@ from policies.agency_words import find_leak
 from policies.fictional import find_fictional
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_keyword, normalize_words
-from policies.pack import LANGUAGE_OFFER, Pack, PackText, TextName, Wording
+from policies.pack import COVER_LINES, LANGUAGE_OFFER, Pack, PackText, TextName, Wording
 from policies.phrase_matcher import Matcher, PhraseList, make_matcher
 from policies.phrases import Phrase, examples
 from policies.readability import grade
@@ -56,14 +56,14 @@ advertisers. An advocate's own words are never held against it.
 NO_QUESTION_TEXTS: Final = frozenset(
     {
         *(TextName.CLOSING, TextName.AFTER_HOURS, TextName.UNAVAILABLE, TextName.OUTAGE, TextName.STOP, TextName.LATER),
-        *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
+        *(TextName.DIFFERENT, *COVER_LINES),
         *(TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
 """Texts that end something, or that a third person reads: a question would call for an answer."""
 INNOCUOUS_TEXTS: Final = frozenset(
     {
-        *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
+        *(TextName.DIFFERENT, *COVER_LINES),
         *(TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )

@@ -22,6 +22,7 @@ from policies import ProblemsError
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_words
 from policies.pack import (
+    COVER_LINES,
     AssignmentMode,
     BreakGlass,
     ExitAction,
@@ -146,7 +147,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
     challenges = {wording.text for wording in texts[TextName.CHALLENGE].wordings.values()}
     problems += [
         f"texts.{cover}.wordings.{language}: is the same as texts.{TextName.CHALLENGE}"
-        for cover in (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
+        for cover in COVER_LINES
         for language, wording in texts[cover].wordings.items()
         if wording.text in challenges
     ]

@@ -52,6 +52,9 @@ class TextName(StrEnum):
     COVER_3 = "cover_3"
 
 
+COVER_LINES: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
+"""The texts that may leave for a locked phone; none is an answer to the person who has it."""
+
 OPENS_PLACEHOLDER: Final = "{opens}"
 """Placeholder in the after-hours text for when the line opens again."""
 WAIT_PLACEHOLDER: Final = "{wait}"

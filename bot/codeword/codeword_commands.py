@@ -27,9 +27,9 @@ from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import next_timer, start_undo
 from bot.wording.notice import notice_of
-from policies.pack import Pack, TextName
+from policies.pack import COVER_LINES, Pack, TextName
 
-COVER_LINES: Final = {"1": TextName.COVER_1, "2": TextName.COVER_2, "3": TextName.COVER_3}
+COVER_BY_NUMBER: Final = {str(n): name for n, name in enumerate(COVER_LINES, 1)}
 KEPT: Final = notice_of("codeword_commands.it_is_kept_nobody_sees")
 NOT_KEPT: Final = notice_of("codeword_commands.no_codeword_was_kept_the")
 NEVER_BY_TEXT: Final = notice_of("codeword_commands.only_a_word_agreed_in")
@@ -95,10 +95,10 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!cover 1`: put an agreed cover line into the undo window, locked or not."""
     which, language = command.arguments, thread.consent.language
-    if which not in COVER_LINES:
-        listed = "\n".join(f"!cover {n}: “{pack.say(name, language)}”" for n, name in COVER_LINES.items())
+    if which not in COVER_BY_NUMBER:
+        listed = "\n".join(f"!cover {n}: “{pack.say(name, language)}”" for n, name in COVER_BY_NUMBER.items())
         return _refuse(facts, thread, event, listed)
-    body = pack.say(COVER_LINES[which], language)
+    body = pack.say(COVER_BY_NUMBER[which], language)
     if (why := _cannot_send(pack, facts, thread, body)) is not None:
         return _refuse(facts, thread, event, notice_of("sending.not_sent", why=why))
     return _send(pack, facts, thread, event, body)

@@ -20,7 +20,7 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.wording.notice import notice_of
-from policies.pack import Pack, TextName
+from policies.pack import COVER_LINES, Pack, TextName
 
 TIMER: Final = "word:"
 ANSWER_WITHIN: Final = 300.0
@@ -32,7 +32,6 @@ MAX_EVENT_IDS: Final = 20
 ASK_DURESS_WORD: Final = notice_of("enrolment.redacted_and_taken_now_the")
 WORDS_TAKEN: Final = notice_of("enrolment.redacted_and_taken_it_is")
 WORD_ALONE: Final = notice_of("enrolment.here_a_word_is_written")
-COVER_LINES: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 PLAIN_RELATIONS: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 

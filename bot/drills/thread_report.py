@@ -22,7 +22,7 @@ from bot.model.transactional_actions import IncrementCounter, RecordAudit, SendE
 from bot.sending.delivery_receipts import event_id_of, first_accepted
 from bot.wording.notice import notice_of
 from policies.drills.script import DrillFact
-from policies.pack import Pack, TextName
+from policies.pack import COVER_LINES, Pack, TextName
 
 BY_KIND: Final = {
     AuditKind.CLAIM: DrillFact.CLAIMED,
@@ -56,8 +56,6 @@ BY_KIND: Final = {
     AuditKind.END: DrillFact.CLOSED,
 }
 """Audit kinds that a script may ask for."""
-COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
-"""Texts of the agency that are no answer to the person who has the phone; nor is that of `!different`."""
 REACHED: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.UNKNOWN})
 """Outcomes after which a text counts as read: it may be on the phone."""
 
@@ -140,5 +138,5 @@ def _texts_that_reached(pack: Pack, before: Thread, event: Event) -> list[DrillF
     if words.name == TextName.DIFFERENT:
         return [DrillFact.DIFFERENT]
     # The thread has no name for a cover line: it is recognised by its words.
-    covers = {pack.say(name, language) for name in COVERS for language in pack.languages}
+    covers = {pack.say(name, language) for name in COVER_LINES for language in pack.languages}
     return [DrillFact.COVER if words.body in covers else DrillFact.ANSWERED]

@@ -27,14 +27,13 @@ from bot.model.transactional_actions import RecordAudit
 from bot.sending.auto_replies import PICTURE_ANSWERED
 from bot.sending.delivery_receipts import first_accepted, late_delivery, late_failure
 from bot.wording.notice import notice_of
-from policies.pack import Pack, TextName
+from policies.pack import COVER_LINES, Pack, TextName
 
 CHANNELS: Final = ("call", "chat", "email", "visit")
 IN_WORDS: Final = str(notice_of("channel.in_words"))
 """The other channel, if it is none of `CHANNELS`. The words themselves are not kept."""
 DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){2}")
 """Digits that may be a number of a person: they are not for a room either."""
-COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "sí": True, "si": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
 TELLS: Final = {
@@ -181,5 +180,5 @@ def _with_agreement(pack: Pack, flags: ConsentFlags, what: str, value: str) -> C
 
 def _parse_unsafe_text(pack: Pack, value: str) -> str | None:
     """Return the text that a texter chose for `!unsafe`: a text of the agency, or words that reveal nothing."""
-    cover = next((name.value for name in COVERS if name.value == "_".join(value.split())), None)
+    cover = next((name.value for name in COVER_LINES if name.value == "_".join(value.split())), None)
     return cover or canned_texts.name_of(pack, value)

@@ -16,7 +16,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.config.sections import Config
 from policies.lint import lint
-from policies.pack import WAIT_PLACEHOLDER, Pack, TextName, samples, unreviewed
+from policies.pack import COVER_LINES, WAIT_PLACEHOLDER, Pack, TextName, samples, unreviewed
 from policies.signs import Sign
 
 
@@ -186,7 +186,6 @@ def _few(rows: list[str]) -> str:
 
 
 _VERDICTS: Final = (TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED)
-_COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 _HELD_LATE: Final = _setting(
     "hold_after_silence", 4 * HOUR, PracticeStatus.NOT_MET, "words that nobody expects on the phone are held"
 )
@@ -199,13 +198,13 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
     3: (_handset_in_path,),
     8: (_texts(TextName.DEVICE),),
     9: (
-        _texts(*_COVERS, TextName.DIFFERENT),
-        _lint(PracticeStatus.NOT_MET, "innocent", "alike", names=(*_COVERS, TextName.DIFFERENT)),
+        _texts(*COVER_LINES, TextName.DIFFERENT),
+        _lint(PracticeStatus.NOT_MET, "innocent", "alike", names=(*COVER_LINES, TextName.DIFFERENT)),
         _signs(Sign.OTHER_HANDS),
     ),
     10: (
-        _texts(*_VERDICTS, *_COVERS),
-        _lint(PracticeStatus.NOT_MET, "innocent", "alike", names=(*_VERDICTS, *_COVERS)),
+        _texts(*_VERDICTS, *COVER_LINES),
+        _lint(PracticeStatus.NOT_MET, "innocent", "alike", names=(*_VERDICTS, *COVER_LINES)),
     ),
     11: (
         _texts(TextName.SAFE_CHECK),

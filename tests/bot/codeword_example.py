@@ -11,7 +11,7 @@ from bot.model.codeword_state import CodewordMatch, CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step
-from policies.pack import TextName
+from policies.pack import COVER_LINES, TextName
 from tests.bot.examples import arrived, at, held, of, said, then
 from tests.bot.strategies import DIGESTS, PACK, UNDO
 
@@ -20,7 +20,7 @@ WINDOW: Final = PACK.settings.challenge_window
 CHALLENGE = PACK.say(TextName.CHALLENGE)
 VERIFIED = PACK.say(TextName.VERIFIED)
 UNVERIFIED = PACK.say(TextName.UNVERIFIED)
-COVERS = tuple(PACK.say(name) for name in (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3))
+COVERS = tuple(PACK.say(name) for name in COVER_LINES)
 
 
 def agreed(**changed: Any) -> Thread:

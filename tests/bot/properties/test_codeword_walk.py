@@ -35,6 +35,7 @@ from bot.model.events import (
 )
 from bot.model.thread_desk_events import Assigned, EnrolmentFinished
 from bot.model.transactional_actions import CancelTimer, ParkThread, SendEvent, SetTimer
+from policies.pack import COVER_LINES
 from tests.bot.codeword_example import COVERS
 from tests.bot.hypothesis_settings import USUAL, WALK
 from tests.bot.strategies import (
@@ -409,7 +410,7 @@ def test_no_free_words_leave_for_a_locked_phone(thread: Thread, event: Event, kn
     """From any state by any event: a text of a person for a phone that is locked afterwards is a cover line."""
     step = decide(PACK, known, thread, event)
     if step.aggregate.codeword.lock is not SendLock.NONE:
-        covers = {PACK.say(name, language) for name in guard.COVER for language in PACK.languages}
+        covers = {PACK.say(name, language) for name in COVER_LINES for language in PACK.languages}
         assert set(COVERS) <= covers
         assert {a.body for a in step.actions if isinstance(a, SendSms) and a.origin is Origin.ADVOCATE} <= covers
 
