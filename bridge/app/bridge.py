@@ -106,10 +106,7 @@ class Bridge:
             else None
         )
         self.transactional_actions = TransactionalActions(
-            services,
-            settings=pack.settings,
-            audit=AuditLog(vault=services.vault),
-            suppression=resources.suppression,
+            services, audit=AuditLog(vault=services.vault), suppression=resources.suppression
         )
         self.engine = Engine(
             services,

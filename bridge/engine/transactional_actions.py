@@ -43,7 +43,6 @@ from bridge.tables import (
 )
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import Suppression
-from policies.pack import Settings
 
 TransactionalAction: TypeAlias = (
     MarkSeen
@@ -74,8 +73,8 @@ RECORD_ONLY: Final = (IncrementCounter, RecordAudit)
 class TransactionalActions:
     """Performs transactional actions."""
 
-    def __init__(self, services: Services, *, settings: Settings, audit: AuditLog, suppression: Suppression) -> None:
-        self._clock, self._settings, self._audit, self.suppression = services.clock, settings, audit, suppression
+    def __init__(self, services: Services, *, audit: AuditLog, suppression: Suppression) -> None:
+        self._clock, self._audit, self.suppression = services.clock, audit, suppression
         self._aggregates = services.marks.aggregates
 
     async def perform(
@@ -91,7 +90,7 @@ class TransactionalActions:
                         transaction, room_id, action.event_id, said=action.by_message, expires=until
                     )
             case ExpireMessage():
-                await room_events.expire_now(transaction, DESK, action.ref, expires=int(now))
+                await room_events.expire_at_desk(transaction, action.ref, expires=int(now))
             case ParkThread():
                 await _park(transaction, owner, grace=action.grace, now=now, canary=action.canary)
             case EraseTexter():
@@ -152,7 +151,7 @@ async def _end(transaction: Transaction, aggregates: MarkedSet, thread: str, *, 
 async def _delete_rows(transaction: Transaction, thread: str, *, now: float) -> None:
     """Delete everything of a thread that ends with the conversation; texts that are still undecided stay."""
     if under_way := await outbox.count_sending_sms(transaction, thread):
-        await carrier_copies.count_result(transaction, thread, carrier_copies.WITHOUT_ID, more=under_way)
+        await carrier_copies.count_without_id(transaction, thread, more=under_way)
     await outbox.delete_all(transaction, thread)
     await timers.delete_all(transaction, thread)
     await dead_letters.delete_all(transaction, thread)

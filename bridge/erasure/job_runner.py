@@ -179,5 +179,5 @@ async def close_job(
     await erasure_jobs.store_certificate(
         transaction, certificate.id, body=certificate.body, signature=certificate.signature, until=until
     )
-    await erasure_jobs.forget_subject(transaction, job.id, step=FLUSH, due=now)
+    await erasure_jobs.forget_subject(transaction, job.id, due=now)
     await carrier_copies.delete_results(transaction, job.id)

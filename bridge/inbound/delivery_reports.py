@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.model.events import Outcome, TextOutcome
 from bridge.carriers.adapter import Carrier, DeliveryReport
-from bridge.erasure.carrier_copies import CarrierCopies
+from bridge.erasure.carrier_copies import CarrierCopies, id_digest
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen
@@ -37,8 +37,9 @@ class DeliveryReports:
     async def accept(self, delivery_report: DeliveryReport) -> None:
         """Store one report. Raises what the database raises."""
         outcome = OUTCOME_OF_STATUS[delivery_report.status]
-        digest = self._digest(delivery_report.message_id)
-        reference = self._digest(delivery_report.reference) if delivery_report.reference else None
+        digest = id_digest(self._vault, self._carrier.kind, delivery_report.message_id)
+        name = delivery_report.reference
+        reference = id_digest(self._vault, self._carrier.kind, name) if name else None
         report_digest = self._vault.keyed_hash(
             f"report {self._carrier.kind}", f"{delivery_report.status} {delivery_report.message_id}"
         )
@@ -60,7 +61,7 @@ class DeliveryReports:
                     transaction, hash_=digest, owner=whose, ref=known.ref, sealed=copy, due=due, now=now
                 )
                 if whose:
-                    await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=-1)
+                    await carrier_copies.count_without_id(transaction, whose, more=-1)
             return known
 
         async def commit(transaction: Transaction) -> str | None:
@@ -94,6 +95,3 @@ class DeliveryReports:
         self._wake.carrier_copies()
         if owner is not None:
             self._wake.engine(owner)
-
-    def _digest(self, name: str) -> bytes:
-        return self._vault.keyed_hash(f"carrier {self._carrier.kind}", name)

@@ -26,7 +26,7 @@ from bot.model.events import TextArrived
 from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
 from bot.model.text_order import CLOCK_TOLERANCE, moment
 from bridge.carriers.adapter import Carrier, DeliveryReport, Ignored, Inbound, InboundText, Malformed, WebhookRequest
-from bridge.erasure.carrier_copies import CarrierCopies
+from bridge.erasure.carrier_copies import CarrierCopies, id_digest
 from bridge.inbound import screening
 from bridge.inbound.arrivals import Arrivals
 from bridge.inbound.carrier_check_calls import PROBE_BODIES, REFUSAL_BODY
@@ -211,7 +211,7 @@ class Webhook:
         if (incident := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
             return
         # A message from a webhook is also listed, every hour, until a text moves the watermark.
-        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", item.message_id) if item.message_id else None
+        digest = id_digest(self._vault, self._carrier.kind, item.message_id) if item.message_id else None
         if digest is not None and await inbox.is_seen(self._database, digest):
             return
         await self._hourly_alerts.alert(incident)
@@ -232,7 +232,10 @@ class Webhook:
     async def _accept_text(self, text: InboundText, *, canary: str, at_carrier: bool = True) -> None:
         # Only the canary's own texts find its thread, whatever number a stranger's text has.
         phone_hash = self._vault.phone_hash(f"{self._line} canary" if canary else self._line, text.sender)
-        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}" if at_carrier else "canary", text.message_id)
+        if at_carrier:
+            digest = id_digest(self._vault, self._carrier.kind, text.message_id)
+        else:
+            digest = self._vault.keyed_hash("canary", text.message_id)
         turn = self._locks.setdefault(phone_hash, asyncio.Lock())
         async with turn:
             for last in (False, True):

@@ -23,7 +23,7 @@ from bot.model.phone_locks import with_locks
 from bridge.background.backoff import retry_until_done
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
-from bridge.erasure.carrier_copies import CarrierCopies
+from bridge.erasure.carrier_copies import CarrierCopies, id_digest
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
@@ -204,7 +204,7 @@ class SmsSender:
         async def remove(transaction: Transaction) -> bool:
             await outbox.drop(transaction, stored.number)
             if whose := await carrier_copies.owner_of_copies(transaction, stored.owner):
-                await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1)
+                await carrier_copies.count_without_id(transaction, whose, more=1)
             return True
 
         concern = Concern(designation=await threads.designation_of(self._database, stored.owner), uncalled=True)
@@ -240,7 +240,7 @@ class SmsSender:
             inbox_row = await inbox.seal(self._vault, owner, result)
         except CannotOpen:
             inbox_row = None
-        digest = self.id_digest(message_id or reference)
+        digest = id_digest(self._vault, self._carrier.kind, message_id or reference)
         copy = await self._carrier_copies.seal(message_id)
         now = self._clock.now()
         until = int(now) + sent_texts.ID_RETENTION
@@ -256,7 +256,7 @@ class SmsSender:
             unnamed = result.outcome is Outcome.UNKNOWN and not message_id
             if whose and unnamed is not over:
                 # At the end of the conversation a text under way was counted as without an id.
-                await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1 if unnamed else -1)
+                await carrier_copies.count_without_id(transaction, whose, more=1 if unnamed else -1)
             if over or inbox_row is None:
                 return
             row_to_append, early, unknown = inbox_row, None, result.outcome is Outcome.UNKNOWN
@@ -280,7 +280,3 @@ class SmsSender:
     def reference(self, txn: str) -> str:
         """Return our word for a text at the carrier: it can be had again after a crash, and only with our key."""
         return self._vault.keyed_hash("text reference", txn)[:16].hex()
-
-    def id_digest(self, message_id: str) -> bytes:
-        """Return the digest that our tables store for a carrier's id."""
-        return self._vault.keyed_hash(f"carrier {self._carrier.kind}", message_id)

@@ -187,17 +187,18 @@ async def has_copies(reader: Reader, owner: str) -> bool:
     return await reader.fetchval("SELECT 1 FROM carrier_copy WHERE owner = $1 LIMIT 1", owner) is not None
 
 
-async def count_result(transaction: Transaction, owner: str, result: str, *, more: int = 1) -> None:
-    """Count what became of a copy, for the certificate of whom it concerns."""
+async def count_without_id(transaction: Transaction, owner: str, *, more: int) -> None:
+    """Count `WITHOUT_ID`, for the certificate of whom the copies concern. `more` may be negative."""
     await transaction.execute(
         """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, $3)
            ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + excluded.count""",
         owner,
-        result,
+        WITHOUT_ID,
         more,
     )
     if more < 0:
-        await transaction.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
+        query = "DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0"
+        await transaction.execute(query, owner, WITHOUT_ID)
 
 
 async def results_of(reader: Reader, owner: str) -> dict[str, int]:

@@ -149,10 +149,10 @@ async def note_counts(transaction: Transaction, job: ErasureJob) -> None:
     await transaction.execute("UPDATE erasure SET counts = $2 WHERE id = $1", job.id, json.dumps(job.counts))
 
 
-async def forget_subject(transaction: Transaction, job_id: str, *, step: str, due: float) -> None:
+async def forget_subject(transaction: Transaction, job_id: str, *, due: float) -> None:
     """Delete the subject of a job, and set its last step; the remaining row identifies nobody."""
     query = "UPDATE erasure SET subject = id, thread = '', step = $2, due = $3, tries = 0 WHERE id = $1"
-    await transaction.execute(query, job_id, step, due)
+    await transaction.execute(query, job_id, FLUSH, due)
 
 
 async def delete(transaction: Transaction, job_ids: Iterable[str]) -> None:

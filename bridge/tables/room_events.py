@@ -221,11 +221,11 @@ async def shorten_lifetimes(transaction: Transaction, *, now: int, seconds: int,
     )
 
 
-async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires: int) -> None:
-    """Make a message, and its newest edit, expire by then: a permanent one, or one that would expire later."""
+async def expire_at_desk(transaction: Transaction, ref: str, *, expires: int) -> None:
+    """Make a message at the desk, and its newest edit, expire by then: a permanent one, or one that would expire later."""
     await transaction.execute(
         "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND (expires IS NULL OR expires > $4)",
-        owner,
+        DESK,
         ref,
         EDIT_PREFIX + ref,
         expires,

@@ -157,7 +157,7 @@ class BridgeHarness:
             system_time=self.clock.now,
         )
         self.transactional_actions = TransactionalActions(
-            services, settings=self.pack.settings, audit=AuditLog(vault=self.vault), suppression=suppression
+            services, audit=AuditLog(vault=self.vault), suppression=suppression
         )
         self.engine = Engine(
             services,

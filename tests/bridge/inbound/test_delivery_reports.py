@@ -11,6 +11,7 @@ import pytest
 from bot.model.events import Outcome
 from bot.model.line_incidents import StrayKind, StrayTextArrived
 from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
+from bridge.erasure.carrier_copies import id_digest
 from bridge.inbound.hourly_alerts import MIN_INTERVAL
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.phone_number import Phone
@@ -140,7 +141,7 @@ async def test_a_report_settles_a_doubt_by_its_reference(
     assert await unknown_texts(line) == 0
     owner = (await line.threads())[0]["id"]
     assert await line.database.fetchval("SELECT count(*) FROM copy_result") == 0
-    digest = line.texts.id_digest("theirs")
+    digest = id_digest(line.vault, line.carrier.kind, "theirs")
     assert await line.database.fetchval("SELECT owner FROM carrier_copy WHERE hash = $1", digest) == owner
 
 

@@ -121,9 +121,7 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDi
     assert {name.rsplit("/", 1)[-1] for name in backup.files} >= {"as_token", "accounts.json", "homeserver.signing.key"}
 
     audit = AuditLog(vault=line.harness.vault)
-    acts = TransactionalActions(
-        line.harness.services, settings=line.harness.pack.settings, audit=audit, suppression=line.harness.suppression
-    )
+    acts = TransactionalActions(line.harness.services, audit=audit, suppression=line.harness.suppression)
     await line.harness.database.commit(lambda transaction: acts.perform(transaction, owner, EraseTexter()))
     await line.harness.vault.destroy(owner)
     there = Layout(tmp_path / "again")
