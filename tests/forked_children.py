@@ -29,8 +29,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from bridge.runtime.program import ROOT
 from deploy.stack import supervisor
-from deploy.stack.supervisor import ROOT, child_environment
+from deploy.stack.supervisor import child_environment
 from deploy.stack.synapse_config import MODULE as SYNAPSE
 from tests.run_directory import run_directory
 

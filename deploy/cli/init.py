@@ -50,9 +50,9 @@ def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | Non
             if fleet is not None:
                 require_addable(fleet)  # likewise
         line_answers = read_answers(answers) if answers is not None else _ask_on_terminal()
-        written = make(directory, line_answers, dry_run=dry_run, fleet=fleet)
+        pack = make(directory, line_answers, dry_run=dry_run, fleet=fleet)
     if dry_run:
-        print_lines(legal_wordings(written.pack))
+        print_lines(legal_wordings(pack))
     else:
         click.echo(f"{directory}: written. {directory / 'CHECKLIST.md'} says what is left to do.")
 

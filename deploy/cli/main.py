@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from bridge.runtime.program import own_version
+from bridge.runtime.program import ROOT, own_version
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
 from deploy.cli.doctor import alarm, check, doctor, say_fleet, targets
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from deploy.inspect.check_report import CheckReport, CheckResult
     from deploy.stack.up import StatusOutput
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 _GIGABYTES: Final = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
 PROCESSES: Final = min(10, max(2, _GIGABYTES - 2))
 PARALLEL_OPTIONS: Final = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")

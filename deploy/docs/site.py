@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 
+from bridge.runtime.program import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from markdown_it.token import Token
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "Begin": ("README.md", "deploy/docs/first-conversation.md"),

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bridge.runtime.program import ROOT
 from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER, EXEC, container_owner, has_own_network
 from deploy.init.first_steps import first_steps
 from deploy.init.line_names import FOLDER, claims_every_puppet
-from deploy.init.service_files import ROOT, user_name
+from deploy.init.service_files import user_name
 from deploy.init.synapse_files import MODULE_SOURCE, registration_path
 from policies.pack import unreviewed
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ import yaml
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.postgres_url import PostgresUrl
+from bridge.runtime.program import ROOT
 from bridge.runtime.settings import is_loopback_host
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, Ports
 from deploy.data_dir.secret_files import Secrets
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
     from deploy.init.answers import Answers
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 IMAGE: Final = "localhost/quietline"
 CADDY: Final = "docker.io/library/caddy:2"
 CONTAINER_USER: Final = 10001

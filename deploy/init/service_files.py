@@ -13,6 +13,7 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bridge.runtime.program import ROOT
 from bridge.runtime.settings import credential_name
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from deploy.init.answers import Answers, BackupAnswer
     from deploy.init.line_names import LineNames
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
 """Characters with a special meaning in units or Compose files."""
 INSTANCE: Final = "%i"

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bridge.runtime.program import ROOT
 from deploy.data_dir.atomic_files import make_private_directory
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SYNAPSE_MODULE: Final = "deploy/synapse_module"
 """The folder of `quietline_synapse` in the source; when installed, it is beside the other packages."""
 MALLOC_TUNABLES: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.hugetlb=1"

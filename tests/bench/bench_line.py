@@ -25,13 +25,14 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.rooms.room_templates import create_room_body
 from bridge.matrix.sync.sync_loop import ROOM_FILTER
+from bridge.runtime.program import ROOT
 from bridge.storage.database import Value
 from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.offline import line_snapshot
 from deploy.data_dir.secret_files import Secrets
 from deploy.stack import provision, synapse_config
 from deploy.stack.readiness import ReadinessProbe
-from deploy.stack.supervisor import ROOT, Child, Supervisor, child_environment, usable_cores, with_own_core
+from deploy.stack.supervisor import Child, Supervisor, child_environment, usable_cores, with_own_core
 from deploy.stack.up import children
 from tests.bench.forwarder import Forwarder
 from tests.bench.load_generator import Job

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms
+from bridge.runtime.program import ROOT
 from bridge.tables import threads
-from deploy.stack.supervisor import ROOT, child_environment
+from deploy.stack.supervisor import child_environment
 from tests.bench import seeding
 from tests.bench.bench_line import BenchLine
 from tests.bench.figures import machine

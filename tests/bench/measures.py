@@ -17,8 +17,9 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from bridge.runtime.program import ROOT
 from deploy.stack.readiness import BridgeReady
-from deploy.stack.supervisor import ROOT, child_environment
+from deploy.stack.supervisor import child_environment
 from tests.bench.bench_line import DEVICE, PLAIN, ROOMS, TEXT, BenchLine, encrypted, handset, load_process, mxid
 from tests.bench.figures import Figure, quantile, spread, sync_times
 from tests.bench.load_generator import Sender, send_url

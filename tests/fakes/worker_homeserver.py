@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from bridge.runtime.program import ROOT
 from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.init.worker_files import (
     REDIS,
@@ -29,7 +30,7 @@ from deploy.init.worker_files import (
 )
 from deploy.init.worker_routes import Worker, workers_of
 from deploy.stack import provision
-from deploy.stack.supervisor import ROOT, child_environment
+from deploy.stack.supervisor import child_environment
 from deploy.stack.synapse_config import MODULE
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer

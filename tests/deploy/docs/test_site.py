@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.runtime.program import ROOT
 from deploy.docs import site
 from tests.browser import open_tab
 from tests.outside_programs import OutsidePrograms
@@ -21,9 +22,7 @@ def test_every_page_is_on_the_site_once(files: dict[str, str]) -> None:
     """What is in `deploy/docs` and at the root, in one part of the navigation, and each is a file of its own."""
     sources = site.sources()
     assert len(set(sources)) == len(sources)
-    there = {
-        path.relative_to(site.ROOT).as_posix() for path in (*site.ROOT.glob("*.md"), *site.ROOT.glob("deploy/docs/**/*.md"))
-    }
+    there = {path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("deploy/docs/**/*.md"))}
     assert there - set(sources) == set()
     assert len([name for name in files if name.endswith(".html")]) == len(sources)
 

@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.config.load import load
+from bridge.runtime.program import ROOT
 from bridge.runtime.settings import credential_name, secret_files
 from deploy.cli.main import cli
-from deploy.init.service_files import ROOT, SERVICE_USER, user_name
+from deploy.init.service_files import SERVICE_USER, user_name
 from tests.deploy.init.answers import answers, answers_file, joined, run_init
 from tests.fakes.without_new_code import UNKNOWN
 from tests.outside_programs import OutsidePrograms
