@@ -15,7 +15,6 @@ from bot.commands.dispatch import Functions
 from bot.display import desk_board, reading_language
 from bot.drills import drill_commands
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
-from bot.model.actions import DESK, OFFICE, THREAD
 from bot.safety import blocking, consent_flags, opt_out, unsafe_phone
 from bot.sending import release_held, reply_after_stop
 from bot.staffing import claim_queue, close_rest, cold_outreach, duty, first_times, incidents, outage, transfer
@@ -113,4 +112,3 @@ OFFICE_COMMANDS: Final[Functions] = {
     "help": dispatch.show_commands_at_desk,
     "more": dispatch.show_commands_at_desk,
 }
-BY_PLACE: Final[dict[str, Functions]] = {THREAD: THREAD_COMMANDS, DESK: DESK_COMMANDS, OFFICE: OFFICE_COMMANDS}

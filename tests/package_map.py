@@ -33,7 +33,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bot/drills": "policies policies/drills bot/wording bot/model bot/commands bot/sending bot/lifecycle",
     "bot/command_functions": (
-        "bot/model bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword bot/drills"
+        "bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword bot/drills"
     ),
     "bot/canary": "policies bot/model",
     "bot/decide": (

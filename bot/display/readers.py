@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, TypeAlias, get_args
+from typing import TypeAlias
 
 from bot.commands.parser import answer_ref
 from bot.model.actions import (
@@ -38,7 +38,6 @@ from policies.pack import Pack
 
 PutTogetherOutside: TypeAlias = SendRecap | ShowAudit | ShowDevices | RetryDeadLetter | SignOut | PageOnCall | ShowReceipt
 """Actions whose words the bridge puts together, because it alone has the values. A receipt is a mark with words."""
-PUT_TOGETHER_OUTSIDE: Final = get_args(PutTogetherOutside)
 
 
 def put_into_words(

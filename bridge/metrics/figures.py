@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -172,11 +172,8 @@ class FigureCollector(Collector):
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
 
-    def collect(self) -> Iterable[Metric]:
-        """Return every metric of this reading."""
-        return self._collect()
-
-    def _collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric of this reading."""
         for gauge in GAUGES:
             yield GaugeMetricFamily(gauge.name, gauge.help, value=gauge.read(self._figures))
         rows = GaugeMetricFamily(OUTBOX_ROWS, OUTBOX_ROWS_HELP, labels=("to",))

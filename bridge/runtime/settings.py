@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
+from bridge.runtime.phone_number import E164_PATTERN
 from policies import read_text
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 """A host's name: of a length that DNS can resolve (RFC 1035 §2.3.4); an underscore is allowed, because it occurs in
 names."""
 
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _NAME: Final = re.compile(r"\S(.*\S)?")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
@@ -142,7 +142,7 @@ Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _check_number(value: str) -> str:
-    if not _E164.fullmatch(value):
+    if not E164_PATTERN.fullmatch(value):
         raise ValueError("must be a whole number in quotes: + and country code, then digits alone")
     return value
 

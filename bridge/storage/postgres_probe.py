@@ -132,7 +132,6 @@ HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version,
     current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS is_durable,
     current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on' AS autovacuum,
-    has_database_privilege(current_database(), 'CREATE') AS can_create,
     current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
         - (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS free_connections,
     EXTRACT(EPOCH FROM clock_timestamp())::float8 AS clock,
@@ -205,7 +204,6 @@ class PostgresHealth:
     is_durable: bool
     synchronous_commit: str
     autovacuum: bool
-    can_create: bool
     free_connections: int
     clock: float
     bytes: int

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -57,16 +56,10 @@ if TYPE_CHECKING:
 PACK_FILE = "agency.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineDirectory:
-    """The directory that was written, and its texts for counsel to review."""
+def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> Pack:
+    """Make the directory from answers; return its pack, whose texts counsel reviews.
 
-    answers: Answers
-    pack: Pack
-
-
-def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> LineDirectory:
-    """Make the directory from answers. Raises :class:`SetupError` with all problems, after which nothing is left.
+    Raises :class:`SetupError` with all problems, after which nothing is left.
 
     `dry_run`: everything is made, checked and deleted. `fleet`: the fleet file to whose lines this one is added.
     """
@@ -75,7 +68,7 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
         require_free(layout.data)
     with _staging(layout.data) as staging:
         staged = Layout(staging)
-        written = _write(staged, layout, raw, fleet)
+        pack = _write(staged, layout, raw, fleet)
         if not dry_run:
             try:
                 staging.rename(layout.data)
@@ -89,7 +82,7 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
                 except SetupError:
                     layout.data.rename(staging)  # and so it is deleted
                     raise
-    return written
+    return pack
 
 
 def require_free(directory: Path) -> None:
@@ -113,7 +106,7 @@ def _staging(data: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> LineDirectory:
+def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> Pack:
     problems: list[str] = []
     free_names = find_free_ports(fleet)
     secrets = Secrets(directory=staged.secrets)
@@ -157,7 +150,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
     for name, content in files.items():
         make_private_directory((staged.data / name).parent)
         write_atomically(staged.data / name, content)
-    return LineDirectory(answers=answers, pack=merged)
+    return merged
 
 
 def _carrier(raw: dict[str, Any], secrets: Secrets, ports: Ports, problems: list[str]) -> dict[str, Any]:

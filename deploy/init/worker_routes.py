@@ -12,7 +12,6 @@ of each route to a real worker.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
@@ -51,10 +50,6 @@ class Route:
     pattern: str
     duty: Duty
     sample: tuple[str, str]
-
-    def fits(self, path: str) -> bool:
-        """Whether a decoded path, without its query, is of this kind."""
-        return re.match(self.pattern, path) is not None
 
 
 _ANY: Final = "^/_matrix/client/(api/v1|r0|v3|unstable)"

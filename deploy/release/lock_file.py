@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCKS: Final = ROOT / "deploy" / "requirements"
-_PIN: Final = re.compile(r"(?P<name>[a-z0-9._-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+?))? \\")
+_PIN: Final = re.compile(r"(?P<name>[a-z0-9._-]+)==(?P<version>[^ ;]+)(?: ; [^\\]+?)? \\")
 _HASH: Final = re.compile(r"    --hash=sha256:(?P<digest>[0-9a-f]{64})(?: \\)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPackage:
-    """A package. `marker`: where it is installed, empty for everywhere. `hashes`: SHA-256, one for each of its files."""
+    """A package. `hashes`: SHA-256, one for each of its files."""
 
     name: str
     version: str
-    marker: str
     hashes: tuple[str, ...]
 
 
@@ -42,6 +41,5 @@ def read_lock(path: Path) -> tuple[LockedPackage, ...]:
     if bare := [pin["name"] for pin, hashes in pins if not hashes]:
         raise ValueError(f"{path.name}: without a hash: {', '.join(bare)}")
     return tuple(
-        LockedPackage(name=pin["name"], version=pin["version"], marker=pin["marker"] or "", hashes=tuple(sorted(hashes)))
-        for pin, hashes in pins
+        LockedPackage(name=pin["name"], version=pin["version"], hashes=tuple(sorted(hashes))) for pin, hashes in pins
     )

@@ -41,11 +41,6 @@ class PlotRow:
     number: int | None
     figure: Figure
 
-    @property
-    def name(self) -> tuple[str, str]:
-        """Kind and language, which identify a row within each month."""
-        return (self.kind, self.language)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:

@@ -150,13 +150,6 @@ async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], 
         leftover.unlink(missing_ok=True)
 
 
-async def provision(layout: Layout, ports: Ports) -> tuple[StaffAccount, ...]:
-    """Make everything for a first run, without starting the line. Return the accounts with their passwords."""
-    write_line_files(layout, ports)
-    await make_accounts(layout, ports)
-    return first_accounts(layout)
-
-
 def first_accounts(layout: Layout) -> tuple[StaffAccount, ...]:
     """Read the first accounts: a rehearsal's from its secrets, a real line's from its hand-outs.
 

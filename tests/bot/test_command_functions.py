@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.command_functions import BY_PLACE
+from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMANDS
 from bot.commands.parser import parse
 from bot.commands.spec import COMMANDS
 from bot.model.actions import DESK, OFFICE, THREAD
@@ -14,6 +14,7 @@ from tests.bot.examples import FACTS, held, said, staffed_desk
 from tests.bot.strategies import ANA, PACK
 from tests.every_row import try_every_row
 
+BY_PLACE = {THREAD: THREAD_COMMANDS, DESK: DESK_COMMANDS, OFFICE: OFFICE_COMMANDS}
 ROOMS = {THREAD: THREAD, DESK: DESK, OFFICE: OFFICE + ANA}
 
 

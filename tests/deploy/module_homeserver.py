@@ -25,11 +25,11 @@ from bridge.matrix.rooms.room_templates import create_room_body
 from deploy.data_dir.atomic_files import write_atomically
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import Secrets
-from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver, write_line_files
+from deploy.stack.provision import mxid, open_secrets, run_homeserver, write_line_files
 from deploy.stack.synapse_config import SERVER_NAME, registration
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.e2e.polling import wait_until
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 POLICY, PUPPET = mxid("policy"), mxid("line-main")

@@ -39,7 +39,7 @@ from tests.planted import PLANTED, assert_not_logged
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_RUN = 240.0
 LATER_RUN = 45.0
-"""Seconds. On an idle machine 5 minutes and 30 s are promised; `ready_seconds` has the measured time."""
+"""Seconds. On an idle machine 5 minutes and 30 s are promised."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -90,7 +90,6 @@ class Stack:
         self.data = directory / "data"
         self.outputs = directory / "up.out"
         self.base = free_ports()
-        self.ready_seconds = 0.0
         self._up: Process | Fork | None = None
         self._carrier: CarrierApi | None = None
 
@@ -131,7 +130,6 @@ class Stack:
     async def start(self) -> None:
         """Start `up` and wait until it is ready."""
         first = not all((self.data / path).exists() for path in ("homeserver/provisioned", "bridge/keys.db"))
-        started_at = asyncio.get_running_loop().time()
         words = ("--data", str(self.data), "--port-base", str(self.base))
         with self.outputs.open("ab") as out:
             if self._forks and forked_children.is_used():
@@ -146,7 +144,6 @@ class Stack:
                     preexec_fn=die_with_us,
                 )
         await wait_until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
-        self.ready_seconds = asyncio.get_running_loop().time() - started_at
 
     async def _is_ready(self) -> bool | None:
         assert self._up is not None, "not started"

@@ -16,11 +16,19 @@ from typing import Final
 
 from deploy.data_dir.atomic_files import make_private_directory
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import open_secrets, provision
+from deploy.data_dir.secret_files import StaffAccount
+from deploy.stack.provision import first_accounts, make_accounts, open_secrets, write_line_files
 from tests.free_ports import free_ports
 from tests.run_directory import run_directory
 
 DATABASE: Final = "homeserver.db"
+
+
+async def provision(layout: Layout, ports: Ports) -> tuple[StaffAccount, ...]:
+    """Make everything for a first run, without starting the line. Return the accounts with their passwords."""
+    write_line_files(layout, ports)
+    await make_accounts(layout, ports)
+    return first_accounts(layout)
 
 
 async def put_homeserver(layout: Layout) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import yaml
 
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import NUMBER, SLUG, mxid, provision
+from deploy.stack.provision import NUMBER, SLUG, mxid
 from deploy.stack.readiness import BridgeReady
 from deploy.stack.synapse_config import SERVER_NAME
 from tests.e2e.stack import ReadyFile, Stack, start_module
 from tests.e2e.staff_client import Account
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.forked_children import Fork
 
 

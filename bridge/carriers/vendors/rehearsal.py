@@ -58,9 +58,6 @@ from bridge.runtime.settings import CarrierSettings, read_secret
 TOLERANCE = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed again."""
 
-RATE = Rate(per_second=1000.0, burst=1000.0)
-"""Practically no limit: the carrier is a program on this machine."""
-
 DRILL_TAG = re.compile(r"[0-9a-f]{12}(?:\.2)?")
 """The form of the tag of a drill's handset."""
 _PAGE_SIZE = 100
@@ -89,7 +86,7 @@ class Settings(CarrierSettings):
     """The carrier that comes with Quietline: handsets in a browser, no telephone network."""
 
     kind: Literal["rehearsal"]
-    texts_per_second: PositiveFloat = 1000.0
+    texts_per_second: PositiveFloat = 1000.0  # practically no limit: the carrier is a program on this machine
     token_file: Path
     signing_key_file: Path
 

@@ -156,9 +156,9 @@ class OlmStore:
         return Session.from_pickle(
             await _open(self._vault, context, bytes(row["session"])),
             passphrase=self._pickle_key,
-            creation_time=_parse_time(row["created_at"]),
-            last_encrypted=_parse_time(row["last_encrypted"]),
-            last_decrypted=_parse_time(row["last_decrypted"]),
+            creation_time=datetime.fromisoformat(row["created_at"]),
+            last_encrypted=datetime.fromisoformat(row["last_encrypted"]),
+            last_decrypted=datetime.fromisoformat(row["last_decrypted"]),
         )
 
 
@@ -287,7 +287,7 @@ async def make_times_earlier(transaction: Transaction, *, latest: float, seconds
     last, by = datetime.fromtimestamp(latest), timedelta(seconds=seconds)  # noqa: DTZ006 - see above
     query = "SELECT account_id, session_id, created_at, last_encrypted, last_decrypted FROM crypto_olm_session"
     for row in await transaction.fetch(query):
-        times = [_parse_time(row[name]) for name in ("created_at", "last_encrypted", "last_decrypted")]
+        times = [datetime.fromisoformat(row[name]) for name in ("created_at", "last_encrypted", "last_decrypted")]
         if max(times) > last:
             await transaction.execute(
                 """UPDATE crypto_olm_session SET created_at = $3, last_encrypted = $4, last_decrypted = $5
@@ -301,7 +301,3 @@ async def make_times_earlier(transaction: Transaction, *, latest: float, seconds
 def _format_time(time: datetime) -> str:
     """Format a time as Python's sqlite3 does, so that the text sorts by time."""
     return time.isoformat(sep=" ", timespec="microseconds")
-
-
-def _parse_time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

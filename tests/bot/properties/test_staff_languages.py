@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from bot.decide import decide
-from bot.display.readers import PUT_TOGETHER_OUTSIDE
+from bot.display.readers import PutTogetherOutside
 from bot.model.actions import DESK, EditMessage, RevealNumber, SendMessage, Speaker
 from bot.model.desk import Desk, Facts
 from bot.model.events import Event
@@ -49,7 +49,7 @@ def without_words(actions: tuple[Any, ...]) -> list[Any]:
         replace(action, body="")
         if action in said(actions)
         else replace(action, language="")
-        if isinstance(action, PUT_TOGETHER_OUTSIDE)
+        if isinstance(action, PutTogetherOutside)
         else replace(action, languages=())
         if isinstance(action, RevealNumber)
         else replace(action, event=replace(action.event, reason=""))
@@ -86,7 +86,7 @@ def test_the_language_changes_words_and_nothing_else(aggregates: st.SearchStrate
         for post in said(english.actions):
             assert post.formatted or not (post.ref in ("card", "board") or post.ref.startswith("card:"))
         for action in spanish.actions:
-            if isinstance(action, PUT_TOGETHER_OUTSIDE):
+            if isinstance(action, PutTogetherOutside):
                 assert action.language == "es"
             if isinstance(action, RevealNumber):
                 assert action.languages == ("es",) * len(action.users)

@@ -31,14 +31,14 @@ from bridge.matrix.rooms.room_state import levels_of
 from bridge.matrix.sync import homeserver_rollback
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.e2e.staff_client import NO_SHIELD, Account, StaffClient
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.e2e]

@@ -238,7 +238,7 @@ async def test_a_frozen_server_holds_up_nothing(line: ServerLine) -> None:
 
 HEALTHY = PostgresHealth(
     version=150_000, encoding="UTF8", orders_bytes=True, is_replica=False, is_durable=True, synchronous_commit="on",
-    autovacuum=True, can_create=True, free_connections=80, clock=1000.0, bytes=5 * MIB, directory=None, archives=False,
+    autovacuum=True, free_connections=80, clock=1000.0, bytes=5 * MIB, directory=None, archives=False,
     archive_fails=False, kept_log_bytes=0, recycles_log=False, slots_keep_all=False, is_synchronous=False, replicas=0,
     base_backups=0, oldest_transaction=1.0, prepared_count=0, slots=(),
     tables=(PostgresTable(name="seen", live=10, dead=19_000, left_out=False),),

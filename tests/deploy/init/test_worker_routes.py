@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ C = "/_matrix/client/v3"
 
 def route_of(path: str) -> Route | None:
     """Return the route of a decoded path, None where the main process answers, as it does where no worker has the duty."""
-    return next((route for route in ROUTES if route.fits(path)), None)
+    return next((route for route in ROUTES if re.match(route.pattern, path)), None)
 
 
 def test_each_sample_is_of_its_route_and_of_no_earlier_one() -> None:

@@ -93,7 +93,7 @@ def test_months_have_the_same_rows_and_axis() -> None:
     for each in plots_of(months_of(CELLS)):
         assert each.months == ["2027-01", "2027-02", "2027-03"], each.name
         if each.name != "load":
-            rows = [[row.name for row in each.rows if row.month == month] for month in each.months]
+            rows = [[(row.kind, row.language) for row in each.rows if row.month == month] for month in each.months]
             assert rows[0] == rows[1] == rows[2], each.name
     assert {row.number for row in plot("needs", *CELLS).rows if row.month == "2027-02"} == {0}
 

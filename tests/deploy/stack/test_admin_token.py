@@ -19,11 +19,11 @@ from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRe
 from deploy.data_dir.layout import Layout, Ports
 from deploy.doctor.homeserver_probes import HomeserverQuestions
 from deploy.inspect.check_report import CheckResult
-from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver
 from tests.e2e.polling import wait_until
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

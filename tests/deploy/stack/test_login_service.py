@@ -22,11 +22,11 @@ from deploy.data_dir.handouts import handout_file
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.joined_accounts import make_accounts
-from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.init.answers import joined, run_init
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

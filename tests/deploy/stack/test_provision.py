@@ -28,7 +28,6 @@ from deploy.stack.provision import (
     first_accounts,
     make_accounts,
     open_secrets,
-    provision,
     run_homeserver,
     write_line_files,
 )
@@ -36,7 +35,7 @@ from deploy.stack.supervisor import MALLOC_TUNABLES
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import eventually, is_running, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 

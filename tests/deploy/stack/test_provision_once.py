@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import open_secrets, provision
-from tests.fakes.provisioned_homeserver import DATABASE, put_homeserver
+from deploy.stack.provision import open_secrets
+from tests.fakes.provisioned_homeserver import DATABASE, provision, put_homeserver
 
 if TYPE_CHECKING:
     from pathlib import Path

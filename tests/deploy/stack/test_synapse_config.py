@@ -14,11 +14,11 @@ import yaml
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
-from deploy.stack.provision import open_secrets, provision, run_homeserver, write_line_files
+from deploy.stack.provision import open_secrets, run_homeserver, write_line_files
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.stack.test_synapse_overlay import ALL
 from tests.e2e.polling import wait_until
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 if TYPE_CHECKING:

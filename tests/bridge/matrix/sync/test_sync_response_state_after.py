@@ -17,13 +17,13 @@ from bot.model.actions import Speaker
 from bridge.matrix.api.events import Membership
 from bridge.matrix.rooms.room_state import members_of
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
 from tests.e2e.polling import wait_until
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
 
 ADA = ClientDevice("@ada:x")
