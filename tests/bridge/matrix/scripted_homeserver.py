@@ -49,7 +49,8 @@ class ScriptedHomeserver:
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
 
-    `change_count`: what the module answers who waits for a change; None: there is no such module.
+    `change_count`: what the module answers who waits for a change; None: there is no such module. `repeats_answers`:
+    whether each sync in the same words as before is answered as before.
     """
 
     people: dict[str, ClientDevice] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class ScriptedHomeserver:
     faults: deque[web.Response] = field(default_factory=deque)
     refuse: tuple[str, int] | None = None
     change_count: int | None = None
+    repeats_answers: bool = False
     refuse_errcode: str = "M_UNKNOWN"
     fail_at: int | None = None
     devices: list[str] = field(default_factory=list)
@@ -253,7 +255,10 @@ class ScriptedHomeserver:
                 return web.json_response({"next_batch": position})
             responses = deque()
         if responses:
-            return web.Response(text=responses.popleft(), content_type="application/json")
+            text = responses.popleft()
+            if self.repeats_answers:
+                text = self._answered.setdefault(json.dumps(requests.query), text)
+            return web.Response(text=text, content_type="application/json")
         await asyncio.sleep(min(int(requests.query["timeout"]) / 1000, 0.05))
         return web.json_response({"next_batch": requests.query.get("since") or "c0"})
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, timeline
+from tests.bridge.matrix.test_crash_members import dies
 
 FLOOD: Final = 100_000
 
@@ -30,6 +32,22 @@ async def test_a_stream_that_goes_back_is_followed(rig: Rig, server: ScriptedHom
     syncs = [request.query.get("since") for request in server.requests if request.path.endswith("/sync")]
     assert syncs[-2:] == [early, early]
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == last
+
+
+async def test_after_a_kill_the_first_answer_is_a_new_one(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Killed between an answer and its commit: what came since is in the next one, before anything leaves for a phone.
+
+    Synapse answers the same request for two minutes as before. Words that their author took back meanwhile would leave.
+    """
+    ada = await hear_ada(rig, server)
+    one, two = ada.room_message(ROOM, "one"), ada.room_message(ROOM, "two")
+    server.repeats_answers = True
+    for heard in ((), (one,), (one, two)):
+        server.queue_sync(timeline(*heard))
+    await rig.matrix.sync.run_once()
+    await dies(rig, CrashPoint.SYNC_RECEIVED, rig.matrix.sync.run_once)
+    await rig.matrix.sync.run_once()
+    assert bodies(rig.events) == ["one", "two"]
 
 
 async def test_a_flood_to_our_device_hides_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
