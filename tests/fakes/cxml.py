@@ -24,7 +24,7 @@ from aiohttp import web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from tests.fakes.vendor import break_off
+from tests.fakes.vendor import WebhookTasks, break_off
 
 SENDER_PLACE = "c4n4ry! Springfield"
 """The sender's place as the vendor sends it. It must be stored nowhere."""
@@ -55,7 +55,7 @@ class CxmlFault:
     sent: bool = False
 
 
-class FakeCxml:
+class FakeCxml(WebhookTasks):
     """One account. `retries`: how often a webhook that was not accepted is repeated."""
 
     def __init__(
@@ -71,6 +71,7 @@ class FakeCxml:
         retries: int,
         sid: Callable[[], str],
     ) -> None:
+        super().__init__()
         self._account, self._key, self._header, self._number = account, key, header, number
         self._login = "Basic " + base64.b64encode(":".join(login).encode()).decode()
         self._inbound, self._retries, self._sid = f"{webhook_base}/inbound", retries, sid
@@ -82,8 +83,6 @@ class FakeCxml:
         self.not_final = False
         self.page = 100
         self._last = datetime.now(UTC)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._http: aiohttp.ClientSession | None = None
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -95,13 +94,6 @@ class FakeCxml:
         app.router.add_delete(f"{self.prefix}/{{sid}}/Media/{{media}}.json", self._delete_media)
         app.cleanup_ctx.append(self._session)
         return app
-
-    async def _session(self, _app: web.Application) -> Any:
-        async with aiohttp.ClientSession() as self._http:
-            yield
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def text_from_handset(self, sender: str, text: str, media: tuple[tuple[str, str], ...] = ()) -> None:
         # Invalid Unicode never reaches a form.
@@ -137,11 +129,6 @@ class FakeCxml:
     def _now(self) -> datetime:
         self._last = max(self._last + timedelta(seconds=1), datetime.now(UTC)).replace(microsecond=0)
         return self._last
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _call(self, url: str, fields: dict[str, str], retries: int = 0) -> None:
         assert self._http is not None

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.fakes.vendor import break_off
+from tests.fakes.vendor import WebhookTasks, break_off
 
 ATTEMPTS = 3
 KEY_FORM = re.compile(r"[A-Za-z0-9_:-]{1,255}")
@@ -39,10 +39,11 @@ class TelnyxFault:
     sent: bool = False
 
 
-class FakeTelnyx:
+class FakeTelnyx(WebhookTasks):
     """One account with one messaging profile."""
 
     def __init__(self, *, api_key: str, webhook_base: str, number: str) -> None:
+        super().__init__()
         self._key = Ed25519PrivateKey.generate()
         self._login, self._inbound, self._number = f"Bearer {api_key}", f"{webhook_base}/inbound", number
         self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
@@ -52,8 +53,6 @@ class FakeTelnyx:
         self.keys: list[str] = []
         """The idempotency keys of all requests to send."""
         self._answered: dict[str, tuple[bytes, dict[str, Any]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._http: aiohttp.ClientSession | None = None
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -61,13 +60,6 @@ class FakeTelnyx:
         app.router.add_get("/messages/{id}", self._get)
         app.cleanup_ctx.append(self._session)
         return app
-
-    async def _session(self, _app: web.Application) -> Any:
-        async with aiohttp.ClientSession() as self._http:
-            yield
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def signed(self, body: bytes, timestamp: str) -> dict[str, str]:
         signature = self._key.sign(f"{timestamp}|".encode() + body)
@@ -89,11 +81,6 @@ class FakeTelnyx:
         }
         self.messages[str(payload["id"])] = payload
         self._start(self._event(self._inbound, "message.received", payload))
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _event(self, url: str, kind: str, payload: dict[str, Any]) -> None:
         assert self._http is not None

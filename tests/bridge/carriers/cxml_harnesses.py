@@ -11,12 +11,11 @@ from urllib.parse import quote_from_bytes, urlencode
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bridge.carriers.adapter import Carrier, WebhookRequest
+from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.vendors import signalwire, twilio
-from bridge.carriers.vendors.cxml import CxmlCarrier
-from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
-from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
-from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.bridge.carriers.harness import CANARY, AdapterRow, Fault, Trait
+from tests.bridge.carriers.receiver import webhook_receiver
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, ServedHarness
 from tests.fakes import cxml
 from tests.fakes.served import served
 
@@ -51,30 +50,11 @@ _RIGHT = {
 _REPORT = {"MessageSid": "SM00ff", "MessageStatus": "delivered", "ErrorCode": "30005", "Body": CANARY}
 
 
-class CxmlHarness(Harness):
+class CxmlHarness(ServedHarness):
     refused_code = "21211"
     number = NUMBER
     validity = 900
-
-    def __init__(
-        self, *, receiver: WebhookReceiver, vendor: cxml.FakeCxml, base: str, stack: AsyncExitStack, secrets: Path
-    ) -> None:
-        self.receiver, self.vendor, self.secrets = receiver, vendor, secrets
-        self.clock = Clock()
-        self._stack, self.base = stack, base
-        self.carrier = self.elsewhere(base)
-
-    def adapter(self, api_base: str) -> CxmlCarrier:
-        raise NotImplementedError  # abstract: Twilio and SignalWire differ in this alone
-
-    def elsewhere(self, api_base: str) -> Carrier:
-        return self.adapter(api_base)
-
-    async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
-        self.vendor.text_from_handset(sender, text, media)
-
-    async def texts_at_handset(self, number: str) -> list[str]:
-        return self.vendor.texts_at_handset.get(number, [])
+    vendor: cxml.FakeCxml
 
     async def copies(self) -> set[str]:
         return set(self.vendor.records)
@@ -111,15 +91,12 @@ class CxmlHarness(Harness):
         fields = changed(_RIGHT) | changed(_REPORT) | st.lists(st.tuples(value, value), max_size=4)
         return fields.map(lambda pairs: urlencode(pairs, errors="surrogatepass").encode())
 
-    async def vendor_goes_away(self) -> None:
-        await self._stack.aclose()
-
 
 class TwilioHarness(CxmlHarness):
     signature_headers = ("X-Twilio-Signature",)
     traits = frozenset(Trait) - NOT_OFFERED
 
-    def adapter(self, api_base: str) -> twilio.TwilioCarrier:
+    def elsewhere(self, api_base: str) -> twilio.TwilioCarrier:
         settings = twilio.Settings(
             kind="twilio", api_base=api_base, account_sid=ACCOUNT, auth_token_file=self.secrets / "key"
         )
@@ -130,7 +107,7 @@ class SignalWireHarness(CxmlHarness):
     signature_headers = ("X-SignalWire-Signature",)
     traits = frozenset(Trait) - NOT_OFFERED - {Trait.RETRIES}
 
-    def adapter(self, api_base: str) -> signalwire.SignalWireCarrier:
+    def elsewhere(self, api_base: str) -> signalwire.SignalWireCarrier:
         settings = signalwire.Settings(
             kind="signalwire",
             api_base=api_base,

@@ -20,7 +20,7 @@ from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
-from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.bridge.carriers.vendor_harness import ANY_JSON, CLIENT_TIMEOUT, mutated
 from tests.fakes.secret_files import secret_file
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ _FAULTS = {
     Fault.OPTED_OUT: "reject:opted-out",
 }
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8).map(lambda s: CANARY + s),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=6,
-)
 _RIGHT: dict[str, Any] = {
     "type": "text",
     "id": "00ff",
@@ -102,13 +97,7 @@ class RehearsalHarness(Harness):
         return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
-        def changed(right: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-            field = st.sampled_from(sorted(right))
-            dropped = field.map(lambda key: {k: v for k, v in right.items() if k != key})
-            replaced = st.tuples(field, _JSON).map(lambda pair: right | {pair[0]: pair[1]})
-            return dropped | replaced | replaced.flatmap(lambda d: st.tuples(field, _JSON).map(lambda p: d | {p[0]: p[1]}))
-
-        return (changed(_RIGHT) | changed(_REPORT) | _JSON).map(lambda value: json.dumps(value).encode())
+        return (mutated(_RIGHT) | mutated(_REPORT) | ANY_JSON).map(lambda value: json.dumps(value).encode())
 
     def elsewhere(self, api_base: str, *, timeout: Timeout = CLIENT_TIMEOUT) -> RehearsalCarrier:
         section = rehearsal.Settings(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
@@ -33,6 +34,27 @@ def mutated(right: Mapping[str, Any], values: st.SearchStrategy[Any] = ANY_JSON)
     replaced = st.tuples(field, values).map(lambda pair: dict(right) | {pair[0]: pair[1]})
     twice = replaced.flatmap(lambda d: st.tuples(field, values).map(lambda p: d | {p[0]: p[1]}))
     return dropped | replaced | twice
+
+
+class ServedHarness(Harness):
+    """One adapter beside a fake that is served as an application. `stack` ends it; `secrets`: where secret files are."""
+
+    vendor: Any
+
+    def __init__(self, *, receiver: WebhookReceiver, vendor: Any, base: str, stack: AsyncExitStack, secrets: Path) -> None:
+        self.receiver, self.vendor, self.secrets = receiver, vendor, secrets
+        self.clock = Clock()
+        self._stack, self.base = stack, base
+        self.carrier = self.elsewhere(base)
+
+    async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
+        self.vendor.text_from_handset(sender, text, media)
+
+    async def texts_at_handset(self, number: str) -> list[str]:
+        return list(self.vendor.texts_at_handset.get(number, []))
+
+    async def vendor_goes_away(self) -> None:
+        await self._stack.aclose()
 
 
 class VendorHarness(Harness):
