@@ -35,6 +35,10 @@ class LineDirectory:
         """Commit one statement."""
         await self.harness.database.commit(lambda transaction: transaction.execute(query, *values))
 
+    async def audit_kinds(self) -> list[str]:
+        """Return the kind of each entry of the audit."""
+        return [row["kind"] for row in await self.harness.database.fetch("SELECT kind FROM audit ORDER BY seq")]
+
     async def desk(self) -> None:
         """Have a desk with an advocate and a supervisor."""
         await self.execute(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import errno
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.model.actions import DESK, Origin, SendSms
@@ -32,14 +29,14 @@ from deploy.backup import restore as restore_module
 from deploy.backup.backup import SCRYPT, Backup
 from deploy.backup.backup_rows import BACKUP_TABLES
 from deploy.backup.restore import place_problems, restore
-from deploy.cli.main import cli
 from deploy.data_dir.fleet import layout_of
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.preflight.preflight import run_checks
 from tests.deploy.data_dir.test_atomic_files import SERVICE
 from tests.deploy.init.answers import answers, run_init
-from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
+from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory
+from tests.deploy.verb import invoke
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.database_file import rows
 
@@ -71,12 +68,6 @@ LEFT_OUT = {
     "erasure jobs": {"erasure"},
 }
 """Every table of ours that no backup holds, and what kind of thing it is."""
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
 
 
 async def planted(line: LineDirectory) -> str:
@@ -481,31 +472,26 @@ async def test_the_verbs(line: LineDirectory, tmp_path: Path) -> None:
     file = tmp_path / "b"
     common = ["--passphrase-file", str(phrase)]
     backup = ["backup", "--data", str(line.layout.data), "--to", str(file), *common]
-    done = await _invoke(backup)
+    done = await invoke(backup)
     assert (done.exit_code, file.stat().st_mode & 0o777) == (0, 0o600), done.output
     assert "1 texts were on their way" in done.output
     assert [row["kind"] for row in await line.harness.database.fetch("SELECT kind FROM audit")] == ["backup"]
     before = file.read_bytes()
-    again = await _invoke(backup)
+    again = await invoke(backup)
     assert again.exit_code == 2
     assert file.read_bytes() == before
-    over = await _invoke(["restore", "--data", str(line.layout.data), *common, str(file)])
+    over = await invoke(["restore", "--data", str(line.layout.data), *common, str(file)])
     assert over.exit_code == 2
     assert "not empty" in over.output
     there = tmp_path / "again"
-    filled = await _invoke(["restore", "--data", str(there), *common, str(file)])
+    filled = await invoke(["restore", "--data", str(there), *common, str(file)])
     assert filled.exit_code == 0, filled.output
     assert load(Layout(there).config).line.slug == line.config.line.slug
 
 
-async def _invoke(words: list[str]) -> Any:
-    """Run a verb in a thread, for it has a loop of its own."""
-    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))
-
-
 async def test_a_timer_says_nothing_but_the_line(line: LineDirectory, tmp_path: Path) -> None:
     """`backup` in the configuration says where to and under which passphrase; the passphrase is in no backup."""
-    bare = await _invoke(["backup", "--data", str(line.layout.data)])
+    bare = await invoke(["backup", "--data", str(line.layout.data)])
     assert (bare.exit_code, "backup: is not there" in bare.stderr) == (2, True)
     phrase, directory = tmp_path / "phrase", tmp_path / "kept"
     phrase.write_bytes(PASSPHRASE)
@@ -514,7 +500,7 @@ async def test_a_timer_says_nothing_but_the_line(line: LineDirectory, tmp_path: 
     configuration = yaml.safe_load(line.layout.config.read_text())
     configuration["backup"] = {"to": str(directory), "passphrase_file": str(phrase)}
     line.layout.config.write_text(yaml.safe_dump(configuration))
-    result = await _invoke(["backup", "--data", str(line.layout.data)])
+    result = await invoke(["backup", "--data", str(line.layout.data)])
     assert result.exit_code == 0, result.output
     (file,) = directory.iterdir()
     backup = backup_file.read_backup(file, PASSPHRASE)
@@ -535,8 +521,8 @@ async def test_a_restored_line_of_a_joined_homeserver_says_how_it_starts(line: L
         line.layout.config.write_text(yaml.safe_dump(configuration))
         file, there = tmp_path / f"backup-{joined}", tmp_path / f"there-{joined}"
         common = ["--passphrase-file", str(phrase)]
-        assert (await _invoke(["backup", "--data", str(line.layout.data), *common, "--to", str(file)])).exit_code == 0
-        result = await _invoke(["restore", "--data", str(there), *common, str(file)])
+        assert (await invoke(["backup", "--data", str(line.layout.data), *common, "--to", str(file)])).exit_code == 0
+        result = await invoke(["restore", "--data", str(there), *common, str(file)])
         assert result.exit_code == 0, result.output
         assert (f"quietline bridge --data {there} --take-over" in result.stdout) == joined
 
@@ -553,4 +539,4 @@ async def test_a_restored_line_has_a_homeserver_of_its_own_before_its_first_star
     (row,) = (row for row in (await run_checks(there))[0].checks if row.name == "homeserver")
     assert (row.ok, row.asked) == (True, False)
     for words, said in ((["status"], "nothing is ready"), (["staff", "remove", "mira"], "never run; start it first")):
-        assert said in (await _invoke([*words, "--data", str(there.data)])).output
+        assert said in (await invoke([*words, "--data", str(there.data)])).output

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from click.testing import CliRunner
 
 from bridge.config.load import load
 from bridge.config.sections import Config
@@ -26,10 +25,10 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from bridge.tables import schema
 from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
-from deploy.cli.main import cli
 from deploy.data_dir.line_lock import LineRuns
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
 from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.verb import invoke
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
@@ -240,9 +239,7 @@ async def test_killed_between_two_files_it_is_taken_up(
         assert {key: n for key, n in counts.items() if n} == {
             key: len(reprs) for key, reprs in before.items() if key.startswith(name)
         }
-    result = await asyncio.to_thread(
-        CliRunner().invoke, cli, ["migrate", "--to", "postgresql", "--config", str(line.layout.config)]
-    )
+    result = await invoke(["migrate", "--to", "postgresql", "--config", str(line.layout.config)])
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"The line is on postgresql, with {rows} rows; all that were moved were compared. Start it.\n"
     assert content(config, "postgresql") == before
@@ -417,9 +414,7 @@ async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) 
     query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@x:x', 'D', TRUE, '')"
     await other.commit(lambda transaction: transaction.execute(query))
     await other.close()
-    result = await asyncio.to_thread(
-        CliRunner().invoke, cli, ["migrate", "--to", "postgresql", "--config", str(line.layout.config)]
-    )
+    result = await invoke(["migrate", "--to", "postgresql", "--config", str(line.layout.config)])
     assert result.exit_code == 1
     assert "differ in matrix_identity" in result.stderr
     assert content(config, "sqlite") == before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import secrets
@@ -11,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from bridge.app.bridge import Bridge
 from bridge.config.load import load
@@ -20,11 +19,11 @@ from bridge.storage.copying import Pair
 from bridge.storage.errors import Unavailable
 from bridge.storage.postgres_connection import PostgresPlace
 from deploy.backup.migrate import migrate
-from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.postgres_snapshot import snapshot
 from policies.load import load as load_pack
 from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.verb import invoke
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import SUPERUSER, PostgresServer
 
@@ -63,7 +62,7 @@ class PostgresLine:
     async def invoke(self, verb: str, data: Path, *words: str) -> Result:
         """Run a verb about a directory."""
         phrase = () if verb == "migrate" else ("--passphrase-file", str(self.phrase))
-        return await asyncio.to_thread(CliRunner().invoke, cli, [verb, "--data", str(data), *phrase, *words])
+        return await invoke([verb, "--data", str(data), *phrase, *words])
 
     async def restore(self, there: Path, *words: str) -> Result:
         """Restore the backup."""

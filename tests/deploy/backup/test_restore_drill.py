@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import errno
 import json
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
@@ -27,11 +25,11 @@ from deploy.backup.restore import restore
 from deploy.backup.restore_check import check_restore
 from deploy.backup.restore_drill import Drill, find_newest, run_drill, temporary_directory
 from deploy.backup.rotation import backup_into
-from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.verb import invoke
 
 PASSPHRASE = b"six random words are very good"
 ROWS = ["opened", "restored", "configuration", "packs", "database", "stops", "time"]
@@ -317,8 +315,3 @@ async def test_rows_of_an_older_schema_are_brought_to_todays(line: LineDirectory
             with snapshot(there.bridge / "main.db") as db:
                 assert {one.version_table: one.peek_version(db) for one in backup_file.DATABASE_TABLES} == latest
                 assert db.fetchval("SELECT COUNT(*) FROM suppression") == 1
-
-
-async def invoke(words: list[str]) -> Any:
-    """Run a verb in a thread, for it has a loop of its own."""
-    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,18 +15,12 @@ from bridge.runtime.keep_plan import KeepPlan
 from deploy.backup import backup as backup_file
 from deploy.backup.backup import Backup
 from deploy.backup.rotation import backup_into, backups_of
-from deploy.cli.main import cli
 from deploy.data_dir.secret_files import SetupError
-from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.line_directory import LineDirectory
+from tests.deploy.verb import invoke
 
 PASSPHRASE = b"six random words are very good"
 OTHER = b"another passphrase altogether"
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
 
 
 @pytest.fixture
@@ -221,8 +211,3 @@ async def test_the_verb(line: LineDirectory, tmp_path: Path, clock: list[float])
     assert (wrong.exit_code, "7d,4w,12m" in wrong.stderr) == (2, True)
     missing = await invoke([*common, "--to-dir", str(tmp_path / "nowhere"), "--keep", "1"])
     assert (missing.exit_code, "nowhere" in missing.stderr) == (2, True)
-
-
-async def invoke(words: list[str]) -> Any:
-    """Run a verb in a thread, for it has a loop of its own."""
-    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import fcntl
@@ -15,11 +14,9 @@ from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from bridge.config.sections import Config
 from bridge.runtime.program import own_version
@@ -32,7 +29,6 @@ from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.backup import backup as backup_file
 from deploy.backup.upgrade import FILES, check_upgrade, last_version, read_versions, require_current, upgrade
-from deploy.cli.main import cli
 from deploy.cli.outcome import database_problem
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
@@ -42,6 +38,7 @@ from deploy.inspect.check_report import CheckResult
 from tests.bridge.lease.leases import LeasedLine
 from tests.bridge.storage.stored_versions import load as load_stored
 from tests.deploy.line_directory import line_directory
+from tests.deploy.verb import invoke
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
 from tests.fakes.postgres_server import PostgresServer
@@ -461,8 +458,3 @@ async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
     assert len(sorted((tmp_path / "kept").glob("*.backup"))) == 1
     assert (await invoke(data)).stdout == "Nothing was to be done.\n"
     assert (await invoke([*data, "--json"])).exit_code == 2
-
-
-async def invoke(words: list[str]) -> Any:
-    """Run a verb in a thread, for it has a loop of its own."""
-    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))

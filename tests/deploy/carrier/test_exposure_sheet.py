@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +12,10 @@ from click.testing import CliRunner
 from bridge.config.sections import DatabaseSettings, OnCall
 from deploy.carrier import exposure_sheet
 from deploy.cli.main import cli
-from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.line_directory import LineDirectory
 from tests.packs import shipped
 
 PACK = shipped("base", "rehearsal")
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
 
 
 @pytest.mark.parametrize(

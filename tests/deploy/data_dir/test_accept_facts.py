@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from bot.model.actions import DESK
 from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.tables import lease_table, line_state
 from deploy.backup.migrate import migrate
-from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.inspect.check_report import CheckResult
 from deploy.inspect.doctor_database import check_marked_facts
 from tests.bridge.engine.test_aggregate_check import PUT_BACK_DESK
 from tests.bridge.engine.test_marked_facts import PUT_BACK, say, talk
 from tests.deploy.line_directory import ADA, LineDirectory, line_directory
+from tests.deploy.verb import invoke
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
@@ -45,7 +44,7 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 
 
 async def accept(line: LineDirectory, facts: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, cli, ["accept-facts", "--config", str(line.layout.config), facts])
+    return await invoke(["accept-facts", "--config", str(line.layout.config), facts])
 
 
 async def starts(line: LineDirectory) -> BridgeHarness:

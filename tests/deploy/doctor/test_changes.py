@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator
@@ -10,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from deploy.cli.main import cli
 from deploy.doctor.changes import since_last_time
 from deploy.inspect.check_report import CheckReport, CheckResult
 from tests.deploy.doctor.real_line import RealLine, real_line
+from tests.deploy.verb import invoke
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,7 +68,7 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLi
 
 
 async def run_doctor(line: RealLine, *words: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, cli, ["doctor", "--data", str(line.layout.data), *words])
+    return await invoke(["doctor", "--data", str(line.layout.data), *words])
 
 
 async def test_the_verb_prints_and_fails_on_news_only(line: RealLine) -> None:

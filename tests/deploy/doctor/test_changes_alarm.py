@@ -20,6 +20,7 @@ from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.doctor import changes
 from tests.deploy.doctor.real_line import RealLine, real_line
+from tests.deploy.verb import invoke
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,7 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def look(line: RealLine, *words: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, cli, ["doctor", "--data", str(line.layout.data), "--alarm", *words])
+    return await invoke(["doctor", "--data", str(line.layout.data), "--alarm", *words])
 
 
 async def refuse(*_: Any) -> None:
@@ -91,7 +92,7 @@ async def test_a_unit_that_failed_is_told(line: RealLine, calls: list[str]) -> N
 async def test_a_unit_that_systemd_does_not_name_is_told_too(line: RealLine) -> None:
     """Several units have one handler, and then systemd says not which of them failed: the desk reads what lists it."""
     words = ("alarm", "failed", "--data", str(line.layout.data))
-    assert (await asyncio.to_thread(CliRunner().invoke, cli, words)).exit_code == 0
+    assert (await invoke(words)).exit_code == 0
     assert await left(line) == ["systemctl --failed"]
 
 

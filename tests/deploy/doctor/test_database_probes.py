@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from os import utime
 from pathlib import Path
@@ -22,15 +21,9 @@ from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, line_age
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.inspect.test_shared_checks import real
-from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.line_directory import LineDirectory
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
 
 
 def silence(line: LineDirectory, *, age: float, rehearsal: bool = False) -> CheckResult:

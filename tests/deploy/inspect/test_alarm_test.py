@@ -23,15 +23,9 @@ from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect import alarm_test
 from deploy.stack.provision import write_line_files
-from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.line_directory import LineDirectory
 from tests.e2e.polling import wait_until
 from tests.fakes.served import served
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
 
 
 @pytest.fixture

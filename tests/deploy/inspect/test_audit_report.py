@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from click.testing import CliRunner
-
 from bot.model.audit_kinds import AuditKind
 from bridge.tables.audit_log import AuditLog
-from deploy.cli.main import cli
-from tests.deploy.line_directory import LineDirectory, line_directory
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
+from tests.deploy.line_directory import LineDirectory
+from tests.deploy.verb import invoke
 
 
 async def write(line: LineDirectory) -> None:
@@ -59,10 +48,10 @@ async def test_a_change_is_told_and_not_well(line: LineDirectory) -> None:
 
 async def test_without_a_line_it_says_so(tmp_path: Path) -> None:
     """A directory without a line is a usage error."""
-    done = await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["audit", "--data", str(tmp_path)]))
+    done = await invoke(["audit", "--data", str(tmp_path)])
     assert done.exit_code == 2
     assert "config.yaml" in done.output
 
 
 async def _invoke(line: LineDirectory, *words: str) -> Any:
-    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["audit", "--data", str(line.layout.data), *words]))
+    return await invoke(["audit", "--data", str(line.layout.data), *words])

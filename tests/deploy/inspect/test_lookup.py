@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,10 @@ from bot.model.audit_kinds import AuditKind
 from bridge.runtime.phone_number import Phone
 from deploy.cli.main import cli
 from deploy.inspect.lookup import LookupResult, look_up_number, parse_number
-from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.line_directory import LineDirectory
 from tests.fakes.bridge_harness import HANDSET
 
 OTHER = "+12065550123"
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
-    async with line_directory(tmp_path) as there:
-        yield there
-
-
-async def kinds(line: LineDirectory) -> list[str]:
-    return [row["kind"] for row in await line.harness.database.fetch("SELECT kind FROM audit ORDER BY seq")]
 
 
 async def test_the_answer_is_one_of_three(line: LineDirectory) -> None:
@@ -38,7 +27,7 @@ async def test_the_answer_is_one_of_three(line: LineDirectory) -> None:
     assert await look_up_number(line.config, Phone(OTHER)) is LookupResult.NOTHING
     await line.execute("UPDATE thread SET legal_hold = TRUE")
     assert await look_up_number(line.config, Phone(HANDSET)) is LookupResult.HELD
-    assert await kinds(line) == ["lookup"] * 4
+    assert await line.audit_kinds() == ["lookup"] * 4
 
 
 async def test_counsel_can_hold_what_has_no_room(line: LineDirectory) -> None:
@@ -49,7 +38,7 @@ async def test_counsel_can_hold_what_has_no_room(line: LineDirectory) -> None:
     assert await look_up_number(line.config, Phone(HANDSET), then=AuditKind.UNHOLD) is LookupResult.OPEN
     assert await look_up_number(line.config, Phone(OTHER), then=AuditKind.HOLD) is LookupResult.NOTHING
     assert await line.harness.count("thread") == 1
-    assert await kinds(line) == ["hold", "lookup", "unhold", "lookup", "hold", "lookup"]
+    assert await line.audit_kinds() == ["hold", "lookup", "unhold", "lookup", "hold", "lookup"]
 
 
 @pytest.mark.parametrize(

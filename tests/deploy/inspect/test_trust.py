@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from deploy.data_dir import offline
 from deploy.inspect.trust import check_first_supervisor, first_supervisor_rows
 from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
+from tests.deploy.verb import invoke
 
 MASTER, DEVICE, OTHER = "AbCd" * 10 + "xyz", "1234" * 10 + "567", "Qrst" * 10 + "uvw"
 SEE = "INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)"
@@ -44,11 +44,7 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 
 
 async def trust(line: LineDirectory, *words: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, cli, ["trust", "--config", str(line.layout.config), *words])
-
-
-async def kinds(line: LineDirectory) -> list[str]:
-    return [row["kind"] for row in await line.harness.database.fetch("SELECT kind FROM audit ORDER BY seq")]
+    return await invoke(["trust", "--config", str(line.layout.config), *words])
 
 
 def grouped(key: str) -> str:
@@ -111,7 +107,7 @@ async def test_a_fingerprint_confirms(line: LineDirectory, words: list[str]) -> 
         assert (await trust(line, SOL, *words)).exit_code == 0
     listed = json.loads((await trust(line, "--json")).stdout)["identities"]
     assert {each["mxid"]: each["confirmed"] for each in listed} == {ADA: False, SOL: True}
-    assert await kinds(line) == ["trust"]
+    assert await line.audit_kinds() == ["trust"]
     assert await line.harness.database.fetchval("SELECT due_ms FROM matrix_dirty WHERE user_id = $1", SOL) == 0
 
 
@@ -121,7 +117,7 @@ async def test_a_fingerprint_confirms(line: LineDirectory, words: list[str]) -> 
 async def test_another_fingerprint_changes_nothing(line: LineDirectory, user: str, words: str) -> None:
     """Another person's, a part of one, an unsigned device's, an unknown person's: 1, and nothing is written."""
     result = await trust(line, user, words)
-    assert (result.exit_code, await kinds(line)) == (1, [])
+    assert (result.exit_code, await line.audit_kinds()) == (1, [])
     assert "Nothing is confirmed" in result.stderr
     for table in ("matrix_confirmed", "matrix_dirty"):
         assert await line.harness.count(table) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from click.testing import CliRunner
 
-from deploy.cli.main import cli
 from deploy.release import lock_file
 from deploy.release.lock_file import LOCKS, read_lock
+from tests.deploy.verb import invoke
 from tests.fakes.served import served
 
 LOCK = "aiofiles==25.1.0 \\\n    --hash=sha256:{0}\nsix==1.17.0 \\\n    --hash=sha256:{0}\n".format("0" * 64)
@@ -83,8 +81,3 @@ async def test_without_a_network_that_is_said() -> None:
 def test_the_tool_is_locked() -> None:
     """What audits is installed from hashes too."""
     assert {"pip-audit", "cyclonedx-python-lib"} <= {package.name for package in read_lock(LOCKS / "release.txt")}
-
-
-async def invoke(words: list[str]) -> Any:
-    """Run a verb in a thread, for it blocks."""
-    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))
