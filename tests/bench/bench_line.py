@@ -208,6 +208,11 @@ class BenchLine:
             assert answer.status in {200, 201}, said
             return content
 
+    async def looked_up(self) -> bool | None:
+        """Whether every text is taken and every new texter looked up; for `wait_until`."""
+        waiting = "SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM thread WHERE NOT screened)"
+        return not self.ask(self.layout.bridge / "main.db", waiting) or None
+
     def puppet_sent(self, since: int) -> tuple[int, float]:
         """Return how many messages of the texter puppet were accepted after a stream position, and the time of the last."""
         return self._accepted(since, f"@line-{provision.SLUG}:{synapse_config.SERVER_NAME}")

@@ -12,7 +12,6 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -87,7 +86,7 @@ async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
         alone = await line.load({**job, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
     answers = await line.load(job)
     ended_at = time.monotonic()
-    await wait_until("everybody is looked up and queued", partial(_looked_up, line), within=300, every=0.2)
+    await wait_until("everybody is looked up and queued", line.looked_up, within=300, every=0.2)
     return [
         Figure(
             name="newcomers_p99",
@@ -143,11 +142,6 @@ async def per_text(line: BenchLine, *, full: bool) -> list[Figure]:
             definition=f"Cutting one text of {len(TEXT)} letters, mean of {TIMES}.",
         ),
     ]
-
-
-async def _looked_up(line: BenchLine) -> bool | None:
-    waiting = "SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM thread WHERE NOT screened)"
-    return not line.ask(line.layout.bridge / "main.db", waiting) or None
 
 
 async def _signature(directory: Path, kind: str) -> float:

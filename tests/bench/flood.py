@@ -117,7 +117,7 @@ async def flood(line: BenchLine, *, full: bool, seconds: int = SECONDS) -> list[
                 """Send the texts of all of them, and wait until they are looked up and in the queue."""
                 answers = await line.load({**job, "seconds": seconds}, within=seconds + 600)
                 ended_at = time.monotonic()
-                await wait_until("everybody is looked up", lambda: _looked_up(line), within=WITHIN, every=0.5)
+                await wait_until("everybody is looked up", line.looked_up, within=WITHIN, every=0.5)
                 return answers, time.monotonic() - ended_at
 
             async def text() -> None:
@@ -241,11 +241,6 @@ def _posts(line: BenchLine, ids: dict[str, str], since: int, began: float) -> di
         minute = int((received / 1000 - began) // 60)
         counted[minute] = counted.get(minute, 0) + 1
     return counted
-
-
-async def _looked_up(line: BenchLine) -> bool | None:
-    waiting = "SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM thread WHERE NOT screened)"
-    return not line.ask(line.layout.bridge / "main.db", waiting) or None
 
 
 @asynccontextmanager

@@ -15,19 +15,12 @@ from policies.load import PACKS, PackError, load
 from policies.pack import Pack, Settings, TextName
 from policies.schema import PackFile, SettingsPart
 from policies.yaml_file import parse_yaml
-from tests.packs import shipped
+from tests.packs import shipped, write_agency
 
 
 @pytest.fixture(scope="module")
 def base() -> Pack:
     return shipped("base")
-
-
-def write(folder: Path, text: str) -> str:
-    """Write an agency's pack and return its path."""
-    path = folder / "agency.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 def problems(*packs: str) -> list[str]:
@@ -52,7 +45,7 @@ JSON = st.recursive(
 
 def test_all_errors_come_at_once_with_their_paths(tmp_path: Path) -> None:
     """Unknown keys, wrong types, wrong ranges and unknown texts in one pack, and a missing one beside it: all are told."""
-    bad = write(
+    bad = write_agency(
         tmp_path,
         """
 name: Bad Name
@@ -147,14 +140,14 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
 )
 def test_what_a_pack_may_not_say(tmp_path: Path, text: str, problem: str) -> None:
     """Each of these stops the start with one sentence that says where."""
-    errors = problems("base", write(tmp_path, text))
+    errors = problems("base", write_agency(tmp_path, text))
     assert len(errors) == 1
     assert errors[0].startswith(problem)
 
 
 def test_a_zone_that_went_with_an_upgrade_of_the_system_is_found_again(tmp_path: Path) -> None:
     """A name that the machine knew before: the sentence says which packages have the zones, also those of old names."""
-    (error,) = problems("base", write(tmp_path, "name: x\nhours: {always: true, timezone: US/Mars}\n"))
+    (error,) = problems("base", write_agency(tmp_path, "name: x\nhours: {always: true, timezone: US/Mars}\n"))
     assert "tzdata-legacy" in error
 
 
@@ -164,7 +157,7 @@ def test_a_problem_shows_no_value(tmp_path: Path) -> None:
         "name: x\nsettings: {cap: Mallory, grace: Mallory}\n"
         "texts: {stop: {wordings: {en: {text: ' Mallory', who: Mallory}}}}\n"
     )
-    errors = problems("base", write(tmp_path, text))
+    errors = problems("base", write_agency(tmp_path, text))
     assert len(errors) == 4
     assert not any("Mallory" in problem for problem in errors)
 
@@ -182,13 +175,13 @@ def test_a_pack_without_the_base_is_told_what_it_lacks() -> None:
 
 def test_a_new_language_needs_every_text(tmp_path: Path) -> None:
     """A line does not speak a language in which one of its texts is missing."""
-    errors = problems("base", write(tmp_path, "name: own\nlanguages: [en, fr]\n"))
+    errors = problems("base", write_agency(tmp_path, "name: own\nlanguages: [en, fr]\n"))
     assert errors == [f"texts.{name}.wordings.fr: no pack says it" for name in TextName]
 
 
 def test_the_last_pack_wins_and_stop_words_only_add_up(base: Pack, tmp_path: Path) -> None:
     """Settings and wordings are the last pack's; nobody can take STOP away by listing other words."""
-    own = write(
+    own = write_agency(
         tmp_path,
         "name: own\nsettings: {cap: 2, grace: 36 h}\nkeywords: {stop: {en: [PARE], fr: [ARRET]}}\n"
         "texts: {closing: {wordings: {es: {text: Adiós.}}}}\n",
@@ -215,7 +208,7 @@ def test_what_comes_with_quietline_is_read_once_and_an_agencys_pack_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agency's words count as they are now, whatever this process read before."""
-    own = write(tmp_path, "name: own\nsettings: {cap: 3}\n")
+    own = write_agency(tmp_path, "name: own\nsettings: {cap: 3}\n")
     assert load(["base", own]).settings.cap == 3
     paths: list[Path] = []
 
@@ -224,7 +217,7 @@ def test_what_comes_with_quietline_is_read_once_and_an_agencys_pack_each_time(
         return parse_yaml(path)
 
     monkeypatch.setattr("policies.load.parse_yaml", noted)
-    write(tmp_path, "name: own\nsettings: {cap: 4}\n")
+    write_agency(tmp_path, "name: own\nsettings: {cap: 4}\n")
     assert load(["base", own]).settings.cap == 4
     assert paths == [Path(own)]
 

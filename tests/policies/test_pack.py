@@ -16,7 +16,7 @@ from policies.hours import waiting_text
 from policies.load import PackError, load
 from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
-from tests.packs import shipped
+from tests.packs import shipped, write_agency
 
 # Of the texts of the base pack: the words of the practices, and in first answers the other language behind them.
 LENGTHS = {
@@ -110,13 +110,6 @@ def rehearsal() -> Pack:
     return shipped("base", "rehearsal")
 
 
-def write(folder: Path, text: str) -> str:
-    """Write an agency's pack and return its path."""
-    path = folder / "agency.yaml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
 @pytest.mark.parametrize("name", list(TextName))
 @pytest.mark.practice(28)
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -175,7 +168,7 @@ def test_legal_texts_are_unreviewed_until_reviewed(base: Pack, tmp_path: Path) -
     agency = {"name": "agency", "texts": {"stop": {"wordings": {"en": {"text": words, "reviewed_by": "Counsel"}}}}}
     said: Any = agency["texts"]
     said["stop"]["wordings"]["en"]["reviewed_on"] = date(2026, 3, 1)
-    pack = load(["base", write(tmp_path, yaml.safe_dump(agency))])
+    pack = load(["base", write_agency(tmp_path, yaml.safe_dump(agency))])
     assert unreviewed(pack) == tuple(name for name in legal if name != "stop.en")
     assert pack.say(TextName.STOP, "en") == words
 
@@ -185,18 +178,18 @@ def test_a_date_in_quotes_is_one(tmp_path: Path) -> None:
     reviewed = "{text: Reviewed., reviewed_by: Counsel, reviewed_on: '2026-03-01'}"
     hours = "hours: {timezone: UTC, week: {mon: ['08:00-20:00']}, closed: ['2026-12-25']}\n"
     text = f"name: one\n{hours}texts: {{limits: {{wordings: {{en: {reviewed}}}}}}}\n"
-    pack = load(["base", write(tmp_path, text)])
+    pack = load(["base", write_agency(tmp_path, text)])
     assert "limits.en" not in unreviewed(pack)
     for wrong in ("2026-3-1", "01.03.2026", "2026-02-30"):
         with pytest.raises(PackError, match=r"reviewed_on: (must be a date, such as 2026-11-01|day )"):
-            load(["base", write(tmp_path, text.replace("2026-03-01", wrong))])
+            load(["base", write_agency(tmp_path, text.replace("2026-03-01", wrong))])
 
 
 def test_a_review_dies_with_the_words(tmp_path: Path) -> None:
     """Whoever changes the words after a review has no review, and cannot say that a legal text is none."""
     reviewed = "{text: Reviewed., reviewed_by: Counsel, reviewed_on: 2026-03-01}"
     (tmp_path / "one.yaml").write_text(f"name: one\ntexts: {{limits: {{wordings: {{en: {reviewed}}}}}}}\n")
-    changed = write(tmp_path, "name: two\ntexts: {limits: {legal: false, wordings: {en: {text: Changed.}}}}\n")
+    changed = write_agency(tmp_path, "name: two\ntexts: {limits: {legal: false, wordings: {en: {text: Changed.}}}}\n")
     assert "limits.en" not in unreviewed(load(["base", str(tmp_path / "one.yaml")]))
     pack = load(["base", str(tmp_path / "one.yaml"), changed])
     assert "limits.en" in unreviewed(pack)
@@ -216,7 +209,7 @@ def test_samples_are_named_until_replaced(base: Pack, rehearsal: Pack, tmp_path:
         if "555-0123" in wording.text
     }
     assert named == set(numbers)
-    own = write(tmp_path, "name: own\ntexts: {unavailable: {wordings: {en: {text: Text again later.}}}}\n")
+    own = write_agency(tmp_path, "name: own\ntexts: {unavailable: {wordings: {en: {text: Text again later.}}}}\n")
     replaced = tuple(name for name in numbers if name != "unavailable.en")
     assert samples(load(["base", own])) == (*replaced, "hours")
 
@@ -224,14 +217,14 @@ def test_samples_are_named_until_replaced(base: Pack, rehearsal: Pack, tmp_path:
 def test_a_stranger_is_greeted_in_the_first_language(base: Pack, tmp_path: Path) -> None:
     """An unknown language, or none, is the line's first; the agency says which that is."""
     assert base.say(TextName.GREETING) == base.say(TextName.GREETING, "fr") == base.say(TextName.GREETING, "en")
-    spanish = load(["base", write(tmp_path, "name: own\nlanguages: [es]\n")])
+    spanish = load(["base", write_agency(tmp_path, "name: own\nlanguages: [es]\n")])
     assert spanish.say(TextName.GREETING, "en") == base.say(TextName.GREETING, "es")
     assert unreviewed(spanish) == ("limits.es", "device.es", "stop.es", "rights.es")
 
 
 def test_hours_are_local_and_half_open(tmp_path: Path) -> None:
     """From the first minute to the one before the last, never on a closed day, never on a day left out."""
-    own = write(
+    own = write_agency(
         tmp_path,
         "name: own\nhours: {timezone: America/New_York, closed: [2026-12-25],"
         ' week: {fri: ["13:00-24:00", "08:00-12:00"], sat: ["00:00-02:00"]}}\n',

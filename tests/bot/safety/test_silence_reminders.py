@@ -20,10 +20,10 @@ from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, UNDO
 MINUTE = 60.0
 
 
-def answered(seconds: float = 10.0) -> tuple[Thread, Step[Thread]]:
+def answered() -> tuple[Thread, Step[Thread]]:
     """Return a thread whose assignee's words the carrier took just then, and that decision."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(seconds))
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
     return step.aggregate, step
 
 

@@ -13,7 +13,7 @@ from tests.bot.examples import held, said, then, told
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE, with_settings
 
-T1, T2, T3 = OWNERS
+T1, T2, _ = OWNERS
 FIRST = with_settings(assignment=AssignmentMode.FIRST, cap=2)
 LEAST = with_settings(assignment=AssignmentMode.LEAST_LOADED, cap=2)
 ANSWER = PACK.settings.assignment_answer
@@ -47,9 +47,9 @@ def test_who_gets_a_thread(pack: Pack, off: tuple[str, ...], expected: list[str 
     assert assignees(pack, OWNERS, off=off) == expected
 
 
-def given(pack: Pack = FIRST) -> Simulation:
+def given() -> Simulation:
     """Return a line on which Ana was just given a thread."""
-    world = Simulation(pack, threads=2)
+    world = Simulation(FIRST, threads=2)
     world.text(T1, "hi")
     world.settle()
     return world

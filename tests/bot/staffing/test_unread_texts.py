@@ -25,9 +25,9 @@ def unread(**changed: object) -> Thread:
     return thread
 
 
-def due(thread: Thread, key: str = "unread") -> list[str]:
+def due(thread: Thread) -> list[str]:
     """Return the alarms that the timer raises."""
-    return alarms(then(thread, TimerDue(key=key), at(FIRST)))
+    return alarms(then(thread, TimerDue(key="unread"), at(FIRST)))
 
 
 @pytest.mark.practice(30)

@@ -23,7 +23,7 @@ def offers(world: Simulation, user: str) -> int:
     return sum(post.body == notice_of(OFFER, talk=TALK) for room, post in world.rooms if room == OFFICE + user)
 
 
-def open_one(pack: object = None) -> Simulation:
+def open_one() -> Simulation:
     world = Simulation(PACK, threads=2)
     world.open(T1, ANA)
     return world

@@ -97,7 +97,7 @@ def ways_out(bridge: Bridge, listener: Listener) -> dict[str, Callable[[], Await
     }
 
 
-async def lose(line: SharedLine, bridge: Bridge) -> None:
+async def lose(bridge: Bridge) -> None:
     """Have another take the lease, and the bridge find it."""
     lead, server = bridge._resources.lead, bridge._resources.config.database_url
     assert lead is not None
@@ -123,7 +123,7 @@ async def test_nothing_leaves_a_bridge_that_lost_the_lead(
         leave = ways_out(bridge, listener)[way]
         await leave()
         assert listener.received if way != "mail" else mail.taken, "it leaves while it leads"
-        await lose(line, bridge)
+        await lose(bridge)
         listener.received, before = b"", len(mail.commands)
         with pytest.raises(LeadLost):
             await leave()

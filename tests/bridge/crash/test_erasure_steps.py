@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from tests.e2e.carrier_api import handset
 from tests.e2e.codeword_enrolment import enrol_codeword
 from tests.e2e.polling import wait_until
 from tests.e2e.staffed_line import StaffedLine
+from tests.fakes.crashing_stack import CrashingStack
 
 pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="module")]
 
@@ -56,10 +58,7 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
         (owner,) = line.rows("SELECT id FROM thread")
         await scene.send_closing_command(sol, talk.room, "!close now")
 
-        async def gone() -> bool | None:
-            return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.crashes > deaths) or None
-
-        await wait_until("everything is gone", gone, within=75, seen=line.tail)
+        await wait_until("everything is gone", partial(_is_gone, line, deaths), within=75, seen=line.tail)
     finally:
         line.cancel_crash()
     assert line.crashes == deaths + 1, "the story never came to this point"
@@ -101,10 +100,7 @@ async def test_a_purge_that_had_removed_us(agency: Agency) -> None:
     try:
         await scene.send_closing_command(sol, talk.room, "!close now")
 
-        async def gone() -> bool | None:
-            return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.crashes > deaths) or None
-
-        await wait_until("everything is gone", gone, within=75, seen=line.tail)
+        await wait_until("everything is gone", partial(_is_gone, line, deaths), within=75, seen=line.tail)
     finally:
         line.cancel_crash()
     assert refused == [HTTPStatus.FORBIDDEN]
@@ -139,3 +135,8 @@ async def _fetch(scene: StaffedLine, room: str, event_id: str) -> int:
         http.get(path, params={"user_id": scene.ready.bot}) as answer,
     ):
         return answer.status
+
+
+async def _is_gone(line: CrashingStack, deaths: int) -> bool | None:
+    """Whether no thread and no erasure is left, after another death than these."""
+    return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.crashes > deaths) or None

@@ -73,3 +73,12 @@ class LeasedLine:
 def leased_line(server: PostgresServer, directory: Path) -> LeasedLine:
     """Make one."""
     return LeasedLine(server, place_of(directory / "main.db", server.url("postgres")), directory / "keys.db")
+
+
+async def successor(line: LeasedLine, stack: contextlib.AsyncExitStack) -> Lead:
+    """Have another bridge lead, once it may; the stack closes both."""
+    bridge = line.bridge()
+    stack.push_async_callback(bridge.close)
+    lead = await line.waits_until_it_leads(bridge)
+    stack.push_async_callback(lead.close)
+    return lead

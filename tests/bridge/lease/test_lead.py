@@ -29,7 +29,7 @@ from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import lease_table
 from bridge.tables.lease_table import place_of_lease
-from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
+from tests.bridge.lease.leases import LeasedLine, leased_line, living_process, successor
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
 from tests.fakes.served import answering, served
@@ -77,14 +77,6 @@ async def first(line: LeasedLine, stack: AsyncExitStack) -> Lead:
     stack.push_async_callback(bridge.close)
     lead = await bridge.try_once()
     assert lead is not None
-    stack.push_async_callback(lead.close)
-    return lead
-
-
-async def successor(line: LeasedLine, stack: AsyncExitStack) -> Lead:
-    bridge = line.bridge()
-    stack.push_async_callback(bridge.close)
-    lead = await line.waits_until_it_leads(bridge)
     stack.push_async_callback(lead.close)
     return lead
 

@@ -27,15 +27,12 @@ from tests.bridge.deleted_rows import all_bytes
 from tests.fakes.database_engine import make_database
 from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
+from tests.fakes.open_vault import vault_over
 
 
 @pytest.fixture
 def vault(keys: KeyFile) -> Vault:
     return vault_over(keys)
-
-
-def vault_over(keys: KeyFile) -> Vault:
-    return Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
 
 
 def modes(directory: Path) -> dict[str, int]:

@@ -20,8 +20,8 @@ import pytest
 
 from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import KeyFile
-from bridge.storage.vault import Vault
 from tests.fakes.key_file_reader import wrapped_keys
+from tests.fakes.open_vault import vault_over
 
 VFS: Final = "failing sync"
 SYNCS: Final = 12
@@ -76,10 +76,6 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     monkeypatch.setattr(apsw, "Connection", partial(apsw.Connection, vfs=VFS))
     yield failing_disk
     vfs.unregister()
-
-
-def vault_over(keys: KeyFile) -> Vault:
-    return Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
 
 
 async def reopened(directory: Path, work: Callable[[KeyFile], Awaitable[Any]]) -> Any:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from bridge.lease import waiting
-from bridge.lease.lead import Lead, connect_to_lease
+from bridge.lease.lead import connect_to_lease
 from bridge.lease.waiting import Waiting
 from bridge.storage.errors import Unavailable
 from bridge.storage.postgres_connection import PostgresConnection
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.tables import lease_table
 from bridge.tables.lease_table import Lease, LeaseHolder, place_of_lease
-from tests.bridge.lease.leases import LeasedLine, leased_line
+from tests.bridge.lease.leases import LeasedLine, leased_line, successor
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.postgres_server import PostgresServer
 
@@ -34,17 +34,9 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield exit_stack
 
 
-async def leading(line: LeasedLine, stack: AsyncExitStack) -> Lead:
-    bridge = line.bridge()
-    stack.push_async_callback(bridge.close)
-    lead = await line.waits_until_it_leads(bridge)
-    stack.push_async_callback(lead.close)
-    return lead
-
-
 async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: LeasedLine, stack: AsyncExitStack) -> None:
     """It has the lock of all commits: the server ends it, another takes the lease and commits, and it takes nothing."""
-    await (await leading(line, stack)).close()
+    await (await successor(line, stack)).close()
     connection = await connect_to_lease(line.place, name="frozen")
     stack.push_async_callback(connection.close)
     lease = await lease_table.read(connection)
@@ -59,7 +51,7 @@ async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: Lea
     place, by = place_of_lease(line.place), LeaseHolder(identity="frozen", host="a machine")
     frozen = asyncio.create_task(lease_table.take(connection, place, lease, is_free=True, may_lead=freeze, by=by))
     await within.wait()
-    lead = await leading(line, stack)
+    lead = await successor(line, stack)
     database = PostgresDatabase(line.place, fence=lead.fence)
     await database.open()
     stack.push_async_callback(database.close)
@@ -75,7 +67,7 @@ async def test_who_is_ended_while_taking_it_ends(
     line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where its connection is lost in that moment: it waits on for no lease, and the lease is as it was."""
-    await (await leading(line, stack)).close()
+    await (await successor(line, stack)).close()
     calls = list[str]()
 
     async def ended(connection: PostgresConnection) -> int:
@@ -98,4 +90,4 @@ async def test_who_is_ended_while_taking_it_ends(
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert task.cancelled()
-    assert (await leading(line, stack)).epoch == 2
+    assert (await successor(line, stack)).epoch == 2

@@ -17,21 +17,13 @@ from bridge.storage.migrations import Migrations
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, timeline
 from tests.fakes.database_engine import make_database
 
 
 async def learned(rig: Rig) -> list[str]:
     """Return whose sessions are kept."""
     return [row["sender"] for row in await rig.database.fetch("SELECT sender FROM matrix_inbound ORDER BY sender")]
-
-
-async def with_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-    return ada
 
 
 async def take(rig: Rig, server: ScriptedHomeserver, response: dict[str, Any]) -> None:
@@ -50,7 +42,7 @@ def keys_of(server: ScriptedHomeserver, person: ClientDevice, count: int) -> lis
 
 async def test_a_stranger_gives_us_no_keys(rig: Rig, server: ScriptedHomeserver) -> None:
     """Of 300 keys of a person who is in no room of ours nothing is kept, and a colleague's key beside them is."""
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     eve = ClientDevice("@eve:x", cross_signed=False)
     own = ada.room_key_message(server.ours[POLICY], ROOM)
     await take(rig, server, {"to_device": {"events": [*keys_of(server, eve, 300), own]}})
@@ -87,7 +79,7 @@ async def test_so_many_sessions_of_one_sender(
 ) -> None:
     """A member can fill our database no more than anybody; what was read is kept before what was not, the newest first."""
     monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     first = ada.room_key_message(server.ours[POLICY], ROOM)
     said = ada.room_message(ROOM, "read")
     await take(rig, server, {"to_device": {"events": [first]}, **timeline(said)})
@@ -100,7 +92,7 @@ async def test_so_many_sessions_of_one_sender(
 
 async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserver) -> None:
     """The device sends its key once more and the homeserver the same words under another id: they are not said again."""
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     key, again = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(2))
     said = ada.room_message(ROOM, "text for the phone")
     await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
@@ -119,7 +111,7 @@ async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
 ) -> None:
     """The floor of a session that is kept no longer stays until its room is forgotten: nothing below is said again."""
     monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     key, again, once_more = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(3))
     group, said = ada.group(ROOM), ada.room_message(ROOM, "text for the phone")
     await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
@@ -143,7 +135,7 @@ async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
 
 async def test_below_the_floor_nothing_is_read(rig: Rig, server: ScriptedHomeserver) -> None:
     """Whatever the ratchet could still open: an index below the floor is unreadable, and its author is told."""
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     await take(rig, server, {"to_device": {"events": [key]}})
     await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_inbound SET floor = 1"))
@@ -174,7 +166,7 @@ async def test_only_what_was_read_is_handed_on(rig: Rig, server: ScriptedHomeser
 @pytest.mark.parametrize("by", ["its author", "another person"])
 async def test_a_message_whose_edit_is_read_first_is_given_up(rig: Rig, server: ScriptedHomeserver, by: str) -> None:
     """The key comes after the edit: the earlier words are not said, and count as not read. Only an author edits."""
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     bea = ClientDevice("@bea:x")
     server.register(bea)
     await take(rig, server, timeline(member_event(bea)))
@@ -200,7 +192,7 @@ async def test_a_message_whose_edit_is_read_first_is_given_up(rig: Rig, server: 
 
 async def test_a_message_that_is_redacted_before_its_key_comes_is_not_said(rig: Rig, server: ScriptedHomeserver) -> None:
     """Its author has taken it out of the room: nothing of it is read when its key comes."""
-    ada = await with_ada(rig, server)
+    ada = await know_ada(rig, server)
     key, said = ada.room_key_message(server.ours[POLICY], ROOM), ada.room_message(ROOM, "the old address")
     redaction = {
         "type": "m.room.redaction",
