@@ -110,7 +110,7 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
 def _alarms(desk: Desk) -> tuple[str, ...]:
     """Return what must never be outdated on the board: an outage, threads in danger or asking for help, the roster."""
     outage = ("outage",) if desk.outage else ()
-    danger = (entry.thread for entry in desk.threads if in_danger(entry) or asks_for_help(entry))
+    danger = (entry.thread for entry in desk.threads if entry.in_danger or asks_for_help(entry))
     return (*outage, *sorted(danger), *sorted(member.user for member in desk.roster))
 
 
@@ -137,7 +137,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     waiting += [_in_crowd(facts, entry) for entry in desk.flood.first(MAX_ROWS)]
     opened = sorted(
         (entry for entry in desk.threads if entry.assignee is not None),
-        key=lambda entry: (not entry.duress, not in_danger(entry)),
+        key=lambda entry: (not entry.duress, not entry.in_danger),
     )
     claimed = [
         notice_of(
@@ -264,7 +264,7 @@ def _limit_rows(rows: list[str], count: int) -> list[str]:
 def glance(facts: Facts, desk: Desk) -> list[str]:
     """Return the lines: what nobody may overlook, and who has to wait longest, if anybody waits."""
     crowd = desk.flood.crowd.values()
-    danger = sum(in_danger(entry) for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
+    danger = sum(entry.in_danger for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
     asks = sum(asks_for_help(entry) for entry in desk.threads) + sum(entry.asks and not entry.in_danger for entry in crowd)
     alone = len(desk.waiting) + len(crowd)
     match danger > 0, asks > 0, alone > 0:
@@ -283,14 +283,9 @@ def glance(facts: Facts, desk: Desk) -> list[str]:
     return [first, *_longest_wait(facts, desk)]
 
 
-def in_danger(entry: QueueEntry) -> bool:
-    """Whether there is a sign of danger, of duress or of other hands."""
-    return entry.danger or entry.duress or bool(entry.other_hands_at)
-
-
 def asks_for_help(entry: QueueEntry) -> bool:
     """Whether the texter said a word for help and has no assignee yet; a thread in danger is counted as that instead."""
-    return entry.asks and entry.assignee is None and not in_danger(entry)
+    return entry.asks and entry.assignee is None and not entry.in_danger
 
 
 def _longest_wait(facts: Facts, desk: Desk) -> list[str]:

@@ -161,6 +161,11 @@ class QueueEntry:
         """Whether it comes before all that wait longer: a sign of danger (except "Who is this?"), or the duress word."""
         return self.danger or self.duress
 
+    @property
+    def in_danger(self) -> bool:
+        """Whether there is a sign of danger, of duress or of other hands."""
+        return self.urgent or bool(self.other_hands_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAlarm:

@@ -145,11 +145,11 @@ class PostgresConnection(Reader):
         """Run a statement and return its rows: here at once (`PostgresPipeline.later`)."""
         return await self.fetch(statement, *values)
 
-    async def finish(self, statement: str, *, hold: bool = False) -> Flight:  # noqa: ARG002 - nothing waits here
-        """Run the last statement of a transaction: here at once (`PostgresPipeline.finish`)."""
+    async def finish(self, *, hold: bool = False) -> Flight:  # noqa: ARG002 - nothing waits here
+        """Run COMMIT: here at once (`PostgresPipeline.finish`)."""
         done = asyncio.get_running_loop().create_future()
         flight = Flight(done, [], b"", Turn(self.failure), 0.0)
-        flight.result_tag = (await self.run(statement)).encode()
+        flight.result_tag = (await self.run("COMMIT")).encode()
         done.set_result(None)
         return flight
 

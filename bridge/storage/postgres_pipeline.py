@@ -141,8 +141,8 @@ class PostgresPipeline(Reader, asyncio.Protocol):
         await self._flush()
         return rows
 
-    async def finish(self, statement: str, *, hold: bool = False) -> Flight:
-        """Run the queued statements and then this one, the last of a transaction, without values; do not await the answer.
+    async def finish(self, *, hold: bool = False) -> Flight:
+        """Run the queued statements and then COMMIT; do not await the answer.
 
         If the answer is an error, nothing of the transaction is kept, and no rollback is needed. One more transaction may
         begin before the answer; that error does not affect it. `hold`: it begins at once, and its first statements go
@@ -153,7 +153,7 @@ class PostgresPipeline(Reader, asyncio.Protocol):
         if is_whole:
             del self._queued[0]
         else:
-            self._queued.append((statement, (), None))
+            self._queued.append(("COMMIT", (), None))
         requests, message = await self._take_queued()
         return self._write(requests, message, ends=True, hold=hold, is_whole=is_whole)
 

@@ -169,7 +169,7 @@ async def perform(
             await connection.defer(statement)
         value = await work(transaction)
         transaction.end()
-        return SentCommit(value, transaction, await connection.finish("COMMIT", hold=not alone()), fence)
+        return SentCommit(value, transaction, await connection.finish(hold=not alone()), fence)
     except BaseException:
         transaction.end()
         failed = connection.failure

@@ -136,7 +136,7 @@ async def test_what_waits_behind_another_has_its_own_time(pipeline: PostgresPipe
         pipeline._seconds = 9.0  # between one and two of them, by more than a busy machine is late
         await pipeline.defer("BEGIN")
         await pipeline.defer(slow, milliseconds)
-        flight = await pipeline.finish("COMMIT")
+        flight = await pipeline.finish()
         await pipeline.fetch(slow, milliseconds)
         assert (flight.is_committed, flight.error) == (True, None)
 
@@ -172,7 +172,7 @@ async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipelin
     await pipeline.run("ROLLBACK")
     await pipeline.defer("BEGIN")
     await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 2)
-    flight = await pipeline.finish("COMMIT")
+    flight = await pipeline.finish()
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t")] == [2]
     assert (flight.done.done(), flight.tag, flight.error) == (True, "COMMIT", None)
 
@@ -190,7 +190,7 @@ async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered
     await pipeline.run("CREATE UNIQUE INDEX once ON t (n)")
     await pipeline.defer("BEGIN")
     await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 0)
-    await (await pipeline.finish("COMMIT")).done
+    await (await pipeline.finish()).done
     if is_known:
         assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE n < $1", 0) == 0
     ends = []
@@ -203,7 +203,7 @@ async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered
         if second == 3:
             assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE n < $1", 10) == 3
             assert pipeline.failure is None
-        ends.append(await pipeline.finish("COMMIT", hold=hold))
+        ends.append(await pipeline.finish(hold=hold))
     assert [each.is_whole for each in ends] == [is_whole, False]
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [0, 2, 3]
     assert [str(each.error and each.error.code) for each in ends] == ["PostgresError 23505", "None"]
@@ -223,7 +223,7 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
         await pipeline.defer("BEGIN")
         pipeline._queued[0] = (begin, (), None)  # with another word than its own it is none that stands in one message
         await pipeline.defer("INSERT INTO t (n, f) SELECT $1, COUNT(*) FROM t", number)
-        return await pipeline.finish("COMMIT")
+        return await pipeline.finish()
 
     def take_first_answer(data: bytes) -> None:
         nonlocal split
@@ -260,7 +260,7 @@ async def test_a_transaction_of_one_message_is_one(pipeline: PostgresPipeline) -
         await pipeline.defer("INSERT INTO t (n) VALUES ($1)", number)
         rows = await pipeline.later("SELECT COUNT(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND objid = 7")
         await pipeline.defer("SELECT 1 / $1::BIGINT", divisor)
-        ends.append(await pipeline.finish("COMMIT"))
+        ends.append(await pipeline.finish())
         await ends[-1].done
         assert ends[-1].is_committed is (divisor == 1)
         assert [row["held"] for row in rows] == [1]
@@ -280,7 +280,7 @@ async def test_an_error_that_comes_with_the_end_of_a_message_takes_all_of_it_bac
         await pipeline.defer("BEGIN")
         await pipeline.defer("INSERT INTO child (id) VALUES ($1)", child)
         await pipeline.defer("INSERT INTO parent (id) VALUES ($1)", parent)
-        flight = await pipeline.finish("COMMIT")
+        flight = await pipeline.finish()
         await flight.done
         assert (flight.error and flight.error.code, flight.is_committed) == (error, error is None)
     assert [row["id"] for row in await pipeline.fetch("SELECT id FROM parent ORDER BY id")] == [1, 3]
@@ -292,7 +292,7 @@ async def test_an_end_that_is_held_is_sent_although_nothing_follows(
     """In the same turn of the loop."""
     await pipeline.defer("BEGIN")
     await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 1)
-    flight = await pipeline.finish("COMMIT", hold=True)
+    flight = await pipeline.finish(hold=True)
     await flight.done
     assert flight.tag == "COMMIT"
 
