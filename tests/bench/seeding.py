@@ -40,12 +40,12 @@ _Sealed: TypeAlias = tuple[Thread, bytes, bytes, bytes]
 """A thread, its phone as a hash and sealed, and its sealed aggregate."""
 
 
-async def seed_parked(services: Services, line: str, count: int, *, first: int = 0) -> None:
+async def seed_parked(services: Services, line: str, count: int) -> None:
     """Seed ended conversations whose texters chose that number and flags stay (`!continue`)."""
     now = services.clock.now()
 
-    for begin in range(first, first + count, TOGETHER):
-        numbers = range(begin, min(begin + TOGETHER, first + count))
+    for begin in range(0, count, TOGETHER):
+        numbers = range(begin, min(begin + TOGETHER, count))
         life = Lifecycle(state=ThreadState.PARKED, since=now - DAY, continuing=True)
         flags = ConsentFlags(limits=now - DAY, rights=now - DAY, channel="call")
         batch = [Thread(id=secrets.token_hex(16), designation="", lifecycle=life, flags=flags) for _ in numbers]

@@ -28,10 +28,10 @@ of_canary = EVENTS[MessageSent].map(lambda event: replace(event, sender=CANARY))
 ANSWER = MessageSent(place=THREAD, sender=CANARY, event_id="$a", body="0123abcd", at=NOW)
 
 
-def actions_of(event: Event, thread: Thread = THREAD_OF_IT, known: Facts = FACTS) -> tuple[Action, ...]:
+def actions_of(event: Event, known: Facts = FACTS) -> tuple[Action, ...]:
     """Decide, and return the actions; the thread stays as it is."""
-    step = decide(PACK, known, thread, event)
-    assert step.aggregate == thread
+    step = decide(PACK, known, THREAD_OF_IT, event)
+    assert step.aggregate == THREAD_OF_IT
     return step.actions
 
 

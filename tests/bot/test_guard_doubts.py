@@ -34,9 +34,9 @@ MIN = 60.0
 """`held()` is a thread whose one text came a minute before NOW. NOW is Friday 15 January 2027, 08:00 UTC."""
 
 
-def answered(thread: Thread | None = None) -> Thread:
+def answered() -> Thread:
     """Return a thread whose texter was answered by a person, a minute after their text."""
-    thread = due(then(thread or held(), said("I am here")).aggregate, UNDO).aggregate
+    thread = due(then(held(), said("I am here")).aggregate, UNDO).aggregate
     heard: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
     return heard
 
@@ -46,9 +46,9 @@ def say(thread: Thread, body: str, seconds: float, *, event_id: str = "$w", **fa
     return then(thread, said(body, event_id=event_id, at=NOW + seconds), at(seconds, **facts))
 
 
-def found(thread: Thread, seconds: float, body: str = "are you ok?", *, own: bool = True) -> tuple[Doubt, ...]:
+def found(thread: Thread, seconds: float, body: str = "are you ok?") -> tuple[Doubt, ...]:
     """Return the doubts about words of the assignee at that time."""
-    return guard.doubts(PACK, at(seconds), thread, body, ANA, own=own)
+    return guard.doubts(PACK, at(seconds), thread, body, ANA, own=True)
 
 
 @pytest.mark.practice(2, 11, 30)
@@ -499,17 +499,17 @@ def test_every_doubt_has_a_sentence() -> None:
 def test_a_supervisors_reply_after_a_stop_is_asked_about() -> None:
     """The one reply after a STOP, hours later, needs its second word as well."""
     thread = then(then(answered(), arrived("STOP", id="s")).aggregate, arrived("sorry, are you there", id="t")).aggregate
-    step = say_by(SUE, thread, "!reply we are here", HOUR)
+    step = say_by_sue(thread, "!reply we are here", HOUR)
     assert "!reply !anyway" in words(step)
     assert step.aggregate.consent.reply is None
-    sure = say_by(SUE, step.aggregate, "!reply !anyway we are here", HOUR + 5)
+    sure = say_by_sue(step.aggregate, "!reply !anyway we are here", HOUR + 5)
     assert sure.aggregate.consent.reply is not None
-    assert say_by(SUE, thread, "!reply we are here", 60).aggregate.consent.reply is not None
+    assert say_by_sue(thread, "!reply we are here", 60).aggregate.consent.reply is not None
 
 
-def say_by(sender: str, thread: Thread, body: str, seconds: float) -> Any:
-    """Let another person say something at that time."""
-    return then(thread, said(body, sender=sender, event_id=f"$r{seconds}", at=NOW + seconds), at(seconds))
+def say_by_sue(thread: Thread, body: str, seconds: float) -> Any:
+    """Let a supervisor say something at that time."""
+    return then(thread, said(body, sender=SUE, event_id=f"$r{seconds}", at=NOW + seconds), at(seconds))
 
 
 def test_the_thresholds_are_the_packs() -> None:

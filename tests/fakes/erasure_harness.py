@@ -207,9 +207,9 @@ class ErasureHarness:
         await self.harness.deliver(owner, MessageSent(place=THREAD, sender=sender, body=body, at=at, **more))
         await self.harness.wait_until_drained()
 
-    async def run_to_end(self, *, steps: int = 200) -> int:
+    async def run_to_end(self) -> int:
         """Perform all steps, setting the clock forward where a step waits; return how many steps that took."""
-        for step in range(steps):
+        for step in range(200):
             await self.harness.carrier_copies.run_once()
             wait = await self.runner.run_once()
             if not await self.harness.count("erasure"):

@@ -61,15 +61,15 @@ class IngestHarness:
 
         await self.harness.database.commit(commit)
 
-    async def trust(self, user: str = ADA) -> None:
-        """Let this person have a confirmed identity with a device that it signed."""
+    async def trust_ada(self) -> None:
+        """Let Ada have a confirmed identity with a device that it signed."""
 
         async def commit(transaction: Any) -> None:
             confirmations = Confirmations(self.harness.vault, self.harness.marks.confirmed)
-            device = Device(user_id=user, device_id="D", curve25519="c", ed25519="e")
-            await confirmations.confirm(transaction, user, "k")
+            device = Device(user_id=ADA, device_id="D", curve25519="c", ed25519="e")
+            await confirmations.confirm(transaction, ADA, "k")
             signed = confirmations.trust_mac.of_device(device, "k", cross_signed=True)
-            await transaction.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", user, signed)
+            await transaction.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", ADA, signed)
 
         await self.harness.database.commit(commit)
 

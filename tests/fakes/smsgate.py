@@ -146,9 +146,9 @@ def opened(hidden: str, passphrase: str) -> str:
     return (filler.update(cipher.update(base64.b64decode(words)) + cipher.finalize()) + filler.finalize()).decode()
 
 
-def signed(body: bytes, *, key: str = SIGNING_KEY, at: float | None = None) -> dict[str, str]:
+def signed(body: bytes, *, at: float | None = None) -> dict[str, str]:
     timestamp = str(int(time.time() if at is None else at))
-    signature = hmac.new(key.encode(), body + timestamp.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.new(SIGNING_KEY.encode(), body + timestamp.encode(), hashlib.sha256).hexdigest()
     return {"X-Signature": signature, "X-Timestamp": timestamp, "Content-Type": "application/json"}
 
 

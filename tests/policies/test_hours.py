@@ -37,9 +37,9 @@ def hours(zone: str = "America/New_York", week: tuple[tuple[tuple[int, int], ...
     return dataclasses.replace(usual, **changed)  # type: ignore[arg-type]
 
 
-def at(text: str, zone: str = "America/New_York", fold: int = 0) -> float:
-    """Return a local time as seconds since the epoch."""
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp()
+def at(text: str, fold: int = 0) -> float:
+    """Return a time in New York as seconds since the epoch."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("America/New_York"), fold=fold).timestamp()
 
 
 # Published by the Office of Personnel Management and by gov.uk/bank-holidays

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
 from policies.phrase_matcher import Matcher, PhraseList, make_matcher
@@ -22,13 +20,13 @@ SPELLING = read_spelling({"hes": "he is", "dont": "do not", "he'll": "he will", 
 GROUPS = read_groups({"he": ["he", "my husband"], "gun": ["gun", "knife"]}, SPELLING)
 
 
-def matcher(*phrases: str, unless: tuple[str, ...] = (), spelling: Mapping[str, tuple[str, ...]] = SPELLING) -> Matcher:
+def matcher(*phrases: str, unless: tuple[str, ...] = ()) -> Matcher:
     """Return a matcher with one label."""
 
     def read(each: tuple[str, ...]) -> tuple:  # type: ignore[type-arg] # of phrases
-        return tuple(read_phrase(written, GROUPS, spelling, {}) for written in each)
+        return tuple(read_phrase(written, GROUPS, SPELLING, {}) for written in each)
 
-    return make_matcher([PhraseList("sign", read(phrases), read(unless))], spelling)
+    return make_matcher([PhraseList("sign", read(phrases), read(unless))], SPELLING)
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ ROOM = OFFICE + ANA
 FIRST, BOTH = EnrolmentAnswer(), EnrolmentAnswer(digests=DIGESTS)
 
 
-def asking(user: str = ANA, *, second: bool = False) -> Desk:
-    """Return a desk that asks a person for a codeword, or for the duress word."""
-    desk = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=user)).aggregate
+def asking(*, second: bool = False) -> Desk:
+    """Return a desk that asks Ana for a codeword, or for the duress word."""
+    desk = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA)).aggregate
     return answered(desk, FIRST).aggregate if second else desk
 
 

@@ -60,11 +60,11 @@ def claimed() -> Desk:
     return result
 
 
-def rung(step: Step[Any], *, among: tuple[str, ...] = (ANA, BEN, SUE, OFF)) -> set[str]:
+def rung(step: Step[Any]) -> set[str]:
     """Return the members whose devices ring for what the policy bot says and edits."""
     contents = [message_content(post) for post in of(SendMessage, step) if post.speaker is Speaker.POLICY]
     contents += [edit_content(edit, "$target") for edit in of(EditMessage, step)]
-    return {user for user in among for content in contents if push(content, user) is Push.RING}
+    return {user for user in (ANA, BEN, SUE, OFF) for content in contents if push(content, user) is Push.RING}
 
 
 CASES = [

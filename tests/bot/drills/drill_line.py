@@ -89,10 +89,10 @@ class DrillLine:
         self._inbox[DESK].append(PowerLevelsChanged(users=((SUE, 50),)))
         self._settle()
 
-    def say(self, owner: str, body: str, *, sender: str = ANA, place: str = "") -> None:
-        """Say something as a person, in a thread's room, at the desk or in an office, and decide all that follows."""
+    def say(self, owner: str, body: str, *, sender: str = ANA) -> None:
+        """Say something as a person, in a thread's room or at the desk, and decide all that follows."""
         self._count += 1
-        where = place or (DESK if owner == DESK else THREAD)
+        where = DESK if owner == DESK else THREAD
         self._said = f"$m{self._count}"
         event = MessageSent(place=where, sender=sender, event_id=self._said, body=body, at=self.now)
         self._inbox[owner].append(event)
@@ -114,9 +114,9 @@ class DrillLine:
         self._inbox[thread].append(event)
         self._settle()
 
-    def delete(self, thread: str, *, sender: str = ANA) -> None:
-        """Redact the last message, as a person."""
-        self._inbox[thread].append(MessageRedacted(place=THREAD, sender=sender, target=self._said))
+    def delete(self, thread: str) -> None:
+        """Redact the last message, as Ana."""
+        self._inbox[thread].append(MessageRedacted(place=THREAD, sender=ANA, target=self._said))
         self._settle()
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:

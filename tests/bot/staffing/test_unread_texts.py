@@ -19,7 +19,7 @@ FIRST, AGAIN = PACK.settings.unclaimed_on_call, PACK.settings.unclaimed_again
 UNREAD = "has not been read yet"
 
 
-def unread(**changed: object) -> Thread:
+def unread() -> Thread:
     """Return a thread with a text that its assignee has not read."""
     thread: Thread = then(held(), arrived("are you there?", id="u")).aggregate
     return thread

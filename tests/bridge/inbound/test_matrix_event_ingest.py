@@ -390,7 +390,7 @@ async def test_a_tap_knows_what_it_is_on_and_who_may(ingest: IngestHarness) -> N
     expected = ReactionAdded(place=THREAD, sender=ADA, event_id="$plain", key="✋", target="card:1", trusted=False)
     assert await ingest.take(reaction("$card", room=THREAD_ROOM)) == [(ingest.thread, expected)]
 
-    await ingest.trust()
+    await ingest.trust_ada()
     again = dataclasses.replace(reaction("$card", room=THREAD_ROOM), event_id="$again")
     assert await ingest.take(again) == [(ingest.thread, dataclasses.replace(expected, event_id="$again", trusted=True))]
 

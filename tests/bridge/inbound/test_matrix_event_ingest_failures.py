@@ -38,7 +38,7 @@ async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarne
     await ingest.harness.vault.destroy(ingest.thread)
     query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
     await ingest.harness.database.commit(lambda transaction: transaction.execute(query, ingest.thread))
-    await ingest.trust()
+    await ingest.trust_ada()
     receipt = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
     inbox_events = await ingest.take(
         receipt,

@@ -65,10 +65,10 @@ async def comes(harness: BridgeHarness, body: str, message_id: str, sender: str 
     return await harness.thread_id(sender)
 
 
-async def remembered(harness: BridgeHarness, muted: SuppressionReason, sender: str = HANDSET) -> None:
-    """Remember something of a phone, as an earlier thread of it would have."""
-    digest = await harness.suppression.digest(Phone(sender))
-    change = Suppress(reason=muted, until=harness.clock.at + DAY)
+async def block(harness: BridgeHarness) -> None:
+    """Remember the handset as blocked, as an earlier thread of it would have."""
+    digest = await harness.suppression.digest(Phone(HANDSET))
+    change = Suppress(reason=SuppressionReason.BLOCK, until=harness.clock.at + DAY)
     await harness.database.commit(
         lambda transaction: harness.suppression.write(transaction, digest, change, now=harness.clock.at)
     )
@@ -243,7 +243,7 @@ async def test_killed_when_a_thread_may_begin(harness: BridgeHarness, tmp_path: 
 async def test_killed_when_a_blocked_phone_was_turned_away(harness: BridgeHarness, tmp_path: Path) -> None:
     """Killed before its key is gone: nothing else of it stands, it is counted once, and the key belongs to nobody."""
     await harness.engine.load()
-    await remembered(harness, SuppressionReason.BLOCK)
+    await block(harness)
     dies_at(harness, CrashPoint.TURNED_AWAY)
     owner = await comes(harness, "you", "m1")
     await comes(harness, "you again", "m2")
@@ -261,7 +261,7 @@ async def test_killed_when_a_blocked_phone_was_turned_away(harness: BridgeHarnes
 
 async def test_nothing_of_a_blocked_phone_is_kept(harness: BridgeHarness) -> None:
     """Each of its texts is counted once, and row, words, key and the carrier's copy go; its next text fares no better."""
-    await remembered(harness, SuppressionReason.BLOCK)
+    await block(harness)
     await harness.run()
     owners = []
     for n in range(3):
@@ -277,7 +277,7 @@ async def test_nothing_of_a_blocked_phone_is_kept(harness: BridgeHarness) -> Non
 
 async def test_a_dead_letter_of_a_blocked_phone_goes_with_the_rest(harness: BridgeHarness) -> None:
     """Its first look-up failed, and a later one finds the block: what was kept to be tried again is not kept either."""
-    await remembered(harness, SuppressionReason.BLOCK)
+    await block(harness)
     owner = await comes(harness, "you", "m1")
     await harness.screening._record_dead_letters(owner, RuntimeError())
     assert await harness.count("dead_letter") == 1
@@ -290,7 +290,7 @@ async def test_a_dead_letter_of_a_blocked_phone_goes_with_the_rest(harness: Brid
 async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -> None:
     """Its thread goes like any other of a blocked phone, and after the block the phone begins stopped."""
     await harness.engine.load()
-    await remembered(harness, SuppressionReason.BLOCK)
+    await block(harness)
     first = await comes(harness, "you", "m1")
     await harness.database.commit(lambda transaction: transaction.execute("UPDATE inbox SET body = $1", b"damaged"))
     await harness.screening.screen(first)
@@ -308,7 +308,7 @@ async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -
 async def test_a_stop_whose_look_up_failed_is_remembered_of_a_blocked_phone(harness: BridgeHarness) -> None:
     """It was made a dead letter; the look-up for the next text, which finds the block, deletes it and keeps the STOP."""
     await harness.engine.load()
-    await remembered(harness, SuppressionReason.BLOCK)
+    await block(harness)
     await harness.screening._record_dead_letters(await comes(harness, "STOP", "m1"), RuntimeError())
     owner = await comes(harness, "you", "m2")
     await harness.screening.screen(owner)
@@ -337,7 +337,7 @@ async def test_a_blocked_phone_makes_no_flood(tmp_path: Path) -> None:
     harness = BridgeHarness(tmp_path)
     harness.rate_limit = NewThreadRateLimit(per_number_per_hour=2, per_minute=2)
     await harness.open()
-    await remembered(harness, SuppressionReason.BLOCK)
+    await block(harness)
     await harness.run()
     for n in range(6):
         await comes(harness, "you", f"m{n}")

@@ -77,10 +77,10 @@ def text(words: str, *, message_id: str = "id1", sender: str = HANDSET) -> bytes
     return json.dumps(fields).encode()
 
 
-def adapter(api_base: str = "http://127.0.0.1:9", public_base_url: str = PUBLIC) -> RehearsalCarrier:
+def adapter(public_base_url: str = PUBLIC) -> RehearsalCarrier:
     """Make the real adapter."""
     settings = rehearsal.Settings(
-        kind="rehearsal", api_base=api_base, token_file=secret_file("t"), signing_key_file=secret_file(KEY)
+        kind="rehearsal", api_base="http://127.0.0.1:9", token_file=secret_file("t"), signing_key_file=secret_file(KEY)
     )
     line = AdapterContext(public_base_url=public_base_url, slug=LINE, numbers=(NUMBER,), validity=300, clock=time.time)
     return RehearsalCarrier(settings, line)

@@ -151,16 +151,16 @@ async def test_who_had_gone_and_came_again_is_invited(
     assert rig.events == []
 
 
-async def gone(rig: Rig, user: str = "@ada:x") -> None:
-    """Have a person in a room of ours who has gone from it, as a sync told."""
-    await record_our_room(rig, people=[user])
-    await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, user, "leave"))
+async def remove_ada(rig: Rig) -> None:
+    """Have Ada in a room of ours from which she has gone, as a sync told."""
+    await record_our_room(rig, people=["@ada:x"])
+    await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, "@ada:x", "leave"))
 
 
 @pytest.mark.parametrize("membership", ["join", "invite"])
 async def test_who_had_gone_is_not_let_in(rig: Rig, server: ScriptedHomeserver, membership: str) -> None:
     """Also where nobody knows yet that the homeserver was put back: the sync tells of whoever is invited again."""
-    await gone(rig)
+    await remove_ada(rig)
     server.members = told(ada=membership)
     assert await rig.matrix.room_comparison.compare_members(ROOM) == (0, [])
     assert (await members_of(rig.database, ROOM))["@ada:x"] == "leave"
@@ -170,7 +170,7 @@ async def test_who_had_gone_is_not_let_in(rig: Rig, server: ScriptedHomeserver, 
 @pytest.mark.parametrize("membership", ["join", "invite"])
 async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeserver, membership: str) -> None:
     """Of a homeserver that was put back; after a crash before its first sync not again, after another time it is."""
-    await gone(rig)
+    await remove_ada(rig)
     server.members = told(ada=membership, bea="leave")
     back = MemberReturned(room_id=ROOM, user_id="@ada:x")
     for until, again, times in ((5, False, 1), (6, True, 1), (7, False, 2)):
@@ -183,7 +183,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
 
 async def test_who_was_invited_since_is_left_to_the_sync(rig: Rig, server: ScriptedHomeserver) -> None:
     """A membership that is newer than what it had told before it was put back may be an invitation by a colleague."""
-    await gone(rig)
+    await remove_ada(rig)
     await rig.database.commit(lambda transaction: record_rollback(transaction, 0, again=False))
     server.members = told(ada="join")
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0

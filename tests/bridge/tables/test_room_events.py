@@ -230,7 +230,7 @@ async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness
     ingest = IngestHarness(harness)
     await ingest.create_rooms()
     assert await ingest.take(events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")) == []
-    await ingest.trust()
+    await ingest.trust_ada()
     receipt = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
     assert await ingest.take(receipt) == [(ingest.thread, MessageRead(place=THREAD, user=ADA, event_id="$x"))]
     assert await ingest.take(events.ReadReceipt(room_id=DESK_ROOM, user_id=ADA, event_id="$x")) == []

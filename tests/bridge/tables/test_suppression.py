@@ -40,9 +40,9 @@ async def harness(harness: BridgeHarness) -> BridgeHarness:
     return harness
 
 
-async def end_thread(harness: BridgeHarness, sender: str = HANDSET) -> None:
+async def end_thread(harness: BridgeHarness) -> None:
     """Let a thread be gone as an end leaves it: no row, no key."""
-    owner = await harness.thread_id(sender)
+    owner = await harness.thread_id(HANDSET)
 
     async def gone(transaction: Transaction) -> None:
         for table in ("outbox", "timer", "inbox"):

@@ -70,10 +70,10 @@ def tree(directory: Path) -> list[Path]:
     return sorted(directory.rglob("*"))
 
 
-def written(file: Path, backup: Backup, phrase: bytes = PASSPHRASE) -> Path:
+def put_backup(file: Path, backup: Backup) -> Path:
     """Put a backup in the place of another."""
     file.unlink(missing_ok=True)
-    backup_file.write_new_file(file, backup_file.encrypt(backup, phrase))
+    backup_file.write_new_file(file, backup_file.encrypt(backup, PASSPHRASE))
     return file
 
 
@@ -115,24 +115,24 @@ def flipped(backup: Backup, file: Path) -> None:
 
 def another_key(backup: Backup, file: Path) -> None:
     files = {name: (b"ab" * 32 if name.endswith("suppression.key") else data) for name, data in backup.files.items()}
-    written(file, dataclasses.replace(backup, files=files))
+    put_backup(file, dataclasses.replace(backup, files=files))
 
 
 def no_secret(backup: Backup, file: Path) -> None:
     files = {name: data for name, data in backup.files.items() if not name.endswith("suppression.key")}
-    written(file, dataclasses.replace(backup, files=files))
+    put_backup(file, dataclasses.replace(backup, files=files))
 
 
 def newer(backup: Backup, file: Path) -> None:
-    written(file, dataclasses.replace(backup, program="9.9.9", schema={**backup.schema, "quietline_version": 99}))
+    put_backup(file, dataclasses.replace(backup, program="9.9.9", schema={**backup.schema, "quietline_version": 99}))
 
 
 def no_pack(backup: Backup, file: Path) -> None:
-    written(file, dataclasses.replace(backup, config=backup.config.replace("- base", "- ./nowhere.yaml")))
+    put_backup(file, dataclasses.replace(backup, config=backup.config.replace("- base", "- ./nowhere.yaml")))
 
 
 def strange_column(backup: Backup, file: Path) -> None:
-    written(file, dataclasses.replace(backup, tables={**backup.tables, "tally": [{"strange": 1}]}))
+    put_backup(file, dataclasses.replace(backup, tables={**backup.tables, "tally": [{"strange": 1}]}))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_the_newest_of_the_line(line: LineDirectory, tmp_path: Path) -> No
     file = await backed_up(line)
     backup = backup_file.read_backup(file, PASSPHRASE)
     other = backup.config.replace(f"slug: {line.config.line.slug}", "slug: another")
-    written(file.with_name("quietline-29991231T000000Z.backup"), dataclasses.replace(backup, config=other))
+    put_backup(file.with_name("quietline-29991231T000000Z.backup"), dataclasses.replace(backup, config=other))
     assert find_newest(line.config, PASSPHRASE) == file
 
 

@@ -81,16 +81,16 @@ def facts_row(line: LineDirectory) -> CheckResult:
         return check_marked_facts(db)
 
 
-async def run_once(line: LineDirectory, texts: list[str], *, pages: int = 0) -> SetMatch:
-    """Start, have the phone text, stop; returns how the aggregates were found. `pages`: calls to who is on call."""
+async def run_once(line: LineDirectory, texts: list[str]) -> SetMatch:
+    """Start, have the phone text, stop; returns how the aggregates were found."""
     harness = BridgeHarness(line.layout.bridge)
     await harness.open()
     await harness.run()
     for text in texts:
         owner = await harness.receive_text(text, message_id=text)
-        await harness.wait_until_drained(standing=pages)
+        await harness.wait_until_drained(standing=1)
         assert text in harness.messages_shown(owner)
-    await harness.wait_until_drained(standing=pages)
+    await harness.wait_until_drained(standing=1)
     await harness.close()
     return harness.marks_found[SetName.AGGREGATES]
 
@@ -111,14 +111,14 @@ async def test_aggregates_are_taken_as_they_stand(tmp_path: Path, what: str) -> 
         await line.execute(PUT_BACK if what == "thread" else PUT_BACK_DESK, owner if what == "thread" else DESK, old)
         await line.harness.close()
 
-        assert await run_once(line, [], pages=1) is SetMatch.BEHIND
+        assert await run_once(line, []) is SetMatch.BEHIND
         row = facts_row(line)
         assert (row.ok, "aggregates" in row.what, "accept-facts" in row.do) == (False, True, True)
         assert (await starts(line)).marks_found[SetName.AGGREGATES] is SetMatch.BEHIND
         result = await accept(line, "aggregates")
         assert (result.exit_code, result.stdout) == (0, "aggregates: the next start takes it as it stands.\n")
         for number in range(2):
-            assert await run_once(line, [f"after {number}"], pages=1) is SetMatch.AS_WRITTEN
+            assert await run_once(line, [f"after {number}"]) is SetMatch.AS_WRITTEN
             assert facts_row(line).ok
         harness = await starts(line)
         assert set(harness.marks_found.values()) == {SetMatch.AS_WRITTEN}

@@ -31,8 +31,9 @@ from tests.e2e.polling import STEP_TIMEOUT
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
 
-def start(directory: Path, parent: int, module: str = "tests.deploy.sleeper") -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "deploy.stack.child", str(parent), str(directory / "any.pid"), module]
+def start(directory: Path, parent: int) -> subprocess.Popen[bytes]:
+    file = str(directory / "any.pid")
+    command = [sys.executable, "-P", "-m", "deploy.stack.child", str(parent), file, "tests.deploy.sleeper"]
     return subprocess.Popen(command, env=ENVIRONMENT, cwd=directory, stderr=subprocess.DEVNULL)
 
 

@@ -23,8 +23,8 @@ COMING = entry("DTSTART:20270105T080000", "DTEND:20270105T160000", who="coming")
 """An entry of the coming weeks of `NOW`, so that a calendar is not empty."""
 
 
-def at(text: str, zone: str = ZONE) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE)).timestamp()
 
 
 NOW = at("2027-01-04 12:00")
