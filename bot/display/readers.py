@@ -63,17 +63,17 @@ def _in_reader_language(
         reason = in_language(refused.reason, language_of(pack, roster, refused.user))
         return replace(action, event=replace(refused, reason=reason))
     if isinstance(action, SendRecap | ShowAudit | ShowDevices | RetryDeadLetter | SignOut | PageOnCall | ShowReceipt):
-        language = _stored(language_of(pack, roster, _reader(assignee, event, action)))
+        language = _stored_language(language_of(pack, roster, _reader(assignee, event, action)))
         return replace(action, language=language) if language else action
     if isinstance(action, RevealNumber):
-        languages = tuple(_stored(language_of(pack, roster, user)) for user in action.users)
+        languages = tuple(_stored_language(language_of(pack, roster, user)) for user in action.users)
         return replace(action, languages=languages) if any(languages) else action
     if not isinstance(action, SendMessage | EditMessage) or not isinstance(action.body, Notice):
         return action
     return replace(action, body=in_languages(action.body, _languages(pack, roster, assignee, event, action)))
 
 
-def _stored(language: str) -> str:
+def _stored_language(language: str) -> str:
     """Return a language as an action stores it: empty for the first one."""
     return "" if language == READ[0] else language
 

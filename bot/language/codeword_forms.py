@@ -204,7 +204,7 @@ def unmask(body: str) -> str:
 
 def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
     """Say why a word is not accepted, or None. `first`: the codeword in the form compared, if this is the duress word."""
-    words, form = _spaced(text), normalise(text)
+    words, form = _split_words(text), normalise(text)
     if not any(char.isalpha() for char in form):
         return Flaw.NO_LETTERS
     ideographs = all(unicodedata.east_asian_width(char) == "W" for char in form)
@@ -225,7 +225,7 @@ def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
     return Flaw.NEAR if form in first or first in form or _distance(form, first) <= MIN_DISTANCE else None
 
 
-def _spaced(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     """Return the words of a text as people count them: split at spaces and punctuation."""
     words: list[str] = []
     end = -1

@@ -119,7 +119,7 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     if not fingerprint and event.at < dict(desk.reported).get(user, 0.0):
         why = notice_of("duty.s_identity_changed_while_you", user=localpart(user))
         return Step(desk, answer(facts, event, why), consumed=True)
-    desk = _trusted(desk, user, facts.now)
+    desk = _forget_identity(desk, user, facts.now)
     notice = notice_of("duty.s_identity_is_confirmed_by", user=localpart(user), sender=localpart(event.sender))
     return Step(
         desk, (ConfirmIdentity(user=user, master_key=waiting[user]), SendMessage(place=DESK, body=notice)), consumed=True
@@ -163,10 +163,10 @@ def without_identity(user: str) -> str:
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
     """Tell the desk that an identity was confirmed on the server, and expect no `!trust` of it any more."""
     body = notice_of("duty.s_identity_is_confirmed_by_2", user=localpart(event.user))
-    return Step(_trusted(desk, event.user, facts.now), (SendMessage(place=DESK, body=body),))
+    return Step(_forget_identity(desk, event.user, facts.now), (SendMessage(place=DESK, body=body),))
 
 
-def _trusted(desk: Desk, user: str, now: float) -> Desk:
+def _forget_identity(desk: Desk, user: str, now: float) -> Desk:
     """Forget the reported identity of a person, who is on duty again if they were before it was reported."""
     roster = tuple(
         _on_duty(member, now, on=True) if member.user == user and member.off_until_trusted else member

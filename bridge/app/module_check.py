@@ -73,7 +73,7 @@ class ModuleCheck:
         services = self._services
         if problems:
             log.event("module.problems_found", count=len(problems))
-        before = _stored(await line_state.get(services.database, line_state.MODULE_PROBLEMS))
+        before = _read_problems(await line_state.get(services.database, line_state.MODULE_PROBLEMS))
         last, self._last = self._last, problems
         if problems == before:
             return LOOK_SECONDS
@@ -98,7 +98,7 @@ def _problems(health: ModuleHealth) -> frozenset[str]:
     return frozenset((*health.problems, *(f"not enforced: {name}" for name in ENFORCED - health.enforces)))
 
 
-def _stored(value: str | None) -> frozenset[str]:
+def _read_problems(value: str | None) -> frozenset[str]:
     """Read which problems the desk knows; a damaged value counts as empty, so the desk is told once more."""
     try:
         return frozenset(map(str, json.loads(value or "[]")))

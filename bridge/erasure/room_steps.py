@@ -207,7 +207,7 @@ class RoomSteps:
     async def purge(self, job: ErasureJob) -> str:
         """Check once more for messages, then purge the room until the homeserver has nothing left of it."""
         room = await self._module_client.room(job.subject)
-        if room.state is RoomState.PRESENT and await self._unredacted(job.subject):
+        if room.state is RoomState.PRESENT and await self._readable_events(job.subject):
             return "redact"
         if await self._module_client.purge(job.subject) is not RoomState.GONE:
             raise StepNotDone("being_purged", after=POLL)
@@ -287,7 +287,7 @@ class RoomSteps:
     async def _record_unredacted(self, job: ErasureJob) -> bool:
         """Put events that the homeserver has and the index does not on the index; return whether there were any."""
         room_id = job.subject
-        events = await self._unredacted(room_id)
+        events = await self._readable_events(room_id)
         now = self._clock.now()
         room = Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
 
@@ -320,7 +320,7 @@ class RoomSteps:
             return True
         return (await self._module_client.room(room_id)).state is RoomState.GONE
 
-    async def _unredacted(self, room_id: str) -> list[tuple[str, int]]:
+    async def _readable_events(self, room_id: str) -> list[tuple[str, int]]:
         """Return the events that still have content."""
         try:
             return await self._erasure_probe.readable(room_id)

@@ -53,11 +53,11 @@ class FileSource:
 
     async def mark(self) -> Mark:
         """Return the mark of its state now. Raises :class:`CalendarError`."""
-        return await _bounded(self.thread, self._mark)
+        return await _run_in_thread(self.thread, self._mark)
 
     async def read(self) -> bytes:
         """Return what is there, one byte more than a calendar may have at most. Raises :class:`CalendarError`."""
-        return await _bounded(self.thread, self._read)
+        return await _run_in_thread(self.thread, self._read)
 
     def _mark(self) -> Mark:
         try:
@@ -101,7 +101,7 @@ class AddressSource:
     async def read(self) -> bytes:
         """As of a file."""
         try:
-            url = await _bounded(self.thread, lambda: read_secret(self.file))
+            url = await _run_in_thread(self.thread, lambda: read_secret(self.file))
         except (OSError, ValueError):
             raise CalendarError(CalendarProblem.UNREACHABLE) from None
         if public_url_problem(url):  # it was another one at the start
@@ -109,7 +109,7 @@ class AddressSource:
         return await self.fetch(url, most=MOST_BYTES)
 
 
-async def _bounded(thread: BoundedThread, work: Callable[[], T]) -> T:
+async def _run_in_thread(thread: BoundedThread, work: Callable[[], T]) -> T:
     try:
         return await thread.run(work)
     except StillHanging:

@@ -152,7 +152,7 @@ class SqliteConnection(Snapshot):
             )
             query = f"WITH damaged ({', '.join(names)}) AS ({statement}) SELECT {texts} FROM damaged"  # noqa: S608
             return [
-                NamedRow(columns, tuple(_decoded(*row[n : n + 2]) for n in range(0, len(row), 2)))
+                NamedRow(columns, tuple(_decode(*row[n : n + 2]) for n in range(0, len(row), 2)))
                 for row in self._run(query, values).fetchall()
             ]
         except apsw.Error as error:
@@ -197,7 +197,7 @@ class SqliteConnection(Snapshot):
         return without_files or disk.f_bavail * disk.f_frsize < ROOM_BYTES
 
 
-def _decoded(storage_class: Any, value: Any) -> Any:
+def _decode(storage_class: Any, value: Any) -> Any:
     return value.decode(errors=ESCAPE) if storage_class == "text" else value
 
 

@@ -157,7 +157,7 @@ async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
     # In the order of `of_people`, so that a damaged value of it, which is neither, is found as well.
     query = "SELECT seq, kind, body FROM inbox WHERE owner = $1{} ORDER BY of_people, seq LIMIT $2"
     rows = await reader.fetch(query.format(" AND of_people > FALSE"), DESK, 1)
-    return [_sequenced(DESK, row) for row in rows or await reader.fetch(query.format(""), DESK, most)]
+    return [_sequenced_row(DESK, row) for row in rows or await reader.fetch(query.format(""), DESK, most)]
 
 
 async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
@@ -172,20 +172,20 @@ async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
         return None
     first = rows[0]
     thread = None if first["aggregate"] is None else StoredThread(first["aggregate"], bool(first["on_hold"]))
-    return NextEvent(_sequenced(owner, first), len(rows) > 1, thread)
+    return NextEvent(_sequenced_row(owner, first), len(rows) > 1, thread)
 
 
 async def oldest(reader: Reader, owner: str) -> SequencedRow | None:
     """Return an owner's oldest event, whatever was looked up."""
     query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq LIMIT 1"
     row = await reader.fetchrow(query, owner)
-    return None if row is None else _sequenced(owner, row)
+    return None if row is None else _sequenced_row(owner, row)
 
 
 async def events_of(reader: Reader, owner: str) -> list[SequencedRow]:
     """Return an owner's events in their order."""
     query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq"
-    return [_sequenced(owner, row) for row in await reader.fetch(query, owner)]
+    return [_sequenced_row(owner, row) for row in await reader.fetch(query, owner)]
 
 
 async def has_text_after(reader: Reader, owner: str, seq: int, *, or_said: bool) -> bool:
@@ -263,7 +263,7 @@ async def require_unseen(transaction: Transaction, digest: bytes, *, until: int,
     )
 
 
-def _sequenced(owner: str, row: Row) -> SequencedRow:
+def _sequenced_row(owner: str, row: Row) -> SequencedRow:
     return SequencedRow(row["seq"], InboxRow(owner, row["kind"], row["body"]))
 
 

@@ -45,7 +45,7 @@ class LockedPhones:
         if state is SetMatch.BEHIND:
             assumed = dict(entries)
             for row in await database.fetch("SELECT id, phone_hash, aggregate FROM thread"):
-                locks = self.of(row["id"]).union(await self._doubted(row["id"], row["aggregate"]))
+                locks = self.of(row["id"]).union(await self._doubtful_locks(row["id"], row["aggregate"]))
                 assumed[row["id"].encode()] = _lock_value(bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)), locks)
             self._marked_set.assume(assumed)
         return state
@@ -100,7 +100,7 @@ class LockedPhones:
                     transaction, row["id"], _lock_value(bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)), locks)
                 )
 
-    async def _doubted(self, thread: str, sealed: bytes) -> PhoneLocks:
+    async def _doubtful_locks(self, thread: str, sealed: bytes) -> PhoneLocks:
         """Return the locks of a phone while the set is behind: its codeword may have been texted, too."""
         try:
             digests = (await threads.open_aggregate(self._vault, thread, sealed)).codeword.digests

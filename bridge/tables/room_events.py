@@ -248,7 +248,7 @@ async def due_events(reader: Reader, now: float, most: int, *, without: Sequence
         most,
         *without,
     )
-    return _indexed(rows)
+    return _events_of(rows)
 
 
 async def may_expire(reader: Reader, n: int) -> bool:
@@ -306,7 +306,7 @@ async def to_redact(reader: Reader, room_id: str, most: int) -> list[IndexedEven
     """Return up to `most` events of a room that must be redacted when the room is erased, the oldest first."""
     query = """SELECT n, event_id, room_id, state FROM event WHERE room_id = $1 AND NOT gone AND NOT state
         ORDER BY n LIMIT $2"""
-    return _indexed(await reader.fetch(query, room_id, most))
+    return _events_of(await reader.fetch(query, room_id, most))
 
 
 async def ids_of_room(reader: Reader, room_id: str) -> list[str]:
@@ -338,7 +338,7 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM event WHERE room_id = $1", room_id)
 
 
-def _indexed(rows: Collection[Row]) -> list[IndexedEvent]:
+def _events_of(rows: Collection[Row]) -> list[IndexedEvent]:
     return [IndexedEvent(row["n"], row["event_id"], row["room_id"], bool(row["state"])) for row in rows]
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 async def accept_facts(config: Config, name: SetName) -> None:
     """Make the next start accept the set as it is. Raises :class:`SetupError`, `DatabaseError`, `OSError`."""
-    with _stopped(config):
+    with _keep_stopped(config):
 
         async def forget(transaction: Transaction) -> None:
             await marked_sets.forget(transaction, name)
@@ -60,14 +60,14 @@ async def accept_old_rooms(config: Config) -> None:
 
 async def _note(config: Config, name: str, value: str) -> None:
     """Note what a person said, for the next start."""
-    with _stopped(config):
+    with _keep_stopped(config):
         await offline.record_audit(
             config, AuditKind.ACCEPT_FACTS, lambda transaction: line_state.put(transaction, name, value), leads=True
         )
 
 
 @contextlib.contextmanager
-def _stopped(config: Config) -> Iterator[None]:
+def _keep_stopped(config: Config) -> Iterator[None]:
     """Lock this directory against bridges. Raises :class:`SetupError` while one runs, and without `keys.db`."""
     with line_stopped(config.data_dir):
         if not (keys := config.data_dir / "keys.db").is_file():

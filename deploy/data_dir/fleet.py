@@ -92,7 +92,7 @@ def read_fleet(path: Path) -> tuple[FleetLine, ...]:
         except ValueError as error:
             problems.append(f"{path}: lines.{number}: {error}")
     if not problems:
-        problems = [f"{path}: {problem}" for problem in _shared(lines)]
+        problems = [f"{path}: {problem}" for problem in _find_shared(lines)]
     if problems:
         raise SetupError(problems)
     return tuple(lines)
@@ -153,7 +153,7 @@ def _line(entry: Any) -> FleetLine:
         return FleetLine(layout=layout, config=None)
 
 
-def _shared(lines: Sequence[FleetLine]) -> Iterator[str]:
+def _find_shared(lines: Sequence[FleetLine]) -> Iterator[str]:
     """Report what two lines share but must have separately."""
     for (first, one), (second, other) in combinations(enumerate(lines), 2):
         pair = f"lines.{second} ({other.name}): "

@@ -245,7 +245,7 @@ class HomeserverAnswer(Section):
         return self
 
     @model_validator(mode="after")
-    def _routed(self) -> Self:
+    def _check_workers(self) -> Self:
         if self.media_worker and self.workers is None:
             raise ValueError("media_worker: is one more beside those of workers: say how many")
         if self.workers is not None:

@@ -95,7 +95,7 @@ def _key(name: str, field: FieldInfo, answers: Mapping[str, Any], at: tuple[str,
     else:
         yield f"{indent}{name}:"
         for n, item in enumerate(value or ()):
-            if n or (_required(model) <= item.keys() and all(isinstance(each, str) for each in item.values())):
+            if n or (_required_fields(model) <= item.keys() and all(isinstance(each, str) for each in item.values())):
                 yield f"{'  ' * (depth + 1)}- {_flow(dict(item))}"
                 continue
             first, *rest = [line[2 * (depth + 2) :] for line in _section(model, item, place, depth + 2, silent=off)]
@@ -115,7 +115,7 @@ def _model_of(name: str, field: FieldInfo, value: Any) -> tuple[type[Section] | 
     return (annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None), many
 
 
-def _required(model: type[Section]) -> set[str]:
+def _required_fields(model: type[Section]) -> set[str]:
     return {name for name, field in model.model_fields.items() if field.is_required()}
 
 

@@ -141,10 +141,10 @@ def ask_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
 
 def carrier_keys(kind: str) -> list[str]:
     """Return the required keys of a carrier; a secret of one line without `_file`, because its value may be given."""
-    return list(_required(kind))
+    return list(_required_names(kind))
 
 
-def _required(kind: str) -> Iterator[str]:
+def _required_names(kind: str) -> Iterator[str]:
     for name, field in CARRIER_KINDS[kind].settings.model_fields.items():
         if field.is_required() and name not in CarrierSettings.model_fields.keys() - {"api_base"}:
             yield name if name.endswith("private_key_file") else name.removesuffix("_file")

@@ -123,13 +123,13 @@ def licence_of(name: str) -> str:
 
 def is_compatible(expression: str) -> bool:
     """Whether a work under this licence may be combined with ours. OR needs one compatible licence, AND needs all."""
-    return _allowed(_SPDX.parse(expression))
+    return _is_allowed(_SPDX.parse(expression))
 
 
-def _allowed(part: Any) -> bool:
+def _is_allowed(part: Any) -> bool:
     if isinstance(part, _SPDX.OR):
-        return any(_allowed(each) for each in part.args)
+        return any(_is_allowed(each) for each in part.args)
     if isinstance(part, _SPDX.AND):
-        return all(_allowed(each) for each in part.args)
+        return all(_is_allowed(each) for each in part.args)
     # An exception (WITH) only adds permissions.
     return str(getattr(part, "license_symbol", part).key) in COMPATIBLE

@@ -103,7 +103,7 @@ class AdminClient(ModuleClient):
         upload = await self._upload(address)
         if upload is None:
             return
-        if not await self._shared(object_at(upload, "media_info").get("user_id")):
+        if not await self._shares_a_room(object_at(upload, "media_info").get("user_id")):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         await self._admin("DELETE", "v1", "media", *split_mxc(address))
 
@@ -161,7 +161,7 @@ class AdminClient(ModuleClient):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         return await self._admin("GET", "v1", "media", server, media_id)
 
-    async def _shared(self, user_id: object) -> bool:
+    async def _shares_a_room(self, user_id: object) -> bool:
         """Whether it is ourselves, or a person who is or was in a room with us. A declined invitation counts, too."""
         if not isinstance(user_id, str) or not user_id:
             return False

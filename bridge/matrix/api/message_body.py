@@ -71,17 +71,17 @@ def read(content: Mapping[str, Any]) -> Plain | None:
         return None
     own = without_quotes(body)
     if content.get("format") != "org.matrix.custom.html" or not isinstance(formatted, str):
-        return Plain(words=_composed(own), quotes=own != body)
+        return Plain(words=_compose(own), quotes=own != body)
     shown = render(formatted)
     if shown is None:
         untold = own == body and BLOCKQUOTE in formatted.lower()
-        return Plain(words="" if untold else _composed(own), quotes=untold or own != body, differs=True)
+        return Plain(words="" if untold else _compose(own), quotes=untold or own != body, differs=True)
     if _only_emoticons(body, shown.quotes):
         shown = render(formatted, faces=True) or shown
     differs = shown.unsure or not comes_from(_answer(body) if REPLY_TAGS[0] in formatted else body, shown.pieces)
     words = _words(own, shown, differs=differs)
     quotes = words != body and (own != body or bool(shown.quotes))
-    return Plain(words=_composed(words), quotes=quotes, differs=differs)
+    return Plain(words=_compose(words), quotes=quotes, differs=differs)
 
 
 def plain_text(content: Mapping[str, Any]) -> str | None:
@@ -151,7 +151,7 @@ def _words(own: str, shown: Rendered, *, differs: bool) -> str:
     return own if _lines_without_marks(own) == _lines_without_marks(words) else words
 
 
-def _composed(words: str) -> str:
+def _compose(words: str) -> str:
     """Return words that look the same, with ordinary spaces, letters that need no mark of their own, and nothing invisible.
 
     Editors put non-breaking spaces in place of others. One such character halves what a segment holds, and not every

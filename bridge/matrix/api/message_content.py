@@ -23,7 +23,7 @@ def message_content(post: SendMessage) -> dict[str, Any]:
     content: dict[str, Any] = {
         "msgtype": "m.notice" if post.notice else "m.text",
         "body": post.body,
-        **(_formatted(post.body) if post.formatted else {}),
+        **(_html_fields(post.body) if post.formatted else {}),
         "m.mentions": {"user_ids": list(post.mentions)} if post.mentions else {},
     }
     if post.reply_to:
@@ -41,12 +41,12 @@ def edit_content(edit: EditMessage, target: str) -> dict[str, Any]:
         "msgtype": "m.notice",
         "body": f"* {edit.body}",
         "m.mentions": {},
-        "m.new_content": new | (_formatted(edit.body) if edit.formatted else {}),
+        "m.new_content": new | (_html_fields(edit.body) if edit.formatted else {}),
         "m.relates_to": {"rel_type": "m.replace", "event_id": target},
     }
 
 
-def _formatted(body: str) -> dict[str, str]:
+def _html_fields(body: str) -> dict[str, str]:
     """Return the body as HTML: line by line, alarms and headings in bold, commands as code."""
     return {"format": "org.matrix.custom.html", "formatted_body": "<br>".join(map(_line, body.split("\n")))}
 

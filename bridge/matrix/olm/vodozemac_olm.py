@@ -50,11 +50,11 @@ class PkSigningError(Exception):
     """A signing key could not be made from this seed, or the message has no UTF-8 form."""
 
 
-def _unpadded(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return b64encode(data).decode().rstrip("=")
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     return b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
@@ -187,7 +187,7 @@ class Session(Pickled[vodozemac.Session]):
         """Encrypt: a prekey message until the other side has answered. Raises OlmSessionError."""
         message = call_or_raise(OlmSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
         kind, data = message.to_parts()
-        return (OlmPreKeyMessage if kind == 0 else OlmMessage)(_unpadded(data))
+        return (OlmPreKeyMessage if kind == 0 else OlmMessage)(_encode(data))
 
     def decrypt(self, message: OlmPreKeyMessage | OlmMessage) -> str:
         """Decrypt, once; invalid UTF-8 becomes U+FFFD. Raises OlmSessionError."""
@@ -198,7 +198,7 @@ class Session(Pickled[vodozemac.Session]):
                     plaintext, self._note = self._note[32:], b""
                     return plaintext
                 return self._inner.decrypt(vodozemac.PreKeyMessage.from_base64(message.ciphertext).to_any())
-            return self._inner.decrypt(vodozemac.AnyOlmMessage.normal(_decoded(message.ciphertext)))
+            return self._inner.decrypt(vodozemac.AnyOlmMessage.normal(_decode(message.ciphertext)))
 
         return call_or_raise(OlmSessionError, "Not decrypted", decrypt_message).decode(errors="replace")
 
@@ -329,20 +329,20 @@ class PkSigning:
 
     def __init__(self, seed: bytes) -> None:
         self._key = call_or_raise(PkSigningError, "A seed is 32 bytes", lambda: Ed25519PrivateKey.from_private_bytes(seed))
-        self.public_key = _unpadded(self._key.public_key().public_bytes_raw())
+        self.public_key = _encode(self._key.public_key().public_bytes_raw())
 
     def sign(self, message: str) -> str:
         """Return the signature in unpadded base64. Raises PkSigningError."""
-        return _unpadded(call_or_raise(PkSigningError, "Not signed", lambda: self._key.sign(utf8(message))))
+        return _encode(call_or_raise(PkSigningError, "Not signed", lambda: self._key.sign(utf8(message))))
 
 
 def ed25519_verify(key: str, message: str, signature: str) -> None:
     """Return if the signature over the message was made with the key. Raises OlmVerifyError otherwise."""
 
     def verify() -> None:
-        if len(raw := _decoded(key)) != 32:
+        if len(raw := _decode(key)) != 32:
             raise ValueError  # the library would panic
-        public = vodozemac.Ed25519PublicKey.from_base64(_unpadded(raw))
+        public = vodozemac.Ed25519PublicKey.from_base64(_encode(raw))
         public.verify_signature(utf8(message), vodozemac.Ed25519Signature.from_base64(signature))
 
     call_or_raise(OlmVerifyError, "The signature is not good", verify)

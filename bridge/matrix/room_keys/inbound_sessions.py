@@ -200,7 +200,7 @@ class InboundSessions:
             try:
                 event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
             except BAD_DATA:
-                items.append(self._damaged(row))
+                items.append(self._undecryptable_event(row))
             else:
                 items.append(event.as_undecryptable() if row["needs"] == "key" else event.as_untrusted())
         return items
@@ -292,7 +292,7 @@ class InboundSessions:
             if failed is not None:
                 log.failure("matrix.waiting_event_failed", failed)
                 await waiting_table.delete(transaction, row["event_id"])
-                items.append(self._damaged(row))
+                items.append(self._undecryptable_event(row))
         return items
 
     async def _retry_one(
@@ -302,7 +302,7 @@ class InboundSessions:
         if item is not None:
             items.append(item)
 
-    def _damaged(self, row: Any) -> UndecryptableEvent:
+    def _undecryptable_event(self, row: Any) -> UndecryptableEvent:
         at = int(self._clock.now() * 1000)
         return UndecryptableEvent(event_id=row["event_id"], room_id=row["room_id"], sender=row["sender"], at=at)
 
