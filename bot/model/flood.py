@@ -82,10 +82,6 @@ class Flood:
     paged_at: float = 0.0
     closing: RestClosing | None = None
 
-    def find(self, thread: str) -> CrowdEntry | None:
-        """Return the entry of a thread that waits without a card."""
-        return self.crowd.get(thread)
-
     def find_by_designation(self, designation: str) -> CrowdEntry | None:
         """Return the entry of a thread that waits without a card, by its designation."""
         return next((entry for entry in self.crowd.values() if entry.designation == designation), None)

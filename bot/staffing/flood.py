@@ -113,7 +113,7 @@ def note_news(
     event: ThreadActivity | ThreadMarked | OtherHandsChanged | DuressFlagChanged | ThreadParked,
 ) -> Step[Desk]:
     """Record news of a thread without a card; they cause no message at the desk."""
-    old = desk.flood.find(event.thread)
+    old = desk.flood.crowd.get(event.thread)
     if old is None:
         return Step(desk)
     new: CrowdEntry | None

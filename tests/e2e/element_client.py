@@ -171,7 +171,6 @@ def _items(entries: list[dict[str, Any]]) -> list[TimelineItem]:
         TimelineItem(
             **{key: each[key] for key in ("sender", "kind", "event_id", "body", "msgtype", "cause", "edited")},
             shield="red NOT_ENCRYPTED" if each["clear"] else each["shield"],
-            thread_root=each["thread_root"],
             reactions={key: tuple(senders) for key, senders in each["reactions"].items()},
             formatted=each["formatted_body"],
         )

@@ -65,7 +65,6 @@ async function shown(room, event) {
         clear: kind === "message" && !event.isEncrypted(),
         cause: kind === "undecryptable" ? (event.decryptionFailureReason ?? "not decrypted") : "",
         edited: event.replacingEvent() !== null && event.replacingEvent() !== undefined,
-        thread_root: content["m.relates_to"]?.rel_type === "m.thread" ? content["m.relates_to"].event_id : null,
         reactions,
     };
 }

@@ -63,7 +63,6 @@ def _item(event: Any, signed: Mapping[str, set[str]]) -> TimelineItem:
     content = event.source.get("content", {})
     if event.source.get("type") != "m.room.message":
         return TimelineItem(sender=event.sender, kind="state", event_id=event.event_id)
-    relation = content.get("m.relates_to", {})
     return TimelineItem(
         sender=event.sender,
         kind="message",
@@ -71,7 +70,6 @@ def _item(event: Any, signed: Mapping[str, set[str]]) -> TimelineItem:
         body=str(content.get("body", "")),
         msgtype=str(content.get("msgtype", "")).removeprefix("m."),
         shield=_shield(event, signed),
-        thread_root=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
     )
 
 

@@ -33,7 +33,6 @@ class TimelineItem:
     shield: str = NO_SHIELD
     cause: str = ""
     edited: bool = False
-    thread_root: str | None = None
     reactions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     handle: Any = field(default=None, repr=False, compare=False)
 

@@ -66,7 +66,6 @@ def timeline_item(event: Any) -> TimelineItem:
         edited=bool(message and message.is_edited),
         shield=_shield(event.lazy_provider.get_shields(False)),
         cause=str(shown.kind.msg) if kind == "undecryptable" else "",
-        thread_root=shown.thread_root,
         reactions={r.key: tuple(s.sender_id for s in r.senders) for r in shown.reactions},
         handle=identity,
     )

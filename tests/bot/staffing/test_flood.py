@@ -252,10 +252,10 @@ def test_news_of_the_crowd_are_no_posts() -> None:
         step = then(desk, event, at(5))
         desk = step.aggregate
         assert not [a for a in of(SendMessage, step) if a.place == DESK]
-    entry = desk.flood.find("f1")
+    entry = desk.flood.crowd.get("f1")
     assert entry is not None
     assert (entry.texts, entry.danger, entry.language, entry.other_hands_at, entry.asks) == (2, True, "es", NOW, True)
-    assert then(desk, ThreadParked(thread="f1"), at(6)).aggregate.flood.find("f1") is None
+    assert then(desk, ThreadParked(thread="f1"), at(6)).aggregate.flood.crowd.get("f1") is None
 
 
 def test_who_asks_what_this_is_stays_in_their_place_in_the_crowd() -> None:
