@@ -191,7 +191,8 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
 async def _texts(conversation: Conversation, texts: Sequence[str], load: Load) -> list[str]:
     """Return the texts in the room when all sent ones are there, or after `settle` seconds.
 
-    After a gap the client's timeline begins again, and earlier pages appear a moment after they were loaded.
+    After a gap the client's timeline begins again, and earlier pages appear a moment after they were loaded. The strict
+    client's cache can lack an event of a gap for good, although the homeserver has it: so it is emptied once.
     """
     shown: list[str] = []
 
@@ -202,6 +203,11 @@ async def _texts(conversation: Conversation, texts: Sequence[str], load: Load) -
 
     with contextlib.suppress(StepFailed):
         await wait_until("all texts are in the room", complete, within=load.settle)
+    # Only the strict client has a cache, and its module cannot be imported everywhere.
+    if Counter(texts) - Counter(shown) and (renew := getattr(conversation.client, "renew", None)):
+        await renew("lacks a text in its cache")
+        with contextlib.suppress(StepFailed):
+            await wait_until("all texts are in the room", complete, within=load.settle)
     return shown
 
 
