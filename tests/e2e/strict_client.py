@@ -194,7 +194,13 @@ class StrictClient(StrictDevice):
             live.task.cancel()
 
     async def _paged(self, room_id: str) -> list[TimelineItem]:
-        live = await self._unless_stuck(partial(self._to_the_start, room_id))
+        async def paged() -> RoomTimeline | None:
+            # A homeserver that is being killed answers nothing: the request is repeated.
+            with suppress(sdk.ClientError):
+                return await self._unless_stuck(partial(self._to_the_start, room_id))
+            return None
+
+        live = await wait_until("the room's history is loaded", paged)
         await asyncio.sleep(0.5)  # the listener gets the pages a moment after the call returned
         return live.items()
 
