@@ -7,6 +7,7 @@ so they are held, and their author is asked (design.md, "Rules of the phone").
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -16,6 +17,7 @@ from bot.model.feature import Step
 from bot.model.line_incidents import TimesAhead
 from bot.model.text_order import CLOCK_TOLERANCE
 from bot.model.transactional_actions import Suppress, SuppressionReason
+from bot.sending import reply_after_stop
 from bot.sending.undo_window import TIMER, send_due
 from policies.pack import Pack
 
@@ -35,18 +37,30 @@ KEPT: Final = frozenset({"said_at"})
 
 
 def correct_thread(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead) -> Step[Thread]:
-    """Hold what waits to leave, and correct the times of a thread; a block ends when it would have ended."""
-    step = send_due(pack, facts, thread, TimerDue(key=TIMER))
-    back = _correct(step.aggregate, facts, event)
+    """Hold what waits to leave, and correct the times of a thread; a block ends when it would have ended.
+
+    Also when the clock was wrong by less than makes words late: by the right one their undo window would be over at once.
+    """
+    step = send_due(pack, facts, _with_unknown_age(thread), TimerDue(key=TIMER))
+    reply = reply_after_stop.send(pack, facts, step.aggregate, TimerDue(key=reply_after_stop.TIMER))
+    back = _correct(reply.aggregate, facts, event)
     until = back.consent.blocked_until
     changed = until != thread.consent.blocked_until
     block = (Suppress(reason=SuppressionReason.BLOCK, until=until),) if changed else ()
-    return Step(back, (*step.actions, *block))
+    return Step(back, (*step.actions, *reply.actions, *block))
 
 
 def correct_desk(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Step[Desk]:
     """Correct the times of the desk."""
     return Step(_correct(desk, facts, event))
+
+
+def _with_unknown_age(thread: Thread) -> Thread:
+    """Return a thread with a time that no clock has shown for its waiting words: they are held like all of the future."""
+    pending = tuple(replace(words, said_at=math.inf) for words in thread.sending.pending)
+    reply = thread.consent.reply
+    consent = thread.consent if reply is None else replace(thread.consent, reply=replace(reply, said_at=math.inf))
+    return replace(thread, sending=replace(thread.sending, pending=pending), consent=consent)
 
 
 def _correct(aggregate: A, facts: Facts, event: TimesAhead) -> A:

@@ -19,13 +19,13 @@ from bot.model.desk import Desk, Thread
 from bot.model.dialled_number import ColdOutreach
 from bot.model.events import TimerDue
 from bot.model.line_incidents import TimesAhead
-from bot.model.thread import Assignment, Consent, HeldReason, TransferOffer
+from bot.model.thread import Assignment, Consent, HeldReason, ReplyAfterStop, TransferOffer
 from bot.model.transactional_actions import EraseTexter, ParkThread, SetTimer, Suppress
 from bot.safety import blocking
 from bot.staffing import cold_outreach
 from tests.bot.examples import FACTS, at, due, held, of, said, texts, then
 from tests.bot.hypothesis_settings import USUAL
-from tests.bot.strategies import ANA, NOW, PACK, desks, threads
+from tests.bot.strategies import ANA, NOW, PACK, SUE, desks, threads
 
 YEAR: Final = 365 * 86_400
 RIGHT: Final = at(-YEAR)
@@ -124,6 +124,25 @@ def test_words_in_the_undo_window_are_held_and_leave_by_one_word() -> None:
     assert texts(due(step.aggregate, 60.0 - YEAR)) == []
     again = then(step.aggregate, said("!again", event_id="$a", at=RIGHT.now + 5), at(5 - YEAR)).aggregate
     assert texts(due(again, 60.0 - YEAR)) == ["are you there"]
+
+
+@pytest.mark.parametrize("seconds", [-90, 90])
+def test_words_in_the_undo_window_are_held_by_however_little_the_clock_was_wrong(seconds: int) -> None:
+    """By the right clock they are not late, and their undo window is over at once, or longer: their author decides."""
+    thread = then(held(), said("are you there")).aggregate
+    step = then(thread, TimesAhead(seconds=seconds), at(-seconds))
+    assert texts(step) == []
+    (words,) = step.aggregate.sending.held
+    assert (words.body, words.reason) == ("are you there", HeldReason.LATE)
+
+
+@pytest.mark.parametrize("seconds", [-90, 90])
+def test_a_reply_after_a_stop_is_to_be_said_again(seconds: int) -> None:
+    """It is not held, and the text that it answers may be replied to once more."""
+    reply = ReplyAfterStop(event_id="$r", body="we are here", author=SUE, said_at=NOW)
+    thread = replace(held(), consent=Consent(stopped=True, reply=reply))
+    consent = then(thread, TimesAhead(seconds=seconds), at(-seconds)).aggregate.consent
+    assert (consent.reply, consent.text_after_stop) == (None, "$r")
 
 
 @pytest.mark.parametrize("key", [CLOSE, IDLE, END])
