@@ -85,8 +85,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
-        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/safety bot/staffing bot/codeword "
-        "bot/canary bot/decide bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "
+        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/safety bot/sending bot/staffing "
+        "bot/codeword bot/canary bot/decide bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "
         "bridge/tables bridge/tables/cross_table bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
     "bridge/metrics": (

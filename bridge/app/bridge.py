@@ -126,6 +126,7 @@ class Bridge:
             services,
             wait_until_idle=self.engine.queue.wait_until_short,
             late_after=pack.settings.late_after_seconds,
+            is_caught_up=lambda: self.matrix_workers.is_caught_up,
             correction=ClockCorrection(
                 services,
                 suppression=resources.suppression,

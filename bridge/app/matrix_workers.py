@@ -82,11 +82,13 @@ class MatrixWorkers:
 
     def desk_room(self) -> str | None:
         """Return the desk's room; None while there is none yet, or no sync response arrives."""
-        if self._room_provisioner is None or not self._is_caught_up():
+        if self._room_provisioner is None or not self.is_caught_up:
             return None
         return self._room_provisioner.desk_room or None
 
-    def _is_caught_up(self) -> bool:
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether the homeserver answers: what people do there is read at once."""
         return self._caught_up is not None and self._caught_up.is_set()
 
     async def run(self) -> None:
@@ -98,7 +100,7 @@ class MatrixWorkers:
         try:
             async with asyncio.TaskGroup() as group:
                 # Also while the homeserver was never reached: a machine that starts again may have lost it.
-                watchdog = SyncWatchdog(is_caught_up=self._is_caught_up, notify_desk=self._notify_desk)
+                watchdog = SyncWatchdog(is_caught_up=lambda: self.is_caught_up, notify_desk=self._notify_desk)
                 group.create_task(watchdog.loop.run())
                 group.create_task(self._run_workers())
         except* TokenRefused:

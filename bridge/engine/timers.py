@@ -1,10 +1,11 @@
 """Timers: rows with a due time; a due row becomes an inbox row in one commit.
 
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
-behind all of them. Elapsed time is measured by a clock that does not jump. When the machine's clock was set by more than a
-minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the clock is right,
-the bridge starts again with that clock (`SystemClockCorrected`), and stored times that are too late, or too early, are
-corrected before anything is deleted by its age.
+behind all of them. Words whose undo window ends while the homeserver does not answer may have been taken back: they wait
+for it, no longer than at a start (`startup_hold`). Elapsed time is measured by a clock that does not jump. When the
+machine's clock was set by more than a minute, the desk gets an alarm, and timers that destroy wait for a person. When that
+person says that the clock is right, the bridge starts again with that clock (`SystemClockCorrected`), and stored times that
+are too late, or too early, are corrected before anything is deleted by its age.
 
 A clock that jumped ahead looks the same after a pause of a virtual machine, in which our own clock stood still. So after a
 jump that would make waiting words late, the bridge starts again with that clock at once: by its own, words that are hours
@@ -24,8 +25,10 @@ from bot.model.line_incidents import ClockJumped
 from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.safety import blocking
+from bot.sending import unsent_texts
 from bridge.background.loop import BackgroundLoop
 from bridge.engine.clock_correction import ClockCorrection
+from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -38,6 +41,8 @@ from bridge.tables.timers import Timer
 WAIT_FOR_CLOCK: Final = DESTRUCTIVE | {blocking.TIMER}
 """Timers that wait while the clock is not trusted: those that destroy, and the end of a block. They fire once it is."""
 BATCH: Final = 20
+HOLD_LOOK: Final = 0.1
+"""Seconds between two looks whether the homeserver answers again."""
 MAX_SLEEP: Final = 5.0
 NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is postponed if its owner has no key."""
@@ -57,13 +62,15 @@ class Timers:
         wait_until_idle: Callable[[], Awaitable[None]],
         correction: ClockCorrection,
         late_after: float,
+        is_caught_up: Callable[[], bool] = lambda: True,
         system_time: Callable[[], float] = time.time,
         sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
     ) -> None:
-        """`late_after`: seconds after which words are too old to leave."""
+        """`late_after`: seconds after which words are too old to leave. `is_caught_up`: whether the homeserver answers."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
+        self._is_caught_up = is_caught_up
         self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
         self._correction, self._seconds_ahead, self._late_after = correction, 0, late_after
         self._offset = system_time() - services.clock.now()
@@ -115,8 +122,11 @@ class Timers:
         """Fire up to a batch; return the seconds until the next timer is due."""
         now = self._clock.now()
         rows = await self._next_rows()
-        due = [row for row in rows if row.due <= now]
+        over = [row for row in rows if row.due <= now]
+        due = [row for row in over if row.due <= now - self._hold_seconds(row)]
         if not due:
+            if over:
+                return HOLD_LOOK
             return float(min(row.due for row in rows) - now) if rows else MAX_SLEEP
         inbox_rows = [(row, await self._seal(row)) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
@@ -136,6 +146,10 @@ class Timers:
             self._wake.engine(row.owner)
         await self._wait_until_idle()
         return 0.0
+
+    def _hold_seconds(self, timer: Timer) -> float:
+        """Return for how long a timer that is due waits at most."""
+        return MAX_HOLD if timer.key in unsent_texts.TIMERS and not self._is_caught_up() else 0.0
 
     async def _seal(self, timer: Timer) -> InboxRow | None:
         """Seal the event of a timer; None if its owner has no key, or its own key is damaged."""

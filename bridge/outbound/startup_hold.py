@@ -1,25 +1,31 @@
 """Holds back texts from before a restart until everything that was written and texted meanwhile is known.
 
-Rules of this module: redactions, an `!unsafe` or a STOP from the downtime are received *and decided* before any timer
-fires, and before anything leaves for a phone that had a text waiting. A homeserver or a carrier that does not answer delays
-this by `MAX_HOLD` at most (decisions/carriers.md, "Order and transports"). A phone that had nothing waiting is not held.
+Rules of this module: redactions, an `!unsafe` or a STOP from the downtime are received, read *and decided* before any timer
+fires, and before anything leaves for a phone that had a text waiting. A message that cannot be read yet may be an `!unsafe`
+or an edit. A homeserver or a carrier that does not answer delays this by `MAX_HOLD` at most, as does a message that stays
+unread (decisions/carriers.md, "Order and transports"). A phone that had nothing waiting is not held.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
+from bridge.background.backoff import retry_until_done
+from bridge.matrix.room_keys import waiting_table
 from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
 from bridge.services import Services
-from bridge.storage.errors import Unavailable
 from bridge.tables import inbox, outbox
 
 MAX_HOLD: Final = 10.0
 """Longest hold, in seconds: an answer that waits for a homeserver that is down is worse than one that its author may have
 taken back."""
 POLL_INTERVAL: Final = 0.02
+PLACES: Final = 2
+"""How many aggregates decide one after another: a `!take` is first the thread's, and then the desk's to decide."""
 
 
 class StartupHold:
@@ -40,7 +46,7 @@ class StartupHold:
             async with asyncio.timeout(self._max_hold):
                 for each in caught_up:
                     await each.wait()
-                await self._wait_until_decided()
+                await retry_until_done("startup_hold", self._wait_until_decided)
         except TimeoutError:
             log.event("startup_hold.timed_out", count=len(self._held_owners))
         owners, self._held_owners = self._held_owners, frozenset()
@@ -59,17 +65,25 @@ class StartupHold:
         return perform_unless_held
 
     async def _wait_until_decided(self) -> None:
-        """Wait until the rows of the inbox are decided.
+        """Wait until every message is read, and until the rows of the inbox and what followed from them are decided.
 
-        `sms_sender` waits for the events that the desk then sends a thread.
+        A message may wait for its key, or for its sender's devices: all devices are queried at a start. `sms_sender` waits
+        for the events that the desk then sends a thread.
         """
-        try:
-            last = await inbox.newest_seq(self._database) or 0
-            while True:
-                first = await inbox.oldest_seq(self._database)
-                if first is None or first > last:
-                    return
-                await asyncio.sleep(POLL_INTERVAL)
-        except Unavailable as error:
-            # While the database cannot be read, no text can be marked as `sending`, so none leaves.
-            log.failure("startup_hold.database_retry", error)
+        await _wait_until(self._is_read)
+        for _ in range(PLACES):
+            await _wait_until(partial(self._is_decided, await inbox.newest_seq(self._database) or 0))
+
+    async def _is_read(self) -> bool:
+        return not await waiting_table.has_rows(self._database)
+
+    async def _is_decided(self, last: int) -> bool:
+        first = await inbox.oldest_seq(self._database)
+        return first is None or first > last
+
+
+async def _wait_until(holds: Callable[[], Awaitable[bool]]) -> None:
+    while True:
+        if await holds():
+            return
+        await asyncio.sleep(POLL_INTERVAL)

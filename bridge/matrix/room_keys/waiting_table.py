@@ -64,6 +64,11 @@ async def of_sender(reader: Reader, user_id: str) -> list[Row]:
     )
 
 
+async def has_rows(reader: Reader) -> bool:
+    """Whether any event waits."""
+    return await reader.fetchval("SELECT 1 FROM matrix_waiting LIMIT 1") is not None
+
+
 async def expired_rows(reader: Reader, *, key_ms: int, device_ms: int) -> list[Row]:
     """Return the same, and `needs`, of events whose deadline is at most `key_ms` (key) or `device_ms` (devices)."""
     query = f"SELECT {_WAITING}, needs FROM matrix_waiting WHERE {_EXPIRED} ORDER BY arrived"  # noqa: S608

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.model.actions import DESK
 from bridge.app import bridge as module
 from bridge.app import main, matrix_workers
 from bridge.app.bridge import Bridge
@@ -32,7 +33,8 @@ from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import line_state
+from bridge.tables import line_state, timers
+from bridge.tables.timers import Timer
 from policies.load import load as load_pack
 from policies.shifts.content_lines import MOST_BYTES
 from tests.bridge.metrics.samples import value
@@ -190,6 +192,21 @@ async def test_a_start_on_a_promoted_replica_begins_new_olm_sessions(
     assert await encrypting("00000001") == [{"device"}] * 2
     assert await encrypting("00000002") == [set(), set()]
     assert await encrypting("00000002") == [{"device"}] * 2
+
+
+async def test_before_the_homeserver_answers_no_undo_window_ends(tmp_path: Path) -> None:
+    """A running line asks its sync: words wait for the homeserver, other timers do not."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_ports()
+    async with AsyncExitStack() as stack:
+        bridge = await start(papers, stack)
+        services = bridge._resources.services
+        for key in ("send", "other"):
+            timer = Timer(DESK, key, services.clock.now())
+            await services.database.commit(partial(timers.put, timer=timer, destroys=False))
+        await bridge.timers.fire_due()
+        assert await timers.is_set(services.database, "send")
+        assert not await timers.is_set(services.database, "other")
 
 
 async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | None = None) -> Bridge:

@@ -15,6 +15,7 @@ from bot.model.transactional_actions import CancelTimer, SetTimer
 from bridge.background import owner_queue
 from bridge.engine import engine, timers
 from bridge.engine.timers import BATCH, Timers
+from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.tables import clock_trust
@@ -44,11 +45,14 @@ class TimersHarness:
         self.rest = asyncio.Event()
         self.rest.set()
         self.asked_to_rest = asyncio.Event()
+        self.caught_up = asyncio.Event()
+        self.caught_up.set()
         self.timers = WatchedTimers(
             harness.services_with(WakeUps(engine=self.woken.append)),
             wait_until_idle=self._rested,
             late_after=harness.pack.settings.late_after_seconds,
             correction=harness.clock_correction(harness.services_with(WakeUps())),
+            is_caught_up=self.caught_up.is_set,
             system_time=self.system_time.now,
         )
         self.timers.looks = asyncio.Queue()
@@ -129,6 +133,24 @@ async def test_who_waits_is_known(timers_harness: TimersHarness) -> None:
     await timers_harness.set("send", timers_harness.harness.clock.at + 10)
     assert await timers_harness.timers.is_set("send")
     assert not await timers_harness.timers.is_set("idle")
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_words_wait_for_a_homeserver_that_does_not_answer(timers_harness: TimersHarness, answers: bool) -> None:
+    """Their author may have taken them back there: they leave when it answers, or after the longest hold of a start."""
+    timers_harness.caught_up.clear()
+    now = timers_harness.harness.clock.at
+    for key in ("send", "reply", "silence"):
+        await timers_harness.set(key, now)
+    await timers_harness.look()
+    assert await timers_harness.fired() == [("t1", "silence")]
+    if answers:
+        timers_harness.caught_up.set()
+    else:
+        timers_harness.harness.clock.at += MAX_HOLD
+        timers_harness.system_time.at += MAX_HOLD
+    await timers_harness.look()
+    assert sorted(await timers_harness.fired()) == [("t1", "reply"), ("t1", "send"), ("t1", "silence")]
 
 
 async def test_a_timer_fires_when_it_is_due_and_once(timers_harness: TimersHarness) -> None:
