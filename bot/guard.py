@@ -251,6 +251,8 @@ def warning(body: str, *, differs: bool = False) -> str | None:
     return notice_of("guard.your_app_may_show_other", shown=shown, also=also, is_right=IS_RIGHT)
 
 
+NOT_ANSWERED: Final = frozenset({Doubt.LEFT, Doubt.TIMES, Doubt.PLEA, Doubt.LEAVING})
+"""Doubts about a text that asks for no answer now: the question for a codeword does not follow it unasked."""
 SITUATION: Final = frozenset({Doubt.LEAVING, Doubt.OTHER_HANDS, Doubt.OFFER, Doubt.OTHER_NUMBER})
 """Doubts about how things stand: a person who answers one has seen it, and is not asked again before it arises again.
 
@@ -340,6 +342,11 @@ def last_text_at(thread: Thread) -> float:
 
 def describe_doubts(facts: Facts, thread: Thread, reasons: Iterable[Doubt], body: str, *, command: str = "anyway") -> str:
     """Say doubts in one line, and by which command the words leave all the same."""
+    return notice_of("guard.if_you_are_sure", said=list_doubts(facts, thread, reasons, body), command=command)
+
+
+def list_doubts(facts: Facts, thread: Thread, reasons: Iterable[Doubt], body: str = "") -> str:
+    """Say doubts in one line."""
     about = {
         "times": time_windows.describe(thread.flags),
         "hands": _age(facts, thread.flags.other_hands_at),
@@ -352,7 +359,7 @@ def describe_doubts(facts: Facts, thread: Thread, reasons: Iterable[Doubt], body
         age = _age(facts, last)
         known = notice_of("guard.their_last_text_is_old" if came else "guard.no_text_came_in_the", age=age)
         why.append(notice_of("guard.nobody_knows_how_old") if is_ahead(last, facts.now) else known)
-    return notice_of("guard.if_you_are_sure", said=join_notices("; ", why), command=command)
+    return join_notices("; ", why)
 
 
 _DOUBTS: Final = {

@@ -29,12 +29,14 @@ from bot.model.thread import HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, DuressFlagChanged
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
+from bot.safety.danger_signs import signs_of
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.undo_window import MAY_MEAN_STOP, cancel, hold_pending
 from bot.sending.unsent_texts import hold_on_stop_word
 from bot.wording.notice import join_notices, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, TextName
+from policies.signs import Sign
 
 TIMER: Final = "challenge"
 MIN_VERDICT_DELAY: Final = 1.0
@@ -53,8 +55,10 @@ DURESS: Final = notice_of("check.duress_the_duress_word_came")
 
 def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Handle what the bridge found in a text: the codeword, the duress word, or, after a challenge, neither."""
-    codeword = replace(thread.codeword, last_text_at=max(thread.codeword.last_text_at, event.at))
-    thread = replace(thread, codeword=codeword)
+    codeword = thread.codeword
+    if meaning(event.body, pack).from_a_person:  # what a phone sends by itself shows nobody's hand
+        codeword = replace(codeword, last_text_at=max(codeword.last_text_at, event.at))
+        thread = replace(thread, codeword=codeword)
     if codeword.digests is None:
         return Step(thread)
     # What is no answer, such as a wish for no more texts, gets no reply even with the word in it: a guesser learns nothing.
@@ -161,9 +165,10 @@ def _answers_challenge(pack: Pack, codeword: CodewordState, event: TextArrived) 
 def _is_words(pack: Pack, event: TextArrived) -> bool:
     """Tell whether a person answered in words: pictures, keywords and what phones send by themselves count for nothing.
 
-    Nor does a wish for no more texts: the answer to it is a person's.
+    Nor does a wish for no more texts, whose answer is a person's, nor "he's here": another text would light up that phone.
     """
-    return bool(event.body.strip()) and meaning(event.body, pack).meaning is Meaning.CONVERSATION
+    talks = bool(event.body.strip()) and meaning(event.body, pack).meaning is Meaning.CONVERSATION
+    return talks and Sign.LEAVING not in signs_of(pack, event)
 
 
 def _apply_word(

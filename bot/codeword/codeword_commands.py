@@ -1,7 +1,8 @@
 """The commands about the codeword: `!codeword`, `!forget-word`, `!verify`, `!cover`, `!unlock`.
 
-Rules of this module: only a person asks for the word, and only soon after a text (`challenge_window`), while the phone is
-in a person's hand. A cover line leaves in the same way before and after duress. Only a supervisor opens a lock.
+Rules of this module: only a person asks for the word, and only soon after a text of a person (`challenge_window`), while
+the phone is in a person's hand; not after a text that asks for no answer now. A cover line leaves in the same way before
+and after duress. Only a supervisor opens a lock.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
+from bot.model.hold_signs import Doubt
 from bot.model.text_order import seconds_since
 from bot.model.thread import HeldReason, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
@@ -85,11 +87,27 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
         return _refuse(facts, thread, event, notice_of("codeword_commands.the_codeword_is_burned_it"))
     if seconds_since(state.last_text_at, facts.now) > pack.settings.challenge_window:
         return _refuse(facts, thread, event, notice_of("codeword_commands.not_now", why=guard.NOT_NOW))
+    doubts = guard.doubts(pack, facts, thread, "", event.sender, own=False)
+    if reasons := [doubt for doubt in doubts if doubt in guard.NOT_ANSWERED]:
+        return _doubt_moment(facts, thread, event, reasons)
     body = pack.say(TextName.CHALLENGE, thread.consent.language)
     if (why_not := _cannot_send(pack, facts, thread, body)) is not None:
         return _refuse(facts, thread, event, notice_of("sending.not_sent", why=why_not))
     thread = replace(thread, codeword=replace(state, challenge=event.event_id, challenge_sent_at=0.0))
     return _send(pack, facts, thread, event, body)
+
+
+def _doubt_moment(facts: Facts, thread: Thread, event: MessageSent, reasons: list[Doubt]) -> Step[Thread]:
+    """Refuse a challenge after a text that asks for no answer now.
+
+    Whether they have to break off is a guess ("he came in. im back"): who says the command again is sure.
+    """
+    if reasons == [Doubt.LEAVING]:
+        why = guard.describe_doubts(facts, thread, reasons, "", command="verify")
+        thread = replace(thread, signs=replace(thread.signs, answered=thread.signs.answered | {Doubt.LEAVING}))
+    else:
+        why = notice_of("guard.wait_for_a_text", said=guard.list_doubts(facts, thread, reasons))
+    return _refuse(facts, thread, event, notice_of("codeword_commands.not_now", why=why))
 
 
 def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

@@ -77,7 +77,7 @@ class CodewordState:
     """The codeword of a phone. All of it goes over into the phone's next conversation.
 
     `spent`: a word was texted, so it is on that phone now; `spent_before`: the salts of earlier digests of which one was.
-    `last_text_at`: when the last text came, by its own time.
+    `last_text_at`: when the last text that a person wrote came, by its own time.
     `challenge`: the `!verify` whose challenge has not been answered, `challenge_sent_at`: when the carrier took it, 0 while
     it has not. `ever_texted`: one of the two words was texted once. From then on nothing that shows on the phone may depend
     on whether words of a person left, because under duress they do not; it depends on whether they were said.

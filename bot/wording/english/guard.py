@@ -72,6 +72,7 @@ NOTICES: Final[dict[str, str]] = {
     "guard.this_thread_is_offered_to": (
         "this thread is offered to somebody, or was just now, so this may be for a colleague"
     ),
+    "guard.wait_for_a_text": "{said}. Wait for a text.",
     "guard.your_app_may_show_other": (
         "your app may show other words or numbers than you typed. This would leave: “{shown}”{also} {is_right}"
     ),

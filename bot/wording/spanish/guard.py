@@ -83,6 +83,7 @@ NOTICES: Final[dict[str, str]] = {
     "guard.this_thread_is_offered_to": (
         "esta conversación está ofrecida a alguien, o lo estaba hace un momento, así que esto puede ser para el equipo"
     ),
+    "guard.wait_for_a_text": "{said}. Espera a que llegue un texto.",
     "guard.your_app_may_show_other": (
         "tu aplicación puede mostrar palabras o números distintos de los que escribiste. Saldría esto: "
         "“{shown}”{also} {is_right}"

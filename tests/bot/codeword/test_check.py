@@ -207,11 +207,12 @@ def test_a_challenge_answered_a_day_later_is_not_answered(word: CodewordMatch) -
         ("I'm driving", 0),
         ("please stop texting me", 0),
         ("BYE", 0),
+        ("cant talk hes here", 0),
     ],
-    ids=["pictures", "blank", "keyword", "language", "tapback", "automatic", "wish", "exit"],
+    ids=["pictures", "blank", "keyword", "language", "tapback", "automatic", "wish", "exit", "breaks off"],
 )
 def test_what_is_no_answer_counts_for_nothing(body: str, media: int) -> None:
-    """Pictures alone, keywords and what phones send by themselves neither fail a challenge nor end it."""
+    """Pictures alone, keywords, what phones send by themselves and "he's here" neither fail a challenge nor end it."""
     step = then(asked(), arrived(body, seconds=20, media=media), at(20))
     assert UNVERIFIED not in texts(step)
     assert step.aggregate.codeword.failures == ()
@@ -243,6 +244,49 @@ def test_no_challenge_without_a_word_that_can_answer_it(thread: object, why: str
     step = then(thread(), said("!verify"))  # type: ignore[operator]
     assert why in words(step).casefold()
     assert step.aggregate.codeword.challenge == ""
+
+
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", ["LATER", "BYE", "stop texting me"])
+def test_no_challenge_follows_a_text_that_asks_for_no_answer(body: str) -> None:
+    """After a silent exit or a plea it waits for their next text."""
+    thread = then(agreed(), arrived(body, id="b", seconds=5), at(5)).aggregate
+    step = then(thread, said("!verify", event_id="$v", at=NOW + 9), at(9))
+    assert "Not now: " in words(step)
+    assert "Wait for a text" in words(step)
+    assert step.aggregate.sending.pending == ()
+    back = then(step.aggregate, arrived("ok back", id="c", seconds=60), at(60)).aggregate
+    assert marks(then(back, said("!verify", event_id="$v2", at=NOW + 65), at(65))) == {"$v2": DeliveryReceipt.LEAVING}
+
+
+@pytest.mark.practice(12)
+def test_a_challenge_after_they_may_have_to_break_off_is_asked_about() -> None:
+    """It does not follow "he's here" at once; that is a guess, so who says the command again is sure."""
+    thread = then(agreed(), arrived("he's here gotta go", id="b", seconds=5), at(5)).aggregate
+    step = then(thread, said("!verify", event_id="$v", at=NOW + 9), at(9))
+    assert "If you are sure: !verify" in words(step)
+    assert step.aggregate.sending.pending == ()
+    sure = then(step.aggregate, said("!verify", event_id="$v2", at=NOW + 15), at(15))
+    assert marks(sure) == {"$v2": DeliveryReceipt.LEAVING}
+    again = then(step.aggregate, arrived("he's here", id="c", seconds=20), at(20)).aggregate
+    assert "If you are sure" in words(then(again, said("!verify", event_id="$v3", at=NOW + 25), at(25)))
+
+
+@pytest.mark.practice(2)
+def test_no_challenge_follows_a_text_into_the_hours_that_are_not_safe() -> None:
+    """Their text came within the times that they called safe; a minute after these end it is not sent."""
+    thread = then(agreed(), said("!agreed times 0-8:01", event_id="$t"), at(1)).aggregate  # their text came at 8:00
+    assert marks(then(thread, said("!verify", event_id="$v"), at(50))) == {"$v": DeliveryReceipt.LEAVING}
+    assert "outside the times" in words(then(thread, said("!verify", event_id="$v"), at(65)))
+
+
+@pytest.mark.parametrize("body", ["Liked “hello”", "I'm driving"])
+def test_what_a_phone_sends_by_itself_opens_no_window_for_a_challenge(body: str) -> None:
+    """A tapback and a car's answer an hour later show nobody's hand: the challenge still waits for a text."""
+    thread = then(agreed(), arrived(body, id="b", seconds=3600), at(3600)).aggregate
+    step = then(thread, said("!verify", event_id="$v", at=NOW + 3605), at(3605))
+    assert "five minutes" in words(step)
+    assert step.aggregate.sending.pending == ()
 
 
 @BOTH
@@ -356,7 +400,7 @@ def test_whoever_is_not_heard_cannot_change_a_command_into_words(command: str) -
     assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
 
 
-GUESSES = ("stop texting me {}", "Liked “{}”", "[Auto-Reply] I'm driving {}", "no más mensajes {}")
+GUESSES = ("stop texting me {}", "Liked “{}”", "[Auto-Reply] I'm driving {}", "no más mensajes {}", "he's here {}")
 """Texts that are no answer to a challenge, each with room for a guess."""
 
 
