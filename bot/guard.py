@@ -182,6 +182,12 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
     return None
 
 
+def add_other_stop(pack: Pack, thread: Thread, notice: str) -> str:
+    """Return a notice that texts may leave again, with what stops them all the same, if anything does."""
+    why = refusal_reason(pack, thread, ".", ())
+    return notice if why is None else join_notices(" ", (notice, notice_of("guard.not_yet", why=why)))
+
+
 def lock_reason(pack: Pack, thread: Thread, body: str) -> str | None:
     """Say why words of a person may not leave for a phone under duress, or unverified, or None.
 

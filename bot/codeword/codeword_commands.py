@@ -24,6 +24,7 @@ from bot.model.text_order import seconds_since
 from bot.model.thread import HeldReason, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
+from bot.safety.break_off import tell_desk
 from bot.sending.held_texts import held_text_of, hold_text
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
@@ -128,9 +129,11 @@ def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
         return _refuse(facts, thread, event, notice_of("codeword_commands.nothing_is_locked_here"))
     thread, notices = _hold_written_before(pack, facts, thread)
     thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))
-    notice = SendMessage(place=THREAD, body=notice_of("codeword_commands.unlocked_by_a_supervisor_the"))
-    mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=False))
-    return Step(thread, (mark_as_note(event), *notices, notice, mark, RecordAudit(kind=AuditKind.UNLOCK)), consumed=True)
+    unlocked = guard.add_other_stop(pack, thread, notice_of("codeword_commands.unlocked_by_a_supervisor_the"))
+    notice = SendMessage(place=THREAD, body=unlocked)
+    # The duress word counts at the desk as a sign of other hands.
+    marks = (SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=False)), tell_desk(thread))
+    return Step(thread, (mark_as_note(event), *notices, notice, *marks, RecordAudit(kind=AuditKind.UNLOCK)), consumed=True)
 
 
 def _hold_written_before(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:

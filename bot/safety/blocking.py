@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from bot import guard
 from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note, parse
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Role, Thread
@@ -20,7 +21,7 @@ from bot.model.feature import Step, raise_alarm
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import AlarmKind, PhoneMuted, TextDropped
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Suppress, SuppressionReason
-from bot.safety.opt_out import STOPPED, remember_stop, stop_as_asked
+from bot.safety.opt_out import remember_stop, stop_as_asked
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
 from bot.sending.unsent_texts import drop_pending
@@ -44,7 +45,7 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     if said.casefold() == "off":
         if not thread.consent.blocked_until:
             return answer_as_note(facts, thread, event, notice_of("blocking.it_is_not_blocked"))
-        thread, actions = _end_block(thread, notice_of("blocking.the_block_is_over_texts"))
+        thread, actions = _end_block(pack, thread, notice_of("blocking.the_block_is_over_texts"))
         return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *actions), consumed=True)
     seconds = _seconds(said)
     if seconds is None:
@@ -97,7 +98,7 @@ def drop_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     if _is_over(facts, thread):
         if thread.lifecycle.state is ThreadState.PARKED:  # its timer ended with the conversation
             return Step(replace(thread, consent=replace(thread.consent, blocked_until=0.0)))
-        thread, actions = _end_block(thread, OVER)
+        thread, actions = _end_block(pack, thread, OVER)
         return Step(thread, (CancelTimer(key=TIMER), *actions))
     thread, remembered = remember_stop(pack, facts, thread, event) if is_stop(pack, event.body) else (thread, ())
     return Step(thread, (SendEvent(owner=DESK, event=TextDropped()), *remembered), consumed=True)
@@ -112,7 +113,7 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
     if not _is_over(facts, thread):
         # While the clock is not trusted, it does not fire.
         return Step(thread, (SetTimer(key=TIMER, due=thread.consent.blocked_until),), consumed=True)
-    return Step(*_end_block(thread, OVER), consumed=True)
+    return Step(*_end_block(pack, thread, OVER), consumed=True)
 
 
 def count_dropped(pack: Pack, facts: Facts, desk: Desk, event: TextDropped) -> Step[Desk]:
@@ -134,12 +135,10 @@ def _is_over(facts: Facts, thread: Thread) -> bool:
     return facts.now >= thread.consent.blocked_until and not facts.clock_distrusted
 
 
-def _end_block(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:
+def _end_block(pack: Pack, thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:
     thread = replace(thread, consent=replace(thread.consent, blocked_until=0.0))
-    stopped = (SendMessage(place=THREAD, body=STOPPED),) if thread.consent.stopped else ()
     return thread, (
-        SendMessage(place=THREAD, body=words),
-        *stopped,
+        SendMessage(place=THREAD, body=guard.add_other_stop(pack, thread, words)),
         Suppress(reason=SuppressionReason.BLOCK),
         raise_alarm(thread, AlarmKind.UNBLOCKED),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from bot import guard
 from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note
 from bot.language.codeword_forms import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
@@ -151,7 +152,7 @@ def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
         return answer_as_note(facts, thread, event, why)
     # The START is what counts then, if there was one: a STOP that nobody has seen yet is not taken back with a slip.
     thread = replace(thread, consent=replace(thread.consent, last_keyword=thread.consent.last_start))
-    step = _resume(thread, notice_of("opt_out.resumed_texts_may_be_answered"))
+    step = _resume(pack, thread, notice_of("opt_out.resumed_texts_may_be_answered"))
     return Step(step.aggregate, (mark_as_note(event), *step.actions), consumed=True)
 
 
@@ -213,7 +214,7 @@ def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step
         if pack.settings.stop_resumes is ResumeMode.AT_ONCE:
             thread = replace(thread, consent=replace(consent, last_keyword=said))
             resumed = notice_of("opt_out.the_texter_said_start_texts")
-            return _resume(thread, resumed) if consent.stopped else Step(thread)
+            return _resume(pack, thread, resumed) if consent.stopped else Step(thread)
     if not consent.stopped:
         return Step(replace(thread, consent=consent))
     thread = replace(thread, consent=replace(consent, may_resume=True))
@@ -292,7 +293,7 @@ def _set_stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tup
     return replace(thread, consent=consent), dropped
 
 
-def _resume(thread: Thread, words: str) -> Step[Thread]:
+def _resume(pack: Pack, thread: Thread, words: str) -> Step[Thread]:
     thread, unsent = drop_reply(thread, notice_of("opt_out.the_stop_is_over_it"))
     consent: Consent = replace(
         thread.consent,
@@ -303,9 +304,10 @@ def _resume(thread: Thread, words: str) -> Step[Thread]:
         text_after_stop="",
         reply_ref="",
     )
-    notice = SendMessage(place=THREAD, body=words)
+    thread = replace(thread, consent=consent)
+    notice = SendMessage(place=THREAD, body=guard.add_other_stop(pack, thread, words))
     actions = (*unsent, notice, Suppress(reason=SuppressionReason.STOP), raise_alarm(thread, AlarmKind.RESUMED))
-    return Step(replace(thread, consent=consent), actions, consumed=True)
+    return Step(thread, actions, consumed=True)
 
 
 def _suppress(pack: Pack, facts: Facts) -> Suppress:

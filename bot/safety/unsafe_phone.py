@@ -166,7 +166,7 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))
     thread, cleared = clear_other_hands(thread)
-    notice = safe_check_cue(notice_of("unsafe_phone.texts_may_leave_again"))
+    notice = safe_check_cue(guard.add_other_stop(pack, thread, notice_of("unsafe_phone.texts_may_leave_again")))
     return Step(
         thread,
         (

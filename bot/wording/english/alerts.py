@@ -120,7 +120,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.said_a_word_for_help": "said a word for help. A person has to answer.",
     "alerts.said_start_a_person_decides": "said START. A person decides: !resume in the thread.",
-    "alerts.said_start_texts_may_be": "said START: texts may be answered again.",
+    "alerts.said_start_texts_may_be": "said START: their STOP is over.",
     "alerts.said_stop_in_the_middle": (
         "said STOP in the middle of a conversation. It is honoured. Is it still them? Please look."
     ),

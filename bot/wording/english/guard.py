@@ -33,6 +33,7 @@ NOTICES: Final[dict[str, str]] = {
     "guard.looks_like_a_street_address": "looks like a street address",
     "guard.nobody_knows_how_old": "nobody knows how old their last text is, for the machine's clock was set",
     "guard.no_text_came_in_the": "no text came in the {age} since",
+    "guard.not_yet": "Not yet, though: {why}",
     "guard.now_is_outside_the_times": "now is outside the times that they called safe ({times})",
     "guard.somebody_else_may_have_the": "somebody else may have the phone: only people answer it, until !safe.",
     "guard.the_advocate_has_changed_since": "the advocate has changed since it was said.",

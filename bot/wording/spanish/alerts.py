@@ -125,7 +125,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.said_a_word_for_help": "dijo una palabra para pedir ayuda. Tiene que responder una persona.",
     "alerts.said_start_a_person_decides": "dijo START. Decide una persona: !resume en la conversación.",
-    "alerts.said_start_texts_may_be": "dijo START: los textos se pueden responder otra vez.",
+    "alerts.said_start_texts_may_be": "dijo START: su STOP terminó.",
     "alerts.said_stop_in_the_middle": (
         "dijo STOP en medio de una conversación. Se respeta. ¿Sigue siendo la misma persona? Por favor, miren."
     ),

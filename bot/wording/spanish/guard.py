@@ -39,6 +39,7 @@ NOTICES: Final[dict[str, str]] = {
     "guard.looks_like_a_street_address": "parece una dirección",
     "guard.nobody_knows_how_old": "nadie sabe de cuándo es su último texto, porque se cambió el reloj de la máquina",
     "guard.no_text_came_in_the": "no llegó ningún texto en los {age} desde entonces",
+    "guard.not_yet": "Pero todavía no: {why}",
     "guard.now_is_outside_the_times": "ahora es fuera de las horas que dijo que eran seguras ({times})",
     "guard.somebody_else_may_have_the": "otra persona puede tener el teléfono: solo responden personas, hasta !safe.",
     "guard.the_advocate_has_changed_since": "desde que se dijo cambió quien atiende.",

@@ -15,7 +15,14 @@ from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import Lifecycle, ThreadState
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, DuressFlagChanged
+from bot.model.thread_desk_events import (
+    AlarmKind,
+    AlarmRaised,
+    Assigned,
+    DuressFlagChanged,
+    OtherHandsChanged,
+    ThreadQueued,
+)
 from bot.model.transactional_actions import SetTimer
 from bot.safety import unsafe_phone
 from policies.pack import TextName
@@ -195,6 +202,31 @@ def test_a_supervisor_unlocks_and_nobody_else() -> None:
     assert (free.codeword.lock, free.codeword.spent) == (SendLock.NONE, True)
     assert marks(then(free, said("I am here", event_id="$n")))["$n"] is DeliveryReceipt.LEAVING
     assert "Nothing is locked" in words(then(free, said("!unlock", sender=SUE)))
+
+
+@pytest.mark.parametrize("before", ["!release", "!safe"])
+def test_an_unlock_ends_the_sign_at_the_desk(before: str) -> None:
+    """Duress counts there as a sign of other hands, once the thread waits again or `!safe` was said: so does its end."""
+    thread = comes(asked(), CodewordMatch.DURESS, 20).aggregate
+    thread = then(thread, said("!unsafe", event_id="$x"), at(25)).aggregate if before == "!safe" else thread
+    step = then(thread, said(before, event_id="$b"), at(30))
+    signs = [
+        event.other_hands_at for event in told(step.actions, DESK) if isinstance(event, ThreadQueued | OtherHandsChanged)
+    ]
+    assert signs == [NOW + 20]
+    free = then(step.aggregate, said("!unlock", sender=SUE, event_id="$u"), at(60))
+    assert OtherHandsChanged(thread="t1", other_hands_at=0.0) in told(free.actions, DESK)
+
+
+@pytest.mark.parametrize("stop", ["STOP", "!unsafe"])
+def test_an_unlock_says_what_else_stops_the_phone(stop: str) -> None:
+    """Whoever reads that words leave again also reads why they do not yet."""
+    thread = comes(asked(), CodewordMatch.DURESS, 20).aggregate
+    event = arrived(stop, id="s", seconds=30) if stop == "STOP" else said(stop, event_id="$x")
+    thread = then(thread, event, at(30)).aggregate
+    step = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(60))
+    assert "Not yet, though" in words(step)
+    assert "Not yet" not in words(then(locked(SendLock.DURESS), said("!unlock", sender=SUE, event_id="$u"), at(60)))
 
 
 def test_a_success_does_not_unlock() -> None:

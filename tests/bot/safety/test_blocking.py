@@ -135,6 +135,13 @@ def test_a_block_ends_by_itself_or_by_a_word() -> None:
     assert "not blocked" in words(then(held(), said("!block off", sender=SUE)))
 
 
+def test_the_end_of_a_block_says_what_else_stops_the_phone() -> None:
+    """A STOP, a lock or a mark as unsafe outlives the block: the room does not read only that texts may be answered."""
+    thread = then(then(held(), said("!unsafe", event_id="$u")).aggregate, said("!block 12 h", sender=SUE)).aggregate
+    step = then(thread, said("!block off", sender=SUE, event_id="$o"), at(60))
+    assert "Not yet, though: the phone may be in other hands" in words(step)
+
+
 def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
     """Its timer goes with a conversation; the next one, which began after its time, is answered by its assignee."""
     blocked = then(held(), said("!block 1 h", sender=SUE)).aggregate.consent

@@ -117,6 +117,25 @@ def test_assignee_or_supervisor_says_that_it_is_safe(sender: str, may: bool) -> 
     assert texts(window_end) == (["hello"] if may else [])
 
 
+def test_safe_says_what_else_stops_the_phone() -> None:
+    """After a STOP the room does not read that texts may leave, without that they do not yet."""
+    thread = then(unsafe(), arrived("STOP", id="s")).aggregate
+    assert "Not yet, though: the texter said STOP" in words(then(thread, said("!safe", event_id="$s")))
+    assert "Not yet" not in words(then(unsafe(), said("!safe", event_id="$s")))
+
+
+@pytest.mark.parametrize("how", ["START", "!resume"])
+def test_the_end_of_a_stop_says_that_the_phone_is_unsafe(how: str) -> None:
+    """Whoever has the phone may say START: the room reads that nothing leaves yet, and the desk that the STOP is over."""
+    stop = said("!stopped", event_id="$t") if how == "!resume" else arrived("STOP", id="s")
+    thread = then(unsafe(), stop, at(1)).aggregate
+    step = then(thread, said(how, event_id="$r") if how == "!resume" else arrived(how, id="r", seconds=60), at(60))
+    assert "Not yet, though: the phone may be in other hands" in words(step)
+    assert not step.aggregate.consent.stopped
+    (alarm,) = told(step.actions, DESK)
+    assert "answered" not in words(then(staffed_desk(), alarm))
+
+
 def test_safe_without_unsafe_changes_nothing() -> None:
     """`!safe` where nothing was unsafe says so."""
     step = then(held(), said("!safe"))
