@@ -19,6 +19,7 @@ from bot.model.events import Content, IgnoreReason, MemberLeft, MessageIgnored, 
 from bot.model.feature import Step
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.durations import spell_duration
 from bot.wording.notice import notice_of
 from policies.pack import COVER_LINES, Pack, TextName
 
@@ -55,7 +56,12 @@ def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested
         return Step(desk)
     until = facts.now + ANSWER_WITHIN
     enrolment = Enrolment(user=event.user, thread=event.thread, designation=event.designation, until=until)
-    body = notice_of("enrolment.codeword_for_only_one_that", designation=event.designation)
+    body = notice_of(
+        "enrolment.codeword_for_only_one_that",
+        designation=event.designation,
+        grace=spell_duration(pack.settings.grace),
+        longer=spell_duration(pack.settings.continuing),
+    )
     actions = (
         SendMessage(place=OFFICE + event.user, body=body),
         SendMessage(place=OFFICE + event.user, body=_what_the_phone_shows(pack, event.language)),

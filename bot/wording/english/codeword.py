@@ -84,9 +84,10 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "enrolment.codeword_for_only_one_that": (
         "Codeword for {designation}. Only one that they chose in person or by phone call, never by text. Tell "
-        "them: it is heard alone or between other words of one text; not with letters added (cherry is not heard "
-        "in cherries), nor parted over two texts. Write it here now, within five minutes, and nothing else; I "
-        "redact it at once."
+        "them: it is heard on this phone only, and until {grace} after the conversation is over ({longer} with "
+        "!continue); alone or between other words of one text; not with letters added (cherry is not heard in "
+        "cherries), nor parted over two texts. Write it here now, within five minutes, and nothing else; I redact "
+        "it at once."
     ),
     "enrolment.five_minutes_are_over_no": (
         "Five minutes are over: no codeword is kept for {designation}. What you write here in the next ten minutes "

@@ -86,9 +86,10 @@ NOTICES: Final[dict[str, str]] = {
     "codeword_commands.you_are_asked_for_it": "{never_by_text} Se te pregunta en tu oficina, donde se borra enseguida.",
     "enrolment.codeword_for_only_one_that": (
         "Palabra acordada para {designation}. Solo una que la persona eligió en persona o por llamada, nunca por "
-        "texto. Explícale: se reconoce sola o entre otras palabras de un mismo texto; no con letras añadidas "
-        "(cereza no se reconoce en cerezas), ni partida en dos textos. Escríbela aquí ahora, en los próximos cinco "
-        "minutos, y nada más; la borro enseguida."
+        "texto. Explícale: se reconoce solo en este teléfono, y hasta {grace} después de que termine la conversación "
+        "({longer} con !continue); sola o entre otras palabras de un mismo texto; no con letras añadidas (cereza no "
+        "se reconoce en cerezas), ni partida en dos textos. Escríbela aquí ahora, en los próximos cinco minutos, y "
+        "nada más; la borro enseguida."
     ),
     "enrolment.five_minutes_are_over_no": (
         "Pasaron cinco minutos: no se guarda ninguna palabra para {designation}. Lo que escribas aquí en los "
@@ -103,7 +104,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "enrolment.redacted_and_taken_it_is": "Borrada y recibida. Queda guardada cuando yo lo diga aquí.",
     "enrolment.redacted_and_taken_now_the": (
-        "Borrada y guardada. Ahora la palabra de coacción, la que escribiría si alguien le obliga: distinta de la "
+        "Borrada y recibida. Ahora la palabra de coacción, la que escribiría si alguien le obliga: distinta de la "
         "primera. O escribe - si no hay."
     ),
     "enrolment.redacted_as_well_a_word": "Borrado también. Una palabra ya tomada no se cambia: di !codeword otra vez.",

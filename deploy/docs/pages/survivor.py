@@ -66,7 +66,9 @@ PARTS: Final = {
             "- An **agreed word** shows that it is you. You agree on it by a call or in person, never by text. A second"
             " word"
             " can mean: someone makes me write. The phone shows nothing strange after it.\n"
-            "- Once you have texted the word, it can be read on that phone. Then ask us for a new one.\n"
+            "- The word works on the one phone for which you agreed on it. It goes when your number goes. Then ask us for a"
+            " new one.\n"
+            "- Once you have texted the word, it can be read on that phone. Then ask us for a new one, too.\n"
             "- Pictures do not come through. Say it in words. If you may need proof, keep it where no one else can reach.\n"
             "- Delete our texts if that is safe for you. At times a gap stands out more than a text."
         ),
@@ -127,7 +129,8 @@ PARTS: Final = {
             "- Una **palabra acordada** muestra que eres tú. Se acuerda por llamada o en persona, nunca por texto. Una"
             " segunda"
             " puede decir: me obligan a escribir. En el celular no se nota nada raro.\n"
-            "- Cuando ya la mandaste por texto, se puede leer en ese celular. Pide una nueva.\n"
+            "- La palabra sirve solo en ese celular. Se borra con tu número. Luego pide otra.\n"
+            "- Cuando ya la mandaste por texto, se puede leer en ese celular. Pide otra también.\n"
             "- Las fotos no pasan. Dilo con palabras. Si quieres pruebas, guárdalas donde nadie más llegue.\n"
             "- Borra nuestros textos si es seguro para ti. A veces un hueco se nota más que un texto."
         ),

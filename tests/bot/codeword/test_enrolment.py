@@ -18,9 +18,11 @@ from bot.model.feature import Step
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import SendEvent, SetTimer
+from bot.wording.durations import spell_duration
+from bot.wording.notice import in_language
 from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
-from tests.bot.examples import at, held, of, said, staffed_desk, then, told, words
+from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, PACK, SUE
 
 ROOM = OFFICE + ANA
@@ -66,6 +68,19 @@ def test_the_advocate_is_told_what_the_phone_will_show(language: str) -> None:
     for name in (TextName.CHALLENGE, TextName.VERIFIED, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3):
         assert f"“{PACK.say(name, language)}”" in post.body
     assert "by voice" in post.body
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_advocate_is_told_where_and_how_long_the_word_is_heard(language: str) -> None:
+    """Whoever relies on a word has to know that it is of one phone, and is forgotten with its number."""
+    desk = then(staffed_desk(), at_desk(f"!lang me {language}")).aggregate
+    body = words(then(desk, EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA)))
+    grace, longer = (in_language(spell_duration(s), language) for s in (PACK.settings.grace, PACK.settings.continuing))
+    assert {"en": "this phone only", "es": "solo en este teléfono"}[language] in body
+    assert grace in body
+    assert f"({longer} " in body
+    assert "!continue" in body
 
 
 def test_both_words_are_redacted_and_their_digests_go_to_the_thread() -> None:
