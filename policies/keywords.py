@@ -109,6 +109,8 @@ def classify(text: str, pack: Pack) -> MessageMeaning:
     # An agency's own word may be a picture, or end in one.
     if (meaning := _other_keyword(word, keywords) or _other_keyword(_without_pictures(word), keywords)) is not None:
         return meaning
+    if _SOS in word and not normalize_words(text):
+        return MessageMeaning(Meaning.HELP)
     if is_tapback(text):
         return MessageMeaning(Meaning.TAPBACK)
     if is_automatic_reply(text):
@@ -144,6 +146,8 @@ _POLITE = frozenset(
 )
 """Words around a STOP that is meant as one ("please stop"); with another word it may be about a third person."""
 _LONGEST_WISH = 1600
+_SOS = "\U0001f198"
+"""A picture that asks for help; alone, without a word, it is the word SOS."""
 _STOP_SIGNS = frozenset("\U0001f6d1\u26d4\U0001f6ab")
 """Pictures that say stop; alone, without a word, they are a wish and no STOP."""
 

@@ -84,6 +84,20 @@ def test_a_picture_that_says_stop_is_a_wish(text: str, wish: bool) -> None:
     assert (classify(text, PACK).meaning is Meaning.WISH) == wish
 
 
+@pytest.mark.parametrize(
+    ("text", "is_call"),
+    [
+        ("\U0001f198", True),
+        (" \U0001f198\U0001f198!! \U0001f62d", True),
+        ("\U0001f198 he is here", False),
+        ("\U0001f62d", False),
+    ],
+)
+def test_a_picture_that_says_sos_is_a_word_for_help(text: str, is_call: bool) -> None:
+    """Alone it is what SOS is: nobody is greeted by the machine, a person is called. Beside words it is conversation."""
+    assert (classify(text, PACK).meaning is Meaning.HELP) == is_call
+
+
 @given(st.text(st.characters()))
 def test_any_message_has_an_answer(text: str) -> None:
     """Total, lone surrogates included; and a keyword is a keyword however often it is read."""
