@@ -53,6 +53,7 @@ class AlarmKind(Enum):
     LEFT_QUIETLY = "left_quietly"
     LEFT_UNSEEN = "left_unseen"
     LEFT_ALARMED = "left_alarmed"
+    GOODBYE = "goodbye"
     CALL = "call"
     HELP = "help"
     INFO = "info"

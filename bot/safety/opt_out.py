@@ -31,6 +31,7 @@ from bot.sending.unsent_texts import drop_all, drop_pending
 from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, ResumeMode, TextName
+from policies.signs import Sign
 
 LIVE_SECONDS: Final = 1800.0
 """Seconds after our last text in which a STOP contradicts a live conversation."""
@@ -61,6 +62,8 @@ SILENT_WORDS: Final = {
 STOPPED: Final = notice_of("opt_out.the_texter_said_stop_nothing")
 UNSEEN: Final = notice_of("opt_out.what_they_wrote_before_that")
 LEFT: Final = notice_of("opt_out.the_texter_left_with_a_2")
+FAREWELL: Final = notice_of("opt_out.they_said_goodbye_and_may")
+"""For a goodbye of a texter who may be thinking of dying: it may be for ever, and a person decides what follows."""
 EXITS: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 
@@ -80,6 +83,11 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
         return _report_text_after_stop(pack, facts, thread, event, means)
     if means in SILENT_WORDS:
         alarm, words = SILENT_WORDS[means]
+        for_ever = means is Meaning.EXIT_PARK and any(name == Sign.SUICIDE for name, _ in thread.silence.signs)
+        if for_ever:
+            alarm, words = AlarmKind.GOODBYE, FAREWELL
+        if means is Meaning.HELP and (why := guard.refusal_reason(pack, thread, ".", ())) is not None:
+            words = notice_of("opt_out.a_word_for_help_came_and", why=why)
         dropped: tuple[Action, ...] = ()
         if means in (Meaning.HELP, Meaning.INFO):
             thread, dropped = answer_help(pack, facts, thread, event)
@@ -90,7 +98,8 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
             dropped += waiting
         notice = SendMessage(place=THREAD, body=words, mentions=thread.assignment.mentions)
         closing: tuple[Action, ...] = ()
-        if means is Meaning.EXIT_PARK and thread.lifecycle.state is ThreadState.OPEN and not _is_older(thread, event):
+        parks = means is Meaning.EXIT_PARK and not for_ever
+        if parks and thread.lifecycle.state is ThreadState.OPEN and not _is_older(thread, event):
             # Texts that nobody has seen yet stay: a person closes a thread that waits. So do texts that came since.
             if thread.lifecycle.unseen > 1:
                 thread = replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=True))

@@ -119,6 +119,9 @@ NOTICES: Final[dict[str, str]] = {
         "the next start erases them."
     ),
     "alerts.said_a_word_for_help": "said a word for help. A person has to answer.",
+    "alerts.said_goodbye_and_may_be": (
+        "said goodbye, and may be thinking of dying. Nothing was sent, and nothing closes by itself. Please look now."
+    ),
     "alerts.said_start_a_person_decides": "said START. A person decides: !resume in the thread.",
     "alerts.said_start_texts_may_be": "said START: their STOP is over.",
     "alerts.said_stop_in_the_middle": (

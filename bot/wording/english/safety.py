@@ -97,6 +97,9 @@ NOTICES: Final[dict[str, str]] = {
         "This seems to be {name}. The agency's texts leave in {leaves}: !lang {written} changes that."
     ),
     "opt_out.a_supervisor_may_send_one": " A supervisor may send one reply: !reply and the words.",
+    "opt_out.a_word_for_help_came_and": (
+        "A word for help came from this phone, and {why} Decide now, with another person: !escalate"
+    ),
     "opt_out.it_is_stopped_already": "It is stopped already.",
     "opt_out.it_was_not_answered_and": "{body}: it was not answered, and nothing leaves.{how}",
     "opt_out.nothing_is_stopped_here": "Nothing is stopped here.",
@@ -128,6 +131,10 @@ NOTICES: Final[dict[str, str]] = {
     "opt_out.they_may_be_asking_us": (
         "They may be asking us to stop. If they are, say !stopped: it counts as their STOP, and sends nothing. If "
         "not, go on."
+    ),
+    "opt_out.they_said_goodbye_and_may": (
+        "They said goodbye, and may be thinking of dying: nothing closes by itself. Nothing was sent back. Decide now, "
+        "with another person: !escalate · !playbook suicide. What you write is asked about first (!anyway)."
     ),
     "opt_out.this_came_after_a_stop": "This came after a STOP",
     "opt_out.this_stop_came_late_they": "This STOP came late: they have texted since, see above.{how}",

@@ -124,6 +124,10 @@ NOTICES: Final[dict[str, str]] = {
         "dice quietline accept-facts rooms: el siguiente inicio las borra."
     ),
     "alerts.said_a_word_for_help": "dijo una palabra para pedir ayuda. Tiene que responder una persona.",
+    "alerts.said_goodbye_and_may_be": (
+        "se despidió, y puede estar pensando en morir. No se envió nada, y nada se cierra por sí solo. Por favor, miren "
+        "ahora."
+    ),
     "alerts.said_start_a_person_decides": "dijo START. Decide una persona: !resume en la conversación.",
     "alerts.said_start_texts_may_be": "dijo START: su STOP terminó.",
     "alerts.said_stop_in_the_middle": (

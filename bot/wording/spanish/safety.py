@@ -105,6 +105,9 @@ NOTICES: Final[dict[str, str]] = {
         "Esto parece {name}. Los textos de la agencia salen en {leaves}: !lang {written} lo cambia."
     ),
     "opt_out.a_supervisor_may_send_one": (" Supervisión puede enviar una respuesta: !reply y las palabras."),
+    "opt_out.a_word_for_help_came_and": (
+        "De este teléfono llegó una palabra para pedir ayuda, y {why} Decide ahora, con otra persona: !escalate"
+    ),
     "opt_out.it_is_stopped_already": "Ya está parado.",
     "opt_out.it_was_not_answered_and": "{body}: no se respondió, y nada sale.{how}",
     "opt_out.nothing_is_stopped_here": "Aquí no hay nada parado.",
@@ -144,6 +147,10 @@ NOTICES: Final[dict[str, str]] = {
     "opt_out.the_texter_said_stop_only": "La persona que escribe dijo STOP. Solo su START lo termina.",
     "opt_out.they_may_be_asking_us": (
         "Puede estar pidiendo que paremos. Si es así, di !stopped: cuenta como su STOP, y no envía nada. Si no, sigue."
+    ),
+    "opt_out.they_said_goodbye_and_may": (
+        "Se despidió, y puede estar pensando en morir: nada se cierra por sí solo. No se le envió nada. Decide ahora, con "
+        "otra persona: !escalate · !playbook suicide. Lo que escribas se pregunta antes (!anyway)."
     ),
     "opt_out.this_came_after_a_stop": "Esto llegó después de un STOP",
     "opt_out.this_stop_came_late_they": "Este STOP llegó tarde: desde entonces ha escrito, mira arriba.{how}",

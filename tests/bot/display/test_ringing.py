@@ -90,6 +90,7 @@ CASES = [
             (AlarmKind.CALL, {SUE}),
             (AlarmKind.INFO, set()),
             (AlarmKind.LEFT_ALARMED, {SUE}),
+            (AlarmKind.GOODBYE, {SUE}),
             (AlarmKind.URGENT, ALL),
             (AlarmKind.STOPPED, set()),
             (AlarmKind.RESUMED, set()),

@@ -8,11 +8,13 @@ import pytest
 
 from bot import guard
 from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import MessageRead
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import IncrementCounter, Suppress, SuppressionReason
 from policies.pack import ResumeMode, TextName
+from tests.bot.codeword_example import locked
 from tests.bot.examples import (
     FACTS,
     alarms,
@@ -73,6 +75,35 @@ def test_a_silent_word_does_not_close_over_what_nobody_saw() -> None:
     assert then(step.aggregate, arrived("still here", id="y"), at(9)).aggregate.lifecycle.close_when_seen is False
     with_receipt = then(before, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(2)).aggregate
     assert then(with_receipt, arrived("bye", id="x"), at(5)).aggregate.lifecycle.closes_at
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("body", ["goodbye", "ADIOS"])
+def test_a_goodbye_after_talk_of_dying_is_not_taken_for_the_end(body: str) -> None:
+    """It may be for ever: nothing closes, so the number can still be shown; supervisors are called."""
+    thread = then(held(), arrived("i want to kill myself", id="k"), at(0)).aggregate
+    thread = then(thread, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(1)).aggregate
+    step = then(thread, arrived(body, id="x"), at(5))
+    assert (step.aggregate.lifecycle.closes_at, step.aggregate.lifecycle.close_when_seen) == (0, False)
+    assert alarms(step) == ["goodbye"]
+    assert "!playbook suicide" in words(step)
+    assert "write nothing" not in words(step)
+    assert texts(step) == []
+    # What waited does not leave by itself after it, as after any silent exit.
+    assert marks(then(step.aggregate, said("wait, talk to me"), at(9))) == {"$m1": DeliveryReceipt.HELD}
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("lock", [*SendLock])
+def test_a_word_for_help_from_a_stopped_phone_asks_for_no_answer(lock: SendLock) -> None:
+    """Where nothing but a cover line leaves, nobody is told to answer now; the room reads why, and whom to call."""
+    thread = then(held(), said("!unsafe", event_id="$u")).aggregate if lock is SendLock.NONE else locked(lock)
+    step = then(thread, arrived("HELP", id="h", seconds=60), at(60))
+    assert alarms(step) == ["help"]
+    assert "please do, now" not in words(step)
+    assert "!cover 1, 2 and 3" in words(step)
+    assert "!escalate" in words(step)
+    assert "please do, now" in words(then(held(), arrived("HELP", id="h", seconds=60), at(60)))
 
 
 @pytest.mark.parametrize("body", ["BYE", "LATER"])
