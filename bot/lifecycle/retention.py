@@ -5,8 +5,9 @@
 Rules of this module: one decision, the one that parks, erases the content. It is not made while a text is on its way to us,
 into the room or to the phone, nor while the thread is on legal hold (`!close-rest` alone drops words that were never
 shown). It erases every slice that `SURVIVES` does not name. A parked thread has no room, so nothing is shown and nothing
-leaves; a text begins a new conversation under another designation, and nobody is told that there was one before. Nothing
-here says anything to a phone (design.md, "Rules of the phone").
+leaves; a text begins a new conversation under another designation, and nobody is told that there was one before, except
+when that is so long ago that the number may have a new owner. Nothing here says anything to a phone (design.md, "Rules of
+the phone").
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from bot.sending import reply_after_stop
 from bot.sending.held_texts import TIMER as HELD_TIMER
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import next_timer
-from bot.wording.durations import spell_duration
+from bot.wording.durations import describe_minutes, spell_duration
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -79,8 +80,10 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     if thread.consent.language not in pack.languages:
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
     if thread.lifecycle.state is ThreadState.PARKED:
+        away = facts.now - thread.lifecycle.since
         life = Lifecycle(continuing=thread.lifecycle.continuing, retention=retention_of_pack(pack))
-        return Step(replace(thread, designation=facts.new_designation, lifecycle=life), (CancelTimer(key=END),))
+        thread, cue = _doubt_owner(pack, replace(thread, designation=facts.new_designation, lifecycle=life), away)
+        return Step(thread, (CancelTimer(key=END), *cue))
     if thread.lifecycle.retention is None:
         thread = replace(thread, lifecycle=replace(thread.lifecycle, retention=retention_of_pack(pack)))
     if not thread.lifecycle.closes_at:
@@ -367,6 +370,15 @@ def _postpone_if_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | 
 def _has_unsent(facts: Facts, thread: Thread) -> bool:
     """Whether a person's words are still to leave for the phone. Held words wait for a person, and do not count."""
     return facts.outbound_pending or bool(thread.sending.pending) or thread.consent.reply is not None
+
+
+def _doubt_owner(pack: Pack, thread: Thread, away: float) -> tuple[Thread, tuple[Action, ...]]:
+    """Say, above the first text after so long, that what the card has of this number may be of another person."""
+    if away < pack.settings.dormant_cue:
+        return thread, ()
+    why = notice_of("inbound_cues.they_are_back_after_the", duration=describe_minutes(round(away / 60)))
+    cue = SendMessage(place=THREAD, body=notice_of("inbound_cues.before_anything_else_ask_whether", why=why))
+    return replace(thread, silence=replace(thread.silence, recheck_safety=True)), (cue,)
 
 
 def _wait(thread: Thread, key: str, until: float) -> Step[Thread]:

@@ -15,7 +15,7 @@ from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.thread import ThreadState
-from bot.wording.durations import describe_duration
+from bot.wording.durations import describe_duration, describe_minutes
 from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack
@@ -111,7 +111,7 @@ def unusual_time(pack: Pack, facts: Facts, thread: Thread) -> str | None:
     last = max(silence.heard_at, silence.spoke_at)
     away = facts.now - last
     if last and away >= settings.dormant_cue:
-        return notice_of("inbound_cues.they_are_back_after_the", duration=describe_duration(away))
+        return notice_of("inbound_cues.they_are_back_after_the", duration=describe_minutes(round(away / 60)))
     odd = not is_safe(thread.flags, here)
     was_odd = bool(silence.heard_at) and not is_safe(thread.flags, there)
     if odd and (not was_odd or away >= settings.return_cue):

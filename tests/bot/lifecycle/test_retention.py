@@ -275,6 +275,17 @@ def test_a_text_to_a_parked_thread_is_a_strangers() -> None:
     assert CancelTimer(key=retention.END) in step.actions
 
 
+@pytest.mark.practice(15)
+def test_after_so_long_the_number_may_be_another_persons() -> None:
+    """What a continuing phone agreed stands on the card: a month later the room is told first that it may be another's."""
+    dormant = PACK.settings.dormant_cue
+    for away, is_told in ((dormant - 60, False), (2 * dormant, True)):
+        step = then(parked(continuing=True), arrived("hi", seconds=away), at(away, new_designation="still brook"))
+        assert ("may have a new owner" in words(step)) == is_told
+        assert ("back after 60 days" in words(step)) == is_told
+        assert step.aggregate.silence.recheck_safety == is_told
+
+
 def test_an_answer_of_the_desk_to_an_earlier_conversation_is_nobodys() -> None:
     """Who was made the assignee of a conversation that is over is not the assignee of the one after it."""
     thread = then(parked(), arrived("me again"), at(0, new_designation="still brook")).aggregate
