@@ -19,7 +19,7 @@ from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_n
 from bot.commands.room_notes import is_for_phone
 from bot.lifecycle import tally
 from bot.lifecycle.recap import REMOVE_RECAP
-from bot.lifecycle.thanks import only_thanks
+from bot.lifecycle.thanks import is_kind_reaction, only_thanks
 from bot.model.actions import (
     DESK,
     ROOM_ACTIONS,
@@ -47,6 +47,7 @@ from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import next_timer
 from bot.wording.durations import describe_minutes, spell_duration
 from bot.wording.notice import notice_of
+from policies.keywords import is_automatic_reply
 from policies.pack import Pack
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
@@ -74,8 +75,10 @@ HOUR: Final = 3600.0
 def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Begin a new conversation at a text when the earlier one is parked, and cancel a closing.
 
-    A text of thanks alone ("ok", "gracias") cancels none: it answers the closing words, and is shown like any other. A
-    texter who has asked for no language gets the line's first.
+    A text of thanks alone ("ok", "gracias", a heart) cancels none: it answers the closing words, and is shown like any
+    other. Nor does what a phone sends by itself ("I'm driving"). Where a word is agreed these do, because they may quote a
+    guess at it, and the phone must not notice whether it was right. A texter who has asked for no language gets the line's
+    first.
     """
     if thread.consent.language not in pack.languages:
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
@@ -86,9 +89,13 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         return Step(thread, (CancelTimer(key=END), *cue))
     if thread.lifecycle.retention is None:
         thread = replace(thread, lifecycle=replace(thread.lifecycle, retention=retention_of_pack(pack)))
+    bare = not event.media and facts.codeword_match is CodewordMatch.NONE
+    no_word = bare and thread.codeword.digests is None
+    if no_word and is_automatic_reply(event.body):
+        return Step(thread)
     if not thread.lifecycle.closes_at:
         return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
-    if not event.media and facts.codeword_match is CodewordMatch.NONE and only_thanks(event.body):
+    if (bare and only_thanks(event.body)) or (no_word and is_kind_reaction(event.body)):
         return Step(thread)
     thread, notice = _reopen(thread, notice_of("retention.a_text_arrived_the_closing"))
     return Step(thread, notice)

@@ -1,8 +1,9 @@
 """Recognises texts that only thank: an answer to closing words that does not continue the conversation.
 
 Rules of this module: whole texts, in English and Spanish, in any case, with any punctuation; a text with one other word, or
-one other emoji, does not count: "ok" with an SOS is a call. A miss costs the advocate a second `!close`, so the lists hold
-only words and emoji that ask for nothing.
+one other emoji, does not count: "ok" with an SOS is a call. A heart or a thumb under a text of ours is thanks, as phones
+spell it out (Loved “…”); any other reaction is not, because it may ask. A miss costs the advocate a second `!close`, so the
+lists hold only words and emoji that ask for nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import Final
+
+from policies.keywords import is_tapback
 
 MOST_WORDS: Final = 8
 THANKS: Final = frozenset(
@@ -89,6 +92,12 @@ FRIENDLY: Final = HANDS + (
     "\U0001f642\U0001f64c\U0001f90e\U0001f91d\U0001f970\U0001f979\U0001f9e1\U0001fa75\U0001fa77"
 )
 """Emoji that people put beside their thanks: smiles, hearts, flowers, a wave."""
+KIND_REACTION: Final = re.compile(
+    rf"[\s\u200b-\u200f]*(?:liked|loved|le (?:gustó|gusta|encantó|encanta)"
+    rf"|(?:reacted |reaccionó (?:con )?)?[{HANDS}][\ufe0e\ufe0f\u200b\U0001f3fb-\U0001f3ff]* (?:to|a)) ",
+    re.IGNORECASE,
+)
+"""The beginning of a reaction that thanks, in the forms of `policies.keywords`."""
 
 
 def only_thanks(body: str) -> bool:
@@ -102,3 +111,8 @@ def only_thanks(body: str) -> bool:
     said = set(words)
     asks_us = bool(said & {"you", "u"}) and "thank" not in said
     return len(words) <= MOST_WORDS and said <= THANKS and bool(said & SAYS_IT) and not asks_us
+
+
+def is_kind_reaction(body: str) -> bool:
+    """Tell whether a text is a heart or a thumb under a text of ours, as phones spell it out."""
+    return KIND_REACTION.match(body) is not None and is_tapback(body)
