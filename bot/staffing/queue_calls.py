@@ -49,8 +49,8 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     step = int(rung)
     again = step >= len(due)
     if again and entry.stopped:
-        # Whoever said STOP expects nobody: they are called for again only if they text once more.
-        return Step(desk, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_again),), consumed=True)
+        # Whoever said STOP expects nobody: they are called for again only if they text once more, and then within minutes.
+        return Step(desk, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_on_call),), consumed=True)
     people = [member for member in desk.roster if member.on_duty]
     called = [member.user for member in people if step != 1 or member.role is Role.SUPERVISOR or not facts.supervisors]
     minutes = int((facts.now - entry.since) // 60)

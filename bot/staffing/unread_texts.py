@@ -46,7 +46,8 @@ def call_reader(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> St
     if assignee is None or not life.unseen:
         return Step(thread, consumed=True)
     if life.closes_at or thread.consent.stopped:
-        return Step(thread, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_again),), consumed=True)
+        # A text that takes that back, or a START, is called for within minutes.
+        return Step(thread, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_on_call),), consumed=True)
     first = event.key == FIRST
     kind = AlarmKind.UNREAD if first else AlarmKind.STILL_UNREAD
     # The room calls the assignee: at the desk others are needed, or a person outside where there are none.

@@ -111,6 +111,16 @@ def test_whoever_said_stop_is_not_called_for_again() -> None:
     assert "still waiting" in words(then(again.aggregate, TimerDue(key=f"wait:{T1}:3"), at(9999)))
 
 
+def test_a_start_is_called_for_within_minutes() -> None:
+    """Whoever said STOP while they waited, and then START, asks for a person again: no hour passes before anybody hears."""
+    desk = then(then(staffed_desk(), WAITS).aggregate, AlarmRaised(designation="amber heron", alarm=AlarmKind.STOPPED))
+    step = then(desk.aggregate, TimerDue(key=f"wait:{T1}:3"), at(9000))
+    (timer,) = [timer for timer in of(SetTimer, step) if timer.key.startswith("wait:")]
+    assert timer.due <= NOW + 9000 + PACK.settings.unclaimed_on_call
+    again = then(step.aggregate, AlarmRaised(designation="amber heron", alarm=AlarmKind.RESUMED), at(9001))
+    assert "still waiting" in words(then(again.aggregate, TimerDue(key=timer.key), at(timer.due - NOW)))
+
+
 @pytest.mark.practice(30)
 @pytest.mark.parametrize(
     "event",
