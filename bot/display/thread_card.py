@@ -48,6 +48,7 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
         else ""
     )
     offer = thread.assignment.offer
+    may_reply = consent.stopped and consent.text_after_stop and not consent.carrier_block
     return [
         *_alarms(pack, thread),
         *_signs(thread),
@@ -67,7 +68,7 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
         notice_of("thread_card.language", language=consent.language),
         *_codeword(pack, thread),
         *_flags(thread),
-        *([notice_of("thread_card.after_the_stop_they_texted")] if consent.stopped and consent.text_after_stop else []),
+        *([notice_of("thread_card.after_the_stop_they_texted")] if may_reply else []),
         *([notice_of("thread_card.the_carrier_says_they_opted")] if consent.carrier_block else []),
         *([notice_of("thread_card.a_short_code_or_name")] if not thread.answerable else []),
     ]

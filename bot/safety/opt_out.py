@@ -257,7 +257,7 @@ def _report_texts_since(pack: Pack, facts: Facts, thread: Thread, event: TextArr
 
 
 def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, str]:
-    if not pack.settings.reply_after_stop:
+    if not pack.settings.reply_after_stop or thread.consent.carrier_block:
         return thread, ""
     thread = replace(thread, consent=replace(thread.consent, text_after_stop=event.id))
     return thread, notice_of("opt_out.a_supervisor_may_send_one")

@@ -154,12 +154,12 @@ def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | 
         return notice_of("reply_after_stop.this_line_sends_no_replies")
     if not consent.stopped:
         return notice_of("reply_after_stop.nothing_is_stopped_here_the")
+    if consent.carrier_block:
+        return notice_of("sending.not_sent", why=CARRIER_BLOCK)
     if not consent.text_after_stop or consent.reply is not None:
         return NOTHING_TO_REPLY_TO
     if not body:
         return notice_of("reply_after_stop.say_reply_and_the_words")
-    if consent.carrier_block:
-        return notice_of("sending.not_sent", why=CARRIER_BLOCK)
     why = guard.UNSAFE if thread.flags.unsafe else guard.BLOCKED if thread.consent.blocked_until else None
     why = why or guard.lock_reason(pack, thread, body)
     return notice_of("sending.not_sent", why=why) if why else None

@@ -8,11 +8,12 @@ import pytest
 
 from bot import guard
 from bot.decide import decide
+from bot.display.thread_card import card
 from bot.model.actions import DeliveryReceipt, Origin, SendSms
 from bot.model.desk import DeskMember, Role, Thread
 from bot.model.events import Event, MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
-from tests.bot.examples import FACTS, arrived, at, edit, held, marks, of, said, texts, then, words
+from tests.bot.examples import FACTS, alarms, arrived, at, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
 
 WORDS = "We saw your text. You can call 911."
@@ -99,6 +100,19 @@ def test_its_author_changes_it_or_takes_it_back() -> None:
         assert marks(reply(withdrawal.aggregate, event_id="$r2")) == {"$r2": DeliveryReceipt.LEAVING}
     for event in (MessageRedacted(place="thread", sender=ANA, target="$r"), edit("!reply no", target="$r")):
         assert texts(leaves(then(waiting, event).aggregate)) == [WORDS]
+
+
+def test_no_reply_is_offered_where_the_carrier_keeps_the_stop() -> None:
+    """Neither room nor card calls for a supervisor who could send nothing, and the command says why."""
+    stopped = then(held(), arrived("STOP", id="s")).aggregate
+    for outcome, is_offered in ((Outcome.ACCEPTED, True), (Outcome.OPTED_OUT, False)):
+        thread = then(stopped, TextOutcome(ref="stop:s", outcome=outcome), at(1)).aggregate
+        step = then(thread, arrived("hello?", id="t", seconds=60), at(60))
+        assert alarms(step) == ["text_after_stop"]
+        assert ("!reply" in words(step), "!reply" in card(PACK, step.aggregate)) == (is_offered, is_offered)
+    assert "carrier keeps this opt-out" in words(reply(step.aggregate))
+    crossed = then(after_stop(), TextOutcome(ref="stop:s", outcome=Outcome.OPTED_OUT)).aggregate
+    assert "!reply" not in card(PACK, crossed)
 
 
 def test_a_reply_is_guarded_like_all_words() -> None:
