@@ -16,9 +16,10 @@ from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
-from bot.model.desk import Desk, Facts, Thread
+from bot.model.desk import Desk, Facts, QueueEntry, Thread
 from bot.model.events import MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step, raise_alarm
+from bot.model.flood import CrowdEntry
 from bot.model.thread import ConsentFlags, PendingText, Silence
 from bot.model.thread_desk_events import AlarmKind, PhoneStopped
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
@@ -82,8 +83,9 @@ def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, com
     A person who says it in the wrong room is in a hurry. Stopping one phone too many costs a `!safe`.
     """
     said = " ".join(command.arguments.casefold().split())
-    named = [entry for entry in desk.threads if said == entry.designation or said.startswith(f"{entry.designation} ")]
-    meant = named or [*desk.assigned_to(event.sender)]
+    known: tuple[QueueEntry | CrowdEntry, ...] = (*desk.threads, *desk.flood.crowd.values())
+    named = [entry for entry in known if said == entry.designation or said.startswith(f"{entry.designation} ")]
+    meant = named or desk.assigned_to(event.sender)
     if not meant:
         return Step(desk, answer(facts, event, notice_of("unsafe_phone.none_is_yours_say_which")), consumed=True)
     body = notice_of("unsafe_phone.stopped_there", designations=", ".join(entry.designation for entry in meant))

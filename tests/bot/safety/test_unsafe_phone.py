@@ -23,6 +23,7 @@ from bot.model.events import (
     TextOutcome,
     TimerDue,
 )
+from bot.model.flood import CrowdEntry, Flood
 from bot.model.thread import ConsentFlags, Lifecycle, ThreadState
 from bot.model.thread_desk_events import Assigned, AssignmentKind, PhoneStopped, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
@@ -532,6 +533,15 @@ def test_who_has_no_thread_is_asked_which() -> None:
     step = then(desk_with_two(), at_desk("!unsafe", sender=BEN), at(1))
     assert of(SendEvent, step) == []
     assert "!unsafe and the designation" in words(step)
+
+
+def test_a_thread_without_a_card_is_stopped_by_its_name() -> None:
+    """The board names it while many come: it is stopped, and no thread of the person who says so."""
+    crowd = {"t9": CrowdEntry(thread="t9", designation="still brook", since=NOW)}
+    desk = replace(desk_with_two(), flood=Flood(crowd=crowd))
+    step = then(desk, at_desk("!unsafe still brook"), at(1))
+    assert [(stop.owner, stop.event) for stop in of(SendEvent, step)] == [("t9", PhoneStopped())]
+    assert "still brook" in words(step)
 
 
 def test_a_phone_that_is_stopped_when_its_room_goes_stays_stopped() -> None:
