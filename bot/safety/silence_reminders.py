@@ -116,6 +116,9 @@ def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
     over = not silence.spoke_at or silence.heard_at > silence.spoke_at or silence.cue_count >= len(rungs)
     if over or thread.assignment.assignee is None or thread.consent.stopped or thread.flags.unsafe:
         return Step(thread, consumed=True)
+    if (closes_at := thread.lifecycle.closes_at) > facts.now:
+        # Whoever closes expects no answer. When the closing is taken back, the reminders go on.
+        return Step(thread, (SetTimer(key=TIMER, due=closes_at),), consumed=True)
     rung = silence.cue_count
     while rung + 1 < len(rungs) and silence.spoke_at + rungs[rung + 1] <= facts.now:
         rung += 1

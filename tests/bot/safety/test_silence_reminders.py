@@ -59,6 +59,15 @@ def test_after_a_downtime_only_the_last_cue_is_said(minutes: int, said_so: str) 
     assert bool(timers(step)) is (minutes < 60)
 
 
+def test_whoever_closes_reads_of_no_silence() -> None:
+    """No answer is expected then; when the closing is taken back, the ladder goes on."""
+    closing = then(answered()[0], said("!close", event_id="$c", at=NOW + 100), at(100)).aggregate
+    step = then(closing, TimerDue(key="silence"), at(310))
+    assert (words(step), timers(step)) == ("", [closing.lifecycle.closes_at])
+    back = then(step.aggregate, said("!reopen", event_id="$r"), at(320)).aggregate
+    assert "No answer" in words(then(back, TimerDue(key="silence"), at(timers(step)[0] - NOW)))
+
+
 @pytest.mark.practice(30)
 @pytest.mark.parametrize(("duty", "called"), [(True, (ANA,)), (False, ())])
 def test_the_offer_to_park_calls_the_assignee_only_on_duty(duty: bool, called: tuple[str, ...]) -> None:
