@@ -44,11 +44,11 @@ NOTICES: Final[dict[str, str]] = {
     "drills.there_are": "Texters to practise with; with es behind the name they write Spanish:",
     "first_times.again": "You hear a sentence again when you meet something for the first time.",
     "first_times.cue": (
-        "Your first cue: a line in the room that begins with a sign asks you to look at something. It is a guess by lists "
-        "of phrases, and it does nothing by itself; you decide. !playbook has steps. (!quiet ends these.)"
+        "Your first cue: a line in the room asks you to look at something. Behind ⚠️ it is a guess by lists of phrases. It "
+        "does nothing by itself; you decide. !playbook has steps. (!quiet ends these.)"
     ),
     "first_times.held": (
-        "Your first held words: ✋ means that nothing has left. The line above says why it asks. !anyway lets them leave; "
+        "Your first held words: ✋ means that nothing has left. The line above says why, and by which command they leave; "
         "saying nothing leaves them here. (!quiet ends these.)"
     ),
     "first_times.how": "!quiet ends the sentences about first times; !quiet no begins them again.",

@@ -45,12 +45,12 @@ NOTICES: Final[dict[str, str]] = {
     "drills.there_are": "Personas con quienes practicar; con es detrás del nombre escriben en español:",
     "first_times.again": "Vuelves a recibir una frase cuando algo te pasa por primera vez.",
     "first_times.cue": (
-        "Tu primer aviso: una línea en la sala que empieza con un signo te pide mirar algo. Es una suposición según listas "
-        "de frases, y no hace nada por sí misma; decides tú. !playbook tiene los pasos. (!quiet termina estas frases.)"
+        "Tu primer aviso: una línea en la sala te pide mirar algo. Detrás de ⚠️ es una suposición según listas de frases. "
+        "No hace nada por sí misma; decides tú. !playbook tiene los pasos. (!quiet termina estas frases.)"
     ),
     "first_times.held": (
-        "Tus primeras palabras en pausa: ✋ significa que nada ha salido. La línea de arriba dice por qué. !anyway "
-        "las deja salir; sin decir nada se quedan aquí. (!quiet termina estas frases.)"
+        "Tus primeras palabras en pausa: ✋ significa que nada ha salido. La línea de arriba dice por qué, y con qué "
+        "comando salen; sin decir nada se quedan aquí. (!quiet termina estas frases.)"
     ),
     "first_times.how": "!quiet termina las frases de la primera vez; !quiet no las empieza de nuevo.",
     "first_times.note": (

@@ -13,7 +13,8 @@ from bot.model.events import ReactionAdded
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, QuietChosen, Situation, SituationMet
 from bot.model.transactional_actions import SendEvent
-from bot.staffing.first_times import NEXT_REACTION, STEPS
+from bot.staffing.first_times import NEXT_REACTION, SENTENCES, STEPS
+from bot.wording.notice import in_language
 from tests.bot import examples
 from tests.bot.examples import arrived, at_desk, held, of, said, then, waiting, words
 from tests.bot.strategies import ANA, BEN
@@ -70,6 +71,18 @@ def test_it_is_said_once_in_the_office(situation: Situation) -> None:
     again = told(step.aggregate, situation)
     assert [each for each in of(SendMessage, again) if each.place != DESK] == []
     assert of(SendMessage, told(step.aggregate, situation, BEN))
+
+
+def test_the_sentence_about_held_words_names_no_wrong_command() -> None:
+    """Words are held for several reasons, and the line above names the command of each: `!anyway` is one of several."""
+    for language in ("en", "es"):
+        assert "!anyway" not in in_language(SENTENCES[Situation.HELD], language)
+
+
+def test_the_sentence_about_cues_is_true_of_each() -> None:
+    """A cue about a silence, a picture or a return has no sign before it, and is no guess."""
+    for language, wrong in (("en", "begins with a sign"), ("es", "empieza con un signo")):
+        assert wrong not in in_language(SENTENCES[Situation.CUE], language)
 
 
 def test_it_is_said_in_their_language() -> None:
