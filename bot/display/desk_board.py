@@ -39,7 +39,8 @@ LONG_SHIFT: Final = 8 * 3_600.0
 POST_INTERVAL: Final = 900.0
 """Seconds until the board may be posted again because who waits, or who is with whom, has changed."""
 MAX_ROWS: Final = 40
-"""Threads of each kind on the board: a screen, not a ledger."""
+"""Threads of each kind, and people, on the board: a screen, not a ledger. An event holds 64 KiB, and an edit has the text
+three times, and is encrypted."""
 
 
 def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
@@ -151,6 +152,8 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
         )
         for entry in opened[:MAX_ROWS]
     ]
+    # Of too many people those on duty are shown.
+    roster = desk.roster if len(desk.roster) <= MAX_ROWS else sorted(desk.roster, key=lambda member: not member.on_duty)
     people = [
         join_notices(
             "",
@@ -162,7 +165,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
                 _shift(facts, member),
             ),
         )
-        for member in desk.roster
+        for member in roster
     ]
     blocked = (
         [notice_of("desk_board.dropped_from_blocked_phones", dropped_texts=desk.dropped_texts)]
@@ -190,7 +193,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
             *_limit_rows(claimed, len(opened)),
             *([notice_of("desk_board.on_hold_their_conversation_over", over=over)] if over else []),
             *blocked,
-            notice_of("desk_board.here", people=join_notices(", ", people)),
+            notice_of("desk_board.here", people=join_notices(", ", _limit_rows(people, len(people)))),
         ),
     )
 

@@ -109,10 +109,14 @@ class RoomClient:
         return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> None:
-        """Redact an event, as the policy bot, without a reason: reasons are not encrypted. A missing event is no error."""
+        """Redact an event, as the policy bot, without a reason: reasons are not encrypted. A missing event is no error.
+
+        The event is part of the transaction id: Synapse answers a known id of the room without redacting anything, whatever
+        event it was used for (`RoomRedactEventRestServlet`).
+        """
         await require_room(self._database, room_id)
         try:
-            _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, txn))
+            _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, f"{txn}.{event_id}"))
         except Permanent as error:
             if error.errcode != "M_NOT_FOUND":
                 raise

@@ -42,8 +42,8 @@ class MessageRedaction:
         if await self._wait_for_hold(task, event_ids):
             return []
         # Also when the message itself was erased before: the events about it have its words, and are in this room.
-        for number, event_id in enumerate(event_ids):
-            await self._room_client.redact(room, event_id, f"{task.txn}.{number}")
+        for event_id in event_ids:
+            await self._room_client.redact(room, event_id, task.txn)
         return event_ids
 
     async def _wait_for_hold(self, task: OutboxTask, event_ids: list[str]) -> bool:

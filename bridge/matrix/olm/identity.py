@@ -23,7 +23,7 @@ from typing import Any, Final, Self, TypeVar
 import aiohttp
 from mautrix.crypto.account import OlmAccount
 
-from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent, TokenRefused
+from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.olm import identity_table, wedged_table
 from bridge.matrix.olm.cross_signing import (
@@ -259,10 +259,34 @@ class Identity:
         await client.request(
             "POST", "keys", "device_signing", "upload", body=device_signing_body(self.user_id, self._seeds)
         )
-        await client.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
-        await client.request("PUT", "profile", self.user_id, "displayname", body={"displayname": self._display_name})
+        signed = await client.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
+        if object_at(signed, "failures"):  # answered with 200; without its signature strict clients read nothing of us
+            raise Transient(HTTPStatus.OK, "QUIETLINE_NOT_SIGNED")
+        await self._set_display_name(client)
         await self._delete_other_devices(client)
         await self.database.commit(lambda transaction: identity_table.set_ready(transaction, self.user_id))
+
+    async def _set_display_name(self, client: HomeserverClient) -> None:
+        """Set the display name, unless it is set: Synapse copies a name that is set into every room.
+
+        There it would replace the thread's designation. If the homeserver forbids it (`enable_set_displayname: false`), the
+        account keeps the name that it was made with.
+        """
+        path = ("profile", self.user_id, "displayname")
+        try:
+            name = (await client.request("GET", *path)).get("displayname")
+        except Permanent as error:
+            if error.errcode != "M_NOT_FOUND":
+                raise
+            name = None
+        if name == self._display_name:
+            return
+        try:
+            await client.request("PUT", *path, body={"displayname": self._display_name})
+        except Permanent as error:
+            if error.errcode != "M_FORBIDDEN":
+                raise
+            log.event("identity.name_forbidden")
 
     async def _refuse_if_in_use(self, client: HomeserverClient) -> None:
         answer = await client.request("POST", "keys", "query", body={"device_keys": {self.user_id: []}})

@@ -17,7 +17,7 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
@@ -48,6 +48,10 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Transaction, attempt
 
 POLL_SECONDS: Final = 30
+ANSWER_WAITS: Final[Waits] = (60.0, 960.0)
+"""Seconds for which an answer is waited for, beside the long poll, the first and the largest. Without a cursor, or after
+days, Synapse may need minutes for many rooms, and it begins again when the request is broken off: so the wait is doubled
+after each answer that did not come in time."""
 RETRY_WAITS: Final[Waits] = (0.1, 2.0)
 """Seconds between tries, the first and the largest: short, because the homeserver is the agency's own and people wait."""
 PAUSE_PER_EVENT: Final = 0.02
@@ -149,7 +153,7 @@ class SyncLoop:
         self._since: str | None = None
         self._heard_until: int | None = None
         self._is_marked = False
-        self._pause = 0.0
+        self._pause, self._answer_wait = 0.0, ANSWER_WAITS[0]
         self._wait_for_change, self._known_change = wait_for_change, 0
         self._is_polling, self._asks_module_at = True, 0.0
         self._may_have_more = False
@@ -266,7 +270,19 @@ class SyncLoop:
             query["since"] = since
         else:
             query["timeout"] = homeserver_rollback.fresh_timeout()
-        return await self._identity.client.request("GET", "sync", query=query, seconds=timeout + 60)
+        return await self._request(query, timeout + self._answer_wait)
+
+    async def _request(self, query: Mapping[str, str], seconds: float) -> Json:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        try:
+            response = await self._identity.client.request("GET", "sync", query=query, seconds=seconds)
+        except Transient:
+            if loop.time() >= deadline:
+                self._answer_wait = min(self._answer_wait * 2, ANSWER_WAITS[1])
+            raise
+        self._answer_wait = ANSWER_WAITS[0]
+        return response
 
     async def _gaps(self, response: Json, since: str) -> TimelineGaps:
         """Fetch the events that limited timelines left out, for our rooms."""

@@ -63,6 +63,12 @@ MAX_EARLY_KEYS: Final = 20
 TRACKED_STATE: Final = ("m.room.member", "m.room.power_levels", "m.room.tombstone")
 """The types of state events that we process, and request."""
 
+MAIN_TIMELINE: Final = "main"
+"""The `thread_id` of a read receipt for what is in no Matrix thread; one without it is for all events.
+
+Source: https://spec.matrix.org/latest/client-server-api/#threaded-read-receipts
+"""
+
 MAX_NAME_LENGTH: Final = 256
 """Longest display name, in characters, that is used: Synapse's limit."""
 
@@ -173,7 +179,10 @@ class SyncResponseParser:
             return None
 
     def _read_receipts(self, room_id: str, raw_room: object) -> list[MatrixEvent]:
-        """Return the read receipts (Client-Server API, m.receipt): of each person the newest in the response."""
+        """Return the read receipts (Client-Server API, m.receipt): of each person the newest in the response.
+
+        Without those of a Matrix thread: who reads it has not read the texts before that in the room.
+        """
         newest: dict[str, str] = {}
         room = raw_room if isinstance(raw_room, dict) else {}
         for event in objects_in(object_at(room, "ephemeral").get("events")):
@@ -182,7 +191,9 @@ class SyncResponseParser:
             content = object_at(event, "content")
             for event_id in strings_in([*content]):
                 for user_id in strings_in([*object_at(content, event_id, "m.read")]):
-                    if user_id not in self._ours and max(len(event_id), len(user_id)) <= MAX_ID_LENGTH:
+                    thread = object_at(content, event_id, "m.read", user_id).get("thread_id", MAIN_TIMELINE)
+                    is_storable = max(len(event_id), len(user_id)) <= MAX_ID_LENGTH
+                    if user_id not in self._ours and thread == MAIN_TIMELINE and is_storable:
                         newest[user_id] = event_id
         return [ReadReceipt(room_id=room_id, user_id=user_id, event_id=event_id) for user_id, event_id in newest.items()]
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.display.desk_board import board_text
 from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
-from bot.model.desk import Desk
+from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import MemberJoined, MemberLeft, Outcome, TimerDue
 from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded
@@ -20,6 +21,9 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import SetTimer
+from bot.wording.notice import in_language, notice_of
+from bridge.matrix.api.json_fields import dumps
+from bridge.matrix.api.message_content import edit_content
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
@@ -133,6 +137,36 @@ def test_people_on_the_board() -> None:
     world.pass_time(3)
     world.settle()
     assert "ben" not in boards(world)[-1].body
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_full_board_of_a_large_agency_fits_an_event(language: str) -> None:
+    """Two hundred people and as many threads in danger: those on duty are named, and an edit has less than 64 KiB."""
+    members = [
+        DeskMember(user=f"@first.last{n:03}:x", role=Role.SUPERVISOR, on_duty=n > 170, languages=("es",))
+        for n in range(200)
+    ]
+    entries = [
+        QueueEntry(
+            thread=f"t{n}",
+            designation=f"thunderous heron {n:03}",
+            since=NOW - 9_000,
+            assignee=members[n].user if n % 2 else None,
+            opened_at=NOW - 9_000,
+            last_activity=NOW - 9_000,
+            other_hands_at=NOW - 9_000,
+            duress=True,
+            danger=True,
+        )
+        for n in range(200)
+    ]
+    desk = Desk(roster=tuple(members), threads=tuple(entries))
+    board = in_language(board_text(PACK, at(0), desk), language)
+    edit = dumps(edit_content(EditMessage(place=DESK, ref="board", body=board, formatted=True), "$board"))
+    assert len(edit.encode()) * 4 / 3 < 64_000
+    here = board.splitlines()[-1]
+    assert [n for n in range(171, 200) if f"first.last{n:03}" not in here] == []
+    assert here.endswith(in_language(notice_of("desk_board.and_more", count=160), language))
 
 
 def test_open_rows() -> None:

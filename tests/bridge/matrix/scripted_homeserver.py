@@ -49,6 +49,9 @@ class ScriptedHomeserver:
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
 
+    `names`: display names, by user; `name_refusal`: an error with which it refuses to change one. `unsigned`: how many
+    uploads of signatures it answers with a failure. `sync_seconds`: how long each sync takes.
+
     `change_count`: what the module answers who waits for a change; None: there is no such module. `repeats_answers`:
     whether each sync in the same words as before is answered as before.
     """
@@ -82,6 +85,10 @@ class ScriptedHomeserver:
     date: str | None = None
     account_data: dict[str, Any] = field(default_factory=dict)
     forgets_account_data: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+    name_refusal: tuple[int, str] | None = None
+    unsigned: int = 0
+    sync_seconds: float = 0.0
     requests: list[RecordedRequest] = field(default_factory=list)
     _answered: dict[str, str] = field(default_factory=dict)
     _one_time_keys: dict[str, str] = field(default_factory=dict)
@@ -209,7 +216,21 @@ class ScriptedHomeserver:
                 return web.json_response(self.messages.get(room_id, {"chunk": []}))
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
                 return web.json_response({"event_id": f"$sent{len(self.requests)}"})
-        return self._changes() if "/quietline/changes/" in recorded.path else web.json_response({})
+        return self._changes() if "/quietline/changes/" in recorded.path else self._of_identity(recorded, user_id)
+
+    def _of_identity(self, request: RecordedRequest, user_id: str) -> web.Response:
+        """Answer a request about an identity's signatures or display name; anything else with an empty object."""
+        if request.path.endswith("/keys/signatures/upload") and self.unsigned:
+            self.unsigned -= 1
+            return web.json_response({"failures": {user_id: {device: {} for device in request.body[user_id]}}})
+        if not request.path.endswith(f"/profile/{user_id}/displayname"):
+            return web.json_response({})
+        if request.method == "GET":
+            return web.json_response({"displayname": self.names[user_id]} if user_id in self.names else {})
+        if self.name_refusal is not None:
+            return _refusal(*self.name_refusal)
+        self.names[user_id] = request.body["displayname"]
+        return web.json_response({})
 
     def _changes(self) -> web.Response:
         known = self.change_count
@@ -244,6 +265,7 @@ class ScriptedHomeserver:
         self.ours[user_id].one_time_keys += [key["key"] for key in requests.body.get("one_time_keys", {}).values()]
 
     async def _sync(self, requests: RecordedRequest) -> web.Response:
+        await asyncio.sleep(self.sync_seconds)
         if requests.query.get("since") in self.unreadable_cursors:
             return _refusal(400, "M_UNKNOWN")
         of_policy = requests.query["user_id"].startswith("@policy")

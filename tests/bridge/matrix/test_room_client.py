@@ -81,6 +81,16 @@ async def test_an_event_that_the_homeserver_has_not(rig: Rig, server: ScriptedHo
             await ask
 
 
+async def test_each_redaction_has_a_transaction_id_of_its_own(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Synapse takes a known one for that redaction again, and leaves another event as it is; a repetition has the same."""
+    await record_our_room(rig)
+    for event_id in ("$x", "$y", "$x"):
+        await rig.room_client.redact(ROOM, event_id, "t1")
+    first, other, again = (a.path for a in server.requests if "/redact/" in a.path)
+    assert first == again
+    assert first.rpartition("/")[2] != other.rpartition("/")[2]
+
+
 async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomeserver) -> None:
     """Desk and threads have both of ours, an office the policy bot; a thread has a key of its own to seal with."""
     for number, kind in enumerate(("desk", "office", "thread")):

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.model.actions import Speaker
 from bridge.matrix.api.http_client import IdentityInUse, Permanent
+from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.identity import Identity, master_key
 from tests.bridge.matrix.client_device import ClientDevice
@@ -68,7 +69,7 @@ async def test_a_start_asks_nothing_of_the_homeserver(rig: Rig, server: Scripted
     assert (rig.matrix.policy.device_id, rig.matrix.policy.curve25519, rig.matrix.policy.olm.device_keys) == before
 
 
-@pytest.mark.parametrize("step", range(8))
+@pytest.mark.parametrize("step", range(9))
 async def test_making_it_may_be_interrupted_anywhere(
     server: ScriptedHomeserver, new_rig: Callable[[str], Rig], step: int
 ) -> None:
@@ -91,6 +92,31 @@ async def test_making_it_may_be_interrupted_anywhere(
     assert len(by_id) == 50
     identities = [a.body for a in requests if a.path.endswith("/device_signing/upload")]
     assert all(identity == identities[0] for identity in identities)
+
+
+@pytest.mark.parametrize("status", [400, 403], ids=["as 1.157", "as 1.163"])
+async def test_a_homeserver_that_forbids_display_names(
+    server: ScriptedHomeserver, new_rig: Callable[[str], Rig], status: int
+) -> None:
+    """An agency may have set `enable_set_displayname: false`: the line starts, under the names that Synapse gave."""
+    server.names = {POLICY: "policy", PUPPET: "line-main"}
+    server.name_refusal = (status, "M_FORBIDDEN")
+    rig = new_rig("forbidden")
+    await rig.start(run=False)
+    assert await identity_table.is_ready(rig.database, POLICY)
+    assert await identity_table.is_ready(rig.puppet_database, PUPPET)
+
+
+async def test_a_device_is_ready_once_its_signature_is_there(
+    server: ScriptedHomeserver, new_rig: Callable[[str], Rig]
+) -> None:
+    """Synapse answers 200 also for a signature that it did not take: it is uploaded again, or nobody could read us."""
+    server.unsigned = 1
+    rig = new_rig("unsigned")
+    await rig.start(run=False)
+    assert server.unsigned == 0
+    uploaded = [a for a in steps(server, POLICY) if a.path.endswith("/signatures/upload")]
+    assert len(uploaded) == 2
 
 
 async def test_a_lost_database_makes_a_new_device_of_the_same_identity(

@@ -85,6 +85,22 @@ async def test_what_cannot_be_looked_at_is_not_gone(
         await erasure_probe(rig).is_event_gone(ROOM, "$e")
 
 
+async def test_a_receipt_in_a_matrix_thread_is_for_that_thread_only(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A colleague who reads side remarks there has not read the texts before them in the room: nothing is told."""
+    await record_our_room(rig)
+    content: dict[str, Any] = {
+        "$aside": {"m.read": {"@ada:x": {"ts": 2, "thread_id": "$root"}, "@bea:x": {"ts": 2, "thread_id": "main"}}},
+        "$text": {"m.read": {"@cy:x": {"ts": 1}}},
+    }
+    receipts = {"ephemeral": {"events": [{"type": "m.receipt", "content": content}]}}
+    server.queue_sync({"rooms": {"join": {ROOM: receipts}}})
+    await rig.matrix.sync.run_once()
+    assert rig.events == [
+        ReadReceipt(room_id=ROOM, user_id="@bea:x", event_id="$aside"),
+        ReadReceipt(room_id=ROOM, user_id="@cy:x", event_id="$text"),
+    ]
+
+
 async def test_who_has_read_what_is_told(rig: Rig, server: ScriptedHomeserver) -> None:
     """Public read receipts of others, per person the newest; not ours, not private ones; nonsense costs nothing."""
     await record_our_room(rig)

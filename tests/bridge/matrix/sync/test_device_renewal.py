@@ -78,6 +78,17 @@ async def test_words_wait_and_are_said_by_a_new_device(rig: Rig, server: Scripte
     assert rig.device_losses == 1
 
 
+async def test_the_names_in_the_rooms_stay(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Synapse copies a display name that is set into every room, over the designations: a new device sets none again."""
+    await with_room(rig, server)
+    old_device = rig.matrix.puppet.device_id
+    server.device_table[PUPPET].clear()
+    await sync_once(rig, PUPPET)
+    assert rig.matrix.puppet.device_id != old_device
+    changes = [a for a in server.requests if a.method == "PUT" and a.path.endswith(f"/profile/{PUPPET}/displayname")]
+    assert [a.body for a in changes] == [{"displayname": "Line"}]
+
+
 async def sent_by_the_old_device(rig: Rig, server: ScriptedHomeserver, mxid: str) -> tuple[Speaker, float]:
     """Have something said whose answer got lost; return who said it, and when it was to be said.
 
