@@ -111,8 +111,11 @@ def restart_idle_timer(pack: Pack, facts: Facts, thread: Thread, event: TextOutc
 def note_assignee_message(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Count the assignee's next message as the sign that they have seen what was there before it."""
-    if event.sender != thread.assignment.assignee:
+    """Count the assignee's next message as the sign that they have seen what was there before it.
+
+    Not one in a Matrix thread: a phone shows that thread alone.
+    """
+    if event.sender != thread.assignment.assignee or event.relation is Relation.THREAD:
         return Step(thread)
     closing: tuple[Action, ...] = ()
     # What came after they had said it, or was shown behind it, is not seen yet.

@@ -372,12 +372,13 @@ def test_only_the_assignee_sees(thread: Thread, event: MessageRead, known: Facts
 
 
 def test_the_assignees_next_message_sees_as_well() -> None:
-    """Whatever the assignee says in the room, a note too, shows that it has seen what was there."""
+    """Whatever the assignee says in the room, a note too, shows that it has seen what was there; not in a Matrix thread."""
     for body in ("an answer", "// a note", "!status"):
         assert of(MarkSeen, then(held(), said(body))) == [
             MarkSeen(event_id="$m1", by_message=True, lifetime=PACK.settings.message_ttl)
         ]
     assert of(MarkSeen, then(held(), said("a note", sender=BEN))) == []
+    assert of(MarkSeen, then(held(), said("aside", relation=Relation.THREAD))) == []
 
 
 def redacted(thread: Thread, sender: str, target: str, relation: Relation, **known: Any) -> Step[Thread]:
