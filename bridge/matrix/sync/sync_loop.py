@@ -50,8 +50,8 @@ from bridge.storage.database import Transaction, attempt
 POLL_SECONDS: Final = 30
 ANSWER_WAITS: Final[Waits] = (60.0, 960.0)
 """Seconds for which an answer is waited for, beside the long poll, the first and the largest. Without a cursor, or after
-days, Synapse may need minutes for many rooms, and it begins again when the request is broken off: so the wait is doubled
-after each answer that did not come in time."""
+days, Synapse may need minutes for many rooms, and begins again at a request in other words (`_poll`): so after each answer
+that did not come in time the wait is doubled."""
 RETRY_WAITS: Final[Waits] = (0.1, 2.0)
 """Seconds between tries, the first and the largest: short, because the homeserver is the agency's own and people wait."""
 PAUSE_PER_EVENT: Final = 0.02
