@@ -64,6 +64,8 @@ MODULE_RETRY: Final = 30.0
 MOST_ROLLBACKS: Final = 3
 """Rollbacks in a row before the homeserver is synced: one that stores the mark of a rollback and does not return it would
 otherwise never be synced."""
+TO_DEVICE_PAGE: Final = 100
+"""The most to-device messages in one response of Synapse, the oldest first."""
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 500
 
@@ -156,7 +158,7 @@ class SyncLoop:
         self._pause, self._answer_wait = 0.0, ANSWER_WAITS[0]
         self._wait_for_change, self._known_change = wait_for_change, 0
         self._is_polling, self._asks_module_at = True, 0.0
-        self._may_have_more = False
+        self._to_device_count = 0
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
 
@@ -185,13 +187,15 @@ class SyncLoop:
         except Exception:  # after any error, events may still be missing; the loop decides what is tried again
             self.caught_up.clear()
             raise
+        if self._to_device_count >= TO_DEVICE_PAGE and not self.caught_up.is_set():
+            return 0.0  # the keys of the last words before the start come last, and those may stop what waits to leave
         self.caught_up.set()
         return self._interval or await self._wait()
 
     async def _wait(self) -> float:
         """Wait until the module says that there is something to sync; without it, return the seconds until a long poll."""
-        self._is_polling = not self._may_have_more
-        if self._may_have_more:
+        self._is_polling = not self._to_device_count
+        if self._to_device_count:  # the module counted those that may be left when they arrived there
             return 0.0
         loop = asyncio.get_running_loop()
         if self._wait_for_change is not None and loop.time() >= self._asks_module_at:
@@ -250,8 +254,7 @@ class SyncLoop:
         self._crash(CrashPoint.SYNC_COMMITTED)
         self._since, self._heard_until = next_batch, None
         self._pause = _pause_after(response)
-        # The homeserver sends a hundred of these at a time, and the module counts them only when they arrive there.
-        self._may_have_more = bool(list(objects_in(object_at(response, "to_device").get("events"))))
+        self._to_device_count = len(list(objects_in(object_at(response, "to_device").get("events"))))
         if batch.dropped_count:
             log.event("matrix.malformed_dropped", count=batch.dropped_count)
         self._on_commit()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from bridge.matrix.sync.sync_loop import TO_DEVICE_PAGE
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, know_ada, record_our_room, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 FLOOD: Final = 100_000
@@ -48,6 +49,19 @@ async def test_after_a_kill_the_first_answer_is_a_new_one(rig: Rig, server: Scri
     await dies(rig, CrashPoint.SYNC_RECEIVED, rig.matrix.sync.run_once)
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["one", "two"]
+
+
+async def test_the_line_has_caught_up_when_the_last_key_is_there(rig: Rig, server: ScriptedHomeserver) -> None:
+    """After an outage, more than a hundred: the last words that wait for theirs may be what stops a text."""
+    ada = await know_ada(rig, server)
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    earlier = [{"type": "m.x", "sender": "@ada:x", "content": {}}] * TO_DEVICE_PAGE
+    server.queue_sync({"to_device": {"events": earlier}, **timeline(ada.room_message(ROOM, "!unsafe"))})
+    server.queue_sync({"to_device": {"events": [key]}})
+    for last_words in ([], ["!unsafe"]):
+        assert await rig.matrix.sync._run_once_or_renew() == 0.0
+        assert bodies(rig.events) == last_words
+        assert rig.matrix.sync.caught_up.is_set() == bool(last_words)
 
 
 async def test_a_flood_to_our_device_hides_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
