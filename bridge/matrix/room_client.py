@@ -112,7 +112,7 @@ class RoomClient:
         """Redact an event, as the policy bot, without a reason: reasons are not encrypted. A missing event is no error.
 
         The event is part of the transaction id: Synapse answers a known id of the room without redacting anything, whatever
-        event it was used for (`RoomRedactEventRestServlet`).
+        event it was used for (1.163.2, `synapse/rest/client/room.py`).
         """
         await require_room(self._database, room_id)
         try:
