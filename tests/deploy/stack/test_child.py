@@ -228,6 +228,7 @@ async def test_what_the_others_can_do_without_is_tried_again_later(tmp_path: Pat
     await asyncio.to_thread(eventually, lambda: all(spawned.values()))
     await end("any", signal.SIGTERM)
     await end("any", signal.SIGKILL)
+    await asyncio.to_thread(eventually, lambda: supervisor.deaths["any"] == 2)
     for _ in range(3):  # meanwhile it would have been started, too
         await end("beside", signal.SIGTERM)
     assert (len(spawned["any"]), supervisor.deaths["any"], supervisor.refused.done()) == (2, 2, False)
