@@ -13,11 +13,20 @@ import socket
 from collections import deque
 from typing import Final
 
-_FIRST: Final = 20_000
+_FIRST: Final = 17_000
 _RANGE: Final = 1_500
-"""The number of ports of a test process; eight ranges end below 32,768, where Linux's range for clients begins."""
+"""The number of ports of a test process."""
+_RANGES: Final = 10
+"""All ranges end below 32,768, where Linux's range for clients begins; there are as many as `./quietline test` has
+processes."""
 _TRIALS: Final = 500
 _lately_given: Final[deque[range]] = deque(maxlen=100)
+
+
+def range_of(process: str) -> range:
+    """Return the ports of a test process, which pytest-xdist calls `gw0`, `gw1` and so on."""
+    first = _FIRST + _RANGE * (int(process.removeprefix("gw")) % _RANGES)
+    return range(first, first + _RANGE)
 
 
 def free_ports(count: int = 3) -> int:
@@ -25,10 +34,9 @@ def free_ports(count: int = 3) -> int:
 
     Ports that were returned recently are not returned again: their server may not listen yet.
     """
-    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
-    first = _FIRST + _RANGE * own
+    own = range_of(os.environ.get("PYTEST_XDIST_WORKER", "gw0"))
     for _ in range(_TRIALS):
-        base = random.randrange(first, first + _RANGE - count)  # noqa: S311 - a port, not a secret
+        base = random.randrange(own.start, own.stop - count)  # noqa: S311 - a port, not a secret
         row = range(base, base + count)
         if any(row.start < other.stop and other.start < row.stop for other in _lately_given):
             continue

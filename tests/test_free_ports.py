@@ -1,16 +1,18 @@
-"""Ports that tests give to their servers."""
+"""Tests of `tests/free_ports.py`."""
 
 from __future__ import annotations
 
-import socket
 from itertools import pairwise
 
-from tests.free_ports import free_ports
+from deploy.cli.main import PROCESSES
+from tests.free_ports import range_of
+
+CLIENT_PORTS_BEGIN = 32_768
+"""Linux: `net.ipv4.ip_local_port_range`."""
 
 
-def test_rows_of_ports_do_not_overlap_and_are_no_clients() -> None:
-    """The kernel gives clients ports above these ranges, so no connection takes a port that was just returned."""
-    rows = sorted((first := free_ports(count), first + count) for count in (1, 3, 8) for _ in range(10))
-    assert all(end <= next_first for (_, end), (next_first, _) in pairwise(rows))
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
-        assert rows[-1][1] <= client.getsockname()[1]
+def test_each_test_process_has_a_range_of_its_own() -> None:
+    """No two processes of `./quietline test` share a port, and no range reaches into the kernel's ports for clients."""
+    ranges = [range_of(f"gw{number}") for number in range(PROCESSES)]
+    assert all(earlier.stop <= later.start for earlier, later in pairwise(ranges))
+    assert ranges[-1].stop <= CLIENT_PORTS_BEGIN
