@@ -14,13 +14,14 @@ from typing import Final
 from bot import canary
 from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK, SendMessage, Speaker
-from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Event, MessageRead, MessageSent, TextArrived, TimerDue
+from bot.model.desk import Desk, DeskMember, Facts, Thread
+from bot.model.events import Event, MemberJoined, MessageRead, MessageSent, ReactionAdded, TextArrived, TimerDue
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import UnreadClosed
 from bot.staffing import waiting_time
 from bridge.engine.codeword_matching import MatchedEvent
 from bridge.engine.cold_outreach import OutreachThreads
+from bridge.matrix.rooms import room_state
 from bridge.outbound import reply_number
 from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
@@ -34,6 +35,8 @@ from policies.pack import Pack, Shifts
 NO_DRILLS: Final[Mapping[str, DrillScript]] = MappingProxyType({})
 DEAD_LETTER_WAIT: Final = 7 * 86_400
 """Seconds for which a parked thread waits for words that could not be shown, because nobody can drop them there."""
+_OF_PEOPLE: Final = (MessageSent, ReactionAdded, MemberJoined, TimerDue)
+"""The events by which people act, and the timers at which their words leave."""
 
 
 class FactsLookup:
@@ -72,7 +75,7 @@ class FactsLookup:
         blocked = isinstance(aggregate, Thread) and bool(aggregate.consent.blocked_until)
         return Facts(
             now=now,
-            roster=desk.roster,
+            roster=await self._roster(desk, event),
             designations=frozenset(line.designation for line in desk.threads if line.thread != owner),
             load=Counter(line.assignee for line in desk.threads if line.assignee is not None),
             outage=desk.outage,
@@ -96,6 +99,16 @@ class FactsLookup:
             drills=self._drills if owner == DESK else NO_DRILLS,
             calendar=self._calendar() if owner == DESK else None,
         )
+
+    async def _roster(self, desk: Desk, event: Event) -> tuple[DeskMember, ...]:
+        """Return the desk's roster, for what people do and for words that may leave without those who left the desk.
+
+        Threads and the desk decide at the same time: the desk may not have decided yet that a person left.
+        """
+        if not isinstance(event, _OF_PEOPLE) or not desk.roster:
+            return desk.roster
+        former = await room_state.gone_from_desk(self._database)
+        return tuple(member for member in desk.roster if member.user not in former) if former else desk.roster
 
     async def _is_number_gone(self, owner: str) -> bool:
         """Whether the number that this texter texted last is known, and none of the line's."""

@@ -205,6 +205,15 @@ async def joined_or_invited_at_desk(reader: Reader) -> set[str]:
     return {row["user_id"] for row in rows}
 
 
+async def gone_from_desk(reader: Reader) -> frozenset[str]:
+    """Return the users who, by the last sync, left the desk's room, were removed from it, or declined the invitation."""
+    rows = await reader.fetch(
+        """SELECT m.user_id FROM matrix_room r JOIN matrix_member m ON m.room_id = r.room_id
+           WHERE r.kind = 'desk' AND m.membership IN ('leave', 'ban')"""
+    )
+    return frozenset(row["user_id"] for row in rows)
+
+
 async def set_membership(transaction: Transaction, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
     before = await transaction.fetchval(_SELECT_MEMBERSHIP, room_id, user_id)
