@@ -9,12 +9,23 @@ import signal
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from tests.conftest import HERE, SHARED_LINE, group, one_before_the_others, stop_ignoring_signals
+from tests.conftest import (
+    AT_ONCE,
+    HERE,
+    LONGEST_FIRST,
+    SHARED_LINE,
+    SHORT_AFTER_LONG,
+    group,
+    one_before_the_others,
+    ordered,
+    stop_ignoring_signals,
+)
 
 HEAVY = re.compile(r"^(?:from|import) (?:synapse|quietline_synapse|telnyx)\b", re.MULTILINE)
 """Imports at module level that take a second."""
@@ -142,3 +153,14 @@ def _asks_for_the_line(file: Path) -> bool:
             fixtures |= {node.name} if is_fixture else set()
             parameters |= {each.arg for each in node.args.args} if is_fixture or node.name.startswith("test_") else set()
     return bool(parameters & {"stack", "staffed_line", "ada", "bea", "sol"} - fixtures)
+
+
+def test_long_groups_begin_early_with_short_ones_between_them() -> None:
+    """Each group is there once. After the first long ones, none follows another without short ones between them."""
+    names = sorted({group(str(file.relative_to(HERE.parent))) for file in HERE.rglob("test_*.py")})
+    order = ordered(names)
+    assert sorted(order) == names
+    long = [position for position, name in enumerate(order) if name.startswith(LONGEST_FIRST)]
+    assert long[:AT_ONCE] == list(range(AT_ONCE))
+    assert {later - earlier for earlier, later in pairwise(long[AT_ONCE - 1 :])} == {SHORT_AFTER_LONG + 1}
+    assert ordered(["bot/test_guard.py", "the line 1"]) == ["the line 1", "bot/test_guard.py"]

@@ -169,7 +169,8 @@ class RoomClient:
     async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
         """Create a room and note it; returns its id. The texter puppet is in it, under this name in a thread.
 
-        Not idempotent: `unknown_rooms` finds, at the next start, a room that was not noted because of a crash.
+        Not idempotent: `unknown_rooms` finds, at the next start, a room that was not noted because of a crash. A room that
+        the puppet may not join is left at once, so that rooms do not add up while it is tried again.
         """
         with_puppet = kind != "office"
         invite = [self._puppet.user_id] if with_puppet else []
@@ -181,7 +182,13 @@ class RoomClient:
             raise Transient(200, "QUIETLINE_NO_ROOM_ID")
         self._crash(CrashPoint.ROOM_CREATED)
         if with_puppet:
-            await self._puppet.client.request("POST", "join", room_id)
+            try:
+                await self._puppet.client.request("POST", "join", room_id)
+            except TokenRefused:
+                raise
+            except Permanent:
+                await self.leave_unknown_rooms((room_id,))
+                raise
         if kind == "thread":
             await self.set_puppet_name(room_id, name)
         room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")

@@ -108,6 +108,19 @@ async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomes
     assert [(a.query["user_id"], a.body["displayname"]) for a in named] == [(PUPPET, "amber heron")]
 
 
+async def test_a_room_that_the_puppet_may_not_join_is_left_at_once(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Each try makes a room; the homeserver deletes one that both have forgotten."""
+    server.faults.append(web.json_response({"room_id": "!closed"}))
+    server.faults.append(web.json_response({"errcode": "M_FORBIDDEN"}, status=403))
+    with pytest.raises(Permanent):
+        await rig.room_client.create_room("thread", "amber heron", owner="o", supervisors=[])
+    steps = {
+        (a.query["user_id"], a.path.split("/rooms/")[1]) for a in server.requests if a.path.endswith(("/leave", "/forget"))
+    }
+    assert steps == {(who, f"!closed/{step}") for who in (POLICY, PUPPET) for step in ("leave", "forget")}
+    assert await members_of(rig.database, "!closed") == {}
+
+
 @pytest.mark.parametrize("kind", ["desk", "office", "thread"])
 def test_what_a_room_looks_like(kind: str) -> None:
     """Encrypted and closed from the first event; the creator is not named; nobody but it may undo that."""
