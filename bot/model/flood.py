@@ -106,9 +106,9 @@ class Flood:
         """Whether a person may be called outside because of the crowd: at most once in a while during an incident."""
         return not self.card or not self.paged_lately(now)
 
-    def paged_lately(self, now: float) -> bool:
-        """Whether a person was called outside because texters wait, a short time ago."""
-        return self.paged_at > 0 and 0 <= now - self.paged_at < PAGE_INTERVAL
+    def paged_lately(self, now: float, within: float = PAGE_INTERVAL) -> bool:
+        """Whether a person was called outside because texters wait, in the last `within` seconds."""
+        return self.paged_at > 0 and 0 <= now - self.paged_at < within
 
 
 def urgency(entry: CrowdEntry) -> tuple[bool, bool, bool, float]:

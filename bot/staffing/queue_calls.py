@@ -16,6 +16,7 @@ from bot.model.actions import DESK, Action, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry, Role
 from bot.model.events import TimerDue
 from bot.model.feature import Step
+from bot.model.flood import PAGE_INTERVAL
 from bot.model.transactional_actions import SetTimer
 from bot.staffing import shifts
 from bot.staffing.alarms import page
@@ -24,7 +25,7 @@ from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 CALL_STANDS: Final = 60.0
-"""Seconds for which a call covers the next texter as well, while a texter who waited then still waits."""
+"""Seconds for which a call covers the next texter as well: at the desk while a texter who waited then still waits."""
 REMINDER_INTERVAL: Final = 1.0
 """Seconds between two reminders of different threads: with fifty at once, an answer at the desk would wait for them."""
 
@@ -67,7 +68,9 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     desk = replace(desk, reminded_at=facts.now if actions else desk.reminded_at)
     # The person on call is needed at once when nobody who is on shift is on duty, or all of them showed no sign just now.
     absent = not shifts.on_duty_and_shift(pack, facts, (member for member in people if not member.away))
-    may_page = not desk.flood.paged_lately(facts.now) if again else desk.flood.may_page(facts.now)
+    # A page names nobody: a second one within the minute says nothing new.
+    is_covered = desk.flood.paged_lately(facts.now, within=PAGE_INTERVAL if again else CALL_STANDS)
+    may_page = desk.flood.may_page(facts.now) and not is_covered
     if (step >= len(due) - 1 or absent) and may_page:
         actions.append(PageOnCall(reason="waiting"))
         desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))

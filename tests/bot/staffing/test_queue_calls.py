@@ -83,6 +83,22 @@ def test_reminders_that_are_due_together_are_posted_one_a_second() -> None:
     assert max(others) <= 120 + len(owners)
 
 
+@pytest.mark.parametrize("rung", [0, 2])
+def test_texters_whose_waits_end_in_one_minute_are_one_call_outside(rung: int) -> None:
+    """Fifty pages say no more than one. Whoever waits too long a minute later is a call of their own."""
+    off = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
+    desk = replace(staffed_desk(), roster=off if rung == 0 else MEMBERS)
+    for thread in (T1, T2, "t3"):
+        desk = replace(then(desk, replace(WAITS, thread=thread)).aggregate, flood=Flood())
+    pages = []
+    for thread, second in ((T1, 600), (T2, 602), ("t3", 661)):
+        step = then(desk, TimerDue(key=f"wait:{thread}:{rung}"), at(second, roster=desk.roster))
+        desk = step.aggregate
+        assert [post.ref for post in of(SendMessage, step) if post.ref != "board"] == [f"wait:{thread}:{rung}"]
+        pages.append(len(of(PageOnCall, step)))
+    assert pages == [1, 0, 1]
+
+
 def test_with_nobody_on_duty_only_the_person_on_call_is_called_again() -> None:
     """The desk is not filled with reminders that ring nobody; several who wait are one call outside."""
     off = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
