@@ -2,10 +2,12 @@
 
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Words whose undo window ends while the homeserver does not answer may have been taken back: they wait
-for it, no longer than at a start (`startup_hold`). Elapsed time is measured by a clock that does not jump. When the
-machine's clock was set by more than a minute, the desk gets an alarm, and timers that destroy wait for a person. When that
-person says that the clock is right, the bridge starts again with that clock (`SystemClockCorrected`), and stored times that
-are too late, or too early, are corrected before anything is deleted by its age.
+for it, no longer than at a start (`startup_hold`). After the process was frozen for seconds (a paused container, a machine
+without memory) such words wait a moment: what their author did meanwhile is read first. Elapsed time is measured by a clock
+that does not jump. When the machine's clock was set by more than a minute, the desk gets an alarm, and timers that destroy
+wait for a person. When that person says that the clock is right, the bridge starts again with that clock
+(`SystemClockCorrected`), and stored times that are too late, or too early, are corrected before anything is deleted by its
+age.
 
 A clock that jumped ahead looks the same after a pause of a virtual machine, in which our own clock stood still. So after a
 jump that would make waiting words late, the bridge starts again with that clock at once: by its own, words that are hours
@@ -14,6 +16,7 @@ old would leave. If it was the clock that is wrong, words are held that could ha
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -44,6 +47,10 @@ BATCH: Final = 20
 HOLD_LOOK: Final = 0.1
 """Seconds between two looks whether the homeserver answers again."""
 MAX_SLEEP: Final = 5.0
+FREEZE: Final = 2.0
+"""Seconds by which a look at the timers is late when the process was frozen."""
+FREEZE_HOLD: Final = 3.0
+"""Seconds for which words then wait: a sync and its decisions take a tenth of that."""
 NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is postponed if its owner has no key."""
 
@@ -65,12 +72,14 @@ class Timers:
         is_caught_up: Callable[[], bool] = lambda: True,
         system_time: Callable[[], float] = time.time,
         sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`late_after`: seconds after which words are too old to leave. `is_caught_up`: whether the homeserver answers."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
-        self._is_caught_up = is_caught_up
+        self._is_caught_up, self._monotonic = is_caught_up, monotonic
+        self._next_look_at, self._hold_until = math.inf, 0.0
         self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
         self._correction, self._seconds_ahead, self._late_after = correction, 0, late_after
         self._offset = system_time() - services.clock.now()
@@ -110,9 +119,22 @@ class Timers:
         Raises `SystemClockCorrected` when a person said that the clock is right, and the bridge or stored times use
         another time, and when the clock is so far ahead of the bridge that waiting words may be late.
         """
+        began_at = self._monotonic()
+        self._note_freeze(began_at)
         await self._check_clock()
         await self._clock_check.record_sample()
-        return await self.fire_due()
+        wait = await self.fire_due()
+        # From the beginning, because the process may be frozen during a look. One that fired something has waited for
+        # conversations.
+        self._next_look_at = began_at + min(wait, MAX_SLEEP) if wait else self._monotonic()
+        return wait
+
+    def _note_freeze(self, now: float) -> None:
+        """Have words wait when this look is late; not again soon, because under load each may be."""
+        late = now - self._next_look_at
+        if late > FREEZE and now > self._hold_until + MAX_HOLD:
+            self._hold_until = now + FREEZE_HOLD
+            log.event("timers.late", seconds=int(late))
 
     async def is_set(self, key: str) -> bool:
         """Whether any owner has a timer with that key."""
@@ -123,7 +145,7 @@ class Timers:
         now = self._clock.now()
         rows = await self._next_rows()
         over = [row for row in rows if row.due <= now]
-        due = [row for row in over if row.due <= now - self._hold_seconds(row)]
+        due = [row for row in over if not self._is_held(row, now)]
         if not due:
             if over:
                 return HOLD_LOOK
@@ -147,9 +169,11 @@ class Timers:
         await self._wait_until_idle()
         return 0.0
 
-    def _hold_seconds(self, timer: Timer) -> float:
-        """Return for how long a timer that is due waits at most."""
-        return MAX_HOLD if timer.key in unsent_texts.TIMERS and not self._is_caught_up() else 0.0
+    def _is_held(self, timer: Timer, now: float) -> bool:
+        """Whether a timer that is due waits for what people may have done meanwhile."""
+        if timer.key not in unsent_texts.TIMERS:
+            return False
+        return self._monotonic() < self._hold_until or (timer.due > now - MAX_HOLD and not self._is_caught_up())
 
     async def _seal(self, timer: Timer) -> InboxRow | None:
         """Seal the event of a timer; None if its owner has no key, or its own key is damaged."""

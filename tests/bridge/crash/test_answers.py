@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 import pytest
 
+from bridge.engine.timers import FREEZE
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.crash.agency import Agency, crashed
 from tests.bridge.crash.story import MOMENTS, Moment, run_story
@@ -45,6 +50,27 @@ async def test_words_taken_back_while_nobody_ran_stay_here(agency: Agency, point
         line.cancel_crash()
     await agency.person.redact(talk.room, said)
     await line.up()
+    await agency.person.say(talk.room, "still here")
+    await scene.carrier.wait_for_delivery(number, "still here")
+    assert "meant for another room" not in await scene.carrier.texts_delivered(number)
+
+
+async def test_words_taken_back_while_the_bridge_was_frozen_stay_here(agency: Agency) -> None:
+    """Said, the bridge is stopped for longer than the undo window, their author redacts them, it goes on."""
+    line, scene, number = agency.line, agency.scene, handset()
+    talk = await scene.start_conversation(agency.person, number, "hello before the freeze")
+
+    async def waiting() -> bool | None:
+        return bool(line.rows("SELECT 1 FROM timer WHERE key = 'send'")) or None
+
+    words = await agency.person.say(talk.room, "meant for another room")
+    await wait_until("the words wait", waiting, every=0.01)
+    os.kill(line.pid, signal.SIGSTOP)
+    try:
+        await agency.person.redact(talk.room, words)
+        await asyncio.sleep(FREEZE + 2)
+    finally:
+        os.kill(line.pid, signal.SIGCONT)
     await agency.person.say(talk.room, "still here")
     await scene.carrier.wait_for_delivery(number, "still here")
     assert "meant for another room" not in await scene.carrier.texts_delivered(number)

@@ -12,9 +12,10 @@ import pytest
 from bot.model.events import Event, TimerDue
 from bot.model.feature import Step
 from bot.model.transactional_actions import CancelTimer, SetTimer
+from bot.sending import unsent_texts
 from bridge.background import owner_queue
 from bridge.engine import engine, timers
-from bridge.engine.timers import BATCH, Timers
+from bridge.engine.timers import BATCH, FREEZE, FREEZE_HOLD, MAX_SLEEP, Timers
 from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.services import WakeUps
 from bridge.storage import serialization
@@ -40,7 +41,7 @@ class TimersHarness:
 
     def __init__(self, harness: BridgeHarness) -> None:
         self.harness = harness
-        self.system_time = ManualClock(harness.clock.at)
+        self.system_time, self.monotonic = ManualClock(harness.clock.at), ManualClock(1000.0)
         self.woken: list[str] = []
         self.rest = asyncio.Event()
         self.rest.set()
@@ -54,6 +55,7 @@ class TimersHarness:
             correction=harness.clock_correction(harness.services_with(WakeUps())),
             is_caught_up=self.caught_up.is_set,
             system_time=self.system_time.now,
+            monotonic=self.monotonic.now,
         )
         self.timers.looks = asyncio.Queue()
 
@@ -133,6 +135,24 @@ async def test_who_waits_is_known(timers_harness: TimersHarness) -> None:
     await timers_harness.set("send", timers_harness.harness.clock.at + 10)
     assert await timers_harness.timers.is_set("send")
     assert not await timers_harness.timers.is_set("idle")
+
+
+async def test_words_wait_after_a_freeze_until_it_is_read_what_their_author_did(timers_harness: TimersHarness) -> None:
+    """Words wait for a moment, other timers do not. Looks that are late again soon after, as under load, delay nothing."""
+    harness, key = timers_harness.harness, min(unsent_texts.TIMERS)
+    await timers_harness.look()
+    timers_harness.monotonic.at += MAX_SLEEP + FREEZE + 1
+    await timers_harness.set(key, harness.clock.at)
+    await timers_harness.set("silence", harness.clock.at, owner="t2")
+    await timers_harness.look()
+    assert await timers_harness.fired() == [("t2", "silence")]
+    timers_harness.monotonic.at += FREEZE_HOLD
+    await timers_harness.look()
+    assert await timers_harness.fired() == [("t2", "silence"), ("t1", key)]
+    timers_harness.monotonic.at += MAX_SLEEP + FREEZE + 1
+    await timers_harness.set(key, harness.clock.at)
+    await timers_harness.look()
+    assert len(await timers_harness.fired()) == 3
 
 
 @pytest.mark.parametrize("answers", [False, True])
