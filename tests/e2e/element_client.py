@@ -115,6 +115,10 @@ class ElementClient(ContentClient):
         """Return the room's events that the client has, oldest first."""
         return _items(await self._ask("items", room=room_id))
 
+    async def open_items(self, room_id: str) -> list[TimelineItem]:
+        """Return what the client shows of a room that may be gone."""
+        return await self.items(room_id)
+
     async def whole(self, room_id: str) -> list[TimelineItem]:
         """Page back to the start; return all of the room's events, oldest first."""
         return _items(await self._ask("whole", room=room_id))

@@ -132,6 +132,10 @@ class NioClient(ContentClient):
                 self._signed_keys[sender] = await signed_devices(self._http, sender)
         return timeline_items(shown, self._signed_keys)
 
+    async def open_items(self, room_id: str) -> list[TimelineItem]:
+        """Return what the client shows of a room that may be gone."""
+        return await self.items(room_id)
+
     async def whole(self, room_id: str) -> list[TimelineItem]:
         """Return all of the room's events, oldest first."""
         events: dict[str, Any] = {}

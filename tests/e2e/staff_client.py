@@ -91,6 +91,9 @@ class StaffClient(Protocol):
     async def items(self, room_id: str) -> list[TimelineItem]:
         """Return the room's events that the client has, oldest first."""
 
+    async def open_items(self, room_id: str) -> list[TimelineItem]:
+        """Return what the client shows of a room that may be gone, without a request to the homeserver."""
+
     async def whole(self, room_id: str) -> list[TimelineItem]:
         """Page back to the start; return all of the room's events, oldest first."""
 

@@ -93,6 +93,13 @@ class StrictClient(StrictDevice):
             items = await self._paged(room_id)
         return items
 
+    async def open_items(self, room_id: str) -> list[TimelineItem]:
+        """Return what the client shows of a room that may be gone: nothing after a restart.
+
+        Without a request: paging back in a room that was purged may not end.
+        """
+        return live.items() if (live := self._rooms.get(room_id)) is not None else []
+
     async def _look_again(self, room_id: str) -> None:
         look = self._looks[room_id] = self._looks[room_id] + 1
         same = self._looks_at_same[room_id] = self._looks_at_same[room_id] + 1

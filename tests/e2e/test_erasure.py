@@ -92,7 +92,7 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[StaffCl
     for client in staff:
         await wait_until("they know that they are out", lambda client=client: _out(client, conversation.room))  # type: ignore[misc]
         # The client has heard that each message is gone, and that it is no longer a member.
-        assert not [i for i in await client.items(conversation.room) if i.body in {TEXT, ANSWER, PICTURE}]
+        assert not [i for i in await client.open_items(conversation.room) if i.body in {TEXT, ANSWER, PICTURE}]
         for room in await client.joined():
             assert not [i for i in await client.items(room) if any(word in i.body for word in spelled)]
     _nowhere(own.data, TEXT, ANSWER, PICTURE, number[1:], *spelled)
@@ -154,7 +154,7 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
     assert await again.texts_in_room() == ["somebody texts after ada's month"]
     for room in await ada.joined():
         assert not [i for i in await ada.items(room) if i.body in {missed, reply}]
-    assert [i.body for i in await ada.items(conversation.room) if i.body == had]
+    assert [i.body for i in await ada.open_items(conversation.room) if i.body == had]
     # What she would say there reaches nobody, and her client says so.
     with pytest.raises(StepFailed):
         await ada.say(conversation.room, "is anybody here")

@@ -76,7 +76,7 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
     assert line.orphan_keys() == set()
     await scene.vacuum()
     assert_nowhere(line, text, answer, picture, number[1:], talk.room, owner[0], *AGREED)
-    assert not [i for i in await sol.items(talk.room) if i.body in {text, answer, picture}]
+    assert not [i for i in await sol.open_items(talk.room) if i.body in {text, answer, picture}]
 
 
 async def test_a_purge_that_had_removed_us(agency: Agency) -> None:
