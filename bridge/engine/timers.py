@@ -3,9 +3,9 @@
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Words whose undo window ends while the homeserver does not answer may have been taken back: they wait
 for it, no longer than at a start (`startup_hold`). After the process was frozen for seconds (a paused container, a machine
-without memory) such words wait a moment: what their author did meanwhile is read first. Elapsed time is measured by a clock
-that does not jump. When the machine's clock was set by more than a minute, the desk gets an alarm, and timers that destroy
-wait for a person. When that person says that the clock is right, the bridge starts again with that clock
+without memory or asleep) such words wait a moment: what their author did meanwhile is read first. Elapsed time is measured
+by a clock that does not jump. When the machine's clock was set by more than a minute, the desk gets an alarm, and timers
+that destroy wait for a person. When that person says that the clock is right, the bridge starts again with that clock
 (`SystemClockCorrected`), and stored times that are too late, or too early, are corrected before anything is deleted by its
 age.
 
@@ -33,6 +33,7 @@ from bridge.background.loop import BackgroundLoop
 from bridge.engine.clock_correction import ClockCorrection
 from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.runtime import log
+from bridge.runtime.clock import seconds_since_boot
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
@@ -72,7 +73,7 @@ class Timers:
         is_caught_up: Callable[[], bool] = lambda: True,
         system_time: Callable[[], float] = time.time,
         sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = seconds_since_boot,
     ) -> None:
         """`late_after`: seconds after which words are too old to leave. `is_caught_up`: whether the homeserver answers."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
