@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -13,7 +14,8 @@ from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.crash.agency import Agency, crashed
 from tests.bridge.crash.story import MOMENTS, Moment, run_story
 from tests.e2e.carrier_api import handset
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import StepFailed, wait_until
+from tests.e2e.staff_client import TimelineItem
 
 pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="module")]
 ROLE = "advocate"
@@ -60,17 +62,26 @@ async def test_words_taken_back_while_the_bridge_was_frozen_stay_here(agency: Ag
     line, scene, number = agency.line, agency.scene, handset()
     talk = await scene.start_conversation(agency.person, number, "hello before the freeze")
 
+    async def frozen_words() -> TimelineItem | None:
+        item = await agency.person.say(talk.room, f"meant for another room {number_of_words.pop()}")
+        with suppress(StepFailed):
+            await wait_until("the words wait", waiting, within=1, every=0.01)
+        os.kill(line.pid, signal.SIGSTOP)
+        if await waiting():
+            return item
+        os.kill(line.pid, signal.SIGCONT)  # they left already, on a busy machine
+        return None
+
     async def waiting() -> bool | None:
         return bool(line.rows("SELECT 1 FROM timer WHERE key = 'send'")) or None
 
-    words = await agency.person.say(talk.room, "meant for another room")
-    await wait_until("the words wait", waiting, every=0.01)
-    os.kill(line.pid, signal.SIGSTOP)
+    number_of_words = list(range(100))
+    item = await wait_until("words wait in a stopped bridge", frozen_words)
     try:
-        await agency.person.redact(talk.room, words)
+        await agency.person.redact(talk.room, item)
         await asyncio.sleep(FREEZE + 2)
     finally:
         os.kill(line.pid, signal.SIGCONT)
     await agency.person.say(talk.room, "still here")
     await scene.carrier.wait_for_delivery(number, "still here")
-    assert "meant for another room" not in await scene.carrier.texts_delivered(number)
+    assert item.body not in await scene.carrier.texts_delivered(number)
