@@ -233,14 +233,26 @@ def run(command: list[str], *, quiet: bool = False) -> int:
             except subprocess.TimeoutExpired:
                 say(f"still at it after {time.monotonic() - start:.0f} s.")
             except KeyboardInterrupt:
+                # Not `process.wait`: the interrupt may have left its lock taken, and then it waits for ever.
                 process.terminate()
-                try:
-                    process.wait(timeout=STOP_TIMEOUT_SECONDS)
-                except subprocess.TimeoutExpired:
+                if not has_ended(process.pid, within=STOP_TIMEOUT_SECONDS):
                     process.kill()
-                    # Popen's exit waits only a quarter of a second: on a busy machine the command may need longer to end.
-                    process.wait()
+                    has_ended(process.pid, within=float("inf"))
                 raise
+
+
+def has_ended(pid: int, *, within: float) -> bool:
+    """Whether a child process ends within so many seconds; it is reaped."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return True
+        except ChildProcessError:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
 
 
 def deliver_signals() -> None:

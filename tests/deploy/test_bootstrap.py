@@ -251,11 +251,32 @@ except KeyboardInterrupt:
 """
 
 
+LOCKED = """\
+import os, signal, subprocess, sys
+from deploy import bootstrap
+
+class Locked(subprocess.Popen):
+    def wait(self, timeout=None):
+        if self._waitpid_lock.acquire(False):
+            print(self.pid, flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().wait(timeout)
+
+subprocess.Popen = Locked
+bootstrap.end_on_signals()
+try:
+    bootstrap.run([sys.executable, "-c", "import time; time.sleep(20)"])
+except KeyboardInterrupt:
+    sys.exit(9)
+"""
+
+
 @pytest.mark.crash
-def test_a_signal_before_the_command_is_known_ends_it() -> None:
-    """A signal after a command has begun and before its process id is known here ends the command all the same."""
+@pytest.mark.parametrize("script", [EARLY, LOCKED])
+def test_a_signal_at_a_bad_moment_ends_the_command(script: str) -> None:
+    """A signal before the command's process id is known here, or while Popen holds its lock, ends it all the same."""
     process = subprocess.run(
-        [sys.executable, "-c", EARLY], cwd=ROOT, capture_output=True, text=True, check=False, timeout=STEP_TIMEOUT
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=STEP_TIMEOUT
     )
     pid = int(process.stdout)
     is_alive = is_running(pid)
