@@ -20,7 +20,7 @@ import pytest_asyncio
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.nio_client import NioClient
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import StepFailed, late, wait_until
 from tests.e2e.staff_client import TimelineItem
 from tests.e2e.staffed_line import DELIVERY_TIMEOUT, HAND, StaffedLine
 
@@ -267,8 +267,13 @@ async def test_five_hundred_waiting(floor: Floor) -> None:
     boards: list[str] = []
 
     async def queued() -> bool | None:
-        # Less time than the whole step has, so that the answer that is missing is named, and what there is in its place.
-        boards.append(await floor.board(within=CROWD / 3))
+        # Less time than the whole step has: after a burst the strict client's cache may lack an event for good, and then
+        # the advocate asks again.
+        try:
+            boards.append(await floor.board(within=CROWD / 6))
+        except StepFailed:
+            late.append("a strict client did not show the board among five hundred cards, and it was asked for again")
+            return None
         return f"Queue: {MANY + 1}" in boards[-1] or None
 
     async def last_board() -> str:
