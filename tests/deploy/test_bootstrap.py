@@ -232,49 +232,40 @@ def test_a_signal_to_the_launcher_ends_the_build(
     assert json.loads((root / ".venv" / "quietline.json").read_text())["making"] == "runtime"
 
 
-EARLY = """\
+INTERRUPTED = """\
 import os, signal, subprocess, sys
 from deploy import bootstrap
 
-class Early(subprocess.Popen):
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        print(self.pid, flush=True)
-        os.kill(os.getpid(), signal.SIGTERM)
+class Interrupted(subprocess.Popen):
+    {method}
 
-subprocess.Popen = Early
+subprocess.Popen = Interrupted
 bootstrap.end_on_signals()
 try:
     bootstrap.run([sys.executable, "-c", "import time; time.sleep(20)"])
 except KeyboardInterrupt:
     sys.exit(9)
 """
-
-
+EARLY = """\
+def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
 LOCKED = """\
-import os, signal, subprocess, sys
-from deploy import bootstrap
-
-class Locked(subprocess.Popen):
-    def wait(self, timeout=None):
+def wait(self, timeout=None):
         if self._waitpid_lock.acquire(False):
             print(self.pid, flush=True)
             os.kill(os.getpid(), signal.SIGTERM)
         return super().wait(timeout)
-
-subprocess.Popen = Locked
-bootstrap.end_on_signals()
-try:
-    bootstrap.run([sys.executable, "-c", "import time; time.sleep(20)"])
-except KeyboardInterrupt:
-    sys.exit(9)
 """
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("script", [EARLY, LOCKED])
-def test_a_signal_at_a_bad_moment_ends_the_command(script: str) -> None:
+@pytest.mark.parametrize("method", [EARLY, LOCKED], ids=["early", "locked"])
+def test_a_signal_at_a_bad_moment_ends_the_command(method: str) -> None:
     """A signal before the command's process id is known here, or while Popen holds its lock, ends it all the same."""
+    script = INTERRUPTED.format(method=method)
     process = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=STEP_TIMEOUT
     )
