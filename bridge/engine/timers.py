@@ -47,11 +47,14 @@ WAIT_FOR_CLOCK: Final = DESTRUCTIVE | {blocking.TIMER}
 BATCH: Final = 20
 HOLD_LOOK: Final = 0.1
 """Seconds between two looks whether the homeserver answers again."""
-MAX_SLEEP: Final = 5.0
+MAX_SLEEP: Final = 1.0
+"""Seconds between two looks at most: a freeze longer than this and `FREEZE` together is noticed wherever it began."""
 FREEZE: Final = 2.0
 """Seconds by which a look at the timers is late when the process was frozen."""
 FREEZE_HOLD: Final = 3.0
 """Seconds for which words then wait: a sync and its decisions take a tenth of that."""
+MAX_FREEZES: Final = 3
+"""How many late looks in a row hold words: where each look is late, the machine is overloaded, and words must leave."""
 NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is postponed if its owner has no key."""
 
@@ -80,7 +83,7 @@ class Timers:
         self._wake, self._crash = services.wake, services.crash
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
         self._is_caught_up, self._monotonic = is_caught_up, monotonic
-        self._next_look_at, self._hold_until = math.inf, 0.0
+        self._next_look_at, self._hold_until, self._freezes_in_a_row = math.inf, 0.0, 0
         self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
         self._correction, self._seconds_ahead, self._late_after = correction, 0, late_after
         self._offset = system_time() - services.clock.now()
@@ -131,10 +134,15 @@ class Timers:
         return wait
 
     def _note_freeze(self, now: float) -> None:
-        """Have words wait when this look is late; not again soon, because under load each may be."""
+        """Have words wait when this look is late, and end the hold when it is the last of too many."""
         late = now - self._next_look_at
-        if late > FREEZE and now > self._hold_until + MAX_HOLD:
-            self._hold_until = now + FREEZE_HOLD
+        if late <= FREEZE:
+            if now >= self._hold_until:
+                self._freezes_in_a_row = 0
+        elif self._freezes_in_a_row == MAX_FREEZES:
+            self._hold_until, self._freezes_in_a_row = now, 0
+        else:
+            self._hold_until, self._freezes_in_a_row = now + FREEZE_HOLD, self._freezes_in_a_row + 1
             log.event("timers.late", seconds=int(late))
 
     async def is_set(self, key: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from bridge.engine.timers import FREEZE
+from bridge.engine.timers import FREEZE, MAX_SLEEP
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.crash.agency import Agency, crashed
 from tests.bridge.crash.story import MOMENTS, Moment, run_story
@@ -79,7 +79,7 @@ async def test_words_taken_back_while_the_bridge_was_frozen_stay_here(agency: Ag
     item = await wait_until("words wait in a stopped bridge", frozen_words)
     try:
         await agency.person.redact(talk.room, item)
-        await asyncio.sleep(FREEZE + 2)
+        await asyncio.sleep(MAX_SLEEP + FREEZE + 1)
     finally:
         os.kill(line.pid, signal.SIGCONT)
     await agency.person.say(talk.room, "still here")
