@@ -39,6 +39,7 @@ LONGEST_FIRST: Final = (
     "test_types.py",
     "the line 2",
     *(f"e2e/test_{name}.py" for name in ("homeserver_put_back", "erasure", "backup", "canary_trip", "history", "trust")),
+    "e2e/test_process_kills.py",
     *("bridge/crash/", "the line", "e2e/", "deploy/synapse_module/quietline_synapse/test_resource"),
 )
 """The groups that run long and mostly wait, by the beginning of their names; CONTRIBUTING.md, "What takes how long"."""
