@@ -2,12 +2,12 @@
 
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Words whose undo window ends while the homeserver does not answer may have been taken back: they wait
-for it, no longer than at a start (`startup_hold`). After the process was frozen for seconds (a paused container, a machine
-without memory or asleep) such words wait a moment: what their author did meanwhile is read first. Elapsed time is measured
-by a clock that does not jump. When the machine's clock was set by more than a minute, the desk gets an alarm, and timers
-that destroy wait for a person. When that person says that the clock is right, the bridge starts again with that clock
-(`SystemClockCorrected`), and stored times that are too late, or too early, are corrected before anything is deleted by its
-age.
+for it, no longer than at a start (`startup_hold`), counted from a failure of the database if there was one. After the
+process was frozen for seconds (a paused container, a machine without memory or asleep) such words wait a moment: what their
+author did meanwhile is read first. Elapsed time is measured by a clock that does not jump. When the machine's clock was set
+by more than a minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the
+clock is right, the bridge starts again with that clock (`SystemClockCorrected`), and stored times that are too late, or too
+early, are corrected before anything is deleted by its age.
 
 A clock that jumped ahead looks the same after a pause of a virtual machine, in which our own clock stood still. So after a
 jump that would make waiting words late, the bridge starts again with that clock at once: by its own, words that are hours
@@ -37,6 +37,7 @@ from bridge.runtime.clock import seconds_since_boot
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust, inbox
 from bridge.tables import timers as timer_table
 from bridge.tables.inbox import InboxRow
@@ -84,6 +85,7 @@ class Timers:
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
         self._is_caught_up, self._monotonic = is_caught_up, monotonic
         self._next_look_at, self._hold_until, self._freezes_in_a_row = math.inf, 0.0, 0
+        self._wait_for_homeserver_until = -math.inf
         self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
         self._correction, self._seconds_ahead, self._late_after = correction, 0, late_after
         self._offset = system_time() - services.clock.now()
@@ -125,9 +127,15 @@ class Timers:
         """
         began_at = self._monotonic()
         self._note_freeze(began_at)
-        await self._check_clock()
-        await self._clock_check.record_sample()
-        wait = await self.fire_due()
+        try:
+            await self._check_clock()
+            await self._clock_check.record_sample()
+            wait = await self.fire_due()
+        except Unavailable:
+            # The redaction of words that are due may have failed to be written as well.
+            self._next_look_at = self._monotonic() + MAX_SLEEP
+            self._wait_for_homeserver_until = self._monotonic() + MAX_HOLD
+            raise
         # From the beginning, because the process may be frozen during a look. One that fired something has waited for
         # conversations.
         self._next_look_at = began_at + min(wait, MAX_SLEEP) if wait else self._monotonic()
@@ -140,9 +148,10 @@ class Timers:
             if now >= self._hold_until:
                 self._freezes_in_a_row = 0
         elif self._freezes_in_a_row == MAX_FREEZES:
-            self._hold_until, self._freezes_in_a_row = now, 0
+            self._hold_until, self._wait_for_homeserver_until, self._freezes_in_a_row = now, now, 0
         else:
             self._hold_until, self._freezes_in_a_row = now + FREEZE_HOLD, self._freezes_in_a_row + 1
+            self._wait_for_homeserver_until = now + MAX_HOLD
             log.event("timers.late", seconds=int(late))
 
     async def is_set(self, key: str) -> bool:
@@ -182,7 +191,9 @@ class Timers:
         """Whether a timer that is due waits for what people may have done meanwhile."""
         if timer.key not in unsent_texts.TIMERS:
             return False
-        return self._monotonic() < self._hold_until or (timer.due > now - MAX_HOLD and not self._is_caught_up())
+        monotonic = self._monotonic()
+        waits_for_answer = timer.due > now - MAX_HOLD or monotonic < self._wait_for_homeserver_until
+        return monotonic < self._hold_until or (waits_for_answer and not self._is_caught_up())
 
     async def _seal(self, timer: Timer) -> InboxRow | None:
         """Seal the event of a timer; None if its owner has no key, or its own key is damaged."""

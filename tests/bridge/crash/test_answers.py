@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from bridge.engine.timers import FREEZE, MAX_SLEEP
+from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.crash.agency import Agency, crashed
 from tests.bridge.crash.story import MOMENTS, Moment, run_story
@@ -19,6 +23,8 @@ from tests.e2e.staff_client import TimelineItem
 
 pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="module")]
 ROLE = "advocate"
+LOG_BYTES = 50_000
+"""A limit of a file's size above the log's and below the database's: no commit succeeds."""
 
 
 @pytest.mark.parametrize(
@@ -59,29 +65,48 @@ async def test_words_taken_back_while_nobody_ran_stay_here(agency: Agency, point
 
 async def test_words_taken_back_while_the_bridge_was_frozen_stay_here(agency: Agency) -> None:
     """Said, the bridge is stopped for longer than the undo window, their author redacts them, it goes on."""
-    line, scene, number = agency.line, agency.scene, handset()
-    talk = await scene.start_conversation(agency.person, number, "hello before the freeze")
+    pid = agency.line.pid
+    await _take_back_during(
+        agency, partial(os.kill, pid, signal.SIGSTOP), partial(os.kill, pid, signal.SIGCONT), MAX_SLEEP + FREEZE + 1
+    )
 
-    async def frozen_words() -> TimelineItem | None:
-        item = await agency.person.say(talk.room, f"meant for another room {number_of_words.pop()}")
+
+@pytest.mark.sqlite_only
+async def test_words_taken_back_while_the_disk_was_full_stay_here(agency: Agency) -> None:
+    """Said, no commit succeeds for longer than words wait for a homeserver, their author redacts them, there is space."""
+    limit = partial(resource.prlimit, agency.line.pid, resource.RLIMIT_FSIZE)
+    full, free = (LOG_BYTES, resource.RLIM_INFINITY), (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    await _take_back_during(agency, partial(limit, full), partial(limit, free), MAX_HOLD + 2)
+
+
+async def _take_back_during(agency: Agency, begin: Callable[[], object], end: Callable[[], object], seconds: float) -> None:
+    """Redact words during an outage that begins while they wait and lasts for some seconds: they do not leave.
+
+    What is said afterwards does, so nothing was only late.
+    """
+    scene, number = agency.scene, handset()
+    talk = await scene.start_conversation(agency.person, number, "hello before the outage")
+
+    async def words_waiting() -> TimelineItem | None:
+        item = await agency.person.say(talk.room, f"meant for another room {numbers.pop()}")
         with suppress(StepFailed):
             await wait_until("the words wait", waiting, within=1, every=0.01)
-        os.kill(line.pid, signal.SIGSTOP)
+        begin()
         if await waiting():
             return item
-        os.kill(line.pid, signal.SIGCONT)  # they left already, on a busy machine
+        end()  # they left already, on a busy machine
         return None
 
     async def waiting() -> bool | None:
-        return bool(line.rows("SELECT 1 FROM timer WHERE key = 'send'")) or None
+        return bool(agency.line.rows("SELECT 1 FROM timer WHERE key = 'send'")) or None
 
-    number_of_words = list(range(100))
-    item = await wait_until("words wait in a stopped bridge", frozen_words)
+    numbers = list(range(100))
+    item = await wait_until("words wait while nothing goes on", words_waiting)
     try:
         await agency.person.redact(talk.room, item)
-        await asyncio.sleep(MAX_SLEEP + FREEZE + 1)
+        await asyncio.sleep(seconds)
     finally:
-        os.kill(line.pid, signal.SIGCONT)
+        end()
     await agency.person.say(talk.room, "still here")
     await scene.carrier.wait_for_delivery(number, "still here")
     assert item.body not in await scene.carrier.texts_delivered(number)

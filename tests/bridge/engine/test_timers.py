@@ -378,6 +378,30 @@ async def test_a_full_disk_delays_timers_and_the_telling(timers_harness: TimersH
     assert await timers_harness.jumps() == [90]
 
 
+@pytest.mark.parametrize("answers", [False, True])
+async def test_words_wait_after_a_full_disk_for_what_was_not_written(timers_harness: TimersHarness, answers: bool) -> None:
+    """However long ago their window ended: the sync with their redaction failed too, and is tried a moment later."""
+    key = min(unsent_texts.TIMERS)
+    await timers_harness.set(key, timers_harness.harness.clock.at + 1)
+    timers_harness.harness.database.full = True
+    for clock in (timers_harness.harness.clock, timers_harness.system_time):
+        clock.at += 2 * MAX_HOLD
+    await timers_harness.look()
+    assert timers_harness.harness.database.rejected_commits
+    timers_harness.caught_up.clear()
+    timers_harness.harness.database.full = False
+    await timers_harness.look()
+    assert await timers_harness.fired() == []
+    if answers:
+        timers_harness.caught_up.set()
+    else:
+        for _ in range(int(MAX_HOLD)):
+            timers_harness.monotonic.at += 1
+            await timers_harness.look()
+    await wait_until("they leave", lambda: _some(timers_harness), every=0.01)
+    assert await timers_harness.fired() == [("t1", key)]
+
+
 async def _nothing(_conn: Any) -> None:
     pass
 
