@@ -257,16 +257,20 @@ class StrictClient(StrictDevice):
         renewals = self.renewals
         await send(live)
 
+        def fail_if_refused() -> None:
+            if refusal := live.refusal(text):
+                raise StepFailed(f"{self.mxid}: the client could not send: {refusal}")
+
         def is_it(item: TimelineItem) -> bool:
             if item.sender != self.mxid or item.body != text or item.event_id in before:
                 return False
-            if refusal := live.refusal(text):
-                raise StepFailed(f"{self.mxid}: the client could not send: {refusal}")
+            fail_if_refused()
             return item.event_id is not None
 
         async def is_sent() -> TimelineItem | None:
             nonlocal live, renewals
             if any(r.id() == room_id and r.membership() == sdk.Membership.LEFT for r in self._client.rooms()):
+                fail_if_refused()
                 return TimelineItem(sender=self.mxid, kind="message", body=text)
             items = await self.items(room_id)
             if self.renewals != renewals:
