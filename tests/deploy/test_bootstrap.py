@@ -193,6 +193,20 @@ def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> Non
     assert json.loads(notes.read_text())["making"] is None
 
 
+def test_an_empty_python_is_made_again(root: Path, tmp_path: Path) -> None:
+    """A build that ended while it copied Python leaves an empty file, which a shell executes with success."""
+    path = path_with(tmp_path / "bin", python3_11="", python3=REAL) + ":/usr/bin:/bin"
+    (tmp_path / "bin" / "python3.11").write_bytes(b"")
+    quick(root, tmp_path)
+    environment = root / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "quietline.json").write_text('{"python": "3.11", "making": "environment", "done": {}}')
+    (environment / "bin" / "python").touch(0o755)
+    process = launch(root / "quietline", path, "version")
+    assert (process.returncode, process.stdout != "") == (0, True), process.stderr
+    assert "first run here" in process.stderr
+
+
 SLOW = """\
 case "$*" in
     *"-m venv"*) mkdir -p "{venv}/bin"; cp "$0" "{venv}/bin/python" ;;
