@@ -85,9 +85,15 @@ async def _ask(config: Config, test: str) -> None:
 
 
 async def _watch(config: Config, test: str, progress: Progress, *, take: float, through: float) -> None:
-    began = time.monotonic()
-    while not progress.is_complete and time.monotonic() - began < (through if progress.was_taken else take):
+    """Look until all came through. `take`: seconds until the line has the test; `through`: seconds from then on."""
+    since = time.monotonic()
+    while True:
+        was_taken = progress.was_taken
         _poll(config, test, progress)
+        if progress.was_taken and not was_taken:
+            since = time.monotonic()
+        if progress.is_complete or time.monotonic() - since >= (through if progress.was_taken else take):
+            return
         await asyncio.sleep(LOOK_INTERVAL)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,21 +57,37 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alarm_test, "LOOK_INTERVAL", 0.02)
 
 
+async def nothing() -> None:
+    """Do nothing."""
+
+
 async def run(line: LineDirectory, **waits: float) -> dict[str, bool]:
     """Run the test; return each row and whether it is well."""
     report = await alarm_test.run(line.layout, **waits)
     return {check.name: check.ok for check in report.checks}
 
 
-async def take_as_the_line(line: LineDirectory, *, ways: dict[str, bool] | None, at_desk: bool = True) -> None:
-    """Do what a running line does: take the test, say it at the desk, and note who took the call."""
+async def take_as_the_line(
+    line: LineDirectory,
+    *,
+    ways: dict[str, bool] | None,
+    at_desk: bool = True,
+    before: Callable[[], Awaitable[None]] = nothing,
+    after: Callable[[], Awaitable[None]] = nothing,
+) -> None:
+    """Do what a running line does: take the test, say it at the desk, and note who took the call.
+
+    `before` and `after` it is taken something else happens.
+    """
     harness, tests = line.harness, VerbRequests(line.harness.services)
 
     async def asked_for() -> str | None:
         return await line_state.get(harness.database, line_state.ALARM_TEST)
 
     test = await wait_until("a test is asked for", asked_for, every=0.01)
+    await before()
     await tests.run_once()
+    await after()
 
     async def commit(transaction: Transaction) -> None:
         if at_desk:
@@ -103,13 +121,45 @@ async def test_a_line_whose_alarm_does_not_come_out_is_not_well(line: LineDirect
     await playing
 
 
+async def test_the_time_for_the_alarm_begins_when_the_line_takes_the_test(
+    line: LineDirectory, hook: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that takes it in the last second has as long for the alarm as one that takes it in the first."""
+    now, looks, look = [0.0], list[float](), alarm_test._poll
+
+    def counted(*parts: Any) -> None:
+        look(*parts)
+        looks.append(now[0])
+
+    async def passes(seconds: float) -> None:
+        now[0] += seconds
+
+        async def seen() -> bool | None:
+            return looks.count(now[0]) > 1 or None
+
+        await wait_until("it has looked", seen, every=0.01)
+
+    monkeypatch.setattr(alarm_test, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(alarm_test, "_poll", counted)
+    await line.harness.engine.load()
+
+    async def nearly_over() -> None:
+        await passes(0.5)  # now it has seen that the test was taken
+        await passes(44.0)
+
+    late = take_as_the_line(line, ways={"webhook": True}, before=partial(passes, 14.0), after=nearly_over)
+    playing = asyncio.create_task(late)
+    assert await run(line) == {"desk": True, "on-call webhook": True}
+    await playing
+
+
 async def test_an_old_result_is_not_taken_for_this_one(line: LineDirectory, hook: list[Any]) -> None:
     """What a test of last month found says nothing of today."""
     old = json.dumps({"test": "ffffffff", "ways": {"webhook": True}})
     await line.execute(line_state.PUT, line_state.ALARM_TEST_RESULT, old)
     await line.harness.engine.load()
     playing = asyncio.create_task(take_as_the_line(line, ways=None))
-    assert await run(line, through=0.5) == {"desk": True, "on-call": False}
+    assert await run(line, through=5.0) == {"desk": True, "on-call": False}
     await playing
 
 
