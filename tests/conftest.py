@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies
+from hypothesis.internal.conjecture import providers
 
 # Before any import of mautrix.crypto: our adapter must take the place of the module `olm`.
 import bridge.matrix  # noqa: F401
@@ -117,9 +118,20 @@ def pytest_collection() -> Generator[None, object, object]:
             strategies.text().validate()  # makes Hypothesis' table of characters, a second of CPU, which the others read
             return result
     finally:
+        fix_local_constants()
         gc.freeze()
         gc.set_threshold(20_000)
         gc.enable()
+
+
+def fix_local_constants() -> None:
+    """Have Hypothesis take no constants from our modules that are imported from now on.
+
+    It draws some examples from the constants of the modules that a process has imported. What is imported by a test
+    depends on the order of the tests, so the same hundred examples were others in another order.
+    """
+    providers._get_local_constants()
+    vars(providers)["is_local_module_file"] = lambda _path: False
 
 
 @contextmanager

@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests.conftest import (
     AT_ONCE,
@@ -111,6 +113,17 @@ def test_collecting_loads_nothing_heavy() -> None:
     files = HERE.rglob("*.py")
     heavy = [path.name for path in files if HEAVY.search(path.read_text(encoding="utf-8"))]
     assert heavy == ["cheap_homeserver.py"]  # only forks of a homeserver import it
+
+
+def test_a_module_that_a_test_imports_changes_no_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis draws from our modules' constants; of those imported later it takes none, in whatever order tests run."""
+    (tmp_path / "imported_late.py").write_text('WORD = "imported late"\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert import_module("imported_late").WORD == "imported late"
+        assert "imported late" not in providers._get_local_constants().strings
+    finally:
+        del sys.modules["imported_late"]
 
 
 def test_one_process_collects_before_the_others(tmp_path: Path) -> None:

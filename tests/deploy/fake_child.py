@@ -1,8 +1,9 @@
 """Stands in for a child: answers what `up` asks, and ends as it is told to.
 
 `python -m tests.deploy.fake_child NAME PORT [BEHAVIOUR]`. NAME is appended to `order` in the working directory when
-SIGTERM ends it. BEHAVIOUR: `stubborn` (ignores SIGTERM), `refuses` (a sentence, exit code 2), `crashes` (exit code 1),
-`first` (an argument that it has only until all were ready: exit code 1, the first time).
+SIGTERM ends it. BEHAVIOUR: `stubborn` and `deaf` (ignore SIGTERM; one has a second for it, the other a minute), `refuses`
+(a sentence, exit code 2), `crashes` (exit code 1), `first` (an argument that it has only until all were ready: exit code 1,
+the first time).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main(name: str, port: str, behaviour: str = "") -> None:
         sys.stderr.write("lines.0.number: is not a number\n")
         sys.exit(2)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "stubborn" else lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour in {"stubborn", "deaf"} else lambda *_: stop.set())
     server = ThreadingHTTPServer(("127.0.0.1", int(port)), Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     if name == "bridge":

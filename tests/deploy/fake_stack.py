@@ -16,6 +16,7 @@ from deploy.data_dir.secret_files import SetupError
 from deploy.stack.provision import homeserver_child
 from deploy.stack.supervisor import Child
 from deploy.stack.up import up
+from tests.e2e.polling import STEP_TIMEOUT
 
 
 def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[Child]:
@@ -28,8 +29,9 @@ def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[C
         command, argument = ("tests.deploy.fake_child", name, str(ports.of(name))), (behaviour,) if behaviour else ()
         until_ready, always = (argument, ()) if behaviour == "first" else ((), argument)
         refusal = 2 if name == "bridge" else None
+        bound = 1.0 if behaviour == "stubborn" else STEP_TIMEOUT
         parts.append(
-            Child(name=name, command=(*command, *always), until_ready=until_ready, stop_seconds=1.0, refusal=refusal)
+            Child(name=name, command=(*command, *always), until_ready=until_ready, stop_seconds=bound, refusal=refusal)
         )
     return parts
 

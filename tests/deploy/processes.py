@@ -47,15 +47,21 @@ def _state(pid: int) -> str:
     """Return how a process stands, as proc(5) tells it; X when there is none."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second where it ended between opening and reading
         return "X"
 
 
 def read_ready_file(directory: Path) -> dict[str, Any]:
     """Read what `ready.json` says, once it is there."""
-    path = directory / "run" / "ready.json"
-    eventually(path.is_file, 120)
-    facts: dict[str, Any] = json.loads(path.read_text())
+    path, words = directory / "run" / "ready.json", list[str]()
+
+    def is_read() -> bool:
+        with suppress(FileNotFoundError):
+            words.append(path.read_text())
+        return words != []
+
+    eventually(is_read, 120)
+    facts: dict[str, Any] = json.loads(words[0])
     return facts
 
 

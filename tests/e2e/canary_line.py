@@ -24,7 +24,7 @@ from tests.e2e.stack import Stack
 from tests.fakes.database_file import rows, write
 from tests.fakes.served import served
 
-EVERY, SLOW, LIMIT = 5.0, 15.0, 20.0
+EVERY, SLOW, LIMIT = 5.0, 20.0, 20.0
 """Seconds between two trips, until a trip is slow, and until it is given up: as short as a loaded machine permits."""
 SECONDS = 150.0
 """Seconds for which a test waits for a result of the canary."""

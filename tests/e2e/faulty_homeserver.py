@@ -20,7 +20,9 @@ from yarl import URL
 from tests.fakes.served import answering, served
 
 SLOW: Final = 1.5
-"""Seconds that each request takes in the mode `SLOW`, and that a late answer takes."""
+"""Seconds that each request takes in the mode `SLOW`."""
+LATE: Final = 6.0
+"""Seconds that an answer takes in the mode `LATE`: more than a sync after the effects takes on a busy machine."""
 FORWARDED_HEADERS: Final = ("Authorization", "Content-Type")
 
 
@@ -74,7 +76,7 @@ class FaultyHomeserver:
         async with self._http.request(request.method, url, data=body or None, headers=headers) as answer:
             said = (await answer.read()).replace(self._real.encode(), self.url.encode())
         if mode is FaultMode.LATE:
-            await asyncio.sleep(SLOW)
+            await asyncio.sleep(LATE)
         if mode is FaultMode.MUTE and request.transport is not None:
             request.transport.abort()
         return web.Response(status=answer.status, body=said, content_type="application/json")

@@ -108,9 +108,9 @@ async def test_notes_do_not_reach_the_phone(conversation: Conversation, bea: Sta
         await client.reply(room, software, "talking to the software"),
         await client.say_raw(room, attachment("picture.png")),
     ]
-    taken_back = await client.say(room, "these words are taken back")
+    # Each within its undo window, whatever the next one takes.
+    await client.redact(room, await client.say(room, "these words are taken back"))
     changed = await client.say(room, "these words are wrong")
-    await client.redact(room, taken_back)
     await client.edit(room, changed, "these words are right")
     quoted = await client.reply(room, texter, "an answer to your first text")
     last = await client.say(room, "the last words of this test")

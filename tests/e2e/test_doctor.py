@@ -94,7 +94,14 @@ async def test_a_line_becomes_well_when_its_people_come(
 ) -> None:
     """Before anybody signs in the empty desk is told; with the staff there and confirmed nothing is; whoever leaves is."""
     stack, account = real
-    assert (await faults(stack)).keys() == STAFFED
+
+    async def unstaffed() -> bool | None:
+        return (await faults(stack)).keys() == STAFFED or None
+
+    async def seen_faults() -> str:
+        return str(await faults(stack))
+
+    await wait_until("an empty desk is told, and nothing else", unstaffed, every=3, seen=seen_faults)
     ada = Account(user="ada", mxid="@ada:quietline.localhost", role="advocate", password=_password(stack, "ada"))
     clients: list[StaffClient] = []
     try:

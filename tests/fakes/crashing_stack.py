@@ -48,7 +48,7 @@ START_SECONDS: Final = 60.0
 
 
 class CrashingStack(StackWithoutUp):
-    """A line without `up`. `crashes` counts how often the bridge killed itself at a point.
+    """A line without `up`. `crashes` counts how often the bridge killed itself at a point; `may_start`: it starts.
 
     `BRIDGES`: the module that forks bridges, and its arguments before the path of their configuration.
     """
@@ -57,7 +57,8 @@ class CrashingStack(StackWithoutUp):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.crashes = 0
+        self.crashes, self.may_start = 0, asyncio.Event()
+        self.may_start.set()
         self._before_start: list[Callable[[], None]] = []
         self._crash_file = directory / "order"
         self._server: str | None = None
@@ -177,6 +178,7 @@ class CrashingStack(StackWithoutUp):
 
     async def _restart_loop(self, orders: StreamWriter, said: StreamReader) -> None:
         while True:
+            await self.may_start.wait()
             orders.write(START)
             self.pid = int(await said.readline() or 0)
             code = int(await said.readline() or 0)

@@ -272,8 +272,8 @@ async def test_identities_that_the_registration_does_not_claim(
     """Refused for a minute they end the start, with what is to be compared; refused for a moment they are made then."""
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = free_ports()
-    monkeypatch.setattr(matrix_workers, "TOKEN_WAIT_SECONDS", STEP_TIMEOUT if heals else 0.02)
-    monkeypatch.setattr(matrix_workers, "TOKEN_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(matrix_workers, "TOKEN_WAIT_SECONDS", STEP_TIMEOUT if heals else 0.3)
+    monkeypatch.setattr(matrix_workers, "TOKEN_RETRY_SECONDS", 0.5)
     refused, profile_update = list[str](), asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:

@@ -362,7 +362,7 @@ def test_a_call_that_no_way_took_is_not_the_call_of_that_hour(tmp_path: Path, mo
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
     now = time.time()
-    for passed, remaining in ((0, [True]), (30, [True]), (61, []), (120, []), (3600, [])):
+    for passed, remaining in ((0, [True]), (30, [True]), (120, []), (180, []), (3600, [])):
         monkeypatch.setattr(time, "time", lambda at=now + passed: at)
         assert main.main(line_papers.save()) == main.EXIT_USAGE
         assert answers == remaining

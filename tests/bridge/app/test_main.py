@@ -33,6 +33,9 @@ async def test_a_run_says_why_it_ended(
         return SimpleNamespace(run=run)
 
     monkeypatch.setattr(Bridge, "open", opened)
+    # The process of the tests has settings of its own for these.
+    monkeypatch.setattr(main, "gc", SimpleNamespace(collect=int, freeze=int, unfreeze=int))
+    monkeypatch.setattr(main, "sys", SimpleNamespace(setswitchinterval=float))
     config: Any = SimpleNamespace(database_url=None)
     pack: Any = None
     assert await main._run_until_stopped(config, pack, never_crash, tmp_path, take_over=False, handed_over=False) is reason

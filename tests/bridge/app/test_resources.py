@@ -72,8 +72,14 @@ async def mail() -> AsyncIterator[MailServer]:
 
 
 @pytest.fixture
-async def line(tmp_path: Path, postgres_server: PostgresServer, listener: Listener, mail: MailServer) -> SharedLine:
-    shared = await shared_line(tmp_path, postgres_server)
+async def line(
+    tmp_path: Path,
+    postgres_server: PostgresServer,
+    listener: Listener,
+    mail: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SharedLine:
+    shared = await shared_line(tmp_path, postgres_server, monkeypatch)
     shared.line["carrier"]["api_base"] = listener.url
     shared.line["on_call"] = {
         "email": {

@@ -45,7 +45,7 @@ ENDED = "conversation that ended since"
 @pytest.fixture
 async def line(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> SharedLine:
     shorten_leases(monkeypatch)
-    return await shared_line(tmp_path, postgres_server)
+    return await shared_line(tmp_path, postgres_server, monkeypatch)
 
 
 async def take(bridge: Bridge, sender: Phone, message_id: str) -> None:

@@ -22,6 +22,7 @@ from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
 from tests.e2e.carrier_api import handset
 from tests.e2e.codeword_enrolment import enrol_codeword
 from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.crashing_stack import CrashingStack
 
@@ -71,7 +72,7 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
     assert await _fetch(scene, talk.room, said.event_id or "") in {403, 404}
     assert talk.room not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]
     assert [r for r in await scene.carrier.records() if number in (r["from"], r["to"])] == []
-    assert talk.room not in await sol.joined()
+    await wait_until("the client knows that it is out", partial(_is_out, sol, talk.room), seen=line.tail)
     assert line.rows("SELECT short_id FROM dead_letter") == []
     assert line.orphan_keys() == set()
     await scene.vacuum()
@@ -135,6 +136,10 @@ async def _fetch(scene: StaffedLine, room: str, event_id: str) -> int:
         http.get(path, params={"user_id": scene.ready.bot}) as answer,
     ):
         return answer.status
+
+
+async def _is_out(client: StaffClient, room: str) -> bool | None:
+    return room not in await client.joined() or None
 
 
 async def _is_gone(line: CrashingStack, deaths: int) -> bool | None:

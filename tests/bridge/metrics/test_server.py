@@ -91,7 +91,7 @@ async def test_prometheus_itself_takes_them(
         return
     host, port = metrics._settings.address
     written = (MONITORING / "prometheus.yaml").read_text(encoding="utf-8")
-    for old, new in (("127.0.0.1:9464", f"{host}:{port}"), ("15s", "1s"), ("10s", "1s"), ("127.0.0.1:9093", "127.0.0.1:1")):
+    for old, new in (("127.0.0.1:9464", f"{host}:{port}"), ("15s", "10s"), ("127.0.0.1:9093", "127.0.0.1:1")):
         assert old in written
         written = written.replace(old, new)
     (tmp_path / "prometheus.yaml").write_text(written)

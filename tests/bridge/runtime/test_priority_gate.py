@@ -143,8 +143,9 @@ async def test_talk_without_a_pause_starves_nothing() -> None:
         assert await together(talk, 2) == 1
 
 
-async def test_a_turn_that_fails_leaves_room_for_the_next() -> None:
+async def test_a_turn_that_fails_leaves_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception inside a turn is the caller's, and gives the turn back."""
+    monkeypatch.setattr("bridge.runtime.priority_gate.RECENT_SECONDS", 600.0)
     talk = PriorityGate()
     with talk.foreground():
         pass

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from bridge.shift_calendar.bounded_thread import BoundedThread, StillHanging
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 
 ENDS = """
 import asyncio, threading
@@ -41,16 +41,18 @@ async def test_what_a_call_returns_or_raises_comes_back() -> None:
 
 async def test_a_call_that_hangs_is_not_waited_for_and_stays_the_only_one() -> None:
     """While it hangs nothing else is begun; when it has ended, the next call is."""
-    free, calls = threading.Event(), list[int]()
+    began, free, calls = threading.Event(), threading.Event(), list[int]()
     thread = BoundedThread(bound=0.05)
 
     def hang() -> None:
         calls.append(1)
+        began.set()
         free.wait()
 
     for _ in range(3):
         with pytest.raises(StillHanging):
             await thread.run(hang)
+    assert began.wait(STEP_TIMEOUT)
     assert calls == [1]
     free.set()
 

@@ -14,6 +14,7 @@ from bridge.shift_calendar import source as module
 from bridge.shift_calendar.bounded_thread import BoundedThread
 from bridge.shift_calendar.source import AddressSource, FileSource, source_of
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
+from tests.e2e.polling import wait_until
 
 
 async def problem(source: FileSource | AddressSource) -> CalendarProblem:
@@ -73,7 +74,12 @@ async def test_a_drive_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch:
         assert await problem(AddressSource(tmp_path, thread=BoundedThread(0.05))) is CalendarProblem.UNREACHABLE
         with pytest.raises(CalendarError):
             await FileSource(tmp_path, thread=BoundedThread(0.05)).mark()
-        assert hung == ["_read", "read_secret", "_mark"]
+
+        async def all_hang() -> bool | None:
+            return len(hung) == 3 or None
+
+        await wait_until("each has begun", all_hang, every=0.01)
+        assert sorted(hung) == ["_mark", "_read", "read_secret"]
     finally:
         free.set()
 

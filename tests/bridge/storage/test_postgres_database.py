@@ -420,6 +420,7 @@ async def test_who_writes_beside_is_waited_for(
 ) -> None:
     """A command's commit and the bridge's come one after the other; one that does not end is `Busy`, and the next works."""
     impatient = await connect(place, lock_ms=50)
+    monkeypatch.setattr(postgres_database, "IDLE_MS", 60_000)
     has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(transaction: Transaction) -> None:
@@ -449,12 +450,15 @@ async def test_a_command_that_stands_still_in_a_commit_holds_nobody_up(
     database: PostgresDatabase, place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends it, and keeps nothing of its commit; whoever waited for it goes on."""
-    monkeypatch.setattr(postgres_database, "IDLE_MS", 50)
+    name = "idle_in_transaction_session_timeout"
+    monkeypatch.setattr(postgres_database, "IDLE_MS", 60_123)
     has_started, goes_on = asyncio.Event(), asyncio.Event()
 
     async def stands_still(transaction: Transaction) -> None:
         await put(1)(transaction)
-        await transaction.fetchval("SELECT 1")
+        assert await transaction.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name) == "60123"
+        # Only now: before, the time between two requests of a busy machine would count.
+        await transaction.fetchval("SELECT set_config($1, '50', FALSE)", name)
         has_started.set()
         await goes_on.wait()
 

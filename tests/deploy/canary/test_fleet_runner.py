@@ -16,6 +16,7 @@ from deploy.canary.fleet_runner import canaries_of
 from deploy.cli.main import cli
 from deploy.data_dir.fleet import read_fleet
 from tests.deploy.data_dir.test_fleet import fleet, line
+from tests.e2e.polling import STEP_TIMEOUT
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_one_that_breaks_begins_again_and_the_others_go_on(two: Path, monk
     monkeypatch.setattr(fleet_runner, "RETRY_SECONDS", 0.05)
     canaries, _ = canaries_of(read_fleet(two))
     running = asyncio.create_task(fleet_runner.run(canaries))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(STEP_TIMEOUT):
         await again.wait()
         assert [each.state.name for each in canaries if each.state.exists()] == ["canary.json"] * 2
         os.kill(os.getpid(), signal.SIGTERM)

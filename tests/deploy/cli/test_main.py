@@ -14,6 +14,7 @@ import tomllib
 from datetime import date
 from typing import TYPE_CHECKING
 
+import aiohttp
 import click
 import pytest
 import yaml
@@ -22,6 +23,7 @@ from click.testing import CliRunner, Result
 from deploy.cli import main
 from deploy.data_dir.layout import Layout
 from deploy.inspect.status import check_status
+from deploy.stack import readiness
 from policies.load import load as load_pack
 from tests.deploy.processes import ROOT, eventually, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
@@ -29,6 +31,12 @@ from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no part that is well be called silent because the machine is busy."""
+    monkeypatch.setattr(readiness, "TIMEOUT", aiohttp.ClientTimeout(total=60))
 
 
 def quietline(*arguments: str, cwd: Path | None = None) -> Result:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from click.testing import Result
 
+from deploy.doctor import doctor
 from deploy.doctor.changes import since_last_time
 from deploy.inspect.check_report import CheckReport, CheckResult
 from tests.deploy.doctor.real_line import RealLine, real_line
@@ -65,6 +66,12 @@ def test_each_problem_of_a_configuration_is_one(tmp_path: Path) -> None:
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
     async with real_line(tmp_path_factory.mktemp("changes")) as shared_line:
         yield shared_line
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no part that is well be called silent because the machine is busy."""
+    monkeypatch.setattr(doctor.run_checks, "__kwdefaults__", {"seconds": 30.0})
 
 
 async def run_doctor(line: RealLine, *words: str) -> Result:

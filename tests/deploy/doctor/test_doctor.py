@@ -153,7 +153,7 @@ async def broken_pack(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterat
 async def locked_database(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[float]:
     other = SqliteConnection(line.config.data_dir / "main.db")
     other.execute("BEGIN IMMEDIATE")
-    yield 2.0
+    yield 6.0
     other.execute("ROLLBACK")
     other.close()
 
@@ -353,7 +353,7 @@ async def test_a_frozen_part_delays_nothing(line: RealLine, part: str) -> None:
         line.role[0] = "frozen"
     else:
         line.vendor.frozen = True
-    report = await line.doctor(seconds=2.0)
+    report = await line.doctor(seconds=5.0)
     line.homeserver.frozen, line.role[0], line.vendor.frozen = False, "leader", False
     rows = {row.name: row for row in report.checks}
     assert rows.keys() == set(ROWS)
@@ -451,7 +451,7 @@ async def test_a_configuration_that_is_none(tmp_path: Path) -> None:
 async def test_before_the_first_start(tmp_path: Path) -> None:
     """A line of `init` has its own homeserver, and no administrator who could be asked; what is behind it waits for it."""
     assert run_init(tmp_path, answers()).exit_code == 0
-    report, usable = await run_checks(Layout(tmp_path / "line"))
+    report, usable = await run_checks(Layout(tmp_path / "line"), seconds=30.0)
     rows = {row.name: row for row in report.checks}
     assert usable
     assert "Start the line" in rows["homeserver"].do

@@ -106,7 +106,7 @@ async def test_who_keeps_the_bridge_from_writing(line: ServerLine, statement: st
     other = await connect(place)
     await other.run(f"BEGIN; {statement.format(lock=place.lock('commit'))}")
     try:
-        [_, probe, _] = postgres_probes(line.config, wait_ms=300)
+        [_, probe, _] = postgres_probes(line.config, wait_ms=3000)
         [row] = await probe.ask()
         assert (row.ok, which in row.what) == (False, True)
         assert f"process {await other.fetchval('SELECT pg_backend_pid()')} of" in row.what
@@ -116,6 +116,7 @@ async def test_who_keeps_the_bridge_from_writing(line: ServerLine, statement: st
     database = PostgresDatabase(place)
     await database.open()
     writing = asyncio.create_task(_write(database))
+    [_, probe, _] = postgres_probes(line.config, wait_ms=30_000)
     try:
         [row] = await probe.ask()
         assert row.ok, row

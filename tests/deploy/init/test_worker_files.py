@@ -183,7 +183,7 @@ async def test_each_request_reaches_a_worker_of_its_duty(
             assert wrong == []
             for path in (f"{MODULE_PATH}/health", f"{MODULE_PATH}/mediation", "/_matrix/client/v3/logout", "/x"):
                 assert await ask(path) == "main"
-            at = {token: await ask("/_matrix/client/v3/sync", token) for token in map(str, range(24))}
+            at = {token: await ask("/_matrix/client/v3/sync", token) for token in map(str, range(64))}
             assert set(at.values()) == {worker.name for worker in workers if Duty.SYNC in worker.duties}
             assert all([await ask("/_matrix/client/v3/sync?since=s", token) == name for token, name in at.items()])
     finally:

@@ -12,6 +12,7 @@ import pytest
 
 from bridge.config.load import load
 from bridge.config.sections import Config
+from bridge.lease import lead as lead_module
 from bridge.lease import waiting as waiting_module
 from bridge.lease.lead import Lead
 from bridge.lease.waiting import Waiting, host_name
@@ -46,6 +47,10 @@ async def line(postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pyt
     papers.write("database_url", server)
     papers.raw["database"] = {"url_file": papers.file("database_url")}
     led_line = LedLine(postgres_server, PostgresPlace(server, "main"), tmp_path / "keys.db")
+    # What a busy machine takes for a request is no fault of the server.
+    monkeypatch.setattr(lead_module, "ANSWER_SECONDS", 60.0)
+    for module in (lease_table, lead_module, waiting_module):  # where nobody renews it
+        monkeypatch.setattr(module, "LEASE_SECONDS", 600.0)
     # Each of them stands for a process of its own.
     monkeypatch.setattr(waiting_module, "own_identity", lambda: secrets.token_hex(16))
     led_line.config, led_line.name = load(papers.save()), name

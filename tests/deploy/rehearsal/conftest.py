@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[RehearsalHarness]:
-    async with rehearsal_harness(first_retry=0.02, longest_retry=0.1, partner=0.3) as harness:
+def pace() -> dict[str, float]:
+    """Return what a test has take another time, in seconds."""
+    return {}
+
+
+@pytest.fixture
+async def stand(pace: dict[str, float]) -> AsyncIterator[RehearsalHarness]:
+    async with rehearsal_harness(**{"first_retry": 0.02, "longest_retry": 0.1, "partner": 3.0, **pace}) as harness:
         yield harness

@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.e2e.polling import STEP_TIMEOUT
+
 if TYPE_CHECKING:
     from tests.bridge.carriers.rehearsal_harness import RehearsalHarness
 
@@ -22,7 +24,7 @@ async def handset(stand: RehearsalHarness, number: str = A) -> Any:
 
 
 async def until_status(stand: RehearsalHarness, status: str, number: str = A) -> None:
-    end = asyncio.get_running_loop().time() + 5
+    end = asyncio.get_running_loop().time() + STEP_TIMEOUT
     while [text["status"] for text in await handset(stand, number)][-1:] != [status]:
         assert asyncio.get_running_loop().time() < end
         await asyncio.sleep(0.01)

@@ -34,6 +34,7 @@ async def test_text_in(stand: RehearsalHarness) -> None:
     assert json.loads(request.body) == expected | {"type": "text", "media": []}
 
 
+@pytest.mark.parametrize("pace", [{"delivery": 2.0}])
 async def test_text_out(stand: RehearsalHarness) -> None:
     """A text from the line is on the handset at once as sent, soon as delivered, and both are reported in that order."""
     outcome = await send_words(stand.carrier, A, "€" * 81, number=NUMBER)

@@ -26,7 +26,7 @@ from deploy.stack.supervisor import (
     rotate_log,
 )
 from tests.deploy.processes import ROOT, eventually, is_running
-from tests.e2e.polling import STEP_TIMEOUT
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
@@ -190,9 +190,13 @@ async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
     log.unlink()
     aged(tmp_path / "gone.log.1")
     await asyncio.to_thread(eventually, lambda: not (tmp_path / "gone.log.1").exists())
+
+    async def moved() -> bool | None:  # in the loop, as the rotation: between two of its steps there is no file
+        return (tmp_path / "any.log.1").read_bytes() == b"line" or None
+
     (tmp_path / "any.log").write_bytes(b"line")
     aged(tmp_path / "any.log.1")
-    await asyncio.to_thread(eventually, lambda: (tmp_path / "any.log.1").read_bytes() == b"line")
+    await wait_until("it is moved aside", moved, every=0.02)
     assert not supervisor.refused.done()
     os.kill(spawned["gone"], signal.SIGKILL)
     assert await asyncio.wait_for(supervisor.refused, STEP_TIMEOUT) == Refusal("gone", "(its log cannot be read)")

@@ -237,7 +237,7 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [key]}, **timeline(ada.room_message(ROOM, "hello"))})
     await rig.matrix.sync.run_once()
-    assert await heard() == today
+    assert await heard() in {today, today + 86_400_000}, "a day may have begun meanwhile"
     server.people.clear()
     none = DeviceAnswer({"device_keys": {ada.mxid: {}}}, frozenset())
     await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], none))

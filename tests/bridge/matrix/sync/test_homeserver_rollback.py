@@ -20,6 +20,7 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+from tests.e2e.polling import STEP_TIMEOUT
 
 BEFORE: Final = "s100_7_0_3"
 
@@ -133,7 +134,7 @@ async def test_one_that_cannot_tell_of_that_event_is_heard(
 
     monkeypatch.setattr(homeserver_rollback, "wait", wait)
     server.queue_sync(timeline(one, ada.room_message(ROOM, "new")))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(STEP_TIMEOUT):
         await one_turn(rig)
     assert bodies(rig.events) == (["one", "new"] if lasts else ["new"]), "of two events with one id the inbox takes one"
     assert syncs(server)[0].query.get("since") == (BEFORE if lasts else None)
@@ -392,6 +393,6 @@ async def test_its_clock_alone_was_wrong(rig: Rig, server: ScriptedHomeserver, t
     rig.events.clear()
     server.ahead = float(now * HOUR / 1000)
     old = stamped(ada.room_message(ROOM, "old"), at - HOUR + now * HOUR)
-    new = stamped(ada.room_message(ROOM, "new"), at + 1000 + now * HOUR)
+    new = stamped(ada.room_message(ROOM, "new"), at + 20_000 + now * HOUR)
     await put_back(rig, server, newest, one, two, old, new)
     assert bodies(rig.events) == ["new"]
