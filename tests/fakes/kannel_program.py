@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.e2e.polling import wait_until
 from tests.fakes.kannel import LOGIN
 from tests.free_ports import free_ports
 
@@ -65,6 +66,8 @@ post-url = "{inbound}?id=%I"
 
 
 ATTEMPTS: Final = 3
+CONNECTED: Final = "Connected to bearerbox"
+"""What smsbox writes into its log as the last of its start."""
 
 
 class DidNotStartError(Exception):
@@ -95,7 +98,14 @@ class KannelProgram:
     async def start(self) -> None:
         """Start both, and wait until texts can be sent."""
         await self._run("bearerbox", self._boxes)
+        before = self.log().count(CONNECTED)
         await self._run("smsbox", self._sendsms)
+
+        async def connected() -> bool | None:
+            return self.log().count(CONNECTED) > before or self._processes["smsbox"].returncode is not None or None
+
+        # It listens before it has read its users, and refuses every login until then.
+        await wait_until("smsbox has read its users", connected, every=0.02)
 
     async def kill(self, name: str) -> None:
         """Kill one of the two."""
