@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.polling import StepFailed, wait_until
+from tests.e2e.polling import MOST_BUSY, StepFailed, wait_until
 from tests.e2e.staff_client import Account, ContentClient, TimelineItem
 from tests.planted import PLANTED, Kind
 
@@ -149,7 +149,7 @@ class ElementClient(ContentClient):
         line = json.dumps({"id": number, "do": command, **arguments}, ensure_ascii=False)
         self._process.stdin.write(line.encode() + b"\n")
         await self._process.stdin.drain()
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS * MOST_BUSY):
             return await answer
 
     async def _read(self) -> None:

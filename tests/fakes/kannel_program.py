@@ -106,6 +106,8 @@ class KannelProgram:
 
         # It listens before it has read its users, and refuses every login until then.
         await wait_until("smsbox has read its users", connected, every=0.02)
+        if self._processes["smsbox"].returncode is not None:
+            raise DidNotStartError(self.log())
 
     async def kill(self, name: str) -> None:
         """Kill one of the two."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from tests.free_ports import free_ports
 from tests.planted import PLANTED, Kind
 
 BIND_RECEIVER, BIND_TRANSMITTER, SUBMIT, DELIVER, UNBIND, BIND_BOTH, ENQUIRE = 1, 2, 4, 5, 6, 9, 0x15
@@ -48,7 +49,7 @@ class MessageCentre:
 
     def __init__(self) -> None:
         self.parts: list[Submitted] = []
-        self.port = 0
+        self.port = free_ports()  # nobody else gets it while this is stopped
         self.fate = "DELIVRD"
         self.refuse, self.refuse_with = 0, THROTTLED
         self.refused = 0
@@ -65,7 +66,6 @@ class MessageCentre:
     async def start(self) -> None:
         """Listen; after a `stop`, at the same port again."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening and break all connections."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridge.carriers.adapter import WebhookRequest
+from tests.e2e.polling import MOST_BUSY
 from tests.fakes.served import answering, served
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 async def until(true: Callable[[], bool], *, within: float = 30.0) -> None:
     """Wait for something that other tasks bring about; an AssertionError when it does not come."""
-    end = asyncio.get_running_loop().time() + within
+    end = asyncio.get_running_loop().time() + within * MOST_BUSY
     while not true():
         assert asyncio.get_running_loop().time() < end, "it did not come about in time"
         await asyncio.sleep(0.005)
@@ -32,12 +33,13 @@ class WebhookReceiver:
     `times`: when each request was read, by the loop's clock, before it was answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """`port`: one that nobody else gets while this receiver is stopped; 0: any."""
         self.requests: list[WebhookRequest] = []
         self.times: list[float] = []
         self.answers: list[int] = []
         self.otherwise = 204
-        self.port = 0
+        self.port = port
         self._runner: web.AppRunner | None = None
 
     @property
@@ -76,8 +78,8 @@ class WebhookReceiver:
 
 
 @asynccontextmanager
-async def webhook_receiver() -> AsyncIterator[WebhookReceiver]:
-    receiver = WebhookReceiver()
+async def webhook_receiver(port: int = 0) -> AsyncIterator[WebhookReceiver]:
+    receiver = WebhookReceiver(port)
     await receiver.start()
     try:
         yield receiver

@@ -22,6 +22,7 @@ from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harn
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
 from tests.bridge.carriers.vendor_harness import ANY_JSON, CLIENT_TIMEOUT, mutated
 from tests.fakes.secret_files import secret_file
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -137,7 +138,7 @@ def settings(receiver: WebhookReceiver, **pace: float) -> Settings:
 @asynccontextmanager
 async def rehearsal_harness(**pace: float) -> AsyncIterator[RehearsalHarness]:
     """Receiver, carrier and adapter, each on its own socket. `pace` shortens what takes minutes."""
-    async with webhook_receiver() as receiver, aiohttp.ClientSession() as session, AsyncExitStack() as vendor:
+    async with webhook_receiver(free_ports()) as receiver, aiohttp.ClientSession() as session, AsyncExitStack() as vendor:
         port = await vendor.enter_async_context(run_carrier(settings(receiver, **pace)))
         harness = RehearsalHarness(receiver=receiver, session=session, port=port, stack=vendor)
         try:

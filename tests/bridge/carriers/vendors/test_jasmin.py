@@ -264,6 +264,6 @@ async def test_what_jasmin_would_spoil(harness: JasminHarness, text: str, coding
 
 async def test_parts_as_configured(harness: JasminHarness) -> None:
     """Where its `http-api` lets more parts through, so do we."""
-    carrier = JasminCarrier(harness.settings(max_parts=8), harness.context())
+    carrier = JasminCarrier(harness.settings(max_parts=8), harness.context(), timeout=CLIENT_TIMEOUT)
     assert isinstance(await send_words(carrier, HANDSET, "x" * (153 * 7), number=harness.number), Accepted)
     await carrier.close()

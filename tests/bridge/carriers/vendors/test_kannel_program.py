@@ -32,6 +32,7 @@ from tests.fakes.fake_carrier import send_words
 from tests.fakes.kannel_program import KannelProgram, kannel_program
 from tests.fakes.message_centre import DEFAULT_ALPHABET, INVALID_DESTINATION, UCS2, MessageCentre, Submitted
 from tests.fakes.secret_files import secret_file
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 HANDSET, NUMBER = "+12065550111", "+15555550100"
@@ -86,7 +87,7 @@ async def gateway(tmp_path: Path, outside_programs: OutsidePrograms) -> AsyncIte
     await centre.start()
     try:
         async with (
-            webhook_receiver() as receiver,
+            webhook_receiver(free_ports()) as receiver,
             kannel_program(
                 (bearerbox, smsbox), tmp_path, centre=centre.port, inbound=f"{receiver.url}{PATH}/inbound/{PATH_SECRET}"
             ) as program,
@@ -137,7 +138,8 @@ async def test_every_alphabet_both_ways(gateway: Gateway | None) -> None:
         return [item for item in gateway.items() if isinstance(item, InboundText)]
 
     await until(lambda: len(arrived()) == len(TEXTS))
-    assert [item.text for item in arrived()] == [text for text, _ in TEXTS]
+    # Kannel makes a request for each, and two may overtake one another.
+    assert sorted(item.text for item in arrived()) == sorted(text for text, _ in TEXTS)
     assert {(item.sender, item.to) for item in arrived()} == {(Phone(HANDSET), NUMBER)}
     assert len({item.message_id for item in arrived()}) == len(TEXTS)
     assert all(item.at is not None and abs(item.at.timestamp() - time.time()) < 600 for item in arrived())
@@ -152,7 +154,7 @@ async def test_reports(gateway: Gateway | None) -> None:
         gateway.centre.fate = fate
         message_id = await gateway.send(f"This one is {fate}.")
         await until(lambda message_id=message_id: len(gateway.statuses(message_id)) == 2)  # type: ignore[misc]
-        assert gateway.statuses(message_id) == ["sent", final]
+        assert sorted(gateway.statuses(message_id)) == sorted(["sent", final])
     gateway.centre.fate = "DELIVRD"
     for long, _ in TEXTS[-3:-1]:
         message_id = await gateway.send(long)
@@ -169,9 +171,11 @@ async def test_too_fast_and_away(gateway: Gateway | None) -> None:
     if gateway is None:
         return
     gateway.centre.refuse = 2
-    await gateway.send("too fast")
+    message_id = await gateway.send("too fast")
     await until(lambda: "too fast" in gateway.centre.texts())
     assert gateway.centre.refused == 2
+    # Only then Kannel has noted that it left: killed before, it would send it once more.
+    await until(lambda: bool(gateway.statuses(message_id)))
     await gateway.centre.stop()
     await until(lambda: not gateway.centre.is_bound)
     await gateway.send("while it was away")
@@ -186,7 +190,8 @@ async def test_too_fast_and_away(gateway: Gateway | None) -> None:
     await gateway.program.start()
     await until(lambda: "while it was away" in gateway.centre.texts())
     (part,) = (part for part in gateway.centre.parts if part.octets == b"while it was away")
-    assert validity_in_seconds(part) <= VALIDITY - (time.monotonic() - sent_at) + 2, "counted from when it was sent"
+    seconds = time.monotonic() - sent_at
+    assert validity_in_seconds(part) <= VALIDITY - seconds + 2, "counted from when it was sent"
     after = await send_until_accepted(gateway, "after all")
     await until(lambda: after in gateway.centre.texts())
     assert [gateway.centre.texts().count(text) for text in ("too fast", "while it was away", after)] == [1, 1, 1]
@@ -212,7 +217,7 @@ async def test_what_it_says_of_a_login(gateway: Gateway | None, tmp_path: Path, 
     )
     (probe,) = LOGIN_PROBES["kannel"](settings)
     is_right = word == kannel.LOGIN[1]
-    async with CarrierHttp() as http:
+    async with CarrierHttp(timeout=CLIENT_TIMEOUT) as http:
         result = await carrier_check._ask_login(http, probe)
     sentence = "the carrier takes the login" if is_right else "the carrier refuses the login (403)"
     assert (result.ok, result.what) == (is_right, sentence)
