@@ -121,6 +121,19 @@ async def members_of_lost_rooms(reader: Reader, thread: str, room_id: str) -> li
     return [row["user_id"] for row in rows]
 
 
+async def is_expected_at_homeserver(reader: Reader, room_id: str) -> bool:
+    """Whether a room is ours, and its erasure, if there is one, has not come to the purge: then the homeserver has it."""
+    query = """SELECT 1 FROM matrix_room WHERE room_id = $1 AND NOT EXISTS (
+            SELECT 1 FROM erasure WHERE subject = $1 AND step IN ('purge', 'look', 'forget', 'sign'))"""
+    return await reader.fetchval(query, room_id) is not None
+
+
+async def rooms_of_thread(reader: Reader, thread: str) -> list[str]:
+    """Return every room that is noted for a thread: its own, one that is being made for it, and those that are lost."""
+    query = "SELECT room_id FROM matrix_room WHERE kind = 'thread' AND owner = $1 ORDER BY room_id"
+    return [row["room_id"] for row in await reader.fetch(query, thread)]
+
+
 async def delete_lost_rooms(transaction: Transaction, thread: str, room_id: str) -> list[str]:
     """Delete the rows of lost rooms of a thread, after all their members were invited to this one.
 

@@ -15,6 +15,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.sync_loop import MOST_ROLLBACKS
+from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -139,6 +140,30 @@ async def test_one_that_cannot_tell_of_that_event_is_heard(
     assert bodies(rig.events) == (["one", "new"] if lasts else ["new"]), "of two events with one id the inbox takes one"
     assert syncs(server)[0].query.get("since") == (BEFORE if lasts else None)
     assert sum(waited) == (120 if lasts else 6)
+
+
+@pytest.mark.parametrize(
+    ("step", "uses_cursor"),
+    [("redact", False), ("destroy", False), ("purge", True), ("look", True), ("forget", True), ("sign", True), ("", True)],
+)
+async def test_an_event_of_a_room_that_is_purged_shows_no_rollback(
+    rig: Rig, server: ScriptedHomeserver, step: str, uses_cursor: bool
+) -> None:
+    """The newest event is of a conversation that ends: the homeserver cannot have it once its purge has begun."""
+    _, _, two = await heard(rig, server)
+    await rig.database.commit(lambda transaction: _begin_erasure(transaction, step))
+    server.position, server.lost = "s120_7_0_3", {two["event_id"]}
+    server.queue_sync({"next_batch": "s120_7_0_3"})
+    await one_turn(rig)
+    assert ("since" in syncs(server)[0].query) is uses_cursor
+
+
+async def _begin_erasure(transaction: Transaction, step: str) -> None:
+    """Have the room's erasure be at a step; with none, the room is not noted any more."""
+    if not step:
+        await transaction.execute("DELETE FROM matrix_room WHERE room_id = $1", ROOM)
+        return
+    await transaction.execute("INSERT INTO erasure (subject, step) VALUES ($1, $2)", ROOM, step)
 
 
 async def test_long_timelines_are_read_to_what_was_heard(rig: Rig, server: ScriptedHomeserver) -> None:
