@@ -22,7 +22,7 @@ from bot.model.transactional_actions import (
     Suppress,
     TrustClock,
 )
-from bridge.matrix.rooms.room_state import set_owner
+from bridge.matrix.rooms.room_state import rooms_of_thread, set_owner
 from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage.database import Transaction
@@ -120,19 +120,22 @@ def ends_data(action: TransactionalAction) -> bool:
 
 
 async def _park(transaction: Transaction, thread: str, *, grace: float, now: float, canary: bool) -> None:
-    room_id = await threads.room_of(transaction, thread)
-    if room_id is not None:
+    # Those too that the homeserver has lost, and one that is being made: the end of the thread leaves none of them.
+    room_ids = set(await rooms_of_thread(transaction, thread))
+    if (room_id := await threads.room_of(transaction, thread)) is not None:
+        room_ids.add(room_id)
+    for each in sorted(room_ids):
         await erasure_jobs.begin(
             transaction,
             kind=erasure_jobs.ROOM,
-            subject=room_id,
+            subject=each,
             thread=thread,
             grace=grace,
             now=now,
             canary=canary,
         )
-        await set_owner(transaction, room_id, "")
-        await room_events.release_room(transaction, room_id)
+        await set_owner(transaction, each, "")
+        await room_events.release_room(transaction, each)
     await threads.park(transaction, thread)
     await _delete_rows(transaction, thread, now=now)
 

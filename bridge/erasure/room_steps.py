@@ -270,6 +270,8 @@ class RoomSteps:
         until = int(done) + job.certificate_seconds(self._retention)
 
         async def commit(transaction: Transaction) -> int:
+            if not await erasure_jobs.is_at_step(transaction, job):
+                return 0  # a rollback of the homeserver was noted meanwhile: the room is erased once more, and then signed
             # A sync response from before the purge may have been committed since `forget`.
             await identity_table.forget_room(transaction, job.subject)
             if count := await count_leftovers(transaction, ROOM_COLUMNS, job.subject):

@@ -3,7 +3,8 @@
 Rules of this module: the sync reports changes, but a rollback of the homeserver is not one of them; so the rooms are
 compared at each start, and whenever the homeserver refuses us a room. A membership is corrected only if it did not change
 during the request, and is reported like one of the sync, in the same commit. A person whom we noted in a room, and whom the
-homeserver does not know there, was not removed by a person: they count as invited, and are invited again. Only the sync
+homeserver does not know there, was not removed by a person: they count as invited, and are invited again, unless they have
+left the desk since. Only the sync
 reports that a person who had left is in, or that a member has left, because the answer here may be from the time before the
 rollback. Once a rollback is known, people who had left are removed again, and people who had come back are invited.
 
@@ -24,6 +25,7 @@ from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     GONE,
+    gone_from_desk,
     members_of,
     membership_of,
     record_lost_member,
@@ -119,6 +121,8 @@ class RoomComparison:
     ) -> ComparisonResult:
         items: list[Membership | MemberNamed | MemberReturned] = []
         changed, lost = 0, list[str]()
+        room = await room_of(transaction, room_id)
+        leavers = frozenset[str]() if room is not None and room.kind == "desk" else await gone_from_desk(transaction)
         for user_id in sorted(known_members.keys() | member_events.keys()):
             event = member_events.get(user_id)
             before = known_members.get(user_id, "")
@@ -126,7 +130,8 @@ class RoomComparison:
             is_lost = now in GONE and before in {"join", "invite"} and user_id not in self._ours
             if is_lost and event is not None and not await _predates_rollback(transaction, room_id, user_id, event):
                 continue
-            if is_lost:
+            is_invited_again = is_lost and user_id not in leavers
+            if is_invited_again:
                 # Each comparison finds them until the homeserver has the invitation, so a crash loses no invitation.
                 now = "invite"
             elif now == before or (now in GONE and before in {"", *GONE}):
@@ -137,14 +142,14 @@ class RoomComparison:
                 continue
             if (await membership_of(transaction, room_id, user_id) or "") != before:
                 continue  # the sync has reported a change meanwhile
-            if is_lost:
+            if is_invited_again:
                 lost.append(user_id)
             if now == before:
                 continue
             changed += 1
             await (
                 record_lost_member(transaction, room_id, user_id)
-                if is_lost
+                if is_invited_again
                 else set_membership(transaction, room_id, user_id, now)
             )
             await self._devices.mark(transaction, [user_id])
@@ -152,7 +157,6 @@ class RoomComparison:
                 await rotate_sessions(transaction, room_id)
             if not is_lost and event is not None and user_id not in self._ours:
                 items.append(_item(room_id, user_id, now, before, event))
-        room = await room_of(transaction, room_id)
         if room is not None and room.kind == "desk":
             # A new display name is no change of membership, and an older program stored no names.
             for event in member_events.values():

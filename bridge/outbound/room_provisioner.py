@@ -335,39 +335,39 @@ class RoomProvisioner:
         room_id = await self._create("thread", name, owner=thread or "")
         await self._room_client.prepare_sessions(room_id)
         # Before the room is assigned to the thread: after a crash in between all of it is repeated with another room.
-        invited = thread is not None and await self._invite_from_lost_rooms(thread, room_id)
+        if thread is not None:
+            everybody = await room_state.members_of_lost_rooms(self._database, thread, room_id)
+            await self._invite_lost(room_id, [user for user in everybody if user not in self._own_users])
 
         async def commit(transaction: Transaction) -> list[str] | None:
-            """Return the owners of keys that are needed no more; None if the thread did not get the room."""
-            if thread is not None:
-                if await threads.assign_room(transaction, thread, name, room_id):
-                    return await room_state.delete_lost_rooms(transaction, thread, room_id)
-                if invited:  # it must not get another person's words: it is left like any unknown room
-                    await room_state.delete_room(transaction, room_id)
-                    return None
-                # The conversation ended before its room was made: nobody was in it, so it becomes a warm room.
-                await room_state.set_owner(transaction, room_id, "")
-            await warm_rooms.add(transaction, WarmRoom(room_id, name))
+            """Return the owners of keys that are needed no more; None if the room is of no use."""
+            if thread is None:
+                await warm_rooms.add(transaction, WarmRoom(room_id, name))
+                return []
+            if await threads.assign_room(transaction, thread, name, room_id):
+                return await room_state.delete_lost_rooms(transaction, thread, room_id)
+            # The conversation ended before its room was made. The room bears its designation, which may be given again, and
+            # people of a lost room may be in it: an erasure job that the end began erases it, or it is left as unknown.
+            if not await erasure_jobs.has_job(transaction, room_id):
+                await room_state.delete_room(transaction, room_id)
             return None
 
         lost_keys = await self._database.commit(commit)
-        self._may_have_orphans = may_have_orphans
+        self._may_have_orphans = may_have_orphans or lost_keys is None
         if thread is not None and lost_keys is not None:
             self._wake.waiting_outbox(thread)
-            # The conversation's end knows its present room only. After a crash here, the next start destroys them.
-            for owner in lost_keys:
+            for owner in lost_keys:  # after a crash here the next start destroys them
                 await self._vault.destroy(owner)
 
-    async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
-        """Invite the people of the room that this one replaces; return whether there were any."""
-        everybody = await room_state.members_of_lost_rooms(self._database, thread, room_id)
-        people = [user for user in everybody if user not in self._own_users]
-        await self._invite_lost(room_id, people)
-        return bool(people)
-
     async def _invite_lost(self, room_id: str, people: Collection[str]) -> None:
-        """Invite people who were in a room; when one cannot be invited, the others still are."""
+        """Invite people who were in a room; when one cannot be invited, the others still are.
+
+        Nobody who has left the desk, or was removed from it, is invited to another room.
+        """
+        leavers = set() if room_id == self.desk_room else await room_state.gone_from_desk(self._database)
         for user in people:
+            if user in leavers:
+                continue
             try:
                 await self._room_client.invite(room_id, user)
             except TokenRefused:

@@ -88,6 +88,16 @@ async def forget_thread(transaction: Transaction, thread: str) -> None:
     await transaction.execute("UPDATE erasure SET thread = '' WHERE thread = $1", thread)
 
 
+async def has_job(reader: Reader, subject: str) -> bool:
+    """Whether a room or a texter is being erased."""
+    return await reader.fetchval("SELECT 1 FROM erasure WHERE subject = $1", subject) is not None
+
+
+async def is_at_step(reader: Reader, job: ErasureJob) -> bool:
+    """Whether the next step of a job is still the one that is being done: `redo_rooms` may have restarted it."""
+    return await reader.fetchval("SELECT 1 FROM erasure WHERE id = $1 AND step = $2", job.id, job.step) is not None
+
+
 async def thread_of_room(reader: Reader, room_id: str) -> str:
     """Return of which thread a room was that is being erased; empty once the thread has ended."""
     query = "SELECT thread FROM erasure WHERE subject = $1 AND kind = $2"

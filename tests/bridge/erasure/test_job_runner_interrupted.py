@@ -132,6 +132,25 @@ async def test_a_step_under_way_when_the_homeserver_was_put_back(erasure: Erasur
     assert await _step(erasure) == "redact"
 
 
+async def test_a_signature_under_way_when_the_homeserver_was_put_back(erasure: ErasureHarness) -> None:
+    """Nothing is signed for a room that is there again: it is erased once more first."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await _close(erasure, owner)
+    while await _step(erasure) != "sign":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
+    assert job is not None
+    assert job.step == "sign"
+    rooms = erasure.rooms
+    rooms.events, rooms.members, rooms.present = dict.fromkeys(rooms.events, "words"), {ADA, SOL}, True
+    await _redo_rooms(erasure)
+    assert await erasure.runner._steps[job.step](job) == ""
+    assert (await _step(erasure), await erasure.certificates()) == ("redact", [])
+    await erasure.run_to_end()
+    assert not rooms.present
+    assert [each["what"] for each in await erasure.certificates()].count("conversation") == 1
+
+
 @pytest.mark.parametrize(("status", "errcode"), [(400, "M_INVALID_PARAM"), (401, "M_UNKNOWN_TOKEN"), (403, NOT_OURS)])
 async def test_only_what_is_not_ours_is_left_in_the_media_store(erasure: ErasureHarness, status: int, errcode: str) -> None:
     """Refused once: only when the homeserver says that an upload is not ours it is called so; else it is deleted."""

@@ -137,6 +137,21 @@ async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHom
     assert rig.events == []
 
 
+async def test_who_has_left_the_desk_is_not_invited_again(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A room that the homeserver has lost them in: they count as gone there too, so that later keys do not go to them."""
+    await record_our_room(rig, "!desk", kind="desk", people=["@ada:x"])
+    await rig.database.commit(lambda transaction: set_membership(transaction, "!desk", "@bea:x", "leave"))
+    await record_our_room(rig, people=["@ada:x", "@bea:x"])
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    server.members = told()
+    for changed in (2, 0):
+        assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"])
+    assert (await members_of(rig.database, ROOM))["@bea:x"] == "leave"
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0
+    assert rig.events == []
+    assert await rig.matrix.room_comparison.compare_members("!desk") == (1, ["@ada:x"])
+
+
 @pytest.mark.parametrize(("until", "is_found"), [(1, True), (0, False)], ids=["of before", "since"])
 async def test_who_had_gone_and_came_again_is_invited(
     rig: Rig, server: ScriptedHomeserver, until: int, is_found: bool

@@ -11,8 +11,9 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
+from bot.model.transactional_actions import ParkThread
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours, set_membership
+from bridge.matrix.rooms.room_state import RoomKind, delete_unassigned_rooms, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import (
     COMPARISON_INTERVAL,
     TELL_LOST_INTERVAL,
@@ -356,3 +357,90 @@ async def test_without_rooms_from_before_a_restore_nothing_waits(provisioner: Pr
     await provisioner.furnished()
     await provisioner.look()
     assert (provisioner.told, await line_state.get(database, line_state.OLD_ROOMS)) == ([], None)
+
+
+async def _lose(provisioner: ProvisionerHarness, room: str, *, tries: int) -> None:
+    """Have the loss of a thread's room noted, and another room refused so often."""
+    await provisioner.stop()
+    provisioner.comparison.lost = {room}
+    provisioner.rooms = provisioner.again()
+    await provisioner.rooms.run_once()
+    provisioner.room_client.fails = [Transient(502, "") for _ in range(tries)]
+    for _ in range(tries):
+        with pytest.raises(Transient):
+            await provisioner.rooms.run_once()
+
+
+async def _park(provisioner: ProvisionerHarness, thread: str) -> None:
+    actions, park = provisioner.harness.transactional_actions, ParkThread(grace=60.0, drop_unsent=True)
+    await provisioner.harness.database.commit(lambda transaction: actions.perform(transaction, thread, park))
+
+
+async def test_a_conversation_that_ends_while_its_room_is_lost(provisioner: ProvisionerHarness) -> None:
+    """The lost room is erased like any other, and the next conversation invites nobody who was in it."""
+    thread, room = await with_thread(provisioner)
+    await _lose(provisioner, room, tries=2)
+    await _park(provisioner, thread)
+    database = provisioner.harness.database
+    job = await database.fetchrow("SELECT kind, subject, thread FROM erasure")
+    assert job is not None
+    assert tuple(job) == ("room", room, thread)
+    assert await database.fetchval("SELECT COUNT(*) FROM matrix_room WHERE owner = $1", thread) == 0
+    query = "UPDATE thread SET designation = 'other words' WHERE id = $1"
+    await database.commit(lambda transaction: transaction.execute(query, thread))
+    provisioner.room_client.invited.clear()
+    provisioner.run()
+    await provisioner.look()
+    await provisioner.furnished()
+    assert await database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread) not in {None, room}
+    assert provisioner.room_client.invited == []
+
+
+async def test_who_has_left_the_desk_is_not_invited_to_the_room_that_replaces_another(
+    provisioner: ProvisionerHarness,
+) -> None:
+    """One of those who were in the lost room was removed from the desk meanwhile."""
+    thread, room = await with_thread(provisioner)
+    desk_room = provisioner.rooms.desk_room
+    await _lose(provisioner, room, tries=1)
+    database = provisioner.harness.database
+    await database.commit(lambda transaction: set_membership(transaction, desk_room, "@ada:x", "leave"))
+    provisioner.room_client.invited.clear()
+    await provisioner.rooms.run_once()
+    new_room = await database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
+    assert provisioner.room_client.invited == [(new_room, "@bea:x")]
+
+
+@pytest.mark.parametrize("when", ["before it is noted", "after it was noted"])
+async def test_a_conversation_that_ends_while_its_room_is_made(
+    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The room is not used for anybody else: it bears the designation, and people of the lost room may be in it."""
+    thread, room = await with_thread(provisioner)
+    fake, database = provisioner.room_client, provisioner.harness.database
+    original, stock, left_before = fake.create_room, await _stock(provisioner), fake.left
+
+    async def create_room(kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
+        if when == "before it is noted":
+            await _park(provisioner, thread)
+        room_id = await original(kind, name, owner=owner, supervisors=supervisors)
+        if when == "after it was noted":
+            await _park(provisioner, thread)
+        return room_id
+
+    monkeypatch.setattr(fake, "create_room", create_room)
+    provisioner.comparison.lost = {room}
+    await compare(provisioner)
+    new_room = f"!{len(fake.made) - 1}"
+    assert fake.made[-1][2] == thread
+    assert await _stock(provisioner) == stock
+    jobs = {row["subject"] for row in await database.fetch("SELECT subject FROM erasure")}
+    noted = {each.room_id for each in await rooms_of_ours(database)}
+    assert (new_room in jobs, new_room in noted) == ((True, True) if when == "after it was noted" else (False, False))
+    assert room in jobs
+    assert await database.fetchval("SELECT COUNT(*) FROM matrix_room WHERE owner = $1", thread) == 0
+    assert fake.left == left_before + 1, "what is not noted is left at once"
+
+
+async def _stock(provisioner: ProvisionerHarness) -> set[str]:
+    return {row["room_id"] for row in await provisioner.harness.database.fetch("SELECT room_id FROM warm_room")}
