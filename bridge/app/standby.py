@@ -2,13 +2,15 @@
 
 Rules of this module: a webhook gets 503, so that its carrier tries it again; `/live` and `/running` 200, `/ready` 503 with
 the role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written.
-When no bridge leads because its `keys.db` is too old, or damaged, it reports that, and calls the person on call. When it
-takes over, its port stays open until the leading bridge takes it, so that connections are refused only briefly.
+When no bridge leads because its `keys.db` is too old, or damaged, it reports that, and calls the person on call until a way
+has accepted the call. When it takes over, its port stays open until the leading bridge takes it, so that connections are
+refused only briefly.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -50,29 +52,31 @@ ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, whe
 
 
 class UnusableKeysAlert:
-    """Called at each try at which only `keys.db` prevents the lead: reports that and calls the person on call, once each.
+    """Called at each try at which only `keys.db` prevents the lead: reports that, and calls the person on call.
 
-    The call waits: the bridge that has the newer file may be restarting, or the file or its volume may still arrive.
-    `problem`: a sentence.
+    The first call waits: the bridge that has the newer file may be restarting, or the file or its volume may still arrive.
+    A call that no way accepted is repeated (`pager.retry_interval`). After an accepted one there is another only when
+    another bridge has led in between, and not within an hour. `problem`: a sentence.
     """
 
     def __init__(self, config: Config, problem: str) -> None:
         self._config, self._problem = config, problem
-        self._since = self._last = -STALE_SECONDS
-        self._is_reported = False
+        self._since = self._last = self._next_call = -math.inf
+        self._is_reported, self._is_accepted, self._unaccepted_calls = False, False, 0
         self._call_task: asyncio.Task[None] | None = None
 
     def __call__(self) -> None:
         """Report the problem the first time; call when it has lasted for `STALE_SECONDS`."""
         now = seconds_since_boot()
         if now - self._last > STALE_SECONDS / 4:
-            self._since = now
+            self._since, self._is_reported, self._is_accepted = now, False, False
         self._last = now
         if not self._is_reported:
             self._is_reported = True
             sys.stderr.write(f"{self._problem}\n")
             sys.stderr.flush()
-        if self._call_task is None and now - self._since >= STALE_SECONDS:
+        is_due = not self._is_accepted and now >= max(self._since + STALE_SECONDS, self._next_call)
+        if is_due and (self._call_task is None or self._call_task.done()):
             self._call_task = asyncio.create_task(self._call())
 
     async def close(self) -> None:
@@ -82,8 +86,13 @@ class UnusableKeysAlert:
             await asyncio.gather(self._call_task, return_exceptions=True)
 
     async def _call(self) -> None:
+        # Counted before the call, so that an error in it delays the next one in the same way.
+        self._unaccepted_calls += 1
+        self._next_call = seconds_since_boot() + pager.retry_interval(self._unaccepted_calls)
         async with aiohttp.ClientSession() as http:
-            await pager.call(self._config.line.on_call, http)
+            self._is_accepted = await pager.call(self._config.line.on_call, http)
+        if self._is_accepted:
+            self._unaccepted_calls, self._next_call = 0, seconds_since_boot() + pager.CALL_INTERVAL_SECONDS
 
 
 @dataclass(slots=True)

@@ -132,7 +132,7 @@ class Staff(Section):
 
 
 class Email(Section):
-    """A mail server that takes the agency's mail."""
+    """A mail server that takes the agency's mail. It may want a login: `user` and `password_file`."""
 
     host: str
     port: Port = 587
@@ -141,6 +141,12 @@ class Email(Section):
     password_file: Path | None = None
     sender: str
     to: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("a login has both `user` and `password_file`: give both, or neither for a server without one")
+        return self
 
 
 class OnCall(Section):

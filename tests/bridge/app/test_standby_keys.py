@@ -219,27 +219,57 @@ async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine,
     assert (refused.ended, leader.ended, again.ended, older_now.ended) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("failures", [0, 1, 3])
 async def test_who_is_on_call_is_called_when_nobody_leads_for_an_older_file(
-    line: SharedLine, monkeypatch: pytest.MonkeyPatch
+    line: SharedLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: int
 ) -> None:
-    """Once, and not at once: the bridge that has the newer file may be starting again."""
-    calls: list[object] = []
+    """Until a way has accepted the call, and not at once: the bridge that has the newer file may be starting again."""
+    at, now, call_times, calls_to_fail = line.config(), 0.0, list[float](), failures
 
     async def call(on_call: object, _http: object) -> bool:
-        calls.append(on_call)
+        nonlocal calls_to_fail
+        assert on_call == at.line.on_call
+        call_times.append(now)
+        calls_to_fail -= 1
+        if calls_to_fail == 0:
+            raise RuntimeError
+        return calls_to_fail < 0
+
+    monkeypatch.setattr(pager, "call", call)
+    monkeypatch.setattr(standby, "seconds_since_boot", lambda: now)
+    stale = standby.UnusableKeysAlert(at, "a problem")
+    expected = [1060.0, 1120.0, 1240.0, 1480.0][: failures + 1]
+    try:
+        # Another bridge leads between 1700 and 1800, and between 1900 and 5300.
+        for now in [*range(1000, 1710, 10), *range(1800, 1910, 10), *range(5300, 5410, 10)]:  # noqa: B007 - read above
+            stale()
+            if stale._call_task is not None:
+                await asyncio.gather(stale._call_task, return_exceptions=True)
+        assert call_times == [*expected, 5360.0], "none within an hour of one that was accepted"
+        assert capsys.readouterr().err == "a problem\n" * 3
+    finally:
+        await stale.close()
+
+
+async def test_a_key_file_that_is_of_use_in_between_is_waited_for_again(
+    line: SharedLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seconds before a call count from when the file was last of no use without a pause."""
+    at, now, call_times = line.config(), 0.0, list[float]()
+
+    async def call(_on_call: object, _http: object) -> bool:
+        call_times.append(now)
         return True
 
     monkeypatch.setattr(pager, "call", call)
-    at = line.config()
-    stale, times = standby.UnusableKeysAlert(at, "a problem"), [1000.0, 1010.0, 1055.0, *range(1100, 1160, 10)]
+    monkeypatch.setattr(standby, "seconds_since_boot", lambda: now)
+    stale = standby.UnusableKeysAlert(at, "a problem")
     try:
-        for now, expected in [*((each, 0) for each in times), (1160.0, 1), (1170.0, 1)]:
-            monkeypatch.setattr(standby, "seconds_since_boot", lambda now=now: now)
+        for now in [1000.0, 1010.0, 1055.0, *range(1100, 1190, 10)]:  # noqa: B007 - read above
             stale()
             if stale._call_task is not None:
                 await stale._call_task
-            assert len(calls) == expected, "it was well between 1055 and 1100"
-        assert calls == [at.line.on_call]
+        assert call_times == [1160.0]
     finally:
         await stale.close()
 

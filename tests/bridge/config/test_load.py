@@ -214,6 +214,17 @@ def test_ports_are_ports(papers: Papers, port: int) -> None:
     assert email.startswith("lines.0.on_call.email.port: ")
 
 
+@pytest.mark.parametrize("key", ["user", "password_file"])
+def test_a_login_for_mail_is_whole(papers: Papers, key: str) -> None:
+    """With one half of it no login was made, and the first call by e-mail was refused."""
+    papers.line["on_call"] = {
+        "email": {"host": "mail.example", "sender": "a@x.example", "to": ["b@x.example"], key: "/a/file"}
+    }
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.on_call.email: ")
+    assert "`user` and `password_file`" in problem
+
+
 @pytest.mark.parametrize("url", ["not a url", "127.0.0.1:8008", "http://homeserver.example", "http://127.0.0.1:8008/", ""])
 def test_the_homeserver_has_an_address(papers: Papers, url: str) -> None:
     """Where the homeserver is has to be said as other addresses are; else no start."""
