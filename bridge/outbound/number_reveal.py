@@ -16,7 +16,7 @@ from typing import Final
 from bot.model.actions import DESK, OFFICE, RevealNumber, Speaker
 from bot.wording.notice import words_of
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
 from bridge.matrix.rooms.room_state import is_at_desk, office_of
@@ -41,7 +41,7 @@ class NumberReveals:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._room_client, self._lifetime, self._crash = room_client, lifetime, services.crash
         self._first = True
-        self.loop = BackgroundLoop("number_reveal", self._poll, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
+        self.loop = BackgroundLoop("number_reveal", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
         """Perform one grant. Raises :class:`RetryLater` while there is no office, and what `RoomClient` raises."""
@@ -80,17 +80,28 @@ class NumberReveals:
             lifetime=self._lifetime,
         )
 
-    async def run_once(self, *, every: bool = False) -> None:
-        """Redact what is due; `every`: everything that is still shown."""
-        for shown in await number_reveals.all_shown(self._database):
-            if every or shown.until <= self._clock.now():
-                await self._retract(shown)
-
-    async def _poll(self) -> float:
-        # The first time: everything that an earlier run left.
-        await self.run_once(every=self._first)
-        self._first = False
+    async def run_once(self) -> float:
+        """Redact what is due, the first time all that an earlier run left; return the seconds until the next look."""
+        if self._first:
+            await self._database.commit(number_reveals.make_due)
+            self._first = False
+        await self.retract_due()
         return INTERVAL
+
+    async def retract_due(self) -> None:
+        """Redact what is due.
+
+        A message that the homeserver cannot redact now does not keep the others shown: its error is raised after them.
+        """
+        failures = list[Transient]()
+        for shown in await number_reveals.all_shown(self._database):
+            if shown.until <= self._clock.now():
+                try:
+                    await self._retract(shown)
+                except Transient as error:
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
     async def _retract(self, shown: RevealedNumber) -> None:
         event_id = shown.event_id

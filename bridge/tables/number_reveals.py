@@ -39,6 +39,11 @@ async def postpone(transaction: Transaction, event_id: str, until: float) -> Non
     await transaction.execute("UPDATE revealed SET until = $2 WHERE event_id = $1", event_id, until)
 
 
+async def make_due(transaction: Transaction) -> None:
+    """Have every message that shows a number redacted now."""
+    await transaction.execute("UPDATE revealed SET until = 0")
+
+
 async def delete(transaction: Transaction, event_id: str) -> None:
     """Forget a message that is redacted."""
     await transaction.execute("DELETE FROM revealed WHERE event_id = $1", event_id)
