@@ -281,7 +281,7 @@ class Engine:
             for row, n, action in acts
             if not isinstance(action, SendEvent | SetTimer | CancelTimer | CreateThread)
             and not is_transactional(action)
-            and not (isinstance(action, EditMessage) and last_edit[action.place, action.ref] is not action)
+            and (not isinstance(action, EditMessage) or action.fresh or last_edit[action.place, action.ref] is action)
         ]
         # Before the commit: the digest takes some tens of milliseconds, and a commit must not wait.
         phone = await self._phone_digest(owner) if any(isinstance(effect, Suppress) for _, effect in effects) else b""

@@ -119,7 +119,10 @@ class OutboxDispatcher:
         """Seal an action for its owner. Runs before the commit, which must not wait."""
         lane, transport = route(action)
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
-        edited = f"{action.place}|{action.ref}" if isinstance(action, EditMessage) else ""
+        edited = ""
+        if isinstance(action, EditMessage):
+            # A fresh edit is replaced by a fresh one only: clients may show no edit in place.
+            edited = f"{'fresh ' if action.fresh else ''}{action.place}|{action.ref}"
         return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body, edited)
 
     async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> list[Row]:

@@ -170,19 +170,22 @@ async def test_a_crash_before_the_commit_leaves_every_event(
     assert len(harness.engine.desk.threads) == 30
 
 
-async def test_of_edits_of_one_message_the_last_is_kept(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several news that each edit the same message make one row of the outbox, the newest."""
+@pytest.mark.parametrize(("fresh_at", "bodies"), [(None, ["29.0"]), (3.0, ["3.0", "29.0"]), (29.0, ["29.0"])])
+async def test_of_edits_of_one_message_the_last_is_kept(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, fresh_at: float | None, bodies: list[str]
+) -> None:
+    """Several news that each edit the same message make one row of the outbox, the newest; a fresh one stays before it."""
     await harness.engine.load()
 
     def edits(pack: Pack, facts: Facts, aggregate: Any, event: Event) -> Step[Any]:
         assert isinstance(event, ThreadActivity)
-        return Step(aggregate, (EditMessage(place=DESK, ref="card:a", body=str(event.at)),))
+        return Step(aggregate, (EditMessage(place=DESK, ref="card:a", body=str(event.at), fresh=event.at == fresh_at),))
 
     monkeypatch.setattr(engine, "decide", edits)
     await harness.deliver(DESK, *(ThreadActivity(thread="a", at=float(n), inbound=True) for n in range(30)))
     await harness.run()
     await harness.wait_until_drained()
-    assert [action.body for _, action in harness.shown if isinstance(action, EditMessage)] == ["29.0"]
+    assert [action.body for _, action in harness.shown if isinstance(action, EditMessage)] == bodies
 
 
 async def test_the_desk_works_before_strangers(harness: BridgeHarness) -> None:

@@ -21,9 +21,9 @@ async def harness(harness: BridgeHarness) -> BridgeHarness:
     return harness
 
 
-async def put(harness: BridgeHarness, name: str, ref: str, *, commits: bool = True) -> None:
+async def put(harness: BridgeHarness, name: str, ref: str, *, commits: bool = True, fresh: bool = False) -> None:
     """Commit an edit of a message of the desk, as the engine does; with `commits` false the commit fails."""
-    item = await harness.outbox.seal(DESK, name, EditMessage(place=DESK, ref=ref, body=name))
+    item = await harness.outbox.seal(DESK, name, EditMessage(place=DESK, ref=ref, body=name, fresh=fresh))
     harness.database.full = not commits
     try:
         appended = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, DESK, item, 0))
@@ -60,6 +60,14 @@ async def test_an_edit_takes_the_place_of_the_one_that_waits(harness: BridgeHarn
     await wait_until("the outbox is empty", empty, every=0.01)
     running.cancel()
     assert done == ["board 19", "card 19"]
+
+
+async def test_a_fresh_edit_is_replaced_by_a_fresh_one_only(harness: BridgeHarness) -> None:
+    """It becomes a message of its own, because clients may show none of the edits in place after it."""
+    for name in ("before", "stopped", "after", "stopped again", "at last"):
+        await put(harness, name, "board", fresh=name.startswith("stopped"))
+        assert (await texts_of_outbox(harness))[-1] == name
+    assert await texts_of_outbox(harness) == ["stopped again", "at last"]
 
 
 async def test_an_edit_that_is_being_sent_keeps_its_row(harness: BridgeHarness) -> None:
