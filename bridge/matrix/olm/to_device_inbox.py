@@ -37,15 +37,20 @@ class VerificationRequest:
 
 @dataclass(slots=True, kw_only=True)
 class ToDeviceBatch:
-    """The result of processing a response's to-device messages."""
+    """The result of processing a response's to-device messages.
+
+    `early_keys`: room keys, of earlier responses too, whose senders the sync has not reported in their room yet.
+    """
 
     messages: list[ToDeviceMessage] = field(default_factory=list)
+    early_keys: list[ToDeviceMessage] = field(default_factory=list)
     verification_requests: list[VerificationRequest] = field(default_factory=list)
     dropped_count: int = 0
 
     def add(self, batch: ToDeviceBatch) -> None:
         """Add the result of a part of the same response."""
         self.messages += batch.messages
+        self.early_keys = batch.early_keys
         self.verification_requests += batch.verification_requests
         self.dropped_count += batch.dropped_count
 

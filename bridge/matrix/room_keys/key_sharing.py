@@ -38,9 +38,12 @@ class RoomKeySharing:
         """Return the identity's only to-device sender."""
         return self._senders[identity.user_id]
 
-    async def share(self, room_id: str, users: Iterable[str], *, again: bool = False) -> list[Device]:
+    async def share(
+        self, room_id: str, users: Iterable[str], *, again: bool = False, members_only: bool = False
+    ) -> list[Device]:
         """Send every live first key of the room to those trusted devices of these users that do not have it.
 
+        `members_only`: not to a user who has left by the time when the keys are read; otherwise a user may be invited next.
         `again`: also to those that have it, for a device that says that it lost it. It stays noted that they have it,
         because a session is retired when a device with its key is no longer trusted. Live are all sessions of the room
         whose keys are stored. Returns devices without a one-time key, whose users are marked to be tried again. Raises what
@@ -48,19 +51,22 @@ class RoomKeySharing:
         """
         user_ids = list(users)
         await self._devices.refresh_stale(user_ids)
-        return await self._share(user_ids, room_id, again=again)
+        return await self._share(user_ids, room_id, again=again, members_only=members_only)
 
     async def share_everywhere(self, users: Iterable[str]) -> list[Device]:
         """Like `share`, for every room in which each user counts as a member. Device lists are not queried again."""
         return await self._share(list(users), None)
 
-    async def _share(self, users: list[str], room_id: str | None, *, again: bool = False) -> list[Device]:
+    async def _share(
+        self, users: list[str], room_id: str | None, *, again: bool = False, members_only: bool = False
+    ) -> list[Device]:
         users = [user for user in users if user not in self._senders]
         if not users:
             return []
         without_key: list[Device] = []
         for sender, to_device in self._senders.items():
-            payloads = await self._payloads(await self._owed_keys(sender, users, room_id, again=again))
+            owed = await self._owed_keys(sender, users, room_id, again=again, members_only=members_only)
+            payloads = await self._payloads(owed)
             without_key += await to_device.send(payloads, on_sent=self._note_sent)
             await self._send_withheld(sender, to_device, users)
         if without_key:
@@ -68,8 +74,12 @@ class RoomKeySharing:
             await self._database.commit(lambda transaction: self._devices.mark(transaction, late, stale=False, seconds=60))
         return without_key
 
-    async def _owed_keys(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
-        rows = await outbound_table.owed_keys(self._database, sender, users, room_id, again=again)
+    async def _owed_keys(
+        self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool, members_only: bool = False
+    ) -> list[Row]:
+        rows = await outbound_table.owed_keys(
+            self._database, sender, users, room_id, again=again, members_only=members_only
+        )
         return [row for row in rows if self._devices.trust_mac.is_trusted(row)]
 
     async def _payloads(self, owed: Sequence[Any]) -> list[ToDevicePayload]:

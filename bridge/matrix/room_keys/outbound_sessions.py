@@ -119,7 +119,8 @@ class OutboundSessions:
             if session is None or self._is_expired(session):
                 session = await self._database.commit(lambda transaction: self._create(transaction, user_id, room_id))
             # also after a restart, because the process may have ended before every device had the key
-            await self._key_sharing.share(room_id, await members_for_keys(self._database, room_id))
+            members = await members_for_keys(self._database, room_id)
+            await self._key_sharing.share(room_id, members, members_only=True)
             self._cache[key] = session
             if len(self._cache) > MAX_CACHED:
                 self._cache.popitem(last=False)

@@ -166,12 +166,17 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_session WHERE room_id=$1", room_id)
 
 
-async def owed_keys(reader: Reader, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
+async def owed_keys(
+    reader: Reader, sender: str, users: Sequence[str], room_id: str | None, *, again: bool, members_only: bool
+) -> list[Row]:
     """Return the first keys of an identity that are due to devices of these users, newest first, with `TRUST_COLUMNS`.
 
-    Of one room, or of each in which a user counts as a member. `again`: also those that the devices have.
+    Of one room, with `members_only` if the user counts as a member now; or of each in which a user does. `again`: also
+    those that the devices have.
     """
-    where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
+    where = "TRUE" if room_id is None else f"s.room_id = ${len(users) + 2}"
+    if members_only or room_id is None:
+        where = f"{where} AND {_WHERE_MEMBER}"
     had = "" if again else _NOT_SENT
     return await reader.fetch(
         f"""

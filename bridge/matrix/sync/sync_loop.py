@@ -36,6 +36,7 @@ from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_i
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
@@ -159,6 +160,7 @@ class SyncLoop:
         self._wait_for_change, self._known_change = wait_for_change, 0
         self._is_polling, self._asks_module_at = True, 0.0
         self._to_device_count = 0
+        self._early_keys: list[ToDeviceMessage] = []
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
 
@@ -252,7 +254,7 @@ class SyncLoop:
             lambda transaction: self._write(transaction, response, gaps)
         )
         self._crash(CrashPoint.SYNC_COMMITTED)
-        self._since, self._heard_until = next_batch, None
+        self._since, self._heard_until, self._early_keys = next_batch, None, batch.early_keys
         self._pause = _pause_after(response)
         self._to_device_count = len(list(objects_in(object_at(response, "to_device").get("events"))))
         if batch.dropped_count:
@@ -306,7 +308,7 @@ class SyncLoop:
         newest = homeserver_rollback.newest(response, self._now())
         if self._heard_until is not None:
             response = homeserver_rollback.without_known_events(response, self._heard_until)
-        batch = ToDeviceBatch()
+        batch = ToDeviceBatch(early_keys=self._early_keys)
         failed = await attempt(transaction, partial(self._write_part, response=response, gaps=gaps, whole=batch))
         if failed is not None:
             log.failure("matrix.sync_response_failed", failed)
@@ -328,6 +330,7 @@ class SyncLoop:
     ) -> None:
         """Write a response, or a part of one; its to-device results are added to the batch if it succeeds."""
         batch = await self._inbox.take(transaction, response)
+        batch.early_keys = whole.early_keys
         await self._take(transaction, response, batch, gaps)
         whole.add(batch)
 

@@ -99,16 +99,17 @@ class SyncResponseParser:
         self._inbound_sessions = inbound_sessions
         self._policy = policy
         self._ours = frozenset(ours)
-        self._early_keys: Sequence[ToDeviceMessage] = ()
 
     async def take(
         self, transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps
     ) -> list[MatrixEvent]:
-        """Write a response and return its items; malformed ones are counted in `batch.dropped_count`."""
+        """Write a response and return its items; malformed ones are counted in `batch.dropped_count`.
+
+        `batch.early_keys`: those of earlier responses, and then those that are still early.
+        """
         items: list[MatrixEvent] = []
         await self._devices.mark(transaction, strings_in(object_at(response, "device_lists").get("changed")))
-        early_keys, self._early_keys = self._early_keys, ()
-        early = await self._to_device_messages(transaction, (*early_keys, *batch.messages), batch, items)
+        early = await self._to_device_messages(transaction, (*batch.early_keys, *batch.messages), batch, items)
         for room_id, raw_room in object_at(response, "rooms", "join").items():
             gap = gaps.get(room_id, NO_GAP)
             events = [event for event in timeline_events(raw_room, gap.events) if not self._is_own_message(event)]
@@ -135,7 +136,7 @@ class SyncResponseParser:
                     if (lost := self._removed_from_room(room, event)) is not None
                 ]
         # A person who joins by this response has sent their key before its rooms are processed.
-        self._early_keys = (await self._to_device_messages(transaction, early, batch, items))[-MAX_EARLY_KEYS:]
+        batch.early_keys = (await self._to_device_messages(transaction, early, batch, items))[-MAX_EARLY_KEYS:]
         return items
 
     def _is_own_message(self, event: Json) -> bool:

@@ -15,6 +15,7 @@ from bridge.matrix.room_client import TXN_MARK
 from bridge.matrix.room_keys import outbound_sessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
+from bridge.matrix.rooms.room_state import set_membership
 from tests.bridge.matrix.client_device import ClientDevice, decrypt_room_event
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -55,6 +56,22 @@ async def test_a_member_reads_from_the_first_word(rig: Rig, server: ScriptedHome
     assert own["keys"][f"ed25519:{own['device_id']}"] == inside["keys"]["ed25519"]
     signers = [name for name in own["signatures"][POLICY] if not name.endswith(own["device_id"])]
     assert [has_valid_signature(own, POLICY, name[8:], name[8:]) for name in signers] == [True]
+
+
+async def test_who_has_left_since_the_members_were_read_gets_no_key(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync may report it while the key is being shared with the others."""
+    ada = await with_ada(rig, server)
+    await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, ada.mxid, "leave"))
+
+    async def members_before(_reader: object, _room_id: str) -> list[str]:
+        return [ada.mxid]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbound_sessions, "members_for_keys", members_before)
+        await encrypt(rig)
+    assert server.sent_to(ada) == []
 
 
 async def test_a_key_is_sent_once(rig: Rig, server: ScriptedHomeserver) -> None:
