@@ -261,5 +261,10 @@ NOTES: Final[Mapping[str, KeyNote]] = MappingProxyType(
         "carrier.jasmin.max_parts": KeyNote(
             "`long_content_max_parts` of its `http-api`: a text of more parts is refused here", "5"
         ),
+        "carrier.jasmin.retries": KeyNote(
+            "whether it tries a text again after an error; `false` only with `submit_error_retrial = {}` in its "
+            "`sm-listener`, or such a text is called not sent and leaves all the same",
+            "true",
+        ),
     }
 )

@@ -18,11 +18,20 @@ Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound te
 URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as in a longer outage of
 ours. Long texts arrive whole, if all their parts come within five minutes; a report is about the last part, so a text in
 several parts never gets further than "sent". Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
-protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py), and a live gateway.
+protocols/http/endpoints/send.py, routing/throwers.py, managers/configs.py, managers/dlr.py, managers/listeners.py), and a
+live gateway.
+
+After four errors of the SMPP provider Jasmin tries again (`submit_error_retrial`, `submit_sm_resp_event`). It reports the
+error at once, and with that forgets that reports were asked for (`submit_sm_resp_dlr_callback`): how the next tries end is
+never told (jookies/jasmin#796). Such an error is no failure here, because a person would send the text again, which may
+still leave. Where the gateway does not try again (`retries: false`), it is one.
+
 Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it, `log_privacy =
 True` in each section that has it, and in `deliversm-thrower` no more than the defaults, `max_retries = 3`, `retry_delay =
 30` and `http_timeout = 30`: a text has no time, so one that was delayed for hours counts as just arrived, and gets an
-automatic reply. A report may be delayed for long: more `max_retries` in `dlr-thrower` do no harm.
+automatic reply. A report may be delayed for long: more `max_retries` in `dlr-thrower` do no harm. In `sm-listener`
+`submit_error_retrial = {}` with `retries: false` here, and `submit_max_age_smppc_not_ready = 300`: by default a text leaves
+up to ten minutes late after such an error, and up to twenty while the connection is down, also after a STOP meanwhile.
 """
 
 from __future__ import annotations
@@ -86,6 +95,14 @@ EXPOSURE = Exposure(
             "and may be answered by itself."
         ),
         (
+            "A text that the SMPP provider refuses for a while: for ten minutes at most. It may leave that late, which no "
+            "report tells. With `submit_error_retrial = {}` in `sm-listener` it is not tried again."
+        ),
+        (
+            "A text while the SMPP connection is down: for twenty minutes at most (`submit_max_age_smppc_not_ready` in "
+            "`sm-listener`, in seconds). Then it is dropped, and nothing says so."
+        ),
+        (
             "A text to a phone that is off: for as long as the SMPP provider tries by itself. A time to give up cannot be "
             "told, for Jasmin throws away one in ten texts that bear one."
         ),
@@ -138,6 +155,8 @@ _REPORTS: Final[dict[str, Status]] = {
     "UNDELIV": "failed",
     "REJECTD": "failed",
 }
+_TEMPORARY_ERRORS: Final = frozenset({"ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL", "ESME_RINVSCHED"})
+"""Errors after which Jasmin tries again, by the default of `submit_error_retrial`."""
 # SMPP 3.4 §5.2.19, without the default alphabet.
 _CODINGS: Final = {"1": "us-ascii", "3": "iso-8859-1", "6": "iso-8859-5", "7": "iso-8859-8", "8": "utf-16be"}
 _DEFAULT_CODINGS: Final = frozenset({"", "0", "240", "241", "242", "243"})
@@ -153,13 +172,15 @@ def _data_coding(coding: str) -> str:
 class Settings(SmppGatewaySettings):
     """Jasmin. `default_alphabet`: the alphabet that the SMPP provider uses for `coding` 0.
 
-    `max_parts` is `long_content_max_parts` of its `http-api`: it would drop the rest of a longer text.
+    `max_parts` is `long_content_max_parts` of its `http-api`: it would drop the rest of a longer text. `retries`: False
+    when `submit_error_retrial` of its `sm-listener` is empty.
     """
 
     kind: Literal["jasmin"]
     api_base: BaseUrl = "http://127.0.0.1:1401"
     default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
     max_parts: Annotated[int, Field(ge=1, le=255)] = MAX_PARTS
+    retries: bool = True
 
 
 class JasminCarrier(SmppGateway):
@@ -178,6 +199,7 @@ class JasminCarrier(SmppGateway):
     def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
         super().__init__(settings, line, timeout=timeout)
         self._default_alphabet, self._max_parts = settings.default_alphabet, settings.max_parts
+        self._retries = settings.retries
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""
@@ -185,6 +207,8 @@ class JasminCarrier(SmppGateway):
         message_id = id_field(fields, "id")
         if "message_status" in fields:
             status, error = string_field(fields, "message_status"), fields.get("err", "")
+            if self._retries and status in _TEMPORARY_ERRORS:
+                status = "UNKNOWN"
             return (_parse_report(message_id, status, error, raw_path=request.raw_path),)
         phone = self.parse_sender(string_field(fields, "from"))
         if phone is None:

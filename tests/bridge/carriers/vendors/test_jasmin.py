@@ -184,6 +184,32 @@ async def test_reports(harness: JasminHarness, status: str, expected: object) ->
     assert read(harness, {"id": "00ff", "message_status": status}, "?parts=1") == expected
 
 
+TEMPORARY_ERRORS = ["ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL", "ESME_RINVSCHED"]
+"""The keys of `submit_error_retrial` in managers/configs.py, by default."""
+
+
+@pytest.mark.parametrize("status", TEMPORARY_ERRORS)
+async def test_an_error_after_which_jasmin_tries_again_is_no_failure(harness: JasminHarness, status: str) -> None:
+    """The text may leave minutes later, without another report: whoever is asked to send it again would send it twice.
+
+    It is a failure where the gateway's configuration says that it does not try again.
+    """
+    fields = {"id": "00ff", "message_status": status, "level": "1", "connector": "smpp"}
+    assert read(harness, fields, "?parts=1&ref=abc") == DeliveryReport(message_id="00ff", status="sent")
+    carrier = JasminCarrier(harness.settings(retries=False), harness.context(), timeout=CLIENT_TIMEOUT)
+    assert carrier.parse(harness.sign(urlencode(fields).encode())) == (
+        DeliveryReport(message_id="00ff", status="failed", code=status),
+    )
+    await carrier.close()
+
+
+async def test_what_leaves_late_is_told(harness: JasminHarness) -> None:
+    """Whoever reads what it keeps learns which settings of the gateway let a text leave minutes late."""
+    keeps = " ".join(harness.carrier.exposure.keeps)
+    assert "`submit_error_retrial = {}`" in keeps
+    assert "`submit_max_age_smppc_not_ready`" in keeps
+
+
 @pytest.mark.parametrize("query", ["?parts=2", "?parts=", ""])
 async def test_the_last_part_is_not_the_text(harness: JasminHarness, query: str) -> None:
     """That the last part of several arrived, or of an unknown number, is no more than that the text was sent."""
