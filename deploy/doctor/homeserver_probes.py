@@ -49,6 +49,10 @@ MAX_SKEW_SECONDS: Final = 60.0
 HELD_SECONDS: Final = 300.0
 """The age from which words are held, when there is no pack (`late_after_seconds`): the base pack's value."""
 CLIENT_SETTINGS: Final = "Settings, Account, in Element"
+NO_ACCOUNTS: Final = "QUIETLINE_NO_ACCOUNTS"
+"""The refusal of a homeserver that this line does not run: there the module compares no passwords."""
+NOT_STAFF: Final = "QUIETLINE_NOT_STAFF"
+"""The refusal of an account that has ended or never was, or is no ordinary person's."""
 
 
 class HomeserverQuestions:
@@ -228,17 +232,26 @@ class HomeserverQuestions:
         """Check who still has the password of their hand-out. The check signs nobody in."""
         name, module = "first passwords", ModuleClient(client=self._client())
         readable, unreadable = await in_thread(lambda: _read_handouts(self._layout))
+        if unreadable:
+            do = f"Look at {self._layout.handout}: a hand-out has three lines, homeserver, user and password."
+            what = f"{', '.join(unreadable)} cannot be read as hand-outs"
+            return [CheckResult(name=name, ok=False, what=what, do=do)]
         try:
             same = await asyncio.gather(*(_is_first(module, handout) for handout in readable))
         except ModuleNotLoaded:
             return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
-            raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
+            if error.errcode != NO_ACCOUNTS:
+                raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
+            what = (
+                f"this homeserver does not say whether that of a hand-out still works; there are {len(readable)} hand-outs"
+            )
+            do = (
+                f"Delete each file in {self._layout.handout} when its person has signed in and changed the password "
+                f"({CLIENT_SETTINGS})."
+            )
+            return [CheckResult(name=name, ok=True, asked=False, what=what, do=do)]
         unchanged = [handout.user for handout, first in zip(readable, same, strict=True) if first]
-        if unreadable:
-            do = f"Look at {self._layout.handout}: a hand-out has three lines, homeserver, user and password."
-            what = f"{', '.join(unreadable)} cannot be read as hand-outs"
-            return [CheckResult(name=name, ok=False, what=what, do=do)]
         if unchanged:
             what = f"still that of the hand-out: {', '.join(unchanged)}"
             do = f"Each changes it in their client ({CLIENT_SETTINGS}); then delete their file in {self._layout.handout}."
@@ -358,8 +371,10 @@ def _read_handouts(layout: Layout) -> tuple[list[handouts.Handout], list[str]]:
 
 
 async def _is_first(module: ModuleClient, handout: handouts.Handout) -> bool:
-    """Whether a hand-out's password works; False for an account that is gone, or that the module may not touch."""
+    """Whether a hand-out's password works; False for an account that has ended, or never was. Raises as the module does."""
     try:
         return await module.is_password(handout.user, handout.password)
-    except ModuleRequestRejected:
+    except ModuleRequestRejected as error:
+        if error.errcode != NOT_STAFF:
+            raise
         return False

@@ -25,6 +25,8 @@ UNKNOWN = {"errcode": "M_UNRECOGNIZED"}
 class FakeSynapse:
     """`masters`: the identity keys of ours; `devices`: by Matrix id; `passwords` and `pushers`: of staff.
 
+    `refusals`: by Matrix id, the error of the module's comparison of a password.
+
     `ahead`: seconds by which its clock is ahead of the machine's, as its answers say (`Date`).
 
     `frozen`: whether it takes requests and answers none, as a stopped process does; `unanswered` counts those.
@@ -38,6 +40,7 @@ class FakeSynapse:
     devices: dict[str, list[str]] = field(default_factory=dict)
     pushers: dict[str, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
     ahead: float = 0.0
     frozen: bool = False
     unanswered: int = 0
@@ -89,6 +92,8 @@ class FakeSynapse:
             case "GET", ["users", user, "devices"]:
                 reached = {"devices": len(self.devices.get(user, ())), "pushers": self.pushers.get(user, 0)}
                 return web.json_response(reached)
+            case "POST", ["users", user, "password"] if user in self.refusals:
+                return web.json_response({"errcode": self.refusals[user]}, status=403)
             case "POST", ["users", user, "password"]:
                 return web.json_response({"same": self.passwords.get(user) == (await request.json())["password"]})
         return web.json_response(UNKNOWN, status=404)

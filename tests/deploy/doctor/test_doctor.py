@@ -417,6 +417,30 @@ async def test_first_passwords_and_telephones_are_warnings(line: RealLine) -> No
     assert handout.splitlines()[2].partition(": ")[2] not in report.as_json()
 
 
+async def first_passwords(line: RealLine, *errors: str) -> CheckResult:
+    """Return the row when the module refuses, with these errors, to compare the passwords of Mira and Noor."""
+    line.homeserver.refusals = dict(zip((MIRA, NOOR), errors, strict=False))
+    report = await line.doctor()
+    line.homeserver.refusals = {}
+    return next(row for row in report.checks if row.name == "first passwords")
+
+
+async def test_a_homeserver_that_compares_no_passwords_is_not_said_to_have_changed_them(line: RealLine) -> None:
+    """On an agency's own homeserver nobody knows: a hand-out is deleted when its person has changed the password."""
+    row = await first_passwords(line, *["QUIETLINE_NO_ACCOUNTS"] * 2)
+    assert (row.ok, row.asked, row.warning) == (True, False, False)
+    assert row.what == "this homeserver does not say whether that of a hand-out still works; there are 2 hand-outs"
+    assert "when its person has signed in and changed the password" in row.do
+
+
+async def test_an_account_that_has_ended_has_no_first_password(line: RealLine) -> None:
+    """That refusal is an answer; any other is none, and says nothing of hand-outs."""
+    row = await first_passwords(line, "QUIETLINE_NOT_STAFF")
+    assert (row.asked, row.what) == (True, "nobody has that of a hand-out any more; 2 hand-outs are of no use")
+    row = await first_passwords(line, "M_FORBIDDEN")
+    assert (row.ok, row.asked, row.what) == (True, False, "cannot be asked for (403 M_FORBIDDEN)")
+
+
 async def test_a_homeserver_that_is_not_ours_tells_its_settings(line: RealLine, tmp_path: Path) -> None:
     """With `--config` and no homeserver of its own: settings that are in force, as warnings; no file of it is asked for."""
     config = tmp_path / "config.yaml"

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from bridge.matrix.api.module_api import ModuleRequestRejected
 from deploy.data_dir.secret_files import StaffAccount
+from deploy.doctor.homeserver_probes import NO_ACCOUNTS, NOT_STAFF
 from deploy.stack.provision import mxid
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver, module_homeserver
 
@@ -67,8 +68,11 @@ async def test_a_first_password_is_known_until_it_is_changed(line: ModuleHomeser
     await line.module_client.set_password(eve, f"{CANARY}-another-one")
     assert not await line.module_client.is_password(eve, first)
     for nobody in (POLICY, mxid("nobody")):
-        with pytest.raises(ModuleRequestRejected):
+        with pytest.raises(ModuleRequestRejected, match=NOT_STAFF):
             await line.module_client.is_password(nobody, first)
+    await line.module_client.deactivate_account(eve)
+    with pytest.raises(ModuleRequestRejected, match=NOT_STAFF):
+        await line.module_client.is_password(eve, first)
     assert line.rows_with(CANARY) == {}
 
 
@@ -101,7 +105,7 @@ async def test_without_the_setting_no_account_is_touched() -> None:
     """On an agency's own Synapse the bridge's token makes, changes and ends nobody's account."""
     from synapse.module_api.errors import SynapseError
 
-    from quietline_synapse.accounts import NO_ACCOUNTS, Accounts
+    from quietline_synapse.accounts import Accounts
     from quietline_synapse.settings import LineSettings, ModuleSettings
 
     line = LineSettings(token="t" * 32, policy=POLICY, identities=())
@@ -111,6 +115,7 @@ async def test_without_the_setting_no_account_is_touched() -> None:
     for call in (
         accounts.make(mxid("ada"), None),
         accounts.set_password(mxid("ada"), None),
+        accounts.is_password(mxid("ada"), None),
         accounts.deactivate(mxid("ada")),
     ):
         with pytest.raises(SynapseError) as refused:

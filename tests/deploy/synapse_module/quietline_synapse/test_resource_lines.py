@@ -190,6 +190,8 @@ async def test_accounts_are_the_hosts_alone(lines: Lines) -> None:
     first, south = lines
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NO_ACCOUNTS"):
         await south.module_client.make_account(mxid("eve"), "a password of twenty letters")
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NO_ACCOUNTS"):
+        await south.module_client.is_password(mxid("ada"), "a password of twenty letters")
     for who in (south.policy, south.puppet):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
             await first.module_client.set_password(who, "a password of twenty letters")
