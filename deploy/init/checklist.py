@@ -17,6 +17,7 @@ from bridge.runtime.program import ROOT
 from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER, EXEC, container_owner, has_own_network
+from deploy.init.egress import address_lists
 from deploy.init.first_steps import first_steps
 from deploy.init.line_names import FOLDER, claims_every_puppet
 from deploy.init.service_files import user_name
@@ -104,7 +105,7 @@ def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> It
     else:
         yield f"Backups on a timer of yours: `./quietline backup {data}`, and once a month `./quietline drill {data}`."
     if answers.on_call is None:
-        yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
+        yield from _on_call(answers, layout)
     yield from _canary(answers, names, layout)
     yield "Text the line from a phone of your own before anybody else does."
 
@@ -120,6 +121,24 @@ def _containers(layout: Layout) -> Iterator[str]:
 def _sheets(answers: Answers, layout: Layout) -> str:
     """Name the sheets with the first steps, which are for people."""
     return " or ".join(f"`{layout.data / name}`" for name in first_steps(answers.agency.languages))
+
+
+def _on_call(answers: Answers, layout: Layout) -> Iterator[str]:
+    """Say how the person on call is called, and what keeps the bridge's unit from it."""
+    text = "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
+    if answers.homeserver is not None and answers.service == "systemd":
+        secret = layout.secrets / "on_call_webhook"
+        text += (
+            f" The bridge's unit is handed a file that is named there: `LoadCredential={credential_name(secret)}:{secret}`"
+        )
+        text += ", say, goes into it, beside the others."
+        if address_lists(answers):
+            text += (
+                " The lines `IPAddressDeny=` and `IPAddressAllow=` come out of its unit and the canary's, or the address "
+            )
+            text += "is allowed there: else nobody is called."
+        text += " The same holds for `lines.0.calendar.address_file`."
+    yield text
 
 
 def _canary(answers: Answers, names: LineNames, layout: Layout) -> Iterator[str]:

@@ -61,8 +61,20 @@ def destinations(answers: Answers) -> Iterator[Destination]:
             yield each
 
 
+def bridge_address_lists(answers: Answers) -> str:
+    """Return the lines for the unit of the bridge; "" also with a database server, or a proxy on another machine.
+
+    The URL of a database is a secret, and the lists filter incoming packets too (systemd.resource-control(5)), of which a
+    proxy before two bridges sends some from an address that is not answered.
+    """
+    return "" if answers.bridge_postgres or answers.standby else address_lists(answers)
+
+
 def address_lists(answers: Answers) -> str:
-    """Return the unit's lines that restrict a bridge on an agency's homeserver to addresses; "" when it needs a name."""
+    """Return a unit's lines that restrict it to the addresses of carrier and homeserver; "" when it needs a name.
+
+    Only on an agency's homeserver: the line's own connects to push gateways.
+    """
     if answers.homeserver is None or answers.on_call:
         return ""
     hosts = [each.host for each in destinations(answers)]
@@ -70,7 +82,8 @@ def address_lists(answers: Answers) -> str:
         return ""
     allowed = " ".join(["localhost", *dict.fromkeys(hosts)])
     return f"""\
-# All that it speaks to has an address in config.yaml. Another carrier, somebody on call or metrics need a line more.
+# All that it connects to has an address in config.yaml. Another carrier, somebody on call, a calendar's address, a database
+# server, or metrics and webhooks from another machine need more: allow their addresses, or take both lines out.
 IPAddressDeny=any
 IPAddressAllow={allowed}
 """

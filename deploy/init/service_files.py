@@ -18,7 +18,7 @@ from bridge.runtime.settings import credential_name
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.compose_files import compose_files
-from deploy.init.egress import address_lists
+from deploy.init.egress import address_lists, bridge_address_lists
 from deploy.init.worker_files import PROTECTED
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _of_line(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
 # A secret that config.yaml names later needs a line of its own here: NAME is its path with - for /, without the first one.
 {credentials}InaccessiblePaths=-{layout.secrets} -{layout.handout} -{layout.data / "synapse"}
 """
-    return f"{closed}{address_lists(answers)}"
+    return f"{closed}{bridge_address_lists(answers)}"
 
 
 def _after(answers: Answers) -> str:
