@@ -44,7 +44,8 @@ _ALARM: Final = click.option(
     "--alarm",
     "raises_alarm",
     is_flag=True,
-    help="As --changes, and what is newly not well is told at the desk and calls the person on call: for a timer.",
+    help="As --changes, without the rows' texts, which may name people, because a service's output goes to a journal; and "
+    "what is newly not well is told at the desk and calls the person on call: for a timer.",
 )
 
 
@@ -62,7 +63,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     import asyncio
 
     from bridge.config.load import parse
-    from deploy.doctor.changes import raise_alarm, since_last_time
+    from deploy.doctor.changes import raise_alarm, since_last_time, without_texts
     from deploy.doctor.doctor import run_checks
 
     async def look(each: Layout) -> tuple[CheckReport, int]:
@@ -81,8 +82,10 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
         report = since_last_time(layout.doctor_alarm if raises_alarm else layout.doctor, report)
     if (only_changes or raises_alarm) and not report.checks:
         sys.exit(EXIT_OK)
+    if raises_alarm:
+        report = without_texts(report)
     print_lines([report.as_json(ok=ok)] if as_json else report.as_text())
-    if not usable:
+    if not usable and not raises_alarm:
         print_problems(row.what for row in report.checks if row.name in {"configuration", "packs"} and not row.ok)
     sys.exit(EXIT_OK if ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
 

@@ -1,4 +1,4 @@
-"""The rows that changed since the last look, printed, or reported at the desk and to the person on call.
+"""The rows that changed since the last look: printed, and reported at the desk and to the person on call.
 
 Rules of this module: the last state is a file of mode 0600 with the rows' names and states, without their text, because a
 changed count is no change. A row that could not be checked keeps its state. Without a file, or with an unreadable one, all
@@ -6,8 +6,9 @@ rows count as well before. When the file cannot be written, a mail is repeated.
 
 `doctor --alarm` and `alarm failed`: a running line gets the report through its database, and tells the desk and the person
 on call as for every alarm. When no line runs, or its database accepts no write, this module calls the person on call. A
-report contains only names of rows. It is noted as sent after it was sent, so a crash in between sends it twice and never
-loses it; a call that no way accepted is repeated by the next run.
+report contains only names of rows; what `doctor --alarm` prints contains their states as well, and no more. It is noted as
+sent after it was sent, so a crash in between sends it twice and never loses it; a call that no way accepted is repeated by
+the next run.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ BRIDGE: Final = "bridge"
 """The row that shows whether the line runs."""
 LIVE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 WELL, WARNING, NOT_WELL = "well", "warning", "not well"
+MORE: Final = "`quietline doctor` says what was found, and what to do."
 CONFIGURATION: Final = "configuration"
 """The only name of which a report may have several rows: each problem is one."""
 
@@ -63,6 +65,22 @@ def since_last_time(path: Path, report: CheckReport, *, remember: bool = True) -
 def was_not_well(path: Path) -> bool:
     """Whether a row was not well at the last call with this file."""
     return NOT_WELL in _read(path).values()
+
+
+def without_texts(report: CheckReport) -> CheckReport:
+    """Return only names and states: a row may name people (`first passwords`), and nothing erases a service's journal."""
+    rows = [
+        CheckResult(
+            name=row.name,
+            ok=row.ok,
+            what=_state(row) if row.asked else "not asked",
+            do="" if _state(row) == WELL else MORE,
+            asked=row.asked,
+            warning=row.warning,
+        )
+        for row in report.checks
+    ]
+    return CheckReport(checks=tuple(dict.fromkeys(rows)))
 
 
 def _key(row: CheckResult) -> str:

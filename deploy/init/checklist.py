@@ -90,8 +90,8 @@ def _steps(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> It
     yield f"`{program} doctor {data}`: everything that it says is put right." + (
         ""  # its timer exists
         if answers.service == "systemd"
-        else " On a timer of yours, with `--alarm`, it prints only what changed since the last time; the desk is told of a "
-        "new fault, and the person on call is called."
+        else " On a timer of yours, with `--alarm`, it prints only which rows changed since the last time; the desk is "
+        "told of a new fault, and the person on call is called."
     )
     if answers.backup is None:
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."

@@ -244,7 +244,7 @@ WantedBy=multi-user.target
 def _doctor_unit(layout: Layout) -> str:
     return f"""\
 # Written by `quietline init`. What is newly not well is told at the desk and calls the person on call; it is a failed unit
-# as well, until the next look: see `systemctl --failed` and the journal.
+# as well, until the next look: see `systemctl --failed`. The journal has names of rows; `quietline doctor` says the rest.
 [Unit]
 Description=A look at Quietline
 After={_unit_reference("quietline", layout)}.service

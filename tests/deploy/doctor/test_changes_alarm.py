@@ -18,8 +18,9 @@ from bridge.storage.errors import Unavailable
 from bridge.tables import line_state
 from deploy.cli.main import cli
 from deploy.data_dir import offline
+from deploy.data_dir.handouts import Handout, handout_file
 from deploy.doctor import changes, doctor
-from tests.deploy.doctor.real_line import RealLine, real_line
+from tests.deploy.doctor.real_line import NOOR, RealLine, real_line
 from tests.deploy.verb import invoke
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,6 +140,36 @@ async def test_a_running_line_is_told_what_is_new(line: RealLine, calls: list[st
     assert ((await look(line)).exit_code, await left(line)) == (0, [])
     assert ((await look(line)).exit_code, await left(line)) == (0, None)
     assert calls == []
+
+
+async def test_what_a_unit_prints_names_nobody(line: RealLine) -> None:
+    """A person who asks reads who has the first password. No row that a unit prints does: nothing erases the journal."""
+    line.layout.doctor_alarm.unlink(missing_ok=True)
+    handout = Handout.read(handout_file(line.layout.handout, NOOR))
+    line.homeserver.passwords[NOOR], before = handout.password, line.homeserver.passwords[NOOR]
+    whole = await invoke(["doctor", "--data", str(line.layout.data)])
+    text = await look(line)
+    line.layout.doctor_alarm.unlink()
+    rows = await look(line, "--json")
+    line.homeserver.passwords[NOOR] = before
+    assert NOOR in whole.output
+    do = "`quietline doctor` says what was found, and what to do."
+    assert text.output == f"!   first passwords: warning\n    {do}\n"
+    assert json.loads(rows.output) == {
+        "ok": True,
+        "checks": [{"name": "first passwords", "ok": True, "what": "warning", "do": do, "warning": True}],
+    }
+    assert (await look(line)).output == "ok  first passwords: well\n"
+
+
+async def test_of_a_configuration_that_is_none_a_unit_prints_no_word(tmp_path: Path) -> None:
+    """What stands in it is the agency's; that it cannot be used is said by its row and the exit code."""
+    (tmp_path / "config.yaml").write_text("lines: [{slug: noor, number: none}]")
+    result = await invoke(["doctor", "--data", str(tmp_path), "--alarm"])
+    assert result.exit_code == 2
+    assert "NOT configuration: not well\n" in result.output
+    assert "lines.0" not in result.output
+    assert result.output.count("configuration") == 1
 
 
 async def test_what_could_not_be_told_is_told_the_next_time(
