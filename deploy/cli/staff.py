@@ -21,6 +21,7 @@ from deploy.cli.outcome import EXIT_PROBLEMS, exit_on_errors, print_lines, print
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
     from deploy.data_dir.secret_files import Role
 
@@ -33,11 +34,19 @@ _PASSWORD_FILE: Final = click.option(
 )
 
 
+_HOST: Final = click.option(
+    "--host",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The directory of the line that runs the homeserver, when it is another.",
+)
+
+
 @click.group()
 def staff() -> None:
     """Make and end accounts of the people who answer, on the line's own homeserver, while the line runs.
 
-    On a homeserver that is not the line's own it tells what its administrator must do, and ends with 2.
+    On a homeserver that another line runs it needs that line's directory (--host). On any other it tells what its
+    administrator must do, and ends with 2.
     """
 
 
@@ -45,9 +54,10 @@ def staff() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice(["advocate", "supervisor"]), required=True)
 @line_options
+@_HOST
 @_PASSWORD_FILE
 @_JSON
-def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None, as_json: bool) -> None:
+def staff_add(name: str, role: Role, layout: Layout, host: Path | None, password_file: Path | None, as_json: bool) -> None:
     """Make an account for NAME; the running line invites it to the desk within seconds.
 
     A supervisor then confirms the person's identity with !trust, or `quietline trust` does.
@@ -60,18 +70,19 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
     with exit_on_errors():
         config = load(layout.config)
         mxid = people.whole_id(config, name)
-        people.require_embedded(layout, config, "add", mxid)
+        runs_it = _line_of_homeserver(layout, config, host, "add", mxid)
         with _new_password(password_file) as password:
-            asyncio.run(people.add(layout, config, mxid, role, password))
+            asyncio.run(people.add(layout, config, mxid, role, password, host=runs_it))
     _say({"mxid": mxid, "role": role}, f"{mxid}: {role}. A running line invites them within seconds.", as_json=as_json)
 
 
 @staff.command(name="reset")
 @click.argument("name")
 @line_options
+@_HOST
 @_PASSWORD_FILE
 @_JSON
-def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: bool) -> None:
+def staff_reset(name: str, layout: Layout, host: Path | None, password_file: Path | None, as_json: bool) -> None:
     """Give NAME another password, and sign them out everywhere."""
     import asyncio
 
@@ -81,17 +92,18 @@ def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: 
     with exit_on_errors():
         config = load(layout.config)
         mxid = people.whole_id(config, name)
-        people.require_embedded(layout, config, "reset", mxid)
+        runs_it = _line_of_homeserver(layout, config, host, "reset", mxid)
         with _new_password(password_file) as password:
-            asyncio.run(people.reset(layout, config, mxid, password))
+            asyncio.run(people.reset(layout, config, mxid, password, host=runs_it))
     _say({"mxid": mxid}, f"{mxid}: has another password, and is signed out everywhere.", as_json=as_json)
 
 
 @staff.command(name="remove")
 @click.argument("name")
 @line_options
+@_HOST
 @_JSON
-def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
+def staff_remove(name: str, layout: Layout, host: Path | None, as_json: bool) -> None:
     """Sign NAME out everywhere and end the account for good; a running line removes them from every room.
 
     The name is not given to anybody again.
@@ -104,8 +116,8 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
     with exit_on_errors():
         config = load(layout.config)
         mxid = people.whole_id(config, name)
-        people.require_embedded(layout, config, "remove", mxid)
-        asyncio.run(people.remove(layout, config, mxid))
+        runs_it = _line_of_homeserver(layout, config, host, "remove", mxid)
+        asyncio.run(people.remove(layout, config, mxid, host=runs_it))
         members = load(layout.config).line.staff
     if not any(member.role == "supervisor" for member in members):
         print_problems(["no supervisor is left: add one, who can be confirmed with `quietline trust`."])
@@ -133,7 +145,6 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
     import asyncio
 
     from bridge.config.load import load
-    from deploy.data_dir.layout import Layout as LineLayout
     from deploy.data_dir.secret_files import SetupError, read_private_line
     from deploy.init.joined_accounts import make_accounts, make_accounts_at_host
 
@@ -147,10 +158,7 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
         if admin_token_file is not None:
             work = make_accounts(layout, config, read_private_line(admin_token_file))
         else:
-            runs_it = load(LineLayout(Path(str(host)).absolute()).config)
-            if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
-                raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
-            work = make_accounts_at_host(layout, config, runs_it)
+            work = make_accounts_at_host(layout, config, _load_host(config, Path(str(host))))
         accounts = asyncio.run(work)
     if as_json:
         click.echo(json.dumps({"made": accounts.new, "kept": accounts.existing}))
@@ -170,6 +178,28 @@ def staff_list(layout: Layout, as_json: bool) -> None:
     with exit_on_errors():
         members = people.read_staff(load(layout.config))
     print_lines([people.as_json(members)] if as_json else people.as_text(members))
+
+
+def _load_host(config: Config, host: Path) -> Config:
+    """Return the configuration of the line that runs the homeserver. Raises `SetupError` for a line that does not."""
+    from bridge.config.load import load
+    from deploy.data_dir.layout import Layout as LineLayout
+    from deploy.data_dir.secret_files import SetupError
+
+    runs_it = load(LineLayout(host.absolute()).config)
+    if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
+        raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
+    return runs_it
+
+
+def _line_of_homeserver(layout: Layout, config: Config, host: Path | None, verb: str, mxid: str) -> Config | None:
+    """Return the configuration of another line that runs the homeserver; None for the line's own. Raises `SetupError`."""
+    from deploy.inspect.staff import require_embedded
+
+    if host is None or not config.homeserver.joined:
+        require_embedded(layout, config, verb, mxid)
+        return None
+    return _load_host(config, host)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,15 @@ BY_HAND: Final = {
     "out of lines.0.staff.",
 }
 """What the administrator of an agency's own homeserver must do, by verb."""
+AT_HOST: Final = "Where another line runs it: `quietline staff {verb}` with `--host DIR`, the directory of that line."
+ACCOUNT_EXISTS: Final = (
+    "{mxid}: is or was a person's account, and is left as it is. If it is this person's, write it into lines.0.staff, and "
+    "have a supervisor invite it to the desk; if an interrupted `staff add` made it, `staff reset` gives it a password."
+)
+AT_ANOTHER_DESK: Final = (
+    "{mxid}: is on the staff of the line that runs the homeserver, and keeps the account. A supervisor removes it from "
+    "this line's desk; then take it out of lines.0.staff."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +89,14 @@ def whole_id(config: Config, name: str) -> str:
 
 
 def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> None:
-    """Raise `SetupError` when the homeserver is not ours, with its administrator's task, or when it has never run."""
+    """Raise `SetupError` when the homeserver is not ours, with what is done in place of it, or when it has never run."""
     if not config.homeserver.joined and layout.homeserver_config.is_file():
         return
     if not config.homeserver.joined and (config.line.rehearsal or layout.handout.is_dir()):
         raise SetupError([f"{layout.data}: the line has never run; start it first, then say it again"])
     instruction = BY_HAND[verb].format(mxid=mxid)
-    raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {instruction}"])
+    problem = f"{config.homeserver.url} is not the line's own: its administrator does this. {instruction}"
+    raise SetupError([problem, AT_HOST.format(verb=verb)])
 
 
 def make_password() -> str:
@@ -94,8 +104,12 @@ def make_password() -> str:
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
 
 
-async def add(layout: Layout, config: Config, mxid: str, role: Role, password: str) -> None:
-    """Make an account and put the person on the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
+async def add(layout: Layout, config: Config, mxid: str, role: Role, password: str, *, host: Config | None = None) -> None:
+    """Make an account and put the person on the staff. Raises `SetupError`, `DatabaseError`, `OSError`.
+
+    `host`: the configuration of the line that runs the homeserver, when it is another. There an account that exists may be
+    in use at another desk, and is left as it is.
+    """
     if any(member.mxid == mxid for member in config.line.staff):
         raise SetupError(["is on the staff already; `quietline staff reset` gives another password"])
 
@@ -105,25 +119,32 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
         except ModuleRequestRejected as error:
             if error.errcode != IN_USE:
                 raise
+            if host is not None:
+                raise SetupError([ACCOUNT_EXISTS.format(mxid=mxid)]) from None
             try:  # an interrupted attempt made it; a deactivated account is refused
                 await client.set_password(mxid, password)
             except ModuleRequestRejected:
                 raise SetupError(["that name is or was somebody else's: choose another"]) from None
 
-    await _ask(config, make)
+    await _ask(host or config, make)
     await _record_change(config, mxid, role)
     add_entry(layout.config, mxid, role)
 
 
-async def reset(layout: Layout, config: Config, mxid: str, password: str) -> None:
-    """Give an account a new password, and sign it out everywhere. Raises `SetupError` and `OSError`."""
-    await _ask(config, lambda client: client.set_password(mxid, password))
+async def reset(layout: Layout, config: Config, mxid: str, password: str, *, host: Config | None = None) -> None:
+    """Give an account a new password, and sign it out everywhere. `host`: as for `add`. Raises `SetupError`, `OSError`."""
+    await _ask(host or config, lambda client: client.set_password(mxid, password))
     _forget_first_password(layout, mxid)
 
 
-async def remove(layout: Layout, config: Config, mxid: str) -> None:
-    """Deactivate an account and remove the person from the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
-    await _ask(config, lambda client: client.deactivate_account(mxid))
+async def remove(layout: Layout, config: Config, mxid: str, *, host: Config | None = None) -> None:
+    """Deactivate an account and remove the person from the staff. Raises `SetupError`, `DatabaseError`, `OSError`.
+
+    `host`: as for `add`. Whoever is on that line's staff keeps the account.
+    """
+    if host is not None and any(member.mxid == mxid for member in read_staff(host)):
+        raise SetupError([AT_ANOTHER_DESK.format(mxid=mxid)])
+    await _ask(host or config, lambda client: client.deactivate_account(mxid))
     await _record_change(config, mxid, "removed")
     remove_entry(layout.config, mxid)
     _forget_first_password(layout, mxid)

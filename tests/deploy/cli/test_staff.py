@@ -34,6 +34,7 @@ def test_on_a_homeserver_of_others_it_says_what_to_do(verb: tuple[str, ...], rem
     assert result.exit_code == 2
     assert "@dan:example.org" in result.output
     assert remedy in result.output
+    assert f"`quietline staff {verb[0]}` with `--host DIR`" in result.output
     assert not file.exists()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from bridge.config.load import load
 from deploy.cli.main import cli
@@ -21,6 +21,7 @@ from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.joined_accounts import FirstAccounts, make_accounts, make_accounts_at_host
 from tests.deploy.init.answers import answers, joined, run_init
+from tests.deploy.verb import invoke
 
 ADMIN = "syt_admin_token"
 MIRA, NOOR = "@mira:text.agency.org", "@noor:text.agency.org"
@@ -138,17 +139,22 @@ async def hosted(directory: Path, passwords: dict[str, str]) -> AsyncIterator[tu
     async def answer(request: web.Request) -> web.Response:
         if request.headers["Authorization"] != f"Bearer {token}":
             return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
-        mxid, password = request.match_info["mxid"], (await request.json())["password"]
+        mxid = request.match_info["mxid"]
+        if request.method == "DELETE":
+            passwords[mxid] = ""
+            return web.json_response({})
+        password = (await request.json())["password"]
         if request.method == "POST":
             return web.json_response({"same": passwords[mxid] == password})
-        if mxid in passwords:
+        if mxid in passwords and not request.path.endswith("/password"):
             return web.json_response({"errcode": "M_USER_IN_USE"}, status=400)
         passwords[mxid] = password
         return web.json_response({})
 
     app = web.Application()
     app.router.add_put("/_synapse/client/quietline/users/{mxid}", answer)
-    app.router.add_post("/_synapse/client/quietline/users/{mxid}/password", answer)
+    app.router.add_delete("/_synapse/client/quietline/users/{mxid}", answer)
+    app.router.add_route("*", "/_synapse/client/quietline/users/{mxid}/password", answer)
     async with TestServer(app) as server:
         url = str(server.make_url("")).rstrip("/")
         (home := directory / "host").mkdir()
@@ -176,16 +182,44 @@ async def test_the_line_that_runs_the_homeserver_makes_the_accounts_of_another(t
         await make_accounts_at_host(layout, load(layout.config), load(north.config))
 
 
+async def test_the_staff_of_a_line_on_anothers_homeserver_changes_later(tmp_path: Path) -> None:
+    """With that line's token. Who answers there too keeps account and password, and nothing of that line changes."""
+    passwords = {NOOR: "of the first line"}
+    async with hosted(tmp_path, passwords) as (layout, north):
+        before, file = north.config.read_bytes(), tmp_path / "password"
+
+        async def staff(*words: str) -> Result:
+            return await invoke(["staff", *words, "--data", str(layout.data), "--host", str(north.data)])
+
+        def members() -> list[str]:
+            return [member.mxid for member in load(layout.config).line.staff]
+
+        dan = f"@dan:{load(layout.config).homeserver.server_name}"
+        for verb in (("add", "dan", "--role", "advocate"), ("reset", "dan")):
+            assert (await staff(*verb, "--password-file", str(file))).exit_code == 0
+            assert (passwords[dan], dan in members()) == (file.read_text().strip(), True)
+            file.unlink()
+        assert (await staff("remove", "dan")).exit_code == 0
+        assert (passwords[dan], dan in members()) == ("", False)
+        for refusal in (("add", "dan", "--role", "advocate", "--password-file", str(file)), ("remove", "noor")):
+            refused = await staff(*refusal)
+            assert (refused.exit_code, "supervisor" in refused.stderr, file.exists()) == (2, True, False)
+        assert passwords == {NOOR: "of the first line", dan: ""}
+        assert members() == [MIRA, NOOR]
+        assert north.config.read_bytes() == before
+
+
 def test_only_the_line_that_runs_the_homeserver_is_a_host(tmp_path: Path) -> None:
     """One that joined, or runs another homeserver, is refused, and so are both ways at once."""
     for name, inputs in (("line", joined()), ("other", joined()), ("elsewhere", answers(server_name="text.elsewhere.net"))):
         (home := tmp_path / name).mkdir()
         assert run_init(home, inputs).exit_code == 0
-    words = ["staff", "make", "--data", str(tmp_path / "line" / "line")]
+    place = ("--data", str(tmp_path / "line" / "line"))
     for host in ("other", "elsewhere"):
-        result = CliRunner().invoke(cli, [*words, "--host", str(tmp_path / host / "line")])
-        assert (result.exit_code, "does not run the homeserver text.agency.org" in result.stderr) == (2, True)
-    assert CliRunner().invoke(cli, words).exit_code == 2
+        for verb in (("make",), ("remove", "noor")):
+            result = CliRunner().invoke(cli, ["staff", *verb, *place, "--host", str(tmp_path / host / "line")])
+            assert (result.exit_code, "does not run the homeserver text.agency.org" in result.stderr) == (2, True)
+    assert CliRunner().invoke(cli, ["staff", "make", *place]).exit_code == 2
 
 
 def test_the_verb_is_for_joined_lines_and_private_tokens(tmp_path: Path) -> None:
