@@ -358,10 +358,11 @@ def _last_answer_time(thread: Thread) -> float:
 
 
 def _note_seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Note that the assignee saw what came; close a conversation that the texter left before that by a silent word."""
+    """Note that the assignee saw what came; close a conversation that waited for that."""
     leaving = thread.lifecycle.close_when_seen
+    why = LEFT_SILENTLY if thread.silence.left_at else notice_of("retention.closing")
     thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=0, close_when_seen=False))
-    return park_soon(pack, facts, thread, LEFT_SILENTLY) if leaving else (thread, ())
+    return park_soon(pack, facts, thread, why) if leaving else (thread, ())
 
 
 def _retention_seconds(pack: Pack, thread: Thread) -> int:

@@ -217,7 +217,7 @@ class Lifecycle:
     closes_at: float = 0.0
     """When it is parked unless the close is taken back; 0: it is not being closed."""
     close_when_seen: bool = False
-    """The texter left with a silent word: it is closed as soon as their earlier texts were seen."""
+    """The texter left with a silent word, or another has the phone: it is closed as soon as what came before was seen."""
     continuing: bool = False
     """The survivor chose to be known the next time: number and flags are kept longer.
 

@@ -232,8 +232,9 @@ def start_over_under_lock(pack: Pack, facts: Facts, thread: Thread, event: Timer
 def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
     """Begin again with the person who has the phone now: no earlier agreement is theirs.
 
-    The conversation ends here, and the next text of this phone gets a room and a designation of its own. What belongs to
-    the phone stays: the text chosen for `!unsafe`, that the phone is unsafe, and that another person has it.
+    The conversation ends here, and the next text of this phone gets a room and a designation of its own. A text that came
+    meanwhile, and that the assignee has not seen, may be the texter's: then it ends once they have. What belongs to the
+    phone stays: the text chosen for `!unsafe`, that the phone is unsafe, and that another person has it.
     """
     flags = ConsentFlags(
         unsafe_line=thread.flags.unsafe_line, unsafe=thread.flags.unsafe, unsafe_line_ref=thread.flags.unsafe_line_ref
@@ -246,7 +247,14 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     codeword = replace(thread.codeword, verified_at=0.0)
     thread = replace(thread, flags=flags, silence=Silence(heard_at=thread.silence.heard_at), codeword=codeword)
     thread, notices = note_other_hands(pack, facts, thread, alarm=False)
-    thread, closing = park_now(facts, thread)
+    life = thread.lifecycle
+    closing: tuple[Action, ...] = ()
+    if life.unseen and not (life.closes_at or thread.consent.stopped):
+        thread = replace(thread, lifecycle=replace(life, close_when_seen=True))
+        unread = notice_of("unsafe_phone.a_text_came_meanwhile")
+        notice = SendMessage(place=THREAD, body=unread, mentions=thread.assignment.mentions)
+    else:
+        thread, closing = park_now(facts, thread)
     return thread, (notice, *notices, CancelTimer(key=TIMER), *closing)
 
 

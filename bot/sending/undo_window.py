@@ -217,7 +217,9 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
                 )
             )
             continue
-        reason = HeldReason.LATE if why is guard.LATE else HeldReason.LOCKED if why in guard.LOCKED.values() else None
+        # With the text that steps back the conversation is over: after `!unlock` it would be wrong.
+        locked = why in guard.LOCKED.values() and words.name != TextName.DIFFERENT
+        reason = HeldReason.LATE if why is guard.LATE else HeldReason.LOCKED if locked else None
         if reason is not None:
             held_texts.append(held_text_of(facts, words, reason))
         mark = DeliveryReceipt.NOT_SENT if reason is None else DeliveryReceipt.HELD

@@ -159,6 +159,11 @@ NOTICES: Final[dict[str, str]] = {
         "They were not told the limits yet, and a disclosure cannot be interrupted: !limits. If you told them in "
         "your own words: !told limits."
     ),
+    "unsafe_phone.a_text_came_meanwhile": (
+        "Somebody else has the phone; but a text came meanwhile, and nobody has read it, as far as can be told. Please "
+        "read it now: this conversation is closed soon after you have, or by !close. Nothing on the card was agreed with "
+        "whoever has the phone now."
+    ),
     "unsafe_phone.it_is_marked_unsafe_already": "It is marked unsafe already: nothing leaves.",
     "unsafe_phone.it_was_not_marked_unsafe": "It was not marked unsafe.",
     "unsafe_phone.leaving_in_a_moment_because": (

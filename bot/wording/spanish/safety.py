@@ -173,6 +173,11 @@ NOTICES: Final[dict[str, str]] = {
         "No se le dijeron los límites todavía, y no se puede interrumpir a quien se desahoga: !limits. Si se los "
         "dijiste con tus palabras: !told limits."
     ),
+    "unsafe_phone.a_text_came_meanwhile": (
+        "Otra persona tiene el teléfono; pero entretanto llegó un texto, y nadie lo leyó, por lo que se puede saber. Por "
+        "favor, léelo ahora: esta conversación se cierra poco después de que lo leas, o con !close. Nada de la tarjeta se "
+        "acordó con quien tiene ahora el teléfono."
+    ),
     "unsafe_phone.it_is_marked_unsafe_already": "Ya está marcado como no seguro: nada sale.",
     "unsafe_phone.it_was_not_marked_unsafe": "No estaba marcado como no seguro.",
     "unsafe_phone.leaving_in_a_moment_because": (

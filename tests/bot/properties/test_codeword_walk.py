@@ -357,6 +357,15 @@ FOUND: Final[dict[str, list[Callable[[Twins], Any]]]] = {
         lambda t: t.somebody_else_has_the_phone(undone=True, hours=13),
         lambda t: t.another_text("hi", 0.0),
     ],
+    "a text while stepping back": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, "!different"),
+        lambda t: t.time(1.0, Outcome.ACCEPTED),
+        lambda t: t.another_text("hi", 0.0),
+        lambda t: t.time(60.0, Outcome.ACCEPTED),
+        lambda t: t.the_room_is_read(),
+        lambda t: t.a_night(13, spoken=False),
+    ],
     "the word while stepping back": [
         lambda t: t.words_of_staff(ANA, "!different"),
         lambda t: t.time(1.0, Outcome.ACCEPTED),

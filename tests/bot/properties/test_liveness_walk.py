@@ -33,6 +33,7 @@ from tests.bot.strategies import BEN, OWNERS, STAFF, SUE, with_settings
 AGAIN, IDLE = 1_800, 2_400
 CLOSES = ("close", "idle")
 NEEDS_NOBODY = ("bye", "thanks")
+ANSWER = "I am here. Are you safe?"
 BODIES = ("hi, are you there?", "he is back, what do I do?", "he has a knife", "HELP", *NEEDS_NOBODY)
 
 owners, staff = st.sampled_from(OWNERS), st.sampled_from(STAFF)
@@ -136,15 +137,21 @@ class Forgotten(RuleBasedStateMachine):
             self.line.join(owner, user)
             self.settle()
 
-    @rule(owner=talks, crossed=st.booleans(), lag=st.sampled_from((0.0, 3.0)), reads=st.booleans())
-    def an_answer(self, owner: str, crossed: bool, lag: float, reads: bool) -> None:
-        """Answer, perhaps while the next text is on its way, and leave it at that."""
+    @rule(
+        owner=talks,
+        crossed=st.booleans(),
+        lag=st.sampled_from((0.0, 3.0)),
+        reads=st.booleans(),
+        body=st.sampled_from((ANSWER, ANSWER, "!different")),
+    )
+    def an_answer(self, owner: str, crossed: bool, lag: float, reads: bool, body: str) -> None:
+        """Answer, or step back, perhaps while the next text is on its way, and leave it at that."""
         if (user := self.assignee(owner)) is None:
             return
         if lag:
             self.comes(owner, BODIES[0])
         self.line.now += lag / 2
-        self.says(owner, user, "I am here. Are you safe?", lag=lag)
+        self.says(owner, user, body, lag=lag)
         self.settle()
         if crossed:
             self.run(4)
@@ -172,13 +179,13 @@ class Forgotten(RuleBasedStateMachine):
         self.saw(owner, self.line.now)
         self.settle()
 
-    @rule(owner=talks)
-    def a_close_that_crosses_a_text(self, owner: str) -> None:
+    @rule(owner=talks, body=st.sampled_from(("!close", "!unsafe", "!different")))
+    def a_close_that_crosses_a_text(self, owner: str, body: str) -> None:
         if (user := self.assignee(owner)) is not None:
             self.comes(owner, BODIES[1])
             self.line.settle()
             self.line.now += 1
-            self.says(owner, user, "!close", lag=2)
+            self.says(owner, user, body, lag=2)
             self.settle()
 
     @rule(

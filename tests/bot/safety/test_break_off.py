@@ -14,12 +14,12 @@ from bot.display.thread_card import card
 from bot.model.actions import DESK, THREAD, DeliveryReceipt, EditMessage, SendMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Thread
-from bot.model.events import Outcome, ReactionAdded, TextOutcome, TimerDue
+from bot.model.events import MessageRead, Outcome, ReactionAdded, TextOutcome, TimerDue
 from bot.model.hold_signs import Doubt
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import Assigned, OtherHandsChanged, PhoneStopped, ThreadQueued
 from policies.pack import TextName
-from tests.bot.codeword_example import agreed
+from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import (
     alarms,
     arrived,
@@ -208,6 +208,43 @@ def test_after_unsafe_different_ends_without_a_text() -> None:
     reason = say(thread, "!different he took it", 5, event_id="$d")
     assert "takes no words" in words(reason)
     assert reason.aggregate.lifecycle.closes_at == 0.0
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("lock", [*SendLock])
+def test_different_ends_nothing_over_a_text_that_nobody_has_read(lock: SendLock) -> None:
+    """What comes in its undo window may be the texter's: the assignee is called to it, and then it closes as after BYE."""
+    thread = say(locked(lock), "!different", 0).aggregate
+    thread = then(thread, arrived("wait its me", id="b", seconds=6), at(6)).aggregate
+    step = due(thread, UNDO)
+    assert texts(step) == [PACK.say(TextName.DIFFERENT, "en")] * (lock is SendLock.NONE)
+    if lock is SendLock.NONE:
+        step = then(step.aggregate, TextOutcome(ref="say:$w", outcome=Outcome.ACCEPTED), at(UNDO))
+    life = step.aggregate.lifecycle
+    assert (life.unseen, life.closes_at, life.close_when_seen) == (1, 0.0, True)
+    assert step.aggregate.flags.other_hands_at == NOW + UNDO
+    assert [post.mentions for post in of(SendMessage, step) if "nobody has read it" in post.body] == [(ANA,)]
+    assert step.aggregate.sending.held == (), "the text that steps back would leave after `!unlock`"
+    assert alarms(then(step.aggregate, TimerDue(key="unread"), at(310))) == ["unread"]
+    after_read = then(step.aggregate, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(60))
+    assert after_read.aggregate.lifecycle.closes_at == NOW + 60 + PACK.settings.close_undo
+    assert "silent word" not in words(after_read)
+    assert say(after_read.aggregate, "!reopen", 70, event_id="$o").aggregate.lifecycle.closes_at == 0.0
+    parked(after_read.aggregate, 60 + PACK.settings.close_undo)
+
+
+@pytest.mark.practice(9, 39)
+def test_different_of_an_unsafe_phone_that_crosses_a_text_waits_until_it_is_read() -> None:
+    """Its conversation ends without a text, at once: not over one that came while it was said, except after a STOP."""
+    thread = then(say(held(), "!unsafe", 0).aggregate, arrived("wait its me", id="b", seconds=5), at(5)).aggregate
+    crossed = said("!different", event_id="$d", at=NOW + 4)
+    step = then(thread, crossed, at(6))
+    assert (step.aggregate.lifecycle.closes_at, step.aggregate.lifecycle.close_when_seen) == (0.0, True)
+    assert "nobody has read it" in words(step)
+    assert texts(step) == []
+    stopped = then(thread, arrived("STOP", id="s", seconds=6), at(6)).aggregate
+    parked(then(stopped, crossed, at(7)).aggregate, 7)
+    parked(say(thread, "!different", 6, event_id="$d").aggregate, 6)
 
 
 @pytest.mark.practice(9, 39)
