@@ -43,7 +43,7 @@ from bot.model.thread_desk_events import EnrolmentFinished, PhoneMuted, PhoneSto
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
 from bot.sending import reply_after_stop
 from bot.sending.held_texts import TIMER as HELD_TIMER
-from bot.sending.retraction import retract_sent
+from bot.sending.retraction import retract_message
 from bot.sending.undo_window import next_timer
 from bot.wording.durations import describe_minutes, spell_duration
 from bot.wording.notice import notice_of
@@ -177,7 +177,10 @@ def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
 
 
 def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!redact` as a reply: removes that message from the room now, and stops it if it has not left for the phone."""
+    """`!redact` as a reply: removes that message from the room now, and stops it if it has not left for the phone.
+
+    On legal hold it only stops it, as redacting it with a client does.
+    """
     if not event.target:
         return answer_as_note(facts, thread, event, notice_of("retention.say_it_as_a_reply"))
     if event.ref == "card":
@@ -187,23 +190,18 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     own = any(words.event_id == target and words.author == event.sender for words in mine)
     of_texter = event.relation is Relation.TEXTER_REPLY and event.sender == thread.assignment.assignee
     if not (own or of_texter or facts.role(event.sender) is Role.SUPERVISOR):
-        why = notice_of("retention.only_supervisors_take_out_what")
-        return answer_as_note(facts, thread, event, why)
-    if facts.on_legal_hold:
-        return answer_as_note(facts, thread, event, ON_HOLD)
-    pending = tuple(words for words in sending.pending if words.event_id != target)
-    held_texts = tuple(words for words in sending.held if words.event_id != target)
-    sent_texts = [words for words in sending.sent if words.event_id == target]
-    thread = replace(thread, sending=replace(sending, pending=pending, held=held_texts))
-    thread = retract_sent(thread, lambda words: words.event_id == target)
-    timer = next_timer(thread)
-    stays = notice_of("retention.it_has_left_already_it")
-    stops = notice_of("retention.it_is_stopped_if_it")
-    thread, dropped = reply_after_stop.retract_redacted(thread, target)
-    leaving = any(words.receipt == DeliveryReceipt.LEAVING.name for words in sent_texts)
-    notice = notice_of("retention.it_is_taken_out_of") + (stops if leaving else stays if sent_texts else "")
-    erasures = (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
-    return Step(thread, (mark_as_note(event), *erasures, *dropped, *timer, *answer(facts, event, notice)), consumed=True)
+        return answer_as_note(facts, thread, event, notice_of("retention.only_supervisors_take_out_what"))
+    after, marks = retract_message(thread, target)
+    after, dropped = reply_after_stop.retract_redacted(after, target)
+    hold, sent_texts = facts.on_legal_hold, [words for words in sending.sent if words.event_id == target]
+    in_room: tuple[Action, ...] = marks if hold else (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
+    notice = ON_HOLD if hold else notice_of("retention.it_is_taken_out_of")
+    if any(words.receipt == DeliveryReceipt.LEAVING.name for words in sent_texts) or (hold and after != thread):
+        notice += notice_of("retention.it_is_stopped_if_it")
+    elif sent_texts:
+        notice += notice_of("retention.it_has_left_already_it")
+    actions = (mark_as_note(event), *in_room, *dropped, *next_timer(after), *answer(facts, event, notice))
+    return Step(after, actions, consumed=True)
 
 
 def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:

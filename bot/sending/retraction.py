@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.model.actions import DeliveryReceipt
+from bot.model.actions import THREAD, DeliveryReceipt, ShowReceipt
 from bot.model.desk import Thread
 from bot.model.events import Outcome
-from bot.model.thread import SentText
+from bot.model.thread import HeldReason, SentText
 from bot.wording.notice import notice_of
 
 ALREADY_SENT: Final = notice_of("retraction.that_text_has_left_already")
@@ -27,6 +27,18 @@ def retract_sent(thread: Thread, which: Callable[[SentText], bool]) -> Thread:
         for words in thread.sending.sent
     )
     return replace(thread, sending=replace(thread.sending, sent=sent_texts))
+
+
+def retract_message(thread: Thread, event_id: str) -> tuple[Thread, tuple[ShowReceipt, ...]]:
+    """Cancel the words of one message, wherever they wait; return their mark, if it is sure that they have not left."""
+    sending = thread.sending
+    unsent = [words.event_id for words in sending.held if words.reason is not HeldReason.UNKNOWN]
+    unsent += [words.event_id for words in sending.pending]
+    mark = ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.RETRACTED)
+    pending = tuple(words for words in sending.pending if words.event_id != event_id)
+    held_texts = tuple(words for words in sending.held if words.event_id != event_id)
+    thread = replace(thread, sending=replace(sending, pending=pending, held=held_texts))
+    return retract_sent(thread, lambda words: words.event_id == event_id), (mark,) if event_id in unsent else ()
 
 
 def retraction_outcome(outcome: Outcome, receipt: DeliveryReceipt, words: str) -> tuple[DeliveryReceipt, str]:

@@ -9,19 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot import guard
 from bot.decide import decide
 from bot.lifecycle.retention import DESTRUCTIVE
-from bot.model.actions import DESK, THREAD, EraseMessage, RedactMessage, SendSms
+from bot.model.actions import DESK, THREAD, DeliveryReceipt, EraseMessage, RedactMessage, SendSms
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, QueueEntry, Thread
-from bot.model.events import Event, Relation, TextArrived, TimerDue
+from bot.model.events import Event, Outcome, Relation, TextArrived, TextOutcome, TimerDue
+from bot.model.feature import Step
+from bot.model.thread import Consent, ReplyAfterStop
 from bot.model.thread_desk_events import LegalHoldChanged
 from bot.model.transactional_actions import EraseTexter, ParkThread, SetLegalHold, SetTimer
-from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
+from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, told, words
 from tests.bot.hypothesis_settings import COMMON
 from tests.bot.lifecycle.test_audit_trail import noted
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, NOW, PACK, SUE, any_event, facts, threads
+from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO, WARNED, any_event, facts, threads
 
 FROZEN = at(0, on_legal_hold=True)
 
@@ -102,6 +105,63 @@ def test_orders_that_destroy_are_refused_with_the_reason(body: str) -> None:
     changed: dict[str, Any] = {"target": "$m2", "relation": Relation.OTHER_REPLY} if body == "!redact" else {}
     step = then(on_hold(), said(body, sender=SUE, **changed), FROZEN)
     assert "on hold" in words(step)
+
+
+def frozen(seconds: float) -> Facts:
+    """Return the facts of a thread on hold some seconds later."""
+    return at(seconds, on_legal_hold=True)
+
+
+def redacted(thread: Thread, sender: str, seconds: float) -> Step[Thread]:
+    """Say `!redact` as a reply to Ana's message."""
+    event = said("!redact", event_id="$r", sender=sender, target="$m1", relation=Relation.OTHER_REPLY, at=NOW + seconds)
+    step: Step[Thread] = then(thread, event, frozen(seconds))
+    assert not [a for a in step.actions if isinstance(a, RedactMessage | EraseMessage) and a.place == THREAD]
+    assert "on hold" in words(step)
+    return step
+
+
+@pytest.mark.parametrize("sender", [ANA, SUE])
+@pytest.mark.parametrize("body", ["words", WARNED[0]])
+def test_redact_stops_words_that_stay_in_the_room(body: str, sender: str) -> None:
+    """Words in their undo window, and held ones, do not leave any more; their message has the mark of a redaction."""
+    thread = then(on_hold(), said(body), FROZEN).aggregate
+    assert thread.sending.pending or thread.sending.held
+    step = redacted(thread, sender, 2)
+    assert marks(step)["$m1"] is DeliveryReceipt.RETRACTED
+    assert (step.aggregate.sending.pending, step.aggregate.sending.held) == ((), ())
+    assert "It is stopped" in words(step)
+    assert texts(then(step.aggregate, TimerDue(key="send"), frozen(UNDO))) == []
+
+
+def test_redact_stops_words_at_the_carrier_that_stay_in_the_room() -> None:
+    """What waits for its turn there is refused; of what has left, or may have, it is said, and no mark takes that back."""
+    thread = then(on_hold(), said("words"), FROZEN).aggregate
+    going = then(thread, TimerDue(key="send"), frozen(UNDO))
+    (text,) = of(SendSms, going)
+    step = redacted(going.aggregate, SUE, UNDO + 1)
+    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO + 1, ()) == guard.RETRACTED
+    assert "It is stopped, if it has not left yet" in words(step)
+    for outcome, says in ((Outcome.UNKNOWN, "It is stopped, if"), (Outcome.ACCEPTED, "It has left already")):
+        thread = then(going.aggregate, TextOutcome(ref=text.ref, outcome=outcome), frozen(UNDO + 1)).aggregate
+        step = redacted(thread, ANA, UNDO + 2)
+        assert "$m1" not in marks(step)
+        assert says in words(step)
+        assert step.aggregate.sending.held == ()
+
+
+@pytest.mark.parametrize(
+    "consent",
+    [
+        Consent(stopped=True, reply=ReplyAfterStop(event_id="$m1", body="words", author=SUE, said_at=NOW)),
+        Consent(stopped=True, reply_ref="say:$m1"),
+    ],
+)
+def test_redact_stops_a_reply_that_stays_in_the_room(consent: Consent) -> None:
+    """A supervisor's reply after a STOP is stopped in its undo window and at the carrier."""
+    step = redacted(replace(on_hold(), consent=consent), SUE, 2)
+    assert (step.aggregate.consent.reply, step.aggregate.consent.reply_ref) == (None, "")
+    assert "It is stopped" in words(step)
 
 
 def test_a_hold_from_outside_is_followed_at_the_next_event() -> None:
