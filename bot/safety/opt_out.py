@@ -151,7 +151,7 @@ def stop_as_asked(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
 
 
 def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """End a STOP when a person has to decide that (`!resume`)."""
+    """End a STOP when a person has to decide that (`!resume`), and has seen what came."""
     if not thread.consent.may_resume:
         why = (
             notice_of("opt_out.the_texter_said_stop_only")
@@ -159,6 +159,9 @@ def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
             else notice_of("opt_out.nothing_is_stopped_here")
         )
         return answer_as_note(facts, thread, event, why)
+    if thread.lifecycle.last_inbound > event.at or facts.texts_after:
+        # It may be another STOP, so close to the START that a person decides: one who has read it.
+        return answer_as_note(facts, thread, event, notice_of("opt_out.not_resumed_a_text_came"))
     # The START is what counts then, if there was one: a STOP that nobody has seen yet is not taken back with a slip.
     thread = replace(thread, consent=replace(thread.consent, last_keyword=thread.consent.last_start))
     step = _resume(pack, thread, notice_of("opt_out.resumed_texts_may_be_answered"))

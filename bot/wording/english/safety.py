@@ -102,6 +102,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "opt_out.it_is_stopped_already": "It is stopped already.",
     "opt_out.it_was_not_answered_and": "{body}: it was not answered, and nothing leaves.{how}",
+    "opt_out.not_resumed_a_text_came": "Not resumed: a text came while you said it. Look at it, then !resume.",
     "opt_out.nothing_is_stopped_here": "Nothing is stopped here.",
     "opt_out.resumed_texts_may_be_answered": "Resumed: texts may be answered again.",
     "opt_out.stopped_as_they_asked_nothing": (

@@ -110,6 +110,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "opt_out.it_is_stopped_already": "Ya está parado.",
     "opt_out.it_was_not_answered_and": "{body}: no se respondió, y nada sale.{how}",
+    "opt_out.not_resumed_a_text_came": "No se reanudó: llegó un texto mientras lo decías. Míralo, y entonces !resume.",
     "opt_out.nothing_is_stopped_here": "Aquí no hay nada parado.",
     "opt_out.resumed_texts_may_be_answered": "Reanudado: los textos se pueden responder otra vez.",
     "opt_out.stopped_as_they_asked_nothing": (

@@ -135,6 +135,21 @@ def test_a_start_in_its_own_time_ends_a_stop() -> None:
         assert alarms(step) == ["start_asks" if asks else "resumed"]
 
 
+def test_a_resume_that_crosses_another_stop_lifts_nothing() -> None:
+    """Where the order of START and STOP is unsure a person decides, who has seen both of them."""
+    thread = held()
+    for body, seconds in (("STOP", 0), ("START", 5), ("STOP", 20)):
+        text = arrived(body, id=f"k{seconds}", seconds=seconds, unordered_within=45.0)
+        thread = then(thread, text, at(seconds)).aggregate
+    assert thread.consent.may_resume
+    for seconds, known in ((15, at(21)), (21, at(21, texts_after=1))):
+        step = then(thread, said("!resume", event_id="$m3", at=NOW + seconds), known)
+        assert step.aggregate.consent == thread.consent
+        assert of(Suppress, step) == []
+        assert "a text came while you said it" in words(step)
+    assert not then(thread, said("!resume", event_id="$m3", at=NOW + 21), at(21)).aggregate.consent.stopped
+
+
 @USUAL
 @given(new=moments, old=moments)
 def test_an_order_is_sure_or_called_unsure(new: Moment, old: Moment) -> None:
@@ -208,7 +223,8 @@ def test_a_start_after_a_stop_of_another_thread(texted: float, asks: bool) -> No
     assert step.aggregate.consent.stopped is asks
     assert alarms(step) == (["start_asks"] if asks else ["resumed"])
     if asks:
-        assert not then(step.aggregate, said("!resume", event_id="$m3"), at(40)).aggregate.consent.stopped
+        resumed = said("!resume", event_id="$m3", at=NOW + 40)
+        assert not then(step.aggregate, resumed, at(40)).aggregate.consent.stopped
 
 
 def test_a_persons_word_stands_for_all_that_was_texted_before_it() -> None:
@@ -227,7 +243,8 @@ def test_a_persons_word_stands_for_all_that_was_texted_before_it() -> None:
     assert alarms(step) == ["came_late"]
     assert not step.aggregate.consent.may_resume
     ask, thread = MODES[ResumeMode.ASK], then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
-    for event in (late("START", 10, came=10, id="t"), said("!resume", event_id="$m5"), late("STOP", -60, came=30)):
+    resume = said("!resume", event_id="$m5", at=NOW + 30)
+    for event in (late("START", 10, came=10, id="t"), resume, late("STOP", -60, came=30)):
         thread = decide(ask, at(30), thread, event).aggregate
     assert not thread.consent.stopped
 
