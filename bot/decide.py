@@ -298,6 +298,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, OffDutyRequested): (duty.go_off_duty,),
     (Desk, ReadingLanguageChosen): (reading_language.keep_choice,),
     (Desk, AssigneeSpoke): (duty.note_last_thread,),
+    (Desk, PhoneStopped): (unsafe_phone.stop_named_at_desk,),
     (Desk, ThreadQueued): (flood.queue_in_crowd, claim_queue.queue_thread, waiting_time.begin),
     (Desk, AlarmRaised): (flood.note_alarm, thread_marks.note_alarm, alarms.show_alarm, wellbeing.note_escalation),
     (Desk, DeadLetterRecorded): (incidents.report_dead_letter,),

@@ -158,7 +158,6 @@ PASSED_OVER: Final = {
     (Desk, thread_desk_events.Assigned): "said by the desk to threads",
     (Desk, thread_desk_events.AssignmentRefused): "said by the desk to threads",
     (Desk, thread_desk_events.ListenRequested): "said by the desk to threads",
-    (Desk, thread_desk_events.PhoneStopped): "said by the desk to threads",
     (Desk, thread_desk_events.PhoneMuted): "said in the room that a thread had",
     (Desk, thread_desk_events.EnrolmentFinished): "said by the desk to threads",
     (Desk, thread_desk_events.MemberRemoved): "said by the desk to threads",

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
 from bot.commands.help_text import help_text
-from bot.commands.parser import ParsedCommand, answer, answer_as_note, is_taken, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, is_taken, mark_as_note, named_thread
 from bot.commands.spec import COMMANDS, Who
 from bot.commands.synonyms import SYNONYMS
 from bot.model.actions import DESK, OFFICE, THREAD
@@ -31,6 +31,13 @@ MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedComma
 """`(pack, facts, aggregate, event, command) -> Step`: a feature for messages; `command` is `parse` of the body."""
 LOOSENS: Final = frozenset({"safe", "unlock", "resume", "anyway", "again", "long", "unhold", "accept"})
 """Commands that lift something, or let something leave: as a question ("!safe?") they do nothing."""
+ABOUT_ONE_THREAD: Final = frozenset(
+    {
+        *("claim", "take", "speak", "listen", "release", "accept", "decline", "safe", "stopped", "resume"),
+        *("again", "anyway", "long", "unlock", "hold", "unhold", "reopen", "redact"),
+    }
+)
+"""Commands that act on their room's thread and take no free text: another thread's name behind them means that thread."""
 Functions: TypeAlias = Mapping[str, CommandFunction]
 """The function of each command, by its name, for one place."""
 PLACES: Final = {
@@ -116,9 +123,10 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
         return notice_of("dispatch.did_nothing_no_command_is", name=command.name, way=way)
     if parsed.asks and (command.name in LOOSENS or (command.name == "close" and parsed.arguments)):
         return notice_of("dispatch.a_question_does_nothing", name=f"{command.name} {parsed.arguments}".rstrip())
-    if here not in command.places:
+    other = named_thread(parsed.arguments, facts.designations) if command.name in ABOUT_ONE_THREAD else ""
+    if here not in command.places or (here == THREAD and other):
         where = join_notices(notice_of("word.or"), (name for place, name in PLACES.items() if place in command.places))
-        return notice_of("dispatch.is_said_here_it_does", name=command.name, where=where)
+        return notice_of("dispatch.is_said_here_it_does", name=f"{command.name} {other}".rstrip(), where=where)
     if command.about_sender and (
         here != THREAD or parsed.arguments.casefold().split(maxsplit=1)[:1] == [command.about_sender]
     ):

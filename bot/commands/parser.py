@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -140,6 +141,12 @@ def names_a_word(body: str) -> bool:
     return any(
         head in CODEWORD_ALIASES or get_close_matches(head, CODEWORD_COMMANDS, n=1, cutoff=SIMILARITY) for head in heads
     )
+
+
+def named_thread(arguments: str, designations: Iterable[str]) -> str:
+    """Return the designation with which the words behind a command begin; empty when they begin with none."""
+    said = re.findall(r"\w+", arguments.casefold())
+    return next((name for name in designations if name and said[: len(name.split())] == name.split()), "")
 
 
 def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:

@@ -164,7 +164,12 @@ class ListenRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneStopped:
-    """A person said `!unsafe` for this thread at the desk, in an office, or in the room that it had until it was parked."""
+    """A person said `!unsafe` for this thread at the desk, in an office, or in the room that it had until it was parked.
+
+    `designation`: to the desk, of the thread that was named in another one's room.
+    """
+
+    designation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

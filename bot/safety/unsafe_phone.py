@@ -11,7 +11,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import STOPS, ParsedCommand, answer, answer_as_note, is_taken, mark_as_note, parse
+from bot.commands.parser import STOPS, ParsedCommand, answer, answer_as_note, is_taken, mark_as_note, named_thread, parse
 from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -42,6 +42,9 @@ ALREADY: Final = notice_of("unsafe_phone.it_is_marked_unsafe_already")
 def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!unsafe`: nothing leaves for this phone any more, except the text that the texter chose, if they did."""
     thread, actions = stop_phone(pack, facts, thread)
+    if other := _stop_named(facts, thread, command):
+        # This phone was hardly meant: the text that its texter chose would say that something is wrong.
+        return Step(thread, (mark_as_note(event), *actions, *other), consumed=True)
     return _send_chosen_text(pack, facts, thread, event, actions)
 
 
@@ -54,8 +57,9 @@ def stop_in_any_form(
     thread, actions = stop_phone(pack, facts, thread)
     # An edit gets no note mark of its own.
     mark = () if event.relation is Relation.EDIT else (mark_as_note(event),)
-    already = () if actions else answer(facts, event, ALREADY)
-    return Step(thread, (*mark, *actions, *already), consumed=True)
+    other = _stop_named(facts, thread, command)
+    already = () if actions or other else answer(facts, event, ALREADY)
+    return Step(thread, (*mark, *actions, *other, *already), consumed=True)
 
 
 def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdded) -> Step[Thread]:
@@ -74,7 +78,8 @@ def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: Messag
     is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
     if not stops or not is_member:
         return Step(thread)
-    return Step(*stop_phone(pack, facts, thread))
+    thread, actions = stop_phone(pack, facts, thread)
+    return Step(thread, (*actions, *(_stop_named(facts, thread, command) if command is not None else ())))
 
 
 def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
@@ -82,15 +87,20 @@ def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, com
 
     A person who says it in the wrong room is in a hurry. Stopping one phone too many costs a `!safe`.
     """
-    said = " ".join(command.arguments.casefold().split())
     known: tuple[QueueEntry | CrowdEntry, ...] = (*desk.threads, *desk.flood.crowd.values())
-    named = [entry for entry in known if said == entry.designation or said.startswith(f"{entry.designation} ")]
-    meant = named or desk.assigned_to(event.sender)
+    name = named_thread(command.arguments, (entry.designation for entry in known))
+    meant = [entry for entry in known if name and entry.designation == name] or desk.assigned_to(event.sender)
     if not meant:
         return Step(desk, answer(facts, event, notice_of("unsafe_phone.none_is_yours_say_which")), consumed=True)
     body = notice_of("unsafe_phone.stopped_there", designations=", ".join(entry.designation for entry in meant))
     stops = tuple(SendEvent(owner=entry.thread, event=PhoneStopped()) for entry in meant)
     return Step(desk, (*stops, *answer(facts, event, body)), consumed=True)
+
+
+def stop_named_at_desk(pack: Pack, facts: Facts, desk: Desk, event: PhoneStopped) -> Step[Desk]:
+    """Stop the thread that a person named in the room of another one, which is stopped as well."""
+    stops = (SendEvent(owner=e.thread, event=PhoneStopped()) for e in desk.threads if e.designation == event.designation)
+    return Step(desk, tuple(stops))
 
 
 def stop_from_desk(pack: Pack, facts: Facts, thread: Thread, event: PhoneStopped) -> Step[Thread]:
@@ -124,6 +134,18 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
             RecordAudit(kind=AuditKind.UNSAFE),
         )
     return thread, actions
+
+
+def _stop_named(facts: Facts, thread: Thread, command: ParsedCommand) -> tuple[Action, ...]:
+    """Stop the other thread that is named in this one's room, and say which were stopped.
+
+    A person with several open rooms types where the cursor is. Which of the two was meant is not certain.
+    """
+    name = named_thread(command.arguments, facts.designations)
+    if not name:
+        return ()
+    body = notice_of("unsafe_phone.stopped_there", designations=f"{thread.designation}, {name}")
+    return SendEvent(owner=DESK, event=PhoneStopped(designation=name)), SendMessage(place=THREAD, body=body)
 
 
 def _send_chosen_text(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.commands.dispatch import ABOUT_ONE_THREAD
 from bot.commands.help_text import HEADINGS, by_heading, help_text
 from bot.commands.parser import parse
 from bot.commands.spec import COMMANDS
@@ -123,6 +124,28 @@ def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, 
     step = then(held(), said(body)) if place == THREAD else then(staffed_desk(), said(body, place=place))
     assert where in words(step)
     assert texts(step) == []
+
+
+@pytest.mark.parametrize("name", sorted(ABOUT_ONE_THREAD))
+def test_a_command_with_the_name_of_another_thread_does_nothing_in_this_room(name: str) -> None:
+    """It would act on the wrong phone: whoever said it reads where it is said. This thread's own name changes nothing."""
+    sender = ANA if MAY_SAY.get(name) == {ANA} else SUE
+    refused = f"!{name} quiet maple is said "
+    before = held()
+    step = then(before, said(f"!{name} Quiet Maple.", sender=sender))
+    assert replace(step.aggregate, lifecycle=before.lifecycle, silence=before.silence) == before
+    assert (refused in words(step), of(SendEvent, step), texts(step)) == (True, [], [])
+    for behind in ("", " amber heron", " quiet"):
+        assert "here it does nothing" not in words(then(held(), said(f"!{name}{behind}", sender=sender)))
+
+
+def test_free_text_behind_a_command_may_begin_with_the_name_of_a_thread() -> None:
+    """A reason, a note or words of the texter are nobody's thread; so no command that takes them is refused for it."""
+    takes = {command.name: command.arguments for command in COMMANDS if THREAD in command.places}
+    assert {takes[name] for name in ABOUT_ONE_THREAD} == {"", "[designation]", "[queue]"}
+    for body in ("!escalate quiet maple is the same man", "!note quiet maple is the same man", "!reveal quiet maple too"):
+        step = then(held(), said(body))
+        assert "here it does nothing" not in words(step)
 
 
 @pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])

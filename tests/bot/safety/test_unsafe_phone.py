@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,8 @@ from tests.bot.examples import (
     waiting,
     words,
 )
-from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE, UNDO, WARNED
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NAMED, NOW, OWNERS, PACK, STAFF, SUE, UNDO, WARNED
 
 LATER = PACK.say(TextName.LATER, "en")
 
@@ -514,6 +516,7 @@ def desk_with_two() -> Desk:
         ("!unsfe he is back", ["t0"]),
         ("!unsafe quiet maple", ["t1"]),
         ("!unsafe Quiet Maple he is back", ["t1"]),
+        ("!unsafe quiet maple, he is back", ["t1"]),
     ],
 )
 def test_it_stops_the_phone_from_the_wrong_room(place: str, said_there: str, stops: list[str]) -> None:
@@ -526,6 +529,59 @@ def test_it_stops_the_phone_from_the_wrong_room(place: str, said_there: str, sto
     assert thread.aggregate.flags.unsafe
     assert alarms(thread) == ["unsafe"]
     assert texts(due(thread.aggregate, 30)) == []
+
+
+def in_another_room(body: str, how: str) -> Any:
+    """Return `!unsafe` in one of the forms in which a room takes it, with the name of another thread behind it."""
+    if how == "device":
+        return MessageIgnored(place=THREAD, sender=ANA, event_id="$u", reason=IgnoreReason.UNTRUSTED, command=body)
+    return said(body, event_id="$u", relation={"message": Relation.NONE, "thread": Relation.THREAD}[how])
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("how", ["message", "thread", "device"])
+@pytest.mark.parametrize("body", ["!unsafe quiet maple", "!unsfe Quiet Maple, he is back", "🛑 quiet maple: he is back"])
+def test_another_thread_that_is_named_in_this_room_is_stopped_as_well(body: str, how: str) -> None:
+    """Whoever has several rooms open types where the cursor is: both are stopped, and the room says which."""
+    step = then(chosen(), in_another_room(body, how), at(2))
+    assert step.aggregate.flags.unsafe
+    assert [event for event in told(step.actions, DESK) if isinstance(event, PhoneStopped)] == [
+        PhoneStopped(designation="quiet maple")
+    ]
+    assert "UNSAFE, and nothing leaves any more: amber heron, quiet maple." in words(step)
+    assert step.aggregate.sending.pending == (), "the line that they chose leaves when this phone is meant"
+    again = then(step.aggregate, in_another_room(body, how), at(3))
+    assert "quiet maple" in words(again)
+    assert "already" not in words(again)
+    at_desk_then = then(desk_with_two(), PhoneStopped(designation="quiet maple"), at(2))
+    assert [(stop.owner, stop.event) for stop in of(SendEvent, at_desk_then)] == [("t1", PhoneStopped())]
+
+
+@pytest.mark.parametrize(
+    "body", ["!unsafe", "!unsafe he also texts as quiet maple", "!unsafe amber heron", "!unsafe quiet"]
+)
+def test_without_the_name_of_another_thread_this_one_is_meant(body: str) -> None:
+    """A reason, this thread's own name or a part of a name stops this phone alone, and the line that they chose leaves."""
+    step = then(chosen(), said(body, event_id="$u"), at(2))
+    assert step.aggregate.flags.unsafe
+    assert [event for event in told(step.actions, DESK) if isinstance(event, PhoneStopped)] == []
+    assert texts(due(step.aggregate, 2 + UNDO)) == [LATER]
+
+
+@pytest.mark.practice(9)
+def test_words_of_the_thread_that_is_named_in_another_room_do_not_leave() -> None:
+    """They are in their undo window when `!unsafe` and that thread's name are typed in another room."""
+    world = Simulation(PACK)
+    for owner in OWNERS[:2]:
+        world.open(owner, ANA)
+    world.say(OWNERS[1], ANA, "I am here. Are you safe?")
+    world.settle()
+    world.say(OWNERS[0], ANA, f"!unsafe {NAMED[1]}")
+    world.settle()
+    world.pass_time(30)
+    world.settle()
+    assert [world.threads[owner].flags.unsafe for owner in OWNERS[:2]] == [True, True]
+    assert list(world.account[OWNERS[1]].lane) == []
 
 
 def test_who_has_no_thread_is_asked_which() -> None:
