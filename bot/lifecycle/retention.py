@@ -38,6 +38,7 @@ from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextAr
 from bot.model.feature import Step
 from bot.model.line_incidents import TimesAhead
 from bot.model.retention import retention_of, retention_of_pack
+from bot.model.text_order import is_settled_by_stop
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, PhoneMuted, PhoneStopped, ThreadParked, UnreadClosed
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
@@ -171,8 +172,7 @@ def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
         return answer_as_note(facts, thread, event, notice_of("retention.say_continue_or_continue_no"))
     yes = not command.arguments
     thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
-    duration = _retention_seconds(pack, thread)
-    why = notice_of("retention.after_the_close_number_and", duration=spell_duration(duration))
+    why = notice_of("retention.after_the_close_number_and", duration=spell_duration(_retention_seconds(pack, thread)))
     return answer_as_note(facts, thread, event, why)
 
 
@@ -208,7 +208,7 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
     """Park or end a thread whose time has come, unless something prevents it. Texts that nobody has read prevent it."""
     life = thread.lifecycle
     # A text that came while an answer was on its way is older than the answer, and yet nobody may have read it.
-    unread = life.unseen > 0 and not thread.consent.stopped
+    unread = life.unseen > 0 and not is_settled_by_stop(thread.consent, thread.signs.texted_at)
     match event.key:
         case "close" if life.closes_at and life.state is not ThreadState.PARKED:
             if life.closes_at > facts.now:

@@ -13,7 +13,7 @@ from enum import Enum, unique
 from typing import Final
 
 from bot.model.events import TextArrived
-from bot.model.thread import Moment
+from bot.model.thread import Consent, Moment
 
 CLOCK_TOLERANCE: Final = 120.0
 """Seconds by which a carrier's clock and ours may differ. A carrier's time further ahead than that is ignored."""
@@ -59,6 +59,19 @@ def newest(new: Moment, old: Moment | None) -> Moment:
             return new
         case TextOrder.BEFORE | TextOrder.UNSURE:
             return max((new, old or new), key=lambda each: each.at)
+
+
+def is_settled_by_stop(consent: Consent, texted_at: float) -> bool:
+    """Whether a STOP, or what a person took for one, is the last that the texter said: no text of theirs needs a person.
+
+    `texted_at`: of the newest text that a person wrote. In doubt it is not: a START that a person has to decide about, or a
+    text that may have been texted after the STOP, is looked at.
+    """
+    stop, start = consent.last_keyword, consent.last_start
+    if not consent.stopped or stop is None or consent.text_after_stop:
+        return False
+    started = start is not None and compare(stop, start) is not TextOrder.AFTER
+    return texted_at <= stop.at and not started
 
 
 def is_ahead(at: float, now: float) -> bool:

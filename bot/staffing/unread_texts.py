@@ -3,7 +3,7 @@
 Rules of this module: a text is unread until the assignee says anything in the room, or their client reports that it, or
 something behind it, was shown (`retention.note_read`). The assignee and supervisors are called first (the person on
 call, if nobody else is on duty), then the person on call as well, and all of them again until a person acts. While the
-conversation is closing or the texter said STOP, nobody is called.
+conversation is closing, or the last that the texter said is STOP, nobody is called.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageRead, TextArrived, TimerDue
 from bot.model.feature import Step, raise_alarm
+from bot.model.text_order import is_settled_by_stop
 from bot.model.thread_desk_events import AlarmKind, Assigned
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.wording.notice import notice_of
@@ -45,8 +46,8 @@ def call_reader(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> St
     life, assignee, settings = thread.lifecycle, thread.assignment.assignee, pack.settings
     if assignee is None or not life.unseen:
         return Step(thread, consumed=True)
-    if life.closes_at or thread.consent.stopped:
-        # A text that takes that back, or a START, is called for within minutes.
+    if life.closes_at or is_settled_by_stop(thread.consent, thread.signs.texted_at):
+        # A text that takes that back, or one after the STOP, is called for within minutes.
         return Step(thread, (SetTimer(key=event.key, due=facts.now + settings.unclaimed_on_call),), consumed=True)
     first = event.key == FIRST
     kind = AlarmKind.UNREAD if first else AlarmKind.STILL_UNREAD

@@ -221,6 +221,16 @@ def test_idle_after_an_answer_it_is_parked_silently() -> None:
     assert of(ParkThread, fires(step.aggregate, retention.IDLE, IDLE - 1)) == []
 
 
+def test_a_text_that_came_before_a_stop_was_confirmed_is_not_parked_unread() -> None:
+    """It is older than the confirmation, which is no answer to it."""
+    stopped = then(held(), arrived("STOP", id="s")).aggregate
+    confirmed = TextOutcome(ref="stop:s", outcome=Outcome.ACCEPTED)
+    assert of(ParkThread, fires(then(stopped, confirmed, at(9)).aggregate, retention.IDLE, IDLE + 9))
+    asks = then(stopped, arrived("please help he is outside", id="h", seconds=5), at(5)).aggregate
+    step = fires(then(asks, confirmed, at(9)).aggregate, retention.IDLE, IDLE + 9)
+    assert (of(ParkThread, step), [timer.key for timer in of(SetTimer, step)]) == ([], [retention.IDLE])
+
+
 def test_what_came_while_an_answer_left_is_not_parked_unread() -> None:
     """A text in the undo window of the answer is older than the answer, and nobody has read it: then no time ends it."""
     crossed = then(_said(), arrived("he is back", id="b", seconds=1), at(1)).aggregate

@@ -1,7 +1,8 @@
 """No texter is forgotten: while nobody acts, people are called to each text again and again, and no unread text is erased.
 
 Rules of this module: which texts a person has seen is worked out here from what people did, never read from the code. A
-text needs no person after a STOP. A word that leaves, or thanks alone, needs none either, but may be shown to one.
+STOP needs no person, nor does a text before it; one after it does. A word that leaves, or thanks alone, needs none either,
+but may be shown to one.
 """
 
 from __future__ import annotations
@@ -68,7 +69,6 @@ class Forgotten(RuleBasedStateMachine):
         changed = {"cap": 2, "idle": IDLE, "unclaimed_again": AGAIN, "flood_begins": 3, "assignment": assignment}
         self.line = Line(with_settings(**changed), threads=3)
         self.unseen: dict[str, list[float]] = {owner: [] for owner in OWNERS}
-        self.stopped: set[str] = set()
 
     def settle(self) -> None:
         """Decide all, and check that no conversation was erased over a text that nobody has seen."""
@@ -102,9 +102,8 @@ class Forgotten(RuleBasedStateMachine):
         line = self.line
         line.tell(owner, TextArrived(id=line.new_id(), body=body, at=line.now, rate_limited=rate_limited))
         if body == "STOP":
-            self.stopped.add(owner)
             self.unseen[owner] = []
-        elif owner not in self.stopped and body not in NEEDS_NOBODY:
+        elif body not in NEEDS_NOBODY:
             self.unseen[owner].append(line.now)
 
     def says(self, owner: str, sender: str, body: str, *, lag: float = 0.0) -> None:
