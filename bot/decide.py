@@ -362,6 +362,8 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         shown = put_into_words(pack, facts, aggregate, event, actions + shown)
         return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
+        # Before its alarms and marks: at the desk they are about a thread that waits.
+        actions = assignment.queue_reopened(pack, facts, before, aggregate) + actions
         actions += thread_card.update_card(pack, before, aggregate)
         actions += thread_marks.report_marks(pack, before, aggregate)
         if aggregate.sending.held != before.sending.held:

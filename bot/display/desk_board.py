@@ -288,7 +288,7 @@ def glance(facts: Facts, desk: Desk) -> list[str]:
 
 def asks_for_help(entry: QueueEntry) -> bool:
     """Whether the texter said a word for help and has no assignee yet; a thread in danger is counted as that instead."""
-    return entry.asks and entry.assignee is None and not entry.in_danger
+    return entry.asks and entry.waits and not entry.in_danger
 
 
 def _longest_wait(facts: Facts, desk: Desk) -> list[str]:

@@ -155,6 +155,13 @@ class QueueEntry:
     """Since when the wait for a person's first answer is measured; 0: it is not, or no longer."""
     reveal_until: float = 0.0
     """Until then a second person can confirm the request to see its number; 0: there is no request."""
+    closing: bool = False
+    """It lost its assignee while its conversation was being closed: nobody is called to it, unless that is taken back."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for an assignee."""
+        return self.assignee is None and not self.closing
 
     @property
     def urgent(self) -> bool:
@@ -237,7 +244,7 @@ class Desk:
 
         Threads that wait without a card are not among them, but in `flood.crowd`.
         """
-        waiting = (entry for entry in self.threads if entry.assignee is None)
+        waiting = (entry for entry in self.threads if entry.waits)
         return tuple(sorted(waiting, key=lambda entry: (not entry.urgent, not entry.asks, entry.since)))
 
     def assigned_to(self, user: str) -> tuple[QueueEntry, ...]:

@@ -18,7 +18,8 @@ class ThreadQueued:
     """From a thread to the desk: the thread has no assignee.
 
     `requeued`: it had one before; `rate_limited`: its card has to wait; `danger`, `language`: as in `ThreadMarked`;
-    `other_hands_at`: as in `OtherHandsChanged`.
+    `other_hands_at`: as in `OtherHandsChanged`; `closing`: its conversation is being closed, and needs nobody;
+    `reopened`: that was taken back.
     """
 
     thread: str
@@ -29,6 +30,8 @@ class ThreadQueued:
     other_hands_at: float = 0.0
     danger: bool = False
     language: str = ""
+    closing: bool = False
+    reopened: bool = False
 
 
 @unique

@@ -50,7 +50,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent
 from bot.sending.unsent_texts import drop_pending
 from bot.staffing.thread_marks import marks
-from bot.wording.durations import describe_minutes
+from bot.wording.durations import MINUTE, describe_minutes, spell_duration
 from bot.wording.notice import join_notices as joined_notices
 from bot.wording.notice import notice_of
 from policies.pack import Pack
@@ -223,7 +223,10 @@ def explain_ignored(pack: Pack, facts: Facts, thread: Thread, event: MessageIgno
 
 
 def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Leave a thread without an assignee: unsent words are cancelled, and the thread waits at the desk again."""
+    """Leave a thread without an assignee: unsent words are cancelled, and the thread waits at the desk again.
+
+    While its conversation is being closed it waits for nobody: it is queued when that is taken back (`queue_reopened`).
+    """
     thread, dropped = drop_pending(thread, why)
     assignment = replace(
         thread.assignment, assignee=None, epoch=thread.assignment.epoch + 1, taken_from=None, offer=None, answer_by=0.0
@@ -231,8 +234,23 @@ def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tu
     thread = replace(
         thread, assignment=assignment, lifecycle=replace(thread.lifecycle, state=ThreadState.WAITING, since=facts.now)
     )
-    notice = SendMessage(place=THREAD, body=notice_of("assignment.this_thread_is_in_the"))
-    return thread, (*dropped, notice, CancelTimer(key=OFFER), _queue(thread, facts.now, requeued=True))
+    closing = thread.lifecycle.closes_at > 0
+    body = notice_of("assignment.this_thread_is_in_the")
+    if closing:
+        rest = spell_duration((thread.lifecycle.closes_at - facts.now) // MINUTE * MINUTE)
+        body = notice_of("retention.in_everything_here_goes_and", why=notice_of("retention.closing"), duration=rest)
+    queued = _queue(thread, facts.now, requeued=True, closing=closing)
+    return thread, (*dropped, SendMessage(place=THREAD, body=body), CancelTimer(key=OFFER), queued)
+
+
+def queue_reopened(pack: Pack, facts: Facts, before: Thread, thread: Thread) -> tuple[Action, ...]:
+    """Queue a thread whose closing was taken back while nobody has it, as by a text: people are called to it now."""
+    is_reopened = before.lifecycle.closes_at and not thread.lifecycle.closes_at
+    # Without an epoch nobody ever had it, so it is in the queue since its first text.
+    if not is_reopened or thread.lifecycle.state is not ThreadState.WAITING or not thread.assignment.epoch:
+        return ()
+    danger, language = marks(pack, thread)
+    return (_queue(thread, facts.now, requeued=True, reopened=True, danger=danger, language=language),)
 
 
 def note_offer_end(facts: Facts, thread: Thread) -> Thread:
@@ -292,7 +310,15 @@ def _report_lock(thread: Thread) -> tuple[Action, ...]:
 
 
 def _queue(
-    thread: Thread, since: float, *, requeued: bool, rate_limited: bool = False, danger: bool = False, language: str = ""
+    thread: Thread,
+    since: float,
+    *,
+    requeued: bool,
+    rate_limited: bool = False,
+    danger: bool = False,
+    language: str = "",
+    closing: bool = False,
+    reopened: bool = False,
 ) -> SendEvent:
     event = ThreadQueued(
         thread=thread.id,
@@ -303,5 +329,7 @@ def _queue(
         other_hands_at=thread.other_hands_at,
         danger=danger,
         language=language,
+        closing=closing,
+        reopened=reopened,
     )
     return SendEvent(owner=DESK, event=event)

@@ -50,12 +50,17 @@ NEXT_SECONDS: Final = 30.0
 def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
     """Put a thread into the queue and its card on the desk, always as a new message."""
     old = next((known for known in desk.threads if known.thread == event.thread), None)
+    if event.reopened and old is not None and not old.closing:
+        # It waits anyway, because it was closed while it waited, or it has just been claimed.
+        return Step(desk)
     others = tuple(known for known in desk.threads if known is not old)
     entry = _queue_entry(old, event)
     if old is not None and old.auto_assigned:
         # They got it unasked, and showed no sign: they get no other until they do.
         roster = tuple(replace(member, away=True) if member.user == old.assignee else member for member in desk.roster)
         desk = replace(desk, roster=roster)
+    if event.closing:
+        return Step(replace(desk, threads=(*others, entry)))
     before: tuple[Action, ...] = ()
     if old is not None and old.has_card:
         entry, over = next_card(entry)
@@ -256,6 +261,7 @@ def assign(
         has_card=True,
         auto_assigned=bool(answer_by),
         tried_users=tried,
+        closing=False,
     )
     desk = replace(desk, threads=tuple(changed if known.thread == entry.thread else known for known in desk.threads))
     show = EditMessage if entry.has_card else SendMessage
@@ -290,6 +296,7 @@ def _queue_entry(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
         offered=False,
         auto_assigned=False,
         tried_users=tried,
+        closing=event.closing,
         other_hands_at=event.other_hands_at,
         danger=event.danger or entry.danger,
         language=event.language or entry.language,

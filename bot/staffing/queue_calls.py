@@ -123,4 +123,4 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
 
 def _is_free(entry: QueueEntry) -> bool:
     """Tell whether a thread has a card and anybody can claim it."""
-    return entry.has_card and (entry.assignee is None or entry.offered)
+    return entry.has_card and (entry.waits or entry.offered)

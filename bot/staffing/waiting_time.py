@@ -60,7 +60,7 @@ def usual_minutes(desk: Desk, now: float) -> int:
 
 def _waits(entry: QueueEntry) -> bool:
     # Also texters who were promised nobody, and threads assigned unasked to a person who has not answered.
-    return entry.assignee is None or (entry.auto_assigned and entry.measured_from > 0)
+    return entry.waits or (entry.auto_assigned and entry.measured_from > 0)
 
 
 def _start_measurement(desk: Desk, thread: str, since: float) -> Desk:

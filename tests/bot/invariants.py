@@ -102,6 +102,11 @@ class Invariants(Bookkeeping):
             case ThreadParked(thread=parked):
                 # Nothing at the desk contains the id of an ended conversation.
                 self.spoke = {user: thread for user, thread in self.spoke.items() if thread != parked}
+            case ThreadQueued(closing=True):
+                calls = [a for a in actions if isinstance(a, SendMessage) and a.mentions and event.thread in a.ref]
+                assert calls == [], "people are called to a conversation that is being closed"
+            case ThreadQueued(reopened=True) if not any(a.closing for a in before.threads if a.thread == event.thread):
+                pass  # it waits anyway, or has just been claimed
             case ThreadQueued():
                 cards = [a.body for a in actions if isinstance(a, SendMessage) and a.ref.startswith(f"card:{event.thread}")]
                 shown = [body for body in cards if "waiting" in body and event.designation in body]
