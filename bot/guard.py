@@ -145,8 +145,6 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
     if text.origin is Origin.AUTO_REPLY and not text.ref.startswith(TO_ANYBODY):
         if thread.flags.other_hands_at:
             return OTHER_HANDS
-        if thread.signs.leaving:
-            return BREAKING_OFF
         if thread.consent.unknown:
             return STOP_UNKNOWN
     if text.origin is Origin.REPLY_AFTER_STOP:
@@ -165,6 +163,8 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         return RETRACTED
     if text.origin is Origin.AUTO_REPLY and text.since <= thread.silence.left_at:
         return LEFT_SILENTLY
+    if text.origin is Origin.AUTO_REPLY and text.since <= thread.signs.broke_off_at:
+        return BREAKING_OFF
     if text.origin not in (Origin.AUTO_REPLY, Origin.STOP_CONFIRMATION):
         if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.codeword.challenge}":
             return NOT_ASKED

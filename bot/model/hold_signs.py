@@ -38,7 +38,8 @@ class HoldSigns:
     """Events that make a person's words unexpected on the phone. Times in seconds since the epoch; 0: never.
 
     `texted_at`: when the newest text that a person wrote was texted. `pleaded`: that text may have asked for no more texts.
-    `leaving`: it has a sign that they have to break off. `promised_at`: when an automatic reply last promised that the line
+    `leaving`: it has a sign that they have to break off. `broke_off_at`: when the newest text of either kind was texted; it
+    and older texts get no automatic reply any more. `promised_at`: when an automatic reply last promised that the line
     texts nobody first. `offer_ended_at`: when an offer of this thread last ended, or was refused. `colleague_at`: when
     another person than the assignee last wrote here. `answered`: doubts about the situation that the assignee has answered
     with `!anyway` since they arose.
@@ -47,6 +48,7 @@ class HoldSigns:
     texted_at: float = 0.0
     pleaded: bool = False
     leaving: bool = False
+    broke_off_at: float = 0.0
     promised_at: float = 0.0
     offer_ended_at: float = 0.0
     colleague_at: float = 0.0

@@ -48,13 +48,15 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         thread, sign = note_other_hands(pack, facts, thread)
     pleads = means.meaning is Meaning.WISH
     newest = event.at >= thread.signs.texted_at
-    pleaded, leaving = (pleads, Sign.LEAVING in text_signs) if newest else (thread.signs.pleaded, thread.signs.leaving)
+    leaves = Sign.LEAVING in text_signs
+    pleaded, leaving = (pleads, leaves) if newest else (thread.signs.pleaded, thread.signs.leaving)
     answered_doubts = thread.signs.answered - ({Doubt.LEAVING} if newest else set())
     signs = replace(
         thread.signs,
         texted_at=max(event.at, thread.signs.texted_at),
         pleaded=pleaded,
         leaving=leaving,
+        broke_off_at=max(event.at, thread.signs.broke_off_at) if pleads or leaves else thread.signs.broke_off_at,
         answered=answered_doubts,
     )
     thread = replace(thread, signs=signs)

@@ -360,6 +360,7 @@ signs: Final = made(
     HoldSigns,
     texted_at=TIME_OR_NEVER,
     pleaded=BOTH,
+    broke_off_at=TIME_OR_NEVER,
     promised_at=TIME_OR_NEVER,
     offer_ended_at=TIME_OR_NEVER,
     colleague_at=TIME_OR_NEVER,

@@ -109,6 +109,14 @@ def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: flo
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 
 
+@USUAL
+@given(thread=threads, ref=st.sampled_from(("greeting:a", "answer:a", "help_answer:a")), earlier=st.sampled_from((0, 200)))
+def test_no_automatic_reply_leaves_to_a_text_from_before_they_broke_off(thread: Thread, ref: str, earlier: float) -> None:
+    """In any state neither the greeting, nor a verdict, nor the answer that a carrier forces follows such a text."""
+    thread = replace(thread, signs=replace(thread.signs, broke_off_at=NOW))
+    assert guard.may_send(PACK, thread, replace(GREETING, ref=ref, since=NOW - earlier), NOW, ()) is not None
+
+
 HASH = "x" * 43
 LEAKS = [
     "@ana:line.example",

@@ -503,3 +503,15 @@ def test_an_edit_with_an_agreed_word_stops_what_it_was_to_replace(word: Codeword
     step = then(replied, edit(f"!reply ok {MASK}", sender=SUE, target="$r"), holding(word, 3))
     assert texts(then(step.aggregate, TimerDue(key="reply"), at(2 + UNDO))) == []
     assert marks(step) == {"$r": DeliveryReceipt.NOT_SENT}
+
+
+@pytest.mark.practice(10, 12)
+@pytest.mark.parametrize("body", ["stop texting me", "he's here", "BYE"])
+def test_a_verdict_does_not_leave_after_they_broke_off(body: str) -> None:
+    """It is refused alike after either word and after a wrong one: in the seconds before it they asked for no more."""
+    for word, first in ((CodewordMatch.SAFE, MASK), (CodewordMatch.DURESS, MASK), (CodewordMatch.NONE, "the red door")):
+        step = comes(asked(), word, 20, first)
+        (verdict,) = of(SendSms, step)
+        assert guard.may_send(PACK, step.aggregate, verdict, NOW + 20 + DELAY, ()) is None
+        after = comes(step.aggregate, CodewordMatch.NONE, 21, body, id="b").aggregate
+        assert guard.may_send(PACK, after, verdict, NOW + 20 + DELAY, ()) is not None

@@ -77,6 +77,8 @@ ORDERS: Final = (
     "!again",
 )
 SILENT: Final = ("BYE", "later", "CALL", "HELP")
+BREAKS_OFF: Final = ("stop texting me", "he's here")
+OTHER_TEXTS: Final = (*TEXTER_WORDS, *STOPS[:2], *STARTS, *SILENT, *BREAKS_OFF, "no", "who is this?")
 HOLDS: Final = (
     *(MASK, f"ok {MASK}!", f"{MASK}\n{MASK}", f"{'so ' * 12}{MASK}"),
     *(f"stop texting me {MASK}", f"Liked “{MASK}”"),
@@ -99,6 +101,7 @@ class Side:
         """The refs of what waited when a lock came, and that nobody has said again since."""
         self.roster: tuple[DeskMember, ...] = MEMBERS
         self.outage = False
+        self.broke_off_at = 0.0
 
     def new_id(self) -> str:
         self.count += 1
@@ -148,6 +151,8 @@ class Side:
             self.tell(MessageRead(place=THREAD, user=self.thread.assignment.assignee, event_id=self.new_id()))
 
     def text(self, body: str, lag: float, media: int, *, has_word: bool) -> None:
+        if body.startswith(BREAKS_OFF):
+            self.broke_off_at = max(self.broke_off_at, self.now - lag)
         self.tell(TextArrived(id=self.new_id(), body=body, at=self.now - lag, media=media), has_word=has_word)
 
     def pass_time(self, until: float, outcome: Outcome | None) -> None:
@@ -178,6 +183,9 @@ class Side:
                 continue
             if outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
                 self.phone.append((self.now, text.body))
+                is_answer = text.origin is Origin.AUTO_REPLY
+                early = is_answer and text.since <= self.broke_off_at
+                assert not early, "an answer leaves to a text from before they broke off"
                 before = text.ref in self.from_before and text.body.startswith(WRITTEN)
                 assert not before, "words from before a lock left when it was lifted"
             self.tell(TextOutcome(ref=text.ref, outcome=outcome))
@@ -194,8 +202,8 @@ class Twins(RuleBasedStateMachine):
         super().__init__()
         self.sides = (Side(CodewordMatch.SAFE), Side(CodewordMatch.DURESS))
 
-    @initialize(at_once=st.booleans())
-    def a_word_is_agreed(self, at_once: bool) -> None:
+    @initialize(at_once=st.booleans(), after=st.sampled_from(("", "", *BREAKS_OFF)))
+    def a_word_is_agreed(self, at_once: bool, after: str = "") -> None:
         for side in self.sides:
             side.text("hello", 0.0, 0, has_word=False)
             side.tell(Assigned(assignee=ANA))
@@ -203,14 +211,14 @@ class Twins(RuleBasedStateMachine):
             side.text("hello again", 0.0, 0, has_word=False)
             side.pass_time(side.now + 1.0, Outcome.ACCEPTED)
         if at_once:
-            self.the_challenge(20.0, Outcome.ACCEPTED, "word", 0.0)
+            self.the_challenge(20.0, Outcome.ACCEPTED, "word", 0.0, after)
 
     @rule(body=st.sampled_from(HOLDS), lag=lags, media=st.sampled_from((0, 0, 1)))
     def the_word(self, body: str, lag: float, media: int) -> None:
         for side in self.sides:
             side.text(body, lag, media, has_word=True)
 
-    @rule(body=st.sampled_from((*TEXTER_WORDS, *STOPS[:2], *STARTS, *SILENT, "no", "who is this?")), lag=lags)
+    @rule(body=st.sampled_from(OTHER_TEXTS), lag=lags)
     def another_text(self, body: str, lag: float) -> None:
         for side in self.sides:
             side.text(body, lag, 0 if body else 1, has_word=False)
@@ -225,9 +233,10 @@ class Twins(RuleBasedStateMachine):
         outcome=st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REJECTED, None)),
         answer=st.sampled_from(("word", "word", "no", "picture", "")),
         lag=lags,
+        after=st.sampled_from(("", "", *BREAKS_OFF)),
     )
-    def the_challenge(self, wait: float, outcome: Outcome | None, answer: str, lag: float) -> None:
-        """Ask, and be answered, too late perhaps: what walks would seldom do by themselves."""
+    def the_challenge(self, wait: float, outcome: Outcome | None, answer: str, lag: float, after: str = "") -> None:
+        """Ask, and be answered, too late perhaps; they may break off then: what walks would seldom do by themselves."""
         for side in self.sides:
             side.text("hi", 0.0, 0, has_word=False)
             side.say(ANA, "!verify")
@@ -235,6 +244,9 @@ class Twins(RuleBasedStateMachine):
             if answer:
                 body = {"word": HOLDS[1], "no": "who is this?", "picture": ""}[answer]
                 side.text(body, lag, int(answer == "picture"), has_word=answer == "word")
+            if after:
+                side.pass_time(side.now + 1.0, Outcome.ACCEPTED)
+                side.text(after, 0.0, 0, has_word=False)
             side.pass_time(side.now + 4.0, Outcome.ACCEPTED)
 
     @rule()

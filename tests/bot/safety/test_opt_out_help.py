@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot import guard
 from bot.decide import decide
 from bot.display.thread_card import list_auto_replies
 from bot.model.actions import Origin, SendSms
@@ -93,3 +94,14 @@ def test_under_duress_it_leaves_as_without() -> None:
         forced(thread, arrived("HELP", id="h", seconds=9), 9) for thread in (agreed(spent=True), locked(SendLock.DURESS))
     ]
     assert [texts(step) for step in both] == [[LINE], [LINE]]
+
+
+@pytest.mark.parametrize("body", ["stop texting me", "he's here", "BYE"])
+def test_it_follows_a_text_that_asks_for_no_answer_only_where_it_is_asked_for_later(body: str) -> None:
+    """What waits for the carrier when they break off is refused; to a HELP of afterwards the line leaves."""
+    step = forced(held(), arrived("HELP", id="h"))
+    (answer,) = of(SendSms, step)
+    after = forced(step.aggregate, arrived(body, id="x", seconds=5), 5).aggregate
+    assert guard.may_send(FORCED, after, answer, NOW + 6, ()) is not None
+    after = forced(held(), arrived(body, id="x", seconds=5), 5).aggregate
+    assert texts(forced(after, arrived("HELP", id="h", seconds=10), 10)) == [LINE]

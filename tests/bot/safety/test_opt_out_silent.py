@@ -249,3 +249,17 @@ def test_what_waits_for_the_carrier_does_not_leave_after_a_silent_word(body: str
     assert guard.may_send(PACK, after, answer, NOW + 21, ()) == guard.LEFT_SILENTLY
     assert guard.may_send(PACK, after, mine, NOW + 21, ()) == guard.RETRACTED
     assert guard.may_send(PACK, after, replace(answer, since=NOW + 60), NOW + 61, ()) is None
+
+
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", [*WISHES, "he's here gotta go"])
+def test_an_answer_that_waits_for_the_carrier_does_not_leave_after_they_broke_off(body: str) -> None:
+    """After a plea, and after "he's here", only what they text later is answered, also once they have texted again."""
+    greeted = then(NEW, arrived("hi"))
+    (greeting,) = of(SendSms, greeted)
+    assert guard.may_send(PACK, greeted.aggregate, greeting, NOW + 9, ()) is None
+    after = then(greeted.aggregate, arrived(body, id="x", seconds=10), at(10)).aggregate
+    assert guard.may_send(PACK, after, greeting, NOW + 11, ()) == guard.BREAKING_OFF
+    again = then(after, arrived("it is about my rent", id="y", seconds=20), at(20)).aggregate
+    assert guard.may_send(PACK, again, greeting, NOW + 21, ()) == guard.BREAKING_OFF
+    assert guard.may_send(PACK, again, replace(greeting, since=NOW + 20), NOW + 21, ()) is None
