@@ -7,6 +7,7 @@ and after duress. Only a supervisor opens a lock.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Final
 
@@ -89,13 +90,22 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     if seconds_since(state.last_text_at, facts.now) > pack.settings.challenge_window:
         return _refuse(facts, thread, event, notice_of("codeword_commands.not_now", why=guard.NOT_NOW))
     doubts = guard.doubts(pack, facts, thread, "", event.sender, own=False)
-    if reasons := [doubt for doubt in doubts if doubt in guard.NOT_ANSWERED]:
+    reasons = [doubt for doubt in doubts if doubt in guard.NOT_ANSWERED]
+    sure = reasons == [Doubt.LEAVING] and _is_said_again(thread, event)
+    if reasons and not sure:
         return _doubt_moment(facts, thread, event, reasons)
     body = pack.say(TextName.CHALLENGE, thread.consent.language)
     if (why_not := _cannot_send(pack, facts, thread, body)) is not None:
         return _refuse(facts, thread, event, notice_of("sending.not_sent", why=why_not))
+    if sure and event.sender == thread.assignment.assignee:
+        thread = replace(thread, signs=replace(thread.signs, answered=thread.signs.answered | {Doubt.LEAVING}))
     thread = replace(thread, codeword=replace(state, challenge=event.event_id, challenge_sent_at=0.0))
     return _send(pack, facts, thread, event, body)
+
+
+def _is_said_again(thread: Thread, event: MessageSent) -> bool:
+    """Tell whether the same person said the command before, and this one after it was refused."""
+    return dict(thread.signs.verify_refused).get(event.sender, math.inf) <= event.at
 
 
 def _doubt_moment(facts: Facts, thread: Thread, event: MessageSent, reasons: list[Doubt]) -> Step[Thread]:
@@ -105,7 +115,8 @@ def _doubt_moment(facts: Facts, thread: Thread, event: MessageSent, reasons: lis
     """
     if reasons == [Doubt.LEAVING]:
         why = guard.describe_doubts(facts, thread, reasons, "", command="verify")
-        thread = replace(thread, signs=replace(thread.signs, answered=thread.signs.answered | {Doubt.LEAVING}))
+        refused = dict(thread.signs.verify_refused) | {event.sender: facts.now}
+        thread = replace(thread, signs=replace(thread.signs, verify_refused=tuple(sorted(refused.items()))))
     else:
         why = notice_of("guard.wait_for_a_text", said=guard.list_doubts(facts, thread, reasons))
     return _refuse(facts, thread, event, notice_of("codeword_commands.not_now", why=why))

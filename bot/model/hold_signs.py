@@ -42,7 +42,8 @@ class HoldSigns:
     and older texts get no automatic reply any more. `promised_at`: when an automatic reply last promised that the line
     texts nobody first. `offer_ended_at`: when an offer of this thread last ended, or was refused. `colleague_at`: when
     another person than the assignee last wrote here. `answered`: doubts about the situation that the assignee has answered
-    with `!anyway` since they arose.
+    with `!anyway` (or LEAVING by `!verify` once more) since they arose. `verify_refused`: whose `!verify` was refused since
+    the newest text because of LEAVING, and when.
     """
 
     texted_at: float = 0.0
@@ -53,3 +54,4 @@ class HoldSigns:
     offer_ended_at: float = 0.0
     colleague_at: float = 0.0
     answered: frozenset[Doubt] = frozenset()
+    verify_refused: tuple[tuple[str, float], ...] = ()

@@ -58,6 +58,7 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         leaving=leaving,
         broke_off_at=max(event.at, thread.signs.broke_off_at) if pleads or leaves else thread.signs.broke_off_at,
         answered=answered_doubts,
+        verify_refused=() if newest else thread.signs.verify_refused,
     )
     thread = replace(thread, signs=signs)
     if not (pleads or text_signs & BREAKS_OFF):

@@ -365,6 +365,7 @@ signs: Final = made(
     offer_ended_at=TIME_OR_NEVER,
     colleague_at=TIME_OR_NEVER,
     answered=subsets(Doubt, most=2),
+    verify_refused=((), ((ANA, NOW),), ((ANA, NOW), (SUE, NOW))),
 )
 
 threads: Final = made(

@@ -272,6 +272,35 @@ def test_a_challenge_after_they_may_have_to_break_off_is_asked_about() -> None:
     assert "If you are sure" in words(then(again, said("!verify", event_id="$v3", at=NOW + 25), at(25)))
 
 
+@pytest.mark.practice(12)
+def test_a_refused_challenge_is_answered_by_its_own_sender_alone() -> None:
+    """What a colleague was asked makes nobody else sure: neither their first `!verify` nor their words leave unasked."""
+    thread = then(agreed(), arrived("he's here gotta go", id="b", seconds=5), at(5)).aggregate
+    asked_sue = then(thread, said("!verify", event_id="$v", sender=SUE, at=NOW + 9), at(9)).aggregate
+    assert marks(then(asked_sue, said("ok be safe!", event_id="$w", at=NOW + 10), at(10))) == {"$w": DeliveryReceipt.HELD}
+    step = then(asked_sue, said("!verify", event_id="$v2", at=NOW + 9), at(9))
+    assert "If you are sure: !verify" in words(step)
+    assert step.aggregate.sending.pending == ()
+    sure = then(step.aggregate, said("!verify", event_id="$v3", sender=SUE, at=NOW + 15), at(15))
+    assert marks(sure) == {"$v3": DeliveryReceipt.LEAVING}
+    more = said("ok be safe!", event_id="$w", at=NOW + 17)
+    assert marks(then(sure.aggregate, more, at(17))) == {"$w": DeliveryReceipt.HELD}
+    sure = then(step.aggregate, said("!verify", event_id="$v3", at=NOW + 15), at(15))
+    assert marks(then(sure.aggregate, more, at(17))) == {"$w": DeliveryReceipt.LEAVING}, "the advocate has answered it"
+
+
+@pytest.mark.practice(12)
+def test_a_challenge_said_twice_before_the_refusal_is_no_answer_to_it() -> None:
+    """Who has not read the question yet is asked; what they say after it counts."""
+    thread = then(agreed(), arrived("he's here gotta go", id="b", seconds=5), at(5)).aggregate
+    thread = then(thread, said("!verify", event_id="$v", at=NOW + 8), at(9)).aggregate
+    step = then(thread, said("!verify", event_id="$v2", at=NOW + 8.5), at(9.5))
+    assert "If you are sure: !verify" in words(step)
+    assert step.aggregate.sending.pending == ()
+    sure = then(step.aggregate, said("!verify", event_id="$v3", at=NOW + 12), at(12.5))
+    assert marks(sure) == {"$v3": DeliveryReceipt.LEAVING}
+
+
 @pytest.mark.practice(2)
 def test_no_challenge_follows_a_text_into_the_hours_that_are_not_safe() -> None:
     """Their text came within the times that they called safe; a minute after these end it is not sent."""
