@@ -185,6 +185,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         # Before the line's first language is taken for the texter's.
         language_choice.choose_language,
         retention.begin,
+        # Before any text of the line: a flood is told by the first text alone, which may be a keyword.
+        auto_replies.note_flood,
         thread_report.note_drill,
         wellbeing.report_activity,
         # Before a new thread is queued: its first card has the mark.

@@ -298,6 +298,8 @@ class Silence:
     """When the room was last told of each sign (seconds since the epoch)."""
     told_language: str = ""
     """The language of the agency's texts as the room was last told; empty: it was not, and it is the line's first."""
+    from_flood: bool = False
+    """The conversation began in a flood: nothing is answered by itself before a person has it."""
     left_at: float = 0.0
     """When the texter last left with a silent word, by that text's own time: older texts get no automatic reply any more.
     """

@@ -1,9 +1,10 @@
 """Automatic replies: only the immediate answer to a text that has just arrived (design.md, "Rules of the phone").
 
 Rules of this module: the greeting promises a person only while the line is open and a person is on duty (practice 29). It
-is sent once per twelve hours and language, and never to tapbacks or automatic replies. A text gets one automatic reply.
-Without a person's words between them, a second one follows the first only to correct when a person answers (practices 28
-and 29), in a language that was asked for, or because a carrier forces one. Every automatic reply is shown in the room.
+is sent once per twelve hours and language, and never to tapbacks or automatic replies. Whoever came in a flood gets nothing
+before a person has the conversation. A text gets one automatic reply. Without a person's words between them, a second one
+follows the first only to correct when a person answers (practices 28 and 29), in a language that was asked for, or because
+a carrier forces one. Every automatic reply is shown in the room.
 """
 
 from __future__ import annotations
@@ -39,16 +40,24 @@ HELP_WORDS: Final = frozenset({"help", "info"})
 """The words that carriers want answered. A texter who sends 911, SOS or AYUDA hears from a person alone."""
 
 
+def note_flood(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Note that a conversation begins in a flood, whatever its first text says.
+
+    Who comes in a flood may be nobody. They count as greeted, so that the next conversation brings no greeting either.
+    """
+    if not event.rate_limited:
+        return Step(thread)
+    named = (TextName.GREETING, TextName.AFTER_HOURS, TextName.OUTAGE)
+    as_if = {_key(language, name): facts.now for language in pack.languages for name in named}
+    consent = replace(thread.consent, greeted=tuple(sorted(as_if.items())))
+    return Step(replace(thread, consent=consent, silence=replace(thread.silence, from_flood=True)))
+
+
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Answer a texter without an assignee, in the language they asked for by its word; and a picture, once."""
     means = meaning(event.body, pack)
-    if not thread.answerable or not means.from_a_person:
+    if not thread.answerable or not means.from_a_person or _waits_in_flood(thread):
         return Step(thread)
-    if event.rate_limited:
-        # Who comes in a flood may be nobody: they count as greeted, so that a second text brings no greeting either.
-        named = (TextName.GREETING, TextName.AFTER_HOURS, TextName.OUTAGE)
-        as_if = {_key(language, name): facts.now for language in pack.languages for name in named}
-        return Step(replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(as_if.items())))))
     name = first_answer(pack, facts)
     if (
         thread.lifecycle.state is ThreadState.WAITING
@@ -67,6 +76,11 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
             new = replace(new, silence=replace(new.silence, cues_shown=new.silence.cues_shown | {PICTURE_ANSWERED}))
         return Step(new, actions)
     return Step(thread)
+
+
+def _waits_in_flood(thread: Thread) -> bool:
+    """Tell whether a texter from a flood waits for a person: until then nothing of theirs is answered by itself."""
+    return thread.silence.from_flood and not thread.assignment.epoch
 
 
 def first_answer(pack: Pack, facts: Facts) -> TextName:
@@ -99,7 +113,7 @@ def answer_help(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) ->
     if (
         not name
         or normalize_keyword(event.body) not in HELP_WORDS
-        or event.rate_limited
+        or _waits_in_flood(thread)
         or _was_greeted(pack, facts, thread, HELP, "")
     ):
         return thread, ()

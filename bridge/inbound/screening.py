@@ -5,8 +5,8 @@ Rules of this module: no carrier and no other thread waits for the look-up, whic
 that was not looked up, and it takes no room. A phone that sent STOP in an earlier thread begins stopped. What a blocked
 phone sent is deleted as if it had never come, and counted at the desk; a STOP among it is remembered, also when an earlier
 look-up failed and made it a dead letter. Look-ups that are still to do are in the database; memory is only a wake-up, so a
-crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a thread without a room, and no
-answer, until the desk shows the card (practices.md, "Defaults").
+crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a thread without a room until the
+desk shows the card (practices.md, "Defaults"), and no automatic reply before a person has it.
 """
 
 from __future__ import annotations

@@ -351,6 +351,7 @@ silences: Final = made(
     cues_shown=subsets(("minor", "picture", "picture answered", "ask")),
     recheck_safety=BOTH,
     last_auto_reply=("", "greeting", "picture"),
+    from_flood=BOTH,
     left_at=TIME_OR_NEVER,
     danger=BOTH,
     signs=((), (("leaving", NOW),)),

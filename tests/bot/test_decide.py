@@ -105,6 +105,18 @@ def test_the_room_is_told_of_an_answer_only_if_it_leaves(thread: Thread, known: 
 
 
 @USUAL
+@given(thread=threads, known=facts, event=EVENTS[TextArrived])
+def test_whoever_came_in_a_flood_gets_no_automatic_reply_before_a_person_has_them(
+    thread: Thread, known: Facts, event: TextArrived
+) -> None:
+    """In any state of a thread that nobody has taken, no text brings one, whatever it is."""
+    assignment = replace(thread.assignment, assignee=None, epoch=0)
+    thread = replace(thread, assignment=assignment, silence=replace(thread.silence, from_flood=True))
+    step = decide(PACK, known, thread, event)
+    assert not [a for a in step.actions if isinstance(a, SendSms) and a.origin is Origin.AUTO_REPLY]
+
+
+@USUAL
 @given(thread=threads, event=any_event, known=facts)
 def test_every_text_passes_the_guard(thread: Thread, event: Event, known: Facts) -> None:
     """No text comes out of a decision that the guard would refuse for the thread as it is after the decision."""

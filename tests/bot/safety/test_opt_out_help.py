@@ -15,11 +15,12 @@ from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
+from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import RecordAudit
 from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import FORCED, alarms, arrived, at, held, of, texts, then, waiting, words
-from tests.bot.strategies import NOW, PACK
+from tests.bot.strategies import ANA, NOW, PACK
 
 LINE = PACK.say(TextName.LATER)
 
@@ -70,7 +71,12 @@ def test_what_silences_a_phone_silences_this(changed: dict[str, Any]) -> None:
 def test_it_is_immediate_and_does_not_repeat() -> None:
     """What comes late or in a flood is not answered, nor is the same word again within twelve hours."""
     assert texts(forced(held(), arrived("HELP", id="h", seconds=-301))) == []
-    assert texts(forced(waiting(), arrived("HELP", id="h", rate_limited=True))) == []
+    new = Thread(id="t1", designation="amber heron")
+    assert texts(forced(new, arrived("HELP", id="h", rate_limited=True))) == []
+    flood = forced(new, arrived("hi", rate_limited=True)).aggregate
+    assert texts(forced(flood, arrived("HELP", id="h", seconds=5), 5)) == []
+    flood = forced(flood, Assigned(assignee=ANA), 6).aggregate
+    assert texts(forced(flood, arrived("HELP", id="h", seconds=9), 9)) == [LINE]
     thread = forced(held(), arrived("HELP", id="h")).aggregate
     for hours, count in ((1, 0), (13, 1)):
         step = forced(thread, arrived("INFO", id=f"i{hours}", seconds=hours * 3600), hours * 3600.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from bot.model.flood import CrowdEntry, Flood
 from bot.model.thread_desk_events import (
     AlarmKind,
     AlarmRaised,
+    Assigned,
     OtherHandsChanged,
     ThreadActivity,
     ThreadMarked,
@@ -26,6 +28,7 @@ from bot.model.thread_desk_events import (
 )
 from bot.model.transactional_actions import SetTimer
 from bot.staffing.flood import ASKING, QUIET
+from policies.pack import TextName
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts, then, told
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.simulation import Simulation
@@ -322,6 +325,27 @@ def test_a_flood_is_not_greeted() -> None:
         for e in told(then(second.aggregate, arrived("hi??", id="c"), at(7)).actions, DESK)
         if isinstance(e, ThreadActivity)
     ]
+
+
+FIRST_TEXTS = ("hi", "HELP", "911", "INFO", "CALL", "BYE", "LATER", "stop texting me", "Liked “hi”", "I'm driving", "")
+
+
+@pytest.mark.parametrize("first", FIRST_TEXTS)
+@pytest.mark.parametrize(("body", "media", "seconds"), [("hello?", 0, 6), ("ES", 0, 6), ("", 1, 6), ("hello?", 0, 50_000)])
+def test_a_flood_is_not_answered_whatever_its_first_text_says(first: str, body: str, media: int, seconds: float) -> None:
+    """A keyword, a plea and what a phone sends by itself begin a flood's conversation too; and a picture gets no text."""
+    step = then(Thread(id="t1", designation="amber heron"), arrived(first, rate_limited=True, media=int(not first)))
+    assert texts(step) == []
+    second = then(step.aggregate, arrived(body, id="b", media=media, seconds=seconds), at(seconds))
+    assert texts(second) == []
+
+
+def test_once_a_person_has_them_a_texter_from_a_flood_is_like_any_other() -> None:
+    """A picture is answered then."""
+    thread = then(Thread(id="t1", designation="amber heron"), arrived("hi", rate_limited=True)).aggregate
+    thread = then(thread, Assigned(assignee=ANA), at(9)).aggregate
+    step = then(thread, arrived("", id="b", media=1, seconds=20), at(20))
+    assert texts(step) == [PACK.say(TextName.PICTURE)]
 
 
 def test_two_machines_that_answer_each_other_stop() -> None:
