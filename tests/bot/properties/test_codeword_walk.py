@@ -165,8 +165,8 @@ class Side:
                 break
             self.now = max(self.now, at)
             for key in [key for key, due in self.timers.items() if due <= self.now]:
-                del self.timers[key]
-                self.tell(TimerDue(key=key))
+                if self.timers.pop(key, None) is not None:  # one of the same moment may have ended the conversation
+                    self.tell(TimerDue(key=key))
             if outcome is not None:
                 self.carry(outcome)
         self.now = until
