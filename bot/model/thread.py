@@ -167,7 +167,7 @@ class HeldText:
     """Words of the assignee that did not leave, or may not have: one command lets them leave (again).
 
     `held_since`: when they were held. They are kept no longer than their message. `told`: the doubts that their author has
-    read; a new doubt is told before they leave.
+    read; a new doubt is told before they leave. `asked_at`: when that was last done; 0: never since they were held.
     """
 
     event_id: str
@@ -179,6 +179,12 @@ class HeldText:
     held_since: float = 0.0
     differs: bool = False
     told: frozenset[Doubt] = frozenset()
+    asked_at: float = 0.0
+
+    @property
+    def explained_at(self) -> float:
+        """When their author was last told why they are held: a command from before that is not about them."""
+        return max(self.held_since, self.asked_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,15 +42,19 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
 
     `!again` alone releases all that came too late or was locked, in its order. If the last one is unknown, it is about that
     one alone, which may be on the phone already.
+
+    A command is not about words that were held, or asked about once more, after it was said: its author had not read why.
     """
     name = command.name
     held_texts = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
-    chosen = [h for h in held_texts if h.event_id == event.target] if event.target else held_texts[-1:]
+    known = [h for h in held_texts if h.explained_at <= event.at]
+    chosen = [h for h in known if h.event_id == event.target] if event.target else known[-1:]
     if name == "again" and not event.target and chosen and chosen[0].reason is not HeldReason.UNKNOWN:
-        chosen = [h for h in held_texts if h.reason is not HeldReason.UNKNOWN]
+        chosen = [h for h in known if h.reason is not HeldReason.UNKNOWN]
     if not chosen:
-        notice = notice_of("release_held.nothing_of_yours_is_held", name=name)
-        return answer_as_note(facts, thread, event, notice)
+        crossed = any(event.target in ("", h.event_id) for h in held_texts)
+        key = "release_held.held_while_you_said_it" if crossed else "release_held.nothing_of_yours_is_held"
+        return answer_as_note(facts, thread, event, notice_of(key, name=name))
     actions: tuple[Action, ...] = ()
     said: list[str] = []
     for words in chosen:
@@ -75,15 +79,19 @@ def _release(
         return thread, actions, ""
     if name == "long" and (hold := needs_confirmation(pack, facts, thread, pending, own=not ours, long=True)) is not None:
         text, why = hold
-        return hold_text(thread, replace(text, held_since=words.held_since)), (), notice_of("sending.held", why=why)
+        return _ask_again(facts, thread, replace(text, held_since=words.held_since)), (), notice_of("sending.held", why=why)
     # Words that became unknown, or late, were confirmed before; only the moment is another one now.
     doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=name != "again" and not ours)
     if new := [doubt for doubt in doubts if doubt not in words.told]:
         why = guard.describe_doubts(facts, thread, new, words.body, command=name)
-        return hold_text(thread, replace(words, told=words.told | {*new})), (), notice_of("sending.held", why=why)
+        return _ask_again(facts, thread, replace(words, told=words.told | {*new})), (), notice_of("sending.held", why=why)
     thread = _without(_with_answered_doubts(thread, words), words)
     thread, actions = start_undo(pack, facts, thread, pending)
     return thread, actions, ""
+
+
+def _ask_again(facts: Facts, thread: Thread, words: HeldText) -> Thread:
+    return hold_text(thread, replace(words, asked_at=facts.now))
 
 
 def _with_answered_doubts(thread: Thread, words: HeldText) -> Thread:

@@ -85,7 +85,7 @@ class Bookkeeping:
                 if words is not None and event.outcome is Outcome.DELIVERED:
                     words.held = ""
                 elif words is not None and words.author == assignee and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
-                    words.held = event.outcome.name
+                    words.held, words.held_at = event.outcome.name, self.now
             case MemberJoined(user=user) if user != assignee and self.desk.member(user) is not None:
                 account.slow_until = self.now + 300
             case Assigned(how=AssignmentKind.CLAIMED):
@@ -113,6 +113,7 @@ class Bookkeeping:
         differs = event.differs and not canned
         words.open = plain and not differs and (body in WORDS or canned)
         words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED or differs else ""
+        words.held_at = self.now
         words.body, words.heard_at = body, self.now
         words.silence = 0.0 if body in STEPS_BACK else self.now - self.account[owner].texted_at
         words.undo = self._undo(owner, words.author)
@@ -133,7 +134,10 @@ class Bookkeeping:
         could = {
             event_id
             for event_id, words in account.words.items()
-            if words.author == event.sender and words.held in SECOND[name] and event.target in ("", event_id)
+            if words.author == event.sender
+            and words.held in SECOND[name]
+            and event.target in ("", event_id)
+            and words.held_at <= event.at
         }
         assert set(chosen) <= could, "a second word let leave what it must not"
         assert len(chosen) <= 1 or name == "again", "a second word let leave more than it may"
@@ -141,6 +145,9 @@ class Bookkeeping:
         for event_id in chosen:
             account.say_again(event_id, self.now)
             account.words[event_id].undo = self._undo(owner, event.sender)
+        for held_text in self.threads[owner].sending.held:
+            words = account.words[held_text.event_id]
+            words.held_at = max(words.held_at, held_text.asked_at)
         if name == "long":
             # The doubt about length was confirmed; the one about the hour was not.
             for held_text in self.threads[owner].sending.held:

@@ -26,6 +26,8 @@ class Words:
     undo: float = 0.0
     open: bool = False
     held: str = ""
+    held_at: float = 0.0
+    """When they were held, or their author was last asked about them."""
     times: int = 1
     silence: float = 0.0
     """The age of the texter's last text when this was said; 0 after its author has confirmed it."""

@@ -46,7 +46,7 @@ class Invariants(Bookkeeping):
                 late = held_text.reason is HeldReason.LATE
                 assert not late or self.now - words.at > 300, "words that are not late are held as late"
                 assert late or self._may_ask(owner), "words that the phone expects are held"
-                words.open, words.held = False, "LATE" if late else "WARNED"
+                words.open, words.held, words.held_at = False, "LATE" if late else "WARNED", self.now
         for action in actions:
             if isinstance(action, SendEvent) and isinstance(action.event, ClaimRequested) and action.event.over_cap:
                 asks = event.sender if isinstance(event, MessageSent | ReactionAdded) else ""

@@ -29,6 +29,9 @@ NOTICES: Final[dict[str, str]] = {
         "Unknown: it may or may not be on the phone. It is not sent again by itself; you can say it again."
     ),
     "hasty_stop.was_said": "!{word} was said here",
+    "release_held.held_while_you_said_it": (
+        "Nothing is sent: it was held, or asked about, while you said it. Look at why, then !{name}."
+    ),
     "release_held.leaving_in_a_moment": "Leaving in a moment: “{body}” {changes}{own}",
     "release_held.not_sent_own_words_that": (
         "Not sent: own words that are a note, or that call a colleague, are not for the phone."

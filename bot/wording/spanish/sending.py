@@ -27,6 +27,9 @@ NOTICES: Final[dict[str, str]] = {
         "No se sabe: puede estar o no en el teléfono. No se envía otra vez solo; puedes decirlo otra vez."
     ),
     "hasty_stop.was_said": "aquí se dijo !{word}",
+    "release_held.held_while_you_said_it": (
+        "No se envía nada: quedó en pausa, o se preguntó por ello, mientras lo decías. Mira por qué, y entonces !{name}."
+    ),
     "release_held.leaving_in_a_moment": "Sale en un momento: “{body}” {changes}{own}",
     "release_held.not_sent_own_words_that": (
         "No se envió: palabras propias que son una nota, o que llaman a alguien del equipo, no son para el teléfono."

@@ -463,8 +463,17 @@ def test_words_that_wait_behind_a_check_do_not_leave_when_it_fails() -> None:
     step = comes(thread, CodewordMatch.NONE, 20, "it is raining here")
     assert marks(step)["$w"] is DeliveryReceipt.HELD
     assert texts(then(step.aggregate, TimerDue(key="send"), at(18 + UNDO))) == []
-    sure = then(step.aggregate, said("!anyway", event_id="$a"), at(30)).aggregate
+    sure = then(step.aggregate, said("!anyway", event_id="$a", at=NOW + 30), at(30)).aggregate
     assert texts(then(sure, TimerDue(key="send"), at(60))) == ["I can pick you up at the corner"]
+
+
+def test_a_second_word_that_crosses_a_failed_check_lets_nothing_leave() -> None:
+    """`!anyway` that was typed before it, for other words, is not about those that the check has just stopped."""
+    thread = then(asked(), said("I can pick you up at the corner", event_id="$w"), at(18)).aggregate
+    thread = comes(thread, CodewordMatch.NONE, 20, "it is raining here").aggregate
+    step = then(thread, said("!anyway", event_id="$a", at=NOW + 19), at(20))
+    assert "while you said it" in words(step)
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
 
 
 @pytest.mark.parametrize("command", ["!cover 1", "!different"])

@@ -110,7 +110,7 @@ def test_words_from_before_the_lock_do_not_leave_by_the_unlocking(busy: bool) ->
         return
     assert marks(step_after)["$m1"] is DeliveryReceipt.HELD
     assert texts(then(thread, TimerDue(key="send"), at(UNDO + 2))) == []
-    again = then(thread, said("!again", event_id="$a"), at(30)).aggregate
+    again = then(thread, said("!again", event_id="$a", at=NOW + 30), at(30)).aggregate
     assert texts(then(again, TimerDue(key="send"), at(60))) == ["meet me at the shelter"]
 
 
@@ -302,7 +302,7 @@ def test_words_held_by_a_lock_are_looked_at_before_they_leave(body: str) -> None
     """After `!unlock`, `!again` lets nothing leave that would have been held without a lock."""
     thread = then(locked(SendLock.UNVERIFIED), said(body, event_id="$w"), at(1)).aggregate
     thread = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(2)).aggregate
-    step = then(thread, said("!again", event_id="$a"), at(3))
+    step = then(thread, said("!again", event_id="$a", at=NOW + 3), at(3))
     assert marks(step)["$w"] is DeliveryReceipt.HELD
     assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
 

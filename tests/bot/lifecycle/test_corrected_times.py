@@ -39,7 +39,7 @@ BEEN: Final = frozenset(
         *("colleague_at", "verified_at", "failures", "last_text_at", "challenge_sent_at", "duress_at", "on_duty_since"),
         *("debrief_offered_at", "opened_at", "last_activity", "measured_from", "reported", "board_at", "board_posted_at"),
         *("called_at", "rate_limit_reported_at", "dropped_since", "gaps_told_at", "arrivals", "begun_at", "calm_since"),
-        *("paged_at", "before", "began", "facts", "marks", "taken_at", "came", "signed_out_at", "reminded_at"),
+        *("paged_at", "before", "began", "facts", "marks", "taken_at", "came", "signed_out_at", "reminded_at", "asked_at"),
         *("broke_off_at", "verify_refused"),
     }
 )

@@ -161,14 +161,19 @@ class Line(RuleBasedStateMachine):
         self.words(owner, sender, body, {}, lag=0.0, heard=heard)
 
     @rule(
-        owner=owners, doubt=st.sampled_from(DOUBTS), name=st.sampled_from(tuple(SECOND)), by=speakers, reply=st.booleans()
+        owner=owners,
+        doubt=st.sampled_from(DOUBTS),
+        name=st.sampled_from(tuple(SECOND)),
+        by=speakers,
+        reply=st.booleans(),
+        lag=st.sampled_from((0.0, 0.0, 0.0, 10.0)),
     )
-    def a_second_word(self, owner: str, doubt: str, name: str, by: str, reply: bool) -> None:
-        """Say what is held, and a second word after it: perhaps the wrong one, perhaps another person."""
+    def a_second_word(self, owner: str, doubt: str, name: str, by: str, reply: bool, lag: float) -> None:
+        """Say what is held, and a second word after it, or just before: perhaps the wrong one, perhaps another person."""
         self.words(owner, ASSIGNEE, doubt, {}, lag=0.0, heard=True)
         self.world.settle()
         manner = {"relation": Relation.OTHER_REPLY, "target": self.said[-1][1]} if reply else {}
-        self.words(owner, by, f"!{name}", manner, lag=0.0, heard=True)
+        self.words(owner, by, f"!{name}", manner, lag=lag, heard=True)
 
     @precondition(lambda self: self.said)
     @rule(which=st.integers(min_value=0, max_value=3), name=st.sampled_from(tuple(SECOND)), reply=st.booleans())

@@ -215,7 +215,7 @@ def test_safe_takes_the_chosen_line_back(late: bool) -> None:
     step = then(thread, said("!safe", event_id="$s"), at(seconds))
     assert marks(step)["$u"] is DeliveryReceipt.NOT_SENT
     assert texts(due(step.aggregate, seconds + UNDO)) == []
-    again = then(step.aggregate, said("!again", event_id="$x"), at(seconds + 1))
+    again = then(step.aggregate, said("!again", event_id="$x", at=NOW + seconds + 1), at(seconds + 1))
     assert texts(due(again.aggregate, seconds + 60)) == []
 
 

@@ -186,7 +186,7 @@ def test_an_edit_of_held_words_replaces_them() -> None:
     step = then(thread, edit(WARNED[1]), at(5))
     assert marks(step) == {}
     assert texts(due(step.aggregate, 5 + UNDO)) == []
-    step = then(step.aggregate, said("!anyway", event_id="$s"), at(10))
+    step = then(step.aggregate, said("!anyway", event_id="$s", at=NOW + 10), at(10))
     assert texts(due(step.aggregate, 10 + UNDO)) == [WARNED[1]]
     step = then(thread, edit("better not", sender=BEN), at(5))
     assert step.aggregate == thread
@@ -202,7 +202,7 @@ def test_an_edit_that_is_doubtful_is_held() -> None:
     step = then(thread, edit(WARNED[0]), at(3))
     assert marks(step) == {"$m1": DeliveryReceipt.HELD}
     assert texts(due(step.aggregate, 3 + UNDO)) == []
-    step = then(step.aggregate, said("!anyway", event_id="$s"), at(5))
+    step = then(step.aggregate, said("!anyway", event_id="$s", at=NOW + 5), at(5))
     assert texts(due(step.aggregate, 5 + UNDO)) == [WARNED[0]]
 
 
@@ -310,7 +310,7 @@ def test_a_report_of_the_first_time_ends_the_second(outcome: Outcome) -> None:
     """Words that wait to leave again do not, when a report says that they left the first time; their author is told."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
-    waiting = then(thread, said("!again", event_id="$s"), at(21)).aggregate
+    waiting = then(thread, said("!again", event_id="$s", at=NOW + 21), at(21)).aggregate
     step = then(waiting, TextOutcome(ref="say:$m1", outcome=outcome), at(22))
     assert marks(step) == {"$m1": RECEIPTS[outcome]}
     assert "has left already" in words(step)
@@ -321,7 +321,7 @@ def test_limits_that_left_the_first_time_are_told() -> None:
     """The late report of a text of the agency counts, although its author was sending it again."""
     thread = due(then(held(), said("!limits")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
-    waiting = then(thread, said("!again", event_id="$s"), at(21)).aggregate
+    waiting = then(thread, said("!again", event_id="$s", at=NOW + 21), at(21)).aggregate
     step = then(waiting, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(22))
     assert step.aggregate.flags.limits
 
@@ -330,7 +330,7 @@ def test_a_failure_of_the_first_time_does_not_stop_the_second() -> None:
     """It changes no mark, because the mark is about the words that wait."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
-    waiting = then(thread, said("!again", event_id="$s"), at(21)).aggregate
+    waiting = then(thread, said("!again", event_id="$s", at=NOW + 21), at(21)).aggregate
     step = then(waiting, TextOutcome(ref="say:$m1", outcome=Outcome.FAILED), at(22))
     assert (marks(step), words(step)) == ({}, "")
     assert texts(due(step.aggregate, 60)) == ["hello"]
@@ -340,7 +340,7 @@ def test_a_delivery_of_the_first_time_stops_the_second_on_its_way_to_the_carrier
     """What waits for its turn there is refused, and the mark stays at delivered."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
-    going = due(then(thread, said("!again", event_id="$s"), at(21)).aggregate, 60)
+    going = due(then(thread, said("!again", event_id="$s", at=NOW + 21), at(21)).aggregate, 60)
     (text,) = of(SendSms, going)
     step = then(going.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(61))
     assert marks(step) == {"$m1": DeliveryReceipt.DELIVERED}
@@ -358,7 +358,7 @@ def test_an_edit_that_is_taken_back_after_the_window_stops_the_words(outcome: Ou
     if outcome is not None:
         thread = then(thread, TextOutcome(ref=text.ref, outcome=outcome), at(20)).aggregate
     thread = then(thread, MessageRedacted(place="thread", sender=ANA, target="$e"), at(21)).aggregate
-    assert then(thread, said("!again", event_id="$s"), at(22)).aggregate.sending.pending == ()
+    assert then(thread, said("!again", event_id="$s", at=NOW + 22), at(22)).aggregate.sending.pending == ()
     if outcome is None:
         assert guard.may_send(PACK, thread, text, NOW + 22, ()) == guard.RETRACTED
 
@@ -401,7 +401,7 @@ def test_again_lets_all_leave_that_was_locked_in_its_order() -> None:
     for n, body in enumerate(("one", "two", "call 555-0134-222")):
         locked = then(locked, said(body, event_id=f"$h{n}"), at(n)).aggregate
     free = then(locked, said("!unlock", sender=SUE, event_id="$k"), at(5)).aggregate
-    step = then(free, said("!again", event_id="$s"), at(6))
+    step = then(free, said("!again", event_id="$s", at=NOW + 6), at(6))
     assert [pending.body for pending in step.aggregate.sending.pending] == ["one", "two"]
     assert marks(step) == {
         "$s": DeliveryReceipt.NOTE,
@@ -410,7 +410,8 @@ def test_again_lets_all_leave_that_was_locked_in_its_order() -> None:
         "$h2": DeliveryReceipt.HELD,
     }
     assert "!anyway" in words(step)
-    one = then(free, said("!again", event_id="$s", relation=Relation.OTHER_REPLY, target="$h0"), at(6)).aggregate
+    about_one = said("!again", event_id="$s", relation=Relation.OTHER_REPLY, target="$h0", at=NOW + 6)
+    one = then(free, about_one, at(6)).aggregate
     assert [pending.body for pending in one.sending.pending] == ["one"]
 
 

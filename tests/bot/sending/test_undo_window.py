@@ -410,7 +410,8 @@ def test_a_word_that_stops_stops_what_waits_without_its_mark_too(word: str, send
     assert "may mean !unsafe" in words(step)
     assert step.aggregate.sending.pending == ()
     assert texts(due(step.aggregate, 30)) == []
-    free = then(step.aggregate, said("!anyway", relation=Relation.OTHER_REPLY, target="$m1", event_id="$a"), at(5))
+    sure = said("!anyway", relation=Relation.OTHER_REPLY, target="$m1", event_id="$a", at=NOW + 5)
+    free = then(step.aggregate, sure, at(5))
     assert texts(due(free.aggregate, 60)) == ["is he gone"]
 
 
