@@ -135,9 +135,14 @@ def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 
 
 def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!unlock`: let free words leave again. The command table lets only supervisors say it."""
+    """`!unlock`: let free words leave again. The command table lets only supervisors say it.
+
+    A duress word, or an answer without the word, that came after it was said stays: the call that it rests on was before.
+    """
     if thread.codeword.lock is SendLock.NONE:
         return _refuse(facts, thread, event, notice_of("codeword_commands.nothing_is_locked_here"))
+    if event.at < max((thread.codeword.duress_at, *thread.codeword.failures)):
+        return _refuse(facts, thread, event, notice_of("break_off.another_sign_came", name=command.name))
     thread, notices = _hold_written_before(pack, facts, thread)
     thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))
     unlocked = guard.add_other_stop(pack, thread, notice_of("codeword_commands.unlocked_by_a_supervisor_the"))

@@ -114,9 +114,14 @@ def stop_from_desk(pack: Pack, facts: Facts, thread: Thread, event: PhoneStopped
 
 
 def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Stop everything for this phone; no actions when it is stopped already."""
+    """Stop everything for this phone. When it is stopped already there are no actions, and the sign is newer.
+
+    So a `!safe` that was said before the newer stop lifts neither.
+    """
     actions: tuple[Action, ...] = ()
-    if not thread.flags.unsafe:
+    if thread.flags.unsafe:
+        thread, _ = note_other_hands(pack, facts, thread, alarm=False)
+    else:
         thread, dropped = drop_all(thread, notice_of("unsafe_phone.the_phone_is_unsafe"))
         thread = replace(thread, flags=replace(thread.flags, unsafe=True, unsafe_line_ref=""))
         thread, notices = note_other_hands(pack, facts, thread, alarm=False)
@@ -186,6 +191,8 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     """`!safe`: the phone may be texted again. A person has found out, by another way than this phone."""
     if not (thread.flags.unsafe or thread.flags.other_hands_at):
         return answer_as_note(facts, thread, event, notice_of("unsafe_phone.it_was_not_marked_unsafe"))
+    if event.at < thread.flags.other_hands_at:
+        return answer_as_note(facts, thread, event, notice_of("break_off.another_sign_came", name=command.name))
     thread, unsent = _drop_chosen_text(thread)
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))

@@ -170,7 +170,7 @@ class Bookkeeping:
             case "!different" if assignee:
                 account.close()
                 account.hands = True
-            case "!safe" if assignee or self._supervises(event.sender):
+            case "!safe" if (assignee or self._supervises(event.sender)) and event.at >= was.flags.other_hands_at:
                 account.unsafe, account.chosen, account.hands = False, "", False
             case "!unsafe":
                 if not account.unsafe:

@@ -23,6 +23,9 @@ NOTICES: Final[dict[str, str]] = {
     "blocking.the_blocks_time_is_over": "The block's time is over: texts are shown and may be answered again.",
     "blocking.the_phone_was_blocked": "the phone was blocked",
     "blocking.the_phone_was_blocked_2": "the phone was blocked.",
+    "break_off.another_sign_came": (
+        "Nothing is lifted: another sign or stop came while you said it. Find out how things stand now, then !{name}."
+    ),
     "break_off.somebody_else_may_have_the": "somebody else may have the phone",
     "break_off.the_texter_may_have_asked": "the texter may have asked for no more texts just now",
     "break_off.they_may_have_to_break": "they may have to break off, or not be alone",

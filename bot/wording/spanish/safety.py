@@ -25,6 +25,10 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "blocking.the_phone_was_blocked": "el teléfono se bloqueó",
     "blocking.the_phone_was_blocked_2": "el teléfono se bloqueó.",
+    "break_off.another_sign_came": (
+        "No se quita nada: llegó otra señal, u otro alto, mientras lo decías. Averigua cómo están las cosas ahora, y "
+        "entonces !{name}."
+    ),
     "break_off.somebody_else_may_have_the": "otra persona puede tener el teléfono",
     "break_off.the_texter_may_have_asked": (
         "la persona que escribe puede haber pedido ahora mismo que no enviemos más textos"

@@ -101,7 +101,8 @@ def test_words_from_before_the_lock_do_not_leave_by_the_unlocking(busy: bool) ->
     thread = then(agreed(), said("meet me at the shelter"), at(0)).aggregate
     step = then(thread, TimerDue(key="send"), at(UNDO)) if busy else Step(thread)
     thread = comes(step.aggregate, CodewordMatch.DURESS, UNDO + 1 if busy else 1).aggregate
-    step_after = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(UNDO + 2 if busy else 2))
+    seconds = UNDO + 2 if busy else 2
+    step_after = then(thread, said("!unlock", sender=SUE, event_id="$u", at=NOW + seconds), at(seconds))
     thread = step_after.aggregate
     assert thread.codeword.lock is SendLock.NONE
     if busy:
@@ -129,7 +130,7 @@ def test_no_reply_after_a_stop_waits_for_an_unlocking() -> None:
     replied = then(stopped, said("!reply !anyway ok", sender=SUE, event_id="$r"), at(2)).aggregate
     assert replied.consent.reply is not None
     thread = comes(replied, CodewordMatch.DURESS, 3).aggregate
-    step = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(4))
+    step = then(thread, said("!unlock", sender=SUE, event_id="$u", at=NOW + 4), at(4))
     assert marks(step)["$r"] is DeliveryReceipt.NOT_SENT
     assert texts(then(step.aggregate, TimerDue(key="reply"), at(2 + UNDO))) == []
     refused = then(comes(stopped, CodewordMatch.DURESS, 3).aggregate, said("!reply ok", sender=SUE), at(4))
@@ -198,10 +199,32 @@ def test_a_supervisor_unlocks_and_nobody_else() -> None:
     thread = comes(asked(), CodewordMatch.DURESS, 20).aggregate
     for sender in (ANA, BEN):
         assert then(thread, said("!unlock", sender=sender)).aggregate.codeword == thread.codeword
-    free = then(thread, said("!unlock", sender=SUE)).aggregate
+    free = then(thread, said("!unlock", sender=SUE, at=NOW + 30), at(30)).aggregate
     assert (free.codeword.lock, free.codeword.spent) == (SendLock.NONE, True)
     assert marks(then(free, said("I am here", event_id="$n")))["$n"] is DeliveryReceipt.LEAVING
     assert "Nothing is locked" in words(then(free, said("!unlock", sender=SUE)))
+
+
+@pytest.mark.practice(10)
+def test_an_unlock_that_crosses_the_duress_word_unlocks_nothing() -> None:
+    """The call that it rests on was before: lock and mark stay, and the room hears so; one from after it lifts both."""
+    thread = comes(locked(SendLock.UNVERIFIED), CodewordMatch.DURESS, 20).aggregate
+    step = then(thread, said("!unlock", sender=SUE, event_id="$u", at=NOW + 19), at(20))
+    assert step.aggregate.codeword == thread.codeword
+    assert not [event for event in told(step.actions, DESK) if isinstance(event, DuressFlagChanged | OtherHandsChanged)]
+    assert "another sign or stop came" in words(step)
+    assert texts(step) == []
+    free = then(thread, said("!unlock", sender=SUE, event_id="$u", at=NOW + 25), at(25))
+    assert free.aggregate.codeword.lock is SendLock.NONE
+    assert DuressFlagChanged(thread="t1", duress=False) in told(free.actions, DESK)
+
+
+def test_an_unlock_that_crosses_the_last_failed_check_unlocks_nothing() -> None:
+    """An answer without the word that came after it stays counted."""
+    thread = comes(asked(agreed(failures=(NOW - 120, NOW - 60))), CodewordMatch.NONE, 20, "all fine here").aggregate
+    assert thread.codeword.lock is SendLock.UNVERIFIED
+    step = then(thread, said("!unlock", sender=SUE, event_id="$u", at=NOW + 19), at(20))
+    assert step.aggregate.codeword == thread.codeword
 
 
 @pytest.mark.parametrize("before", ["!release", "!safe"])
@@ -209,12 +232,12 @@ def test_an_unlock_ends_the_sign_at_the_desk(before: str) -> None:
     """Duress counts there as a sign of other hands, once the thread waits again or `!safe` was said: so does its end."""
     thread = comes(asked(), CodewordMatch.DURESS, 20).aggregate
     thread = then(thread, said("!unsafe", event_id="$x"), at(25)).aggregate if before == "!safe" else thread
-    step = then(thread, said(before, event_id="$b"), at(30))
+    step = then(thread, said(before, event_id="$b", at=NOW + 30), at(30))
     signs = [
         event.other_hands_at for event in told(step.actions, DESK) if isinstance(event, ThreadQueued | OtherHandsChanged)
     ]
     assert signs == [NOW + 20]
-    free = then(step.aggregate, said("!unlock", sender=SUE, event_id="$u"), at(60))
+    free = then(step.aggregate, said("!unlock", sender=SUE, event_id="$u", at=NOW + 60), at(60))
     assert OtherHandsChanged(thread="t1", other_hands_at=0.0) in told(free.actions, DESK)
 
 
@@ -224,7 +247,7 @@ def test_an_unlock_says_what_else_stops_the_phone(stop: str) -> None:
     thread = comes(asked(), CodewordMatch.DURESS, 20).aggregate
     event = arrived(stop, id="s", seconds=30) if stop == "STOP" else said(stop, event_id="$x")
     thread = then(thread, event, at(30)).aggregate
-    step = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(60))
+    step = then(thread, said("!unlock", sender=SUE, event_id="$u", at=NOW + 60), at(60))
     assert "Not yet, though" in words(step)
     assert "Not yet" not in words(then(locked(SendLock.DURESS), said("!unlock", sender=SUE, event_id="$u"), at(60)))
 

@@ -141,10 +141,10 @@ class Side:
             case _:
                 pass
 
-    def say(self, sender: str, body: str) -> None:
+    def say(self, sender: str, body: str, lag: float = 0.0) -> None:
         if body == "!again":
             self.from_before.clear()
-        self.tell(MessageSent(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+        self.tell(MessageSent(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now - lag))
 
     def read(self) -> None:
         if self.thread.assignment.assignee:
@@ -296,14 +296,17 @@ class Twins(RuleBasedStateMachine):
         body=st.sampled_from((*FREE, "!cover 1")),
         wait=st.sampled_from((1.0, 9.0)),
         outcome=st.sampled_from((Outcome.ACCEPTED, None)),
+        lag=st.sampled_from((0.0, 0.5)),
     )
-    def a_call_at_once(self, body: str, wait: float, outcome: Outcome | None) -> None:
-        """Let the word come just after words of the assignee, and a supervisor unlock a moment later."""
+    def a_call_at_once(self, body: str, wait: float, outcome: Outcome | None, lag: float = 0.0) -> None:
+        """Let the word come just after words of the assignee, and a supervisor unlock a moment later, or just before it."""
         for side in self.sides:
             side.say(side.thread.assignment.assignee or ANA, body)
             side.pass_time(side.now + wait, outcome)
             side.text(HOLDS[0], 0.0, 0, has_word=True)
-            side.say(SUE, "!unlock")
+            side.say(SUE, "!unlock", lag)
+            crossed = lag > 0 and side.thread.codeword.duress_at == side.now
+            assert not crossed or side.thread.codeword.lock is SendLock.DURESS, "an unlocking of before the word"
             side.pass_time(side.now + 30.0, Outcome.ACCEPTED)
 
     @rule(assignee=st.sampled_from((ANA, BEN)), leaves=st.booleans())
@@ -444,6 +447,7 @@ def test_only_a_supervisor_opens_a_lock(thread: Thread, event: Event, known: Fac
     if after is not thread.codeword.lock and thread.codeword.lock is not SendLock.NONE and after is not SendLock.DURESS:
         assert isinstance(event, MessageSent)
         assert event.body.split()[:1] == ["!unlock"]
+        assert event.at >= thread.codeword.duress_at
         assert known.role(event.sender) is not None
         assert known.role(event.sender).value == "supervisor"  # type: ignore[union-attr]
 

@@ -210,9 +210,18 @@ class Line(RuleBasedStateMachine):
         if settled:
             world.settle()
 
-    @rule(owner=owners, by=speakers, line=st.booleans(), wait=st.sampled_from((0.0, 8.0, 20.0)), safe=st.booleans())
-    def a_taken_phone(self, owner: str, by: str, line: bool, wait: float, safe: bool) -> None:
-        """Words are on their way, a person sees that the phone is in other hands; perhaps it is safe again later."""
+    @rule(
+        owner=owners,
+        by=speakers,
+        line=st.booleans(),
+        wait=st.sampled_from((0.0, 8.0, 20.0)),
+        safe=st.sampled_from((None, 0.0, 0.0, 30.0)),
+    )
+    def a_taken_phone(self, owner: str, by: str, line: bool, wait: float, safe: float | None) -> None:
+        """Words are on their way, a person sees that the phone is in other hands; perhaps it is safe again later.
+
+        `safe`: how old `!safe` is when it is heard.
+        """
         world = self.world
         if line:
             self.words(owner, ASSIGNEE, "!agreed unsafe later", {}, lag=0.0, heard=True)
@@ -225,8 +234,8 @@ class Line(RuleBasedStateMachine):
         world.pass_time(20.0)
         world.settle()
         world.attempt(owner, Outcome.ACCEPTED)
-        if safe:
-            self.words(owner, ASSIGNEE, "!safe", {}, lag=0.0, heard=True)
+        if safe is not None:
+            self.words(owner, ASSIGNEE, "!safe", {}, lag=safe, heard=True)
 
     @rule(owner=owners, sender=people, key=st.sampled_from(("✅", "❌", "✋")), trusted=st.booleans())
     def a_tap(self, owner: str, sender: str, key: str, trusted: bool) -> None:

@@ -126,7 +126,7 @@ def test_start_without_a_stop_is_a_text() -> None:
     [
         (arrived("STOP", id="s", seconds=9), arrived("START", id="t", seconds=10)),
         (said("!stopped", event_id="$s"), said("!resume", event_id="$t")),
-        (said("!unsafe", event_id="$s"), said("!safe", event_id="$t")),
+        (said("!unsafe", event_id="$s"), said("!safe", event_id="$t", at=NOW + 10)),
         (said("!block 1 h", event_id="$s", sender=SUE), said("!block off", event_id="$t", sender=SUE)),
     ],
     ids=["STOP", "!stopped", "!unsafe", "!block"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Origin, Sen
 from bot.model.desk import Desk, Thread
 from bot.model.events import (
     Content,
+    Event,
     IgnoreReason,
     MemberJoined,
     MemberLeft,
@@ -26,7 +28,7 @@ from bot.model.events import (
 )
 from bot.model.flood import CrowdEntry, Flood
 from bot.model.thread import ConsentFlags, Lifecycle, ThreadState
-from bot.model.thread_desk_events import Assigned, AssignmentKind, PhoneStopped, ThreadQueued
+from bot.model.thread_desk_events import Assigned, AssignmentKind, OtherHandsChanged, PhoneStopped, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
 from policies.pack import TextName
 from tests.bot.examples import (
@@ -608,3 +610,28 @@ def test_a_phone_that_is_stopped_when_its_room_goes_stays_stopped() -> None:
     again = then(step.aggregate, arrived("me again"), at(60, new_designation="still brook"))
     assert again.aggregate.flags.unsafe
     assert texts(again) == []
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("before", [held, unsafe])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        said("!unsafe", sender=BEN, event_id="$x", at=NOW + 20),
+        tap(BEN),
+        PhoneStopped(),
+        MessageIgnored(place=THREAD, sender=BEN, event_id="$x", reason=IgnoreReason.UNTRUSTED, command="!unsafe"),
+        arrived("who is this", id="b", seconds=20),
+    ],
+)
+def test_safe_lifts_no_stop_and_no_sign_that_it_crosses(before: Callable[[], Thread], stop: Event) -> None:
+    """Whoever typed it knew how it was before: the phone stays as it is, also when it was stopped already."""
+    thread = then(before(), MemberJoined(place=THREAD, user=BEN)).aggregate
+    thread = then(thread, stop, at(20)).aggregate
+    step = then(thread, said("!safe", event_id="$s", at=NOW + 19), at(21))
+    assert step.aggregate.flags == thread.flags
+    assert alarms(step) == []
+    assert not [event for event in told(step.actions, DESK) if isinstance(event, OtherHandsChanged)]
+    assert "another sign or stop came" in words(step)
+    sure = then(thread, said("!safe", event_id="$s", at=NOW + 22), at(22)).aggregate
+    assert (sure.flags.unsafe, sure.flags.other_hands_at) == (False, 0.0)

@@ -234,7 +234,7 @@ def test_what_stops_waiting_words_stops_a_reply(event: Event, late: bool) -> Non
         assert marks(step)["$r"] is DeliveryReceipt.NOT_SENT
         assert texts(leaves(step.aggregate, 60)) == []
         return
-    safe = then(step.aggregate, said("!safe", sender=SUE, event_id="$y"), at(10)).aggregate
+    safe = then(step.aggregate, said("!safe", sender=SUE, event_id="$y", at=NOW + 10), at(10)).aggregate
     (text,) = of(SendSms, going)
     assert guard.may_send(PACK, safe, text, NOW + 11, ()) == guard.STOP_IS_OVER
 
