@@ -57,7 +57,8 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
     """Record a thread's report about a drill, and move on if the script waits for it."""
     run = next((run for run in desk.drills if run.id == drill_id(event.tag)), None)
     if run is None:
-        return Step(desk)
+        # A text that was on its way when its drill ended has taken the closing back, or made a thread: that ends now.
+        return Step(desk, (SendEvent(owner=event.thread, event=DrillEnded(tag=event.tag)),) if event.came else ())
     ref, reached = event.outcome
     # A ref is unique within its thread; a drill may have two.
     name = f"{event.thread} {ref}"

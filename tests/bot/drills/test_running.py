@@ -154,6 +154,28 @@ def test_words_that_were_written_before_a_text_could_be_read_are_no_answer_to_it
     assert "I am here with you." in line.debrief(), "it was over before the last text was answered"
 
 
+@pytest.mark.parametrize("released", [False, True])
+@pytest.mark.parametrize("last", [0, 1])
+def test_a_text_that_was_on_its_way_when_its_drill_was_stopped(last: int, released: bool) -> None:
+    """It keeps no thread: its first text makes none that waits, and a later one takes no closing back for good."""
+
+    def stops(line: DrillLine, thread: str, number: int) -> None:
+        if number == last:
+            if released and last:
+                line.say(thread, "!release")
+            line.say(DESK, "!drill stop")
+
+    line = DrillLine(react=urgent_alone, leave=stops, way=WAY)
+    line.say(DESK, "!drill overdose en")
+    line.run()
+    line.run_until(line.now + 2 * WAY)
+    assert len(line.texts) == last + 1
+    (thread,) = line.threads.values()
+    closing = thread.lifecycle.closes_at > 0
+    assert (thread.assignment.assignee is not None and closing) or thread.lifecycle.state is ThreadState.PARKED
+    assert (thread.lifecycle.state is ThreadState.PARKED) is (released or not last)
+
+
 def test_words_that_are_edited_after_a_text_are_an_answer_to_it() -> None:
     """Whoever has read the text and then changes what still waits has answered; nothing else needs to be said."""
 
