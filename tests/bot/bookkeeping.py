@@ -158,7 +158,9 @@ class Bookkeeping:
         """Return whether words may be held here: the texter has been silent, or a colleague may be meant."""
         account = self.account[owner]
         silent = self.now - account.texted_at > 900 or account.times
-        return silent or account.hands or self.now - account.offered_at <= 600 + 300 + 30
+        # An offer ends when its timer is decided about, which may be hours late.
+        offered_at = max(account.offered_at, self.threads[owner].signs.offer_ended_at)
+        return silent or account.hands or self.now - offered_at <= 600 + 300 + 30
 
     def _safety_move(self, owner: str, was: Thread, event: MessageSent) -> None:
         account, assignee = self.account[owner], event.sender == was.assignment.assignee
@@ -178,11 +180,18 @@ class Bookkeeping:
                     account.unsafe, account.chosen, account.hands = True, "", True
                 before = account.words.get(account.chosen)
                 out = before is not None and (before.open or account.chosen in account.left)
-                if account.line and assignee and not account.stop and not out:
+                if account.line and assignee and not account.stop and not (out and self._may_be_out(was, account.chosen)):
                     account.chosen = event.event_id
                     words = account.words[event.event_id]
                     words.open, words.body = True, self.pack.say(TextName.LATER, was.consent.language)
                     words.heard_at, words.undo = self.now, self._undo(owner, event.sender)
+
+    def _may_be_out(self, was: Thread, event_id: str) -> bool:
+        """Whether words may be on the phone, or come to it: nobody has taken them back, and they did not fail."""
+        unsent = (DeliveryReceipt.NOT_SENT, DeliveryReceipt.RETRACTED, DeliveryReceipt.HELD)
+        return self.receipts.get(event_id) not in unsent and not any(
+            words.event_id == event_id and words.retracted for words in was.sending.sent
+        )
 
     def _supervises(self, user: str) -> bool:
         seat = self.desk.member(user)
