@@ -104,10 +104,7 @@ async def test_killed_after_an_upload_of_another_person(erasure: ErasureHarness)
     """Before its step is noted: the certificate still tells that it is left there, though its row has gone."""
     owner = await erasure.create_thread_room()
     await erasure.send_message(owner, "!close now")
-    while await _step(erasure) != "uploads":
-        erasure.harness.clock.at += await erasure.runner.run_once()
-    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
-    assert job is not None
+    job = await _job_at(erasure, "uploads")
     erasure.rooms.delete_faults.append(ModuleRequestRejected(403, NOT_OURS))
     assert await erasure.runner._steps[job.step](job) == "destroy"
     await erasure.run_to_end()
@@ -118,11 +115,7 @@ async def test_a_step_under_way_when_the_homeserver_was_put_back(erasure: Erasur
     """A purge that was begun before does not pass for one of what is there again."""
     owner = await erasure.create_thread_room(uploads=0)
     await _close(erasure, owner)
-    while await _step(erasure) != "purge":
-        erasure.harness.clock.at += await erasure.runner.run_once()
-    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
-    assert job is not None
-    assert job.step == "purge"
+    job = await _job_at(erasure, "purge")
 
     async def put_back(transaction: Transaction) -> None:
         await erasure_jobs.redo_rooms(transaction, now=erasure.harness.clock.now())
@@ -136,11 +129,7 @@ async def test_a_signature_under_way_when_the_homeserver_was_put_back(erasure: E
     """Nothing is signed for a room that is there again: it is erased once more first."""
     owner = await erasure.create_thread_room(uploads=0)
     await _close(erasure, owner)
-    while await _step(erasure) != "sign":
-        erasure.harness.clock.at += await erasure.runner.run_once()
-    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
-    assert job is not None
-    assert job.step == "sign"
+    job = await _job_at(erasure, "sign")
     rooms = erasure.rooms
     rooms.events, rooms.members, rooms.present = dict.fromkeys(rooms.events, "words"), {ADA, SOL}, True
     await _redo_rooms(erasure)
@@ -217,6 +206,16 @@ async def _close(erasure: ErasureHarness, owner: str) -> None:
     """Have a conversation closed, as `!close` does once nobody takes it back."""
     await erasure.send_message(owner, "!close")
     await _pass(erasure, owner, 600, "close")
+
+
+async def _job_at(erasure: ErasureHarness, step: str) -> ErasureJob:
+    """Run the erasure until that step is the next one; return the job as it is read then."""
+    while await _step(erasure) != step:
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
+    assert job is not None
+    assert job.step == step
+    return job
 
 
 async def _redo_rooms(erasure: ErasureHarness) -> None:
