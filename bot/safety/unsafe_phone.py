@@ -20,6 +20,7 @@ from bot.model.desk import Desk, Facts, QueueEntry, Thread
 from bot.model.events import MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step, raise_alarm
 from bot.model.flood import CrowdEntry
+from bot.model.text_order import is_settled_by_stop
 from bot.model.thread import ConsentFlags, PendingText, Silence
 from bot.model.thread_desk_events import AlarmKind, PhoneStopped
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
@@ -278,7 +279,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     thread, notices = note_other_hands(pack, facts, thread, alarm=False)
     life = thread.lifecycle
     closing: tuple[Action, ...] = ()
-    if life.unseen and not (life.closes_at or thread.consent.stopped):
+    if life.unseen and not (life.closes_at or is_settled_by_stop(thread.consent, thread.signs.texted_at)):
         thread = replace(thread, lifecycle=replace(life, close_when_seen=True))
         unread = notice_of("unsafe_phone.a_text_came_meanwhile")
         notice = SendMessage(place=THREAD, body=unread, mentions=thread.assignment.mentions)

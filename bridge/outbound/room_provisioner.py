@@ -5,10 +5,10 @@ missing. A thread that waits for a room comes before the warm rooms. A room that
 answer, an upgrade) is left and forgotten, at the next start, when nothing else is to do, or within the hour; a room that
 had been erased, and that a homeserver with an older database has again, is erased again. After a restore, rooms from before
 it stay until a person says that no legal hold concerns them. Rooms that the homeserver has lost are looked for at each
-start, and when it refuses one: the thread gets another room, and its people are invited. Members that the homeserver has
-lost in a room are invited again. When the desk is lost, the person on call is told. One person who cannot be invited delays
-nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The
-texter puppet is invited back to a room from which a person removed it.
+start, and when it refuses one: the thread gets another room, and its people are invited, except who has left the desk.
+Members that the homeserver has lost in a room are invited again. When the desk is lost, the person on call is told. One
+person who cannot be invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured
+supervisors are invited again. The texter puppet is invited back to a room from which a person removed it.
 """
 
 from __future__ import annotations
@@ -337,7 +337,8 @@ class RoomProvisioner:
         # Before the room is assigned to the thread: after a crash in between all of it is repeated with another room.
         if thread is not None:
             everybody = await room_state.members_of_lost_rooms(self._database, thread, room_id)
-            await self._invite_lost(room_id, [user for user in everybody if user not in self._own_users])
+            others = self._own_users | await room_state.gone_from_desk(self._database)
+            await self._invite_lost(room_id, [user for user in everybody if user not in others])
 
         async def commit(transaction: Transaction) -> list[str] | None:
             """Return the owners of keys that are needed no more; None if the room is of no use."""
@@ -360,14 +361,8 @@ class RoomProvisioner:
                 await self._vault.destroy(owner)
 
     async def _invite_lost(self, room_id: str, people: Collection[str]) -> None:
-        """Invite people who were in a room; when one cannot be invited, the others still are.
-
-        Nobody who has left the desk, or was removed from it, is invited to another room.
-        """
-        leavers = set() if room_id == self.desk_room else await room_state.gone_from_desk(self._database)
+        """Invite people who were in a room; when one cannot be invited, the others still are."""
         for user in people:
-            if user in leavers:
-                continue
             try:
                 await self._room_client.invite(room_id, user)
             except TokenRefused:

@@ -244,6 +244,8 @@ def test_different_of_an_unsafe_phone_that_crosses_a_text_waits_until_it_is_read
     assert texts(step) == []
     stopped = then(thread, arrived("STOP", id="s", seconds=6), at(6)).aggregate
     parked(then(stopped, crossed, at(7)).aggregate, 7)
+    texted = then(stopped, arrived("please help", id="h", seconds=8), at(8)).aggregate
+    assert then(texted, crossed, at(9)).aggregate.lifecycle.close_when_seen, "a text after the STOP is read first"
     parked(say(thread, "!different", 6, event_id="$d").aggregate, 6)
 
 
