@@ -246,6 +246,9 @@ class Carrier(Protocol):
     """Whether the reference of a text is its id at the vendor (`send`)."""
     refusal_status: int
     """The status that a webhook without a valid signature is refused with. 5xx for a vendor that calls again only then."""
+    challenge: str
+    """The `WWW-Authenticate` of a refusal (RFC 9110 §11.6.1), for a vendor that calls first without its credentials; empty
+    for a vendor that signs each request."""
     max_webhook_bytes: int
     """Bytes of the largest webhook that is accepted."""
     unordered_within: float

@@ -42,6 +42,7 @@ class BaseCarrier:
     webhook_response: tuple[str, bytes] = ("text/plain", b"")
     reference_is_id: bool = False
     refusal_status: int = 403
+    challenge: str = ""
     max_webhook_bytes: int = MAX_WEBHOOK_BYTES
     unordered_within: float = 0.0
     delete_retry_seconds: ClassVar[float] = 60.0

@@ -43,12 +43,13 @@ TIMEOUT: Final = Timeout(total=10, connect=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """The carrier's answer. `retry_after` and `date` as in the headers."""
+    """The carrier's answer. `retry_after`, `date` and `challenge` (`WWW-Authenticate`) as in the headers."""
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str | None = None
     date: str | None = None
+    challenge: str | None = None
 
     @property
     def json(self) -> dict[str, Any]:
@@ -154,6 +155,7 @@ async def send_request(
                 body=body,
                 retry_after=response_headers.get("Retry-After"),
                 date=response_headers.get("Date"),
+                challenge=response_headers.get("WWW-Authenticate"),
             )
     except (aiohttp.InvalidURL, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return TryLater()

@@ -23,6 +23,8 @@ DAILY: Final = frozenset({StrayKind.OTHER_NUMBER})
 """Kinds of which the desk is told once a day at most: each text causes one, until a technician changes a setting."""
 REFUSALS_TO_ALERT: Final = 3
 """Refused requests within a day that cause an alert: a single one is not reported."""
+ANSWER_SECONDS: Final = 60.0
+"""Seconds after which a carrier would have answered a challenge. Several texts at once are several challenges at once."""
 
 
 class HourlyAlerts:
@@ -64,3 +66,22 @@ class RefusalCounter:
         """Count one; return whether the last `REFUSALS_TO_ALERT` came within a day. `now` in seconds."""
         self._times.append(now)
         return len(self._times) == REFUSALS_TO_ALERT and now - self._times[0] < DAY
+
+
+class ChallengeCounter:
+    """Counts requests that were answered by a challenge, since the carrier was last accepted with its credentials."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._count = 0
+
+    def is_unanswered(self, now: float) -> bool:
+        """Count one; return whether `REFUSALS_TO_ALERT` came within a day and none was answered for `ANSWER_SECONDS`."""
+        if self._first is None or not 0 <= now - self._first < DAY:
+            self._first, self._count = now, 0
+        self._count += 1
+        return self._count >= REFUSALS_TO_ALERT and now - self._first >= ANSWER_SECONDS
+
+    def answer(self) -> None:
+        """Forget what was counted: the carrier has the right credentials."""
+        self._first = None

@@ -31,7 +31,7 @@ from bridge.inbound import screening
 from bridge.inbound.arrivals import Arrivals
 from bridge.inbound.carrier_check_calls import PROBE_BODIES, REFUSAL_BODY
 from bridge.inbound.delivery_reports import DeliveryReports
-from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
+from bridge.inbound.hourly_alerts import ChallengeCounter, HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
 from bridge.runtime import log
 from bridge.runtime.canary_keys import CANARY_PHONE
@@ -99,6 +99,7 @@ class Webhook:
         self._arrivals = Arrivals()
         self._reports = DeliveryReports(services, carrier=carrier, carrier_copies=carrier_copies)
         self._hourly_alerts, self._refusals = hourly_alerts, {kind: RefusalCounter() for kind in GapKind}
+        self._challenges = {kind: ChallengeCounter() for kind in GapKind}
 
     @property
     def largest(self) -> int:
@@ -144,11 +145,16 @@ class Webhook:
             return web.Response(status=400)
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
         concerns = body not in PROBE_BODIES or bool(request.query_string)
+        gap = GapKind.REFUSED if _is_inbound_route(request) else GapKind.REPORTS
         if not self._carrier.verify(called):
-            log.event("webhook.unsigned")
-            if concerns:
-                await self._count_refusal(GapKind.REFUSED if _is_inbound_route(request) else GapKind.REPORTS)
-            return web.Response(status=self._carrier.refusal_status, body=REFUSAL_BODY)
+            if self._carrier.challenge and "Authorization" not in request.headers:
+                await self._count_challenge(gap)
+            else:
+                log.event("webhook.unsigned")
+                if concerns:
+                    await self._count_refusal(gap)
+            return self._refusal()
+        self._challenges[gap].answer()
         try:
             arrived: tuple[Inbound, ...] | None = self._carrier.parse(called)
         except Malformed:
@@ -184,6 +190,11 @@ class Webhook:
             case Ignored():
                 await self.report_ignored(item)
 
+    def _refusal(self) -> web.Response:
+        challenge = self._carrier.challenge
+        headers = {"WWW-Authenticate": challenge} if challenge else None
+        return web.Response(status=self._carrier.refusal_status, body=REFUSAL_BODY, headers=headers)
+
     def _count_text_not_kept(self, request: web.Request) -> None:
         """Count a text that was not stored, if the carrier signed it: a stranger's request must not cause an alarm."""
         if _is_inbound_route(request):
@@ -191,8 +202,16 @@ class Webhook:
 
     async def _count_refusal(self, kind: GapKind) -> None:
         """Count a refusal, and alert the desk when they repeat: the carrier's key or the address may be wrong."""
-        if not self._refusals[kind].is_repeated(self._clock.now()):
-            return
+        if self._refusals[kind].is_repeated(self._clock.now()):
+            await self._alert_of_refusals(kind)
+
+    async def _count_challenge(self, kind: GapKind) -> None:
+        """Count a request without credentials, and alert the desk when the carrier seems not to have them."""
+        if self._challenges[kind].is_unanswered(self._clock.now()):
+            log.event("webhook.unsigned")
+            await self._alert_of_refusals(kind)
+
+    async def _alert_of_refusals(self, kind: GapKind) -> None:
         try:
             await self._hourly_alerts.alert(TextsMissing(kind=kind))
         except (DatabaseError, OSError) as error:

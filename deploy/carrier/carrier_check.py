@@ -190,6 +190,11 @@ async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> Check
     if not isinstance(got, HttpResponse):
         do = "Does the name of listen.public_base_url lead here, is its certificate valid, does the proxy run?"
         return CheckResult(name="webhook", ok=False, what="cannot be reached by its public address", do=do)
+    adapter = CARRIER_KINDS[line.carrier.kind]
+    if _is_our_refusal(line, got) and adapter.challenge and got.challenge != adapter.challenge:
+        what = f"{adapter.exposure.carrier} is not asked for its credentials by the public address, so no text can come in"
+        do = "The proxy must pass the header `WWW-Authenticate` of an answer on, unchanged."
+        return CheckResult(name="webhook", ok=False, what=what, do=do)
     if _is_our_refusal(line, got):
         what = "refuses strangers by its public address, asked from this machine"
         return CheckResult(name="webhook", ok=True, what=what)

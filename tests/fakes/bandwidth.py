@@ -1,4 +1,7 @@
-"""A fake of Bandwidth's Messaging API v2 and its tokens, after dev.bandwidth.com/docs: messaging, account/credentials."""
+"""A fake of Bandwidth's Messaging API v2 and its tokens, after dev.bandwidth.com/docs: messaging, account/credentials.
+
+Its webhooks have credentials only in answer to a challenge (docs/numbers/webhooks, Authentication).
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,8 @@ class FakeBandwidth(FakeVendor):
 
     def event(self, url: str, event: dict[str, Any], message: dict[str, Any]) -> Callable[[], WebhookCall]:
         body = [{"time": _now(), "description": "An event", **event, "message": message}]
-        return lambda: WebhookCall(url=url, headers=self.headers(), body=json.dumps(body).encode())
+        first = WebhookCall(url=url)
+        return lambda: WebhookCall(url=url, headers=self.headers(), body=json.dumps(body).encode(), first=first)
 
     @staticmethod
     def headers() -> dict[str, str]:

@@ -52,6 +52,8 @@ class FakeTelnyx(WebhookTasks):
         self.faults: list[TelnyxFault] = []
         self.keys: list[str] = []
         """The idempotency keys of all requests to send."""
+        self.encodings: list[str | None] = []
+        """The encoding of each text, where the request names one."""
         self._answered: dict[str, tuple[bytes, dict[str, Any]]] = {}
 
     def application(self) -> web.Application:
@@ -103,6 +105,7 @@ class FakeTelnyx(WebhookTasks):
         fields, key = await request.json(), request.headers.get("Idempotency-Key", "")
         assert KEY_FORM.fullmatch(key), "the documented form of a key"
         self.keys.append(key)
+        self.encodings.append(fields.get("encoding"))
         fault = self.faults.pop(0) if self.faults else None
         if key in self._answered:
             body, payload = self._answered[key]

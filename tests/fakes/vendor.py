@@ -23,12 +23,13 @@ from tests.bridge.carriers.harness import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCall:
-    """One webhook request."""
+    """One webhook request. `first`: what is sent in its place until it is answered by a challenge."""
 
     url: str
     method: str = "POST"
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    first: WebhookCall | None = None
 
 
 class WebhookTasks:
@@ -121,22 +122,28 @@ class FakeVendor(ABC):
         task.add_done_callback(self._tasks.discard)
 
     async def _call(self, makers: Sequence[Callable[[], WebhookCall]]) -> None:
-        assert self._http is not None
         for maker in makers:
             for _ in range(self.attempts):
                 call = maker()
                 with suppress(aiohttp.ClientError, TimeoutError):
-                    # yarl must not encode the query again.
-                    url = URL(call.url, encoded=True)
-                    async with self._http.request(
-                        call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False
-                    ) as answer:
-                        if self.acknowledged(answer.status, await answer.read()):
-                            self.acknowledged_count += 1
-                            break
-                        if self.gives_up(answer.status):
-                            break
+                    status, challenge, said = await self._request(call.first or call)
+                    if call.first is not None and status == 401 and challenge.startswith("Basic "):
+                        status, _, said = await self._request(call)
+                    if self.acknowledged(status, said):
+                        self.acknowledged_count += 1
+                        break
+                    if self.gives_up(status):
+                        break
                 await asyncio.sleep(self.pause)
+
+    async def _request(self, call: WebhookCall) -> tuple[int, str, bytes]:
+        assert self._http is not None
+        # yarl must not encode the query again.
+        url = URL(call.url, encoded=True)
+        async with self._http.request(
+            call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False
+        ) as answer:
+            return answer.status, answer.headers.get("WWW-Authenticate", ""), await answer.read()
 
     def next_fault(self) -> Fault | None:
         self.requests += 1

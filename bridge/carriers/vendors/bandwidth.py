@@ -1,9 +1,10 @@
 """The adapter for Bandwidth (Messaging API v2).
 
 Rules of this module: Bandwidth signs nothing, so a webhook must have our Basic credentials *and* the secret segment of the
-path. Our requests have a token for client credentials, because users with a password end on 2 December 2026. An unreadable
-event is reported as such and does not affect the others of its array. An error of class 9 says that Bandwidth does not know
-the outcome of a text, and is never reported as a failure.
+path. It sends the credentials only in answer to a 401 with a challenge: its first request has none, and may have no body
+(docs/numbers/webhooks, Authentication). Our requests have a token for client credentials, because users with a password end
+on 2 December 2026. An unreadable event is reported as such and does not affect the others of its array. An error of class 9
+says that Bandwidth does not know the outcome of a text, and is never reported as a failure.
 
 Interface: `POST /users/ACCOUNT/messages` → 202 with `id`; webhooks are arrays of events, at least once each, in any order,
 repeated for 24 hours until the answer is 2xx within 10 seconds. Long texts arrive whole. Sources: dev.bandwidth.com/docs,
@@ -113,6 +114,7 @@ EXPOSURE = Exposure(
         "dev.bandwidth.com/docs/messaging/createMessage",
         "dev.bandwidth.com/docs/messaging/getMessage",
         "dev.bandwidth.com/docs/messaging/webhooks",
+        "dev.bandwidth.com/docs/numbers/webhooks (credentials of webhooks)",
         "dev.bandwidth.com/docs/messaging/errors",
         "dev.bandwidth.com/docs/account/applications",
         "dev.bandwidth.com/docs/account/credentials/management and …/migration (client credentials)",
@@ -152,6 +154,8 @@ class BandwidthCarrier(BaseCarrier):
     kind = "bandwidth"
     settings = Settings
     exposure = EXPOSURE
+    refusal_status = 401
+    challenge = 'Basic realm="quietline", charset="UTF-8"'
 
     def __init__(self, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> None:
         self.rate = replace(RATE, per_second=settings.texts_per_second)

@@ -76,7 +76,10 @@ EXPOSURE = Exposure(
     ),
     signed="No signature: a secret segment of the path, over TLS. Whoever learns it can forge a text.",
     sources=("Kannel user guide 1.5", "github.com/pruiz/kannel@cdbcfc1 (gw/smsbox.c, gw/urltrans.c, gw/sms.c)"),
-    unconfirmed=("What a given SMPP provider does to texts; between that and us, release 1.4.5 was tried.",),
+    unconfirmed=(
+        "What a given SMPP provider does to texts; between that and us, release 1.4.5 was tried.",
+        "Whether a text is lost of which the provider's receipt says UNKNOWN: Kannel reports it as failed, like UNDELIV.",
+    ),
 )
 
 ERROR_CODES: Final = ErrorCodes(

@@ -1,8 +1,9 @@
 """The adapter for SMSGate (capcom6/android-sms-gateway): an Android phone with a SIM card, and no vendor.
 
-Rules of this module: one configured phone, never "any phone of the account", because only then is a send idempotent. The id
-of the envelope identifies repetitions of a text, never `messageId`, which is a hash of the content. A long text is
-delivered when every part is.
+Rules of this module: one configured phone, never "any phone of the account", because only then is a send idempotent. A text
+is identified by its sender, its time at the SMS centre and `messageId`, a hash of the content: some versions of the app
+(1.51.2 and 1.65.0 among them: its issues 288, 291, 310, 372) send one text in two envelopes, and a phone whose app was
+installed again sends all of them again. A long text is delivered when every part is.
 
 Interface: `POST /messages` with an id of ours → 202 (on a server below `/3rdparty/v1`, on the phone itself at the root).
 Webhooks come from the phone: JSON, `X-Signature` = lower-case hex HMAC-SHA256 of raw body and `X-Timestamp`, made again at
@@ -28,6 +29,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -153,7 +155,7 @@ EXPOSURE = Exposure(
     ),
     unconfirmed=(
         "That RCS messages never reach the app: switch RCS off on the phone.",
-        "That the app brings what it missed when asked (`refresh_inbox`), and nothing twice: read in its source only.",
+        "That the app brings what it missed when asked (`refresh_inbox`): read in its source only.",
         "Who else got a group MMS: the app does not say it, and the text is taken for one to the line alone.",
         "The order of a backlog: the app sends the newest first unless set to FIFO; set it.",
     ),
@@ -238,8 +240,9 @@ class SmsGateCarrier(BaseCarrier):
             raise Malformed("attachments: not a list of objects")
         is_mms = "attachments" in payload
         words = "body" if is_mms and "message" not in payload else "message"
+        at = parse_iso_time(payload.get("receivedAt"))
         return InboundText(
-            message_id=envelope,
+            message_id=self._text_id(envelope, phone, at, payload.get("messageId")),
             sender=phone,
             text=mms_text_field(payload, words, has_media=is_mms) if is_mms else string_field(payload, words),
             to=e164_or_empty(payload.get("recipient")),
@@ -247,8 +250,19 @@ class SmsGateCarrier(BaseCarrier):
             media=tuple(
                 Media(url="", content_type=replace_unencodable(str(item.get("contentType", "")))) for item in pictures
             ),
-            at=parse_iso_time(payload.get("receivedAt")),
+            at=at,
         )
+
+    def _text_id(self, envelope: str, sender: Phone, at: datetime | None, content: Any) -> str:
+        """Return the same id for each envelope of one text; the envelope's where the app does not say enough.
+
+        It is a keyed hash, because the sender's number is in it. Equal words of one sender within the second of an SMS
+        centre's time are one text, as they are for the app since 1.63.
+        """
+        if at is None or not isinstance(content, str) or not content:
+            return envelope
+        identity = json.dumps((sender.reveal(), at.timestamp(), content))
+        return hmac.new(self._signing_key, utf8_bytes(identity), hashlib.sha256).hexdigest()
 
     def _parse_report(self, envelope: str, event: str, payload: dict[str, Any]) -> DeliveryReport:
         message_id = id_field(payload, "messageId")

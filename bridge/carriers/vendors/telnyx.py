@@ -72,6 +72,7 @@ from bridge.carriers.rate_limit import Rate
 from bridge.carriers.sender_id import parse_sender
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl, CarrierSettings, read_secret
+from policies.segments import breaks_gsm7
 
 TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
@@ -250,6 +251,9 @@ class TelnyxCarrier(BaseCarrier):
             "webhook_url": f"{self._callback}?ref={reference}",
             "use_profile_webhooks": False,
         }
+        if breaks_gsm7(text):
+            # Otherwise a profile with `smart_encoding` replaces letters, and its webhooks show the words as we sent them.
+            body["encoding"] = "ucs2"
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         first = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
         outcome = ERROR_CODES.send_outcome(first)

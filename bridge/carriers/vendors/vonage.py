@@ -88,6 +88,9 @@ _STATUSES: Final[dict[str, Status]] = {
 }
 _NUMERIC = re.compile(r"[0-9]{4}")
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{8,14}")
+MIN_VALIDITY: Final = 20
+MAX_VALIDITY: Final = 604_800
+"""Seconds: the bounds of `ttl`; a request with a value outside of them is refused (vonage-messages, model `Sms`)."""
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({202}),
     message_id=lambda answer: answer.json.get("message_uuid"),
@@ -217,7 +220,7 @@ class VonageCarrier(BaseCarrier):
             "to": to.reveal().removeprefix("+"),
             "from": number.removeprefix("+"),
             "text": replace_unencodable(text),
-            "ttl": self._validity,
+            "ttl": min(max(self._validity, MIN_VALIDITY), MAX_VALIDITY),
         }
         url = f"{self._api_base}/v1/messages"
         got = await send_request(self._http, "POST", url, json=body, headers=self._bearer())

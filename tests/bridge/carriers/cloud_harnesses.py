@@ -80,6 +80,7 @@ class BandwidthHarness(VendorHarness):
     vendor: bandwidth.FakeBandwidth
 
     def make_vendor(self) -> bandwidth.FakeBandwidth:
+        self.receiver.challenge = BandwidthCarrier.challenge
         return bandwidth.FakeBandwidth(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
 
     def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:

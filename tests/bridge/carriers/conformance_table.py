@@ -63,7 +63,8 @@ licences).
 DATA: Final = """
 ## What each adapter says of itself
 
-`refusal_status`: the status that a webhook without a valid signature gets. `max_webhook_bytes`: how much of one is taken.
+`refusal_status`: the status that a webhook without a valid signature gets. 401 comes with a challenge, after which the
+vendor calls again with its credentials. `max_webhook_bytes`: how much of one is taken.
 
 `delete_copy` may be asked again at any time; 404 is gone; 409, 429 and 5xx mean later. *confirmed*: gone when a look
 afterwards finds nothing. *not confirmed*: the vendor says yes and offers no look. *cannot*: there is nothing to ask for.

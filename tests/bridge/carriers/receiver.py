@@ -30,7 +30,8 @@ async def until(true: Callable[[], bool], *, within: float = 30.0) -> None:
 class WebhookReceiver:
     """Where webhooks arrive. `answers` are the statuses of the next requests, then `otherwise`.
 
-    `times`: when each request was read, by the loop's clock, before it was answered.
+    `challenge`: what a request without credentials is answered with, which is not recorded. `times`: when each request was
+    read, by the loop's clock, before it was answered.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -39,6 +40,7 @@ class WebhookReceiver:
         self.times: list[float] = []
         self.answers: list[int] = []
         self.otherwise = 204
+        self.challenge = ""
         self.port = port
         self._runner: web.AppRunner | None = None
 
@@ -71,6 +73,8 @@ class WebhookReceiver:
 
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()
+        if self.challenge and "Authorization" not in request.headers:
+            return web.Response(status=401, headers={"WWW-Authenticate": self.challenge})
         self.times.append(asyncio.get_running_loop().time())
         self.requests.append(WebhookRequest(raw_path=request.raw_path, headers=request.headers.copy(), body=body))
         status = self.answers.pop(0) if self.answers else self.otherwise

@@ -9,18 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from multidict import CIMultiDict
 
 from bot.model.events import TextArrived
 from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.carriers.base import MAX_WEBHOOK_BYTES
+from bridge.carriers.vendors.bandwidth import BandwidthCarrier
 from bridge.carriers.vendors.cxml import MAX_WEBHOOK_BYTES as LARGEST_FORM
 from bridge.carriers.vendors.smsgate import MAX_WEBHOOK_BYTES as LARGEST_WITH_PICTURES
 from bridge.inbound.carrier_check_calls import REFUSAL_BODY
-from bridge.inbound.hourly_alerts import REFUSALS_TO_ALERT
+from bridge.inbound.hourly_alerts import ANSWER_SECONDS, REFUSALS_TO_ALERT
 from tests.bridge.carriers.carrier_line import carrier_line
-from tests.bridge.carriers.cloud_harnesses import VonageHarness
+from tests.bridge.carriers.cloud_harnesses import EVENT, BandwidthHarness, VonageHarness
 from tests.bridge.carriers.harness import AdapterRow, Trait
 from tests.bridge.carriers.receiver import http_response, scripted_server, until
 from tests.bridge.carriers.rows import ROWS
@@ -36,11 +38,14 @@ SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_refused_as_the_vendor_needs_it(row: AdapterRow, tmp_path: Path) -> None:
-    """Without its signature a text leaves no row and gets the adapter's own refusal: 5xx for Vonage, 403 for the others."""
+    """Without its signature a text leaves no row and gets the adapter's own refusal.
+
+    That is a 5xx for Vonage, a challenge for Bandwidth, 403 for the others.
+    """
     async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
         unsigned = replace(harness.sign(b"{}"), headers=CIMultiDict(), raw_path="/carriers/demo/inbound")
         status, _, said = await opened.call(unsigned)
-        assert (status, said) == (503 if row.name == "vonage" else 403, REFUSAL_BODY)
+        assert (status, said) == ({"vonage": 503, "bandwidth": 401}.get(row.name, 403), REFUSAL_BODY)
         assert status == harness.carrier.refusal_status
         assert await opened.events() == []
 
@@ -61,6 +66,45 @@ async def test_a_wrong_key_loses_no_text(tmp_path: Path, caplog: pytest.LogCaptu
         carrier._signature_secret = right
         await until(lambda: "webhook.unsigned" in caplog.text and harness.vendor.acknowledged_count == 1)
         assert await opened.bodies() == ["do not lose me"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]"], ids=["no body", "body"])
+async def test_a_vendor_that_waits_for_a_challenge(tmp_path: Path, body: bytes) -> None:
+    """Bandwidth calls first without credentials: it is challenged, and the text of its second request is stored.
+
+    The desk is not told of such requests while others bring texts, however many come at once.
+    """
+    async with (
+        running_harness(BandwidthHarness) as harness,
+        carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened,
+        aiohttp.ClientSession() as http,
+    ):
+        signed = harness.sign(json.dumps([EVENT]).encode())
+        for _ in range(2):
+            for _ in range(REFUSALS_TO_ALERT * 2):
+                async with http.post(f"{opened.url}{signed.raw_path}", data=body) as answer:
+                    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, BandwidthCarrier.challenge)
+            assert (await opened.call(signed))[0] == 200
+            harness.clock.ahead += ANSWER_SECONDS
+        assert len(await opened.events()) == len(await opened.bodies()) == 1
+
+
+@pytest.mark.parametrize(("way", "gap"), [("inbound", GapKind.REFUSED), ("status", GapKind.REPORTS)])
+async def test_a_vendor_without_our_credentials(tmp_path: Path, way: str, gap: GapKind) -> None:
+    """Requests that stay without credentials are told to the desk, though they have no body; the other way counts apart."""
+    async with (
+        running_harness(BandwidthHarness) as harness,
+        carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened,
+    ):
+        first = replace(harness.sign(b"", way=way), headers=CIMultiDict())
+        for _ in range(REFUSALS_TO_ALERT - 1):
+            assert (await opened.call(first))[0] == 401
+        harness.clock.ahead += ANSWER_SECONDS
+        other = harness.sign(b"[]", way="status" if way == "inbound" else "inbound")
+        assert (await opened.call(other))[0] == 400
+        before = await opened.events()
+        assert (await opened.call(first))[0] == 401
+        assert [event for event in await opened.events() if event not in before] == [TextsMissing(kind=gap)]
 
 
 @pytest.mark.parametrize("wrong", [-YEAR, YEAR], ids=["behind", "ahead"])

@@ -317,3 +317,20 @@ async def test_a_proxy_that_changes_paths_is_noticed(tmp_path: Path, passed: Cal
         row = await check_reachable(http, line, f"http://127.0.0.1:{server.port}{inbound}")
     assert row.ok is ok
     assert ok or "path and all" in row.do
+
+
+@pytest.mark.parametrize("challenge", [None, CARRIER_KINDS["bandwidth"].challenge], ids=["taken off", "passed on"])
+async def test_a_proxy_that_takes_the_challenge_off_is_noticed(tmp_path: Path, challenge: str | None) -> None:
+    """Bandwidth gives its credentials only to who asks for them: an answer without the header would lose every text."""
+    line = load(sample(tmp_path, "bandwidth")).line
+
+    async def answer(_request: web.Request) -> web.Response:
+        headers = {} if challenge is None else {"WWW-Authenticate": challenge}
+        return web.Response(status=401, body=REFUSAL_BODY, headers=headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", answer)
+    async with TestServer(app) as server, CarrierHttp() as http:
+        row = await check_reachable(http, line, f"http://127.0.0.1:{server.port}/carriers/main/status")
+    assert row.ok is (challenge is not None)
+    assert row.ok or "WWW-Authenticate" in row.do

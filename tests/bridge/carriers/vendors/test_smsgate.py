@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -55,11 +56,31 @@ def read(harness: SmsGateHarness, event: str, payload: dict[str, Any], envelope:
 
 
 async def test_reads(harness: SmsGateHarness) -> None:
-    """A text is told by its envelope; its number is read by the region; its time has its zone."""
+    """A number is read by the region; a time has its zone; the id shows neither the sender nor the words."""
     at = datetime.fromisoformat(PAYLOAD["receivedAt"])
-    text = InboundText(message_id="e1", sender=Phone("+16505551212"), text="x", to=harness.number, at=at)
-    assert read(harness, "sms:received", PAYLOAD | {"message": "x"}) == (text,)
+    (item,) = read(harness, "sms:received", PAYLOAD | {"message": "x"})
+    text = InboundText(message_id=item.message_id, sender=Phone("+16505551212"), text="x", to=harness.number, at=at)
+    assert item == text
     assert at.utcoffset() is not None
+    assert re.fullmatch("[0-9a-f]{64}", item.message_id)
+
+
+async def test_one_text_in_two_envelopes(harness: SmsGateHarness) -> None:
+    """A text that the app sends twice has one id, in whatever form the time is; another sender's or time's has another."""
+    at = "2026-01-01T00:00:05"
+    (first,) = read(harness, "sms:received", PAYLOAD | {"receivedAt": f"{at}.000+07:00"}, "e1")
+    (second,) = read(harness, "sms:received", PAYLOAD | {"receivedAt": f"{at}+07:00", "simNumber": None}, "e2")
+    assert first.message_id == second.message_id
+    for other in ({"sender": "6505551213"}, {"receivedAt": "2026-01-01T00:00:06+07:00"}, {"messageId": "00fe"}):
+        (item,) = read(harness, "sms:received", PAYLOAD | {"receivedAt": f"{at}+07:00"} | other, "e3")
+        assert item.message_id != first.message_id
+
+
+@pytest.mark.parametrize("lacks", ["receivedAt", "messageId"])
+async def test_a_text_that_says_too_little_is_its_envelope(harness: SmsGateHarness, lacks: str) -> None:
+    """Without a time or a content hash two texts could be taken for one: then the envelope identifies the text."""
+    payload = {name: value for name, value in PAYLOAD.items() if name != lacks}
+    assert [read(harness, "sms:received", payload, envelope)[0].message_id for envelope in ("e1", "e2")] == ["e1", "e2"]
 
 
 async def test_same_words_twice(harness: SmsGateHarness) -> None:

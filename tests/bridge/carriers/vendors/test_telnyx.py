@@ -239,6 +239,13 @@ async def test_codes(harness: TelnyxHarness, status: int, code: str, expected: A
         await carrier.close()
 
 
+@pytest.mark.parametrize(("words", "encoding"), [("word", None), ("it\u2019s 5 \u2014 come in", "ucs2"), ("{}€", None)])
+async def test_no_letter_is_replaced(harness: TelnyxHarness, words: str, encoding: str | None) -> None:
+    """What GSM-7 lacks is sent as UCS-2, so that no profile replaces a letter; others are left to it."""
+    await send_words(harness.carrier, HANDSET, words, number=NUMBER)
+    assert harness.vendor.encodings == [encoding]
+
+
 @pytest.mark.parametrize("key", ["", "words", "AAAA", "A" * 44 + "===="])
 def test_public_key(key: str, tmp_path: Any) -> None:
     """A public key that is none is told at the start, not by the first text."""

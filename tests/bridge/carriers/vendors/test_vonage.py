@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.carriers.adapter import (
+    Accepted,
     Deleted,
     DeleteLater,
     DeletionUnconfirmed,
@@ -162,6 +163,16 @@ async def test_answers(harness: VonageHarness) -> None:
             carrier = harness.elsewhere(line.url)
             assert await send_words(carrier, HANDSET, "word", number=harness.number) == expected
             await carrier.close()
+
+
+@pytest.mark.parametrize(("validity", "expected"), [(1, 20), (20, 20), (900, 900), (10**7, 604_800)])
+async def test_a_validity_that_vonage_refuses(harness: VonageHarness, validity: int, expected: int) -> None:
+    """A pack may set less or more than the API takes: then the text has the nearest that it takes, and is sent."""
+    carrier = harness.elsewhere(harness.base)
+    carrier._validity = validity
+    assert isinstance(await send_words(carrier, HANDSET, "word", number=harness.number), Accepted)
+    assert harness.validities() == [expected]
+    await carrier.close()
 
 
 async def test_too_early(harness: VonageHarness) -> None:
