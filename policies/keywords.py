@@ -131,7 +131,7 @@ def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:
 
 
 # "I told him to stop texting me" is about a third person: the phrase counts at the beginning of a clause, after a few words
-# that people put before a request.
+# that people put before a request. People leave commas out, so a "please" begins a clause too, unless it is reported.
 _CLAUSE = re.compile(r"[.!?…,;:()\n¡¿]+|\b(?:and|but|so|cuz|bc|because|y|pero|porque|asi que)\b", re.IGNORECASE)
 _BEFORE = frozenset(
     """
@@ -139,6 +139,14 @@ _BEFORE = frozenset(
     por favor porfa oye hola perdon ya solo quiero que necesito puedes pueden puede
     """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
 )
+_PLEASE = frozenset(("please", "pls", "plz", "favor", "porfa", "porfavor"))
+_REPORTED = frozenset(
+    """
+    told tell tells telling ask asks asked asking say says said saying beg begs begged begging text texted wrote write
+    dije dice dicen dijo digo decir pedi pido pide pidio pedir escribi escribio
+    """.split()  # noqa: SIM905 - as above
+)
+"""Words before a "please" that is told of another conversation ("I said please stop texting me")."""
 _POLITE = frozenset(
     """
     please pls plz ok okay now thanks thank you sorry just por favor porfa gracias ya perdon
@@ -166,13 +174,20 @@ def _wishes_to_stop(text: str, pack: Pack) -> bool:
         return False
     for clause in _CLAUSE.split(text[:_LONGEST_WISH]):
         said = normalize_words(clause).split()
-        while said:
-            rest = " ".join(said) + " "
-            if any(rest.startswith(f"{phrase} ") for phrase in pack.keywords.wish_to_stop):
-                return True
-            if said[0] not in _BEFORE:
-                break
-            said = said[1:]
+        please = (place for place, word in enumerate(said) if word in _PLEASE and _REPORTED.isdisjoint(said[:place]))
+        if any(_begins_with_wish(said[place:], pack) for place in (0, *please)):
+            return True
+    return False
+
+
+def _begins_with_wish(said: list[str], pack: Pack) -> bool:
+    while said:
+        rest = " ".join(said) + " "
+        if any(rest.startswith(f"{phrase} ") for phrase in pack.keywords.wish_to_stop):
+            return True
+        if said[0] not in _BEFORE:
+            return False
+        said = said[1:]
     return False
 
 

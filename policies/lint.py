@@ -67,7 +67,9 @@ INNOCUOUS_TEXTS: Final = frozenset(
         *(TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
-"""Texts that a person may read who must not learn what this number is."""
+"""Texts that a person may read who must not learn what this number is. `settings.help_answer` is another."""
+WORDS_OF_A_HELP_ANSWER: Final = frozenset(("help", "support", "ayuda", "apoyo"))
+"""Words that carriers want in an answer to HELP; they tell nothing."""
 REVEALING_WORDS: Final = frozenset(
     """
     safe safety danger help helpline hotline crisis shelter advocate advocates survivor survivors victim abuse abuser
@@ -182,10 +184,13 @@ def _yes(it: _Context) -> _Complaint:
 
 
 def _innocent(it: _Context) -> _Complaint:
-    if it.text.name not in INNOCUOUS_TEXTS:
+    is_help_answer = it.text.name == it.pack.settings.help_answer
+    if it.text.name not in INNOCUOUS_TEXTS and not is_help_answer:
         return None
-    telling = next((word for word in normalize_words(it.words).split() if word in REVEALING_WORDS), None)
-    if telling is None and not DIGITS.search(it.words):
+    revealing = REVEALING_WORDS - WORDS_OF_A_HELP_ANSWER if is_help_answer else REVEALING_WORDS
+    telling = next((word for word in normalize_words(it.words).split() if word in revealing), None)
+    # An answer to HELP may name where to turn to: carriers ask for that.
+    if telling is None and (is_help_answer or not DIGITS.search(it.words)):
         return None
     what = f"“{telling}” tells what this number is" if telling else "holds a number"
     return what, "Say what a shop, a stranger or an acquaintance would."

@@ -190,6 +190,15 @@ def read_phrase(
     return Phrase.of(source, elements, begins=begins, ends=ends)
 
 
+def is_loose(phrase: Phrase) -> bool:
+    """Whether a phrase begins or ends with an optional element, without which it is found as well.
+
+    A `?` is of the whole element: "better off me|us?" is found in "better off".
+    """
+    first, last = phrase.elements[0], phrase.elements[-1]
+    return (first.optional and not phrase.begins) or (last.optional and not phrase.ends)
+
+
 def examples(phrase: Phrase) -> Iterator[str]:
     """Yield texts that hold the phrase: one for each option of each element, with the first options of the others."""
     usual = [element.options[0] if element.options else () for element in phrase.elements]

@@ -15,7 +15,7 @@ from typing import Final
 from policies.language_guess import plain
 from policies.pack import PHRASES, QUESTIONS, READER, STATEMENTS, AboutTexter
 from policies.phrase_matcher import Matcher, PhraseList, make_matcher
-from policies.phrases import Element, Phrase, read_groups, read_phrase, read_spelling
+from policies.phrases import Element, Phrase, is_loose, read_groups, read_phrase, read_spelling
 from policies.schema import AboutTexterPart, CuePart, WordsPart
 from policies.signs import Sign
 
@@ -114,13 +114,22 @@ class _Vocabulary:
     """Their elements, which many phrases have in common."""
 
     def read(self, path: str, listed: Iterable[str], problems: list[str]) -> tuple[Phrase, ...]:
-        """Return phrases; add to `problems` what cannot be read."""
+        """Return phrases; add to `problems` what cannot be read.
+
+        Only in `unless` may one begin or end with an optional element: there it is said how far an entry reaches.
+        """
+        loose_allowed = path.endswith(".unless")
         phrases: list[Phrase] = []
         for number, written in enumerate(listed):
             try:
-                phrases.append(read_phrase(written, self.groups, self.spelling, self.elements))
+                phrase = read_phrase(written, self.groups, self.spelling, self.elements)
             except ValueError as error:
                 problems.append(f"{path}.{number}: {error}")
+                continue
+            if is_loose(phrase) and not loose_allowed:
+                problems.append(f"{path}.{number}: begins or ends with an optional element, which is found without it")
+                continue
+            phrases.append(phrase)
         return tuple(phrases)
 
     def read_lists(

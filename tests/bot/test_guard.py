@@ -431,12 +431,17 @@ def test_ordinary_numbers_are_not_asked_about(body: str) -> None:
     ("body", "leaks"),
     [
         *(("we are at Harbor House", True), ("HARBOR  house.", True), ("harbor-house", True), ("Harbor\u200b House", True)),
-        *(("the harbor of our house", False), ("harbor houses", False), ("ask harbour house", False), ("Müller", True)),
-        *(("muller?", True), ("mullers", False)),
+        *(
+            ("the harbor of our house", False),
+            ("harbor house\u2019s door", True),
+            ("ask harbour house", False),
+            ("Müller", True),
+        ),
+        *(("muller?", True), ("at Müller's", True), ("the mullers", True), ("mullerson", False)),
     ],
 )
 def test_the_agencys_own_words(body: str, leaks: bool) -> None:
-    """Configured words never reach a phone, whatever their case, spacing and accents; a part of a word is none."""
+    """Configured words never reach a phone, whatever their case, spacing, accents and plural; a part of a word is none."""
     pack = replace(PACK, leak_words=frozenset({"harbor house", "muller"}))
     assert ("keeps from phones" in (guard.leak_reason(pack, body, ()) or "")) == leaks
     assert guard.leak_reason(PACK, body, ()) is None, "without the words it would leave"

@@ -171,6 +171,24 @@ def test_canned_texts_are_looked_at_too(tmp_path: Path) -> None:
     assert rules(own, "canned.bus.wordings.en") == {"names", "review"}
 
 
+@pytest.mark.parametrize(
+    ("words", "telling"),
+    [
+        ("This is a crisis line for survivors.", True),
+        ("Shelter line: call back", True),
+        ("Support: call (206) 555-0123 for help.", False),
+    ],
+)
+def test_an_answer_to_help_tells_nothing(tmp_path: Path, words: str, telling: bool) -> None:
+    """The answer to HELP goes to whoever holds the phone; it may name a number, which carriers ask for."""
+    wordings = {language: {"text": words} for language in ("en", "es")}
+    own = pack(
+        tmp_path, settings={"help_answer": "info"}, canned={"info": {"wordings": wordings}, "bus": {"wordings": wordings}}
+    )
+    assert ("innocent" in rules(own, "canned.info.wordings.en")) == telling
+    assert "innocent" not in rules(own, "canned.bus.wordings.en")
+
+
 def ours(text: str) -> str:
     """Put a number in place of the example's that is not set aside for examples, nor anybody's, and offer no language."""
     return LANGUAGE_OFFER.sub("", text.replace("555-555-0123", "555-867-5309"))
@@ -211,12 +229,14 @@ def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
         ("harbor-house", "harbor house"),
         ("Hárbor Hou\u200bse", "harbor house"),
         ("Ｈａｒｂｏｒ House", "harbor house"),  # noqa: RUF001 - wide letters are what is tried
-        ("the harbor house's door", None),
+        ("the harbor house's door", "harbor house"),
+        ("the harborhouses", "harbor house"),
+        ("the harbor of our house", None),
         ("harborhouse", "harbor house"),
         ("www.harborhouse.org", "harbor house"),
         ("hаrbоr house", "harbor house"),  # noqa: RUF001 - two letters are Cyrillic
         ("harbor%20house", "harbor house"),
-        ("harborhouses", None),
+        ("harborhousing", None),
         ("safeharborhouse", None),
         ("O'Neill", "oneill"),
         ("o’neill", "oneill"),  # noqa: RUF001 - the apostrophe that phones write

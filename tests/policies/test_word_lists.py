@@ -10,8 +10,8 @@ import pytest
 from policies.lint import lint
 from policies.load import PackError, load
 from policies.pack import Pack
-from policies.phrase_matcher import Matcher, PhraseList
-from policies.phrases import Phrase
+from policies.phrase_matcher import Matcher, PhraseList, make_matcher
+from policies.phrases import Phrase, examples
 from policies.signs import Sign, find_signs
 from tests.packs import shipped
 
@@ -31,6 +31,32 @@ def test_the_base_pack_lists_every_sign_in_both_languages() -> None:
         assert {each.label for each in matcher.lists} == set(Sign)
         assert all(each.unless for each in matcher.lists)
     assert [finding for finding in lint(BASE) if finding.rule == "signs"] == []
+
+
+def test_no_list_takes_its_own_phrases_back() -> None:
+    """Each phrase is found in each way in which it can be said: no entry of `unless` stands in the phrase itself.
+
+    "He is coming in" was named as a sign and excluded by another entry of the same list.
+    """
+    for matcher in BASE.signs.values():
+        for each in matcher.lists:
+            alone = make_matcher([each], matcher.spelling)
+            lost = {text for phrase in each.phrases for text in examples(phrase) if not alone.find(text)}
+            assert lost == set(), each.label
+
+
+@pytest.mark.parametrize("phrase", ["better off me|us?", "the? kettle sings", "kettle <he>?"])
+def test_a_phrase_ends_in_what_it_needs(tmp_path: Path, phrase: str) -> None:
+    """A `?` is of the whole element, so at an end it makes less of a phrase than is read in it: that is refused.
+
+    At the end of a sentence, and in `unless`, it says something.
+    """
+    with pytest.raises(PackError) as error:
+        own(tmp_path, f"  en: {{signs: {{leaving: {{phrases: ['{phrase}']}}}}}}\n")
+    (problem,) = error.value.problems
+    assert problem.startswith("words.en.signs.leaving.phrases.")
+    assert problem.endswith(": begins or ends with an optional element, which is found without it")
+    own(tmp_path, f"  en: {{signs: {{leaving: {{phrases: ['^ {phrase} $'], unless: ['{phrase}']}}}}}}\n")
 
 
 def test_an_agency_adds_phrases_and_takes_none_away(tmp_path: Path) -> None:

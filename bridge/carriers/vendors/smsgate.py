@@ -2,7 +2,7 @@
 
 Rules of this module: one configured phone, never "any phone of the account", because only then is a send idempotent. A text
 is identified by its sender, its time at the SMS centre and `messageId`, a hash of the content: some versions of the app
-(1.51.2 and 1.65.0 among them: its issues 288, 291, 310, 372) send one text in two envelopes, and a phone whose app was
+(1.51.2 and 1.65.0 among them: its #288, #291, #310, #372) send one text in two envelopes, and a phone whose app was
 installed again sends all of them again. A long text is delivered when every part is.
 
 Interface: `POST /messages` with an id of ours → 202 (on a server below `/3rdparty/v1`, on the phone itself at the root).

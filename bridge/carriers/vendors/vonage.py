@@ -90,7 +90,7 @@ _NUMERIC = re.compile(r"[0-9]{4}")
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{8,14}")
 MIN_VALIDITY: Final = 20
 MAX_VALIDITY: Final = 604_800
-"""Seconds: the bounds of `ttl`; a request with a value outside of them is refused (vonage-messages, model `Sms`)."""
+"""Seconds: the bounds of `ttl`; a request with a value outside of them is refused (vonage-messages 1.8.1, `ttl`)."""
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({202}),
     message_id=lambda answer: answer.json.get("message_uuid"),
