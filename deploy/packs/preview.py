@@ -39,7 +39,7 @@ def preview_pack(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
         ("not now: alert, no answer", [w for w, way in words.exit.items() if way is ExitAction.ALERT]),
         ("help: alert, a person answers", words.help),
         *([("... and answered at once, because a carrier forces it", HELP_WORDS)] if pack.settings.help_answer else []),
-        ("a wish to stop, at the beginning of a sentence: offered to the advocate", words.wish_to_stop),
+        ("a wish to stop, at the beginning of a sentence or after a “please”: offered to the advocate", words.wish_to_stop),
     )
     yield from (f"| {what} | {', '.join(sorted(said))} |" for what, said in rows)
     yield from (
