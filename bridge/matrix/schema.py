@@ -327,6 +327,12 @@ async def _homeserver_rollback(transaction: Transaction) -> None:
     """)
 
 
+async def _sent_marks(transaction: Transaction) -> None:
+    # A row of `matrix_sent` is now written before the key is sent. `mark`: how often the key was asked for again, so that a
+    # delivery of before does not count for a request that came meanwhile.
+    await transaction.execute("ALTER TABLE matrix_sent ADD COLUMN mark BIGINT NOT NULL DEFAULT 0")
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made has its version 10, which is also the result of the first step."""
 IDENTITY: Final = Migrations(
@@ -346,6 +352,7 @@ ROOMS: Final = Migrations(
         _last_seen,
         _under_passing_keys,
         _homeserver_rollback,
+        _sent_marks,
     ),
 )
 

@@ -44,6 +44,8 @@ class CrashPoint(Enum):
     KEYS_SHARED = "first keys are sent to somebody's devices, the invite is not"
     BUNDLE_NOTED = "the address of a bundle of keys is noted, nothing is uploaded there"
     BUNDLE_UPLOADED = "a bundle of keys is uploaded, nobody was told where"
+    KEYS_NOTED = "first keys are noted as due to somebody's devices, none is sent"
+    KEYS_DELIVERED = "the homeserver has first keys for somebody's devices, they still count as due"
     KEYS_OWED = "a device's keys of the texter puppet are owed once more, that it asked for them still stands"
     MEMBER_REMOVED = "somebody is removed from a room, its sessions are not rotated"
     INVITED = "somebody is invited, the outbox row still stands"

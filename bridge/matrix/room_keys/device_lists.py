@@ -169,6 +169,12 @@ class DeviceLists:
             return None
         return device_of(row), self.trust_mac.is_trusted(row, transaction)
 
+    async def is_trusted(self, transaction: Transaction, device: Device) -> bool:
+        """Whether a device with exactly these keys may have keys of rooms."""
+        query = f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1 AND d.device_id=$2"  # noqa: S608 - constants
+        row = await transaction.fetchrow(query, device.user_id, device.device_id)
+        return row is not None and device_of(row) == device and self.trust_mac.is_trusted(row, transaction)
+
     async def is_member_device(self, user_id: str, curve25519: str) -> bool:
         """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
         return (

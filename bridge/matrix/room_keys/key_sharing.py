@@ -2,7 +2,9 @@
 
 Rule of this module: keys go to trusted devices of members and of people whom the caller names, and never carry
 `shared_history` (facts-matrix.md, "Late joiners"). Every key leaves through `share`: for a new session, an invite, a
-newcomer and a late device alike. Keys that the homeserver accepted are noted, so `share` may be repeated at any time.
+newcomer and a late device alike. A key is noted as due before it is encrypted, in the commit that finds its device trusted,
+and as delivered once the homeserver has accepted it, unless the device asked for it meanwhile; so `share` may be repeated
+at any time.
 
 Sources: https://spec.matrix.org/latest/client-server-api/#mroom_key and #mroom_keywithheld
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
@@ -20,16 +22,23 @@ from bridge.matrix.room_keys import outbound_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.sealing import first_key_seal_context
 from bridge.matrix.rooms.room_templates import UNREADABLE
+from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Row, Transaction
 from bridge.storage.vault import CannotOpen
+
+NOTED_TOGETHER: Final = 50
+"""Keys that one commit notes; texts wait a few milliseconds for it."""
+
+Marks: TypeAlias = dict[tuple[str, str, str], int]
+"""Of keys that are due, by session, user and device: the mark that was read before they were encrypted."""
 
 
 class RoomKeySharing:
     """Delivers first keys as each of our identities."""
 
     def __init__(self, services: Services, *, devices: DeviceLists, identities: Sequence[Identity]) -> None:
-        self._database = services.database
+        self._database, self._crash = services.database, services.crash
         self._devices = devices
         self._senders = {identity.user_id: ToDeviceSender(identity=identity) for identity in identities}
         self._vault = services.vault
@@ -67,7 +76,9 @@ class RoomKeySharing:
         for sender, to_device in self._senders.items():
             owed = await self._owed_keys(sender, users, room_id, again=again, members_only=members_only)
             payloads = await self._payloads(owed)
-            without_key += await to_device.send(payloads, on_sent=self._note_sent)
+            marks = await self._note_owed(owed, payloads)
+            due = [m for m in payloads if _key_of(m) in marks]
+            without_key += await to_device.send(due, on_sent=partial(self._note_sent, marks))
             await self._send_withheld(sender, to_device, users)
         if without_key:
             late = {device.user_id for device in without_key}
@@ -136,10 +147,37 @@ class RoomKeySharing:
                 )
             )
 
-    async def _note_sent(self, payloads: Sequence[ToDevicePayload]) -> None:
+    async def _note_owed(self, owed: Sequence[Row], payloads: Sequence[ToDevicePayload]) -> Marks:
+        """Note these keys as due, where they are not yet; return their marks, without those that are not to be sent."""
+        marks: Marks = {
+            (row["session_id"], row["user_id"], row["device_id"]): row["mark"] for row in owed if row["mark"] is not None
+        }
+        new = [m for m in payloads if _key_of(m) not in marks]
+        for begin in range(0, len(new), NOTED_TOGETHER):
+            marks |= await self._database.commit(partial(self._record_owed, new[begin : begin + NOTED_TOGETHER]))
+        if new:
+            self._crash(CrashPoint.KEYS_NOTED)
+        return marks
+
+    async def _record_owed(self, payloads: Sequence[ToDevicePayload], transaction: Transaction) -> Marks:
+        trusted: dict[Device, bool] = {}
+        marks: Marks = {}
+        for m in payloads:
+            if m.device not in trusted:
+                # Its trust may have ended since the keys were read, when no row said that these sessions end with it.
+                trusted[m.device] = await self._devices.is_trusted(transaction, m.device)
+            if trusted[m.device] and (mark := await outbound_table.record_owed(transaction, *_key_of(m))) is not None:
+                marks[_key_of(m)] = mark
+        return marks
+
+    async def _note_sent(self, marks: Marks, payloads: Sequence[ToDevicePayload]) -> None:
         async def record(transaction: Transaction) -> None:
             for m in payloads:
-                whose = (m.device.user_id, m.device.device_id)
-                await outbound_table.record_sent(transaction, m.content["session_id"], *whose)
+                await outbound_table.record_sent(transaction, *_key_of(m), mark=marks[_key_of(m)])
 
+        self._crash(CrashPoint.KEYS_DELIVERED)
         await self._database.commit(record)
+
+
+def _key_of(payload: ToDevicePayload) -> tuple[str, str, str]:
+    return payload.content["session_id"], payload.device.user_id, payload.device.device_id

@@ -6,6 +6,10 @@ messages is left on the deletion index, a thread's session with its room; the ro
 session. The caller seals keys; `matrix_withheld` has the devices that were told that they get no key. Times are
 milliseconds since the epoch.
 
+A row of `matrix_sent` is written before the key is sent, as owed: so a device that loses its trust meanwhile, or while the
+bridge is dead, ends the session, and a key whose delivery was not noted goes again. `mark` counts how often the key was
+asked for: a delivery clears `owed` only with the count that was read before the key was encrypted.
+
 The messages of a session are identified by time: from its begin until its successor's, plus a minute for messages that were
 being sent. Newcomers cannot read an event that is noted even later, after a crash; no session is kept longer for it.
 """
@@ -30,11 +34,7 @@ _WHERE_MEMBER: Final = f"""EXISTS (
     SELECT 1 FROM matrix_member m
     WHERE m.room_id = s.room_id AND m.user_id = d.user_id AND m.membership IN {KEY_MEMBERSHIPS}
 )"""  # noqa: S608 - constants only
-_NOT_SENT: Final = """AND NOT EXISTS (
-    SELECT 1 FROM matrix_sent x
-    WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
-    AND NOT x.owed
-)"""
+_NOT_SENT: Final = "AND (x.session_id IS NULL OR x.owed)"
 
 # Any event of the room in that time keeps the session, also those of others; except the board and cards, no event stays
 # there for more than a day.
@@ -172,7 +172,7 @@ async def owed_keys(
     """Return the first keys of an identity that are due to devices of these users, newest first, with `TRUST_COLUMNS`.
 
     Of one room, with `members_only` if the user counts as a member now; or of each in which a user does. `again`: also
-    those that the devices have.
+    those that the devices have. `mark` is None for a key that `record_owed` must note before it is sent.
     """
     where = "TRUE" if room_id is None else f"s.room_id = ${len(users) + 2}"
     if members_only or room_id is None:
@@ -180,8 +180,10 @@ async def owed_keys(
     had = "" if again else _NOT_SENT
     return await reader.fetch(
         f"""
-        SELECT s.session_id, s.room_id, s.first_key, r.key_owner, {TRUST_COLUMNS}
+        SELECT s.session_id, s.room_id, s.first_key, r.key_owner, CASE WHEN x.owed THEN x.mark END AS mark, {TRUST_COLUMNS}
         FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
+        LEFT JOIN matrix_sent x
+        ON x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
         WHERE s.user_id = $1 AND d.user_id IN ({placeholders(len(users), after=1)}) AND {where} {had}
         ORDER BY s.begun_ms DESC
         """,  # noqa: S608 - placeholders and constants only
@@ -207,17 +209,29 @@ async def withheld_keys(reader: Reader, sender: str, users: Sequence[str]) -> li
     )
 
 
-async def record_sent(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> None:
-    """Note that a device has the key of a session, if that still exists; the key is no longer due."""
-    await transaction.execute(
+async def record_owed(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> int | None:
+    """Note that the key of a session is due to a device; return its mark, or None if that session is deleted."""
+    mark: int | None = await transaction.fetchval(
         """
-        INSERT INTO matrix_sent (session_id, user_id, device_id)
-        SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
-        ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET owed=$4
+        INSERT INTO matrix_sent (session_id, user_id, device_id, owed)
+        SELECT session_id, $2, $3, TRUE FROM matrix_session WHERE session_id=$1
+        ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET owed=TRUE RETURNING mark
         """,
         session_id,
         user_id,
         device_id,
+    )
+    return mark
+
+
+async def record_sent(transaction: Transaction, session_id: str, user_id: str, device_id: str, *, mark: int) -> None:
+    """Note that a key was delivered; it stays due if the device asked for it since this mark was read."""
+    await transaction.execute(
+        "UPDATE matrix_sent SET owed=$5 WHERE session_id=$1 AND user_id=$2 AND device_id=$3 AND mark=$4",
+        session_id,
+        user_id,
+        device_id,
+        mark,
         False,
     )
 
@@ -237,14 +251,14 @@ async def record_withheld(transaction: Transaction, session_id: str, user_id: st
 
 
 async def devices_with_keys(reader: Reader, user_id: str) -> set[str]:
-    """Return the devices of a user that have a key."""
+    """Return the devices of a user that have a key, or to which one was to be sent."""
     rows = await reader.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
     return {row["device_id"] for row in rows}
 
 
 async def queue_resend(transaction: Transaction, user_id: str, device_id: str, sender: str) -> None:
     """Mark every key of an identity that a device has as due once more, without a request of the device."""
-    query = f"UPDATE matrix_sent SET owed=$4 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
+    query = f"UPDATE matrix_sent SET owed=$4, mark=mark + 1 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
     await transaction.execute(query, user_id, device_id, sender, True)
 
 
@@ -255,14 +269,14 @@ async def queue_requested_resend(
 
     Return whether any is due. A time in the future comes from a wrong clock, and does not count.
     """
-    query = f"""UPDATE matrix_sent SET owed=$4, again_ms=$5
+    query = f"""UPDATE matrix_sent SET owed=$4, mark=mark + 1, again_ms=$5
         WHERE {_SENT_KEYS_OF} AND (again_ms <= $6 OR again_ms > $5) RETURNING session_id"""  # noqa: S608 - a constant
     return bool(await transaction.fetch(query, user_id, device_id, sender, True, now_ms, now_ms - interval_ms))
 
 
 async def queue_resend_to_all(transaction: Transaction) -> None:
     """Mark every key as due once more to each device that has it; devices that get none are told again."""
-    await transaction.execute("UPDATE matrix_sent SET owed=$1", True)
+    await transaction.execute("UPDATE matrix_sent SET owed=$1, mark=mark + 1", True)
     await transaction.execute("DELETE FROM matrix_withheld")
 
 
