@@ -35,7 +35,7 @@ async def mark_queried(transaction: Transaction, marks: Iterable[tuple[str, int]
 
 
 async def postpone(transaction: Transaction, marks: Iterable[tuple[str, int]], *, due_ms: int) -> None:
-    """Postpone these marks, of users whom the answer did not cover, unless they were marked again meanwhile."""
+    """Postpone these marks, of users who are not done with, unless they were marked again meanwhile."""
     for user_id, count in marks:
         await transaction.execute("UPDATE matrix_dirty SET due_ms=$3 WHERE user_id=$1 AND mark=$2", user_id, count, due_ms)
 

@@ -27,6 +27,8 @@ from bridge.services import Services
 from bridge.storage.database import Row, Transaction
 from bridge.storage.vault import CannotOpen
 
+NO_KEY_SECONDS: Final = 60.0
+"""Seconds until a device without a usable one-time key is asked for one again."""
 NOTED_TOGETHER: Final = 50
 """Keys that one commit notes; texts wait a few milliseconds for it."""
 
@@ -60,10 +62,19 @@ class RoomKeySharing:
         """
         user_ids = list(users)
         await self._devices.refresh_stale(user_ids)
-        return await self._share(user_ids, room_id, again=again, members_only=members_only)
+        without_key = await self._share(user_ids, room_id, again=again, members_only=members_only)
+        if without_key:
+            late = {device.user_id for device in without_key}
+            await self._database.commit(
+                lambda transaction: self._devices.mark(transaction, late, stale=False, seconds=NO_KEY_SECONDS)
+            )
+        return without_key
 
     async def share_everywhere(self, users: Iterable[str]) -> list[Device]:
-        """Like `share`, for every room in which each user counts as a member. Device lists are not queried again."""
+        """Like `share`, for every room in which each user counts as a member. Device lists are not queried again.
+
+        Users of devices without a one-time key are not marked: the caller has their mark, which may be due already.
+        """
         return await self._share(list(users), None)
 
     async def _share(
@@ -80,9 +91,6 @@ class RoomKeySharing:
             due = [m for m in payloads if _key_of(m) in marks]
             without_key += await to_device.send(due, on_sent=partial(self._note_sent, marks))
             await self._send_withheld(sender, to_device, users)
-        if without_key:
-            late = {device.user_id for device in without_key}
-            await self._database.commit(lambda transaction: self._devices.mark(transaction, late, stale=False, seconds=60))
         return without_key
 
     async def _owed_keys(

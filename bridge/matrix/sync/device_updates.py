@@ -1,7 +1,7 @@
 """What the policy bot does after a sync response: query device lists, send late keys, end waiting.
 
 Rule of this module: a dirty mark is removed only when the user's devices were queried, judged, and sent every key; so after
-a crash in between all of it is repeated.
+a crash in between all of it is repeated. The mark of a user whose device has no one-time key is postponed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bridge.matrix.room_keys import dirty_table, waiting_table
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
-from bridge.matrix.room_keys.key_sharing import RoomKeySharing
+from bridge.matrix.room_keys.key_sharing import NO_KEY_SECONDS, RoomKeySharing
 from bridge.matrix.sync.sync_loop import SyncLoop
 from bridge.matrix.sync.unwedging import Unwedging
 from bridge.services import Services
@@ -94,7 +94,7 @@ class DeviceListUpdates:
             users = [user_id for user_id, _ in marks]
             await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
             self._on_commit()
-            await self._key_sharing.share_everywhere(users)
+            late = {device.user_id for device in await self._key_sharing.share_everywhere(users)}
         except TokenRefused:
             raise
         except Permanent:
@@ -104,7 +104,10 @@ class DeviceListUpdates:
             for mark in marks:  # a refusal that concerns one user must not delay the others
                 await self._refresh([mark])
         else:
-            await self._database.commit(partial(dirty_table.clear, marks=marks))
+            await self._database.commit(partial(dirty_table.clear, marks=[mark for mark in marks if mark[0] not in late]))
+            if late:
+                # A new mark would keep the due time of this one, which has passed: the loop would never rest.
+                await self._postpone([mark for mark in marks if mark[0] in late], NO_KEY_SECONDS)
 
     async def _postpone(self, marks: Sequence[tuple[str, int]], seconds: float) -> None:
         due = int((self._clock.now() + seconds) * 1000)
