@@ -155,6 +155,10 @@ class OlmChannel:
             try:
                 plaintext = session.decrypt(message)
             except OlmSessionError:
+                if kind == OlmMsgType.PREKEY:
+                    # It was read before, or is damaged. The fallback key could begin the same session, with the same id,
+                    # once more; nothing new can come of that.
+                    raise Wedged(sender_key) from None
                 continue
             await self._olm_store.update_session(transaction, session)
             return str(plaintext), False

@@ -61,6 +61,26 @@ async def test_no_count_is_a_count_of_zero(rig: Rig, server: ScriptedHomeserver,
     assert len(server.ours[POLICY].one_time_keys) == before + 50
 
 
+@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
+async def test_a_first_message_by_the_fallback_key_comes_twice(rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
+    """It is read once and stops nothing: its session stays, what comes with it is read, and the session is healed."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    inbox = Inbox(rig, server, mxid)
+    opened: list[str] = []
+    inbox.sync._take = record(opened)
+    inbox.own.one_time_keys[:] = [inbox.own.fallback_key]
+    first = ada.to_device(inbox.own, "m.dummy", {})
+    await inbox.take(first)
+    await inbox.take(first, ada.to_device(inbox.own, "m.dummy", {}))
+    assert opened == [ada.mxid] * 2
+    assert rig.unhandled == []
+    assert await inbox.rows() == 2, "with the session that heals it"
+    assert [ada.decrypt_to_device(event)["type"] for event in server.sent_to(ada)] == ["m.dummy"]
+
+
 class Inbox:
     """What is sent to one of our identities."""
 
