@@ -9,7 +9,7 @@ https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -157,11 +157,20 @@ def _public(key: Json, user_id: str, usage: str) -> str:
 class DeviceAnswer(NamedTuple):
     """An answer to `/keys/query`, and the devices (user id, signing key) that were known before the request.
 
-    Another answer may be written before this one: a device that is new in it has not gone because this one lacks it.
+    Another answer, or a sign-out, may be written before this one, which may be the earlier: `is_contradicted`.
     """
 
     body: Json
     known_devices: frozenset[tuple[str, str]]
+
+    def is_contradicted(self, user_id: str, stored: Collection[str]) -> bool:
+        """Whether a device that was stored since the request is not in this answer, or one that was deleted since is.
+
+        `stored`: the signing keys of the user's devices as stored now. Which of the two is later is not known then.
+        """
+        before, now = {key for user, key in self.known_devices if user == user_id}, set(stored)
+        there = keys_there(self.body, user_id)
+        return bool((now - before) - there or (before - now) & there)
 
 
 def is_answered(answer: Json, user_id: str) -> bool:

@@ -258,12 +258,19 @@ class DeviceLists:
     async def apply_query(
         self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
     ) -> list[IdentityChanged | DevicesReturned]:
-        """Replace these users' device lists; return changed identities, and devices that came back."""
+        """Replace these users' device lists; return changed identities, and devices that came back.
+
+        A list that changed since the request, other than as this answer says, stays, and the user is due another query.
+        """
         changed: list[IdentityChanged | DevicesReturned] = []
         returned: list[str] = []
         await self._confirmations.take_new(transaction)
         for user_id in users:
             if not is_answered(answer.body, user_id):
+                continue
+            rows = await transaction.fetch("SELECT ed25519 FROM matrix_device WHERE user_id=$1", user_id)
+            if answer.is_contradicted(user_id, [row["ed25519"] for row in rows]):
+                await self.mark(transaction, [user_id])
                 continue
             changed += await self._apply_identity(transaction, user_id, master_key_of(answer.body, user_id))
             if await self._apply_devices(transaction, user_id, answer):

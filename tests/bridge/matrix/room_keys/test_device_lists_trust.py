@@ -239,6 +239,6 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     await rig.matrix.sync.run_once()
     assert await heard() in {today, today + 86_400_000}, "a day may have begun meanwhile"
     server.people.clear()
-    none = DeviceAnswer({"device_keys": {ada.mxid: {}}}, frozenset())
+    none = DeviceAnswer({"device_keys": {ada.mxid: {}}}, frozenset({(ada.mxid, ada.account.identity_keys["ed25519"])}))
     await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], none))
     assert await heard() is None

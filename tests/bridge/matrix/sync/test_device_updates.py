@@ -107,3 +107,39 @@ async def test_a_device_without_a_one_time_key_lets_the_loop_rest(rig: Rig, serv
     await updates._run_and_wait()
     assert len(server.sent_to(ada)) == 1
     assert await dirty_table.next_due(rig.database) is None
+
+
+async def test_an_earlier_answer_that_is_written_last_takes_no_device(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Who signed in after it was asked for keeps device, keys and session, and the list is asked for again."""
+    ada = await with_ada(rig, server)
+    devices = rig.matrix.devices
+    await devices.refresh_stale([ada.mxid])
+    earlier = await devices.query([ada.mxid])
+    tablet = ada.another_device()
+    both = ada.keys_query_response()
+    both["device_keys"][ada.mxid] |= tablet.keys_query_response()["device_keys"][ada.mxid]
+    await rig.database.commit(lambda transaction: devices.mark(transaction, [ada.mxid]))
+    server.faults.append(web.json_response(both))
+    await rig.matrix.device_updates.run_once()
+    said = await encrypt(rig)
+    await rig.database.commit(lambda transaction: devices.apply_query(transaction, [ada.mxid], earlier))
+    ids = {device.device_id for device in await devices.trusted_devices(ada.mxid)}
+    assert ids == {ada.device_id, tablet.device_id}
+    assert (await encrypt(rig))["session_id"] == said["session_id"]
+    assert await dirty_table.is_stale(rig.database, ada.mxid)
+    server.faults.append(web.json_response(both))
+    await rig.matrix.device_updates.run_once()
+    assert not await dirty_table.is_stale(rig.database, ada.mxid), "an answer that agrees is fresh"
+
+
+async def test_an_answer_of_before_a_sign_out(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The device that it still has is not taken for one that came back."""
+    ada = await with_ada(rig, server)
+    devices = rig.matrix.devices
+    await devices.refresh_stale([ada.mxid])
+    earlier = await devices.query([ada.mxid])
+    await rig.database.commit(lambda transaction: devices.end(transaction, ada.mxid, [ada.device_id]))
+    changes = await rig.database.commit(lambda transaction: devices.apply_query(transaction, [ada.mxid], earlier))
+    assert changes == []
+    assert await devices.ages(ada.mxid) == []
+    assert await dirty_table.is_stale(rig.database, ada.mxid)

@@ -293,12 +293,13 @@ async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: Scripte
     whole = ada.keys_query_response()
     (keys,) = whole["device_keys"][ada.mxid].values()
     broken = {**whole, "device_keys": {ada.mxid: {ada.device_id: {**keys, "algorithms": []}}}}
-    known = (await rig.matrix.devices.query([ada.mxid])).known_devices
-    assert known == {(ada.mxid, ada.account.identity_keys["ed25519"])}
-    for body in ({**whole, "device_keys": {}}, broken, whole):
+    own = {(ada.mxid, ada.account.identity_keys["ed25519"])}
+    for body, expected in (({**whole, "device_keys": {}}, own), (broken, own), (whole, set())):
+        known = (await rig.matrix.devices.query([ada.mxid])).known_devices
+        assert known == expected
 
-        async def apply(transaction: Any, body: Any = body) -> None:
-            await rig.matrix.devices.apply_query(transaction, [ada.mxid], DeviceAnswer(body, known))
+        async def apply(transaction: Any, answer: DeviceAnswer = DeviceAnswer(body, known)) -> None:  # noqa: B008
+            await rig.matrix.devices.apply_query(transaction, [ada.mxid], answer)
 
         await rig.database.commit(apply)
     assert [device.device_id for device in await rig.matrix.devices.trusted_devices(ada.mxid)] == [ada.device_id]
