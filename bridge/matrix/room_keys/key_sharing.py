@@ -25,7 +25,7 @@ from bridge.matrix.rooms.room_templates import UNREADABLE
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Row, Transaction
-from bridge.storage.vault import CannotOpen
+from bridge.storage.vault import CannotOpen, passing_owner_of
 
 NO_KEY_SECONDS: Final = 60.0
 """Seconds until a device without a usable one-time key is asked for one again."""
@@ -125,7 +125,8 @@ class RoomKeySharing:
         try:
             return (await self._vault.open_either(row["key_owner"], context, bytes(row["first_key"]))).decode()
         except (CannotOpen, TypeError, ValueError):
-            if await self._vault.has_key(row["key_owner"]):
+            sealed = row["first_key"]
+            if not isinstance(sealed, bytes) or await self._vault.has_key(passing_owner_of(sealed) or row["key_owner"]):
                 # Damaged: who comes later could not read this session, so the next message begins another.
                 retire = partial(outbound_table.set_ratchet, session_id=row["session_id"], ratchet=None)
                 await self._database.commit(retire)

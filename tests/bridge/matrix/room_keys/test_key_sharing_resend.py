@@ -6,6 +6,7 @@ import pytest
 
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.matrix.rooms.room_state import RoomKind
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
@@ -28,12 +29,29 @@ async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, ser
 
 
 @pytest.mark.sqlite_only  # PostgreSQL takes no value of another type
+@pytest.mark.parametrize("kind", ["thread", "desk"])
 @pytest.mark.parametrize("damage", ["'words'", "-1.5"])
-async def test_a_damaged_first_key_costs_its_own_session(rig: Rig, server: ScriptedHomeserver, damage: str) -> None:
+async def test_a_damaged_first_key_costs_its_own_session(
+    rig: Rig, server: ScriptedHomeserver, kind: RoomKind, damage: str
+) -> None:
     """The next message begins another session, whose key everybody gets, and the work beside the sync goes on."""
-    ada = await with_ada(rig, server)
+    await first_key_is_replaced(rig, server, kind, damage)
+
+
+@pytest.mark.parametrize("kind", ["thread", "desk"])
+async def test_a_first_key_that_does_not_open_costs_its_own_session(
+    rig: Rig, server: ScriptedHomeserver, kind: RoomKind
+) -> None:
+    """The same for a first key that is sealed, with its key there: at the desk that is none of the room's."""
+    await first_key_is_replaced(rig, server, kind, "(SELECT r.ratchet FROM matrix_session r)")
+
+
+async def first_key_is_replaced(rig: Rig, server: ScriptedHomeserver, kind: RoomKind, damage: str) -> None:
+    ada = await with_ada(rig, server, kind=kind)
+    if kind == "desk":
+        await rig.vault.destroy(f"room:{ROOM}")  # its sessions are under passing keys
     await encrypt(rig)
-    query = f"UPDATE matrix_session SET first_key = {damage}"  # noqa: S608 - one of two constants
+    query = f"UPDATE matrix_session SET first_key = {damage}"  # noqa: S608 - a constant of the two tests
     await rig.database.commit(lambda transaction: transaction.execute(query))
     before = len(server.sent_to(ada))
     await rig.database.commit(rig.matrix.devices.resend_all_keys)

@@ -15,7 +15,7 @@ from bridge.matrix.room_client import TXN_MARK
 from bridge.matrix.room_keys import outbound_sessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
-from bridge.matrix.rooms.room_state import set_membership
+from bridge.matrix.rooms.room_state import RoomKind, set_membership
 from tests.bridge.matrix.client_device import ClientDevice, decrypt_room_event
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -28,9 +28,9 @@ async def encrypt(rig: Rig, content: dict[str, Any] = TEXT) -> dict[str, Any]:
     return await rig.matrix.outbound_sessions.encrypt(rig.matrix.policy, ROOM, "m.room.message", content)
 
 
-async def with_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+async def with_ada(rig: Rig, server: ScriptedHomeserver, *, kind: RoomKind = "thread") -> ClientDevice:
     """Make the room ours and have a person with one trusted device in it."""
-    await record_our_room(rig)
+    await record_our_room(rig, kind=kind)
     ada = ClientDevice("@ada:x")
     server.register(ada)
     server.queue_sync(timeline(member_event(ada)))
