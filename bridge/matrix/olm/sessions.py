@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 from mautrix.crypto.account import OlmAccount
@@ -112,6 +113,7 @@ class OlmChannel:
         """Begin a session with one of the device's one-time keys. Raises `OlmSessionError` when the keys are no keys."""
         key = IdentityKey(device.curve25519)
         session = account.new_outbound_session(key, IdentityKey(one_time_key))
+        _make_latest(session, await self._olm_store.sessions(transaction, device.curve25519))
         await self._olm_store.add_session(transaction, device.curve25519, session)
 
     async def encrypt(
@@ -160,6 +162,7 @@ class OlmChannel:
                     # once more; nothing new can come of that.
                     raise Wedged(sender_key) from None
                 continue
+            _make_latest(session, sessions)
             await self._olm_store.update_session(transaction, session)
             return str(plaintext), False
         if kind != OlmMsgType.PREKEY:
@@ -169,6 +172,7 @@ class OlmChannel:
             plaintext = new_session.decrypt(message)
         except OlmSessionError:
             raise Wedged(sender_key) from None
+        _make_latest(new_session, sessions)
         await self._olm_store.update_account(transaction, account)
         await self._olm_store.add_session(transaction, sender_key, new_session)
         await self._olm_store.prune(transaction, sender_key, most=MAX_SESSIONS)
@@ -194,3 +198,13 @@ class OlmChannel:
             type=string_field(payload, "type", longest=255),
             content=as_object(payload.get("content"), "content"),
         )
+
+
+def _make_latest(session: Session, sessions: Sequence[Session]) -> None:
+    """Have a session count as the last one used of these sessions of a device.
+
+    The clock may be behind their times: they are local, and repeat for an hour in autumn.
+    """
+    for other in sessions:
+        if other is not session and other.last_decrypted >= session.last_decrypted:
+            session.last_decrypted = other.last_decrypted + timedelta(microseconds=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -79,6 +80,54 @@ async def test_a_first_message_by_the_fallback_key_comes_twice(rig: Rig, server:
     assert rig.unhandled == []
     assert await inbox.rows() == 2, "with the session that heals it"
     assert [ada.decrypt_to_device(event)["type"] for event in server.sent_to(ada)] == ["m.dummy"]
+
+
+@pytest.mark.parametrize("begun_by_us", [False, True], ids=["their new session", "our new session"])
+async def test_the_clock_goes_back_and_the_new_session_is_used(
+    rig: Rig, server: ScriptedHomeserver, begun_by_us: bool
+) -> None:
+    """An hour comes twice in autumn: what goes to a device that lost its session goes by the one begun since."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    inbox = Inbox(rig, server, POLICY)
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+    await was_used_an_hour_ahead(rig)
+    ada.forget_sessions()
+    if begun_by_us:
+        await inbox.take(garbage(inbox.own.curve25519, ada.mxid, ada.curve25519))
+        assert [ada.decrypt_to_device(event)["type"] for event in server.sent_to(ada)] == ["m.dummy"]
+    else:
+        await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+        await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+        assert [ada.decrypt_to_device(event)["type"] for event in server.sent_to(ada)] == ["m.room_key"]
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+    assert await inbox.rows() == 2
+
+
+async def test_the_clock_goes_back_and_the_session_that_speaks_is_used(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Of two sessions with a device the one counts by which it spoke last."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    inbox = Inbox(rig, server, POLICY)
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+    (row,) = await rig.database.fetch("SELECT session_id FROM crypto_olm_session")
+    ada.forget_sessions()
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+    await was_used_an_hour_ahead(rig, row["session_id"])
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    assert [ada.decrypt_to_device(event)["type"] for event in server.sent_to(ada)] == ["m.room_key"]
+
+
+async def was_used_an_hour_ahead(rig: Rig, session_id: str = "") -> None:
+    """Have the policy bot's sessions, or one, bear a time of use that comes in an hour."""
+    ahead = (datetime.now() + timedelta(hours=1)).isoformat(sep=" ", timespec="microseconds")  # noqa: DTZ005 - as mautrix
+    query = "UPDATE crypto_olm_session SET last_decrypted = $1 WHERE $2 IN (session_id, '')"
+    await rig.database.commit(lambda transaction: transaction.execute(query, ahead, session_id))
 
 
 class Inbox:
