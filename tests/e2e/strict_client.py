@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -38,6 +39,10 @@ START_EVERY = 200
 """The number of looks without a new event, or without a change of the rooms, until the client's cache is cleared. The SDK
 (0.18) can panic when it reads a doubled event from its cache (matrix-rust-sdk #6882): from then on it shows nothing new in
 any room, and has lost that sync response. Most of these panics it reports (`PanicListener`): those are not waited for."""
+LAG_SECONDS = 10.0
+"""Seconds in which an event that the homeserver has must be shown; after that the client's cache is cleared. The SDK (0.18)
+stores an own message as soon as it is sent. If the next response contains this message only, and a gap before it, the SDK
+seems to drop the gap: it did not show a text that had come in just before an own message."""
 STUCK_SECONDS = 40.0
 """Seconds after which a client that does not finish opening or paging a room is restarted: there the SDK (0.18) may
 deadlock with a device that has just been verified."""
@@ -52,6 +57,8 @@ class StrictClient(StrictDevice):
         self._looks, self._looks_at_same = Counter[str](), Counter[str]()
         self._shown: defaultdict[str, set[str | None]] = defaultdict(set)
         self._looks_at_rooms, self._memberships = 0, dict[str, Any]()
+        self._never_shown = set[str]()
+        """Events that the homeserver has and that the client did not show after its cache was cleared, either."""
 
     async def invites(self) -> Mapping[str, str]:
         """Return the rooms that this person is invited to, and their names."""
@@ -143,6 +150,19 @@ class StrictClient(StrictDevice):
         if self._unreadable.too_long(items) and room_id in await self.joined():
             await self.restart()
             items = await self._paged(room_id)
+        return await self._complete(room_id, items)
+
+    async def _complete(self, room_id: str, items: list[TimelineItem]) -> list[TimelineItem]:
+        """Return the room's events once none is missing that the homeserver had; clear the cache if one stays missing."""
+        expected = await self.messages_at_homeserver(room_id) - self._never_shown
+        missing, until = expected - _ids(items), time.monotonic() + LAG_SECONDS
+        while missing and time.monotonic() < until:
+            items = await self._paged(room_id)
+            missing -= _ids(items)
+        if missing:
+            await self.renew("does not show an event that the homeserver has")
+            items = await self._paged(room_id)
+            self._never_shown |= missing - _ids(items)
         return items
 
     async def say(self, room_id: str, text: str) -> TimelineItem:
@@ -284,6 +304,10 @@ class StrictClient(StrictDevice):
             return newest_messages(await self.items(room_id))
 
         return await wait_until(f"{self.mxid}: own message is with the server", is_sent, seen=seen)
+
+
+def _ids(items: list[TimelineItem]) -> set[str | None]:
+    return {item.event_id for item in items}
 
 
 def _plain(text: str) -> Any:

@@ -221,6 +221,27 @@ class StrictDevice:
         ):
             return answer.status, await answer.json()
 
+    async def messages_at_homeserver(self, room_id: str) -> set[str]:
+        """Return the ids of the room's readable events that this device may read and must show; none if it does not answer.
+
+        Those are the encrypted events that change no other event and are not redacted.
+        """
+        messages, token = set[str](), dict[str, str]()
+        while True:
+            try:
+                status, page = await self.ask(f"rooms/{room_id}/messages", dir="b", limit="500", **token)
+            except (aiohttp.ClientError, TimeoutError):
+                return set()
+            if status != 200:
+                return set()
+            for event in page["chunk"]:
+                content = event["content"]
+                if "ciphertext" in content and "rel_type" not in content.get("m.relates_to", {}):
+                    messages.add(event["event_id"])
+            if "end" not in page:
+                return messages
+            token = {"from": page["end"]}
+
     async def is_answered(self) -> bool:
         """Whether the homeserver answers this device now."""
         try:
