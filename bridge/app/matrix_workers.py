@@ -188,6 +188,7 @@ class MatrixWorkers:
             module_client=module_client,
             clock=services.clock,
             list_uploads=matrix.upload_list.add_all,
+            alert=self._alert,
         )
         services.wake.uploads = uploads.loop.wake
         async with asyncio.TaskGroup() as group:

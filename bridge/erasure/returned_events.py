@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final
 
 from bot.model.actions import THREAD
+from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import MAX_INTEGER, strings_in
@@ -35,7 +36,7 @@ class ReturnedEvents:
     """Looks for such events while the line notes a rollback.
 
     `wake_expiry`: called when some must be redacted. `has_caught_up`: whether the sync has. `lifetime`: that of messages,
-    in seconds.
+    in seconds. `alert`: says that a damaged page keeps events, and since when.
     """
 
     def __init__(
@@ -47,11 +48,18 @@ class ReturnedEvents:
         wake_expiry: Callable[[], None],
         has_caught_up: Callable[[], bool],
         lifetime: int,
+        alert: AlertCallback | None = None,
     ) -> None:
         self._has_caught_up, self._lifetime = has_caught_up, lifetime
         self._database, self._clock = services.database, services.clock
         self._probe, self._priority_gate, self._wake_expiry = probe, priority_gate, wake_expiry
-        self.loop = BackgroundLoop("returned_events", self.run_once, max_sleep=INTERVAL, retry=RETRY)
+        self.loop = BackgroundLoop(
+            "returned_events",
+            self.run_once,
+            max_sleep=INTERVAL,
+            retry=RETRY,
+            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
+        )
 
     async def run_once(self) -> float:
         """Check all rooms if that is due; return the seconds until the next check."""

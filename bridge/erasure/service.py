@@ -105,6 +105,7 @@ class ErasureService:
             wake_expiry=self._expiry.loop.wake,
             has_caught_up=matrix.sync.caught_up.is_set,
             lifetime=settings.message_ttl,
+            alert=alert,
         )
         services.wake.erasure_jobs = self._erasure.loop.wake
 

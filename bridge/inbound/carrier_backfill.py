@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bot.model.line_incidents import GapKind, TextsMissing
+from bridge.background.corruption import CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.carriers.adapter import Carrier, Ignored
 from bridge.inbound.hourly_alerts import HourlyAlerts
@@ -23,6 +24,7 @@ from bridge.inbound.webhook import NotStored, Webhook
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.errors import ConstraintViolation, Corrupt
 from bridge.tables import line_state
 from bridge.tables.sent_texts import ID_RETENTION
 
@@ -48,7 +50,13 @@ class CarrierBackfill:
         self._failing_since, self._missing = 0.0, 0
         self.caught_up = asyncio.Event()
         """Set once what the carrier listed after the start is taken in; at once for a carrier that lists nothing."""
-        self.loop = BackgroundLoop("carrier_backfill", self.reconcile_and_note, max_sleep=INTERVAL, retry=(30.0, 30.0))
+        self.loop = BackgroundLoop(
+            "carrier_backfill",
+            self.reconcile_and_note,
+            max_sleep=INTERVAL,
+            retry=(30.0, 30.0),
+            corruption=CorruptionPolicy(clock=services.clock, alert=None),
+        )
 
     async def report_absence(self) -> None:
         """At the start: if the carrier cannot list texts and the line was down for long, tell the desk."""
@@ -100,8 +108,9 @@ class CarrierBackfill:
                         await self._webhook.report_ignored(listed)
                         continue
                     await self._webhook.accept_text(listed)
-                except NotStored:
-                    # The thread lacks its key. Other texts are stored all the same, and this one is listed again.
+                except (NotStored, Corrupt, ConstraintViolation):
+                    # The thread lacks its key, or a page that only this text needs is damaged. Other texts are stored all
+                    # the same, and this one is listed again.
                     missing += 1
                     self._measurements.record_text_not_kept()
                     continue

@@ -155,9 +155,13 @@ def _text_of(ref: str) -> str:
 
 
 async def release_after_report(transaction: Transaction, hash_: bytes, now: float) -> None:
-    """Let the copy of a text go of which the carrier has said its last."""
+    """Let the copy of a text go of which the carrier has said its last.
+
+    One that is nobody's yet waits `EARLY_REPORT_WAIT` for the text's result: its thread may be on legal hold.
+    """
     query = "UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0"
-    await transaction.execute(query, hash_, now)
+    await transaction.execute(f"{query} AND owner <> ''", hash_, now)
+    await transaction.execute(f"{query} AND owner = ''", hash_, now + EARLY_REPORT_WAIT)
 
 
 async def expedite(transaction: Transaction, owner: str, now: float) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
+from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
@@ -134,10 +135,18 @@ class UploadCleanup:
         module_client: ModuleClient,
         clock: Clock,
         list_uploads: Callable[[], Awaitable[None]],
+        alert: AlertCallback | None = None,
     ) -> None:
+        """`alert`: says that a damaged page keeps uploads, and since when."""
         self._database, self._module_client, self._clock = database, module_client, clock
         self._list_uploads = list_uploads
-        self.loop = BackgroundLoop("uploads", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
+        self.loop = BackgroundLoop(
+            "uploads",
+            self.run_once,
+            max_sleep=INTERVAL,
+            retry=(INTERVAL, INTERVAL),
+            corruption=CorruptionPolicy(clock=clock, alert=alert),
+        )
 
     async def run_once(self) -> float:
         """List uploads, update due times by who has joined or left, and delete due uploads.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from bridge.background import corruption
 from bridge.background.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy
 from bridge.erasure.nightly import NightlyMaintenance
+from bridge.erasure.returned_events import ReturnedEvents
+from bridge.matrix.rooms.media import UploadCleanup
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Corrupt
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -133,3 +136,43 @@ async def test_the_desk_hears_at_growing_counts_and_its_silence_ends_nothing(har
         assert await met.record("expiry.database_corrupt", CORRUPT) == corruption.RETRY_SECONDS
         harness.clock.at += corruption.RETRY_SECONDS
     assert heard == [(ALERT_SUBJECT, began)] * len(ALERT_AT_COUNTS)
+
+
+async def test_every_loop_that_deletes_waits_for_a_mend(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged page that uploads or returned events meet ends neither loop, and the desk hears of it."""
+    unused: Any = None
+    harness = erasure.harness
+    alerts: list[str] = []
+
+    async def alert(subject: str, since: float) -> None:
+        alerts.append(subject)
+
+    async def corrupt() -> float:
+        raise CORRUPT
+
+    uploads = UploadCleanup(
+        database=harness.database,
+        module_client=unused,
+        clock=harness.clock,
+        list_uploads=AsyncMock(side_effect=CORRUPT),
+        alert=alert,
+    )
+    returned = ReturnedEvents(
+        harness.services,
+        probe=unused,
+        priority_gate=unused,
+        wake_expiry=unused,
+        has_caught_up=unused,
+        lifetime=1,
+        alert=alert,
+    )
+    monkeypatch.setattr(returned.loop, "_run_once", corrupt)
+    running = [asyncio.create_task(loop.run()) for loop in (uploads.loop, returned.loop)]
+
+    async def both() -> bool | None:
+        return len(alerts) == 2 or None
+
+    await wait_until("the desk hears of both", both, every=0.02)
+    assert (alerts, [task.done() for task in running]) == ([ALERT_SUBJECT] * 2, [False] * 2)
+    for task in running:
+        task.cancel()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -31,7 +31,7 @@ from bridge.storage.key_file import OWNER_BYTES, WRAPPED_BYTES
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, clock_trust, room_events
-from bridge.tables.carrier_copies import REPORT_WAIT, SHOW_WAIT
+from bridge.tables.carrier_copies import EARLY_REPORT_WAIT, REPORT_WAIT, SHOW_WAIT
 from tests.bridge.tables.test_suppression import block
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness, ManualClock
@@ -400,6 +400,22 @@ async def test_a_report_before_the_result_is_the_same_copy(harness: BridgeHarnes
     await harness.wait_until_drained()
     query = "SELECT owner FROM carrier_copy WHERE ref NOT LIKE 'in:%'"
     assert [row["owner"] for row in await harness.database.fetch(query)] == [owner]
+    await harness.carrier_copies.run_once()
+    assert archive.asked == ["id0"]
+
+
+@pytest.mark.parametrize("first", ["sent", "delivered"])
+async def test_a_second_report_does_not_hurry_nobodys_copy(
+    harness: BridgeHarness, first: Literal["sent", "delivered"]
+) -> None:
+    """A copy that has no owner yet waits for its text's result after any number of reports: its thread may be held."""
+    archive = FakeArchive(harness)
+    await harness.run()
+    for status in (first, "delivered"):
+        await harness.webhook.accept_report(DeliveryReport(message_id="id0", status=status))
+    await harness.carrier_copies.run_once()
+    assert archive.asked == []
+    harness.clock.at += EARLY_REPORT_WAIT
     await harness.carrier_copies.run_once()
     assert archive.asked == ["id0"]
 

@@ -16,7 +16,7 @@ from bot.model.events import MemberJoined, MessageSent
 from bridge.carriers.adapter import Ignored, InboundText
 from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
 from bridge.runtime.phone_number import Phone
-from bridge.storage.errors import Unavailable
+from bridge.storage.errors import ConstraintViolation, Corrupt, DatabaseError, Unavailable
 from bridge.tables import clock_trust, line_state
 from bridge.tables.sent_texts import ID_RETENTION
 from tests.e2e.polling import wait_until
@@ -346,3 +346,29 @@ async def _noted(harness: BridgeHarness) -> str | None:
     return cast(
         "str | None", await harness.database.fetchval("SELECT value FROM line WHERE name = $1", line_state.CLOCK_SAMPLE)
     )
+
+
+@pytest.mark.parametrize("error", [Corrupt("SQLITE_CORRUPT"), ConstraintViolation("SQLITE_CONSTRAINT_UNIQUE")])
+async def test_one_text_that_meets_a_damaged_page_holds_up_no_other(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, error: DatabaseError
+) -> None:
+    """What others texted comes in, the desk hears once, and the text stays asked for: the process does not end."""
+    reconcile = reconciling(harness)
+    await harness.engine.load()
+    await reconcile.run_once()
+    harness.clock.at += 7200
+    accept = harness.webhook.accept_text
+
+    async def meet_damage(text: InboundText) -> None:
+        if text.message_id == "id1":
+            raise error
+        await accept(text)
+
+    monkeypatch.setattr(harness.webhook, "accept_text", meet_damage)
+    harness.carrier.listed = [listed(harness, 1, age=3600), listed(harness, 2, age=3500)]
+    for _ in range(3):
+        await reconcile.run_once()
+        harness.clock.at += 3600
+    assert len(set(harness.carrier.list_requests)) == 1
+    assert await harness.count("thread") == 1
+    assert await harness.database.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = 'desk'") == 1
