@@ -9,6 +9,7 @@ the desk is told once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -367,7 +368,7 @@ class MatrixEventIngest:
         if relation not in REPLY_RELATIONS:
             return users
         said = unquote(f"{content.get('body')} {content.get('formatted_body')}").casefold()
-        return [u for u in users if u not in self._ours and u[1:].partition(":")[0].casefold() in said]
+        return [u for u in users if u not in self._ours and _names(said, u[1:].partition(":")[0].casefold())]
 
     def _is_mention(self, content: Mapping[str, Any], relation: Relation) -> bool:
         """Whether the message calls a person."""
@@ -380,6 +381,11 @@ def _related_event(item: events.RoomEvent) -> str:
     content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
     relation = object_at(content, "m.relates_to")
     return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
+
+
+def _names(said: str, localpart: str) -> bool:
+    """Whether words contain this name as a word: "mañana" does not name `ana`."""
+    return re.search(rf"(?<!\w){re.escape(localpart)}(?!\w)", said) is not None
 
 
 def _string(content: Mapping[str, Any], key: str) -> str:

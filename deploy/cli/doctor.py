@@ -62,7 +62,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     """
     import asyncio
 
-    from bridge.config.load import parse
+    from bridge.config.load import ConfigError, parse
     from deploy.doctor.changes import raise_alarm, since_last_time, without_texts
     from deploy.doctor.doctor import run_checks
 
@@ -76,10 +76,16 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
         say_fleet(fleet, look, "doctor", as_json=as_json)
     report, usable = asyncio.run(run_checks(layout))
     ok = report.ok
-    if raises_alarm and usable:
-        report = asyncio.run(raise_alarm(parse(layout.config)[0], layout.doctor_alarm, report))
-    elif only_changes or raises_alarm:
-        report = since_last_time(layout.doctor_alarm if raises_alarm else layout.doctor, report)
+    if raises_alarm:
+        try:
+            config = parse(layout.config)[0]
+        except ConfigError:
+            # Nobody can be told now: what is not well stays a change until the configuration can be read.
+            report = since_last_time(layout.doctor_alarm, report, remember=False)
+        else:  # also with a problem in it, such as a secret that cannot be read
+            report = asyncio.run(raise_alarm(config, layout.doctor_alarm, report))
+    elif only_changes:
+        report = since_last_time(layout.doctor, report)
     if (only_changes or raises_alarm) and not report.checks:
         sys.exit(EXIT_OK)
     if raises_alarm:

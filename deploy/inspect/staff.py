@@ -107,8 +107,8 @@ def make_password() -> str:
 async def add(layout: Layout, config: Config, mxid: str, role: Role, password: str, *, host: Config | None = None) -> None:
     """Make an account and put the person on the staff. Raises `SetupError`, `DatabaseError`, `OSError`.
 
-    `host`: the configuration of the line that runs the homeserver, when it is another. There an account that exists may be
-    in use at another desk, and is left as it is.
+    `host`: the configuration of the line that runs the homeserver, when it is another. Where lines share a homeserver, an
+    account that exists may be in use at another desk, and is left as it is.
     """
     if any(member.mxid == mxid for member in config.line.staff):
         raise SetupError(["is on the staff already; `quietline staff reset` gives another password"])
@@ -119,7 +119,7 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
         except ModuleRequestRejected as error:
             if error.errcode != IN_USE:
                 raise
-            if host is not None:
+            if host is not None or config.homeserver.other_lines:
                 raise SetupError([ACCOUNT_EXISTS.format(mxid=mxid)]) from None
             try:  # an interrupted attempt made it; a deactivated account is refused
                 await client.set_password(mxid, password)

@@ -122,7 +122,12 @@ async def test_an_answer_to_us_mentions_nobody(ingest: IngestHarness, relation: 
     await ingest.record_own_event("$card", "card")
     link = f'<a href="https://matrix.to/#/{quote(whom)}">A.</a> hi'
     for number, (words, more, called) in enumerate(
-        (("hi", {}, False), ("hi Ada", {}, whom == ADA), ("A. hi", {"formatted_body": link}, True))
+        (
+            ("hi", {}, False),
+            ("nada, Adam", {}, False),
+            ("hi Ada", {}, whom == ADA),
+            ("A. hi", {"formatted_body": link}, True),
+        )
     ):
         shown = text_content(words, **{"m.mentions": {"user_ids": [whom]}}, **more)
         content = {**shown, "m.new_content": shown, "m.relates_to": relation}

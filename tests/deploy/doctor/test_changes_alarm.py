@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from click.testing import CliRunner, Result
 
+from bridge.config.load import ConfigError, load
 from bridge.outbound import pager
 from bridge.storage.errors import Unavailable
 from bridge.tables import line_state
@@ -190,6 +191,27 @@ async def test_what_could_not_be_told_is_told_the_next_time(
     database.chmod(0o600)
     assert ((await look(line)).exit_code, await left(line)) == (0, [])
     assert calls == []
+
+
+async def test_a_problem_in_the_configuration_keeps_no_alarm(line: RealLine, calls: list[str]) -> None:
+    """The line runs on with the configuration of before: what breaks meanwhile is told at the desk, once."""
+    line.layout.doctor_alarm.unlink(missing_ok=True)
+    files = (line.config.data_dir / "main.db", line.layout.secrets / "as_token")
+    for file in files:
+        file.chmod(0o644)
+    try:
+        with pytest.raises(ConfigError):
+            load(line.layout.config)
+        assert (await look(line)).exit_code == 2
+        names = await left(line)
+        assert names is not None
+        assert {"configuration", "file modes"} <= set(names)
+        await look(line)
+        assert await left(line) is None
+    finally:
+        for file in files:
+            file.chmod(0o600)
+    assert ((await look(line)).exit_code, await left(line), calls) == (0, [], [])
 
 
 async def test_a_line_that_takes_nothing_has_somebody_called(

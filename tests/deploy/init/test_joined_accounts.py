@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
@@ -207,6 +208,25 @@ async def test_the_staff_of_a_line_on_anothers_homeserver_changes_later(tmp_path
         assert passwords == {NOOR: "of the first line", dan: ""}
         assert members() == [MIRA, NOOR]
         assert north.config.read_bytes() == before
+
+
+async def test_the_first_line_does_not_take_an_account_of_another(tmp_path: Path) -> None:
+    """Who has an account at another desk of the homeserver keeps it and its password when the first line adds them."""
+    async with hosted(tmp_path, passwords := {}) as (_, north):
+        mxid = f"@dan:{load(north.config).homeserver.server_name}"
+        passwords[mxid] = "of the other desk"
+        configuration = yaml.safe_load(north.config.read_text())
+        configuration["homeserver"]["other_lines"] = [
+            {"registration": str(tmp_path / "south.yaml"), "policy": mxid.replace("dan", "policy-south")}
+        ]
+        north.config.write_text(yaml.safe_dump(configuration))
+        north.homeserver_config.parent.mkdir(exist_ok=True)
+        north.homeserver_config.touch()
+        file = tmp_path / "password"
+        words = ("dan", "--role", "advocate", "--data", str(north.data), "--password-file", str(file))
+        refused = await invoke(["staff", "add", *words])
+        assert (refused.exit_code, "`staff reset` gives" in refused.stderr, file.exists()) == (2, True, False)
+        assert passwords == {mxid: "of the other desk"}
 
 
 def test_only_the_line_that_runs_the_homeserver_is_a_host(tmp_path: Path) -> None:
