@@ -171,7 +171,7 @@ class Bridge:
                 per_number_per_hour=pack.settings.new_threads_per_number_per_hour,
                 per_minute=pack.settings.new_threads_per_minute,
             ),
-            new_designation=self.designations.allocate,
+            designations=self.designations,
         )
         self.carrier_backfill = CarrierBackfill(
             services, carrier=resources.carrier, webhook=self.webhook, hourly_alerts=hourly_alerts

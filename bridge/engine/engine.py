@@ -95,13 +95,12 @@ class Engine:
         """
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
-        self._outbox = outbox
         self._transactional_actions, self._designations = transactional_actions, designations
-        self._cold_outreach = cold_outreach
+        self._outbox, self._cold_outreach = outbox, cold_outreach
         self._lookup = FactsLookup(
             services,
             pack=pack,
-            fresh=designations.allocate,
+            designations=designations,
             numbers=numbers,
             on_call=on_call,
             cold_outreach=cold_outreach,
@@ -214,6 +213,8 @@ class Engine:
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner continues without this row
                     await self._record_dead_letter(row, error, without_words=_without_codewords(event, matched))
+                finally:
+                    await self._designations.settle(owner)
                 return
         except (Unavailable, OSError):
             raise

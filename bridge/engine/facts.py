@@ -23,6 +23,7 @@ from bridge.engine.codeword_matching import MatchedEvent
 from bridge.engine.cold_outreach import OutreachThreads
 from bridge.matrix.rooms import room_state
 from bridge.outbound import reply_number
+from bridge.outbound.designations import Designations
 from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage import serialization
@@ -40,14 +41,14 @@ _OF_PEOPLE: Final = (MessageSent, ReactionAdded, MemberJoined, TimerDue)
 
 
 class FactsLookup:
-    """Looks up facts. `fresh` returns an unused designation, `calendar` the copy of the calendar file."""
+    """Looks up facts. `calendar` returns the copy of the calendar file."""
 
     def __init__(
         self,
         services: Services,
         *,
         pack: Pack,
-        fresh: Callable[[], str],
+        designations: Designations,
         numbers: tuple[str, ...],
         on_call: bool,
         cold_outreach: OutreachThreads | None,
@@ -55,13 +56,13 @@ class FactsLookup:
         calendar: Callable[[], Shifts | None],
     ) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
-        self._pack, self._new_designation, self._cold_outreach = pack, fresh, cold_outreach
+        self._pack, self._designations, self._cold_outreach = pack, designations, cold_outreach
         self._numbers, self._on_call, self._drills, self._calendar = numbers, on_call, drills, calendar
 
     async def facts(
         self, *, owner: str, seq: int, matched: MatchedEvent, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
     ) -> Facts:
-        """Return the facts for the event of that inbox row."""
+        """Return the facts for the event of that inbox row. What `designations` offers has to be settled by the caller."""
         event = matched.event
         asks = owner != DESK and (
             isinstance(event, MessageSent | UnreadClosed)
@@ -92,7 +93,7 @@ class FactsLookup:
             inbound_pending=asks
             and await inbox.has_text_after(self._database, owner, seq, or_said=not isinstance(event, MessageSent)),
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
-            new_designation=self._new_designation() if begins else "",
+            new_designation=self._designations.offer(owner) if begins else "",
             clock_ahead=system_clock_offset(self._clock),
             number_gone=_is_about_words(aggregate, event) and await self._is_number_gone(owner),
             clock_distrusted=blocked and await clock_trust.is_distrusted(self._database),

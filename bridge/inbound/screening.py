@@ -25,6 +25,7 @@ from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.background.owner_queue import OwnerQueue
 from bridge.matrix.rooms.room_state import set_owner
+from bridge.outbound.designations import Designations
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
@@ -59,13 +60,13 @@ class Screening:
         is_stop: Callable[[str], bool],
         stop_seconds: float,
         rate_limit: NewThreadRateLimit,
-        new_designation: Callable[[], str],
+        designations: Designations,
     ) -> None:
         """`is_stop`: whether a blocked phone's text is a STOP; `stop_seconds`: how long it is remembered."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._is_stop, self._stop_seconds = is_stop, stop_seconds
-        self._suppression, self._rate_limit, self._new_designation = suppression, rate_limit, new_designation
+        self._suppression, self._rate_limit, self._designations = suppression, rate_limit, designations
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._aggregates = services.marks.aggregates
         self.queue = OwnerQueue("screening", self._work, workers=MAX_IN_FLIGHT)
@@ -132,7 +133,7 @@ class Screening:
             if not await threads.is_unscreened(transaction, owner):
                 return
             warm = None if flood else await warm_rooms.take(transaction)
-            designation = warm.designation if warm is not None else self._new_designation()
+            designation = warm.designation if warm is not None else self._designations.offer(owner)
             if warm is not None:
                 await set_owner(transaction, warm.room_id, owner)
             thread = replace(new_thread, designation=designation)
@@ -154,7 +155,10 @@ class Screening:
                 await inbox.set_body(transaction, resealed.seq, resealed.inbox_row.body)
 
         # The engine may decide before this commit is on the disk: the outbox waits for both.
-        await self._database.commit(commit, sync=Sync.BEGIN)
+        try:
+            await self._database.commit(commit, sync=Sync.BEGIN)
+        finally:
+            await self._designations.settle(owner)
         self._crash(CrashPoint.SCREENED)
         self._wake.engine(owner)
         await self._database.synced()

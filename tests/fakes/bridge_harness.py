@@ -159,12 +159,13 @@ class BridgeHarness:
         self.transactional_actions = TransactionalActions(
             services, audit=AuditLog(vault=self.vault), suppression=suppression
         )
+        self.designations = Designations(database=self.database)
         self.engine = Engine(
             services,
             pack=self.pack,
             outbox=self.outbox,
             transactional_actions=self.transactional_actions,
-            designations=Designations(database=self.database),
+            designations=self.designations,
             numbers=(NUMBER,),
         )
         self.sms_sender = SmsSender(
@@ -180,7 +181,7 @@ class BridgeHarness:
             is_stop=partial(is_stop, self.pack),
             stop_seconds=self.pack.settings.suppression_ttl,
             rate_limit=self.rate_limit,
-            new_designation=Designations(database=self.database).allocate,
+            designations=self.designations,
         )
         self.hourly_alerts = HourlyAlerts(services)
         self.webhook = Webhook(

@@ -15,6 +15,7 @@ from bridge.inbound.screening import MAX_IN_FLIGHT, NewThreadRateLimit
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
 from bridge.tables.suppression import Suppression
 from policies.designations import FIRST, SECOND
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
@@ -374,6 +375,19 @@ async def test_a_full_disk_postpones_a_look_up(harness: BridgeHarness) -> None:
     await wait_until("it is shown", has_shown(harness, owner, "hello"), every=0.02)
     await harness.wait_until_drained()
     assert len(harness.engine.desk.threads) == 1
+
+
+async def test_a_designation_of_a_commit_that_fails_is_free_again(harness: BridgeHarness) -> None:
+    """A full disk causes many tries, and the number of words is limited. One that the thread has stays in use."""
+    owner = await comes(harness, "hello", "m1")
+    harness.database.full = True
+    with pytest.raises(Unavailable):
+        await harness.screening.screen(owner)
+    assert (harness.designations._in_use, harness.designations._offered) == (set(), {})
+    harness.database.full = False
+    await harness.screening.screen(owner)
+    assert harness.designations._in_use == {(await harness.thread(owner)).designation}
+    assert harness.designations._offered == {}
 
 
 async def _under_way(slow: SlowDigests) -> bool | None:
