@@ -44,16 +44,25 @@ class NumberReveals:
         self.loop = BackgroundLoop("number_reveal", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
-        """Perform one grant. Raises :class:`RetryLater` while there is no office, and what `RoomClient` raises."""
-        rooms = {user: await self._office_room(user) for user in reveal.users}
+        """Perform one grant. Raises :class:`RetryLater` while an office is missing, and what `RoomClient` raises.
+
+        It waits for an office within the minute alone: later the row only keeps the lane from the thread's cards.
+        """
         in_time = self._clock.now() - task.created < REVEAL_SECONDS
+        offices = {user: await office_of(self._database, user) for user in reveal.users}
+        if in_time and None in offices.values():
+            # Asked again at a fixed pace: the wait for a room doubles, and the wake-up for an office names the desk.
+            raise RetryLater(INTERVAL, in_turn=True)
+        # By their place in the grant, which is a part of each transaction id.
+        rooms = [(n, user, room) for n, (user, room) in enumerate(offices.items()) if room is not None]
         bodies = await self._message_bodies(task.owner, reveal) if in_time else {}
         # Nobody who has left the desk since the grant sees the number, although they may still be in their office.
         readers = {user for user in bodies if await is_at_desk(self._database, user)}
-        for user in readers:
-            await self._database.commit(partial(rotate_sessions, room_id=rooms[user]))
+        for _, user, room in rooms:
+            if user in readers:
+                await self._database.commit(partial(rotate_sessions, room_id=room))
         shown = 0
-        for n, (user, room) in enumerate(rooms.items()):
+        for n, user, room in rooms:
             event_id = await (self._send(task, room, bodies[user], n) if user in readers else self._find(task, room, n))
             if event_id is not None:
                 self._crash(CrashPoint.REVEAL_SENT)
@@ -123,12 +132,6 @@ class NumberReveals:
             await room_events.delete(transaction, [event_id])
 
         await self._database.commit(commit)
-
-    async def _office_room(self, user: str) -> str:
-        room_id = await office_of(self._database, user)
-        if room_id is None:
-            raise RetryLater(None)
-        return room_id
 
     async def _message_bodies(self, thread: str, reveal: RevealNumber) -> dict[str, str]:
         """Return the message for each of the users, in their language."""

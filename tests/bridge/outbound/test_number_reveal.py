@@ -11,7 +11,7 @@ import pytest
 from bot.model.actions import RevealNumber
 from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
-from bridge.outbound.number_reveal import NumberReveals
+from bridge.outbound.number_reveal import INTERVAL, REVEAL_SECONDS, NumberReveals
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
@@ -72,10 +72,10 @@ class RevealHarness:
             lifetime=86_400,
         )
 
-    async def task(self, *, offices: bool = True) -> OutboxTask:
+    async def task(self, *, offices: tuple[str, ...] = (ANA, SUE)) -> OutboxTask:
         task = await RoomSenderHarness(self.harness).task(GRANT)
         await self.harness.database.commit(_make_desk)
-        for user in (ANA, SUE) if offices else ():
+        for user in offices:
             await self.harness.database.commit(
                 lambda transaction, user=user: transaction.execute(  # type: ignore[misc]
                     "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $1)",
@@ -222,10 +222,29 @@ async def test_another_device_shows_no_number_twice(offices: RevealHarness) -> N
 
 
 async def test_without_an_office_it_waits(offices: RevealHarness) -> None:
-    """A person whose office is not there yet gets it later, or not at all."""
-    task = await offices.task(offices=False)
-    with pytest.raises(RetryLater):
+    """A person whose office is not there yet gets it within the minute, or not at all: it is asked for each second."""
+    task = await offices.task(offices=(SUE,))
+    offices.harness.clock.at += REVEAL_SECONDS - 1
+    with pytest.raises(RetryLater) as again:
         await offices.reveals.show(task, GRANT)
+    assert (again.value.after, again.value.in_turn) == (INTERVAL, True), "no doubled wait, which nothing would end"
+    assert offices.room_client.stands == {}
+
+
+@pytest.mark.parametrize("missing", [ANA, SUE])
+@pytest.mark.parametrize("shown", [True, False])
+async def test_after_the_minute_it_waits_for_no_office(offices: RevealHarness, missing: str, shown: bool) -> None:
+    """One person's office cannot be made: the row is done, so that cards behind it leave; what the other has goes."""
+    (other,) = {ANA, SUE} - {missing}
+    task = await offices.task(offices=(other,))
+    if shown:
+        txn = f"{task.txn}.{GRANT.users.index(other)}"
+        offices.room_client.stands[f"${txn}"] = (f"!{other[1:4]}", "an earlier attempt, before the office was lost")
+    offices.harness.clock.at += REVEAL_SECONDS
+    await offices.reveals.show(task, GRANT)
+    assert await offices.harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE id = $1", task.number) == 0
+    assert offices.room_client.sent == []
+    await offices.reveals.retract_due()
     assert offices.room_client.stands == {}
 
 
