@@ -5,7 +5,8 @@ stays until a commit holds its result. Performing a row again after a crash must
 reading first), except for a text, whose performer marks it before the request (`sms_sender`). A request that the other side
 certainly did not take is repeated; a permanent refusal makes a dead letter, with an alarm and without content. A row of a
 thread that has ended is dropped. The commit of the next edit of a message deletes the edit that still waits: nobody would
-read it.
+read it. An edit of which a part may have been done stays, until it is done whole: it may have posted a message, which
+nothing else would redact.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class RetryLater(Exception):  # noqa: N818 - the name is an instruction
     """The other side certainly did not accept it now. `after` seconds; None: when woken (there is no room yet).
 
     `in_turn`: nothing failed, but its turn has not come. Then it is tried again exactly after that time, without backoff.
+    In these two cases this try has made no request.
     """
 
     def __init__(self, after: float | None, *, in_turn: bool = False) -> None:
@@ -102,7 +104,11 @@ class OutboxDispatcher:
         self._attempts: defaultdict[LaneKey, int] = defaultdict(int)
         self._waiting_for_room: defaultdict[str, set[LaneKey]] = defaultdict(set)
         self._rechecks: defaultdict[LaneKey, int] = defaultdict(int)
-        self._in_flight: set[int] = set()
+        self._begun: set[int] = set()
+        """Rows of which a try may have made a request, until they are done; the next edit does not replace them.
+
+        After a start no row that stood before it is replaced, as `_newest_edit` has none of them.
+        """
         self._newest_edit: dict[tuple[str, str], int] = {}
         """The last edit of a message that was put in and not performed yet, by its owner and `OutboxRow.edited`."""
         self._edited_by: dict[int, tuple[str, str]] = {}
@@ -128,7 +134,7 @@ class OutboxDispatcher:
     async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> list[Row]:
         """Append a row, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
-        if before is not None and before not in self._in_flight:
+        if before is not None and before not in self._begun:
             await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
 
@@ -169,19 +175,21 @@ class OutboxDispatcher:
             _, _, key = await queue.get()
             number, commits = self._rows[key][0]
             is_conversation = key[2] == "matrix" and key[1] in CONVERSATION_LANES
-            self._in_flight.add(number)
+            begun_before = number in self._begun
+            self._begun.add(number)
             try:
                 with self.priority_gate.foreground() if is_conversation else nullcontext():
                     await self._perform(number, commits, key, perform)
             except RetryLater as again:
+                if not begun_before and (again.in_turn or again.after is None):
+                    self._begun.discard(number)
                 self._retry_later(key, again.after, in_turn=again.in_turn)
                 continue
             except (Unavailable, OSError) as error:
                 log.failure("outbox.database_retry", error)
                 self._retry_later(key, 1.0)
                 continue
-            finally:
-                self._in_flight.discard(number)
+            self._begun.discard(number)
             self._attempts.pop(key, None)
             self._rechecks.pop(key, None)
             self._forget_edit(number)

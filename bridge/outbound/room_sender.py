@@ -301,7 +301,7 @@ class RoomSender:
             if not edit.fresh and await self._edit_throttle.is_superseded(task, edit):
                 await self._finish(task)
                 return
-            raise RetryLater(wait)
+            raise RetryLater(wait, in_turn=True)
         if edit.fresh:
             await self._post_again(task, edit, room=room, old=target, txn=task.txn)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +95,61 @@ async def test_an_edit_that_is_being_sent_keeps_its_row(harness: BridgeHarness) 
 
     await wait_until("the outbox is empty", empty, every=0.01)
     running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "stays"),
+    [(RetryLater(0.01), True), (RetryLater(0.01, in_turn=True), False), (RetryLater(None), False)],
+    ids=["homeserver failed", "not its turn", "no room"],
+)
+async def test_an_edit_that_may_have_begun_keeps_its_row(
+    harness: BridgeHarness, refusal: RetryLater, *, stays: bool
+) -> None:
+    """It may have posted a message that only its own row knows of; an edit that requested nothing is replaced."""
+    tried: list[str] = []
+    done: list[str] = []
+    go_on = asyncio.Event()
+
+    async def perform(task: OutboxTask) -> None:
+        tried.append(task.txn)
+        if not go_on.is_set():
+            raise refusal
+        done.append(task.txn)
+        await harness.database.commit(
+            lambda transaction: transaction.execute("DELETE FROM outbox WHERE id = $1", task.number)
+        )
+
+    async def was_tried() -> bool | None:
+        return bool(tried) or None
+
+    async def empty() -> bool | None:
+        return not await harness.count("outbox") or None
+
+    running = asyncio.create_task(harness.outbox.run("matrix", perform))
+    await put(harness, "first", "card", fresh=True)
+    await wait_until("it was tried", was_tried, every=0.01)
+    await put(harness, "second", "card", fresh=True)
+    await put(harness, "third", "card", fresh=True)
+    assert await texts_of_outbox(harness) == ["first"] * stays + ["third"]
+    go_on.set()
+    harness.outbox.room_ready(DESK)
+    await wait_until("the outbox is empty", empty, every=0.01)
+    running.cancel()
+    assert done == ["first"] * stays + ["third"]
+
+
+async def test_an_edit_from_before_the_start_keeps_its_row(harness: BridgeHarness, tmp_path: Path) -> None:
+    """The run before may have posted it, so the next edit of the same message stands behind it."""
+    await put(harness, "first", "card", fresh=True)
+    await harness.close()
+    again = BridgeHarness(tmp_path)
+    await again.open()
+    await again.engine.load()
+    await again.outbox.load()
+    await put(again, "second", "card", fresh=True)
+    await put(again, "third", "card", fresh=True)
+    assert await texts_of_outbox(again) == ["first", "third"]
+    await again.close()
 
 
 async def test_a_commit_that_failed_takes_nothing_away(harness: BridgeHarness) -> None:

@@ -242,8 +242,9 @@ async def test_an_edit_that_another_one_overtakes_is_not_sent(harness: BridgeHar
     await sender.room_sender.perform(tasks[0])
     await sender.room_sender.perform(tasks[1])
     await sender.room_sender.perform(tasks[2])
-    with pytest.raises(RetryLater):
+    with pytest.raises(RetryLater) as later:
         await sender.room_sender.perform(tasks[3])
+    assert later.value.in_turn, "nothing was requested, so the next edit may replace it"
     assert sender.room_client.sent == ["q3.0", "q5.0"]
     harness.clock.at += 2
     await sender.room_sender.perform(tasks[3])
