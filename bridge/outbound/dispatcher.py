@@ -29,7 +29,7 @@ from bridge.runtime import log
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Row, Transaction
+from bridge.storage.database import Row, Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox, threads
@@ -84,6 +84,10 @@ class PermanentFailure(Exception):  # noqa: N818 - the name is a verdict
         self.code = code
 
 
+async def _wait_for_earlier_commits(_transaction: Transaction) -> None:
+    """Change nothing: commits are made one after another."""
+
+
 Perform: TypeAlias = Callable[[OutboxTask], Awaitable[None]]
 """Performs a row and commits the result and the row's removal. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
 
@@ -109,6 +113,8 @@ class OutboxDispatcher:
 
         After a start no row that stood before it is replaced, as `_newest_edit` has none of them.
         """
+        self._replaced: set[int] = set()
+        """Edits whose rows a commit deletes that is not known to have succeeded."""
         self._newest_edit: dict[tuple[str, str], int] = {}
         """The last edit of a message that was put in and not performed yet, by its owner and `OutboxRow.edited`."""
         self._edited_by: dict[int, tuple[str, str]] = {}
@@ -135,6 +141,7 @@ class OutboxDispatcher:
         """Append a row, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
         if before is not None and before not in self._begun:
+            self._replaced.add(before)
             await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
 
@@ -142,6 +149,7 @@ class OutboxDispatcher:
         """Queue a committed row; `appended`: what `put` returned."""
         number = outbox.number_of(appended)
         if item.edited:
+            self._replaced.discard(self._newest_edit.get((owner, item.edited), number))
             self._newest_edit[owner, item.edited] = number
             self._edited_by[number] = (owner, item.edited)
         self.wake(number, owner, item.lane, item.transport)
@@ -200,6 +208,7 @@ class OutboxDispatcher:
                 del self._rows[key]
 
     def _forget_edit(self, number: int) -> None:
+        self._replaced.discard(number)
         edited = self._edited_by.pop(number, None)
         if edited is not None and self._newest_edit.get(edited) == number:
             del self._newest_edit[edited]
@@ -228,6 +237,9 @@ class OutboxDispatcher:
     async def _perform(self, number: int, commits: int, key: LaneKey, perform: Perform) -> None:
         # Read only when the commits are on the disk: then one query also gives the room.
         await self._database.synced(commits)
+        if number in self._replaced:
+            # The commit that deletes it may be under way: the row can still be read, but not tried again afterwards.
+            await self._database.commit(_wait_for_earlier_commits, sync=Sync.DEFER)
         row = await outbox.sealed_action(self._database, number)
         if row is None:
             return

@@ -10,6 +10,7 @@ import pytest
 from bot.model.actions import DESK, EditMessage
 from bridge.outbound import dispatcher
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
+from bridge.storage.database import Row, Transaction
 from bridge.storage.errors import Unavailable
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -136,6 +137,49 @@ async def test_an_edit_that_may_have_begun_keeps_its_row(
     await wait_until("the outbox is empty", empty, every=0.01)
     running.cancel()
     assert done == ["first"] * stays + ["third"]
+
+
+@pytest.mark.parametrize("commits", [True, False])
+async def test_an_edit_does_not_begin_while_its_row_is_being_deleted(harness: BridgeHarness, *, commits: bool) -> None:
+    """After that commit it could not be tried again, and what it has posted would stay; if the commit fails, it is done."""
+    done: list[str] = []
+    placed, go_on = asyncio.Event(), asyncio.Event()
+    item = await harness.outbox.seal(DESK, "second", EditMessage(place=DESK, ref="card", body="second", fresh=True))
+
+    async def perform(task: OutboxTask) -> None:
+        done.append(task.txn)
+        await harness.database.commit(
+            lambda transaction: transaction.execute("DELETE FROM outbox WHERE id = $1", task.number)
+        )
+
+    async def commit(transaction: Transaction) -> list[Row]:
+        appended = await harness.outbox.put(transaction, DESK, item, 0)
+        placed.set()
+        await go_on.wait()
+        if not commits:
+            raise ValueError("the decision failed")
+        return appended
+
+    async def empty() -> bool | None:
+        return not await harness.count("outbox") or None
+
+    await put(harness, "first", "card", fresh=True)
+    committing = asyncio.create_task(harness.database.commit(commit))
+    await placed.wait()
+    running = asyncio.create_task(harness.outbox.run("matrix", perform))
+    for _ in range(10):  # while a row that does not wait for the commit would be performed
+        await asyncio.sleep(0.01)
+    done_early = [*done]
+    go_on.set()
+    if commits:
+        harness.outbox.enqueue(await committing, DESK, item)
+    else:
+        with pytest.raises(ValueError, match="the decision failed"):
+            await committing
+    await wait_until("the outbox is empty", empty, every=0.01)
+    running.cancel()
+    assert done_early == []
+    assert done == ["second" if commits else "first"]
 
 
 async def test_an_edit_from_before_the_start_keeps_its_row(harness: BridgeHarness, tmp_path: Path) -> None:
