@@ -4,9 +4,9 @@ Rules of this module: a row leaves when its commit, and every earlier one, is on
 stays until a commit holds its result. Performing a row again after a crash must have no visible effect (transaction ids,
 reading first), except for a text, whose performer marks it before the request (`sms_sender`). A request that the other side
 certainly did not take is repeated; a permanent refusal makes a dead letter, with an alarm and without content. A row of a
-thread that has ended is dropped. The commit of the next edit of a message deletes the edit that still waits: nobody would
-read it. An edit of which a part may have been done stays, until it is done whole: it may have posted a message, which
-nothing else would redact.
+thread that has ended is dropped; one that does not open although its thread stands is a dead letter. The commit of the next
+edit of a message deletes the edit that still waits: nobody would read it. An edit of which a part may have been done stays
+until it is done whole: it may have posted a message, which nothing else would redact.
 """
 
 from __future__ import annotations
@@ -255,7 +255,8 @@ class OutboxDispatcher:
         except (RetryLater, Unavailable, OSError):
             raise
         except CannotOpen as error:
-            if await self._vault.has_key(key[0]):
+            # While the thread stands without its key, the newest `keys.db` may still be restored, and `!retry` work then.
+            if await self._vault.has_key(key[0]) or await threads.get(self._database, key[0]) is not None:
                 log.failure("outbox.dead_letter", error, kind=row.kind, short_id=letter.short_id)
                 await self._record_dead_letter(number, action, letter)
                 return

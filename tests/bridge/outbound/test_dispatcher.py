@@ -33,7 +33,7 @@ from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.storage import serialization
 from bridge.storage.database import Sync
-from bridge.tables import line_state, outbox
+from bridge.tables import dead_letters, line_state, outbox, threads
 from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -350,6 +350,27 @@ async def test_a_bug_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.Lo
     assert rows.done == ["second"]
     assert "ValueError" in caplog.text
     assert SECRET not in caplog.text
+
+
+async def test_a_row_of_a_thread_without_a_key_is_a_dead_letter(rows: DispatcherHarness) -> None:
+    """An older `keys.db` lacks the key, and the newest one may still be restored: then !retry shows the words."""
+    harness = rows.harness
+    owner = await harness.receive_text("hello", message_id="1")
+    await rows.put(SECRET, owner=owner)
+    body = await harness.database.fetchval("SELECT body FROM outbox WHERE owner = $1", owner)
+    await harness.vault.destroy(owner)
+    rows.run()
+    await rows.empty()
+    assert rows.done == []
+    (letter,) = await harness.database.fetch("SELECT short_id, owner, kind, body FROM dead_letter")
+    assert (letter["owner"], letter["kind"], letter["body"]) == (owner, "SendMessage", body)
+    (row,) = await harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = $1", DESK)
+    event = serialization.decode(row["kind"], await harness.vault.open(DESK, "inbox", row["body"]))
+    designation = await threads.designation_of(harness.database, owner)
+    assert event == DeadLetterRecorded(short_id=letter["short_id"], designation=designation, uncalled=True)
+    found = await dead_letters.get(harness.database, letter["short_id"])
+    assert found is not None
+    assert found.is_message, "so that it can be retried"
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
