@@ -223,10 +223,17 @@ class SmsSender:
                 result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
                 await self._commit_unknown(task.number, task.owner, result, reference=self.reference(task.txn))
             case TryLater():
-                await self._database.commit(lambda transaction: outbox.set_state(transaction, task.number, RowState.QUEUED))
+                await self._database.commit(partial(self._queue_again, task=task))
                 raise RetryLater(outcome.retry_after)
         self._crash(CrashPoint.SMS_RESULT)
         self._wake.engine(task.owner)
+
+    async def _queue_again(self, transaction: Transaction, *, task: OutboxTask) -> None:
+        if await outbox.state_of(transaction, task.number) is not None:
+            await outbox.set_state(transaction, task.number, RowState.QUEUED)
+        elif whose := await carrier_copies.owner_of_copies(transaction, task.owner):
+            # The conversation ended during the request, and counted this text as one that the carrier may have.
+            await carrier_copies.count_without_id(transaction, whose, more=-1)
 
     async def _commit_unknown(self, number: int, owner: str, result: TextOutcome, *, reference: str) -> None:
         """Commit that nobody knows whether a text left; a report on it settles that, as it names the reference."""

@@ -16,11 +16,14 @@ from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import serialization
 from bridge.storage.database import Row, Transaction
+from bridge.tables.carrier_copies import WITHOUT_ID
 from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
+from tests.fakes.erasure_harness import ErasureHarness
 
 ADA = "@ada:quietline.localhost"
+COUNTED = "SELECT count FROM copy_result WHERE result = $1"
 GREETED = 1
 """The greeting, which every first text is answered with."""
 
@@ -239,6 +242,28 @@ async def test_not_now_is_tried_again(harness: BridgeHarness) -> None:
     await harness.wait_until_drained()
     assert [body for _, body in harness.carrier.sent[GREETED:]] == ["first", "second"]
     assert receipts(harness)[-1] is DeliveryReceipt.SENT
+
+
+async def test_not_now_is_not_counted_when_the_conversation_ends_meanwhile(erasure: ErasureHarness) -> None:
+    """The carrier certainly did not take the text, so the certificate does not say that it may have."""
+    harness = erasure.harness
+    owner = await erasure.create_thread_room(uploads=0)
+    harness.carrier.sending.clear()
+    gate = harness.carrier.send_gate = asyncio.Event()
+    harness.carrier.outcomes.append(TryLater(0.05))
+    await harness.receive_text("es", message_id="asks for Spanish")
+    await harness.carrier.sending.wait()
+    end = MessageSent(place="thread", sender="@sol:x", event_id="$now", body="!close now anyway", at=harness.clock.at + 1)
+    await harness.deliver(owner, end)
+
+    async def counted() -> bool | None:
+        return await harness.database.fetchval(COUNTED, WITHOUT_ID)
+
+    await wait_until("the text was counted", counted, every=0.01)
+    gate.set()
+    await harness.wait_until_drained()
+    await harness.sms_sender.wait_for_requests()
+    assert await harness.database.fetchval(COUNTED, WITHOUT_ID) is None
 
 
 async def test_not_now_for_five_minutes_is_held(harness: BridgeHarness) -> None:
