@@ -108,7 +108,7 @@ class OutboxDispatcher:
         self._attempts: defaultdict[LaneKey, int] = defaultdict(int)
         self._waiting_for_room: defaultdict[str, set[LaneKey]] = defaultdict(set)
         self._rechecks: defaultdict[LaneKey, int] = defaultdict(int)
-        self._begun: set[int] = set()
+        self._begun_numbers: set[int] = set()
         """Rows of which a try may have made a request, until they are done; the next edit does not replace them.
 
         After a start no row that stood before it is replaced, as `_newest_edit` has none of them.
@@ -140,7 +140,7 @@ class OutboxDispatcher:
     async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> list[Row]:
         """Append a row, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
-        if before is not None and before not in self._begun:
+        if before is not None and before not in self._begun_numbers:
             self._replaced.add(before)
             await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
@@ -183,21 +183,21 @@ class OutboxDispatcher:
             _, _, key = await queue.get()
             number, commits = self._rows[key][0]
             is_conversation = key[2] == "matrix" and key[1] in CONVERSATION_LANES
-            begun_before = number in self._begun
-            self._begun.add(number)
+            begun_before = number in self._begun_numbers
+            self._begun_numbers.add(number)
             try:
                 with self.priority_gate.foreground() if is_conversation else nullcontext():
                     await self._perform(number, commits, key, perform)
             except RetryLater as again:
                 if not begun_before and (again.in_turn or again.after is None):
-                    self._begun.discard(number)
+                    self._begun_numbers.discard(number)
                 self._retry_later(key, again.after, in_turn=again.in_turn)
                 continue
             except (Unavailable, OSError) as error:
                 log.failure("outbox.database_retry", error)
                 self._retry_later(key, 1.0)
                 continue
-            self._begun.discard(number)
+            self._begun_numbers.discard(number)
             self._attempts.pop(key, None)
             self._rechecks.pop(key, None)
             self._forget_edit(number)

@@ -368,9 +368,9 @@ async def test_a_row_of_a_thread_without_a_key_is_a_dead_letter(rows: Dispatcher
     event = serialization.decode(row["kind"], await harness.vault.open(DESK, "inbox", row["body"]))
     designation = await threads.designation_of(harness.database, owner)
     assert event == DeadLetterRecorded(short_id=letter["short_id"], designation=designation, uncalled=True)
-    found = await dead_letters.get(harness.database, letter["short_id"])
-    assert found is not None
-    assert found.is_message, "so that it can be retried"
+    stored = await dead_letters.get(harness.database, letter["short_id"])
+    assert stored is not None
+    assert stored.is_message, "so that it can be retried"
 
 
 @pytest.mark.parametrize("is_gone", [False, True])

@@ -257,7 +257,7 @@ async def test_not_now_is_not_counted_when_the_conversation_ends_meanwhile(erasu
     await harness.deliver(owner, end)
 
     async def counted() -> bool | None:
-        return await harness.database.fetchval(COUNTED, WITHOUT_ID)
+        return await harness.database.fetchval(COUNTED, WITHOUT_ID) is not None or None
 
     await wait_until("the text was counted", counted, every=0.01)
     gate.set()
