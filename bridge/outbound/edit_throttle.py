@@ -6,9 +6,10 @@ that does not exist and will not come.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
-from bot.model.actions import EditMessage, SendMessage
+from bot.model.actions import EditMessage, RedactMessage, SendMessage, ShowAudit, ShowDevices
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.services import Services
 from bridge.storage import serialization
@@ -19,7 +20,10 @@ MIN_INTERVAL: Final = 2.0
 MAX_MESSAGES: Final = 4_096
 MOST_LATER: Final = 50
 MOST_EARLIER: Final = 50
-"""If so many rows come before an edit, its message counts as pending, and is checked again in a second."""
+"""If so many rows come before an edit or a redaction, its message counts as pending, and is checked again in a second."""
+
+Post: TypeAlias = SendMessage | ShowAudit | ShowDevices
+"""An action that posts a message with a ref of its own."""
 
 
 class EditThrottle:
@@ -48,12 +52,20 @@ class EditThrottle:
                 return True
         return False
 
-    async def is_message_pending(self, task: OutboxTask, edit: EditMessage) -> bool:
-        """Whether an earlier row has yet to post the message to be edited. Raises what `Vault` raises."""
-        kind = serialization.kind_name(SendMessage)
-        rows = await outbox.rows_before(self._database, task.owner, task.number, kind, MOST_EARLIER)
-        for txn, body in rows:
-            earlier = serialization.decode_as(SendMessage, await self._vault.open(task.owner, f"outbox {txn}", body))
-            if (earlier.place, earlier.ref) == (edit.place, edit.ref):
+    async def is_message_pending(
+        self, task: OutboxTask, change: EditMessage | RedactMessage, posts: Sequence[type[Post]] = (SendMessage,)
+    ) -> bool:
+        """Whether an earlier row has yet to post the message to be edited or redacted. Raises what `Vault` raises.
+
+        `posts`: the actions that may post it.
+        """
+        for post in posts:
+            kind = serialization.kind_name(post)
+            rows = await outbox.rows_before(self._database, task.owner, task.number, kind, MOST_EARLIER)
+            for txn, body in rows:
+                earlier = serialization.decode_as(post, await self._vault.open(task.owner, f"outbox {txn}", body))
+                if (earlier.place, earlier.ref) == (change.place, change.ref):
+                    return True
+            if len(rows) == MOST_EARLIER:
                 return True
-        return len(rows) == MOST_EARLIER
+        return False

@@ -1,15 +1,17 @@
 """Redacts messages of ours, and a person's message with its edits, receipts and notices.
 
 Rule of this module: nothing is redacted in a thread on legal hold. The lane does not wait for the end of the hold, which
-may take weeks: the expiry worker redacts these messages as soon as the hold is lifted.
+may take weeks: the expiry worker redacts these messages as soon as the hold is lifted. A redaction waits for its message to
+be posted, as rows of another lane may do later than this one.
 """
 
 from __future__ import annotations
 
-from bot.model.actions import THREAD, EraseMessage, RedactMessage
+from bot.model.actions import RECAP, THREAD, EraseMessage, RedactMessage, SendMessage, ShowAudit, ShowDevices
 from bridge.matrix.room_client import RoomClient
 from bridge.outbound import room_lookup
-from bridge.outbound.dispatcher import OutboxTask
+from bridge.outbound.dispatcher import OutboxTask, RetryLater
+from bridge.outbound.edit_throttle import EditThrottle
 from bridge.services import Services
 from bridge.storage.database import Sync
 from bridge.tables import room_events, threads
@@ -21,13 +23,23 @@ class MessageRedaction:
     Each method returns the redacted events, raises what `RoomClient` raises, and may be repeated.
     """
 
-    def __init__(self, services: Services, *, room_client: RoomClient) -> None:
+    def __init__(self, services: Services, *, room_client: RoomClient, edit_throttle: EditThrottle) -> None:
+        self._edit_throttle = edit_throttle
         self._database, self._clock, self._room_client = services.database, services.clock, room_client
 
     async def redact_message(self, task: OutboxTask, redact: RedactMessage) -> list[str]:
-        """Redact a message of ours; its edits and the events about it stay until they expire."""
+        """Redact a message of ours; its edits and the events about it stay until they expire.
+
+        Raises :class:`RetryLater` while the message is not posted yet.
+        """
         room = await room_lookup.require_room(self._database, task, redact.place, now=self._clock.now())
         target = await room_events.event_of(self._database, task.owner, redact.ref)
+        # The row of a recap is in the lane of this one, and so was performed before.
+        if target is None and redact.ref != RECAP:
+            if await self._edit_throttle.is_message_pending(task, redact, (SendMessage, ShowAudit, ShowDevices)):
+                raise RetryLater(1.0)
+            # Read again: the commit that deletes the post's row also notes its message, and may have come in between.
+            target = await room_events.event_of(self._database, task.owner, redact.ref)
         event_ids = [] if target is None else [target]
         if redact.place == THREAD and await self._wait_for_hold(task, event_ids):
             return []

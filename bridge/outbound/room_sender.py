@@ -84,7 +84,7 @@ class RoomSender:
         self._measurements, self._room_refusals = services.measurements, room_refusals
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
         self._zone, self._edit_throttle = zone, EditThrottle(services)
-        self._message_redaction = MessageRedaction(services, room_client=room_client)
+        self._message_redaction = MessageRedaction(services, room_client=room_client, edit_throttle=self._edit_throttle)
         self._message_renewal = MessageRenewal(services, room_client=room_client)
         self._recap_sender = RecapSender(services, room_client=room_client, zone=zone, lifetime=lifetime)
         self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
