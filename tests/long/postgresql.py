@@ -38,7 +38,7 @@ def run(minutes: float) -> dict[str, int] | None:
 
 
 def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, int]:
-    """Run pytest, print failed tests, and return the counts by outcome, and of skips by reason.
+    """Run pytest, print failed tests with their errors, and return the counts by outcome, and of skips by reason.
 
     Raises `subprocess.TimeoutExpired`.
     """
@@ -53,7 +53,7 @@ def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, 
         timeout=60 * minutes,
     )
     lines = result.stdout.splitlines()
-    sys.stdout.writelines(f"{line}\n" for line in lines if line.startswith(("FAILED", "ERROR")))
+    sys.stdout.writelines(f"{line}\n" for line in lines if line.startswith(("FAILED", "ERROR", "E  ", "____")))
     counts = {word.rstrip("s"): int(number) for number, word in COUNTED.findall(lines[-1] if lines else "")}
     reasons = Counter[str]()
     for number, reason in (match.groups() for line in lines if (match := LEFT_OUT.match(line))):
