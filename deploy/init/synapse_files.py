@@ -88,6 +88,7 @@ def _settings(answers: Answers, names: LineNames) -> str:
         "redaction_retention_period": "1s",
         "experimental_features": {"msc4222_enabled": True},
         "push": {"include_content": False},
+        "enable_search": False,
     }
     return (_SEVERAL if before else "") + _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
 
@@ -104,6 +105,8 @@ _SETTINGS: Final = """\
 # redaction_retention_period holds for the whole homeserver, and must never be null: what is redacted goes at once.
 # msc4222: a sync tells which membership holds; without it one that is over may be told.
 # push: no content goes to the makers of apps and telephones.
+# enable_search: the index of names and clear words would hold names of the line's rooms. It holds for the whole homeserver:
+# a Synapse on PostgreSQL, which deletes its rows, may go without this line.
 """
 
 _NGINX: Final = """\

@@ -32,6 +32,9 @@ def exposing_settings(internals: SynapseInternals) -> list[str]:
         problems.append(
             "push: include_content sends names of rooms and people to the vendors of telephones; set it to false"
         )
+    # On PostgreSQL the rows of a purged room are deleted from the index like all others.
+    if internals.engine == "sqlite" and setting("server", "enable_search", False):
+        problems.append("enable_search: the search index holds names of rooms as well; set it to false")
     if logging.getLogger().getEffectiveLevel() < logging.WARNING:
         problems.append("log_config: the log names people and rooms; set the root logger to WARNING")
     return problems

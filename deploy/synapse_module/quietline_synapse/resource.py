@@ -150,6 +150,7 @@ class ModuleResource(AuthenticatedResource):
         await self._vacuum.enable_secure_delete()
         facts = await line.rooms.purge(room_id)
         if facts.is_gone:
+            await self._vacuum.merge_search_index()
             await self._vacuum.empty_log()
         return facts
 

@@ -5,6 +5,8 @@ knows the quiet hours.
 
 SQLite, which belongs to the line alone: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer says whether it did
 anything (facts-matrix.md, "What a deletion leaves"). It locks the database meanwhile and needs space for a copy beside it.
+Synapse's search index, if it has rows (`enable_search`), is merged first: a deletion there only appends a mark, and no
+`VACUUM` removes the terms that it hides.
 
 PostgreSQL, which an agency shares with its other rooms: a plain `VACUUM` of the tables that can hold rows of ours. It
 blocks nobody, and only frees space: pages keep ciphertext until they are overwritten (measured on PostgreSQL 15: a purged
@@ -26,7 +28,7 @@ from typing import Any, Final
 
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.schema import UNDEFINED_TABLE
+from quietline_synapse.schema import SQLITE_HAS, UNDEFINED_TABLE
 from quietline_synapse.synapse_internals import SynapseInternals
 
 TRIES: Final = 5
@@ -48,6 +50,11 @@ PLAIN_TIMEOUT, FULL_TIMEOUT = "600s", "60s"
 OPEN_TRANSACTIONS: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND a.pid <> pg_backend_pid()"""
 
+
+SEARCH_INDEX: Final = "event_search_segdir"
+"""SQLite's own table of the segments of Synapse's search index (FTS4)."""
+MERGE_SEARCH_INDEX: Final = "INSERT INTO event_search (event_search) VALUES ('optimize')"
+"""Merges all segments into one, without the terms of deleted rows. Source: sqlite.org/fts3.html, "optimize" command."""
 
 TABLES: Final = """SELECT DISTINCT t.relname FROM pg_class t
     JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid = t.oid
@@ -80,6 +87,11 @@ class Vacuum:
         """Make SQLite overwrite rows that are deleted from now on; before the next vacuum no more is possible."""
         if self._internals.engine == "sqlite":
             await self._internals.with_connection(_enable_secure_delete)
+
+    async def merge_search_index(self) -> None:
+        """Remove the terms of deleted rows from Synapse's search index on SQLite: of room names, and of ids."""
+        if self._internals.engine == "sqlite":
+            await self._internals.with_connection(_merge_search_index)
 
     async def empty_log(self) -> None:
         """Empty SQLite's write-ahead log if no reader prevents it; the vacuum requires it."""
@@ -117,6 +129,7 @@ def _vacuum_sqlite(connection: Any) -> int | None:
     path = _set_temporary_directory(cursor)
     if shutil.disk_usage(path).free < FREE_SPACE_FACTOR * path.stat().st_size:
         raise _vacuum_error("QUIETLINE_NO_ROOM")
+    _merge_search_index(connection)
     try:
         cursor.execute("VACUUM")
     finally:
@@ -137,6 +150,19 @@ def _enable_secure_delete(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA secure_delete = ON")
     _set_temporary_directory(cursor)
+
+
+def _merge_search_index(connection: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(SQLITE_HAS, (SEARCH_INDEX,))
+    if not cursor.fetchone()[0]:
+        return
+    # A deletion appends a segment, so a single one hides nothing.
+    cursor.execute(f"SELECT COUNT(*) FROM {SEARCH_INDEX}")  # noqa: S608 - a constant
+    if cursor.fetchone()[0] > 1:
+        cursor.execute(MERGE_SEARCH_INDEX)
+        # Python's sqlite3 has begun a transaction, in which no vacuum is possible.
+        connection.commit()
 
 
 def _set_temporary_directory(cursor: Any) -> Path:

@@ -47,6 +47,7 @@ def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
     assert not own.accounts, "accounts of the agency are not ours"
     assert configuration["redaction_retention_period"] == "1s"
     assert configuration["experimental_features"] == {"msc4222_enabled": True}
+    assert configuration["enable_search"] is False
 
 
 def test_tokens_stand_in_the_registration_alone(tmp_path: Path) -> None:

@@ -18,16 +18,17 @@ HARMLESS: dict[tuple[str, str], Any] = {
     ],
     ("server", "presence_enabled"): False,
     ("push", "push_include_content"): False,
+    ("server", "enable_search"): False,
     ("ratelimiting", "rc_message"): SimpleNamespace(per_second=100),
 }
 FEDERATES = [SimpleNamespace(http_options=SimpleNamespace(resources=[SimpleNamespace(names=["client", "federation"])]))]
 
 
 class FakeInternals:
-    """Synapse with these settings; `limited`: its registration says so."""
+    """Synapse with these settings and this kind of database; `limited`: its registration says so."""
 
-    def __init__(self, settings: dict[tuple[str, str], Any], *, limited: bool = False) -> None:
-        self._settings, self._limited = settings, limited
+    def __init__(self, settings: dict[tuple[str, str], Any], *, engine: str = "sqlite", limited: bool = False) -> None:
+        self._settings, self.engine, self._limited = settings, engine, limited
 
     def setting(self, section: str, name: str, default: Any) -> Any:
         return self._settings.get((section, name), default)
@@ -36,10 +37,10 @@ class FakeInternals:
         return self._limited and token == TOKEN
 
 
-def exposing(settings: dict[tuple[str, str], Any]) -> list[str]:
+def exposing(settings: dict[tuple[str, str], Any], *, engine: str = "sqlite") -> list[str]:
     from quietline_synapse.live_settings import exposing_settings
 
-    return exposing_settings(FakeInternals(settings))  # type: ignore[arg-type]
+    return exposing_settings(FakeInternals(settings, engine=engine))  # type: ignore[arg-type]
 
 
 def limits(settings: dict[tuple[str, str], Any], *, limited: bool = False) -> list[str]:
@@ -72,12 +73,18 @@ def test_a_closed_homeserver_has_nothing_to_tell() -> None:
         (("server", "listeners"), FEDERATES, "listeners"),
         (("server", "presence_enabled"), True, "presence"),
         (("push", "push_include_content"), True, "push"),
+        (("server", "enable_search"), True, "enable_search"),
     ],
 )
 def test_each_open_setting_is_told_by_its_name(setting: tuple[str, str], value: Any, named: str) -> None:
     """One sentence for each, which begins with the setting's name."""
     (sentence,) = exposing({**HARMLESS, setting: value})
     assert sentence.startswith(f"{named}: ")
+
+
+def test_a_search_index_on_postgresql_is_not_told() -> None:
+    """There the rows of a purged room are deleted like all others, and an agency may need to search in its other rooms."""
+    assert exposing({**HARMLESS, ("server", "enable_search"): True}, engine="postgres") == []
 
 
 def test_a_log_that_names_people_is_told() -> None:

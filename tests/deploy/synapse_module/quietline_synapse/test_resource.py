@@ -62,6 +62,22 @@ async def test_a_purged_room_is_nowhere(line: ModuleHomeserver) -> None:
     assert await line.module_client.purge(room_id) is RoomState.GONE
 
 
+async def test_a_purged_room_leaves_the_search_index(line: ModuleHomeserver) -> None:
+    """A joined Synapse with `enable_search` has the room's name in it: the purge removes the words, not only the row."""
+    room_id = await line.room("thread", "ada")
+    with closing(sqlite3.connect(line.database, timeout=10)) as db:
+        for room, name in ((room_id, "quartzy narwhal"), ("!other", "lunch"), ("!another", "choir")):
+            row = (f"$event of {room}", room, "content.name", name)
+            with db:
+                db.execute("INSERT INTO event_search (event_id, room_id, key, value) VALUES (?, ?, ?, ?)", row)
+    assert "event_search_segdir" in line.rows_with("quartzi")  # the stem
+    await line.purged(room_id)
+    assert {**line.rows_with("quartz"), **line.rows_with("narwhal")} == {}
+    assert "event_search_content" in line.rows_with("lunch")
+    await line.module_client.vacuum()
+    assert line.holding("quartz", "narwhal") == {}
+
+
 async def test_a_purged_room_is_in_nobodys_notifications(line: ModuleHomeserver) -> None:
     """Whoever muted a room did so by its id: the rule goes with it and so does what is told of its changes; others stay."""
     room_id, other = await line.room("thread", "ada"), await line.room("thread", "ada")

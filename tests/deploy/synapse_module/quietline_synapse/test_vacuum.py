@@ -84,6 +84,43 @@ async def test_a_log_that_cannot_be_emptied_is_not_called_empty(internals: OneCo
     assert (tmp_path / "homeserver.db-wal").stat().st_size == 0
 
 
+FTS4 = "CREATE VIRTUAL TABLE event_search USING fts4 (tokenize=porter, event_id, room_id, sender, key, value)"
+"""Synapse's search index on SQLite (its delta 73/10)."""
+
+
+def _delete_an_indexed_room(connection: sqlite3.Connection) -> None:
+    """Index the names of three rooms, as `enable_search` does, and delete the second as a purge does."""
+    connection.execute(FTS4)
+    for name in ("lunch", "velvet cormorant", "choir"):
+        row = (f"$event{name}", f"!room{name}", "content.name", name)
+        with connection:
+            connection.execute("INSERT INTO event_search (event_id, room_id, key, value) VALUES (?, ?, ?, ?)", row)
+    with connection:
+        connection.execute("DELETE FROM event_search WHERE value = 'velvet cormorant'")
+
+
+def _content_of(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.glob("homeserver.db*"))
+
+
+@pytest.mark.parametrize("step", ["vacuum", "purge"])
+async def test_a_deleted_name_leaves_the_search_index(internals: OneConnection, tmp_path: Path, step: str) -> None:
+    """FTS4 only marks the row as deleted: its words stay in the index through a vacuum, unless the index is merged."""
+    vacuum = vacuum_of(internals)
+    await vacuum.enable_secure_delete()
+    await asyncio.to_thread(_delete_an_indexed_room, internals.connection)
+    if step == "vacuum":
+        await vacuum.run()
+    else:
+        await vacuum.merge_search_index()
+        await vacuum.empty_log()
+    content = await asyncio.to_thread(_content_of, tmp_path)
+    assert [word for word in (b"velvet", b"cormor", b"elvet", b"ormor") if word in content] == []
+    query = "SELECT value FROM event_search WHERE event_search MATCH ?"
+    assert internals.connection.execute(query, ("lunch",)).fetchall() == [("lunch",)]
+    await vacuum.merge_search_index()  # nothing to merge
+
+
 async def test_without_room_for_a_copy_it_is_not_begun(
     internals: OneConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
