@@ -51,6 +51,7 @@ SEES_PHONES: Final = (
     "bridge/carriers/",
 )
 CATCHES_ALL: Final = {
+    "bridge/background/corruption.py": "an error costs one part of a turn and not the others, and is raised after them",
     "bridge/engine/engine.py": "a bug costs one row and not the line",
     "bridge/erasure/job_runner.py": "a bug, or a damaged row, costs one job and not the others",
     "bridge/shift_calendar/follower.py": "a bug that a file of others brings out costs a look and not the line",

@@ -2,6 +2,7 @@
 
 Rule of this module: it ends no loop, because texts must go on. It is logged without content, reported at the desk once and
 then at growing counts, and the loop that met it waits. A full disk or a busy file is no damage; each loop waits for those.
+What one damaged page keeps is one part of a turn: the other parts are done all the same (`run_each`).
 
 Source: sqlite.org/rescode.html#corrupt (SQLITE_CORRUPT and SQLITE_NOTADB: `Corrupt`).
 """
@@ -45,3 +46,15 @@ class CorruptionPolicy:
             except (DatabaseError, OSError) as silent:
                 log.failure(name, silent)
         return RETRY_SECONDS
+
+
+async def run_each(*parts: Callable[[], Awaitable[None]]) -> None:
+    """Do each part in order, also after one that failed. Raises the first error, once all were tried."""
+    first: Exception | None = None
+    for part in parts:
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 - whatever one part raises, data of the others must be deleted in time
+            first = first or error
+    if first is not None:
+        raise first

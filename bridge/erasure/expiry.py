@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from bridge.background.corruption import AlertCallback, CorruptionPolicy
+from bridge.background.corruption import AlertCallback, CorruptionPolicy, run_each
 from bridge.background.loop import BackgroundLoop
 from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
@@ -84,12 +85,14 @@ class ExpiryWorker:
                 await self._seal_again(now)
                 self._last_key_destruction = now
             return INTERVAL
-        try:
+        wait = INTERVAL
+
+        async def expire() -> None:
+            nonlocal wait
             wait = await self._expire_due(now)
-        except Exception:  # such as a damaged page: other data are deleted all the same, here and the other way round
-            await self._clean(now)
-            raise
-        await self._clean(now)
+
+        # Where one fails, such as at a damaged page, other data are deleted all the same.
+        await run_each(expire, partial(self._clean, now))
         return wait
 
     async def _expire_due(self, now: float) -> float:
@@ -107,13 +110,26 @@ class ExpiryWorker:
         return 0.0 if due and all(done) else INTERVAL
 
     async def _clean(self, now: float) -> None:
-        """Once an hour delete the rest: rows, and keys of erased messages."""
-        if not 0 <= now - self._last_pruning < PRUNE_INTERVAL:
-            await self._delete_expired_rows(int(now))
+        """Once an hour delete the rest: rows, and keys of erased messages. A part that fails stops none of the others."""
+        if 0 <= now - self._last_pruning < PRUNE_INTERVAL:
+            return
+        keys_destroyed = False
+
+        async def destroy_keys() -> None:
+            nonlocal keys_destroyed
             await destroy_passing_keys(self._services)
+            keys_destroyed = True
+
+        async def prune() -> None:
             await prune_ratchets(self._database, self._vault)
-            await self._seal_again(now)
-            self._last_pruning = self._last_key_destruction = now
+
+        async def seal() -> None:
+            # Each sealing makes a key: while none can be destroyed, every further try would only add one.
+            if keys_destroyed:
+                await self._seal_again(now)
+
+        await run_each(partial(self._delete_expired_rows, int(now)), destroy_keys, prune, seal)
+        self._last_pruning = self._last_key_destruction = now
 
     async def _seal_again(self, now: float) -> None:
         everything = now - self._last_resealing >= RESEAL_INTERVAL or now < self._last_resealing
@@ -188,15 +204,17 @@ class ExpiryWorker:
             log.event("expiry.not_overwritten", status=error.status)
 
     async def _delete_expired_rows(self, now: int) -> None:
-        async def commit(transaction: Transaction) -> None:
-            await inbox.delete_expired(transaction, now)
-            await sent_texts.delete_expired(transaction, now)
-            await early_reactions.delete_expired(transaction, now)
-            await erasure_jobs.delete_expired_certificates(transaction, now)
-            await self._suppression.delete_expired(transaction, now)
-            await dead_letters.expire(transaction, before=now - dead_letters.RETENTION)
-
-        await self._database.commit(commit)
+        """Delete expired rows, each table in a commit of its own, so that a damaged page keeps the rows of one table."""
+        deletions: tuple[Callable[[Transaction], Awaitable[None]], ...] = (
+            partial(inbox.delete_expired, now=now),
+            partial(sent_texts.delete_expired, now=now),
+            partial(sent_texts.delete_expired_reports, now=now),
+            partial(early_reactions.delete_expired, now=now),
+            partial(erasure_jobs.delete_expired_certificates, now=now),
+            partial(self._suppression.delete_expired, now=now),
+            partial(dead_letters.expire, before=now - dead_letters.RETENTION),
+        )
+        await run_each(*(partial(self._database.commit, deletion) for deletion in deletions))
 
 
 @dataclass(slots=True)

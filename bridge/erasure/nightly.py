@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.background.corruption import CorruptionPolicy
+from bridge.background.corruption import CorruptionPolicy, run_each
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.module_api import TIMED_OUT, HomeserverUnreachable, ModuleClient
 from bridge.runtime import log
@@ -60,26 +61,42 @@ class NightlyMaintenance:
         )
 
     async def run_once(self) -> float:
-        """Do what is due; return the seconds until the next check. Raises what the database and the homeserver raise."""
+        """Do what is due; return the seconds until the next check.
+
+        Raises what the database and the homeserver raise, after the other parts were done.
+        """
         if await clock_trust.is_distrusted(self._database):
             return CHECK_INTERVAL
         now = self._clock.now()
+        # A damaged page of the audit keeps no database from its vacuum, and one of ours not the homeserver's.
+        await run_each(
+            partial(self._expire_audit, now), partial(self._vacuum_ours, now), partial(self._vacuum_homeserver, now)
+        )
+        return CHECK_INTERVAL
+
+    async def _expire_audit(self, now: float) -> None:
         if abs(now - self._audit_expired_at) >= AUDIT_INTERVAL:
             await self._database.commit(lambda transaction: self._audit.expire(transaction, now - self._retention))
             self._audit_expired_at = now
-        if not self.is_quiet(self._clock.system_time()):
-            return CHECK_INTERVAL
-        if await self._is_due(line_state.REWRITTEN, now):
-            await self._wait_for_pause(MAX_PAUSE_WAIT)
-            rewritten = [await ours.vacuum() for ours in (self._database, self._puppet_database)]
-            if all(rewritten):
-                await self._database.commit(lambda transaction: line_state.put(transaction, line_state.REWRITTEN, str(now)))
-        if await self._is_due(line_state.VACUUMED, now):
-            await self._vacuum_homeserver(now)
-        return CHECK_INTERVAL
+
+    async def _vacuum_ours(self, now: float) -> None:
+        """Vacuum our own databases, if it is time; noted only when each was vacuumed."""
+        if not self._is_quiet_now() or not await self._is_due(line_state.REWRITTEN, now):
+            return
+        await self._wait_for_pause(MAX_PAUSE_WAIT)
+        rewritten: list[bool] = []
+
+        async def rewrite(database: Database) -> None:
+            rewritten.append(await database.vacuum())
+
+        await run_each(*(partial(rewrite, ours) for ours in (self._database, self._puppet_database)))
+        if all(rewritten):
+            await self._database.commit(lambda transaction: line_state.put(transaction, line_state.REWRITTEN, str(now)))
 
     async def _vacuum_homeserver(self, now: float) -> None:
-        """Request a vacuum of the homeserver's database; not within a day of a try with an unknown result."""
+        """Request a vacuum of the homeserver's database, if due; not within a day of a try with an unknown result."""
+        if not self._is_quiet_now() or not await self._is_due(line_state.VACUUMED, now):
+            return
         if not await self._is_due(line_state.VACUUM_BEGUN, now):
             return
         await self._wait_for_pause(MAX_PAUSE_WAIT)
@@ -103,6 +120,9 @@ class NightlyMaintenance:
     async def _is_due(self, name: str, now: float) -> bool:
         last = await line_state.get_time(self._database, name)
         return abs(now - last) >= MIN_INTERVAL
+
+    def _is_quiet_now(self) -> bool:
+        return self.is_quiet(self._clock.system_time())
 
     def is_quiet(self, at: float) -> bool:
         """Whether this is a quiet hour."""

@@ -102,8 +102,12 @@ async def count_unknown(reader: Reader) -> int:
 
 
 async def delete_expired(transaction: Transaction, now: int) -> None:
-    """Delete the rows of both tables whose time is over."""
+    """Delete the remembered texts whose time is over."""
     await transaction.execute("DELETE FROM sent_text WHERE until < $1", now)
+
+
+async def delete_expired_reports(transaction: Transaction, now: int) -> None:
+    """Delete the early reports whose time is over."""
     await transaction.execute("DELETE FROM early_report WHERE until < $1", now)
 
 

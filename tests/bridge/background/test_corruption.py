@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 
 from bridge.background import corruption
-from bridge.background.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy
+from bridge.background.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy, run_each
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.erasure.returned_events import ReturnedEvents
 from bridge.matrix.rooms.media import UploadCleanup
@@ -176,3 +177,17 @@ async def test_every_loop_that_deletes_waits_for_a_mend(erasure: ErasureHarness,
     assert (alerts, [task.done() for task in running]) == ([ALERT_SUBJECT] * 2, [False] * 2)
     for task in running:
         task.cancel()
+
+
+async def test_each_part_is_done_and_the_first_error_is_raised() -> None:
+    """Whatever fails, what follows is done."""
+    done: list[int] = []
+
+    async def part(number: int) -> None:
+        done.append(number)
+        if number:
+            raise Corrupt(str(number))
+
+    with pytest.raises(Corrupt, match="1"):
+        await run_each(*(partial(part, number) for number in (0, 1, 2, 0)))
+    assert done == [0, 1, 2, 0]
