@@ -3,8 +3,9 @@
 A room:    redact → empty → censor → uploads → destroy → purge → look → forget → sign → flush
 A person:  key → copies → person → flush
 
-`empty` is due `REDACTION_DELIVERY_SECONDS` after the last redaction, and `purge` is due `grace` after the step before
-it. A step may follow itself, or an earlier one, while something is left (ARCHITECTURE.md, "The steps of an erasure").
+`empty` is due `REDACTION_DELIVERY_SECONDS` after the last redaction, and `purge` is due `grace` after `destroy`. A step may
+follow itself, or an earlier one, while something is left (ARCHITECTURE.md, "The steps of an erasure"); a `purge` that
+follows `look` is due at once.
 
 Rules of this module: a step acts outside the database first and is noted there afterwards, so every step may be repeated,
 and a crash between any two lines repeats at most one step. A step is noted only with what it found, never with what it
@@ -141,7 +142,9 @@ class ErasureRunner:
     async def _advance(self, job: ErasureJob, following: str) -> None:
         now = self._clock.now()
         heard = REDACTION_DELIVERY_SECONDS if (job.step, following) == ("redact", "empty") else 0.0
-        due = now + (job.grace if following == PURGE else heard)
+        # After `look` the room is gone from the homeserver: only leftovers are, and no client waits for anything.
+        grace = job.grace if (job.step, following) == ("destroy", PURGE) else 0.0
+        due = now + max(grace, heard)
         # A step that follows itself has made no progress yet.
         tries = job.tries if following == job.step else 0
         await self._database.commit(

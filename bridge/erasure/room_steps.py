@@ -197,12 +197,16 @@ class RoomSteps:
             raise StepNotDone("upload") from None
 
     async def destroy(self, job: ErasureJob) -> str:
-        """Destroy the room's key, and with it every sealed session; then the sessions."""
+        """Destroy the room's key, and with it every sealed session; then the sessions.
+
+        A room that is gone already, as when a later look found the key, is not waited for: clients learn no more of it.
+        """
         await self._vault.destroy(f"room:{job.subject}")
         self._on_keys_destroyed(job.subject)
         self._crash(CrashPoint.ROOM_KEY_DESTROYED)
         await self._database.commit(lambda transaction: destroy_keys(transaction, job.subject))
-        return "purge"
+        room = await self._module_client.room(job.subject)
+        return "look" if room.state is RoomState.GONE else "purge"
 
     async def purge(self, job: ErasureJob) -> str:
         """Check once more for messages, then purge the room until the homeserver has nothing left of it."""

@@ -89,8 +89,9 @@ def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:
 
 
 def _is_stalled(job: UnfinishedErasure, now: float) -> bool:
-    # Words that were found late give clients the full time again, after the time at the job's beginning.
-    waits = job.step == "purge" and not job.tries
+    # Words that were found late give clients the full time again, after the time at the job's beginning. A purge that is
+    # due already gives clients no time any more: leftovers were found after it.
+    waits = job.step == "purge" and not job.tries and job.due > now
     late = now - OVERDUE_SECONDS
     return job.due < late or job.tries >= JOB_ALERT_TRIES[0] or (job.deadline < late and not waits)
 

@@ -3,7 +3,8 @@
 Rules of this module: only the homeserver is faked; index, engine, vault and certificates are real. `faults` are raised
 first, by any request, `delete_faults` by requests to delete an upload; `uncensored` is the result of overwriting;
 `on_redact` is called during a redaction; a room is purged at the `purge_requests`-th request, because a real purge takes
-time; `is_removed`: a failed purge has already removed us from the room; `listed`: the addresses on the room's list.
+time; `leftovers`: rows that a purge left, and that the next one deletes; `is_removed`: a failed purge has already removed
+us from the room; `listed`: the addresses on the room's list.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class FakeRooms:
     is_removed: bool = False
     unredactable: set[str] = field(default_factory=set)
     purge_requests: int = 2
+    leftovers: int = 0
     requests: list[str] = field(default_factory=list)
     txns: list[str] = field(default_factory=list)
     uncensored: Exception | None = None
@@ -99,7 +101,11 @@ class FakeRooms:
         self._ask("room")
         state = RoomState.PRESENT if self.present else RoomState.GONE
         return RoomStatus(
-            state=state, events=len(self.events) if self.present else 0, uncensored=0, leftovers=0, database=self.database
+            state=state,
+            events=len(self.events) if self.present else 0,
+            uncensored=0,
+            leftovers=0 if self.present else self.leftovers,
+            database=self.database,
         )
 
     async def purge(self, room_id: str) -> RoomState:
@@ -107,7 +113,7 @@ class FakeRooms:
         self.purge_requests -= 1
         if self.purge_requests > 0:
             return RoomState.PURGING
-        self.present = False
+        self.present, self.leftovers = False, 0
         return RoomState.GONE
 
     async def addresses(self, room_id: str) -> list[str]:

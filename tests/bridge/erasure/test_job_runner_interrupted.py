@@ -12,7 +12,7 @@ from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, erasure_jobs
 from bridge.tables.erasure_jobs import ErasureJob
 from tests.bridge.erasure.test_job_runner import CLIENTS, PERSON_STEPS, STEPS, _pass
-from tests.fakes.erasure_harness import ADA, SOL, ErasureHarness
+from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
 
 ROOM_STEPS = [step for step in STEPS if step not in PERSON_STEPS]
 
@@ -98,6 +98,29 @@ async def test_put_back_to_a_purge_that_had_removed_us(erasure: ErasureHarness) 
     await _redo_rooms(erasure)
     await erasure.run_to_end()
     assert not erasure.rooms.present
+
+
+@pytest.mark.parametrize("remnant", ["leftovers", "key", "both"])
+async def test_what_is_found_after_the_purge_waits_for_no_client(erasure: ErasureHarness, remnant: str) -> None:
+    """The room is gone, and clients learn no more: what a look finds left is gone at once, also when steps are repeated."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await _close(erasure, owner)
+    await _job_at(erasure, "look")
+    if remnant != "key":
+        erasure.rooms.leftovers = 1
+    if remnant != "leftovers":
+        await erasure.harness.vault.create(f"room:{ROOM}")
+    began = erasure.harness.clock.at
+    while await _step(erasure) is not None:
+        # Killed between the step and its note: the next run repeats it.
+        job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.at, clock_distrusted=False)
+        assert job is not None
+        if job.step in {"look", "destroy", "purge"} and job.due <= erasure.harness.clock.at:
+            await erasure.runner._steps[job.step](job)
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    assert erasure.harness.clock.at - began < CLIENTS
+    assert (erasure.rooms.leftovers, await erasure.harness.vault.has_key(f"room:{ROOM}")) == (0, False)
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation"]
 
 
 async def test_killed_after_an_upload_of_another_person(erasure: ErasureHarness) -> None:

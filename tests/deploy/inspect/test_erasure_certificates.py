@@ -94,6 +94,12 @@ def test_a_line_that_is_well(config: Config) -> None:
                 VALUES ('a', 'room', '!r', '', 'empty', 1800000060, 60, 1799996300)""",
             "on the way down",
         ),
+        (
+            # Over for more than an hour, and to be purged again because leftovers were found: no client hears of that.
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
+                VALUES ('a', 'room', '!r', '', 'purge', 1799999999, 60, 1799996300)""",
+            "on the way down",
+        ),
         ("INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'00', 't', '', X'00', 1, 0)", "carrier"),
         (
             """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
