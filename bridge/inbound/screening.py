@@ -4,9 +4,10 @@ Rules of this module: no carrier and no other thread waits for the look-up, whic
 (`bridge/tables/suppression.py`); a few run at a time, beside the engine. Nothing is decided, shown or sent for a thread
 that was not looked up, and it takes no room. A phone that sent STOP in an earlier thread begins stopped. What a blocked
 phone sent is deleted as if it had never come, and counted at the desk; a STOP among it is remembered, also when an earlier
-look-up failed and made it a dead letter. Look-ups that are still to do are in the database; memory is only a wake-up, so a
-crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a thread without a room until the
-desk shows the card (practices.md, "Defaults"), and no automatic reply before a person has it.
+look-up failed and made it a dead letter. While its thread is on legal hold it stays, and the thread stays unscreened.
+Look-ups that are still to do are in the database; memory is only a wake-up, so a crash repeats a look-up and loses none. A
+texter beyond the limit of new threads gets a thread without a room until the desk shows the card (practices.md,
+"Defaults"), and no automatic reply before a person has it.
 """
 
 from __future__ import annotations
@@ -171,11 +172,16 @@ class Screening:
         return SequencedRow(first.seq, await inbox.seal(self._vault, owner, replace(event, rate_limited=True)))
 
     async def _drop_blocked(self, owner: str, digest: bytes, now: float) -> None:
-        """Delete everything of a blocked phone: its row, then its key; the desk counts each text. A STOP is remembered."""
+        """Delete everything of a blocked phone: its row, then its key; the desk counts each text. A STOP is remembered.
+
+        On legal hold nothing changes: it is looked up again with the phone's next text, and at each start.
+        """
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
         stop = Suppress(reason=SuppressionReason.STOP, until=now + self._stop_seconds)
 
-        async def commit(transaction: Transaction) -> None:
+        async def commit(transaction: Transaction) -> bool:
+            if await threads.is_on_legal_hold(transaction, owner):
+                return False
             rows = [row.inbox_row for row in await inbox.events_of(transaction, owner)]
             texts = [row for row in rows if row.kind == inbox.TEXT]
             if await self._has_stop((*texts, *await self._texts_of_dead_letters(transaction, owner))):
@@ -187,8 +193,10 @@ class Screening:
             await carrier_copies.disown(transaction, owner, now)
             for _ in texts:
                 await inbox.append(transaction, dropped)
+            return True
 
-        await self._database.commit(commit)
+        if not await self._database.commit(commit):
+            return
         self._crash(CrashPoint.TURNED_AWAY)
         await self._vault.destroy(owner)
         self._wake.engine(DESK)

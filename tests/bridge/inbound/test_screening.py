@@ -276,6 +276,36 @@ async def test_nothing_of_a_blocked_phone_is_kept(harness: BridgeHarness) -> Non
     assert [(row["owner"], row["ref"], row["due"]) for row in copies] == [("", "", harness.clock.at)] * 3
 
 
+async def test_nothing_of_a_blocked_phone_on_hold_is_deleted(harness: BridgeHarness, slow: SlowDigests) -> None:
+    """A hold set while it is looked up keeps thread, words, dead letters and key, unscreened; released, all of it goes."""
+    slow.gate.set()
+    await harness.engine.load()
+    await block(harness)
+    slow.gate.clear()
+    slow.begun.clear()
+    owner = await comes(harness, "you", "m1")
+    await harness.screening._record_dead_letters(owner, RuntimeError())
+    await comes(harness, "you again", "m2")
+
+    async def begun() -> bool | None:
+        return bool(slow.begun) or None
+
+    screening = asyncio.create_task(harness.screening.screen(owner))
+    await wait_until("the look-up is under way", begun, every=0.01)
+    await harness.set_legal_hold(owner, on=True)
+    slow.gate.set()
+    await screening
+    query = "SELECT COUNT(*) FROM thread WHERE NOT screened"
+    assert (await harness.database.fetchval(query), await harness.count("dead_letter")) == (1, 1)
+    assert await harness.database.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = $1", owner) == 1
+    assert await harness.vault.has_key(owner)
+    assert await harness.database.fetchval("SELECT COUNT(*) FROM carrier_copy WHERE owner = $1", owner) == 2
+    await harness.set_legal_hold(owner, on=False)
+    await harness.screening.screen(owner)
+    assert (await harness.count("thread"), await harness.count("dead_letter")) == (0, 0)
+    assert not await harness.vault.has_key(owner)
+
+
 async def test_a_dead_letter_of_a_blocked_phone_goes_with_the_rest(harness: BridgeHarness) -> None:
     """Its first look-up failed, and a later one finds the block: what was kept to be tried again is not kept either."""
     await block(harness)
