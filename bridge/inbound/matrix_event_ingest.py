@@ -94,9 +94,10 @@ class MatrixEventIngest:
     async def record_dead_letter(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
         """Store a dead letter of an event that could not be handled, and tell its author. Runs inside the sync's commit."""
         place = await self._target_of(transaction, unhandled.room_id) if unhandled.room_id else None
-        owner = place.owner if place is not None and place.owner else DESK
+        owner = "" if place is None else place.owner
+        raw = unhandled.raw if owner or not unhandled.room_id else ""  # the desk's key outlives a room that is being erased
         kind, now = dead_letters.UNHANDLED, self._clock.now()
-        if await dead_letters.record_unhandled(transaction, self._vault, owner, kind, now=now, raw=unhandled.raw):
+        if await dead_letters.record_unhandled(transaction, self._vault, owner or DESK, kind, now=now, raw=raw):
             self._touched_owners.add(DESK)
         if unhandled.encrypted and unhandled.event_id and unhandled.sender:
             unread = events.UndecryptableEvent(

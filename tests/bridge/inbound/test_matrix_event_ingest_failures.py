@@ -88,6 +88,21 @@ async def test_what_the_program_fails_on_costs_itself(ingest: IngestHarness, mon
     assert [row["event_id"] for row in indexed] == ["$a", "$b", "$c"]
 
 
+@pytest.mark.parametrize(
+    ("room", "has_raw"),
+    [(WARM_ROOM, False), ("!erased", False), (THREAD_ROOM, True), (DESK_ROOM, True), ("", True)],
+    ids=["without an owner", "forgotten", "thread", "desk", "no room"],
+)
+async def test_of_a_room_that_is_being_erased_no_event_is_kept(ingest: IngestHarness, room: str, has_raw: bool) -> None:
+    """Under the desk's key its ids and ciphertext would outlive the room; the failure itself is recorded."""
+    unhandled = events.UnhandledEvent(room_id=room, event_id="$a", sender=ADA, encrypted=True, at=0, raw='{"type":"x"}')
+    database = ingest.harness.database
+    await database.commit(lambda transaction: ingest.ingest.record_dead_letter(transaction, unhandled))
+    [(owner, kind, body)] = await letters(ingest)
+    assert (owner, kind) == (ingest.thread if room == THREAD_ROOM else DESK, UNHANDLED)
+    assert bool(body) is has_raw
+
+
 async def test_a_full_disk_is_no_fault_of_an_event(ingest: IngestHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """What may be tried again fails the whole commit, so that nothing is lost."""
 
