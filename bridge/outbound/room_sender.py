@@ -305,10 +305,9 @@ class RoomSender:
         if edit.fresh:
             await self._post_again(task, edit, room=room, old=target, txn=task.txn)
             return
-        content = edit_content(edit, target)
         ref = room_events.EDIT_PREFIX + edit.ref
         try:
-            await self._send(task, edit.place, Speaker.POLICY, content, ref=ref, about=target, room=room)
+            await self._send(task, edit.place, Speaker.POLICY, edit_content(edit, target), ref=ref, about=target, room=room)
         except Permanent as error:
             if not await self._message_renewal.is_lost(error, room, target):
                 raise
@@ -353,13 +352,14 @@ class RoomSender:
             if event_id:
                 # The conversation may have ended since the room was looked up: then nothing uses this event's ref.
                 stands = await room_events.standing_of(transaction, task.owner, room, event_id, ref)
-                over = place == THREAD and not stands.owns_room
+                owner = stands.owner_of_event(task.owner, place)
+                over = owner != task.owner
                 for noted, name, on in ((event_id, ref, about), *((each, "", event_id) for each in reactions if each)):
                     await room_events.record_ours(
                         transaction,
                         event_id=noted,
                         room_id=room,
-                        owner="" if over else task.owner,
+                        owner=owner,
                         place=place,
                         ref="" if over else name,
                         about=on,

@@ -52,12 +52,22 @@ _INSERT_TEXT: Final = """INSERT INTO event (event_id, room_id, owner, ref, at)
 class RoomStanding(NamedTuple):
     """State of an event sent to a room: whether the thread still has that room, and whether a reaction came early.
 
-    `has_namesake`: another event of that owner has the same ref.
+    `has_namesake`: another event of that owner has the same ref. `has_thread`: the thread that sent it has not ended.
     """
 
     owns_room: bool
     has_early_reaction: bool
     has_namesake: bool
+    has_thread: bool
+
+    def owner_of_event(self, sender: str, place: str) -> str:
+        """Return the owner to note, which is the sender, a thread or the desk, unless the conversation has ended.
+
+        Then the event belongs to a room that is being erased, or to the desk, as after `reassign`.
+        """
+        if place == THREAD:
+            return sender if self.owns_room else ""
+        return sender if self.has_thread else DESK
 
 
 class IndexedEvent(NamedTuple):
@@ -152,17 +162,18 @@ async def record_text(transaction: Transaction, *, event_id: str, room_id: str, 
 
 
 async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str, ref: str) -> RoomStanding:
-    """Return the state of an event of ours that was sent to a thread's room and gets that ref."""
+    """Return the state of an event of ours that was sent to a room and gets that ref."""
     row = await reader.fetchrow(
         """SELECT EXISTS (SELECT 1 FROM thread WHERE room_id = $1 AND id = $2) AS owns,
                   EXISTS (SELECT 1 FROM early_reaction WHERE target = $3 AND owner = $2) AS early,
-                  EXISTS (SELECT 1 FROM event WHERE owner = $2 AND ref = $4 AND event_id <> $3) AS named""",
+                  EXISTS (SELECT 1 FROM event WHERE owner = $2 AND ref = $4 AND event_id <> $3) AS named,
+                  EXISTS (SELECT 1 FROM thread WHERE id = $2) AS thread""",
         room_id,
         owner,
         event_id,
         ref,
     )
-    return RoomStanding(*(bool(row and row[part]) for part in ("owns", "early", "named")))
+    return RoomStanding(*(bool(row and row[part]) for part in ("owns", "early", "named", "thread")))
 
 
 async def find(reader: Reader, event_id: str) -> KnownEvent | None:

@@ -203,6 +203,23 @@ async def test_an_office_that_is_not_there_holds_nothing_up(harness: BridgeHarne
     assert sender.room_client.membership_calls == [("remove", "!office", "@ben:h"), ("invite", "!office", "@ben:h")]
 
 
+@pytest.mark.parametrize("is_over", [False, True], ids=["stands", "ended"])
+async def test_an_office_message_under_way_names_no_ended_thread(harness: BridgeHarness, is_over: bool) -> None:
+    """It is noted after everything of the thread was deleted: for the desk, or the person's certificate waits for it."""
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(SendMessage(place=OFFICE + "@ada:x", body="words", ref="offer:1", reactions=("✅",)))
+    query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!office', 'office', '@ada:x', 'k')"
+    await harness.database.commit(lambda transaction: transaction.execute(query))
+    if is_over:
+        await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM thread"))
+    await sender.room_sender.perform(task)
+    rows = await harness.database.fetch("SELECT event_id, owner, ref, expires FROM event ORDER BY n")
+    owner, ref = (DESK, None) if is_over else (task.owner, "offer:1")
+    expected = [("$q1.0", owner, ref), ("$q1.0.tap0", owner, None)]
+    assert [(row["event_id"], row["owner"], row["ref"]) for row in rows] == expected
+    assert all(row["expires"] is not None for row in rows)
+
+
 async def test_a_card_bears_what_is_to_be_tapped(harness: BridgeHarness) -> None:
     """What a message asks to be tapped stands on it, once however often the row is performed, and goes when it goes."""
     sender = RoomSenderHarness(harness)
