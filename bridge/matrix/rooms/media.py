@@ -1,9 +1,10 @@
 """Deletes uploads for our rooms: our key bundles, and uploads that a person's message links.
 
 Rules of this module: a bundle is deleted minutes after its use, and after a day in any case. An upload that a message links
-is deleted once the message is redacted. Nothing of a thread on legal hold is deleted. A row stays until the homeserver has
-confirmed that its upload is gone. A failed deletion is tried later and does not stop the others. (The remaining uploads of
-an ended thread are deleted with its room.) Before any deletion the uploads are put on their rooms' lists (`upload_list`).
+is deleted once the message is redacted. Nothing of a thread on legal hold is deleted, and each deletion looks for a hold
+again. A row stays until the homeserver has confirmed that its upload is gone. A failed deletion is tried later and does not
+stop the others. (The remaining uploads of an ended thread are deleted with its room.) Before any deletion the uploads are
+put on their rooms' lists (`upload_list`).
 
 Source: facts-matrix.md, "Key bundles": clients accept a bundle within 24 h of the invite, so not after the invite but the
 join.
@@ -30,13 +31,12 @@ INVITE_GRACE: Final = 60.0
 """Seconds after the upload; until then the invitation of a person who had left may not be noted yet."""
 INTERVAL: Final = 60.0
 DUE: Final = """
-    SELECT mxc FROM matrix_upload u
+    FROM matrix_upload u
     WHERE (due_ms <= $1 OR due_ms IS NULL AND NOT EXISTS (SELECT 1 FROM event e WHERE e.event_id = u.event_id))
     AND NOT EXISTS (
         SELECT 1 FROM thread t LEFT JOIN legal_hold h ON h.thread = t.id
         WHERE t.room_id = u.room_id AND (t.legal_hold <> FALSE OR h.thread IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
-    ORDER BY due_ms
 """
 TO_LIST: Final = """
     FROM matrix_upload u JOIN matrix_room r ON r.room_id = u.room_id
@@ -156,8 +156,11 @@ class UploadCleanup:
         await self._list_uploads()
         await self._database.commit(self._update_due_times)
         now = self._now()
-        for row in await self._database.fetch(DUE, now):
+        for row in await self._database.fetch(f"SELECT u.mxc {DUE} ORDER BY u.due_ms", now):
             mxc = row["mxc"]
+            # The requests before it may have taken minutes: meanwhile its thread may have been put on legal hold.
+            if await self._database.fetchval(f"SELECT 1 {DUE} AND u.mxc = $2", now, mxc) is None:
+                continue
             try:
                 await self._module_client.delete_media(mxc)
             except (HomeserverUnreachable, ModuleRequestRejected) as error:

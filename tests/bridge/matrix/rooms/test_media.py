@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import AsyncMock
@@ -22,7 +22,7 @@ from bridge.matrix.rooms.media import (
 from bridge.matrix.rooms.room_state import Room, record_room, set_membership
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.database import Database
-from bridge.tables import room_events, schema
+from bridge.tables import room_events, schema, threads
 from tests.fakes.bridge_harness import ManualClock
 from tests.fakes.database_engine import make_database
 
@@ -30,18 +30,24 @@ ROOM, BEN, MXC = "!r", "@ben:x", "mxc://x/one"
 
 
 class RecordingModuleClient:
-    """A module on paper. `room_message` is raised, if there is something, instead of deleting; `stuck` stay there."""
+    """A module on paper. `room_message` is raised, if there is something, instead of deleting; `stuck` stay there.
+
+    `on_delete` is called during a deletion.
+    """
 
     def __init__(self) -> None:
         self.gone: list[str] = []
         self.stuck: set[str] = set()
         self.room_message: Exception | None = None
+        self.on_delete: Callable[[], Awaitable[None]] | None = None
 
     async def delete_media(self, address: str) -> None:
         if self.room_message is not None:
             raise self.room_message
         if address in self.stuck:
             raise HomeserverUnreachable(503, STILL_THERE)
+        if self.on_delete is not None:
+            await self.on_delete()
         self.gone.append(address)
 
 
@@ -190,3 +196,25 @@ async def test_nothing_of_a_thread_on_hold_is_deleted(stand: UploadScene) -> Non
     assert await stand.after(2 * MAX_AGE) == []
     await stand.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
     assert await stand.after(1) == [MXC]
+
+
+async def test_a_hold_that_is_set_during_a_deletion_saves_the_rest(stand: UploadScene) -> None:
+    """Two are due, and the hold comes while the first is deleted: the second and its row stay until the hold ends."""
+    insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate)
+                VALUES ('t1', $1, $1, $2, 'amber heron', $1)"""
+    await stand.database.commit(lambda transaction: transaction.execute(insert, b"", ROOM))
+    at = int(stand.clock.now() * 1000)
+    await stand.database.commit(
+        lambda transaction: record_upload(transaction, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at + 1)
+    )
+
+    async def hold() -> None:
+        await stand.database.commit(lambda transaction: threads.set_legal_hold(transaction, "t1", on=True))
+
+    stand.module_client.on_delete = hold
+    assert await stand.after(MAX_AGE + 1) == [MXC]
+    assert await stand.noted() == 1
+    stand.module_client.on_delete = None
+    assert await stand.after(1) == [MXC]
+    await stand.database.commit(lambda transaction: threads.set_legal_hold(transaction, "t1", on=False))
+    assert await stand.after(1) == [MXC, "mxc://x/two"]
