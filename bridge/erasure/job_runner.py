@@ -142,7 +142,7 @@ class ErasureRunner:
     async def _advance(self, job: ErasureJob, following: str) -> None:
         now = self._clock.now()
         heard = REDACTION_DELIVERY_SECONDS if (job.step, following) == ("redact", "empty") else 0.0
-        # After `look` the room is gone from the homeserver: only leftovers are, and no client waits for anything.
+        # `look` finds leftovers, for which no client waits. If it finds words, this `purge` goes back to `redact`.
         grace = job.grace if (job.step, following) == ("destroy", PURGE) else 0.0
         due = now + max(grace, heard)
         # A step that follows itself has made no progress yet.

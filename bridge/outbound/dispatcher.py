@@ -113,7 +113,7 @@ class OutboxDispatcher:
 
         After a start no row that stood before it is replaced, as `_newest_edit` has none of them.
         """
-        self._replaced: set[int] = set()
+        self._replaced_numbers: set[int] = set()
         """Edits whose rows a commit deletes that is not known to have succeeded."""
         self._newest_edit: dict[tuple[str, str], int] = {}
         """The last edit of a message that was put in and not performed yet, by its owner and `OutboxRow.edited`."""
@@ -141,7 +141,7 @@ class OutboxDispatcher:
         """Append a row, as `outbox.append` does. An edit replaces a waiting edit of the same message."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
         if before is not None and before not in self._begun_numbers:
-            self._replaced.add(before)
+            self._replaced_numbers.add(before)
             await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
 
@@ -149,7 +149,7 @@ class OutboxDispatcher:
         """Queue a committed row; `appended`: what `put` returned."""
         number = outbox.number_of(appended)
         if item.edited:
-            self._replaced.discard(self._newest_edit.get((owner, item.edited), number))
+            self._replaced_numbers.discard(self._newest_edit.get((owner, item.edited), number))
             self._newest_edit[owner, item.edited] = number
             self._edited_by[number] = (owner, item.edited)
         self.wake(number, owner, item.lane, item.transport)
@@ -208,7 +208,7 @@ class OutboxDispatcher:
                 del self._rows[key]
 
     def _forget_edit(self, number: int) -> None:
-        self._replaced.discard(number)
+        self._replaced_numbers.discard(number)
         edited = self._edited_by.pop(number, None)
         if edited is not None and self._newest_edit.get(edited) == number:
             del self._newest_edit[edited]
@@ -237,7 +237,7 @@ class OutboxDispatcher:
     async def _perform(self, number: int, commits: int, key: LaneKey, perform: Perform) -> None:
         # Read only when the commits are on the disk: then one query also gives the room.
         await self._database.synced(commits)
-        if number in self._replaced:
+        if number in self._replaced_numbers:
             # The commit that deletes it may be under way: the row can still be read, but not tried again afterwards.
             await self._database.commit(_wait_for_earlier_commits, sync=Sync.DEFER)
         row = await outbox.sealed_action(self._database, number)
