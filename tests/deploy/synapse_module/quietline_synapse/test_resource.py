@@ -65,17 +65,20 @@ async def test_a_purged_room_is_nowhere(line: ModuleHomeserver) -> None:
 async def test_a_purged_room_leaves_the_search_index(line: ModuleHomeserver) -> None:
     """A joined Synapse with `enable_search` has the room's name in it: the purge removes the words, not only the row."""
     room_id = await line.room("thread", "ada")
+    # The index leaves out what a word shares with the word before it, so a word of ASCII may be cut: "quartz" after an id
+    # that begins with "q". No other word begins with this letter.
+    word = "øquartz"
     with closing(sqlite3.connect(line.database, timeout=10)) as db:
-        for room, name in ((room_id, "quartzy narwhal"), ("!other", "lunch"), ("!another", "choir")):
+        for room, name in ((room_id, word), ("!other", "lunch"), ("!another", "choir")):
             row = (f"$event of {room}", room, "content.name", name)
             with db:
                 db.execute("INSERT INTO event_search (event_id, room_id, key, value) VALUES (?, ?, ?, ?)", row)
-    assert "event_search_segdir" in line.rows_with("quartzi")  # the stem
+    assert set(line.rows_with(word)) == {"event_search", "event_search_content", "event_search_segdir"}
     await line.purged(room_id)
-    assert {**line.rows_with("quartz"), **line.rows_with("narwhal")} == {}
+    assert line.rows_with(word) == {}
     assert "event_search_content" in line.rows_with("lunch")
     await line.module_client.vacuum()
-    assert line.holding("quartz", "narwhal") == {}
+    assert line.holding(word) == {}
 
 
 async def test_a_purged_room_is_in_nobodys_notifications(line: ModuleHomeserver) -> None:
