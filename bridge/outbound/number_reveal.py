@@ -2,10 +2,11 @@
 
 Rules of this module: a number is opened here, goes into encrypted messages of two offices and nowhere else, and is redacted
 a minute after it was granted; whatever is still shown when the program starts is redacted first. Whoever has left the desk
-since the grant sees none. A grant that could not be performed within its minute shows nothing, and what an earlier attempt
-may have shown is looked for and redacted. It has a Megolm session of its own in each office, made before it and destroyed
-with it, so that a person who kept the ciphertext finds no key here. It is redacted even while the clock is distrusted: a
-redaction that comes too early does no harm.
+since the grant sees none. A grant that could not be performed within its minute shows nothing. Each message is noted before
+it is requested. What a request without an answer may have shown is looked for and redacted, although the conversation, and
+the row of the grant with it, may have ended meanwhile. It has a Megolm session of its own in each office, made before it
+and destroyed with it, so that a person who kept the ciphertext finds no key here. It is redacted even while the clock is
+distrusted: a redaction that comes too early does no harm.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
-from bridge.matrix.rooms.room_state import is_at_desk, office_of
+from bridge.matrix.rooms.room_state import is_at_desk, office_of, require_room
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
@@ -53,35 +54,33 @@ class NumberReveals:
         if in_time and None in offices.values():
             # Asked again at a fixed pace: the wait for a room doubles, and the wake-up for an office names the desk.
             raise RetryLater(INTERVAL, in_turn=True)
-        # By their place in the grant, which is a part of each transaction id.
-        rooms = [(n, user, room) for n, (user, room) in enumerate(offices.items()) if room is not None]
         bodies = await self._message_bodies(task.owner, reveal) if in_time else {}
-        # Nobody who has left the desk since the grant sees the number, although they may still be in their office.
-        readers = {user for user in bodies if await is_at_desk(self._database, user)}
-        for _, user, room in rooms:
-            if user in readers:
-                await self._database.commit(partial(rotate_sessions, room_id=room))
-        shown = 0
-        for n, user, room in rooms:
-            event_id = await (self._send(task, room, bodies[user], n) if user in readers else self._find(task, room, n))
-            if event_id is not None:
-                self._crash(CrashPoint.REVEAL_SENT)
-                # Before the next office: if that one refuses, or the conversation ends, this row is not performed again.
-                await self._database.commit(partial(self._record, task=task, room=room, event_id=event_id))
-                shown += 1
+        # By their place in the grant, which is a part of each transaction id. Nobody who has left the desk since the grant
+        # sees the number, although they may still be in their office.
+        messages = [
+            (RevealedNumber(f"{task.txn}.{n}", room, task.created, task.created + REVEAL_SECONDS), bodies[user])
+            for n, (user, room) in enumerate(offices.items())
+            if user in bodies and room is not None and await is_at_desk(self._database, user)
+        ]
+        for request, body in messages:
+            await self._database.commit(partial(_record_request, request=request))
+            event_id = await self._send(task, request, body)
+            self._crash(CrashPoint.REVEAL_SENT)
+            # Before the next office: if that one refuses, or the conversation ends, this row is not performed again.
+            await self._database.commit(partial(self._record, request=request, event_id=event_id))
         if not in_time:
-            log.event("number_reveal.too_late", count=shown)
+            log.event("number_reveal.too_late")
         await self._database.commit(partial(outbox.drop, number=task.number))
 
-    async def _record(self, transaction: Transaction, *, task: OutboxTask, room: str, event_id: str) -> None:
+    async def _record(self, transaction: Transaction, *, request: RevealedNumber, event_id: str) -> None:
         """Note a message that shows the number, and when it is redacted. May be repeated."""
         now = self._clock.now()
-        shown = RevealedNumber(event_id, room, task.created, task.created + REVEAL_SECONDS)
-        await number_reveals.record(transaction, shown)
+        await number_reveals.delete(transaction, request.key)
+        await number_reveals.record(transaction, request._replace(key=event_id))
         await room_events.record(
             transaction,
             event_id=event_id,
-            room_id=room,
+            room_id=request.room_id,
             owner=DESK,
             place=OFFICE,
             at=int(now * 1000),
@@ -113,23 +112,32 @@ class NumberReveals:
             raise failures[0]
 
     async def _retract(self, shown: RevealedNumber) -> None:
-        event_id = shown.event_id
+        now, event_id = self._clock.now(), None if shown.is_request else shown.key
         try:
-            await self._room_client.redact(shown.room_id, event_id, f"reveal{event_id}")
+            if event_id is None:
+                await require_room(self._database, shown.room_id)
+                event_id = await self._room_client.find(shown.room_id, Speaker.POLICY, shown.key)
+            if event_id is not None:
+                await self._room_client.redact(shown.room_id, event_id, f"reveal{event_id}")
+            elif now < shown.granted_at + 2 * REVEAL_SECONDS:
+                # The homeserver may still perform the request.
+                await self._database.commit(partial(number_reveals.postpone, key=shown.key, until=now + REVEAL_SECONDS))
+                return
         except TokenRefused:
             raise
         except Permanent as error:
             if error.errcode != GONE:
                 log.event("number_reveal.redaction_rejected", status=error.status)
-                later = self._clock.now() + REVEAL_SECONDS
-                await self._database.commit(lambda transaction: number_reveals.postpone(transaction, event_id, later))
+                await self._database.commit(partial(number_reveals.postpone, key=shown.key, until=now + REVEAL_SECONDS))
                 return
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
         async def commit(transaction: Transaction) -> None:
             await delete_sessions_since(transaction, shown.room_id, shown.granted_at)
-            await number_reveals.delete(transaction, event_id)
-            await room_events.delete(transaction, [event_id])
+            await number_reveals.delete(transaction, shown.key)
+            if event_id is not None:
+                await number_reveals.delete(transaction, event_id)
+                await room_events.delete(transaction, [event_id])
 
         await self._database.commit(commit)
 
@@ -145,12 +153,16 @@ class NumberReveals:
             for user in reveal.users
         }
 
-    async def _send(self, task: OutboxTask, room: str, body: str, n: int) -> str:
+    async def _send(self, task: OutboxTask, request: RevealedNumber, body: str) -> str:
+        room, txn = request.room_id, request.key
         known = self._room_client.knows_transactions_since(Speaker.POLICY, task.created)
-        if (event_id := None if known else await self._find(task, room, n)) is not None:
+        if (event_id := None if known else await self._room_client.find(room, Speaker.POLICY, txn)) is not None:
             return event_id
         content = {"msgtype": "m.notice", "body": body, "m.mentions": {}}
-        return await self._room_client.send(room, Speaker.POLICY, f"{task.txn}.{n}", "m.room.message", content)
+        return await self._room_client.send(room, Speaker.POLICY, txn, "m.room.message", content)
 
-    async def _find(self, task: OutboxTask, room: str, n: int) -> str | None:
-        return await self._room_client.find(room, Speaker.POLICY, f"{task.txn}.{n}")
+
+async def _record_request(transaction: Transaction, *, request: RevealedNumber) -> None:
+    """Note a message that is about to be requested, which has a Megolm session of its own."""
+    await rotate_sessions(transaction, request.room_id)
+    await number_reveals.record(transaction, request)

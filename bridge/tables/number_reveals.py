@@ -1,6 +1,8 @@
 """The table `revealed`: the messages in offices that show a number, each with the time of its redaction.
 
-Rule of this module: a row is deleted by the commit that follows the redaction of its message, and by nothing else.
+Rules of this module: a row is inserted before its message is requested, by the transaction id, and gets the event id once
+it is known: so a message whose request was not answered is noted too. A row is deleted by the commit that follows the
+redaction of its message, or when no message of its transaction id was found, and by nothing else.
 """
 
 from __future__ import annotations
@@ -11,16 +13,24 @@ from bridge.storage.database import Reader, Transaction
 
 
 class RevealedNumber(NamedTuple):
-    """A message that shows a number. `granted_at`, `until`: seconds since the epoch."""
+    """A message that shows a number. `granted_at`, `until`: seconds since the epoch.
 
-    event_id: str
+    `key`: its event id, or, while that is not known, the transaction id of its request.
+    """
+
+    key: str
     room_id: str
     granted_at: int
     until: float
 
+    @property
+    def is_request(self) -> bool:
+        """Whether it is not known if the homeserver has the message."""
+        return not self.key.startswith("$")
+
 
 async def record(transaction: Transaction, shown: RevealedNumber) -> None:
-    """Note a message that shows a number, if it is not noted."""
+    """Note a message that shows a number, or the request for it, if it is not noted."""
     await transaction.execute(
         """INSERT INTO revealed (event_id, room_id, granted, until) VALUES ($1, $2, $3, $4)
            ON CONFLICT DO NOTHING""",
@@ -34,9 +44,9 @@ async def all_shown(reader: Reader) -> list[RevealedNumber]:
     return [RevealedNumber(row["event_id"], row["room_id"], row["granted"], row["until"]) for row in rows]
 
 
-async def postpone(transaction: Transaction, event_id: str, until: float) -> None:
+async def postpone(transaction: Transaction, key: str, until: float) -> None:
     """Note when the redaction of a message is tried again."""
-    await transaction.execute("UPDATE revealed SET until = $2 WHERE event_id = $1", event_id, until)
+    await transaction.execute("UPDATE revealed SET until = $2 WHERE event_id = $1", key, until)
 
 
 async def make_due(transaction: Transaction) -> None:
@@ -44,6 +54,6 @@ async def make_due(transaction: Transaction) -> None:
     await transaction.execute("UPDATE revealed SET until = 0")
 
 
-async def delete(transaction: Transaction, event_id: str) -> None:
-    """Forget a message that is redacted."""
-    await transaction.execute("DELETE FROM revealed WHERE event_id = $1", event_id)
+async def delete(transaction: Transaction, key: str) -> None:
+    """Forget a message that is redacted, or a request whose answer is known."""
+    await transaction.execute("DELETE FROM revealed WHERE event_id = $1", key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from bridge.outbound.number_reveal import INTERVAL, REVEAL_SECONDS, NumberReveal
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
+from bridge.tables import number_reveals, outbox
+from bridge.tables.number_reveals import RevealedNumber
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient, RoomSenderHarness
 
@@ -36,6 +39,7 @@ class FakeOffices(FakeRoomClient):
         self.refuses_in = ""
         """The only room of which it refuses; empty: all."""
         self.takes_nothing_in = ""
+        self.answers_nothing_in = ""
 
     async def send(self, room_id: str, *rest: object) -> str:
         _, txn, _, content = rest
@@ -44,6 +48,8 @@ class FakeOffices(FakeRoomClient):
             raise Transient(503, "")
         self.sent.append(str(txn))
         self.stands[f"${txn}"] = (room_id, content["body"])
+        if room_id == self.answers_nothing_in:
+            raise Transient(0, "")
         return f"${txn}"
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> None:
@@ -136,7 +142,7 @@ async def test_the_number_is_in_both_offices_for_a_minute(offices: RevealHarness
 
 @pytest.mark.parametrize("point", [CrashPoint.REVEAL_SENT, CrashPoint.REVEAL_TAKEN_BACK])
 async def test_a_crash_in_between_leaves_no_number(offices: RevealHarness, point: CrashPoint) -> None:
-    """Killed after it was shown or after it was taken back: the row is performed again, and what stands goes."""
+    """Killed after it was shown or after it was taken back: what stands goes at the start."""
     task = await offices.task()
     reveals = offices.reveals
     if point is CrashPoint.REVEAL_TAKEN_BACK:
@@ -148,7 +154,7 @@ async def test_a_crash_in_between_leaves_no_number(offices: RevealHarness, point
     later = offices.reveals
     await later.run_once()
     if point is CrashPoint.REVEAL_SENT:
-        assert len(offices.room_client.stands) == 1, "shown, and not noted"
+        assert offices.room_client.stands == {}, "the request was noted"
         await later.show(task, GRANT)
         assert len(offices.room_client.stands) == 2, "the same transactions: nothing is shown twice"
         offices.harness.clock.at += 60
@@ -180,6 +186,48 @@ async def test_it_goes_from_one_office_although_the_other_never_got_it(offices: 
     offices.harness.clock.at += 60
     await offices.reveals.retract_due()
     assert offices.room_client.stands == {}
+    assert await offices.harness.count("revealed") == 1, "the other request may still be performed"
+    offices.harness.clock.at += 60
+    await offices.reveals.retract_due()
+    assert await offices.harness.count("revealed") == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_number_whose_request_was_not_answered_goes(offices: RevealHarness, late: bool) -> None:
+    """The answer is lost, and the conversation ends with its row: it is found after a minute, or a minute later."""
+    task = await offices.task()
+    offices.room_client.answers_nothing_in = "!ana"
+    with pytest.raises(Transient):
+        await offices.reveals.show(task, GRANT)
+    await offices.harness.database.commit(partial(outbox.delete_all, owner=task.owner))
+    shown = dict(offices.room_client.stands)
+    assert [room for room, _ in shown.values()] == ["!ana"]
+    if late:
+        offices.room_client.stands.clear()
+    offices.harness.clock.at += 60
+    await offices.reveals.retract_due()
+    if late:
+        offices.room_client.stands.update(shown)
+        offices.harness.clock.at += 60
+        await offices.reveals.retract_due()
+    assert offices.room_client.stands == {}
+    offices.harness.clock.at += 60
+    await offices.reveals.retract_due()
+    assert await offices.harness.count("revealed") == 0
+
+
+async def test_a_request_is_forgotten_with_its_office(offices: RevealHarness) -> None:
+    """The office is gone, and the message with it: nothing is asked of the homeserver."""
+    task = await offices.task()
+    offices.room_client.answers_nothing_in = "!ana"
+    with pytest.raises(Transient):
+        await offices.reveals.show(task, GRANT)
+    await offices.harness.database.commit(
+        lambda transaction: transaction.execute("DELETE FROM matrix_room WHERE kind = 'office'")
+    )
+    offices.room_client.stands.clear()
+    offices.harness.clock.at += 60
+    await offices.reveals.retract_due()
     assert await offices.harness.count("revealed") == 0
 
 
@@ -192,7 +240,7 @@ async def test_what_a_start_finds_goes_at_once(offices: RevealHarness) -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 async def test_a_grant_that_comes_late_shows_nothing(offices: RevealHarness, shown: bool) -> None:
-    """A minute after the grant no number is shown any more; what an earlier try showed is found and goes."""
+    """A minute after the grant no number is shown any more; what an earlier try showed goes."""
     task = await offices.task()
     if shown:
         offices.dies = CrashPoint.REVEAL_SENT
@@ -238,8 +286,10 @@ async def test_after_the_minute_it_waits_for_no_office(offices: RevealHarness, m
     (other,) = {ANA, SUE} - {missing}
     task = await offices.task(offices=(other,))
     if shown:
-        txn = f"{task.txn}.{GRANT.users.index(other)}"
-        offices.room_client.stands[f"${txn}"] = (f"!{other[1:4]}", "an earlier attempt, before the office was lost")
+        txn, room = f"{task.txn}.{GRANT.users.index(other)}", f"!{other[1:4]}"
+        offices.room_client.stands[f"${txn}"] = (room, "an earlier attempt, before the office was lost")
+        request = RevealedNumber(txn, room, task.created, task.created + REVEAL_SECONDS)
+        await offices.harness.database.commit(partial(number_reveals.record, shown=request))
     offices.harness.clock.at += REVEAL_SECONDS
     await offices.reveals.show(task, GRANT)
     assert await offices.harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE id = $1", task.number) == 0
