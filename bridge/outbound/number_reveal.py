@@ -4,9 +4,9 @@ Rules of this module: a number is opened here, goes into encrypted messages of t
 a minute after it was granted; whatever is still shown when the program starts is redacted first. Whoever has left the desk
 since the grant sees none. A grant that could not be performed within its minute shows nothing. Each message is noted before
 it is requested. What a request without an answer may have shown is looked for and redacted, although the conversation, and
-the row of the grant with it, may have ended meanwhile. It has a Megolm session of its own in each office, made before it
-and destroyed with it, so that a person who kept the ciphertext finds no key here. It is redacted even while the clock is
-distrusted: a redaction that comes too early does no harm.
+the row of the grant with it, may have ended meanwhile. The number has a Megolm session of its own in each office, made
+before it and destroyed with it, so that a person who kept the ciphertext finds no key here. It is redacted even while the
+clock is distrusted: a redaction that comes too early does no harm.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import ssl
 import tempfile
@@ -22,6 +23,7 @@ from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 from tests.e2e.polling import StepFailed, late, wait_until
 from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
+from tests.fakes import database_file
 from tests.planted import PLANTED, Kind
 
 CLEARS = 30.0
@@ -241,6 +243,18 @@ class StrictDevice:
             if "end" not in page:
                 return messages
             token = {"from": page["end"]}
+
+    async def keys_withheld_by(self) -> set[str]:
+        """Return who has told this device that they give it no room key while it is unverified, as its store has it.
+
+        Another process copies the store: if this one closed the file, the SDK's SQLite would lose its locks on it.
+        """
+        with tempfile.TemporaryDirectory(prefix="strict-copy-") as copy:
+            process = await asyncio.create_subprocess_exec("cp", "-r", f"{self._folder.name}/.", copy)
+            assert await process.wait() == 0
+            rows = database_file.rows(Path(copy) / "matrix-sdk-crypto.sqlite3", "SELECT data FROM direct_withheld_info")
+        notices = [json.loads(data) for (data,) in rows]
+        return {notice["sender"] for notice in notices if notice["content"]["code"] == "m.unverified"}
 
     async def is_answered(self) -> bool:
         """Whether the homeserver answers this device now."""
