@@ -117,7 +117,7 @@ class Resources:
         if count := await database.commit(storage_classes.restore):
             log.event("bridge.damaged_values_replaced", level=logging.ERROR, count=count)
         await line_files.check_desk(database, vault, data)
-        if count := await database.commit(line_state.delete_unreadable):
+        if count := await database.commit(lambda transaction: line_state.replace_damaged(transaction, now=time.time())):
             log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)
         await key_changes.check_change_count(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)

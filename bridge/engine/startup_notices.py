@@ -138,7 +138,7 @@ async def first_roster(database: Database, configured: list[Staff]) -> list[Staf
     A backup that was made before the line had a desk has no members.
     """
     roster = await line_state.get(database, line_state.RESTORED_ROSTER)
-    return [Staff(**seat) for seat in json.loads(roster or "[]")] or configured
+    return [Staff(mxid=seat["mxid"], role=seat["role"]) for seat in json.loads(roster or "[]")] or configured
 
 
 async def record_configuration(database: Database, vault: Vault, clock: Clock, config: Config) -> None:

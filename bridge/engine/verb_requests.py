@@ -27,12 +27,12 @@ REMOVED: Final = "removed"
 """Stands in place of a role when the account was ended."""
 
 
-def _staff_event(*, user: str, role: str) -> StaffAdded | StaffRemoved:
+def _staff_event(user: str, role: str) -> StaffAdded | StaffRemoved:
     return StaffRemoved(user=user) if role == REMOVED else StaffAdded(user=user, supervisor=role == "supervisor")
 
 
 EVENTS: Final[dict[str, Callable[[str], Sequence[Event]]]] = {
-    line_state.STAFF_CHANGES: lambda changes: [_staff_event(**change) for change in json.loads(changes)],
+    line_state.STAFF_CHANGES: lambda changes: [_staff_event(each["user"], each["role"]) for each in json.loads(changes)],
     line_state.ALARM_TEST: lambda test: [AlarmTestRequested(test=test)],
     line_state.CHECK_FOUND: lambda rows: [LineChecked(rows=tuple(map(str, json.loads(rows))))],
 }

@@ -1,15 +1,31 @@
 """The table `line`: small durable facts of the line, one value for each name.
 
 Rules of this module: no other module has a statement on this table. The module that uses a name defines its value, and
-every name is listed here, so that no two facts share one.
+every name is listed here, so that no two facts share one. One damaged value costs what it was for, and ends neither a start
+nor a part of the line: each is read by `as_read`, which no user of this module can leave out.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+import logging
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any, Final, Literal
 
+from bridge.runtime import log
+from bridge.runtime.value_readers import (
+    Milliseconds,
+    Seconds,
+    ValueReader,
+    WholeNumber,
+    entries,
+    is_time,
+    members,
+    one_of,
+    text,
+    whole,
+)
 from bridge.storage.database import Reader, Snapshot, Transaction
 
 CHECK_FOUND: Final = "check_found"
@@ -135,16 +151,89 @@ GET_AT: Final = 'SELECT value FROM "{}".line WHERE name = $1'
 PUT: Final = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
+def readers() -> dict[str, ValueReader]:
+    """Return the reader of each name (`STRAY_ALERT`: how they begin) of which not every text is a whole value.
+
+    Not here: keys, names and digests, which are only compared; what is signed or sealed; names whose presence says all; and
+    `KEY_CHANGES` and `MODULE_PROBLEMS`, whose one reader each knows a damaged value.
+    """
+    times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
+    objects: dict[str, dict[str, Any]] = {
+        ALARM_TEST_RESULT: {"test": str, "ways": dict[str, bool]},
+        ARRIVALS: {"last": WholeNumber, "gaps": dict[WholeNumber, WholeNumber]},
+        CALENDAR_STATE: {"source": str, "read_at": Seconds, "failing_since": Seconds, "told": bool},
+        RESTORE: {"made": Seconds, "unfinished": WholeNumber},
+        RETENTION: dict.fromkeys(("message_ttl", "idle", "grace", "continuing"), WholeNumber),
+        RUNS: {"first": Seconds, "running": bool, "deaths": list[Seconds]},
+        SERVER_HISTORY: {"history": str, "changed": Seconds},
+        VACUUM_RESULT: {"database": str, "seconds": Seconds},
+    }
+    return {
+        **dict.fromkeys(times, whole(lambda: Seconds)),
+        **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), whole(lambda: WholeNumber)),
+        **dict.fromkeys((EVENTS_LOST, EVENTS_RETURNED), whole(lambda: Milliseconds)),
+        **dict.fromkeys((CHECK_FOUND, FACTS_BEHIND), entries(lambda: str)),
+        **dict.fromkeys((ALARM_TEST, CANARY_STEP, PROGRAM), text),
+        **{name: whole(partial(members, **kinds)) for name, kinds in objects.items()},
+        CARRIER_ACCOUNTS: whole(lambda: list[tuple[str, Seconds]]),
+        CLOCK_SAMPLE: _read_sample,
+        OLD_ROOMS: one_of(KEPT, TOLD, ERASE),
+        RESTORED_ROSTER: entries(lambda: members(mxid=str, role=Literal["advocate", "supervisor"])),
+        SEALED_NAMES: whole(lambda: list[str]),
+        # Another role is none: a removal must not become an invitation.
+        STAFF_CHANGES: entries(lambda: members(user=str, role=Literal["advocate", "supervisor", "removed"])),
+    }
+
+
+def _read_sample(value: str) -> str:
+    """Read a sample of the clock: two times, and where they were noted the machine's start and another time."""
+    wall, since_boot, *rest = value.split(" ")
+    if not all(map(is_time, (wall, since_boot, *rest[1:]))):
+        raise ValueError("no time")
+    return text(value)
+
+
+_readers_by_name: Final = readers()
+_read_if_damaged: Final = {
+    CARRIER_WATERMARK: "1",  # the carrier's list is read again as far back as texts may still be new
+    CLOCK_SAMPLE: "0 0",  # so the clock was set, as far as known: nothing is deleted until a person has looked
+    MODULE_MISSING: "0",  # the desk was told long ago
+    OLD_ROOMS: KEPT,  # they stay until a person says once more that no legal hold concerns them
+    RESTORE: '{"made": 0, "unfinished": 0}',  # the desk is told, and rooms from before the restore stay
+    SERVER_HISTORY: '{"history": "", "changed": 0}',  # the server has another one: it may lack the last commits
+}
+"""What is read in place of a damaged value that guards something; any other damaged value is read as never written."""
+
+
+def as_read(name: str, value: str | None) -> str | None:
+    """Return a stored value as it is to be read: of a damaged one what can be read, or what stands in its place."""
+    reader = _readers_by_name.get(STRAY_ALERT if name.startswith(STRAY_ALERT) else name)
+    if value is None or reader is None:
+        return value
+    try:
+        return reader(value)
+    except (ValueError, RecursionError):
+        return _read_if_damaged.get(name)
+
+
+@lru_cache(maxsize=64)
+def _note_damaged(name: str, _value: str) -> None:
+    """Note a damaged value, once in a run: some are read every two seconds."""
+    log.event("bridge.damaged_fact_read", level=logging.ERROR, kind=name)
+
+
 async def get(reader: Reader, name: str) -> str | None:
-    """Return the value of that name, or None."""
+    """Return the value of that name, or None; of a damaged one what `as_read` leaves."""
     value: str | None = await reader.fetchval(GET, name)
-    return value
+    intact = as_read(name, value)
+    if value is not None and intact != value:
+        _note_damaged(name, value)
+    return intact
 
 
 async def get_at(reader: Reader, schema: str, name: str) -> str | None:
-    """Return the value of that name, or None, to a connection that has another schema before it. There must be a table."""
-    value: str | None = await reader.fetchval(GET_AT.format(schema), name)
-    return value
+    """Return the same to a connection that has another schema before it. There must be a table."""
+    return as_read(name, await reader.fetchval(GET_AT.format(schema), name))
 
 
 async def get_time(reader: Reader, name: str) -> float:
@@ -153,9 +242,14 @@ async def get_time(reader: Reader, name: str) -> float:
 
 
 def peek(connection: Snapshot, name: str) -> str | None:
-    """Return the value of that name, or None, to a verb that reads beside the bridge."""
-    value: str | None = connection.fetchval(GET, name)
-    return value
+    """Return the same to a verb that reads beside the bridge."""
+    return as_read(name, connection.fetchval(GET, name))
+
+
+def peek_damaged(connection: Snapshot) -> list[str]:
+    """Return the names of damaged values, for `quietline doctor`."""
+    rows = connection.fetch("SELECT name, value FROM line ORDER BY name")
+    return [row["name"] for row in rows if as_read(row["name"], row["value"]) != row["value"]]
 
 
 def peek_wrong_keys(connection: Snapshot, check_values: Mapping[str, str]) -> list[str]:
@@ -214,58 +308,35 @@ async def delete_value(transaction: Transaction, name: str, value: str) -> None:
     await transaction.execute("DELETE FROM line WHERE name = $1 AND value = $2", name, value)
 
 
-def readers() -> dict[str, Callable[[str], object]]:
-    """Return what reads each value that is no text, by its name (`STRAY_ALERT`: how they begin); damaged ones raise."""
-    times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
-    objects = (ARRIVALS, CALENDAR_STATE, RESTORE, RUNS, SERVER_HISTORY, VACUUM_RESULT)
-    lists = (CARRIER_ACCOUNTS, CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, SEALED_NAMES, STAFF_CHANGES)
-    return {
-        **dict.fromkeys(times, float),
-        **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), int),
-        **dict.fromkeys(objects, lambda value: dict(json.loads(value))),
-        **dict.fromkeys(lists, lambda value: _as_list(json.loads(value))),
-        CLOCK_SAMPLE: lambda value: [float(each) for each in value.split(" ")[:2]][1],
-    }
+async def replace_damaged(transaction: Transaction, *, now: float) -> int:
+    """Replace damaged values by what is read in their place, or delete them; return how many there were. At the start.
 
-
-async def delete_unreadable(transaction: Transaction) -> int:
-    """Delete unreadable values, so that none of them ends a start or a part of the line; return how many.
-
-    The carrier's list is then read again as far back as texts may still be new.
+    `now`: where it is damaged until when events may be lost or returned, all that are older than the start are looked for.
     """
-    count, known = 0, readers()
+    count = 0
     for row in await transaction.fetch("SELECT name, value FROM line"):
-        parse = known.get(STRAY_ALERT if row["name"].startswith(STRAY_ALERT) else row["name"])
-        if parse is None or _is_whole(parse, row["value"]):
+        name, value = row["name"], row["value"]
+        if (intact := as_read(name, value)) == value:
             continue
-        await delete(transaction, row["name"])
-        if row["name"] == CARRIER_WATERMARK:
-            await put(transaction, CARRIER_WATERMARK, "1")
         count += 1
+        if intact is None:
+            await delete(transaction, name)
+        else:
+            await put(transaction, name, intact)
+        if name in {EVENTS_LOST, EVENTS_RETURNED}:
+            await put(transaction, EVENTS_LOST, str(int(now * 1000)))
     return count
-
-
-def _is_whole(parse: Callable[[str], object], value: str) -> bool:
-    try:
-        parse(value)
-    except (ValueError, TypeError, LookupError):
-        return False
-    return True
-
-
-def _as_list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
 
 
 async def make_times_earlier(transaction: Transaction, *, now: float, seconds: int) -> None:
     """Make the times after `now` so many seconds earlier; delete the history of arrivals when its last is after `now`."""
     for row in await transaction.fetch("SELECT name, value FROM line"):
-        if row["name"].startswith(TIMES):
-            value = json.dumps(_make_value_earlier(json.loads(row["value"]), now, seconds))
-            await put(transaction, row["name"], value)
-        elif row["name"] == ARRIVALS and json.loads(row["value"])["last"] * 3600 > now:
+        name = row["name"]
+        if (value := as_read(name, row["value"])) is None:
+            continue
+        if name.startswith(TIMES):
+            await put(transaction, name, json.dumps(_make_value_earlier(json.loads(value), now, seconds)))
+        elif name == ARRIVALS and json.loads(value)["last"] * 3600 > now:
             await delete(transaction, ARRIVALS)
 
 

@@ -27,6 +27,7 @@ from bridge.tables import line_state
 from policies.load import load as load_pack
 from tests.bridge.app.starts import start
 from tests.bridge.papers import Papers
+from tests.fakes.damaged_values import ANYWHERE, STRAY, WHOLE
 from tests.fakes.key_file_reader import wrapped_keys
 from tests.free_ports import free_ports
 
@@ -53,32 +54,26 @@ async def test_a_line_starts_again(papers: Papers) -> None:
     await start(papers)
 
 
-@pytest.mark.parametrize("value", ["{", "", "7 x", '["x"', "null"])
+@pytest.mark.parametrize("value", ANYWHERE)
 async def test_a_damaged_fact_of_the_line_ends_no_start(papers: Papers, value: str) -> None:
-    """Whatever stands in place of times, counts and lists: it is forgotten, and of the carrier all is asked once more."""
+    """Whatever stands in place of all of them: the carrier is asked for all once more, and the clock is doubted."""
     main_file = papers.directory / "bridge" / "main.db"
-    names = [*line_state.readers(), line_state.STRAY_ALERT + "kind"]
     with contextlib.closing(SqliteConnection(main_file)) as connection:
-        for name in names:
+        for name in WHOLE:
             connection.execute("INSERT OR REPLACE INTO line (name, value) VALUES ($1, $2)", name, value)
+        assert line_state.peek_damaged(connection)
     await start(papers)
     with contextlib.closing(SqliteConnection(main_file)) as connection:
-        stands = {name: line_state.peek(connection, name) for name in names}
-    assert [name for name, fact in stands.items() if fact == value] == []
-    assert stands[line_state.CARRIER_WATERMARK] == "1"
+        assert line_state.peek_damaged(connection) == []
+        assert line_state.peek(connection, line_state.CARRIER_WATERMARK) == "1"
+        assert line_state.peek(connection, line_state.CLOCK_DISTRUSTED) is not None
 
 
 async def test_what_is_whole_is_left(papers: Papers) -> None:
-    """Values as the line and its verbs write them stand after a start."""
+    """Values as the line and its verbs write them stand after a start, if the start does not change them itself."""
     main_file = papers.directory / "bridge" / "main.db"
-    whole = {
-        line_state.CARRIER_WATERMARK: "1767225600.5",
-        line_state.LAST_BACKUP: "1767225600",
-        line_state.STRAY_ALERT + "kind": "1767225600.25",
-        line_state.RESTORED_ROSTER: '[{"mxid": "@sol:quietline.localhost", "role": "supervisor"}]',
-        line_state.VACUUM_RESULT: '{"database": "sqlite", "seconds": 3}',
-        line_state.CHECK_FOUND: '["disk"]',
-    }
+    names = (line_state.CARRIER_WATERMARK, line_state.LAST_BACKUP, STRAY, line_state.RESTORED_ROSTER)
+    whole = {name: WHOLE[name] for name in (*names, line_state.VACUUM_RESULT, line_state.CHECK_FOUND, line_state.OLD_ROOMS)}
     with contextlib.closing(SqliteConnection(main_file)) as connection:
         for name, value in whole.items():
             connection.execute("INSERT OR REPLACE INTO line (name, value) VALUES ($1, $2)", name, value)

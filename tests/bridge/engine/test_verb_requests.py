@@ -53,12 +53,23 @@ async def test_what_a_look_found_is_taken_once(harness: BridgeHarness) -> None:
     assert await events_of_desk(harness) == [LineChecked(rows=("disk", "backup"))]
 
 
-async def test_a_damaged_request_stops_no_other(harness: BridgeHarness) -> None:
-    """It stays, and is told of in the log at each check; a test of the alarm beside it reaches the desk."""
+@pytest.mark.parametrize("damaged", ["{", "[1]"])
+async def test_a_damaged_request_stops_no_other(harness: BridgeHarness, damaged: str) -> None:
+    """It becomes no event; a test of the alarm beside it reaches the desk, and the part continues."""
     await harness.engine.load()
     requests = VerbRequests(harness.services)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, "[1]"))
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, damaged))
     await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, "0123abcd"))
-    with pytest.raises(TypeError):
-        await requests.run_once()
+    assert [await requests.run_once(), await requests.run_once()] == [0.0, LOOK_INTERVAL]
     assert await events_of_desk(harness) == [AlarmTestRequested(test="0123abcd")]
+
+
+async def test_a_damaged_change_costs_itself(harness: BridgeHarness) -> None:
+    """Who lost an account is removed, also beside an entry that nobody can read; another role invites nobody."""
+    await harness.engine.load()
+    requests = VerbRequests(harness.services)
+    changes = [{"user": DAN, "role": "remoued"}, {"user": EVE, "role": "removed"}, {"user": DAN}, None]
+    pending = json.dumps(changes)
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, pending))
+    assert [await requests.run_once(), await requests.run_once()] == [0.0, LOOK_INTERVAL]
+    assert await events_of_desk(harness) == [StaffRemoved(user=EVE)]

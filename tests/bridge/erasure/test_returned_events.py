@@ -170,3 +170,20 @@ async def test_put_back_again_meanwhile(
     assert await returned.run_once() == 0.0
     query = "SELECT room_id FROM event WHERE event_id = '$late'"
     assert await erasure.harness.database.fetchval(query) == ROOM
+
+
+async def test_a_damaged_note_stops_nothing(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
+    """After the next start, what may have returned is looked for as what may be lost: it goes after its lifetime."""
+    erasure.rooms.events |= {"$gone": "erased before"}
+    erasure.rooms.times |= {"$gone": HEARD}
+    database, now = erasure.harness.database, erasure.harness.clock.at
+    await database.commit(lambda transaction: line_state.put(transaction, line_state.EVENTS_RETURNED, "5e4x"))
+    assert await returned.run_once() == INTERVAL
+    await database.commit(lambda transaction: line_state.replace_damaged(transaction, now=now))
+    assert [await returned.run_once(), await returned.run_once()] == [0.0, INTERVAL]
+    assert "$gone" in await indexed(erasure)
+    await erasure.expiry.run_once()
+    assert erasure.rooms.events["$gone"] == "erased before"
+    erasure.harness.clock.at += DAY + 1
+    await erasure.expiry.run_once()
+    assert erasure.rooms.events["$gone"] == ""

@@ -13,7 +13,7 @@ from bridge.engine import timers as module
 from bridge.engine.timers import Timers
 from bridge.services import WakeUps
 from bridge.storage import serialization
-from bridge.tables import clock_trust
+from bridge.tables import clock_trust, line_state
 from bridge.tables.clock_trust import ClockSample
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -247,3 +247,17 @@ def test_how_far_times_lie_ahead(last: str, sample: tuple[float, float, str], no
 def test_a_clock_that_was_set_while_nobody_ran_is_found(last: str, now: tuple[float, float, str], jump: int) -> None:
     """With the same start of the machine exactly; over a restart of it, a step back or more than half a day is doubted."""
     assert clock_trust.jump_between(last, ClockSample(*now)) == jump
+
+
+@pytest.mark.parametrize("fields", ["{wall} {passed} second nan", "inf {passed} first {wall}", "x", ""])
+async def test_a_damaged_sample_is_a_clock_that_may_have_been_set(harness: BridgeHarness, fields: str) -> None:
+    """Nobody knows whether it was: the start goes on, the desk is told, and nothing is destroyed until a person looked."""
+    machine = FakeMachine(harness.clock.at)
+    damaged = fields.format(wall=machine.wall, passed=machine.passed)
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CLOCK_SAMPLE, damaged))
+    await machine.timers(harness).recover()
+    assert await clock_trust.is_distrusted(harness.database)
+    assert await clock_trust.seconds_ahead(harness.database) == 0, "stored times stay as they are"
+    assert len(await alerts(harness)) == 1
+    await machine.timers(harness).recover()
+    assert len(await alerts(harness)) == 1
