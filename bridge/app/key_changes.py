@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 TAKEN_STEP: Final = 1 << 20
 """Added to the noted number for a file that a person took: more than the changes of the newer file that can be unnoted."""
+MAX_DIGITS: Final = 18
+"""Of a number that fits into a column of `keys.db`, with `TAKEN_STEP` added."""
 DAMAGED_NOTE: Final = (
     "the main database: how many changes keys.db has is damaged there, so nobody can tell a copy of before from it. If "
     "you know that this keys.db is the newest one, one start with --take-over takes it. " + RESTORE + "."
@@ -57,7 +59,7 @@ def _number(noted: str | None) -> int:
 
     Raises `CannotStart` for a damaged value, with which no file is accepted.
     """
-    if noted is not None and not noted.isdecimal():
+    if noted is not None and not (noted.isdecimal() and len(noted) <= MAX_DIGITS):
         raise CannotStart([DAMAGED_NOTE])
     return int(noted or 0)
 

@@ -142,7 +142,7 @@ class AuditLog:
             genuine = hmac.compare_digest(self._mac(name, text), bytes.fromhex(mac))
             seq, hour, digest = json.loads(text)
             entry = AuditEntry(seq=int(seq), hour=int(hour), about="", kind="", mac=bytes.fromhex(digest))
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, ArithmeticError):
             raise ValueError("not a mark of the audit") from None
         if not genuine:
             raise ValueError("a mark of the audit that is not ours")

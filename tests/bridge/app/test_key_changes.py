@@ -185,12 +185,13 @@ async def test_a_copy_of_before_a_change_is_refused(line: Line, tmp_path: Path, 
     assert await start(newer) == [stale_keys(line.keys_path)]
 
 
-async def test_a_damaged_note_is_no_reason_to_take_any_file(line: Line) -> None:
+@pytest.mark.parametrize("damaged", ["1x", "9" * 19, "9" * 5000])
+async def test_a_damaged_note_is_no_reason_to_take_any_file(line: Line, damaged: str) -> None:
     """It is refused with a sentence; a person who knows that the file is the newest takes it, and it is noted again."""
     await line.keys.insert("t1", WRAPPED)
     await line.settle()
     await line.commit()
-    await line.database.commit(lambda transaction: line_state.put(transaction, line_state.KEY_CHANGES, "1x"))
+    await line.database.commit(lambda transaction: line_state.put(transaction, line_state.KEY_CHANGES, damaged))
     with pytest.raises(CannotStart) as refused:
         await line.settle()
     assert refused.value.problems == [key_changes.DAMAGED_NOTE]

@@ -159,11 +159,12 @@ async def test_a_clock_that_was_set_back_loses_nothing(harness: BridgeHarness) -
     assert await harness.database.commit(lambda transaction: audit.expire(transaction, 10 * HOUR)) == 2
 
 
-async def test_a_broken_mark_does_not_stop_the_line(harness: BridgeHarness) -> None:
+@pytest.mark.parametrize("mark", ["x", '["[1e999, 0, \\"00\\"]", "00"]'])
+async def test_a_broken_mark_does_not_stop_the_line(harness: BridgeHarness, mark: str) -> None:
     """Entries are made all the same, and the break stays visible."""
     audit = await write(harness)
     await harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE line SET value = 'x' WHERE name = 'audit_head'")
+        lambda transaction: transaction.execute("UPDATE line SET value = $1 WHERE name = 'audit_head'", mark)
     )
     await harness.database.commit(
         lambda transaction: audit.record(transaction, "desk", [AuditKind.HOLD], now=harness.clock.at)
