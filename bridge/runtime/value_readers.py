@@ -19,8 +19,8 @@ ValueReader: TypeAlias = Callable[[str], str]
 Kind: TypeAlias = Any
 """A type, of what JSON holds; or what `members` returns."""
 
-MAX_SECONDS: Final = 2**32
-"""About 136 years: every time of the line is within them, and Python can show each as a date."""
+MAX_SECONDS: Final = 2**35
+"""About 1089 years: also the times of a clock that is centuries ahead are within them, and each is a date in Python."""
 Seconds: TypeAlias = Annotated[float, Field(ge=-MAX_SECONDS, le=MAX_SECONDS, allow_inf_nan=False)]
 WholeNumber: TypeAlias = Annotated[int, Field(ge=-MAX_SECONDS, le=MAX_SECONDS)]
 Milliseconds: TypeAlias = Annotated[int, Field(ge=-MAX_SECONDS * 1000, le=MAX_SECONDS * 1000)]
