@@ -221,7 +221,8 @@ async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> N
     assert await erasure.certificates() == []
     assert await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.run_to_end()
-    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation"]
+    # The person's data is due as well by this clock, and may have ended: the timers look once in a second.
+    assert [each["what"] for each in await erasure.certificates() if each["what"] != "person"] == ["conversation"]
     assert not erasure.rooms.present
 
 

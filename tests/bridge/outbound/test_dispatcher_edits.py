@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,35 +107,35 @@ async def test_an_edit_that_is_being_sent_keeps_its_row(harness: BridgeHarness) 
     ids=["homeserver failed", "not its turn", "no room"],
 )
 async def test_an_edit_that_may_have_begun_keeps_its_row(
-    harness: BridgeHarness, refusal: RetryLater, *, stays: bool
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, refusal: RetryLater, *, stays: bool
 ) -> None:
     """It may have posted a message that only its own row knows of; an edit that requested nothing is replaced."""
-    tried: list[str] = []
+    retry_later = harness.outbox._retry_later
+    between_tries: asyncio.Future[Callable[[], None]] = asyncio.get_running_loop().create_future()
     done: list[str] = []
-    go_on = asyncio.Event()
 
     async def perform(task: OutboxTask) -> None:
-        tried.append(task.txn)
-        if not go_on.is_set():
+        if not between_tries.done():
             raise refusal
         done.append(task.txn)
         await harness.database.commit(
             lambda transaction: transaction.execute("DELETE FROM outbox WHERE id = $1", task.number)
         )
 
-    async def was_tried() -> bool | None:
-        return bool(tried) or None
+    def hold_retry(*lane: Any, **more: Any) -> None:
+        between_tries.set_result(partial(retry_later, *lane, **more))
 
     async def empty() -> bool | None:
         return not await harness.count("outbox") or None
 
+    monkeypatch.setattr(harness.outbox, "_retry_later", hold_retry)
     running = asyncio.create_task(harness.outbox.run("matrix", perform))
     await put(harness, "first", "card", fresh=True)
-    await wait_until("it was tried", was_tried, every=0.01)
+    try_again = await between_tries
     await put(harness, "second", "card", fresh=True)
     await put(harness, "third", "card", fresh=True)
     assert await texts_of_outbox(harness) == ["first"] * stays + ["third"]
-    go_on.set()
+    try_again()
     harness.outbox.room_ready(DESK)
     await wait_until("the outbox is empty", empty, every=0.01)
     running.cancel()
