@@ -1,9 +1,9 @@
 """The bridge as a process: configuration, the lock of its data directory, signals, exit codes.
 
 Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
-errors; any other end of `Bridge.run` is logged by its type and place. For a fault that a restart cannot mend, the person on
-call is called, and the process prints one sentence and exits with 2, so that it is not restarted again and again. When a
-second bridge was refused, that person is told once, and not called to the desk.
+errors; any other end of `Bridge.run` is logged by its type and place. For a fault that a restart cannot mend, such as one
+in the configuration, the person on call is called, and the process prints one sentence and exits with 2, so that it is not
+restarted again and again. When a second bridge was refused, that person is told once, and not called to the desk.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import aiohttp
 from bridge.app.bridge import Bridge, HandoverRequested
 from bridge.app.line_files import CannotStart, CannotStartYet
 from bridge.app.standby import wait_for_lead
-from bridge.config.load import ConfigError, line_directory, load
+from bridge.config.load import ConfigError, line_directory, load, read_call_settings
 from bridge.config.packs import load_packs
-from bridge.config.sections import Config
+from bridge.config.sections import Config, OnCall
 from bridge.engine.timers import SystemClockCorrected
 from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
 from bridge.outbound import pager
@@ -84,7 +84,7 @@ def main(
         config = _listening_at(load(path), listen)
         pack = load_packs(config, file=path)
     except ProblemsError as error:
-        return _report_problems(error.problems)
+        return _refuse_configuration(path, error.problems)
     log.configure(config.log_level)
     run_directory = line_directory(path, config.data_dir) / "run"
     try:
@@ -112,14 +112,16 @@ def main(
                 )
                 take_over = False
         except CannotStart as error:
-            return _refuse(config, error.problems)
+            return _refuse(error.problems, config.line.on_call, config.data_dir)
         except CannotStartYet as error:
             sys.stderr.write(f"{error}\n")
             return EXIT_PROBLEMS
         except BaseExceptionGroup as group:
             leaves = _leaf_errors(group)
             if final := _final_problems(leaves):
-                return _refuse(config, final, second=any(isinstance(leaf, IdentityInUse) for leaf in leaves))
+                if any(isinstance(leaf, IdentityInUse) for leaf in leaves):
+                    return _refuse_second(final, config)
+                return _refuse(final, config.line.on_call, config.data_dir)
             for leaf in leaves:
                 log.failure("bridge.failed", leaf)
             return EXIT_PROBLEMS
@@ -233,28 +235,70 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
     raise _StopRequested
 
 
-def _refuse(config: Config, problems: list[str], *, second: bool = False) -> int:
-    """Report faults that a restart cannot mend, and call the person on call, once an hour when a way has accepted the call.
+def _refuse_configuration(path: Path, problems: list[str]) -> int:
+    """Refuse a configuration or its packs, and call the person on call as far as the file says how.
 
-    `second`: a second bridge was refused, and the first still runs. It calls once from its directory, in other words,
-    because the line may have been cloned; a rehearsal line calls nobody. It counts as the call of that hour, so that no
-    other call to the desk follows.
+    While another bridge runs on the directory, or a command works there, nobody is called: the line is not dead, or a
+    person is at work on it.
     """
-    code, may_call = _report_problems(problems), pager.may_call_again(config.data_dir, time.time())
-    if second and config.line.rehearsal:
-        pager.note_accepted_call(config.data_dir)
-    elif second or may_call:
-        asyncio.run(_call(config, second=second))
+    try:
+        settings = read_call_settings(path)
+    except ConfigError as error:
+        return _report_problems(list(dict.fromkeys([*problems, *error.problems])))
+    if settings.on_call is None or _is_locked(settings.data_dir / "lock"):
+        return _report_problems(problems)
+    log.configure("INFO")
+    return _refuse(problems, settings.on_call, settings.data_dir)
+
+
+def _is_locked(file: Path) -> bool:
+    """Whether another process holds the lock of a data directory. A pipe in its place is not waited for."""
+    try:
+        number = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(number)
+    return False
+
+
+def _refuse(problems: list[str], on_call: OnCall | None, data_dir: Path) -> int:
+    """Report faults that a restart cannot mend, and call the person on call.
+
+    It calls once an hour when a way has accepted the call.
+    """
+    code = _report_problems(problems)
+    if pager.may_call_again(data_dir, time.time()):
+        asyncio.run(_call(on_call, data_dir))
     return code
 
 
-async def _call(config: Config, *, second: bool) -> None:
+def _refuse_second(problems: list[str], config: Config) -> int:
+    """Refuse a second bridge; the first still runs.
+
+    It calls once from its directory, in other words, because the line may have been cloned; a rehearsal line calls nobody.
+    It counts as the call of that hour, so that no other call to the desk follows.
+    """
+    code = _report_problems(problems)
+    pager.may_call_again(config.data_dir, time.time())  # notes the time
+    if config.line.rehearsal:
+        pager.note_accepted_call(config.data_dir)
+    else:
+        asyncio.run(_call(config.line.on_call, config.data_dir, second=True))
+    return code
+
+
+async def _call(on_call: OnCall | None, data_dir: Path, *, second: bool = False) -> None:
     async with aiohttp.ClientSession() as http:
         if second:
-            await pager.call_as_second(config.line.on_call, http, data_dir=config.data_dir)
-        elif not await pager.call(config.line.on_call, http):
+            await pager.call_as_second(on_call, http, data_dir=data_dir)
+        elif not await pager.call(on_call, http):
             return
-    pager.note_accepted_call(config.data_dir)
+    pager.note_accepted_call(data_dir)
 
 
 def _report_problems(problems: list[str]) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from bridge.config.sections import Config
+from bridge.config.sections import Config, OnCall
 from bridge.runtime.postgres_url import database_url_problem
 from bridge.runtime.settings import (
     how_to_hand_over,
@@ -33,10 +34,22 @@ HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
 """Rooms of a line do not federate, so its people have accounts on its own homeserver (Matrix specification, appendix on
 user ids)."""
+UNCALLED: Final = (
+    "nobody was called: put lines.0.on_call right, start the line, and try the call with `quietline alarm test`; until "
+    "then phone the desk"
+)
 
 
 class ConfigError(ProblemsError):
     """The configuration cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """What a call needs: the ways to the person on call, and the directory in which calls are noted."""
+
+    on_call: OnCall | None
+    data_dir: Path
 
 
 def load(path: Path) -> Config:
@@ -52,18 +65,50 @@ def parse(path: Path) -> tuple[Config, list[str]]:
 
     For a program that inspects a line that could not start. Raises :class:`ConfigError` when it is no configuration.
     """
+    raw = _read(path)
     try:
-        raw: Any = parse_yaml(path)
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_sentences(path, error)) from None
+    return config, [f"{path}: {problem}" for problem in _problems(config)]
+
+
+def read_call_settings(path: Path) -> CallSettings:
+    """Read only what a call needs, of a configuration that cannot be used, so that a person hears of a line that is dead.
+
+    Without a usable `data_dir`, calls are noted where `init` puts it. Raises :class:`ConfigError` when the part about the
+    person on call cannot be read either; its last problem is the remedy.
+    """
+    remedy = f"{path}: {UNCALLED}"
+    try:
+        raw = _read(path)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, remedy]) from None
+    lines = raw.get("lines") if isinstance(raw, dict) else None
+    line = lines[0] if isinstance(lines, list) and lines else None
+    if not isinstance(line, dict):
+        raise ConfigError([f"{path}: lines.0: must hold keys, each with a colon and a value", remedy])
+    try:
+        on_call = None if line.get("on_call") is None else OnCall.model_validate(line["on_call"])
+    except ValidationError as error:
+        raise ConfigError([*_sentences(path, error, ("lines", 0, "on_call")), remedy]) from None
+    data_dir = raw.get("data_dir")
+    is_usable = isinstance(data_dir, str) and data_dir != ""
+    return CallSettings(on_call=on_call, data_dir=Path(data_dir) if is_usable else path.absolute().parent / "bridge")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return parse_yaml(path)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UNREADABLE as error:
         raise ConfigError([f"{path}: {unreadable_reason(error, path)}"]) from None
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        problems = [f"{path}: {key_path(each['loc'])}: {problem_sentence(each)}" for each in error.errors()]
-        raise ConfigError(problems) from None
-    return config, [f"{path}: {problem}" for problem in _problems(config)]
+
+
+def _sentences(path: Path, error: ValidationError, within: tuple[str | int, ...] = ()) -> list[str]:
+    """Write each problem with its key. `within`: the place of the part that was read."""
+    return [f"{path}: {key_path((*within, *each['loc']))}: {problem_sentence(each)}" for each in error.errors()]
 
 
 def line_directory(file: Path, data_dir: Path) -> Path:

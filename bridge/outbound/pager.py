@@ -189,8 +189,9 @@ def may_call_again(data_dir: Path, now: float) -> bool:
     """
     note, tries = data_dir / LAST_CALL, unaccepted_calls(data_dir)
     interval = retry_interval(tries) if tries else CALL_INTERVAL_SECONDS
-    if note.exists() and 0 <= now - note.stat().st_mtime < interval:
-        return False
+    with contextlib.suppress(OSError):
+        if 0 <= now - note.stat().st_mtime < interval:
+            return False
     with contextlib.suppress(OSError):
         note.unlink(missing_ok=True)  # the account of the line may delete root's file, and cannot change its time
         note.touch(mode=0o600)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 UNNAMED: Final = "systemctl --failed"
 """What is told in place of a unit that the service manager does not name."""
+NO_WAY: Final = "see what begins with `pager` above, and put lines.0.on_call right: address, password file, certificate"
 _CHANGES: Final = click.option(
     "--changes",
     "only_changes",
@@ -179,13 +180,26 @@ def alarm_failed(unit: str, layout: Layout) -> None:
 
     For `OnFailure=`: systemd names the unit in MONITOR_UNIT, but not where several units have the same handler, as those of
     `init` do: then the desk reads what lists it. Where the line does not run the person on call is called from
-    here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
+    here, once an hour, also with a configuration that cannot be used as a whole. Exit code 0 it was told, 1 no way took the
+    call, 2 where that configuration does not say whom to call.
     """
     import asyncio
 
-    from bridge.config.load import load
-    from deploy.doctor.changes import raise_for_unit
+    from bridge.config.load import UNCALLED, ConfigError, parse, read_call_settings
+    from deploy.doctor.changes import call_in_place_of_line, raise_for_unit
 
     with exit_on_errors():
-        is_told = asyncio.run(raise_for_unit(load(layout.config), unit))
+        try:
+            config, problems = parse(layout.config)
+        except ConfigError as error:
+            # The line does not start, or runs on with what it read before: this may be the only word of it.
+            problems = error.problems
+            settings = read_call_settings(layout.config)
+            if settings.on_call is None or not settings.on_call.is_configured:
+                exit_with_problems([*problems, f"{layout.config}: {UNCALLED}"])
+            is_told = asyncio.run(call_in_place_of_line(settings))
+        else:  # also with a problem in it, such as a secret that cannot be read
+            is_told = asyncio.run(raise_for_unit(config, unit))
+    if not is_told:
+        print_problems([*problems, f"no way took the call: {NO_WAY}"])
     sys.exit(EXIT_OK if is_told else EXIT_PROBLEMS)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from bridge.config.load import CallSettings
 from bridge.outbound import pager
 from bridge.storage.errors import DatabaseError
 from bridge.tables import line_state
@@ -124,29 +125,44 @@ async def raise_for_unit(config: Config, unit: str) -> bool:
     """
     async with aiohttp.ClientSession(timeout=LIVE_TIMEOUT) as http:
         runs = await is_live(config, http)
-    if not runs and not pager.may_call_again(config.data_dir, time.time()):
-        return not pager.unaccepted_calls(config.data_dir)
-    is_told = await _report(config, [unit.removesuffix(".service")], runs=runs)
-    if is_told and not runs:
-        pager.note_accepted_call(config.data_dir)
+    if runs and await _leave(config, [unit.removesuffix(".service")]):
+        return True
+    return await call_in_place_of_line(CallSettings(on_call=config.line.on_call, data_dir=config.data_dir))
+
+
+async def call_in_place_of_line(settings: CallSettings) -> bool:
+    """Call the person on call for a line that does not run, or whose configuration cannot be used.
+
+    Return False when no way accepted the call. There is no second call within an hour of one that a way accepted.
+    """
+    if not pager.may_call_again(settings.data_dir, time.time()):
+        return not pager.unaccepted_calls(settings.data_dir)
+    async with aiohttp.ClientSession() as http:
+        is_told = await pager.call(settings.on_call, http)
+    if is_told:
+        pager.note_accepted_call(settings.data_dir)
     return is_told
 
 
 async def _report(config: Config, failed: list[str], *, runs: bool) -> bool:
     """Report the rows; return False when a call was needed and no way accepted it. Without any way it is no failure."""
+    if (runs and await _leave(config, failed)) or not failed:
+        return True
+    async with aiohttp.ClientSession() as http:
+        return await pager.call(config.line.on_call, http)
 
-    async def leave(transaction: Transaction) -> None:
+
+async def _leave(config: Config, failed: list[str]) -> bool:
+    """Leave the names of failed rows to the running line; return False when its database accepts no write."""
+
+    async def write(transaction: Transaction) -> None:
         # Rows of an earlier run that the line has not read yet are reported together with these.
         before = json.loads(await line_state.get(transaction, line_state.CHECK_FOUND) or "[]") if failed else []
         names = list(dict.fromkeys([*before, *failed]))
         await line_state.put(transaction, line_state.CHECK_FOUND, json.dumps(names))
 
-    if runs:
-        try:
-            await offline.commit(config, leave)
-        except DatabaseError:
-            runs = False
-    if runs or not failed:
-        return True
-    async with aiohttp.ClientSession() as http:
-        return await pager.call(config.line.on_call, http)
+    try:
+        await offline.commit(config, write)
+    except (DatabaseError, OSError, ValueError):  # the last two: the file with the server's address is none any more
+        return False
+    return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +15,10 @@ from bridge.app import main
 from bridge.app.bridge import Bridge, HandoverRequested
 from bridge.config.load import ConfigError
 from bridge.engine.timers import SystemClockCorrected
+from bridge.outbound import pager
 from bridge.runtime import log, program
 from bridge.runtime.crash_points import never_crash
+from tests.bridge.papers import Papers
 
 
 @pytest.mark.parametrize(
@@ -75,3 +79,72 @@ def test_the_version_is_that_of_the_process(tmp_path: Path, monkeypatch: pytest.
 
 def _refuse_to_load(_path: Path) -> None:
     raise ConfigError(["no configuration"])
+
+
+SPOILT: dict[str, Callable[[Papers], object]] = {
+    "unknown key": lambda papers: papers.raw.update(cellar="deep"),
+    "no data directory": lambda papers: papers.raw.pop("data_dir"),
+    "secret": lambda papers: papers.write("as_token", "", 0o600),
+    "pack": lambda papers: papers.line["packs"].append("missing.yaml"),
+}
+
+
+@pytest.fixture
+def papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Papers:
+    """Make a line with somebody on call."""
+    papers = Papers(tmp_path)
+    (tmp_path / "bridge").mkdir()
+    papers.write("hook", "http://127.0.0.1:9/call")
+    papers.line["on_call"] = {"webhook_file": papers.file("hook")}
+    monkeypatch.setattr(log, "configure", lambda _level: None)
+    return papers
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
+    """Collect by which file each call was made."""
+    heard: list[Path | None] = []
+
+    async def call(on_call: Any, *_: object, **__: object) -> AsyncIterator[tuple[str, bool]]:
+        heard.append(on_call.webhook_file)
+        yield "webhook", True
+
+    monkeypatch.setattr(pager, "_calls", call)
+    return heard
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_start_that_its_configuration_refuses_calls(
+    papers: Papers, calls: list[Path | None], capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    """The line is dead until a person mends the file: who is on call hears of it, once an hour, and the log says why."""
+    SPOILT[how](papers)
+    assert [main.main(papers.save()) for _ in range(2)] == [main.EXIT_USAGE] * 2
+    assert calls == [papers.directory / "hook"]
+    assert capfd.readouterr().err.count("\n") == 2
+
+
+@pytest.mark.parametrize("mode", [fcntl.LOCK_EX, fcntl.LOCK_SH])
+def test_a_refused_start_beside_a_bridge_that_runs_calls_nobody(
+    papers: Papers, calls: list[Path | None], mode: int
+) -> None:
+    """The line is not dead: a person tries a configuration by hand."""
+    papers.raw["cellar"] = "deep"
+    with (papers.directory / "bridge" / "lock").open("w") as lock:
+        fcntl.flock(lock, mode)
+        assert main.main(papers.save()) == main.EXIT_USAGE
+    assert calls == []
+    assert main.main(papers.save()) == main.EXIT_USAGE
+    assert calls != []
+
+
+def test_a_refused_start_that_can_call_nobody_says_so(
+    papers: Papers, calls: list[Path | None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where the file does not say who is called, it is said what to put right."""
+    papers.line["on_call"]["webhok_file"] = papers.line["on_call"].pop("webhook_file")
+    assert main.main(papers.save()) == main.EXIT_USAGE
+    said = capfd.readouterr().err
+    assert said.count("lines.0.on_call.webhok_file: unknown key") == 1
+    assert "nobody was called: put lines.0.on_call right" in said
+    assert calls == []

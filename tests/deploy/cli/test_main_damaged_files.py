@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from bridge.runtime import log
 from deploy.cli.main import cli
 from tests.deploy.init.answers import answers, answers_file, run_init
 from tests.fakes.full_disk import cut_off_at
@@ -74,6 +75,12 @@ DAMAGES: Final[dict[str, Callable[[Path], Any]]] = {
     "a zero byte": lambda path: path.write_bytes(b"\0"),
     "large": large,
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the verb `bridge` leave this process its log."""
+    monkeypatch.setattr(log, "configure", lambda _level: None)
 
 
 @contextlib.contextmanager

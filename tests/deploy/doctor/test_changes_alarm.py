@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
@@ -82,6 +83,19 @@ async def fail(line: RealLine, *words: str) -> Result:
     return await asyncio.to_thread(CliRunner(env=environment).invoke, cli, words)
 
 
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
+    """Return by which file each call from this process was made."""
+    heard: list[Path | None] = []
+
+    async def call(on_call: Any, *_: Any) -> bool:
+        heard.append(on_call.webhook_file)
+        return True
+
+    monkeypatch.setattr(pager, "call", call)
+    return heard
+
+
 def make_older(file: Path, seconds: float) -> None:
     """Move a file's time back."""
     at = file.stat().st_mtime - seconds
@@ -102,6 +116,91 @@ async def test_a_unit_that_systemd_does_not_name_is_told_too(line: RealLine) -> 
     words = ("alarm", "failed", "--data", str(line.layout.data))
     assert (await invoke(words)).exit_code == 0
     assert await left(line) == ["systemctl --failed"]
+
+
+async def test_a_unit_that_failed_is_told_with_a_problem_in_the_configuration(line: RealLine, calls: list[str]) -> None:
+    """A secret that others can read is a problem of the next start. The line that runs hears of the unit."""
+    secret = line.layout.secrets / "as_token"
+    secret.chmod(0o644)
+    try:
+        with pytest.raises(ConfigError):
+            load(line.layout.config)
+        assert (await fail(line)).exit_code == 0
+        assert (await left(line), calls) == (["quietline-drill"], [])
+    finally:
+        secret.chmod(0o600)
+
+
+async def test_a_database_whose_address_is_lost_has_somebody_called(
+    line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file with the server's address is gone, so the desk cannot be told: the person on call is."""
+
+    async def lose(*_: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(offline, "commit", lose)
+    assert (await fail(line)).exit_code == 0
+    assert calls == [pager.MESSAGE]
+    (line.config.data_dir / pager.LAST_CALL).unlink()
+
+
+LINES: Final = """\
+data_dir: {0}/bridge
+cellar: deep
+lines:
+  - slug: south
+    on_call: {{webhook_file: {0}/hook}}
+"""
+
+
+async def test_of_a_configuration_that_is_none_the_person_on_call_is_found(
+    tmp_path: Path, hooks: list[Path | None]
+) -> None:
+    """Of several lines on a machine each has its own person on call: that of the dead line is called, once an hour."""
+    for name in ("north", "south"):
+        (tmp_path / name / "bridge").mkdir(parents=True)
+        (tmp_path / name / "config.yaml").write_text(LINES.format(tmp_path / name))
+    for _ in range(2):
+        assert (await invoke(["alarm", "failed", "--data", str(tmp_path / "south")])).exit_code == 0
+    assert hooks == [tmp_path / "south" / "hook"]
+    assert [(tmp_path / name / "bridge" / pager.LAST_CALL).exists() for name in ("north", "south")] == [False, True]
+    # The same by the file; the data directory's key is among what is missing.
+    file = tmp_path / "north" / "config.yaml"
+    file.write_text("".join(LINES.format(tmp_path / "north").splitlines(keepends=True)[1:]))
+    for _ in range(2):
+        assert (await invoke(["alarm", "failed", "--config", str(file)])).exit_code == 0
+    assert hooks == [tmp_path / "south" / "hook", tmp_path / "north" / "hook"]
+
+
+async def test_a_call_that_no_way_takes_says_what_is_wrong(tmp_path: Path) -> None:
+    """The unit is started again; what a person needs to put right is in the unit's log."""
+    (tmp_path / "bridge").mkdir()
+    (tmp_path / "config.yaml").write_text(LINES.format(tmp_path))
+    result = await invoke(["alarm", "failed", "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "config.yaml: cellar: unknown key" in result.stderr
+    assert "no way took the call" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("on_call", "said"),
+    [
+        ("{webhok: x}", "lines.0.on_call.webhok: unknown key"),
+        ("[", "is not YAML"),
+        ("null", "cellar: unknown key"),
+        ("{}", "cellar: unknown key"),
+    ],
+)
+async def test_who_cannot_be_called_is_said_with_what_to_do(
+    tmp_path: Path, hooks: list[Path | None], on_call: str, said: str
+) -> None:
+    """Where the part about the person on call cannot be read, or names nobody, the verb fails and names the key."""
+    (tmp_path / "config.yaml").write_text(f"cellar: deep\nlines:\n  - on_call: {on_call}\n")
+    result = await invoke(["alarm", "failed", "--data", str(tmp_path)])
+    assert (result.exit_code, hooks) == (2, [])
+    assert said in result.stderr
+    assert "nobody was called: put lines.0.on_call right" in result.stderr
 
 
 async def test_a_failure_that_nobody_heard_of_is_told_by_the_next_try(
