@@ -54,7 +54,13 @@ BY_HAND: Final = {
 AT_HOST: Final = "Where another line runs it: `quietline staff {verb}` with `--host DIR`, the directory of that line."
 ACCOUNT_EXISTS: Final = (
     "{mxid}: is or was a person's account, and is left as it is. If it is this person's, write it into lines.0.staff, and "
-    "have a supervisor invite it to the desk; if an interrupted `staff add` made it, `staff reset` gives it a password."
+    "have a supervisor invite it to the desk; if an interrupted `staff add` made it, `staff reset` then gives it a "
+    "password."
+)
+NOT_OF_LINE: Final = (
+    "{mxid}: is not on this line's staff (`quietline staff list`). The homeserver has other lines' people as well, so "
+    "nothing was changed. If it is another line's person, say it with that line's directory (`--data DIR`); if it is or "
+    "was this line's, write it into lines.0.staff, and say it again."
 )
 AT_ANOTHER_DESK: Final = (
     "{mxid}: is on the staff of the line that runs the homeserver, and keeps the account. A supervisor removes it from "
@@ -119,7 +125,7 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
         except ModuleRequestRejected as error:
             if error.errcode != IN_USE:
                 raise
-            if host is not None or config.homeserver.other_lines:
+            if _is_shared(config, host):
                 raise SetupError([ACCOUNT_EXISTS.format(mxid=mxid)]) from None
             try:  # an interrupted attempt made it; a deactivated account is refused
                 await client.set_password(mxid, password)
@@ -132,7 +138,11 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
 
 
 async def reset(layout: Layout, config: Config, mxid: str, password: str, *, host: Config | None = None) -> None:
-    """Give an account a new password, and sign it out everywhere. `host`: as for `add`. Raises `SetupError`, `OSError`."""
+    """Give an account a new password, and sign it out everywhere. Raises `SetupError`, `OSError`.
+
+    `host`: as for `add`. Where lines share a homeserver, only this line's people are given one.
+    """
+    _require_own(config, mxid, host)
     await _ask(host or config, lambda client: client.set_password(mxid, password))
     _forget_first_password(layout, mxid)
 
@@ -140,14 +150,27 @@ async def reset(layout: Layout, config: Config, mxid: str, password: str, *, hos
 async def remove(layout: Layout, config: Config, mxid: str, *, host: Config | None = None) -> None:
     """Deactivate an account and remove the person from the staff. Raises `SetupError`, `DatabaseError`, `OSError`.
 
-    `host`: as for `add`. Whoever is on that line's staff keeps the account.
+    `host`: as for `add`. Where lines share a homeserver, only this line's people are removed, and whoever is on the staff
+    of the line that runs it keeps the account.
     """
+    _require_own(config, mxid, host)
     if host is not None and any(member.mxid == mxid for member in read_staff(host)):
         raise SetupError([AT_ANOTHER_DESK.format(mxid=mxid)])
     await _ask(host or config, lambda client: client.deactivate_account(mxid))
     await _record_change(config, mxid, "removed")
     remove_entry(layout.config, mxid)
     _forget_first_password(layout, mxid)
+
+
+def _is_shared(config: Config, host: Config | None) -> bool:
+    """Whether the homeserver has people of other lines, whose accounts its module does not tell from this line's."""
+    return host is not None or bool(config.homeserver.other_lines)
+
+
+def _require_own(config: Config, mxid: str, host: Config | None) -> None:
+    """Raise `SetupError` for an account of a shared homeserver that is neither in this line's file nor at its desk."""
+    if _is_shared(config, host) and all(member.mxid != mxid for member in read_staff(config)):
+        raise SetupError([NOT_OF_LINE.format(mxid=mxid)])
 
 
 def read_staff(config: Config) -> list[StaffMember]:

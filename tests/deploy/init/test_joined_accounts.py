@@ -20,6 +20,7 @@ from deploy.cli.main import cli
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
+from deploy.data_dir.staff_file import add_entry
 from deploy.init.joined_accounts import FirstAccounts, make_accounts, make_accounts_at_host
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.verb import invoke
@@ -210,23 +211,52 @@ async def test_the_staff_of_a_line_on_anothers_homeserver_changes_later(tmp_path
         assert north.config.read_bytes() == before
 
 
+def run_two_lines(north: Layout, directory: Path) -> None:
+    """Have `north` run a homeserver that another line is on."""
+    configuration = yaml.safe_load(north.config.read_text())
+    policy = f"@policy-south:{configuration['homeserver']['server_name']}"
+    configuration["homeserver"]["other_lines"] = [{"registration": str(directory / "south.yaml"), "policy": policy}]
+    north.config.write_text(yaml.safe_dump(configuration))
+    north.homeserver_config.parent.mkdir(exist_ok=True)
+    north.homeserver_config.touch()
+
+
 async def test_the_first_line_does_not_take_an_account_of_another(tmp_path: Path) -> None:
     """Who has an account at another desk of the homeserver keeps it and its password when the first line adds them."""
     async with hosted(tmp_path, passwords := {}) as (_, north):
         mxid = f"@dan:{load(north.config).homeserver.server_name}"
         passwords[mxid] = "of the other desk"
-        configuration = yaml.safe_load(north.config.read_text())
-        configuration["homeserver"]["other_lines"] = [
-            {"registration": str(tmp_path / "south.yaml"), "policy": mxid.replace("dan", "policy-south")}
-        ]
-        north.config.write_text(yaml.safe_dump(configuration))
-        north.homeserver_config.parent.mkdir(exist_ok=True)
-        north.homeserver_config.touch()
+        run_two_lines(north, tmp_path)
         file = tmp_path / "password"
         words = ("dan", "--role", "advocate", "--data", str(north.data), "--password-file", str(file))
         refused = await invoke(["staff", "add", *words])
-        assert (refused.exit_code, "`staff reset` gives" in refused.stderr, file.exists()) == (2, True, False)
+        assert (refused.exit_code, "`staff reset` then gives" in refused.stderr, file.exists()) == (2, True, False)
         assert passwords == {mxid: "of the other desk"}
+
+
+@pytest.mark.parametrize("verb", ["reset", "remove"])
+@pytest.mark.parametrize("runs_it", [True, False], ids=["the first line", "another line"])
+async def test_an_account_of_another_line_keeps_its_password(tmp_path: Path, verb: str, *, runs_it: bool) -> None:
+    """A name that only another desk of the homeserver has: nothing changes, and it is said which line's directory to give.
+
+    An account that is this line's, and that its file does not name any more, can be written there, and then it ends.
+    """
+    async with hosted(tmp_path, passwords := {}) as (layout, north):
+        dan = f"@dan:{load(north.config).homeserver.server_name}"
+        passwords[dan] = "of the other desk"
+        run_two_lines(north, tmp_path)
+        line, file = (north, tmp_path / "password") if runs_it else (layout, tmp_path / "password")
+        words = ["staff", verb, "dan", "--data", str(line.data), *([] if runs_it else ["--host", str(north.data)])]
+        words += ["--password-file", str(file)] if verb == "reset" else []
+        before = line.config.read_bytes()
+        refused = await invoke(words)
+        assert (refused.exit_code, file.exists()) == (2, False)
+        assert f"{dan}: is not on this line's staff" in refused.stderr
+        assert "that line's directory (`--data DIR`)" in refused.stderr
+        assert (passwords, line.config.read_bytes()) == ({dan: "of the other desk"}, before)
+        add_entry(line.config, dan, "advocate")
+        assert (await invoke(words)).exit_code == 0
+        assert passwords[dan] == (file.read_text().strip() if verb == "reset" else "")
 
 
 def test_only_the_line_that_runs_the_homeserver_is_a_host(tmp_path: Path) -> None:
