@@ -27,6 +27,7 @@ from bridge.runtime.settings import (
     secret_files,
     secret_place,
 )
+from bridge.runtime.whole_path import whole_path
 from policies import ProblemsError
 from policies.yaml_file import UNREADABLE, key_path, parse_yaml, unreadable_reason
 
@@ -116,7 +117,7 @@ def line_directory(file: Path, data_dir: Path) -> Path:
 
     `up` makes the first; a configuration under /etc is the second.
     """
-    own, data = file.absolute().parent, data_dir.absolute()
+    own, data = whole_path(file).parent, whole_path(data_dir)
     return own if data != own and data.is_relative_to(own) else data
 
 

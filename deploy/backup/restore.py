@@ -115,7 +115,7 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
     files = destinations(backup, layout)
     names = {each.old: str(each.new) for each in files}
     # A pack's name is that of the configuration, which may be relative or a folder.
-    names |= {name: names[path] for name, path in backup.packs.items() if not Path(path).is_relative_to(backup.root)}
+    names |= {name: names[path] for name, path in backup.packs.items() if not Path(path).is_relative_to(_root(backup))}
     names |= _new_places(backup, layout)
     text = _replace_paths(backup.config, names, root=backup.root, data=str(layout.data))
     for each in files:
@@ -205,9 +205,14 @@ def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
             write_atomically(_staging_path(staging, layout, path), new_secrets.token_hex(32) + "\n")
 
 
+def _root(backup: Backup) -> Path:
+    """Return the old directory, written as its files' paths are compared: an earlier `init` left `..` in some."""
+    return Path(os.path.normpath(backup.root))
+
+
 def destinations(backup: Backup, layout: Layout) -> list[RestoredFile]:
     """Return each file of a backup with its new path: below the new directory if it was below the old one."""
-    root, found_files = Path(backup.root), []
+    root, found_files = _root(backup), []
     for number, (old, data) in enumerate(backup.files.items()):
         path = Path(os.path.normpath(old))
         if path.is_relative_to(root):

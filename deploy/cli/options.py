@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bridge.runtime.whole_path import whole_path
 from deploy.cli.outcome import exit_with_problems
 from deploy.data_dir.layout import Layout
 
@@ -85,7 +86,7 @@ def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
     if data is not None and config is not None:
         raise click.UsageError("say either --config or --data.")
     if data is not None:
-        layout = Layout(data.absolute())
+        layout = Layout(whole_path(data))
         _require_access(layout.data, layout.config)
         return layout
     if config is None:

@@ -183,10 +183,11 @@ def staff_list(layout: Layout, as_json: bool) -> None:
 def _load_host(config: Config, host: Path) -> Config:
     """Return the configuration of the line that runs the homeserver. Raises `SetupError` for a line that does not."""
     from bridge.config.load import load
+    from bridge.runtime.whole_path import whole_path
     from deploy.data_dir.layout import Layout as LineLayout
     from deploy.data_dir.secret_files import SetupError
 
-    runs_it = load(LineLayout(host.absolute()).config)
+    runs_it = load(LineLayout(whole_path(host)).config)
     if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
         raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
     return runs_it

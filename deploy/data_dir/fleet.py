@@ -22,6 +22,7 @@ import yaml
 
 from bridge.config.load import ConfigError, line_directory, parse
 from bridge.config.sections import Config
+from bridge.runtime.whole_path import whole_path
 from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.line_lock import change_lock
@@ -74,7 +75,7 @@ def layout_of(config: Path) -> Layout:
     The file is in its line's directory, as `up` makes it; or anywhere else, when `data_dir` is not below the file's
     directory: then the line's directory is `data_dir`.
     """
-    file = config.absolute()
+    file = whole_path(config)
     try:
         data_dir = Path(str(yaml.safe_load(read_text(file))["data_dir"]))
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, RecursionError):

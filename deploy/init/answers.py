@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from bridge.runtime.keep_plan import Keep
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, Slug, is_private_host, problem_sentence
+from bridge.runtime.whole_path import whole_path
 from deploy.data_dir.layout import HOST
 from deploy.data_dir.secret_files import Role, SetupError
 from deploy.init.worker_files import WorkerPorts
@@ -172,11 +173,15 @@ class ReviewAnswer(Section):
     on: date
 
 
+OwnPath: TypeAlias = Annotated[Path, AfterValidator(lambda path: whole_path(path) if path.is_absolute() else path)]
+"""A path of this machine, for units and the configuration."""
+
+
 class BackupAnswer(Section):
     """The directory for backups, the passphrase's file, and which backups are kept; None: all."""
 
-    to: Path
-    passphrase_file: Path
+    to: OwnPath
+    passphrase_file: OwnPath
     keep: Keep | None = None
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from bridge.config.load import load as load_config
 from bridge.config.sections import OnCall
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import Section, secret_files
+from bridge.runtime.whole_path import whole_path
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import file_problem, make_private_directory, sync_directory, write_atomically
 from deploy.data_dir.fleet import add_line
@@ -63,7 +64,7 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
 
     `dry_run`: everything is made, checked and deleted. `fleet`: the fleet file to whose lines this one is added.
     """
-    layout = Layout(directory.absolute())
+    layout = Layout(whole_path(directory))
     if not dry_run:
         require_free(layout.data)
     with _staging(layout.data) as staging:
@@ -88,7 +89,7 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
 def require_free(directory: Path) -> None:
     """Raise :class:`SetupError` when that path exists, even as an empty directory."""
     if os.path.lexists(directory):
-        raise SetupError([f"{directory.absolute()}: exists; a line is never made over something"])
+        raise SetupError([f"{whole_path(directory)}: exists; a line is never made over something"])
 
 
 @contextlib.contextmanager
@@ -280,7 +281,7 @@ def write_secrets(
             keys[key] = write_secrets(part, value, directory, f"{before}{key}.", problems)
         elif field is not None or file not in model.model_fields:
             own = field is not None and str(key).endswith("_file") and isinstance(value, str)
-            keys[key] = str(Path(value).absolute()) if own else value
+            keys[key] = str(whole_path(Path(value))) if own else value
         elif file in raw:
             problems.append(f"{before}{key}: is said twice, here and as {file}")
         elif not isinstance(value, str) or not value.strip():

@@ -426,6 +426,21 @@ async def test_a_line_is_the_same_by_a_link_to_its_directory(line: LineDirectory
     assert list(empty.iterdir()) == []
 
 
+async def test_a_line_whose_paths_have_a_way_back_is_restored(line: LineDirectory, tmp_path: Path) -> None:
+    """An earlier `init ../line` left `..` in the configuration: every file comes to its own place all the same."""
+    await restore(backup_file.collect(line.layout, line.config), plain := Layout(tmp_path / "plain"))
+    (tmp_path / "side").mkdir()
+    data = line.layout.data
+    way_back = f"{tmp_path}/side/../{data.relative_to(tmp_path)}"
+    line.layout.config.write_text(line.layout.config.read_text().replace(str(data), way_back))
+    backup = backup_file.collect(line.layout, load(line.layout.config))
+    await restore(backup, again := Layout(tmp_path / "again"))
+    assert ".." in backup.root
+    assert ".." not in again.config.read_text()
+    restored = [{path.relative_to(each.data) for path in each.data.rglob("*")} for each in (plain, again)]
+    assert restored[0] == restored[1]
+
+
 @pytest.mark.parametrize("harm", ["passphrase", "cut", "flipped", "other", "empty"])
 async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path, harm: str) -> None:
     """Another passphrase, a damaged file, another file: a sentence, and no directory."""

@@ -72,6 +72,20 @@ def test_everything_is_written_private(tmp_path: Path) -> None:
     assert text.count(mira.password) == 1
 
 
+def test_a_path_with_a_way_back_is_written_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`init ../main` makes the line that `init /the/whole/path` makes: a restore and systemd go by whole paths."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "phrase").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    backup = {"to": f"{tmp_path}/here/../backups", "passphrase_file": f"{tmp_path}/here/../phrase"}
+    file = str(answers_file(tmp_path, answers(backup=backup)))
+    result = CliRunner().invoke(cli, ["init", "../main", "--answers", file, "--fleet", str(tmp_path / "fleet.yaml")])
+    assert result.exit_code == 0, result.output
+    written = [tmp_path / "fleet.yaml", *(path for path in (tmp_path / "main").rglob("*") if path.is_file())]
+    assert [path.name for path in written if "/.." in path.read_text()] == []
+    assert load(tmp_path / "main" / "config.yaml").data_dir == tmp_path / "main" / "bridge"
+
+
 def test_the_line_keeps_the_passwords_of_its_hand_outs(tmp_path: Path) -> None:
     """What `up` makes accounts with is what the people were given; nothing that init wrote is changed but ports."""
     run_init(tmp_path, answers(reviewed=REVIEW, public_url=None, proxy=None))
