@@ -82,7 +82,7 @@ def _country(value: Any) -> Any:
     raise ValueError("must be US or UK: wordings name a country's emergency number, and there are no others yet")
 
 
-def _days(value: Any) -> Any:
+def whole_week(value: Any) -> Any:
     """Expand ranges such as `mon-fri` to single days; `always` is returned unchanged."""
     if value == "always":
         return value
@@ -146,7 +146,7 @@ class AgencyAnswer(Section):
     state: NonEmpty | None = None
     time_zone: NonEmpty
     languages: Annotated[list[Language], Field(min_length=1)]
-    hours: Annotated[Literal["always"] | dict[str, list[str]], BeforeValidator(_days)]
+    hours: Annotated[Literal["always"] | dict[str, list[str]], BeforeValidator(whole_week)]
     voice_number: NonEmpty
 
     @property

@@ -6,20 +6,64 @@ validates them. A secret is not shown while it is typed, and none is stored here
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import BaseUrl, CarrierSettings, E164Number
-from deploy.init.answers import DatabaseUrl, PublicUrl, ServerName, problems_of
+from deploy.init.answers import DatabaseUrl, PublicUrl, ServerName, problems_of, whole_week
+from policies.schema import PERIOD, WeekPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NOTHING: Final = ""
+
+
+def read_hours(text: str) -> dict[str, Any]:
+    """Return the keys of an answer with a time zone and the opening hours. Raises `ValueError` with what is missing.
+
+    Half an answer is none: a line that is called open always promises an answer at night.
+    """
+    # Spaces within a list of days, or around a hyphen, separate nothing.
+    zone, *words = re.sub(r"\s*,\s*", ",", re.sub(r"\s+-\s+", "-", text.strip())).split()
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must begin with a time zone that this machine knows, such as America/New_York") from None
+    if words in ([], ["always"]):
+        return {"time_zone": zone, "hours": "always"}
+    week: dict[str, list[str]] = {}
+    days, is_complete = "", False
+    for word in words:
+        if not word[0].isdigit():
+            if days and not is_complete:
+                break
+            days, is_complete = word, False
+        elif not days:
+            raise ValueError("the days before the hours are missing: write mon-sun for every day")
+        elif not PERIOD.fullmatch(word):
+            raise ValueError("hours must have a beginning and an end, such as 09:00-17:00; midnight as an end is 24:00")
+        else:
+            week.setdefault(days, []).append(word)
+            is_complete = True
+    if not is_complete:
+        raise ValueError("the hours after some of the days are missing: write 00:00-24:00 for the whole day")
+    try:
+        WeekPart.model_validate(whole_week(week))
+    except ValidationError as error:
+        raise ValueError("; ".join(problems_of(error))) from None
+    return {"time_zone": zone, "hours": week}
+
+
+def _check_hours(text: str) -> str:
+    read_hours(text)
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +140,7 @@ TIME_ZONE: Final = Question(
     text="Time zone and hours",
     why="When somebody answers: a zone alone for always, or with days and hours, such as "
     "America/New_York mon-fri 09:00-17:00.",
+    kind=Annotated[str, AfterValidator(_check_hours)],
 )
 VOICE_NUMBER: Final = Question(text="Number to call", why="Where a person answers by voice; texts name it.")
 BACKUP: Final = Question(
@@ -128,7 +173,7 @@ def ask_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
     ]
     answers["agency"] = {
         **_place(ask(PLACE)),
-        **_hours(ask(TIME_ZONE)),
+        **read_hours(ask(TIME_ZONE)),
         "languages": ["en"],
         "voice_number": ask(VOICE_NUMBER),
     }
@@ -166,11 +211,3 @@ def _pairs(text: str) -> dict[str, str]:
 def _place(text: str) -> dict[str, str]:
     place = text.upper()
     return {"country": place} if place in {"US", "USA", "UK", "GB"} else {"country": "US", "state": place}
-
-
-def _hours(text: str) -> dict[str, Any]:
-    zone, *rest = text.split()
-    return {
-        "time_zone": zone,
-        "hours": dict(zip(rest[::2], rest[1::2], strict=False)) or "always",
-    }
