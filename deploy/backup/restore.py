@@ -129,6 +129,7 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
     if signing_key.is_file() and not named["homeserver"].get("joined"):
         # By it every verb knows, before the first start, that the line has a homeserver of its own (`quietline init`).
         make_private_directory(_staging_path(staging, layout, layout.handout))
+    make_private_directory(_staging_path(staging, layout, layout.run))  # units may write there before the first start
     place = Path(str(named["data_dir"]))
     await write_database(make_private_directory(_staging_path(staging, layout, place)) / "main.db", backup)
 

@@ -134,6 +134,8 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
         write_atomically(secrets.postgres_password, PostgresUrl.parse(str(answers.postgres)).password)
     for name in compose_directories(answers):
         make_private_directory(staged.data / name)
+    for directory in (staged.bridge, staged.run):  # units may write there, and only there, also before the first start
+        make_private_directory(directory)
     text = config_text(_config(staged, answers, names, carrier, on_call))
     config, merged = _check_start(staged, text)
     named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]

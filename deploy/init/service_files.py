@@ -142,12 +142,15 @@ def user_name(slug: str | None = None) -> str:
 def _sandbox(layout: Layout, writable: Iterable[Path], *, reached: Sequence[Path], makes_code: bool = False) -> str:
     """Deny everything except the network and these directories. `reached`: paths that the unit must be able to read.
 
+    A directory within the line's that is missing, as in a line of an earlier `init` before its first start, must not
+    prevent the unit from running: it may be the one that calls a person.
     `makes_code`: the unit runs Synapse, whose TLS (pyOpenSSL) makes callbacks in memory that is writable and executable.
     """
+    paths = " ".join(f"-{path}" if path.parent == layout.data else str(path) for path in writable)
     return f"""\
 User={user_name(INSTANCE if layout.data.name == INSTANCE else None)}
 UMask=0077
-ReadWritePaths={" ".join(str(path) for path in writable)}
+ReadWritePaths={paths}
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=

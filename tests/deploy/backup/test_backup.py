@@ -194,6 +194,7 @@ async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, 
         assert (there.secrets / name).read_text().strip() != old.hex()
     assert (there.secrets / "as_token").read_text() == (line.layout.secrets / "as_token").read_text()
     assert not (there.bridge / "keys.db").exists()
+    assert there.run.is_dir(), "units may write there before the first start"
     rows = every_row(there.bridge / "main.db")
     assert {table for table, found_rows in rows.items() if found_rows} <= {"line", "version", "sqlite_sequence"} | {
         table for table in rows if table.endswith("version")
@@ -549,7 +550,7 @@ async def test_a_restored_line_has_a_homeserver_of_its_own_before_its_first_star
     (directory := tmp_path / "real").mkdir()
     assert run_init(directory, answers()).exit_code == 0
     real, there = Layout(directory / "line"), Layout(tmp_path / "there")
-    shutil.copytree(line.layout.bridge, real.bridge)
+    shutil.copytree(line.layout.bridge, real.bridge, dirs_exist_ok=True)
     await restore(backup_file.collect(real, load(real.config)), there)
     (row,) = (row for row in (await run_checks(there))[0].checks if row.name == "homeserver")
     assert (row.ok, row.asked) == (True, False)

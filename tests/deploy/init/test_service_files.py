@@ -6,6 +6,7 @@ import configparser
 import os
 import pwd
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,24 @@ def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
     assert handed == {credential_name(path): str(path) for path in files}
     closed = f"InaccessiblePaths=-{line}/secrets -{line}/handout -{line}/synapse\n"
     assert closed in text
+
+
+@pytest.mark.parametrize("inputs", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["own", "joined"])
+def test_a_unit_runs_before_the_first_start_of_the_line(tmp_path: Path, inputs: dict[str, Any]) -> None:
+    """A unit that may write to a missing directory is not started: the first start failed, and the call failed as well.
+
+    What the line's own files are in is there and private; a line without it has the units run all the same.
+    """
+    assert run_init(tmp_path, inputs).exit_code == 0
+    line, within = tmp_path / "line", set[str]()
+    for file in (line / "units").glob("*.service"):
+        for path in unit(file)["Service"]["ReadWritePaths"].split():
+            if path.removeprefix("-").startswith(f"{line}/"):
+                within.add(path)
+            else:
+                assert path in {str(line), BACKUP["to"]}
+    assert within == {f"-{line}/bridge", f"-{line}/run"}
+    assert [stat.S_IMODE(Path(path.removeprefix("-")).stat().st_mode) for path in within] == [0o700] * 2
 
 
 def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
