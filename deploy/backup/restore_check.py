@@ -119,14 +119,20 @@ async def _server(backup: Backup) -> list[CheckResult]:
 
 
 def _place(layout: Layout, *, size: int) -> Iterator[CheckResult]:
-    """Whether the directory is free, can be made, and has enough space."""
+    """Whether the directory is free, can be made in the one above it, and has enough space there."""
     name = "place"
     if problems := place_problems(layout):
         yield CheckResult(name=name, ok=False, what="; ".join(problems), do="Say another one with --data.")
         return
-    above = next(path for path in (layout.data, *layout.data.parents) if path.is_dir())
+    # Also in place of an empty directory that is there: the line is written beside it, and renamed to it.
+    above = next(path for path in layout.data.parents if os.path.lexists(path))
+    if not above.is_dir():
+        what, do = f"{above} is no directory, so none can be made in it", "Say another one with --data."
+        yield CheckResult(name=name, ok=False, what=what, do=do)
+        return
     if not os.access(above, os.W_OK | os.X_OK):
-        what, do = f"{above} may not be written", "Restore as the account that will run the line, where it may write."
+        what = f"{above} may not be written, and a line is made there before it gets its name"
+        do = "Restore as root, or as the account that will run the line, where it may write."
         yield CheckResult(name=name, ok=False, what=what, do=do)
         return
     free, needed = shutil.disk_usage(above).free, 2 * size + ROOM_BYTES

@@ -6,9 +6,11 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -241,6 +243,40 @@ async def test_a_check_looks_at_the_place(line: LineDirectory, tmp_path: Path, m
     monkeypatch.setattr("deploy.backup.restore_check.ROOM_BYTES", 2**62)
     row = (await rows_of_check(line, file, tmp_path / "again"))["place"]
     assert (row.ok, "Make room" in row.do) == (False, True)
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["empty", "missing"])
+async def test_a_check_looks_at_what_is_above_the_place(
+    line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exists: bool
+) -> None:
+    """A restore writes beside the directory and renames it: what matters is the one above, also of an empty one."""
+    file, above = await backed_up(line), tmp_path / "above"
+    (above / "again" if exists else above).mkdir(parents=True)
+    assert (await rows_of_check(line, file, above / "again"))["place"].ok
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "access", lambda path, _mode: path != above)  # root, who runs tests as well, may write anywhere
+        row = (await rows_of_check(line, file, above / "again"))["place"]
+    assert (row.ok, f"{above} may not be written" in row.what, bool(row.do)) == (False, True, True)
+    directories: list[Path] = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        directories.append(path)
+        return SimpleNamespace(free=0)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    row = (await rows_of_check(line, file, above / "again"))["place"]
+    assert (row.ok, "Make room" in row.do, directories) == (False, True, [above])
+
+
+@pytest.mark.parametrize("what", ["file", "link"])
+async def test_a_check_says_that_above_the_place_is_no_directory(line: LineDirectory, tmp_path: Path, what: str) -> None:
+    """A file, or a link to a disk that is not there: a restore cannot make a directory in it."""
+    file, above = await backed_up(line), tmp_path / "above"
+    above.touch() if what == "file" else above.symlink_to("nowhere")
+    row = (await rows_of_check(line, file, above / "lines" / "again"))["place"]
+    assert (row.ok, f"{above} is no directory" in row.what, bool(row.do)) == (False, True, True)
+    with pytest.raises(SetupError):
+        await restore(backup_file.read_backup(file, PASSPHRASE), Layout(above / "lines" / "again"))
 
 
 async def test_the_verb_of_a_check(line: LineDirectory, tmp_path: Path) -> None:
