@@ -64,7 +64,7 @@ def test_a_line_that_was_never_started(tmp_path: Path, words: list[str]) -> None
     result = CliRunner().invoke(cli, [*placed, "--data", str(tmp_path / "line")])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no database that can be opened: start it once" in result.stderr
-    assert not (tmp_path / "line" / "bridge").exists()
+    assert list((tmp_path / "line" / "bridge").iterdir()) == []
     assert not (tmp_path / "FILE").exists()
 
 
