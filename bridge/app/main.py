@@ -81,10 +81,14 @@ def main(
         import_module(name)
     own_version()
     try:
-        config = _listening_at(load(path), listen)
+        config = load(path)
         pack = load_packs(config, file=path)
     except ProblemsError as error:
         return _refuse_configuration(path, error.problems)
+    try:
+        config = _listening_at(config, listen)
+    except ConfigError as error:
+        return _report_problems(error.problems)
     log.configure(config.log_level)
     run_directory = line_directory(path, config.data_dir) / "run"
     try:
@@ -245,7 +249,7 @@ def _refuse_configuration(path: Path, problems: list[str]) -> int:
         settings = read_call_settings(path)
     except ConfigError as error:
         return _report_problems(list(dict.fromkeys([*problems, *error.problems])))
-    if settings.on_call is None or _is_locked(settings.data_dir / "lock"):
+    if settings.on_call is None or not settings.on_call.is_configured or _is_locked(settings.data_dir / "lock"):
         return _report_problems(problems)
     log.configure("INFO")
     return _refuse(problems, settings.on_call, settings.data_dir)

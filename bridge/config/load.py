@@ -7,6 +7,7 @@ errors are reported together, each by its path; a value is never printed.
 from __future__ import annotations
 
 import hmac
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,8 +78,8 @@ def parse(path: Path) -> tuple[Config, list[str]]:
 def read_call_settings(path: Path) -> CallSettings:
     """Read only what a call needs, of a configuration that cannot be used, so that a person hears of a line that is dead.
 
-    Without a usable `data_dir`, calls are noted where `init` puts it. Raises :class:`ConfigError` when the part about the
-    person on call cannot be read either; its last problem is the remedy.
+    Without a `data_dir` that is there, calls are noted where `init` puts it, or beside the file. Raises
+    :class:`ConfigError` when the part about the person on call cannot be read either; its last problem is the remedy.
     """
     remedy = f"{path}: {UNCALLED}"
     try:
@@ -93,9 +94,13 @@ def read_call_settings(path: Path) -> CallSettings:
         on_call = None if line.get("on_call") is None else OnCall.model_validate(line["on_call"])
     except ValidationError as error:
         raise ConfigError([*_sentences(path, error, ("lines", 0, "on_call")), remedy]) from None
-    data_dir = raw.get("data_dir")
-    is_usable = isinstance(data_dir, str) and data_dir != ""
-    return CallSettings(on_call=on_call, data_dir=Path(data_dir) if is_usable else path.absolute().parent / "bridge")
+    own = path.absolute().parent
+    data_dir = next((each for each in (raw.get("data_dir"), own / "bridge") if _is_directory(each)), own)
+    return CallSettings(on_call=on_call, data_dir=Path(data_dir))
+
+
+def _is_directory(value: object) -> bool:
+    return isinstance(value, str | Path) and value != "" and os.path.isdir(value)  # noqa: PTH112 - no error for any text
 
 
 def _read(path: Path) -> Any:

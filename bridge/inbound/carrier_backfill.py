@@ -63,8 +63,9 @@ class CarrierBackfill:
         last = await line_state.get(self._database, line_state.CLOCK_SAMPLE)
         if self._carrier.can_list or last is None:
             return
-        away = self._clock.now() - float(last.split(" ")[0])
-        if away > MAX_ABSENCE:
+        seen_at = float(last.split(" ")[0])
+        away = self._clock.now() - seen_at
+        if seen_at and away > MAX_ABSENCE:  # 0: damaged, and the desk is asked about the clock
             await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=int(away / 60)))
 
     async def run(self) -> None:

@@ -31,6 +31,10 @@ from bridge.tables.number_reveals import RevealedNumber
 
 REVEAL_SECONDS: Final = 60.0
 INTERVAL: Final = 1.0
+LOOK_INTERVAL: Final = 10.0
+"""Seconds between two looks for the message of a request that was not answered."""
+LOOK_SECONDS: Final = 300.0
+"""Seconds after the grant in which it is looked for. No request begins later than a minute after the grant."""
 GONE: Final = "QUIETLINE_NOT_OUR_ROOM"
 """The error for an office that no longer exists."""
 
@@ -63,6 +67,9 @@ class NumberReveals:
             if user in bodies and room is not None and await is_at_desk(self._database, user)
         ]
         for request, body in messages:
+            if self._clock.now() - task.created >= REVEAL_SECONDS:
+                in_time = False  # the message before it took so long
+                break
             await self._database.commit(partial(_record_request, request=request))
             event_id = await self._send(task, request, body)
             self._crash(CrashPoint.REVEAL_SENT)
@@ -119,9 +126,9 @@ class NumberReveals:
                 event_id = await self._room_client.find(shown.room_id, Speaker.POLICY, shown.key)
             if event_id is not None:
                 await self._room_client.redact(shown.room_id, event_id, f"reveal{event_id}")
-            elif now < shown.granted_at + 2 * REVEAL_SECONDS:
+            elif now < shown.granted_at + LOOK_SECONDS:
                 # The homeserver may still perform the request.
-                await self._database.commit(partial(number_reveals.postpone, key=shown.key, until=now + REVEAL_SECONDS))
+                await self._database.commit(partial(number_reveals.postpone, key=shown.key, until=now + LOOK_INTERVAL))
                 return
         except TokenRefused:
             raise

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from bridge.runtime import log
 from bridge.runtime.value_readers import (
@@ -205,13 +205,16 @@ _read_if_damaged: Final = {
 """What is read in place of a damaged value that guards something; any other damaged value is read as never written."""
 
 
-def as_read(name: str, value: str | None) -> str | None:
-    """Return a stored value as it is to be read: of a damaged one what can be read, or what stands in its place."""
+def as_read(name: str, value: Any) -> str | None:
+    """Return a stored value as it is to be read: of a damaged one what can be read, or what stands in its place.
+
+    A damaged page of SQLite may hold bytes in place of the text.
+    """
     reader = _readers_by_name.get(STRAY_ALERT if name.startswith(STRAY_ALERT) else name)
     if value is None or reader is None:
-        return value
+        return cast("str | None", value)
     try:
-        return reader(value)
+        return reader(value) if isinstance(value, str) else _read_if_damaged.get(name)
     except (ValueError, RecursionError):
         return _read_if_damaged.get(name)
 

@@ -22,6 +22,7 @@ from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
+from bridge.storage.database import Value
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from policies.load import load as load_pack
@@ -54,8 +55,8 @@ async def test_a_line_starts_again(papers: Papers) -> None:
     await start(papers)
 
 
-@pytest.mark.parametrize("value", ANYWHERE)
-async def test_a_damaged_fact_of_the_line_ends_no_start(papers: Papers, value: str) -> None:
+@pytest.mark.parametrize("value", [*ANYWHERE, b"\xff", b"1"])
+async def test_a_damaged_fact_of_the_line_ends_no_start(papers: Papers, value: Value) -> None:
     """Whatever stands in place of all of them: the carrier is asked for all once more, and the clock is doubted."""
     main_file = papers.directory / "bridge" / "main.db"
     with contextlib.closing(SqliteConnection(main_file)) as connection:

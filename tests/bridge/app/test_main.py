@@ -84,6 +84,8 @@ def _refuse_to_load(_path: Path) -> None:
 SPOILT: dict[str, Callable[[Papers], object]] = {
     "unknown key": lambda papers: papers.raw.update(cellar="deep"),
     "no data directory": lambda papers: papers.raw.pop("data_dir"),
+    "data directory that is missing": lambda papers: papers.raw.update(cellar="deep", data_dir="/nowhere/line"),
+    "data directory that no system has": lambda papers: papers.raw.update(cellar="deep", data_dir="line\0two"),
     "secret": lambda papers: papers.write("as_token", "", 0o600),
     "pack": lambda papers: papers.line["packs"].append("missing.yaml"),
 }
@@ -136,6 +138,15 @@ def test_a_refused_start_beside_a_bridge_that_runs_calls_nobody(
     assert calls == []
     assert main.main(papers.save()) == main.EXIT_USAGE
     assert calls != []
+
+
+def test_a_wrong_address_in_the_command_calls_nobody(
+    papers: Papers, calls: list[Path | None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A person has just typed it; the file of the line is well."""
+    assert main.main(papers.save(), listen={"listen": "nope"}) == main.EXIT_USAGE
+    assert capfd.readouterr().err.startswith("--listen, --metrics-listen: ")
+    assert calls == []
 
 
 def test_a_refused_start_that_can_call_nobody_says_so(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from bot.model.actions import RevealNumber
 from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
-from bridge.outbound.number_reveal import INTERVAL, REVEAL_SECONDS, NumberReveals
+from bridge.outbound.number_reveal import INTERVAL, LOOK_INTERVAL, LOOK_SECONDS, REVEAL_SECONDS, NumberReveals
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
@@ -40,6 +40,7 @@ class FakeOffices(FakeRoomClient):
         """The only room of which it refuses; empty: all."""
         self.takes_nothing_in = ""
         self.answers_nothing_in = ""
+        self.on_send: Callable[[], None] = lambda: None
 
     async def send(self, room_id: str, *rest: object) -> str:
         _, txn, _, content = rest
@@ -48,6 +49,7 @@ class FakeOffices(FakeRoomClient):
             raise Transient(503, "")
         self.sent.append(str(txn))
         self.stands[f"${txn}"] = (room_id, content["body"])
+        self.on_send()
         if room_id == self.answers_nothing_in:
             raise Transient(0, "")
         return f"${txn}"
@@ -187,7 +189,7 @@ async def test_it_goes_from_one_office_although_the_other_never_got_it(offices: 
     await offices.reveals.retract_due()
     assert offices.room_client.stands == {}
     assert await offices.harness.count("revealed") == 1, "the other request may still be performed"
-    offices.harness.clock.at += 60
+    offices.harness.clock.at += LOOK_SECONDS
     await offices.reveals.retract_due()
     assert await offices.harness.count("revealed") == 0
 
@@ -214,6 +216,38 @@ async def test_a_number_whose_request_was_not_answered_goes(offices: RevealHarne
     offices.harness.clock.at += 60
     await offices.reveals.retract_due()
     assert await offices.harness.count("revealed") == 0
+
+
+async def test_no_number_is_requested_after_its_minute(offices: RevealHarness) -> None:
+    """The first message took until the minute was over: the other office gets none, and nothing is left of the first."""
+    task = await offices.task()
+
+    def take_long() -> None:
+        offices.harness.clock.at += REVEAL_SECONDS
+
+    offices.room_client.on_send = take_long
+    await offices.reveals.show(task, GRANT)
+    assert [room for room, _ in offices.room_client.stands.values()] == ["!ana"]
+    await offices.reveals.retract_due()
+    assert offices.room_client.stands == {}
+    assert await offices.harness.count("revealed") == 0
+
+
+async def test_a_request_that_is_performed_late_is_found_within_seconds(offices: RevealHarness) -> None:
+    """It is looked for every ten seconds, for some minutes: a number stands no longer than that."""
+    task = await offices.task()
+    offices.room_client.answers_nothing_in = "!ana"
+    with pytest.raises(Transient):
+        await offices.reveals.show(task, GRANT)
+    shown = dict(offices.room_client.stands)
+    offices.room_client.stands.clear()
+    for _ in range(12):
+        offices.harness.clock.at += LOOK_INTERVAL
+        await offices.reveals.retract_due()
+    offices.room_client.stands.update(shown)
+    offices.harness.clock.at += LOOK_INTERVAL
+    await offices.reveals.retract_due()
+    assert offices.room_client.stands == {}
 
 
 async def test_a_request_is_forgotten_with_its_office(offices: RevealHarness) -> None:
