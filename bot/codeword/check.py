@@ -25,14 +25,14 @@ from bot.model.events import MessageSent, Outcome, Relation, TextArrived, TextOu
 from bot.model.feature import Step, raise_alarm
 from bot.model.retention import retention_of
 from bot.model.text_order import seconds_since
-from bot.model.thread import HeldText, PendingText, SentText
+from bot.model.thread import HeldText, PendingText
 from bot.model.thread_desk_events import AlarmKind, DuressFlagChanged
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
 from bot.safety.danger_signs import signs_of
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.undo_window import MAY_MEAN_STOP, cancel, hold_pending
-from bot.sending.unsent_texts import hold_on_stop_word
+from bot.sending.unsent_texts import agreed_for_others, hold_on_stop_word
 from bot.wording.notice import join_notices, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, TextName
@@ -230,7 +230,7 @@ def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Threa
     if len(failures) < settings.codeword_failures:
         # It may be a slip, and it may be another person: something has changed (practice 11).
         thread = replace(thread, silence=replace(thread.silence, recheck_safety=True))
-        thread, held_back = hold_pending(facts, thread, WITHOUT_WORD, spared=_agreed_for_others(pack, thread))
+        thread, held_back = hold_pending(facts, thread, WITHOUT_WORD, spared=agreed_for_others(pack, thread))
         return thread, (
             CancelTimer(key=TIMER),
             *held_back,
@@ -247,12 +247,6 @@ def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Threa
         body = join_notices(" ", (body, no_supervisor_notice(facts)))
     notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
     return thread, (CancelTimer(key=TIMER), notice, raise_alarm(thread, AlarmKind.UNVERIFIED))
-
-
-def _agreed_for_others(pack: Pack, thread: Thread) -> frozenset[str]:
-    """Return the messages on their way that another person may read: cover lines, and the text that steps back."""
-    words: tuple[PendingText | SentText, ...] = (*thread.sending.pending, *thread.sending.sent)
-    return frozenset(w.event_id for w in words if w.name == TextName.DIFFERENT or guard.is_cover_line(pack, w.body))
 
 
 def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName) -> tuple[Action, ...]:

@@ -111,14 +111,11 @@ def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Ca
             why=notice_of("canned_texts.no_text_has_that_name", known_names=", ".join(known_names(pack)))
         )
     if name is None:
-        why = notice_of("canned_texts.say_takes_words_of_your", loose=loose)
-        return CannedTextRefusal(why=ALONE if loose == TextName.DIFFERENT else why)
+        return CannedTextRefusal(why=notice_of("canned_texts.say_takes_words_of_your", loose=loose))
     if not colon and name == TextName.AFTER_HOURS and open_at(pack.hours, facts.wall_clock):
         return CannedTextRefusal(why=OPEN_NOW)
     if not colon:
         return _of(pack, facts, thread, name)
-    if name == TextName.DIFFERENT:
-        return CannedTextRefusal(why=ALONE)
     own = own.strip()
     return (
         _of(pack, facts, thread, name, own)

@@ -57,6 +57,8 @@ STOPS: Final = "unsafe"
 """The command that only stops: words similar to it count as it."""
 MUTES: Final = ("stopped", "block")
 """Other commands about the phone, which count also in the room of a conversation that has just ended."""
+STEP_BACK: Final = re.compile(r"different(?![\w-])[.,;!]?\s*(:?)\s*", re.IGNORECASE)
+"""The name behind `!say` that is `!different` itself: that command also stops what has not left."""
 STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegura", "inseguro", "noessegura", "noesseguro"})
 """Other names that people use for `STOPS`."""
 SAY_UNSAFE: Final = re.compile(
@@ -109,6 +111,8 @@ def parse(body: str) -> ParsedCommand | None:
     mark = stripped[:1]
     word, colon, words = _split_command(stripped[1:])
     command = COMMANDS_BY_NAME.get(_normalized_name(word))
+    if command is not None and command.name == "say" and (step_back := STEP_BACK.match(words)) is not None:
+        command, colon, words = COMMANDS_BY_NAME["different"], step_back[1] != "", words[step_back.end() :]
     if command is None and mark in ("!", *OTHER_MARKS) and _is_like_stop(word, words):
         command = COMMANDS_BY_NAME[STOPS]
     # The inverted mark opens a sentence for the texter too: `plain_stop` reads what stands behind that one.

@@ -78,8 +78,7 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
 
     A text of thanks alone ("ok", "gracias", a heart) cancels none: it answers the closing words, and is shown like any
     other. Nor does what a phone sends by itself ("I'm driving"). Where a word is agreed these do, because they may quote a
-    guess at it, and the phone must not notice whether it was right. A texter who has asked for no language gets the line's
-    first.
+    guess at it, and the phone must not notice whether it was right. Without a wish the language is the line's first.
     """
     if thread.consent.language not in pack.languages:
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
@@ -95,7 +94,9 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     if no_word and is_automatic_reply(event.body):
         return Step(thread)
     if not thread.lifecycle.closes_at:
-        return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
+        # Words take a silent exit back. After `!different` it closes once all is read: the room was told so.
+        closes = thread.lifecycle.close_when_seen and not thread.silence.left_at
+        return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=closes)))
     if (bare and only_thanks(event.body)) or (no_word and is_kind_reaction(event.body)):
         return Step(thread)
     thread, notice = _reopen(thread, notice_of("retention.a_text_arrived_the_closing"))

@@ -148,6 +148,8 @@ class SentText:
     """When the carrier was first known to have taken it; 0: unknown, or the carrier gave it up since."""
     edit_event_id: str = ""
     """The edit that these words came by, if it was one."""
+    repeats: bool = False
+    """They went to the carrier before, without a known result."""
 
 
 @unique

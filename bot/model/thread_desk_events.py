@@ -84,7 +84,7 @@ class TextDropped:
 
 @unique
 class AssignmentKind(Enum):
-    """How a person came to be the assignee."""
+    """How a person came to be the assignee: all but `RETURNED` by words of their own."""
 
     CLAIMED = "claimed"
     ACCEPTED = "accepted"

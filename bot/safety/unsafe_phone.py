@@ -21,7 +21,7 @@ from bot.model.events import MessageIgnored, MessageSent, Outcome, ReactionAdded
 from bot.model.feature import Step, raise_alarm
 from bot.model.flood import CrowdEntry
 from bot.model.text_order import is_settled_by_stop
-from bot.model.thread import ConsentFlags, PendingText, Silence
+from bot.model.thread import ConsentFlags, PendingText, SentText, Silence
 from bot.model.thread_desk_events import AlarmKind, PhoneStopped
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.safety.break_off import clear_other_hands, note_other_hands
@@ -32,7 +32,7 @@ from bot.sending.release_held import say
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER as UNDONE
 from bot.sending.undo_window import cancel, cannot_send, start_undo
-from bot.sending.unsent_texts import drop_all
+from bot.sending.unsent_texts import agreed_for_others, drop_all
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
@@ -52,7 +52,12 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 def stop_in_any_form(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """`!unsafe` in a Matrix thread, by an edit, with a picture or `/me`: others are not accepted so; this only stops."""
+    """`!unsafe` in a Matrix thread, by an edit, with a picture or `/me`: others are not accepted so; this only stops.
+
+    `!different` by an edit only stops as well.
+    """
+    if command is not None and command.name == "different" and event.relation is Relation.EDIT:
+        return _different_by_edit(facts, thread, event)
     if command is None or command.name != STOPS or is_taken(event):
         return Step(thread)
     thread, actions = stop_phone(pack, facts, thread)
@@ -234,17 +239,47 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
     return replace(step, actions=(*dropped, *step.actions))
 
 
+def _different_by_edit(facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+    """Refuse an edit into `!different`, and cancel all that has not left.
+
+    In place of waiting words it would leave after words, or before words, that are for the texter.
+    """
+    known = (*thread.sending.pending, *thread.sending.held, *thread.sending.sent)
+    is_same = any(words.event_id == event.target and words.name == TextName.DIFFERENT for words in known)
+    if event.sender != thread.assignment.assignee or is_same:
+        return Step(thread)
+    thread, dropped = drop_all(thread, notice_of("unsafe_phone.somebody_else_has_the_phone"))
+    notice = answer(facts, event, notice_of("unsafe_phone.an_edit_does_not_step_back"))
+    return Step(thread, (*dropped, *notice), consumed=True)
+
+
 def start_over_after_different(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Once the text that names nobody has left, the earlier conversation does not belong to this person any more.
 
     If a codeword came, the conversation ends whatever the result of that text, as it does under duress, when the text does
-    not leave.
+    not leave. Where its result was unknown, and a text came since or its words were given up, a late report ends nothing:
+    the texter may have the phone again. Then a person is asked, as after every sign of other hands.
     """
     words = first_report(thread, event)
     over = thread.codeword.ever_texted or event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
     if words is None or words.name != TextName.DIFFERENT or not over:
         return Step(thread)
-    return Step(*start_over(pack, facts, thread))
+    if not _has_gone_on(thread, words):
+        return Step(*start_over(pack, facts, thread))
+    thread, notices = note_other_hands(pack, facts, thread)
+    asks = SendMessage(
+        place=THREAD, body=notice_of("unsafe_phone.the_text_left_after_all"), mentions=thread.assignment.mentions
+    )
+    return Step(thread, (asks, *notices))
+
+
+def _has_gone_on(thread: Thread, words: SentText) -> bool:
+    """Whether a text came since the carrier's answer about these words was lost, or they wait for no `!again` any more."""
+    if words.receipt != DeliveryReceipt.UNKNOWN.name:
+        return False
+    waiting = (each.said_at for each in thread.sending.pending if each.event_id == words.event_id)
+    unknown = (each.held_since for each in thread.sending.held if each.event_id == words.event_id)
+    return not any(thread.lifecycle.last_inbound <= since for since in (*waiting, *unknown))
 
 
 def start_over_under_lock(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
@@ -264,8 +299,11 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
 
     The conversation ends here, and the next text of this phone gets a room and a designation of its own. A text that came
     meanwhile, and that the assignee has not seen, may be the texter's: then it ends once they have. What belongs to the
-    phone stays: the text chosen for `!unsafe`, that the phone is unsafe, and that another person has it.
+    phone stays: the text chosen for `!unsafe`, that the phone is unsafe, and that another person has it. What was said
+    since and has not left is cancelled.
     """
+    reason = notice_of("unsafe_phone.somebody_else_has_the_phone")
+    thread, dropped = drop_all(thread, reason, spared=agreed_for_others(pack, thread))
     flags = ConsentFlags(
         unsafe_line=thread.flags.unsafe_line, unsafe=thread.flags.unsafe, unsafe_line_ref=thread.flags.unsafe_line_ref
     )
@@ -285,7 +323,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
         notice = SendMessage(place=THREAD, body=unread, mentions=thread.assignment.mentions)
     else:
         thread, closing = park_now(facts, thread)
-    return thread, (notice, *notices, CancelTimer(key=TIMER), *closing)
+    return thread, (*dropped, notice, *notices, CancelTimer(key=TIMER), *closing)
 
 
 def _is_chosen_text_out(thread: Thread) -> bool:

@@ -137,6 +137,10 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
         new, words = retraction_outcome(event.outcome, new, words)
     if old is not None and RANK[new] <= RANK[DeliveryReceipt[old.receipt]]:
         return Step(thread)
+    is_leaving = old is not None and old.receipt == DeliveryReceipt.LEAVING.name
+    if old is not None and is_leaving and old.repeats and event.outcome is Outcome.FAILED:
+        # The result of this time comes before its report, so the first time failed: nothing is to be said again.
+        return Step(thread)
     others = tuple(each for each in thread.sending.sent if each is not old)
     settled = SentText(
         event_id=event_id,
@@ -144,7 +148,7 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
         name=old.name if old else "",
         author=old.author if old else "",
         # The result of this time comes before its report, so this is a report of the first time: it must not leave again.
-        retracted=event.outcome is Outcome.DELIVERED and old is not None and old.receipt == DeliveryReceipt.LEAVING.name,
+        retracted=event.outcome is Outcome.DELIVERED and is_leaving,
         taken_at=((old.taken_at if old else 0.0) or facts.now) if is_taken else 0.0,
         edit_event_id=old.edit_event_id if old else "",
     )

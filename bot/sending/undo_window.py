@@ -110,12 +110,14 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     if old is None and not is_sent and command is not None and command.command is not None:
         return Step(thread)  # No command is taken this way, and its author hears so.
     if old is None or (isinstance(old, HeldText) and old.reason is HeldReason.UNKNOWN):
-        notice = _explain(event.target, notice_of("undo_window.that_text_has_left_the"))
+        unsent = old is None and not is_sent
+        what = "undo_window.this_edit_sends_nothing" if unsent else "undo_window.that_text_has_left_the"
         # What the room shows now is not what `!again` would send.
         thread = _without(thread, event.target) if old is not None else thread
         mine = any(each.event_id == event.target and each.author == event.sender for each in thread.sending.sent)
-        says = mine or (is_sent and event.sender == thread.assignment.assignee)
-        return Step(thread, (notice,) if says else (), consumed=True)
+        meant = is_sent or (unsent and not would_be_note(event, event.body))
+        says = mine or (meant and event.sender == thread.assignment.assignee)
+        return Step(thread, (_explain(event.target, notice_of(what)),) if says else (), consumed=True)
     if event.sender != thread.assignment.assignee:
         # Waiting words of a person who is not heard are a challenge or a cover line: nothing else may replace them.
         thread = replace(thread, codeword=_without_challenge(thread, event.target))
@@ -204,6 +206,7 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
         why = cannot_send(pack, facts, thread, words)
         if why is None:
             actions.append(_send_sms(thread, words))
+            repeats = any(known.event_id == words.event_id for known in sent_texts)
             sent_texts = [known for known in sent_texts if known.event_id != words.event_id]
             leaving = DeliveryReceipt.LEAVING.name
             sent_texts.append(
@@ -214,6 +217,7 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
                     author=words.author,
                     name=words.name,
                     edit_event_id=words.edit_event_id,
+                    repeats=repeats,
                 )
             )
             continue

@@ -22,15 +22,14 @@ from bot.model.desk import Facts, Role, Thread
 from bot.model.events import Content, MessageSent, TimerDue
 from bot.model.feature import Step
 from bot.model.hold_signs import Doubt
-from bot.model.thread import HeldReason
+from bot.model.thread import HeldReason, PendingText, SentText
 from bot.model.thread_desk_events import AuthorSignedOut
-from bot.model.transactional_actions import CancelTimer
 from bot.sending import reply_after_stop
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
-from bot.sending.undo_window import MAY_MEAN_STOP, TIMER, hold_pending
+from bot.sending.undo_window import MAY_MEAN_STOP, TIMER, hold_pending, next_timer
 from bot.wording.notice import join_notices, notice_of
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 
 HASTY: Final = frozenset(
     """
@@ -44,23 +43,41 @@ ON_PHONE: Final = frozenset({DeliveryReceipt.SENT.name, DeliveryReceipt.DELIVERE
 TIMERS: Final = frozenset({TIMER, reply_after_stop.TIMER})
 
 
-def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel what has not left, waiting or held, and say so on each of the messages."""
-    pending, held_texts = thread.sending.pending, thread.sending.held
-    ids = [*(p.event_id for p in pending), *(h.event_id for h in held_texts if h.reason is not HeldReason.UNKNOWN)]
-    thread = replace(thread, sending=replace(thread.sending, pending=(), held=()))
+def drop_pending(thread: Thread, why: str, *, spared: frozenset[str] = frozenset()) -> tuple[Thread, tuple[Action, ...]]:
+    """Cancel what has not left, waiting or held, and say so on each of the messages.
+
+    `spared`: messages that stay in the undo window.
+    """
+    stay = tuple(words for words in thread.sending.pending if words.event_id in spared)
+    ids = [words.event_id for words in thread.sending.pending if words not in stay]
+    ids += [words.event_id for words in thread.sending.held if words.reason is not HeldReason.UNKNOWN]
+    thread = replace(thread, sending=replace(thread.sending, pending=stay, held=()))
     if not ids:
         return thread, ()
     marks = tuple(ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT) for event_id in ids)
     notice = SendMessage(place=THREAD, body=notice_of("undo_window.not_sent_message_s_still", count=len(ids), why=why))
-    return thread, (*marks, notice, CancelTimer(key=TIMER))
+    return thread, (*marks, notice, *next_timer(thread))
 
 
-def drop_all(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel all words that have not left: those that wait for their turn at the carrier, and a reply after a STOP, too."""
-    thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), why)
+def drop_all(thread: Thread, why: str, *, spared: frozenset[str] = frozenset()) -> tuple[Thread, tuple[Action, ...]]:
+    """Cancel all words that have not left: those that wait for their turn at the carrier, and a reply after a STOP, too.
+
+    `spared`: messages that leave all the same.
+    """
+    thread = retract_sent(thread, lambda words: words.event_id not in spared)
+    thread, dropped = drop_pending(thread, why, spared=spared)
     thread, unsent = drop_reply(thread, why)
     return thread, (*dropped, *unsent)
+
+
+def agreed_for_others(pack: Pack, thread: Thread) -> frozenset[str]:
+    """Return the messages on their way that another person may read.
+
+    Cover lines, the text that steps back, and the text that the texter chose for `!unsafe`.
+    """
+    words: tuple[PendingText | SentText, ...] = (*thread.sending.pending, *thread.sending.sent)
+    agreed = (w.event_id for w in words if w.name == TextName.DIFFERENT or guard.is_cover_line(pack, w.body))
+    return frozenset((*agreed, thread.flags.unsafe_line_ref.removeprefix("say:")))
 
 
 def hold_on_stop_word(

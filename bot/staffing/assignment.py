@@ -142,8 +142,11 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
         offer=None,
         interpreters=thread.assignment.interpreters - {event.assignee},
     )
-    # A person who comes now has answered nothing yet, and an offer that they took is no offer any more.
-    signs = replace(thread.signs, offer_ended_at=0.0, answered=frozenset())
+    # A person who comes now has answered nothing yet, and an offer that they took is no offer any more. One who is in the
+    # room and did not ask for the thread may be writing a note there, which from now on is for the phone.
+    unasked = event.how is AssignmentKind.RETURNED or bool(event.answer_by)
+    may_write_note = unasked and event.assignee in assignment.members
+    signs = replace(thread.signs, offer_ended_at=facts.now if may_write_note else 0.0, answered=frozenset())
     life = replace(thread.lifecycle, state=ThreadState.OPEN, since=facts.now)
     thread = replace(thread, assignment=assignment, lifecycle=life, signs=signs)
     shown: tuple[Action, ...]

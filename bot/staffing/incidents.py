@@ -300,7 +300,7 @@ def report_missing_texts(pack: Pack, facts: Facts, desk: Desk, event: TextsMissi
     """Say that texts may be missing, why, and where they can be found."""
     since = (
         notice_of("alerts.this_line_was_away_for", duration=describe_minutes(event.minutes))
-        if event.kind is GapKind.AWAY
+        if event.kind is GapKind.AWAY and event.minutes
         else ""
     )
     notice = (

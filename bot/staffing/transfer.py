@@ -214,7 +214,7 @@ def speak(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         return answer_as_note(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     if sender != assignment.taken_from:
         return answer_as_note(facts, thread, event, notice_of("transfer.no_supervisor_took_this_thread"))
-    return _request(facts, thread, event, sender, AssignmentKind.RETURNED)
+    return _request(facts, thread, event, sender, AssignmentKind.ACCEPTED)
 
 
 def listen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

@@ -54,14 +54,16 @@ DAMAGED_NOTE: Final = (
 )
 
 
-def _number(noted: str | None) -> int:
+def _number(noted: str | bytes | None) -> int:
     """Return the noted number; 0 if there is none.
 
-    Raises `CannotStart` for a damaged value, with which no file is accepted.
+    Raises `CannotStart` for a damaged value, with which no file is accepted: a damaged page of SQLite may hold bytes.
     """
-    if noted is not None and not (noted.isdecimal() and len(noted) <= MAX_DIGITS):
+    if noted is None:
+        return 0
+    if not (isinstance(noted, str) and noted.isdecimal() and len(noted) <= MAX_DIGITS):
         raise CannotStart([DAMAGED_NOTE])
-    return int(noted or 0)
+    return int(noted)
 
 
 async def read_change_count(reader: Reader) -> int:

@@ -93,7 +93,7 @@ def main(
     run_directory = line_directory(path, config.data_dir) / "run"
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        opened = (config.data_dir / "lock").open("w")
+        opened = (config.data_dir / "lock").open("a+")  # NFS gives a shared lock to a reader, and the other to a writer
     except OSError:  # a volume that is not mounted (yet)
         sys.stderr.write(f"{config.data_dir}: cannot be written to; is its disk mounted?\n")
         return EXIT_PROBLEMS
@@ -107,6 +107,9 @@ def main(
                 sys.stderr.write(f"{config.data_dir}: a command works on this directory\n")
                 return EXIT_PROBLEMS
             return _report_problems([f"{config.data_dir}: another bridge runs on this directory, or a command works on it"])
+        except OSError as error:
+            sys.stderr.write(f"{config.data_dir}: cannot be locked ({error.strerror}); it needs a file system with locks\n")
+            return EXIT_PROBLEMS
         try:
             end_reason = None
             while end_reason is not _EndReason.STOPPED:
@@ -242,8 +245,8 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
 def _refuse_configuration(path: Path, problems: list[str]) -> int:
     """Refuse a configuration or its packs, and call the person on call as far as the file says how.
 
-    While another bridge runs on the directory, or a command works there, nobody is called: the line is not dead, or a
-    person is at work on it.
+    While SQLite's bridge runs on the directory, or a command works there, nobody is called: the line is not dead, or a
+    person is at work on it. Of bridges that share it each calls: none of the others would call once it is needed.
     """
     try:
         settings = read_call_settings(path)
@@ -256,13 +259,13 @@ def _refuse_configuration(path: Path, problems: list[str]) -> int:
 
 
 def _is_locked(file: Path) -> bool:
-    """Whether another process holds the lock of a data directory. A pipe in its place is not waited for."""
+    """Whether another process has a data directory for itself. A pipe in the place of the lock is not waited for."""
     try:
         number = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         return isinstance(error, BlockingIOError)
     finally:

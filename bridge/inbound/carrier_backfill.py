@@ -65,8 +65,9 @@ class CarrierBackfill:
             return
         seen_at = float(last.split(" ")[0])
         away = self._clock.now() - seen_at
-        if seen_at and away > MAX_ABSENCE:  # 0: damaged, and the desk is asked about the clock
-            await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=int(away / 60)))
+        if away > MAX_ABSENCE:
+            minutes = int(away / 60) if seen_at else 0  # 0: damaged, so nobody knows how long
+            await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=minutes))
 
     async def run(self) -> None:
         """Backfill until cancelled; nothing to do for a carrier without a listing."""

@@ -230,10 +230,13 @@ class RoomClient:
             await self.set_puppet_name(room_id, name)
 
     async def prepare_sessions(self, room_id: str) -> None:
-        """Begin the room's sessions, so that its first text is as quick as any other."""
+        """Begin the room's sessions, so that its first text is as quick as any other. Raises as `send` does."""
         room = await require_room(self._database, room_id)
         for who in (self._policy,) if room.kind == "office" else (self._puppet, self._policy):
-            await self._outbound_sessions.prepare(who, room_id)
+            try:
+                await self._outbound_sessions.prepare(who, room_id)
+            except CannotOpen:
+                raise Permanent(0, "QUIETLINE_NO_KEY") from None
 
     async def invite(self, room_id: str, user: str) -> None:
         """Send the room's keys to a user's devices, then invite.

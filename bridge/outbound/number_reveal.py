@@ -62,15 +62,20 @@ class NumberReveals:
         # By their place in the grant, which is a part of each transaction id. Nobody who has left the desk since the grant
         # sees the number, although they may still be in their office.
         messages = [
-            (RevealedNumber(f"{task.txn}.{n}", room, task.created, task.created + REVEAL_SECONDS), bodies[user])
+            (user, RevealedNumber(f"{task.txn}.{n}", room, task.created, task.created + REVEAL_SECONDS), bodies[user])
             for n, (user, room) in enumerate(offices.items())
             if user in bodies and room is not None and await is_at_desk(self._database, user)
         ]
-        for request, body in messages:
+        for user, request, body in messages:
+            # A session of its own. Its key is shared before the look at clock and desk, because that may take long.
+            await self._database.commit(partial(rotate_sessions, room_id=request.room_id))
+            await self._room_client.prepare_sessions(request.room_id)
             if self._clock.now() - task.created >= REVEAL_SECONDS:
-                in_time = False  # the message before it took so long
+                in_time = False
                 break
-            await self._database.commit(partial(_record_request, request=request))
+            if not await is_at_desk(self._database, user):
+                continue
+            await self._database.commit(partial(number_reveals.record, shown=request))
             event_id = await self._send(task, request, body)
             self._crash(CrashPoint.REVEAL_SENT)
             # Before the next office: if that one refuses, or the conversation ends, this row is not performed again.
@@ -167,9 +172,3 @@ class NumberReveals:
             return event_id
         content = {"msgtype": "m.notice", "body": body, "m.mentions": {}}
         return await self._room_client.send(room, Speaker.POLICY, txn, "m.room.message", content)
-
-
-async def _record_request(transaction: Transaction, *, request: RevealedNumber) -> None:
-    """Note a message that is about to be requested, which has a Megolm session of its own."""
-    await rotate_sessions(transaction, request.room_id)
-    await number_reveals.record(transaction, request)

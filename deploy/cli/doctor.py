@@ -27,6 +27,7 @@ from deploy.cli.outcome import (
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from bridge.config.sections import OnCall
     from deploy.data_dir.layout import Layout
     from deploy.inspect.check_report import CheckReport
     from deploy.inspect.fleet_report import Look
@@ -64,7 +65,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     import asyncio
 
     from bridge.config.load import ConfigError, parse
-    from deploy.doctor.changes import raise_alarm, since_last_time, without_texts
+    from deploy.doctor.changes import raise_alarm, raise_alarm_by_call, since_last_time, without_texts
     from deploy.doctor.doctor import run_checks
 
     async def look(each: Layout) -> tuple[CheckReport, int]:
@@ -81,8 +82,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
         try:
             config = parse(layout.config)[0]
         except ConfigError:
-            # Nobody can be told now: what is not well stays a change until the configuration can be read.
-            report = since_last_time(layout.doctor_alarm, report, remember=False)
+            report = asyncio.run(raise_alarm_by_call(_on_call(layout), layout.doctor_alarm, report))
         else:  # also with a problem in it, such as a secret that cannot be read
             report = asyncio.run(raise_alarm(config, layout.doctor_alarm, report))
     elif only_changes:
@@ -95,6 +95,17 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     if not usable and not raises_alarm:
         print_problems(row.what for row in report.checks if row.name in {"configuration", "packs"} and not row.ok)
     sys.exit(EXIT_OK if ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
+
+
+def _on_call(layout: Layout) -> OnCall | None:
+    """Return who is called, of a configuration that cannot be used; None where it does not say so."""
+    from bridge.config.load import ConfigError, read_call_settings
+
+    try:
+        on_call = read_call_settings(layout.config).on_call
+    except ConfigError:
+        return None
+    return on_call if on_call is not None and on_call.is_configured else None
 
 
 @click.command()

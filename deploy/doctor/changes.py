@@ -5,10 +5,10 @@ changed count is no change. A row that could not be checked keeps its state. Wit
 rows count as well before. When the file cannot be written, a mail is repeated.
 
 `doctor --alarm` and `alarm failed`: a running line gets the report through its database, and tells the desk and the person
-on call as for every alarm. When no line runs, or its database accepts no write, this module calls the person on call. A
-report contains only names of rows; what `doctor --alarm` prints contains their states as well, and no more. It is noted as
-sent after it was sent, so a crash in between sends it twice and never loses it; a call that no way accepted is repeated by
-the next run.
+on call as for every alarm. When no line runs, its database accepts no write, or the configuration cannot be used, this
+module calls the person on call. A report contains only names of rows; what `doctor --alarm` prints contains their states as
+well, and no more. It is noted as sent after it was sent, so a crash in between sends it twice and never loses it; a call
+that no way accepted is repeated by the next run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from deploy.inspect.check_report import CheckReport, CheckResult
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.config.sections import Config
+    from bridge.config.sections import Config, OnCall
     from bridge.storage.database import Transaction
 
 BRIDGE: Final = "bridge"
@@ -118,6 +118,18 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
     return changed
 
 
+async def raise_alarm_by_call(on_call: OnCall | None, path: Path, report: CheckReport) -> CheckReport:
+    """Do as `raise_alarm` for a configuration that cannot be used: nothing names the database, so a person is called.
+
+    `on_call`: None where nobody can be called. Then what is not well stays a change until a person can be.
+    """
+    changed = since_last_time(path, report, remember=False)
+    is_news = any(not row.ok for row in changed.checks)
+    if on_call is not None and (not is_news or await _call(on_call)):
+        since_last_time(path, report)
+    return changed
+
+
 async def raise_for_unit(config: Config, unit: str) -> bool:
     """Report that a unit of the service manager failed; return False when a call was needed and no way accepted it.
 
@@ -148,8 +160,12 @@ async def _report(config: Config, failed: list[str], *, runs: bool) -> bool:
     """Report the rows; return False when a call was needed and no way accepted it. Without any way it is no failure."""
     if (runs and await _leave(config, failed)) or not failed:
         return True
+    return await _call(config.line.on_call)
+
+
+async def _call(on_call: OnCall | None) -> bool:
     async with aiohttp.ClientSession() as http:
-        return await pager.call(config.line.on_call, http)
+        return await pager.call(on_call, http)
 
 
 async def _leave(config: Config, failed: list[str]) -> bool:

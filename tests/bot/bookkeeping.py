@@ -22,6 +22,7 @@ from tests.bot.expectations import Expectations, Words
 from tests.bot.strategies import (
     BY_PHONES,
     CANNED,
+    DIFFERENT,
     EDITED,
     LONG,
     NAMED,
@@ -82,6 +83,8 @@ class Bookkeeping:
                     words.open, words.held = False, ""
             case TextOutcome():
                 words = account.words.get(event.ref.removeprefix("say:"))
+                if words is not None and words.body in STEPS_BACK and event.outcome is Outcome.ACCEPTED:
+                    account.close()  # what was said since is not for who has the phone
                 if words is not None and event.outcome is Outcome.DELIVERED:
                     words.held = ""
                 elif words is not None and words.author == assignee and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
@@ -108,8 +111,8 @@ class Bookkeeping:
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
         to_the_phone |= (canned or marked) and event.relation is Relation.OTHER_REPLY
         plain = event.content is Content.TEXT and not event.mentions and to_the_phone
-        # A command that steps back because of another person never becomes other words by an edit.
-        plain &= not (edited and words.body in STEPS_BACK and event.body != "!different")
+        # A command that steps back because of another person never becomes other words by an edit, nor they it.
+        plain &= not (edited and (words.body in STEPS_BACK) != (event.body in DIFFERENT))
         differs = event.differs and not canned
         words.open = plain and not differs and (body in WORDS or canned)
         words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED or differs else ""
@@ -169,7 +172,7 @@ class Bookkeeping:
         match event.body:
             case "!agreed unsafe later" if assignee:
                 account.line = True
-            case "!different" if assignee:
+            case body if body in DIFFERENT and assignee:
                 account.close()
                 account.hands = True
             case "!safe" if (assignee or self._supervises(event.sender)) and event.at >= was.flags.other_hands_at:

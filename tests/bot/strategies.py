@@ -106,10 +106,12 @@ CANNED: Final = {
     "!safecheck": TextName.SAFE_CHECK,
     "!urgent": TextName.URGENT,
     "!different": TextName.DIFFERENT,
+    "!say different": TextName.DIFFERENT,
 }
 """The text that each command puts into the undo window. With words after the command it puts nothing there."""
 EDITED: Final = ("!limits", "!options", "!tips")
 """Those of them that become own words by an edit, after a colon; `!say name: words` says own words at any time."""
+DIFFERENT: Final = tuple(command for command, name in CANNED.items() if name is TextName.DIFFERENT)
 STEPS_BACK: Final = tuple(PACK.say(TextName.DIFFERENT, language) for language in PACK.languages)
 SECOND: Final = {"again": ("LATE", "UNKNOWN"), "anyway": ("WARNED",), "long": ("LONG",)}
 """The command that releases words held for each reason (design.md, "Who is heard")."""

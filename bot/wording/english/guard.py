@@ -71,7 +71,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "guard.this_sender_is_a_short": "this sender is a short code or a name; it cannot be answered.",
     "guard.this_thread_is_offered_to": (
-        "this thread is offered to somebody, or was just now, so this may be for a colleague"
+        "this thread is offered or given to somebody, or was just now, so this may be for a colleague"
     ),
     "guard.wait_for_a_text": "{said}. Wait for a text.",
     "guard.your_app_may_show_other": (

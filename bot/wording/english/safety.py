@@ -175,6 +175,13 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "unsafe_phone.none_is_yours_say_which": "No thread is yours now. Say it in its room, or !unsafe and the designation.",
     "unsafe_phone.stopped_there": "UNSAFE, and nothing leaves any more: {designations}. !safe in the room lifts it.",
+    "unsafe_phone.an_edit_does_not_step_back": (
+        "Whatever had not left is stopped. An edit does not become !different: say it as a new message."
+    ),
+    "unsafe_phone.the_text_left_after_all": (
+        "The text of !different has left after all, and whoever has the phone can read it. If it is the texter: !safe. If "
+        "not: !close."
+    ),
     "unsafe_phone.somebody_else_has_the_phone": "somebody else has the phone",
     "unsafe_phone.somebody_else_has_the_phone_2": (
         "Somebody else has the phone: this conversation is over, and their next text begins one of its own. "

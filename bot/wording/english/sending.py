@@ -96,6 +96,7 @@ NOTICES: Final[dict[str, str]] = {
         "Nothing was sent, and what waited is stopped: {no} Say it as a new message."
     ),
     "undo_window.that_text_has_left_the": "That text has left the undo window: the edit changes nothing on the phone.",
+    "undo_window.this_edit_sends_nothing": "This edit sends nothing to the phone: say it as a new message.",
     "undo_window.what_is_quoted_in_it": "What is quoted in it does not go to the phone; the rest does, once it leaves.",
     "sign_out.an_author_was_signed_out": (
         "⚠️ A person whose words are here was signed out everywhere: another may have written with their device."

@@ -82,7 +82,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "guard.this_sender_is_a_short": "este remitente es un código corto o un nombre; no se le puede responder.",
     "guard.this_thread_is_offered_to": (
-        "esta conversación está ofrecida a alguien, o lo estaba hace un momento, así que esto puede ser para el equipo"
+        "esta conversación se ofrece o se da a alguien, o así fue hace un momento, así que esto puede ser para el equipo"
     ),
     "guard.wait_for_a_text": "{said}. Espera a que llegue un texto.",
     "guard.your_app_may_show_other": (

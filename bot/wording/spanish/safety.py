@@ -192,6 +192,12 @@ NOTICES: Final[dict[str, str]] = {
         "Ahora no atiendes ninguna conversación. Dilo en su sala, o !unsafe y la designación."
     ),
     "unsafe_phone.stopped_there": "NO SEGURO, y no sale nada más: {designations}. !safe en la sala lo quita.",
+    "unsafe_phone.an_edit_does_not_step_back": (
+        "Lo que no había salido está detenido. Un cambio no se convierte en !different: dilo en un mensaje nuevo."
+    ),
+    "unsafe_phone.the_text_left_after_all": (
+        "El texto de !different sí salió, y quien tiene el teléfono puede leerlo. Si es la persona: !safe. Si no: !close."
+    ),
     "unsafe_phone.somebody_else_has_the_phone": "otra persona tiene el teléfono",
     "unsafe_phone.somebody_else_has_the_phone_2": (
         "Otra persona tiene el teléfono: esta conversación terminó, y su próximo texto empieza otra. Nada de aquí "

@@ -105,6 +105,7 @@ NOTICES: Final[dict[str, str]] = {
         "No se envió nada, y lo que esperaba se detuvo: {no} Dilo como mensaje nuevo."
     ),
     "undo_window.that_text_has_left_the": "Ese texto ya no está en espera: el cambio no modifica nada en el teléfono.",
+    "undo_window.this_edit_sends_nothing": "Este cambio no envía nada al teléfono: dilo en un mensaje nuevo.",
     "undo_window.what_is_quoted_in_it": "Lo que se cita en él no llega al teléfono; lo demás sí, cuando sale.",
     "sign_out.an_author_was_signed_out": (
         "⚠️ A una persona que escribió aquí se le cerró la sesión en todas partes: otra pudo escribir con su dispositivo."

@@ -103,8 +103,11 @@ class OutboundSessions:
             del self._cache[key]
 
     async def prepare(self, identity: Identity, room_id: str) -> None:
-        """Begin a session, if there is none, so that the first message takes no longer than the others."""
-        await self._session(identity.user_id, room_id)
+        """Begin a session, if none is active, so that the first message is as quick as any other. Raises as `encrypt`."""
+        session = await self._session(identity.user_id, room_id)
+        while not await outbound_table.is_active(self._database, session.ratchet.id):
+            self._drop(identity.user_id, room_id, session)
+            session = await self._session(identity.user_id, room_id)
 
     async def _session(self, user_id: str, room_id: str) -> _Session:
         key = (user_id, room_id)

@@ -11,6 +11,7 @@ import pytest
 from bot import guard
 from bot.display.thread_card import card
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Thread
 from bot.model.events import (
     Content,
@@ -19,6 +20,7 @@ from bot.model.events import (
     MemberJoined,
     MemberLeft,
     MessageIgnored,
+    MessageRead,
     MessageRedacted,
     Outcome,
     ReactionAdded,
@@ -274,6 +276,111 @@ def test_different_steps_back_and_begins_again() -> None:
     assert over.aggregate.lifecycle.state is ThreadState.PARKED
     assert over.aggregate.flags == flags
     assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize(
+    "body", ["!say different", "! SAY  Different.", "!say different he took it", "!say different: sorry"]
+)
+def test_different_by_say_cancels_what_waits_too(body: str) -> None:
+    """However the text that steps back is asked for: words for the texter do not leave before it, nor after it."""
+    thread = then(held(), said("see you on monday", event_id="$m0")).aggregate
+    step = then(thread, said(body))
+    assert marks(step)["$m0"] is DeliveryReceipt.NOT_SENT
+    alone = body.removesuffix(".").casefold().endswith("different")
+    assert texts(due(step.aggregate, UNDO)) == ([PACK.say(TextName.DIFFERENT, "en")] if alone else [])
+    assert step.aggregate.sending.held == ()
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("body", ["!different", "!say different", "!different he took it"])
+@pytest.mark.parametrize("target", ["$m0", "$m1", "$sent", "$note"])
+def test_an_edit_into_different_stops_all_that_waits(body: str, target: str) -> None:
+    """In place of waiting words it would leave among others: nothing leaves, and it is said as a new message.
+
+    So it is whichever message is edited: one that waits, one that has left, one that never was for the phone.
+    """
+    thread = due(then(held(), said("hello", event_id="$sent"), at(-UNDO)).aggregate, 0).aggregate
+    thread = then(thread, TextOutcome(ref="say:$sent", outcome=Outcome.ACCEPTED)).aggregate
+    thread = then(thread, said("see you on monday", event_id="$m0")).aggregate
+    thread = then(thread, said("at the office"), at(1)).aggregate
+    step = then(thread, edit(body, target=target), at(2))
+    assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.NOT_SENT}
+    assert "An edit does not become !different" in words(step)
+    assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
+    assert texts(due(step.aggregate, 2 + UNDO)) == []
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("waits", [0, UNDO])
+def test_what_was_said_after_different_does_not_follow_it(waits: float) -> None:
+    """Words said in its undo window are cancelled once it is out, also at the carrier: that phone is another's."""
+    thread = then(held(), said("!different")).aggregate
+    thread = due(then(thread, said("ask about the kids", event_id="$m2"), at(1)).aggregate, UNDO).aggregate
+    window_end = due(thread, UNDO + 1) if waits else None
+    thread = thread if window_end is None else window_end.aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO + 2))
+    assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
+    later = due(step.aggregate, UNDO + 3)
+    assert texts(later) == []
+    for text in of(SendSms, window_end) if window_end is not None else ():
+        assert guard.may_send(PACK, later.aggregate, text, NOW + UNDO + 3, ()) == guard.RETRACTED
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("lock", [SendLock.NONE, SendLock.UNVERIFIED])
+def test_a_cover_line_said_after_different_leaves(lock: SendLock) -> None:
+    """It is for whoever has the phone, and the one text that may leave under a lock: the end of the conversation waits."""
+    thread = replace(held(), codeword=replace(held().codeword, lock=lock))
+    thread = then(thread, said("!different")).aggregate
+    thread = then(thread, said("!cover 1", event_id="$c"), at(3)).aggregate
+    step = due(thread, UNDO)
+    if lock is SendLock.NONE:
+        step = then(step.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO + 1))
+    assert texts(due(step.aggregate, 3 + UNDO)) == [PACK.say(TextName.COVER_1, "en")]
+
+
+@pytest.mark.practice(39)
+def test_the_chosen_text_outlives_a_late_end_of_different() -> None:
+    """`!unsafe` was said while the text that steps back was at the carrier: what the texter chose for it leaves."""
+    thread = due(then(chosen(), said("!different")).aggregate, UNDO).aggregate
+    thread = then(thread, said("!unsafe", event_id="$u", at=NOW + 9), at(9)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
+    assert texts(due(step.aggregate, 9 + UNDO)) == [LATER]
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("goes_on", ["no", "report", "again", "text", "unsafe"])
+def test_a_late_report_of_different_ends_no_talk_that_went_on(goes_on: str) -> None:
+    """The carrier's answer was lost, and a text came since: hours later the report ends nothing, and a person is asked."""
+    thread = due(then(held(), said("hello", event_id="$m0"), at(-UNDO)).aggregate, 0).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m0", outcome=Outcome.ACCEPTED)).aggregate
+    thread = due(then(thread, said("!different")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    if goes_on == "again":
+        thread = then(thread, said("!again", event_id="$y", at=NOW + 21), at(21)).aggregate
+    elif goes_on == "text":
+        thread = then(thread, arrived("it's me", id="i", seconds=30), at(30)).aggregate
+        thread = then(thread, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(31)).aggregate
+    elif goes_on == "report":
+        thread = then(thread, TextOutcome(ref="say:$m0", outcome=Outcome.DELIVERED), at(21)).aggregate
+    elif goes_on == "unsafe":
+        thread = then(thread, said("!unsafe", event_id="$u", at=NOW + 21), at(21)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(60))
+    is_over = goes_on in ("no", "report", "again")
+    assert bool(step.aggregate.lifecycle.closes_at) == is_over
+    assert ("has left after all" in words(step)) != is_over
+    assert step.aggregate.flags.other_hands_at == NOW + 60
+
+
+@pytest.mark.practice(39)
+def test_a_second_text_does_not_keep_a_conversation_open_after_different() -> None:
+    """The room was told that it is closed once what came is read: another text of theirs changes nothing of that."""
+    thread = then(held(), said("!different")).aggregate
+    thread = then(due(thread, UNDO).aggregate, arrived("who is this", id="w"), at(UNDO + 1)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO + 2)).aggregate
+    thread = then(thread, arrived("answer me", id="a"), at(UNDO + 3)).aggregate
+    assert then(thread, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(60)).aggregate.lifecycle.closes_at
 
 
 @pytest.mark.practice(12, 37)

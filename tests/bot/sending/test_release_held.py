@@ -348,6 +348,19 @@ def test_a_delivery_of_the_first_time_stops_the_second_on_its_way_to_the_carrier
     assert marks(then(step.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.REFUSED), at(62))) == {}
 
 
+def test_a_failure_of_the_first_time_offers_no_third() -> None:
+    """It comes while the second waits at the carrier: the mark goes by the second, which is the last."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    going = due(then(thread, said("!again", event_id="$s", at=NOW + 21), at(21)).aggregate, 60).aggregate
+    failed = TextOutcome(ref="say:$m1", outcome=Outcome.FAILED)
+    step = then(going, failed, at(61))
+    assert (marks(step), words(step), step.aggregate.sending.held) == ({}, "", ())
+    accepted = then(step.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(62))
+    assert marks(accepted) == {"$m1": DeliveryReceipt.SENT}
+    assert marks(then(accepted.aggregate, failed, at(90))) == {"$m1": DeliveryReceipt.NOT_SENT}, "of the second it counts"
+
+
 @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, None])
 def test_an_edit_that_is_taken_back_after_the_window_stops_the_words(outcome: Outcome | None) -> None:
     """Without its edit the room shows other words: they wait no longer at the carrier, and are not said again."""

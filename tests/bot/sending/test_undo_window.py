@@ -36,7 +36,7 @@ from bot.model.thread import PendingText
 from bot.model.thread_desk_events import Assigned, AssignmentKind, MemberRemoved
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from tests.bot.examples import alarms, arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
-from tests.bot.strategies import ANA, BEN, EVE, LATE, MEMBERS, NOTES, NOW, PACK, STAFF, SUE, UNDO, WORDS
+from tests.bot.strategies import ANA, BEN, EVE, LATE, MEMBERS, NAMED, NOTES, NOW, PACK, STAFF, SUE, UNDO, WORDS
 
 NOTE, LEAVING, NOT_SENT, HELD = (
     DeliveryReceipt.NOTE,
@@ -373,6 +373,18 @@ def test_whoever_was_the_assignee_hears_that_their_text_stays() -> None:
     thread = then(thread, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(20)).aggregate
     assert "changes nothing on the phone" in words(then(thread, edit("other"), at(21)))
     assert "stays on the phone" in words(then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(21)))
+
+
+@pytest.mark.parametrize("unsent", [True, False])
+def test_an_edit_of_what_was_not_sent_says_that_it_sends_nothing(unsent: bool) -> None:
+    """The words were refused, and their author mends them there: silence would look like success. Not of a note."""
+    step = then(held(), said(f"ask {NAMED[1]}" if unsent else "// ask"))
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT if unsent else DeliveryReceipt.NOTE}
+    mended = then(step.aggregate, edit("are you safe now?"), at(9))
+    assert "This edit sends nothing to the phone" in words(mended)
+    assert mended.aggregate.sending.pending == ()
+    assert not of(SendMessage, then(step.aggregate, edit("// are you safe now?"), at(9)))
+    assert not of(SendMessage, then(step.aggregate, edit("are you safe now?", sender=BEN), at(9)))
 
 
 def test_words_that_become_urgent_alert_the_desk() -> None:

@@ -167,6 +167,26 @@ def test_a_change_of_assignee_cancels_what_has_not_left_and_says_so(how: Assignm
     assert step.aggregate.assignment.taken_from == (ANA if how is AssignmentKind.TAKEN_OVER else None)
 
 
+@pytest.mark.practice(24)
+@pytest.mark.parametrize(
+    ("event", "is_held"),
+    [
+        (Assigned(assignee=BEN, how=AssignmentKind.RETURNED), True),
+        (Assigned(assignee=BEN, answer_by=NOW + 60), True),
+        (Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), False),
+        (Assigned(assignee=BEN, how=AssignmentKind.TAKEN_OVER), False),
+    ],
+)
+def test_a_note_of_a_person_who_is_given_the_thread_is_asked_about(event: Assigned, is_held: bool) -> None:
+    """Ben writes a note in the room, and becomes the advocate in the moment before he presses Enter: he is asked first."""
+    thread = then(held(), MemberJoined(place=THREAD, user=BEN), at(-500)).aggregate
+    step = then(then(thread, event).aggregate, said("be careful, more later", sender=BEN), at(1))
+    assert marks(step) == {"$m1": DeliveryReceipt.HELD if is_held else DeliveryReceipt.LEAVING}
+    released = then(step.aggregate, said("!anyway", sender=BEN, event_id="$y", at=NOW + 9), at(9)).aggregate
+    again = then(released, said("and eat something", sender=BEN, event_id="$m2"), at(20))
+    assert marks(again) == {"$m2": DeliveryReceipt.LEAVING}, "it is asked once"
+
+
 def test_what_is_out_of_date_changes_nothing() -> None:
     """A decision of the desk about an assignee that has gone meanwhile is not followed: the thread waits already."""
     waits = then(held(), MemberLeft(place=THREAD, user=ANA)).aggregate

@@ -185,6 +185,12 @@ async def test_a_copy_of_before_a_change_is_refused(line: Line, tmp_path: Path, 
     assert await start(newer) == [stale_keys(line.keys_path)]
 
 
+def test_bytes_in_place_of_the_note_are_damage() -> None:
+    """One bit of a page of SQLite is enough for that; a number in them is none."""
+    with pytest.raises(CannotStart):
+        key_changes._number(b"12")
+
+
 @pytest.mark.parametrize("damaged", ["1x", "9" * 19, "9" * 5000])
 async def test_a_damaged_note_is_no_reason_to_take_any_file(line: Line, damaged: str) -> None:
     """It is refused with a sentence; a person who knows that the file is the newest takes it, and it is noted again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable
@@ -54,7 +55,13 @@ def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch
         options.append((take_over, handed_over))
         return ends[len(options) - 1]
 
-    config = SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None)
+    _start_with(monkeypatch, SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None), run)
+    assert main.main(tmp_path / "config.yaml", take_over=True) == main.EXIT_OK
+    assert options == [(True, False), (False, False), (False, True)]
+
+
+def _start_with(monkeypatch: pytest.MonkeyPatch, config: Any, run: Callable[..., Any]) -> None:
+    """Have `main` read this configuration, and run this in place of a bridge."""
     monkeypatch.setattr(main, "load", lambda _path: config)
     monkeypatch.setattr(main, "_listening_at", lambda config, _listen: config)
     monkeypatch.setattr(main, "load_packs", lambda _config, file: file)
@@ -62,8 +69,6 @@ def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch
     monkeypatch.setattr(log, "configure", lambda _level: None)
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
     monkeypatch.setattr(main, "_run_until_stopped", run)
-    assert main.main(tmp_path / "config.yaml", take_over=True) == main.EXIT_OK
-    assert options == [(True, False), (False, False), (False, True)]
 
 
 def test_the_version_is_that_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,18 +131,59 @@ def test_a_start_that_its_configuration_refuses_calls(
     assert capfd.readouterr().err.count("\n") == 2
 
 
-@pytest.mark.parametrize("mode", [fcntl.LOCK_EX, fcntl.LOCK_SH])
-def test_a_refused_start_beside_a_bridge_that_runs_calls_nobody(
-    papers: Papers, calls: list[Path | None], mode: int
-) -> None:
+def test_a_refused_start_beside_a_bridge_that_runs_calls_nobody(papers: Papers, calls: list[Path | None]) -> None:
     """The line is not dead: a person tries a configuration by hand."""
     papers.raw["cellar"] = "deep"
     with (papers.directory / "bridge" / "lock").open("w") as lock:
-        fcntl.flock(lock, mode)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         assert main.main(papers.save()) == main.EXIT_USAGE
     assert calls == []
     assert main.main(papers.save()) == main.EXIT_USAGE
     assert calls != []
+
+
+def test_a_refused_standby_calls(papers: Papers, calls: list[Path | None]) -> None:
+    """Another bridge leads; once it does not, nobody is there to take its place, and nobody left to call for that."""
+    papers.raw["cellar"] = "deep"
+    with (papers.directory / "bridge" / "lock").open("w+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert main.main(papers.save()) == main.EXIT_USAGE
+    assert calls == [papers.directory / "hook"]
+
+
+LOCK_MODES = {fcntl.LOCK_SH: (os.O_RDONLY, os.O_RDWR), fcntl.LOCK_EX: (os.O_WRONLY, os.O_RDWR)}
+"""How a file must be open for each lock on NFS. Source: flock(2), "NFS details"."""
+
+
+@pytest.mark.parametrize("with_database", [True, False])
+def test_the_directory_may_be_on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_database: bool) -> None:
+    """There a shared lock needs a file that is open for reading, and an exclusive one a file that is open for writing."""
+
+    def lock_as_nfs_does(file: Any, kind: int) -> None:
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE not in LOCK_MODES[kind & ~fcntl.LOCK_NB]:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    async def run(*_parts: Any, **_options: Any) -> Any:
+        return main._EndReason.STOPPED
+
+    _start_with(monkeypatch, SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=with_database or None), run)
+    monkeypatch.setattr(fcntl, "flock", lock_as_nfs_does)
+    assert main.main(tmp_path / "config.yaml") == main.EXIT_OK
+    assert not main._is_locked(tmp_path / "lock")
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The bridge does not run unlocked, and says what is wrong in place of a traceback."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    _start_with(monkeypatch, SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None), refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert main.main(tmp_path / "config.yaml") == main.EXIT_PROBLEMS
+    assert "cannot be locked (No locks available); it needs a file system with locks" in capfd.readouterr().err
 
 
 def test_a_wrong_address_in_the_command_calls_nobody(

@@ -146,6 +146,20 @@ async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, mon
         assert await harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind) == before + pages
 
 
+async def test_after_an_unknown_time_away_people_look_for_themselves_too(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note of the clock is damaged, so how long the line was away is not known: texts may be missing all the same."""
+    monkeypatch.setattr(harness.carrier, "can_list", False)
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CLOCK_SAMPLE, "{"))
+    await reconciling(harness).report_absence()
+    await harness.run()
+    await harness.wait_until_drained()
+    shown = [body for body in harness.messages_shown("desk", notices=True) if "Its carrier cannot be asked" in body]
+    assert len(shown) == 1
+    assert "was away for" not in shown[0]
+
+
 @pytest.mark.parametrize(("lists", "away", "words"), [(False, 7260, 1), (False, 300, 0), (True, 7260, 0)])
 async def test_after_a_long_time_away_people_look_for_themselves(
     harness: BridgeHarness, lists: bool, away: float, words: int, monkeypatch: pytest.MonkeyPatch

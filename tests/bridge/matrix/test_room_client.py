@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import Any, get_args
 
 import pytest
@@ -13,6 +14,7 @@ from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
 from bridge.matrix.api.http_client import HomeserverClient, Permanent, TokenRefused, Transient
 from bridge.matrix.room_client import TXN_ID_LIFETIME
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, set_membership
 from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
 from tests.bot.examples import asks_for_words
@@ -89,6 +91,20 @@ async def test_each_redaction_has_a_transaction_id_of_its_own(rig: Rig, server: 
     first, other, again = (a.path for a in server.requests if "/redact/" in a.path)
     assert first == again
     assert first.rpartition("/")[2] != other.rpartition("/")[2]
+
+
+async def test_a_session_is_prepared_in_place_of_one_that_was_retired(rig: Rig, server: ScriptedHomeserver) -> None:
+    """What is prepared is used by the next message, also when the session in memory was retired since."""
+    await record_our_room(rig)
+    await rig.room_client.send(ROOM, Speaker.POLICY, "t1", "m.room.message", {"body": "a"})
+    query = "SELECT session_id FROM matrix_session WHERE active AND user_id = $1"
+    before = await rig.database.fetchval(query, POLICY)
+    await rig.database.commit(partial(rotate_sessions, room_id=ROOM))
+    await rig.room_client.prepare_sessions(ROOM)
+    prepared = await rig.database.fetchval(query, POLICY)
+    assert prepared not in {before, None}
+    await rig.room_client.send(ROOM, Speaker.POLICY, "t2", "m.room.message", {"body": "b"})
+    assert server.requests[-1].body["session_id"] == prepared
 
 
 async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomeserver) -> None:

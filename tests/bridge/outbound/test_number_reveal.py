@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ class FakeOffices(FakeRoomClient):
         self.takes_nothing_in = ""
         self.answers_nothing_in = ""
         self.on_send: Callable[[], None] = lambda: None
+        self.on_prepare: Callable[[str], Awaitable[None]] | None = None
 
     async def send(self, room_id: str, *rest: object) -> str:
         _, txn, _, content = rest
@@ -53,6 +54,10 @@ class FakeOffices(FakeRoomClient):
         if room_id == self.answers_nothing_in:
             raise Transient(0, "")
         return f"${txn}"
+
+    async def prepare_sessions(self, room_id: str) -> None:
+        if self.on_prepare is not None:
+            await self.on_prepare(room_id)
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> None:
         if self.refuses is not None and self.refuses_in in {"", room_id}:
@@ -231,6 +236,37 @@ async def test_no_number_is_requested_after_its_minute(offices: RevealHarness) -
     await offices.reveals.retract_due()
     assert offices.room_client.stands == {}
     assert await offices.harness.count("revealed") == 0
+
+
+@pytest.mark.parametrize(("slow", "rooms"), [("!ana", []), ("!sue", ["!ana"])])
+async def test_no_number_is_requested_after_its_keys_took_the_minute(
+    offices: RevealHarness, slow: str, rooms: list[str]
+) -> None:
+    """The homeserver answers slowly while the session's key is shared: nothing is sent after the minute."""
+    task = await offices.task()
+
+    async def take_long(room: str) -> None:
+        offices.harness.clock.at += REVEAL_SECONDS if room == slow else 0
+
+    offices.room_client.on_prepare = take_long
+    await offices.reveals.show(task, GRANT)
+    assert [room for room, _ in offices.room_client.stands.values()] == rooms
+    assert await offices.harness.count("revealed") == len(rooms)
+
+
+async def test_who_leaves_the_desk_during_the_first_message_gets_no_number(offices: RevealHarness) -> None:
+    """The first office's message takes long, and the second person is removed from the desk meanwhile."""
+    task = await offices.task()
+
+    async def leave(room: str) -> None:
+        query = "UPDATE matrix_member SET membership = 'leave' WHERE user_id = $1"
+        if room == "!sue":
+            await offices.harness.database.commit(lambda transaction: transaction.execute(query, SUE))
+
+    offices.room_client.on_prepare = leave
+    await offices.reveals.show(task, GRANT)
+    assert [room for room, _ in offices.room_client.stands.values()] == ["!ana"]
+    assert await offices.harness.count("revealed") == 1
 
 
 async def test_a_request_that_is_performed_late_is_found_within_seconds(offices: RevealHarness) -> None:

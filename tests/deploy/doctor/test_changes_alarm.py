@@ -272,6 +272,37 @@ async def test_of_a_configuration_that_is_none_a_unit_prints_no_word(tmp_path: P
     assert result.output.count("configuration") == 1
 
 
+async def test_of_a_configuration_that_is_none_a_look_has_the_person_on_call_called(
+    tmp_path: Path, hooks: list[Path | None]
+) -> None:
+    """The line would not start again, and no desk can be told: the person on call is, once, and of a new fault again."""
+    (tmp_path / "bridge").mkdir()
+    (tmp_path / "config.yaml").write_text(LINES.format(tmp_path))
+    words = ["doctor", "--data", str(tmp_path), "--alarm"]
+    assert [(await invoke(words)).exit_code for _ in range(2)] == [2, 0]
+    assert hooks == [tmp_path / "hook"]
+    (tmp_path / "config.yaml").write_text(LINES.format(tmp_path) + "attic: high\n")
+    assert [(await invoke(words)).exit_code for _ in range(2)] == [2, 0]
+    assert hooks == [tmp_path / "hook"] * 2
+
+
+async def test_a_call_from_a_look_that_no_way_took_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody heard stays news, also where nobody could be called before because the file named nobody."""
+    answers = [False, True]
+
+    async def call(*_: Any) -> bool:
+        return answers.pop(0)
+
+    monkeypatch.setattr(pager, "call", call)
+    (tmp_path / "bridge").mkdir()
+    words = ["doctor", "--data", str(tmp_path), "--alarm"]
+    (tmp_path / "config.yaml").write_text("cellar: deep\nlines: [{slug: south}]\n")
+    assert [(await invoke(words)).exit_code for _ in range(2)] == [2, 2]
+    (tmp_path / "config.yaml").write_text(LINES.format(tmp_path))
+    assert [(await invoke(words)).exit_code for _ in range(3)] == [2, 2, 0]
+    assert answers == []
+
+
 async def test_what_could_not_be_told_is_told_the_next_time(
     line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
