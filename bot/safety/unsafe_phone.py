@@ -21,7 +21,7 @@ from bot.model.events import MessageIgnored, MessageSent, Outcome, ReactionAdded
 from bot.model.feature import Step, raise_alarm
 from bot.model.flood import CrowdEntry
 from bot.model.text_order import is_settled_by_stop
-from bot.model.thread import ConsentFlags, PendingText, SentText, Silence
+from bot.model.thread import ConsentFlags, HeldText, PendingText, SentText, Silence
 from bot.model.thread_desk_events import AlarmKind, PhoneStopped
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.safety.break_off import clear_other_hands, note_other_hands
@@ -244,7 +244,8 @@ def _different_by_edit(facts: Facts, thread: Thread, event: MessageSent) -> Step
 
     In place of waiting words it would leave after words, or before words, that are for the texter.
     """
-    known = (*thread.sending.pending, *thread.sending.held, *thread.sending.sent)
+    sending = thread.sending
+    known: tuple[PendingText | HeldText | SentText, ...] = (*sending.pending, *sending.held, *sending.sent)
     is_same = any(words.event_id == event.target and words.name == TextName.DIFFERENT for words in known)
     if event.sender != thread.assignment.assignee or is_same:
         return Step(thread)
