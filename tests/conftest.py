@@ -65,9 +65,6 @@ MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
 
 LAST_COMPILED: Final = "__pycache__/test_types.*-pytest-*.pyc"
 """A file that exists when a process has collected all tests and may write beside them; relative to this folder."""
-CPU_PROPERTY: Final = "cpu_seconds"
-"""A test's property in the results of `--junitxml`: CPU seconds of its process and of the children that it waited for."""
-CPU_BEFORE: Final = pytest.StashKey[float]()
 
 SLOW: Final = (HealthCheck.too_slow,)
 """The health checks of Hypothesis that report a busy machine, not a faulty test."""
@@ -192,17 +189,6 @@ def stop_ignoring_signals() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.stash[CPU_BEFORE] = cpu_seconds()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Record the cost of a test (`tests/suite_times.py`). Fixtures that end later count for the next test."""
-    item.user_properties.append((CPU_PROPERTY, round(cpu_seconds() - item.stash[CPU_BEFORE], 3)))
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> object:
     """End the shared line after the last of its tests: otherwise its clients and processes would run until this one ends.
 
@@ -213,13 +199,6 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     runner: Any = item.config.pluginmanager.get_plugin("runner")
     return runner.pytest_runtest_protocol(item, None)
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of its ended children, including its template's."""
-    used = os.times()
-    own = used.user + used.system + used.children_user + used.children_system
-    return own + forked_children.TEMPLATES.cpu_seconds()
 
 
 def pytest_unconfigure() -> None:

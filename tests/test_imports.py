@@ -1,4 +1,4 @@
-"""Unnecessary imports: they delay each verb and each restart of the line."""
+"""The directions of imports, and unnecessary ones: they delay each verb and each restart of the line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from bridge.app.main import LATE
-from tests.documents import source
 
+ROOT: Final = Path(__file__).parents[1]
 HTTP: Final = "aiohttp"
 MATRIX: Final = "mautrix"
 STEPS: Final = {
@@ -41,8 +41,7 @@ def loaded() -> dict[str, list[str]]:
         "    after[step] = sorted(sys.modules)\n"
         "print(json.dumps(after))\n"
     )
-    root = Path(__file__).parents[1]
-    result = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     after: dict[str, list[str]] = json.loads(result.stdout)
     return after
 
@@ -51,9 +50,9 @@ def test_a_running_bridge_imports_nothing_more() -> None:
     """Modules that functions import are loaded at the start, because an upgrade may replace the files later."""
     statements = {
         ast.unparse(statement)
-        for file, tree in source().items()
-        if file.partition("/")[0] in {"bridge", "bot", "policies"}
-        for function in ast.walk(tree)
+        for folder in ("bridge", "bot", "policies")
+        for path in (ROOT / folder).rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for statement in ast.walk(function)
         if isinstance(statement, ast.Import | ast.ImportFrom)
@@ -70,8 +69,7 @@ def test_a_running_bridge_imports_nothing_more() -> None:
         "    exec(statement)\n"
         "print(*set(sys.modules) - before)\n"
     )
-    root = Path(__file__).parents[1]
-    result = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert len(statements) > len(LATE)
     assert result.stdout.split() == []
 
@@ -80,3 +78,10 @@ def test_a_running_bridge_imports_nothing_more() -> None:
 def test_nothing_is_loaded_that_is_not_used(loaded: dict[str, list[str]], step: str) -> None:
     """Neither reading a configuration nor help needs an HTTP client; `python -X importtime` shows what imports one."""
     assert STEPS[step] & set(loaded[step]) == set()
+
+
+def test_imports_run_one_way() -> None:
+    """The contracts of import-linter in `pyproject.toml` hold."""
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout

@@ -92,7 +92,7 @@ def _write_file(path: Path, data: bytes) -> None:
 @line_options
 @json_option
 def practices(layout: Layout, as_json: bool) -> None:
-    """Tell, for each of the 41 practices, whether this configuration meets it, who does, and which tests show it.
+    """Tell, for each of the 41 practices, whether this configuration meets it, and who does.
 
     Without a configuration it is about the packs that a line begins with, and says so. Exit code 1 when any is not met
     beyond the one that no text message can meet.

@@ -1,9 +1,7 @@
-"""`quietline practices`: the 41 practices for one configuration, each with the tests that show it.
+"""`quietline practices`: the 41 practices for one configuration.
 
-Rules of this module: a practice is never "met" when software cannot meet it, or when no test of this version shows it;
-`practice_downgrades` lowers the status by the configuration, with the reason. The rows are in `practices.yaml`; the tests
-that show them are in `practices_shown.json`, which `python -m tests.practices` writes and a test keeps current (tests are
-not shipped).
+A practice is never "met" when software cannot meet it; `practice_downgrades` lowers the status by the
+configuration, with the reason. The rows are in `practices.yaml`.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ from policies.yaml_file import parse_yaml
 
 HERE: Final = Path(__file__).parents[1]
 PRACTICES_FILE: Final = HERE / "practices.yaml"
-SHOWN_FILE: Final = HERE / "practices_shown.json"
 UNMEETABLE: Final = 22
 """The practice that no text message can meet."""
 DEFAULT_PACKS: Final = ("base",)
@@ -34,24 +31,19 @@ WITHOUT_CONFIGURATION: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PracticeResult:
-    """One row: `how` it is done, `why` the status is not better (or ""), and the tests that show it."""
+    """One row: `how` it is done, `why` the status is not better (or "")."""
 
     number: int
     title: str
     standing: PracticeStatus
     how: str
     why: str
-    tests: tuple[str, ...]
 
 
-def evaluate(config: Config | None, pack: Pack, shown: Mapping[str, list[str]] | None = None) -> tuple[PracticeResult, ...]:
-    """Judge every practice; `config` is None before there is one.
-
-    `shown`: test ids by number; by default those of `practices_shown.json`.
-    """
-    tests = json.loads(SHOWN_FILE.read_text(encoding="utf-8")) if shown is None else shown
+def evaluate(config: Config | None, pack: Pack) -> tuple[PracticeResult, ...]:
+    """Judge every practice; `config` is None before there is one."""
     rows: list[dict[str, Any]] = parse_yaml(PRACTICES_FILE)
-    return tuple(_evaluate_row(row, config, pack, tuple(tests.get(str(row["number"]), ()))) for row in rows)
+    return tuple(_evaluate_row(row, config, pack) for row in rows)
 
 
 def all_met(results: tuple[PracticeResult, ...]) -> bool:
@@ -71,14 +63,10 @@ def as_text(results: tuple[PracticeResult, ...]) -> list[str]:
         lines.append(f"{v.number:2}  {v.standing}: {v.title}")
         lines.append(f"      {v.how}")
         lines += [f"      But: {v.why}"] if v.why else []
-        lines += [f"      shown by {test}" for test in v.tests]
     return lines
 
 
-def _evaluate_row(row: Mapping[str, Any], config: Config | None, pack: Pack, tests: tuple[str, ...]) -> PracticeResult:
-    best = PracticeStatus[row["best"].upper()]
+def _evaluate_row(row: Mapping[str, Any], config: Config | None, pack: Pack) -> PracticeResult:
     standing, why = worst(config, pack, DOWNGRADES.get(row["number"], ()))
-    standing = standing or best
-    if not tests and standing is not PracticeStatus.NOT_MET:
-        standing, why = PracticeStatus.NOT_MET, "no test of this version shows it."
-    return PracticeResult(number=row["number"], title=row["title"], standing=standing, how=row["how"], why=why, tests=tests)
+    best = PracticeStatus[row["best"].upper()]
+    return PracticeResult(number=row["number"], title=row["title"], standing=standing or best, how=row["how"], why=why)

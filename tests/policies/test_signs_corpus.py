@@ -7,13 +7,7 @@ from collections import Counter
 import pytest
 
 from policies.signs import Sign
-from tests.policies.signs_table import PAGES, cases, measure, table, written
-
-
-def test_the_page_says_what_is_measured() -> None:
-    """The table of hits and false alarms in the pages is what the lists do today."""
-    for page, words in PAGES.items():
-        assert written(page) == table(*words)
+from tests.policies.signs_figures import cases, measure
 
 
 def test_the_corpus_is_large_and_holds_every_sign() -> None:

@@ -1,7 +1,6 @@
 """The pictures of the documentation, and a description of each for a reader who does not see it.
 
-Rule of this module: `python -m tests.deploy.docs.take_pictures` takes each of these from the running product, and no other
-picture is in `deploy/docs/pictures`; a page may show only these.
+Each is of the running product.
 """
 
 from __future__ import annotations

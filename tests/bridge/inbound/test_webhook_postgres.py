@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -23,21 +22,11 @@ import pytest
 from bridge.storage.errors import Unavailable
 from bridge.storage.postgres_connection import connect
 from tests.bridge.inbound.test_webhook import WebhookClient, adapter, text
-from tests.documents import source, strings
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import VARIABLE, AnyDatabase, make_database, place_of
 from tests.fakes.postgres_server import REPLICATING, SUPERUSER, PostgresServer
 from tests.outside_programs import OutsidePrograms
-
-SERVER_TIME = re.compile(
-    r"\b(?:now|timeofday)\s*\(\s*\)|\bcurrent_(?:time|date|timestamp)\b|\blocaltime(?:stamp)?\b|'(?:now|today|tomorrow|yesterday)'"
-    r"|\b(?:clock|statement|transaction)_timestamp\b",
-    re.IGNORECASE,
-)
-"""Every way of PostgreSQL's to ask it for the time (postgresql.org/docs/current: functions-datetime.html)."""
-ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/tables/lease_table.py")
-"""Who may: the doctor, and whoever compares the server's time with nothing but the server's time."""
 
 
 @contextlib.asynccontextmanager
@@ -238,31 +227,3 @@ async def test_a_server_that_is_set_to_read_only(server: PostgresServer, tmp_pat
     async with bridge(tmp_path) as webhook:
         assert await webhook.post(texts(1)) == 200
         assert await kept(webhook) == 1
-
-
-def test_the_servers_clock_is_asked_nowhere() -> None:
-    """A server whose clock is behind changes nothing: no statement of the line takes a time from it, nor does a default."""
-    violations = {
-        (file, said)
-        for file, tree in source().items()
-        if file.startswith("bridge/") and not file.startswith(ASKS_THE_TIME)
-        for said in strings(tree)
-        if SERVER_TIME.search(said)
-    }
-    assert violations == set()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "INSERT INTO inbox (at) VALUES (now())",
-        "CREATE TABLE t (at TIMESTAMP DEFAULT now ())",
-        "UPDATE t SET at = CURRENT_TIMESTAMP",
-        "ALTER TABLE t ALTER at SET DEFAULT localtimestamp",
-        "DELETE FROM t WHERE at < 'now'::timestamp",
-        "clock_timestamp()",
-    ],
-)
-def test_each_way_to_ask_for_the_time_is_known(statement: str) -> None:
-    """Also where nothing is selected."""
-    assert SERVER_TIME.search(statement)

@@ -46,14 +46,6 @@ def unknown_names(*expressions: str) -> set[str]:
     return {name for text in expressions for name in IDENTIFIER.findall(text)} - table.names()
 
 
-def test_the_page_has_every_metric_and_every_alarm() -> None:
-    """`python -m tests.bridge.metrics.table` writes both tables."""
-    written = table.PAGE.read_text(encoding="utf-8")
-    assert table.page(written) == written
-    assert "quietline_texts_not_kept_total" in written
-    assert "`QuietlineDown`" in written
-
-
 def test_rules_and_board_name_only_metrics_that_there_are() -> None:
     """An alarm on a name that nobody serves is one that never comes."""
     assert unknown_names(*(rule["expr"] for rule in table.rules())) == set()

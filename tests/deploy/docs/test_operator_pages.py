@@ -6,20 +6,16 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 import yaml
 from click.testing import CliRunner
-from pydantic import BaseModel
 
-from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.cli.main import cli
 from policies.load import load
 from policies.pack import unreviewed
-from policies.schema import HoursPart, KeywordsPart, PackFile, PlaybookPart, SettingsPart, TextPart, WordingPart
 from tests.deploy.init.answers import answers, answers_file, joined, run_init
 from tests.deploy.processes import ROOT
 
@@ -49,50 +45,6 @@ def test_every_command_is_one_that_there_is(page: str, monkeypatch: pytest.Monke
         parsed(shlex.split(each))
 
 
-def verbs(group: click.Group, at: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from verbs(command, f"{at}{name} ")
-        else:
-            yield at + name, command
-
-
-def test_every_verb_has_a_row() -> None:
-    """A new verb gets its line in the page of verbs; one that is hidden has none. The rows of one command share a line."""
-    text = (ROOT / "deploy" / "docs" / "verbs.md").read_text()
-    rows = re.findall(r"^\| `\./quietline (.+?)` \|", text, re.MULTILINE)
-    for verb, _ in verbs(cli):
-        words = verb.split()
-        named = [row for row in rows if row.split()[0] == words[0]]
-        assert named, verb
-        assert len(words) == 1 or any(words[1] in row.split() for row in named) or f"`{verb}" in text, verb
-
-
-def test_every_option_stands_in_the_row_of_its_verb() -> None:
-    """A new option is told where its verb is; those that name a line stand once, over the table."""
-    text = (ROOT / "deploy" / "docs" / "verbs.md").read_text()
-    for verb, command in verbs(cli):
-        rows = "\n".join(re.findall(rf"^\| `\./quietline {verb.split()[0]}\b.*$", text, re.MULTILINE))
-        options = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
-        for option in options - {"--data", "--config"}:
-            assert re.search(rf"(?<![\w-]){option}(?![\w-])", rows), f"{verb} {option}"
-
-
-def test_each_carrier_has_its_part() -> None:
-    """Every kind that a line may name, by the name that its vendor has, with the address and every secret that it needs."""
-    parts = (ROOT / "deploy" / "docs" / "carriers.md").read_text().split("\n## ")
-    named = {part.splitlines()[0].partition(":")[0]: part for part in parts}
-    for kind, carrier in CARRIER_KINDS.items():
-        if kind == "rehearsal":
-            continue
-        (part,) = [part for name, part in named.items() if name.casefold() == kind]
-        files = [name for name in carrier.settings.model_fields if name.endswith("_file")]
-        for name in files:
-            mention = {"path_secret_file": "SECRET", "shared_key_file": ""}.get(name, name)
-            assert mention in part, (kind, name)
-        assert "/carriers/main/inbound" in part, kind
-
-
 def test_the_answers_of_joining_are_answers(tmp_path: Path) -> None:
     """The page's part of a file, laid over a whole one, makes a line."""
     text = (ROOT / "deploy" / "docs" / "joining.md").read_text()
@@ -100,25 +52,6 @@ def test_the_answers_of_joining_are_answers(tmp_path: Path) -> None:
     assert run_init(tmp_path, answers(**yaml.safe_load(block))).exit_code == 0
     written = {path.name for path in (tmp_path / "line" / "synapse").iterdir()}
     assert written == {*re.findall(r"`([a-z-]+\.(?:yaml|nginx|caddy|conf))`", text)} & written
-
-
-@pytest.mark.parametrize("part", [PackFile, TextPart, WordingPart, HoursPart, KeywordsPart, PlaybookPart])
-def test_every_key_of_a_pack_stands_on_its_page(part: type[BaseModel]) -> None:
-    """A new key of the file, of a text, of hours, keywords or a playbook is explained to whoever edits a pack."""
-    text = (ROOT / "deploy" / "docs" / "packs.md").read_text()
-    said = {word.split(":")[0] for word in re.findall(r"`([a-z_]+(?:: true)?)`", text)}
-    said |= set(re.findall(r"^ *([a-z_]+):", "\n".join(re.findall(r"```yaml\n(.+?)```", text, re.DOTALL)), re.MULTILINE))
-    assert [name for name in part.model_fields if name not in said] == []
-
-
-def test_every_setting_is_explained_in_the_base_pack() -> None:
-    """The page sends people there: each has a remark on its line, or above it."""
-    lines = (ROOT / "policies" / "packs" / "base" / "pack.yaml").read_text().splitlines()
-    begin = lines.index("settings:") + 1
-    end = next(n for n in range(begin, len(lines)) if lines[n] and not lines[n].startswith(" "))
-    assert {
-        line.split(":")[0].strip() for line in lines[begin:end] if ": " in line and "#" not in line.split(":")[0]
-    } >= set(SettingsPart.model_fields)
 
 
 def test_the_text_of_the_page_is_one(tmp_path: Path) -> None:

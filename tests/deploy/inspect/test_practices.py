@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,7 +20,6 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus
 from deploy.inspect.practices import (
     PRACTICES_FILE,
-    SHOWN_FILE,
     UNMEETABLE,
     WITHOUT_CONFIGURATION,
     PracticeResult,
@@ -31,9 +29,6 @@ from deploy.inspect.practices import (
 from deploy.stack.provision import write_line_files
 from policies.load import load as load_pack
 from policies.pack import Pack, TextName
-from tests.practices import ROOT, collect, written
-
-ALL: Mapping[str, list[str]] = {str(number): [f"tests/x.py::test_{number}"] for number in range(1, 42)}
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +46,8 @@ def line(place: Path) -> tuple[Config, Pack]:
     return config, load_pack(config.line.packs, near=place)
 
 
-def standings(line: tuple[Config, Pack], shown: Mapping[str, list[str]] = ALL) -> dict[int, PracticeStatus]:
-    return {verdict.number: verdict.standing for verdict in evaluate(*line, dict(shown))}
-
-
-def test_the_tests_that_are_named_are_the_tests_there_are() -> None:
-    """What is written down about which test shows which practice is current: `python -m tests.practices` if not."""
-    assert SHOWN_FILE.read_text(encoding="utf-8") == written(collect())
-
-
-def test_every_named_test_is_there() -> None:
-    """Each id names a function of its file."""
-    for ids in json.loads(SHOWN_FILE.read_text(encoding="utf-8")).values():
-        for test in ids:
-            file, _, name = test.partition("::")
-            assert re.search(rf"\bdef {name}\(", (ROOT / file).read_text(encoding="utf-8")), test
+def standings(line: tuple[Config, Pack]) -> dict[int, PracticeStatus]:
+    return {verdict.number: verdict.standing for verdict in evaluate(*line)}
 
 
 def test_there_are_forty_one_rows_in_order() -> None:
@@ -76,16 +58,10 @@ def test_there_are_forty_one_rows_in_order() -> None:
     assert set(DOWNGRADES) <= {row["number"] for row in rows}
 
 
-def test_each_row_has_a_test() -> None:
-    """No practice is "not met" because nobody wrote down what shows it; 22 is shown to be said honestly."""
-    assert {int(number) for number in collect()} == set(range(1, 42))
-
-
 @pytest.mark.practice(22)
 def test_what_no_text_message_meets_is_printed_as_not_met(line: tuple[Config, Pack]) -> None:
-    """Practice 22 is not met whatever is configured and shown."""
+    """Practice 22 is not met whatever is configured."""
     assert standings(line)[UNMEETABLE] is PracticeStatus.NOT_MET
-    assert standings(line, {})[UNMEETABLE] is PracticeStatus.NOT_MET
 
 
 @pytest.mark.parametrize(
@@ -103,18 +79,10 @@ def test_a_phone_of_ones_own_says_how_near_it_comes(
     config, pack = line
     handset = SmsGate.model_construct(kind="smsgate", api_base=api_base, passphrase_file=passphrase)
     with_handset = config.model_copy(update={"lines": [config.line.model_copy(update={"carrier": handset})]})
-    (verdict,) = (v for v in evaluate(with_handset, pack, dict(ALL)) if v.number == UNMEETABLE)
+    (verdict,) = (v for v in evaluate(with_handset, pack) if v.number == UNMEETABLE)
     assert verdict.standing is PracticeStatus.NOT_MET
     assert words in verdict.why
     assert "operators of both SIM cards" in verdict.why
-
-
-def test_what_no_test_shows_is_not_met(line: tuple[Config, Pack]) -> None:
-    """Without a test a practice is not met, and says so; one test lifts exactly its row."""
-    assert set(standings(line, {}).values()) == {PracticeStatus.NOT_MET}
-    assert {n for n, s in standings(line, {"34": ["t"]}).items() if s is not PracticeStatus.NOT_MET} == {34}
-    (verdict,) = (v for v in evaluate(*line, {}) if v.number == 34)
-    assert "no test" in verdict.why
 
 
 def test_the_configuration_is_looked_at(line: tuple[Config, Pack]) -> None:
@@ -128,7 +96,7 @@ def test_the_configuration_is_looked_at(line: tuple[Config, Pack]) -> None:
     handset = config.line.carrier.model_copy(update={"kind": "smsgate"})
     with_handset = config.model_copy(update={"lines": [config.line.model_copy(update={"carrier": handset})]})
     assert standings((with_handset, pack))[3] is PracticeStatus.POLICY
-    assert not all_met(evaluate(*line, dict(ALL)))
+    assert not all_met(evaluate(*line))
 
 
 def ready(pack: Pack) -> Pack:
@@ -164,7 +132,7 @@ def with_settings(pack: Pack, **settings: int) -> Pack:
 
 
 def row(config: Config | None, pack: Pack, number: int) -> PracticeResult:
-    return next(result for result in evaluate(config, pack, dict(ALL)) if result.number == number)
+    return next(result for result in evaluate(config, pack) if result.number == number)
 
 
 def on_call(config: Config) -> Config:
@@ -175,7 +143,7 @@ def on_call(config: Config) -> Config:
 def test_a_line_that_is_ready_meets_all_but_one(line: tuple[Config, Pack]) -> None:
     """With reviewed words of its own, its hours, the agency's words and a person on call, nothing is left to doubt."""
     config, pack = line
-    results = evaluate(on_call(config), ready(pack), dict(ALL))
+    results = evaluate(on_call(config), ready(pack))
     assert [(result.number, result.why) for result in results if result.why] == []
     assert all_met(results)
 
@@ -264,7 +232,6 @@ def test_the_verb_prints_it(place: Path) -> None:
     assert run(cli, ["practices", "--json", "--config", str(place / "config.yaml")]).output == result.output
     text = run(cli, ["practices", "--data", str(place)]).output
     assert "22  not met: Encryption that no vendor can read" in text
-    assert "shown by tests/" in text
     bad = run(cli, ["practices", "--config", str(place / "nowhere.yaml")])
     assert (bad.exit_code, "nowhere.yaml: cannot be read" in bad.output) == (2, True)
     assert load(place / "config.yaml").line.rehearsal

@@ -1,7 +1,4 @@
-"""The measured table of signs, in the pages of both languages: hits and false alarms over the corpus.
-
-`python -m tests.policies.signs_table` writes it there.
-"""
+"""Hits and false alarms of the lists of signs over the corpus."""
 
 from __future__ import annotations
 
@@ -15,16 +12,8 @@ from policies.signs import Sign, find_signs
 from policies.yaml_file import parse_yaml
 from tests.packs import shipped
 
-ROOT: Final = Path(__file__).parents[2]
-PAGES: Final = {
-    ROOT / "deploy/docs/signs.md": ("sign", "of", "texts"),
-    ROOT / "deploy/docs/signs.es.md": ("señal", "de", "textos"),
-}
-"""The pages, and three words of the table in the language of each."""
 CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = parse_yaml(Path(__file__).parent / "signs_corpus.yaml")
 """The texts by part (`known`, `fresh`), language and signs, separated by spaces (`none`: no sign)."""
-BEGIN: Final = "<!-- measured: python -m tests.policies.signs_table -->"
-END: Final = "<!-- end -->"
 
 
 @dataclass
@@ -59,35 +48,3 @@ def measure() -> dict[tuple[str, str, Sign], Figures]:
             row.hits += sign in signs and sign in hits
             row.false_alarms += sign in hits and sign not in signs
     return figures
-
-
-def table(sign: str = "sign", of: str = "of", texts: str = "texts") -> str:
-    """Return the table as text for a page, with these words."""
-    figures = measure()
-    size = {
-        (part, language): sum(1 for p, lang, _, _ in cases() if (p, lang) == (part, language))
-        for part, language, _ in figures
-    }
-    columns = list(size)
-    head = " | ".join(f"{part} {language} ({size[part, language]} {texts})" for part, language in columns)
-    rows = [
-        f"| {each.value} | "
-        + " | ".join(
-            f"{row.hits} {of} {row.there}, {row.false_alarms}"
-            for row in (figures[part, lang, each] for part, lang in columns)
-        )
-        + " |"
-        for each in Sign
-    ]
-    return "\n".join((f"| {sign} | {head} |", f"| --- |{' --- |' * len(columns)}", *rows))
-
-
-def written(page: Path) -> str:
-    """Return the table that a page contains."""
-    return page.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
-
-
-if __name__ == "__main__":
-    for page, words in PAGES.items():
-        before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-        page.write_text(f"{before}{BEGIN}\n{table(*words)}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
