@@ -187,7 +187,6 @@ class MatrixWorkers:
             database=services.database,
             module_client=module_client,
             clock=services.clock,
-            list_uploads=matrix.upload_list.add_all,
             alert=self._alert,
         )
         services.wake.uploads = uploads.loop.wake

@@ -2,8 +2,7 @@
 
 Rules of this module: the deletion index says what to redact, and the homeserver is asked for further events, before anybody
 is removed and once more before the purge. A redacted event stays on the index until it was found gone, also outside of an
-erasure job. Uploads that our table does not name are on the room's list at the homeserver (`upload_list`). Redacting yields
-to every conversation, and asks before each event whether its thread is on legal hold.
+erasure job. Redacting yields to every conversation, and asks before each event whether its thread is on legal hold.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
 from bridge.matrix.rooms.room_state import Room, delete_room, record_room
-from bridge.matrix.rooms.upload_list import UploadList
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
@@ -45,8 +43,6 @@ T = TypeVar("T")
 BATCH: Final = 48
 POLL: Final = 0.3
 REDACTED_AGAIN: Final = "redacted again"
-LISTED: Final = "uploads listed"
-"""Among a job's counts until everything was checked: the list at the homeserver was read, and its uploads are noted."""
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 """The module's error for an upload that neither we nor anybody who is or was at the desk made."""
 
@@ -62,7 +58,6 @@ class RoomSteps:
         module_client: ModuleClient,
         erasure_probe: ErasureProbe,
         signer: CertificateSigner,
-        upload_list: UploadList,
         retention: int,
         priority_gate: PriorityGate,
         on_keys_destroyed: Callable[[str], None],
@@ -71,7 +66,6 @@ class RoomSteps:
         self._room_client, self._module_client, self._erasure_probe = room_client, module_client, erasure_probe
         self._signer, self._retention, self._priority_gate = signer, retention, priority_gate
         self._on_keys_destroyed, self._crash = on_keys_destroyed, services.crash
-        self._upload_list = upload_list
 
     def steps(self) -> dict[str, Step]:
         """Return the steps by their names."""
@@ -167,14 +161,7 @@ class RoomSteps:
         return "censor" if remaining_count else "uploads"
 
     async def uploads(self, job: ErasureJob) -> str:
-        """Delete the uploads for the room, but not foreign uploads that a message of this room only links.
-
-        The list is read once: a foreign upload is on it too, and would be counted again.
-        """
-        if LISTED not in job.counts:
-            addresses = await self._upload_list.addresses(job.subject)
-            job.counts[LISTED] = len(addresses)
-            await self._database.commit(partial(_note_listed, job=job, addresses=addresses))
+        """Delete the uploads for the room, but not foreign uploads that a message of this room only links."""
         for address in await media.uploads_of(self._database, job.subject):
             try:
                 await self._delete_upload(address)
@@ -238,8 +225,7 @@ class RoomSteps:
                 raise StepNotDone("upload")
         if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"
-        for name in (REDACTED_AGAIN, LISTED):
-            job.counts.pop(name, None)
+        job.counts.pop(REDACTED_AGAIN, None)
         # When the erasure is repeated (`erasure_jobs.redo_rooms`) our own rows are gone, so the earlier counts are kept.
         counts = {"events": len(event_ids), "uploads": len(uploads)}
         job.counts.update({name: max(count, job.counts.get(name, 0)) for name, count in counts.items()})
@@ -334,12 +320,6 @@ class RoomSteps:
             if not await self._is_lost(room_id, error):
                 raise
             return []
-
-
-async def _note_listed(transaction: Transaction, *, job: ErasureJob, addresses: Sequence[str]) -> None:
-    """Note the uploads on the list, and in the same commit that it was read."""
-    await erasure_jobs.note_counts(transaction, job)
-    await media.record_listed(transaction, job.subject, addresses)
 
 
 async def _forget_foreign(transaction: Transaction, *, job: ErasureJob, address: str) -> None:

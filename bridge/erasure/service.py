@@ -85,7 +85,6 @@ class ErasureService:
             module_client=module_client,
             erasure_probe=probe,
             signer=signer,
-            upload_list=matrix.upload_list,
             retention=settings.receipt_retention,
             priority_gate=priority_gate,
             on_keys_destroyed=matrix.outbound_sessions.forget,

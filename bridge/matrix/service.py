@@ -16,7 +16,6 @@ from typing import Final
 
 import aiohttp
 
-from bot.model.actions import DESK
 from bridge.background.backoff import retry_until_done
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json
@@ -36,7 +35,6 @@ from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
 from bridge.matrix.rooms.room_state import record_rollback
-from bridge.matrix.rooms.upload_list import UploadList
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
@@ -189,13 +187,11 @@ class MatrixService:
         self.room_comparison = RoomComparison(
             database=services.database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, on_commit=on_commit
         )
-        self.upload_list = UploadList(database=services.database, vault=services.vault, owner=DESK, identity=policy)
         key_bundles = KeyBundles(
             services,
             identity=policy,
             devices=self.devices,
             to_device=self.key_sharing.to_device(policy),
-            upload_list=self.upload_list,
         )
         self.room_client = RoomClient(
             services,

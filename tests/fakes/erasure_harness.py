@@ -4,7 +4,7 @@ Rules of this module: only the homeserver is faked; index, engine, vault and cer
 first, by any request, `delete_faults` by requests to delete an upload; `uncensored` is the result of overwriting;
 `on_redact` is called during a redaction; a room is purged at the `purge_requests`-th request, because a real purge takes
 time; `leftovers`: rows that a purge left, and that the next one deletes; `is_removed`: a failed purge has already removed
-us from the room; `listed`: the addresses on the room's list.
+us from the room.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
-from bridge.matrix.rooms.upload_list import UploadList
 from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.bridge_harness import BridgeHarness
@@ -44,7 +43,6 @@ class FakeRooms:
     times: dict[str, int] = field(default_factory=dict)
     members: set[str] = field(default_factory=lambda: {ADA, SOL})
     media: set[str] = field(default_factory=set)
-    listed: list[str] = field(default_factory=list)
     present: bool = True
     is_removed: bool = False
     unredactable: set[str] = field(default_factory=set)
@@ -116,10 +114,6 @@ class FakeRooms:
         self.present, self.leftovers = False, 0
         return RoomState.GONE
 
-    async def addresses(self, room_id: str) -> list[str]:
-        self._ask("list")
-        return self.listed
-
     async def delete_media(self, address: str) -> None:
         self._ask("delete")
         if self.delete_faults:
@@ -147,7 +141,6 @@ class ErasureHarness:
             room_client=cast("RoomClient", rooms),
             module_client=cast("ModuleClient", rooms),
             erasure_probe=cast("ErasureProbe", rooms),
-            upload_list=cast("UploadList", rooms),
             priority_gate=harness.outbox.priority_gate,
             on_keys_destroyed=self.on_keys_destroyed.append,
         )

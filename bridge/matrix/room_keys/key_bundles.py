@@ -1,8 +1,8 @@
 """Sends room key bundles (MSC4268): colleagues' earlier messages, for a person before the invite and again after the join.
 
 Rules of this module: a bundle has only sessions with which a message was read (`accepted_sessions`), and goes only to
-trusted devices of the invitee, from the identity that invites. Every upload is noted and listed before it is made, so that
-it can be deleted, also after a rollback of the homeserver.
+trusted devices of the invitee, from the identity that invites. Every upload is noted before it is made, so that it can be
+deleted.
 
 Source: MSC4268 and facts-matrix.md, "Key bundles". The texter's side does not need this: its first keys are ours.
 """
@@ -21,7 +21,6 @@ from bridge.matrix.olm.vodozemac_olm import OlmGroupSessionError
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
 from bridge.matrix.rooms.media import record_upload
-from bridge.matrix.rooms.upload_list import UploadList
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 
@@ -39,12 +38,10 @@ class KeyBundles:
         identity: Identity,
         devices: DeviceLists,
         to_device: ToDeviceSender,
-        upload_list: UploadList,
     ) -> None:
         self._database, self._vault = services.database, services.vault
         self._clock, self._crash = services.clock, services.crash
         self._identity, self._devices, self._to_device = identity, devices, to_device
-        self._upload_list = upload_list
 
     async def share(self, room_id: str, user: str) -> int:
         """Send a user the sessions of other people in a room; return how many. Raises what `HomeserverClient` raises."""
@@ -61,7 +58,6 @@ class KeyBundles:
         ):  # the room's erasure has begun since the sessions were read
             return 0
         self._crash(CrashPoint.BUNDLE_NOTED)
-        await self._upload_list.add(room_id)
         await self._identity.client.upload_media(url, bytes(data))
         self._crash(CrashPoint.BUNDLE_UPLOADED)
         content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}

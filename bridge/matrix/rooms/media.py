@@ -3,8 +3,7 @@
 Rules of this module: a bundle is deleted minutes after its use, and after a day in any case. An upload that a message links
 is deleted once the message is redacted. Nothing of a thread on legal hold is deleted, and each deletion looks for a hold
 again. A row stays until the homeserver has confirmed that its upload is gone. A failed deletion is tried later and does not
-stop the others. (The remaining uploads of an ended thread are deleted with its room.) Before any deletion the uploads are
-put on their rooms' lists (`upload_list`).
+stop the others. (The remaining uploads of an ended thread are deleted with its room.)
 
 Source: facts-matrix.md, "Key bundles": clients accept a bundle within 24 h of the invite, so not after the invite but the
 join.
@@ -12,7 +11,6 @@ join.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -37,10 +35,6 @@ DUE: Final = """
         SELECT 1 FROM thread t LEFT JOIN legal_hold h ON h.thread = t.id
         WHERE t.room_id = u.room_id AND (t.legal_hold <> FALSE OR h.thread IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
-"""
-TO_LIST: Final = """
-    FROM matrix_upload u JOIN matrix_room r ON r.room_id = u.room_id
-    WHERE r.kind <> 'desk' AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
 """
 RETRY_SECONDS: Final = 600.0
 """Seconds until the next try to delete an upload that the homeserver refused to delete."""
@@ -89,24 +83,6 @@ async def uploads_of(reader: Reader, room_id: str) -> list[str]:
     return [row["mxc"] for row in rows]
 
 
-async def rooms_with_uploads(reader: Reader) -> list[str]:
-    """Return the rooms that have uploads to list: not the desk, and none that is being erased."""
-    rows = await reader.fetch(f"SELECT DISTINCT u.room_id {TO_LIST} ORDER BY u.room_id")
-    return [row["room_id"] for row in rows]
-
-
-async def uploads_to_list(reader: Reader, room_id: str) -> list[str]:
-    """Return the `mxc` addresses of a room's uploads; none for the desk and for a room that is being erased."""
-    rows = await reader.fetch(f"SELECT u.mxc {TO_LIST} AND u.room_id = $1", room_id)
-    return [row["mxc"] for row in rows]
-
-
-async def record_listed(transaction: Transaction, room_id: str, addresses: Iterable[str]) -> None:
-    """Note uploads of a room that is being erased; one that is noted already, also for another room, stays as it is."""
-    for address in addresses:
-        await record_linked_media(transaction, address, room_id=room_id, event_id="", at_ms=0)
-
-
 async def delete_upload(transaction: Transaction, *, mxc: str) -> None:
     """Delete the row of an upload that is gone, or that is not ours."""
     await transaction.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)
@@ -126,7 +102,7 @@ async def make_times_earlier(transaction: Transaction, *, latest_ms: int, due_ms
 
 
 class UploadCleanup:
-    """Deletes due uploads. `run` until cancelled; `list_uploads` puts uploads on their rooms' lists."""
+    """Deletes due uploads. `run` until cancelled."""
 
     def __init__(
         self,
@@ -134,12 +110,10 @@ class UploadCleanup:
         database: Database,
         module_client: ModuleClient,
         clock: Clock,
-        list_uploads: Callable[[], Awaitable[None]],
         alert: AlertCallback | None = None,
     ) -> None:
         """`alert`: says that a damaged page keeps uploads, and since when."""
         self._database, self._module_client, self._clock = database, module_client, clock
-        self._list_uploads = list_uploads
         self.loop = BackgroundLoop(
             "uploads",
             self.run_once,
@@ -149,11 +123,10 @@ class UploadCleanup:
         )
 
     async def run_once(self) -> float:
-        """List uploads, update due times by who has joined or left, and delete due uploads.
+        """Update due times by who has joined or left, and delete due uploads.
 
         Return the seconds until the next turn.
         """
-        await self._list_uploads()
         await self._database.commit(self._update_due_times)
         now = self._now()
         for row in await self._database.fetch(f"SELECT u.mxc {DUE} ORDER BY u.due_ms", now):

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from unittest.mock import AsyncMock
 
 import pytest
 
@@ -155,7 +154,6 @@ async def test_every_loop_that_deletes_waits_for_a_mend(erasure: ErasureHarness,
         database=harness.database,
         module_client=unused,
         clock=harness.clock,
-        list_uploads=AsyncMock(side_effect=CORRUPT),
         alert=alert,
     )
     returned = ReturnedEvents(
@@ -167,7 +165,8 @@ async def test_every_loop_that_deletes_waits_for_a_mend(erasure: ErasureHarness,
         lifetime=1,
         alert=alert,
     )
-    monkeypatch.setattr(returned.loop, "_run_once", corrupt)
+    for each in (uploads.loop, returned.loop):
+        monkeypatch.setattr(each, "_run_once", corrupt)
     running = [asyncio.create_task(loop.run()) for loop in (uploads.loop, returned.loop)]
 
     async def both() -> bool | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
-from unittest.mock import AsyncMock
 
 import pytest
 
@@ -56,12 +55,10 @@ class UploadScene:
 
     def __init__(self, database: Database) -> None:
         self.database, self.clock, self.module_client = database, ManualClock(), RecordingModuleClient()
-        self.list_uploads = AsyncMock()
         self.uploads = UploadCleanup(
             database=database,
             module_client=cast("ModuleClient", self.module_client),
             clock=self.clock,
-            list_uploads=self.list_uploads,
         )
 
     async def becomes(self, membership: str) -> None:
@@ -118,14 +115,6 @@ async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: UploadScene) ->
     """Whoever never comes in, or declines, leaves no upload behind."""
     assert await stand.after(MAX_AGE - 1) == []
     assert await stand.after(1) == [MXC]
-
-
-async def test_it_is_listed_before_it_is_deleted(stand: UploadScene) -> None:
-    """A rollback may bring it back: its address must be on the room's list by then, also when its message went at once."""
-    deleted_before: list[list[str]] = []
-    stand.list_uploads.side_effect = lambda: deleted_before.append(list(stand.module_client.gone))
-    assert await stand.after(MAX_AGE) == [MXC]
-    assert deleted_before == [[]]
 
 
 async def test_whoever_declines_needs_none(stand: UploadScene) -> None:
