@@ -12,13 +12,13 @@ from typing import Final
 
 from bot.commands.spec import COMMANDS, Command
 from bot.model.actions import DESK, OFFICE, THREAD
-from bot.wording.notice import pack_notice
-from bot.wording.spanish import help as spanish
+from bot.wording.catalogue import ENGLISH
+from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 
 HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
-        "Take somebody who waits",
+        "heading.take_somebody_who_waits",
         (
             "claim",
             "board",
@@ -29,7 +29,7 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
-        "To the phone",
+        "heading.to_the_phone",
         (
             "say",
             "limits",
@@ -45,9 +45,9 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "text",
         ),
     ),
-    ("A note for the room", ("note", "agreed", "told", "tally")),
+    ("heading.a_note_for_the_room", ("note", "agreed", "told", "tally")),
     (
-        "It is not safe",
+        "heading.it_is_not_safe",
         (
             "unsafe",
             "safe",
@@ -62,41 +62,44 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "forget-word",
         ),
     ),
-    ("Pass it on", ("transfer", "accept", "decline", "with", "take", "speak", "release")),
-    ("I need help", ("escalate", "playbook", "debrief", "reveal", "subpoena", "recap", "status")),
-    ("End it", ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold", "close-rest")),
-    ("Look after the line", ("trust", "devices", "signout", "outage", "time", "retry", "audit")),
-    ("Practise", ("drill", "quiet")),
-    ("In which language", ("lang",)),
-    ("All commands", ("help", "more")),
+    ("heading.pass_it_on", ("transfer", "accept", "decline", "with", "take", "speak", "release")),
+    ("heading.i_need_help", ("escalate", "playbook", "debrief", "reveal", "subpoena", "recap", "status")),
+    (
+        "heading.end_it",
+        ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold", "close-rest"),
+    ),
+    ("heading.look_after_the_line", ("trust", "devices", "signout", "outage", "time", "retry", "audit")),
+    ("heading.practise", ("drill", "quiet")),
+    ("heading.in_which_language", ("lang",)),
+    ("heading.all_commands", ("help", "more")),
 )
 """Every command by what a person wants to do, in the order of `!more` and the page of commands."""
 SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     THREAD: (
         (
-            "To the phone",
-            "what you write goes to the phone; !limits, !options, !tips, !rights, !say name: the agency's texts",
+            "heading.to_the_phone",
+            "short.to_the_phone",
         ),
-        ("A note for the room", "// or !note before it: the phone does not get it"),
-        ("It is not safe", "!unsafe or a tap on 🛑 stops everything and sends nothing; !safecheck, !switch, !urgent"),
-        ("Pass it on", "!transfer @who, !with @who, !release, !off; with nobody yet: !claim"),
-        ("I need help", "!escalate asks for a supervisor; !playbook and one of: {playbooks}"),
-        ("End it", "!close, and !reopen takes it back; they asked us to stop: !stopped"),
-        ("Anything else", "!status, !recap, !more; en español: !lang me es"),
+        ("heading.a_note_for_the_room", "short.a_note_for_the_room"),
+        ("heading.it_is_not_safe", "short.it_is_not_safe"),
+        ("heading.pass_it_on", "short.pass_it_on"),
+        ("heading.i_need_help", "short.i_need_help"),
+        ("heading.end_it", "short.end_it"),
+        ("heading.anything_else", "short.anything_else"),
     ),
     DESK: (
-        ("Take somebody who waits", "a tap on ✋, or !claim"),
-        ("See how it stands", "!board"),
-        ("Come and go", "!on, !off; what you speak: !languages"),
-        ("A device or an identity", "!devices; supervisors: !trust, !signout"),
-        ("Texts do not work", "!outage, and !outage over"),
-        ("I need help", "!playbook; in a thread's room: !escalate; a paper that asks for records: !subpoena"),
-        ("Anything else", "!more; en español: !lang me es"),
+        ("heading.take_somebody_who_waits", "short.take_somebody_who_waits"),
+        ("heading.see_how_it_stands", "short.see_how_it_stands"),
+        ("heading.come_and_go", "short.come_and_go"),
+        ("heading.a_device_or_an_identity", "short.a_device_or_an_identity"),
+        ("heading.texts_do_not_work", "short.texts_do_not_work"),
+        ("heading.i_need_help", "short.i_need_help_2"),
+        ("heading.anything_else", "short.anything_else_2"),
     ),
     OFFICE: (
-        ("Text somebody first who asked for it", "!text"),
-        ("Practise on a rehearsal line", "!drill"),
-        ("Anything else", "!more; en español: !lang me es"),
+        ("heading.text_somebody_first_who_asked_for_it", "short.text_somebody_first_who_asked_for_it"),
+        ("heading.practise_on_a_rehearsal_line", "short.practise_on_a_rehearsal_line"),
+        ("heading.anything_else", "short.anything_else_2"),
     ),
 }
 """The lines of `!help` in a place: what a person wants to do, and how."""
@@ -114,30 +117,21 @@ def help_text(pack: Pack, place: str, *, every: bool) -> str:
     here = OFFICE if place.startswith(OFFICE) else place
     if not every:
         books = ", ".join(pack.playbooks)
-        short = ((title, what.replace("{playbooks}", books)) for title, what in SHORT[here])
-        other = (
-            (spanish.HEADINGS[title], spanish.SHORT[what].replace("{playbooks}", books)) for title, what in SHORT[here]
-        )
-        return pack_notice(_pairs(short), {"es": _pairs(other)})
-    headings = by_heading(here)
-    lines = (f"{title}:\n{_pairs((usage(c), c.help) for c in commands)}" for title, commands in headings)
-    others = (
-        f"{spanish.HEADINGS[title]}:\n{_pairs((usage(c, 'es'), help_in(c, 'es')) for c in commands)}"
-        for title, commands in headings
+        return _pairs((notice_of(title), _short(what, books)) for title, what in SHORT[here])
+    return join_notices(
+        "\n",
+        (notice_of(title) + ":\n" + _pairs((usage(c), c.help) for c in commands) for title, commands in by_heading(here)),
     )
-    return pack_notice("\n".join(lines).replace("`", ""), {"es": "\n".join(others).replace("`", "")})
 
 
-def usage(command: Command, language: str = "en") -> str:
-    """Return how a command is typed, as readers of that language see it."""
-    words = spanish.ARGUMENTS.get(command.name, command.arguments) if language == "es" else command.arguments
-    return f"!{command.name}{' ' + words if words else ''}"
+def usage(command: Command) -> str:
+    """Return how a command is typed: a notice."""
+    return f"!{command.name} " + command.arguments if command.arguments else f"!{command.name}"
 
 
-def help_in(command: Command, language: str) -> str:
-    """Return what a command does, in a language of staff."""
-    return spanish.COMMANDS[command.name] if language == "es" else command.help
+def _short(key: str, books: str) -> str:
+    return notice_of(key, playbooks=books) if "{playbooks}" in ENGLISH[key] else notice_of(key)
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"{what} — {how}" for what, how in rows)
+    return join_notices("\n", (join_notices(" — ", row) for row in rows))

@@ -45,9 +45,9 @@ from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
 from bot.staffing.alarms import ANYWAY, LATER, page
 from bot.staffing.roster import SUPERVISOR_LEVEL
+from bot.wording.catalogue import ENGLISH
 from bot.wording.durations import describe_minutes
 from bot.wording.notice import join_notices, notice_for_all, notice_of
-from bot.wording.tables import ENGLISH
 from policies.pack import Pack
 
 SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")

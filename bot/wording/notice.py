@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final, Self
 
-from bot.wording.tables import ENGLISH, TABLES
+from bot.wording.catalogue import ENGLISH, TABLES
 
 READ: Final = tuple(TABLES)
 """The languages in which staff can be spoken to; the first is the one of the tables that are complete by definition."""
@@ -63,7 +63,7 @@ class Notice(str):
             return str(self)
         if not self.key:
             return "".join(in_language(part, language) for part in self.parts) or self.others.get(language, str(self))
-        words = TABLES[language][self.key]
+        words = TABLES[language].get(self.key, ENGLISH[self.key])
         return words.format_map({name: in_language(value, language) for name, value in self.values.items()})
 
 

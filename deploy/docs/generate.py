@@ -21,6 +21,7 @@ from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.safety.unsafe_phone import STOP_REACTION
 from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
+from bot.wording.notice import words_of
 from deploy.docs import spanish_page
 from deploy.docs.key_reference import key_page
 from deploy.docs.pages.card import card_page
@@ -84,7 +85,7 @@ def commands_page() -> str:
                 f"| `{cell(usage(c))}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |"
                 for c in commands
             ]
-            parts += [f"### {heading}", table(("command", "who", "what it does"), rows)]
+            parts += [f"### {words_of(heading, '')}", table(("command", "who", "what it does"), rows)]
     return page(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.help_text import by_heading, help_in, usage
+from bot.commands.help_text import by_heading, usage
 from bot.commands.parser import ANSWER_TTL
 from bot.commands.spec import COMMANDS, Who
 from bot.display.queue_cards import CLAIM_REACTION
@@ -12,8 +12,7 @@ from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.safety.unsafe_phone import STOP_REACTION
 from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
-from bot.wording.notice import words_of
-from bot.wording.spanish.help import HEADINGS
+from bot.wording.notice import in_language, words_of
 from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, page, table
 from policies.load import load
 
@@ -67,11 +66,11 @@ def commands_page() -> str:
         parts += [f"## {title}", f"{what[0].upper()}{what[1:]}."]
         for heading, commands in by_heading(place):
             rows = [
-                f"| `{cell(usage(c, SPANISH))}` | {WHO[c.who]} | {help_in(c, SPANISH)}"
+                f"| `{cell(in_language(usage(c), SPANISH))}` | {WHO[c.who]} | {in_language(c.help, SPANISH)}"
                 f"{' **·** en cada tarjeta' if c.card else ''} |"
                 for c in commands
             ]
-            parts += [f"### {HEADINGS[heading]}", table(("comando", "quién", "qué hace"), rows)]
+            parts += [f"### {words_of(heading, SPANISH)}", table(("comando", "quién", "qué hace"), rows)]
     return page(parts)
 
 
@@ -84,7 +83,8 @@ def advocate_page() -> str:
     """Return the advocate's page in Spanish, one sheet to print."""
     s = load(["base"]).settings
     card = [
-        f"| `{cell(usage(c, 'es'))}` | {', '.join(PLACES[place] for place in c.places)} | {help_in(c, 'es')} |"
+        f"| `{cell(in_language(usage(c), 'es'))}` | {', '.join(PLACES[place] for place in c.places)} |"
+        f" {in_language(c.help, 'es')} |"
         for c in COMMANDS
         if c.card
     ]

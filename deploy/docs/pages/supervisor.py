@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.help_text import help_in, usage
+from bot.commands.help_text import usage
 from bot.commands.spec import COMMANDS, Who
 from bot.safety.blocking import DEFAULT_SECONDS
+from bot.wording.notice import in_language
 from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, duration_text, page, table
 from deploy.docs.pages.pictures import picture
 from policies.load import load
@@ -186,7 +187,7 @@ def supervisor_page(language: str) -> str:
         "flood": settings.flood_begins,
     }
     rows = [
-        f"| `{cell(usage(command, language))}` | {help_in(command, language)} |"
+        f"| `{cell(in_language(usage(command), language))}` | {in_language(command.help, language)} |"
         for command in COMMANDS
         if command.who is Who.SUPERVISOR
     ]

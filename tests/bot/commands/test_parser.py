@@ -29,6 +29,7 @@ from bot.model.events import Content, ReactionAdded, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ClaimRequested, ListenRequested, ThreadQueued
 from bot.model.transactional_actions import SendEvent, SetTimer
+from bot.wording.notice import notice_of
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE
 from tests.every_row import try_every_row
@@ -156,7 +157,7 @@ def test_more_lists_every_command_of_a_place_under_a_heading(place: str) -> None
     lines = words(step).splitlines()
     listed = [line.split()[0] for line in lines if line.startswith("!")]
     assert sorted(listed) == sorted(f"!{c.name}" for c in COMMANDS if here in c.places)
-    assert [line for line in lines if not line.startswith("!")] == [f"{title}:" for title, _ in by_heading(here)]
+    assert [line for line in lines if not line.startswith("!")] == [f"{notice_of(title)}:" for title, _ in by_heading(here)]
     assert all(c.help.replace("`", "") in words(step) for c in COMMANDS if here in c.places)
     assert "`" not in words(step)
 

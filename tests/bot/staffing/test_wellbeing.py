@@ -10,8 +10,8 @@ from bot.model.actions import DESK, OFFICE, SendMessage
 from bot.model.events import MemberLeft, Outcome
 from bot.model.thread_desk_events import DuressFlagChanged, ThreadActivity
 from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER, TALK, TALK_LATER
+from bot.wording.catalogue import ENGLISH
 from bot.wording.notice import notice_of
-from bot.wording.tables import ENGLISH
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
 

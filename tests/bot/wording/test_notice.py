@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from bot.wording.catalogue import ENGLISH
 from bot.wording.notice import Notice, in_language, in_languages, join_notices, notice_for_all, notice_of, pack_notice
-from bot.wording.tables import ENGLISH
 from tests.every_row import try_every_row
 
 QUOTED = "no {braces} or %s"

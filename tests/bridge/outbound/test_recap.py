@@ -9,7 +9,7 @@ import pytest
 
 from bot.commands.parser import ANSWER_TTL
 from bot.model.actions import RECAP, THREAD, EraseMessage, RedactEvent, RedactMessage, SendRecap
-from bot.wording.tables import ENGLISH
+from bot.wording.catalogue import ENGLISH
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.history import RecentMessages

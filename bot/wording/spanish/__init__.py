@@ -1,1 +1,0 @@
-"""The Spanish of every notice, by area. Rules of wording: decisions/desk.md, "Spanish for staff"."""
