@@ -34,16 +34,12 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class Order(TypedDict):
-    """What a supervisor gives a child. `words`: after `-m`; None stands for the process id of the parent, this process.
-
-    `account`: the file to which the child's seconds of CPU are added at its end.
-    """
+    """What a supervisor gives a child. `words`: after `-m`; None stands for the process id of the parent, this process."""
 
     words: list[str | None]
     environment: dict[str, str]
     directory: str
     umask: int
-    account: str | None
 
 
 def preload(modules: list[str]) -> None:
@@ -72,7 +68,6 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
     parent, loaded = os.getpid(), False
     asking: set[socket.socket] = set()
     running: dict[socket.socket, tuple[int, int]] = {}
-    accounts: dict[int, str | None] = {}
     while True:
         looked_at: list[Any] = [0, listener, *asking, *running, *(pidfd for _, pidfd in running.values())]
         ready = select.select(looked_at, [], [])[0]
@@ -86,8 +81,7 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
             sys.exit()
         for connection, (pid, pidfd) in list(running.items()):
             if pidfd in ready:
-                _, status, used = os.wait4(pid, 0)
-                _add_cpu(accounts.pop(pid), used.ru_utime + used.ru_stime)
+                _, status = os.waitpid(pid, 0)
                 _tell(connection, os.waitstatus_to_exitcode(status), last=True)
                 _close(connection, pidfd)
                 del running[connection]
@@ -109,7 +103,6 @@ def fork_at_orders(listener: socket.socket, modules: list[str]) -> list[str]:
                 return _become(requested, files[0], parent)
             _close(*files)
             running[connection] = pid, os.pidfd_open(pid)
-            accounts[pid] = requested["account"]
             _tell(connection, pid)
         if listener in ready:
             asking.add(listener.accept()[0])
@@ -145,12 +138,6 @@ def _show_title(words: list[str]) -> None:
     assert len(title) <= end - begin, "a longer ROOM is needed"
     ctypes.memset(begin, 0, end - begin)
     ctypes.memmove(begin, title, len(title))
-
-
-def _add_cpu(account: str | None, seconds: float) -> None:
-    if account is not None:
-        with contextlib.suppress(OSError), Path(account).open("a", encoding="ascii") as file:
-            file.write(f"{seconds:.6f}\n")  # one write: several templates add to the file
 
 
 def _hear(connection: socket.socket) -> bytes:

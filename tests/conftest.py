@@ -7,7 +7,6 @@ a machine is slow: deadlines only end what hangs.
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import logging
 import os
@@ -15,15 +14,14 @@ import platform
 import re
 import signal
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import HealthCheck, settings, strategies
+from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 # Before any import of mautrix.crypto: our adapter must take the place of the module `olm`.
@@ -36,20 +34,8 @@ if TYPE_CHECKING:
     from tests.fakes.postgres_server import PostgresServer
 
 HERE: Final = Path(__file__).parent
-LONGEST_FIRST: Final = (
-    "test_types.py",
-    "the line 2",
-    *(f"e2e/test_{name}.py" for name in ("homeserver_put_back", "erasure", "backup", "canary_trip", "history", "trust")),
-    "e2e/test_process_kills.py",
-    *("bridge/crash/", "the line", "e2e/", "deploy/synapse_module/quietline_synapse/test_resource"),
-)
-"""The groups that run long and mostly wait, by the beginning of their names; CONTRIBUTING.md, "What takes how long"."""
-AT_ONCE: Final = 8
-"""The number of these groups that begin at once."""
-SHORT_AFTER_LONG: Final = 3
-"""After each further one as many short groups, which compute: otherwise all processes wait first, and all compute later."""
-SHORT: Final = ("test_", "deploy/", "bridge/matrix/", "policies/", "bot/", "bridge/")
-"""The order of the short groups, by the beginning of their names."""
+FIRST: Final = ("test_types.py", "the line", "e2e/", "bridge/crash/")
+"""The groups that begin first, because they take longest, by the beginning of their names."""
 SHARED_LINE: Final = "the line"
 """The beginning of the names of groups whose tests share a line."""
 OWN_LINE: Final = re.compile(r"\bStack\(|\brun_line\(|\brun_canary_line\(|\brun_with_workers\(")
@@ -63,8 +49,6 @@ FIGURES: Final = pytest.StashKey[list[str]]()
 MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
 """Missing outside programs that check our files, one entry for each check that was skipped."""
 
-LAST_COMPILED: Final = "__pycache__/test_types.*-pytest-*.pyc"
-"""A file that exists when a process has collected all tests and may write beside them; relative to this folder."""
 
 SLOW: Final = (HealthCheck.too_slow,)
 """The health checks of Hypothesis that report a busy machine, not a faulty test."""
@@ -108,12 +92,7 @@ def pytest_collection() -> Generator[None, object, object]:
     """
     gc.disable()
     try:
-        if "PYTEST_XDIST_WORKER" not in os.environ or sys.dont_write_bytecode or any(HERE.glob(LAST_COMPILED)):
-            return (yield)
-        with one_before_the_others(Path(__file__)):
-            result = yield
-            strategies.text().validate()  # makes Hypothesis' table of characters, a second of CPU, which the others read
-            return result
+        return (yield)
     finally:
         fix_local_constants()
         gc.freeze()
@@ -129,21 +108,6 @@ def fix_local_constants() -> None:
     """
     providers._get_local_constants()
     vars(providers)["is_local_module_file"] = lambda _path: False
-
-
-@contextmanager
-def one_before_the_others(file: Path) -> Iterator[None]:
-    """Let the first process enter alone; the others enter together when it has left.
-
-    If no test module is compiled yet, each process would compile them all at the same time: ten seconds of CPU. The first
-    one writes the compiled files for the others. `file`: the lock file for which they wait.
-    """
-    with file.open(encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
 
 
 @pytest.fixture
@@ -255,25 +219,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest groups first, with short ones between them."""
-    names = list(dict.fromkeys(group(item.nodeid.partition("::")[0]) for item in items))
-    positions = {name: position for position, name in enumerate(ordered(names))}
-    items.sort(key=lambda item: positions[group(item.nodeid.partition("::")[0])])
+    """Put the longest groups first; the tests of a group stay together."""
+    names = dict.fromkeys(group(item.nodeid.partition("::")[0]) for item in items)
+    order = {name: place for place, name in enumerate(sorted(names, key=_rank))}
+    items.sort(key=lambda item: order[group(item.nodeid.partition("::")[0])])
 
 
-def ordered(names: list[str]) -> list[str]:
-    """Return the names of groups in the order in which they begin."""
-    by_length = sorted((name for name in names if name.startswith(LONGEST_FIRST)), key=partial(_rank, LONGEST_FIRST))
-    short = deque(sorted((name for name in names if not name.startswith(LONGEST_FIRST)), key=partial(_rank, SHORT)))
-    result = by_length[:AT_ONCE]
-    for name in by_length[AT_ONCE:]:
-        result += [short.popleft() for _ in range(min(SHORT_AFTER_LONG, len(short)))]
-        result.append(name)
-    return result + list(short)
-
-
-def _rank(beginnings: tuple[str, ...], name: str) -> int:
-    return next((rank for rank, beginning in enumerate(beginnings) if name.startswith(beginning)), len(beginnings))
+def _rank(name: str) -> int:
+    return next((rank for rank, beginning in enumerate(FIRST) if name.startswith(beginning)), len(FIRST))
 
 
 @cache

@@ -33,13 +33,10 @@ from bridge.runtime.program import ROOT
 from deploy.stack import supervisor
 from deploy.stack.supervisor import child_environment
 from deploy.stack.synapse_config import MODULE as SYNAPSE
-from tests.run_directory import run_directory
 
 SOCKETS: Final = "QUIETLINE_TEST_TEMPLATES"
 """The environment variable with the address of each template, for `up` and for the processes of a run; only this module
 reads it."""
-ACCOUNT: Final = "QUIETLINE_TEST_ACCOUNT"
-"""The environment variable with the file for the seconds of CPU of `up`'s children; only this module reads it."""
 PYTHON: Final = (sys.executable, "-P", "-m")
 WRAPPER: Final = "deploy.stack.child"
 ROOM_FOR_TITLE: Final = 2048
@@ -112,17 +109,9 @@ class Template:
                 place.parent.rmdir()
             self._process = self._path = None
 
-    def cpu_seconds(self) -> float:
-        """Return its own CPU seconds, without its children's, if it belongs to this process."""
-        if self._process is None or self._process.poll() is not None:
-            return 0.0
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK")
-
     async def fork(self, *words: str | None, environment: dict[str, str], directory: Path, umask: int, output: int) -> Fork:
         """Make it fork and run `python -P -m WORDS…`; None: its own process id. Raises `OSError` when it has ended."""
-        place = {"directory": str(directory), "umask": umask, "account": account()}
-        order = {"words": words, "environment": environment, **place}
+        order = {"words": words, "environment": environment, "directory": str(directory), "umask": umask}
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.setblocking(False)
         try:
@@ -203,10 +192,6 @@ class Templates:
         for template in self.of.values():
             template.end()
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU seconds of those that belong to this process, and of all ended children that it requested."""
-        return sum(template.cpu_seconds() for template in self.of.values()) + _children_cpu_seconds()
-
 
 def up_environment() -> dict[str, str]:
     """Return the environment of `./quietline up`."""
@@ -214,21 +199,6 @@ def up_environment() -> dict[str, str]:
 
 
 TEMPLATES: Final = Templates(os.environ.pop(SOCKETS, None))
-_ACCOUNT: Final = os.environ.pop(ACCOUNT, None)
-
-
-def account() -> str | None:
-    """Return the file for the seconds of CPU of children: of this process, or of the one whose child this is."""
-    directory = run_directory()
-    return _ACCOUNT or (None if directory is None else str(directory / f"cpu-of-children-{os.getpid()}"))
-
-
-def _children_cpu_seconds() -> float:
-    path = account()
-    try:
-        return 0.0 if path is None else sum(map(float, Path(path).read_text(encoding="ascii").split()))
-    except FileNotFoundError:
-        return 0.0
 
 
 def share() -> None:
@@ -266,7 +236,7 @@ async def start_up(*words: str, output: int) -> Fork:
     os.umask(umask := os.umask(0o077))
     return await TEMPLATES.of[UP].fork(
         *("tests.forked_children", "up", *words),
-        environment={**up_environment(), SOCKETS: TEMPLATES.tell(), **({ACCOUNT: file} if (file := account()) else {})},
+        environment={**up_environment(), SOCKETS: TEMPLATES.tell()},
         directory=Path.cwd(),
         umask=umask,
         output=output,

@@ -16,9 +16,8 @@ from typing import Final
 _FIRST: Final = 17_000
 _RANGE: Final = 1_500
 """The number of ports of a test process."""
-_RANGES: Final = 10
-"""All ranges end below 32,768, where Linux's range for clients begins; there are as many as `./quietline test` has
-processes."""
+_RANGES: Final = 10  # at least the processes of `./quietline test`
+"""All ranges end below 32,768, where Linux's range for clients begins."""
 _TRIALS: Final = 500
 _lately_given: Final[deque[range]] = deque(maxlen=100)
 

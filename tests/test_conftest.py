@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import ast
-import fcntl
 import re
 import signal
 import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
-from typing import IO
 
 import pytest
 from hypothesis.internal.conjecture import providers
 
-from tests.conftest import (
-    AT_ONCE,
-    HERE,
-    LONGEST_FIRST,
-    SHARED_LINE,
-    SHORT_AFTER_LONG,
-    group,
-    one_before_the_others,
-    ordered,
-    stop_ignoring_signals,
-)
+from tests.conftest import HERE, SHARED_LINE, group, stop_ignoring_signals
 
 HEAVY = re.compile(r"^(?:from|import) (?:synapse|quietline_synapse|telnyx)\b", re.MULTILINE)
 """Imports at module level that take a second."""
@@ -126,25 +113,6 @@ def test_a_module_that_a_test_imports_changes_no_example(tmp_path: Path, monkeyp
         del sys.modules["imported_late"]
 
 
-def test_one_process_collects_before_the_others(tmp_path: Path) -> None:
-    """While the first process collects, no other one enters; afterwards all others enter together."""
-
-    def is_let_in(other: IO[str]) -> bool:
-        try:
-            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    (file := tmp_path / "conftest.py").touch()
-    with file.open(encoding="utf-8") as other:
-        with one_before_the_others(file):
-            assert not is_let_in(other)
-        assert is_let_in(other)
-        with one_before_the_others(file):
-            assert is_let_in(other)
-
-
 def test_only_who_uses_the_shared_line_waits_for_it() -> None:
     """A file of `tests/e2e` is in a group of the shared line if and only if it uses the line or one of its people.
 
@@ -166,14 +134,3 @@ def _asks_for_the_line(file: Path) -> bool:
             fixtures |= {node.name} if is_fixture else set()
             parameters |= {each.arg for each in node.args.args} if is_fixture or node.name.startswith("test_") else set()
     return bool(parameters & {"stack", "staffed_line", "ada", "bea", "sol"} - fixtures)
-
-
-def test_long_groups_begin_early_with_short_ones_between_them() -> None:
-    """Each group is there once. After the first long ones, none follows another without short ones between them."""
-    names = sorted({group(str(file.relative_to(HERE.parent))) for file in HERE.rglob("test_*.py")})
-    order = ordered(names)
-    assert sorted(order) == names
-    long = [position for position, name in enumerate(order) if name.startswith(LONGEST_FIRST)]
-    assert long[:AT_ONCE] == list(range(AT_ONCE))
-    assert {later - earlier for earlier, later in pairwise(long[AT_ONCE - 1 :])} == {SHORT_AFTER_LONG + 1}
-    assert ordered(["bot/test_guard.py", "the line 1"]) == ["the line 1", "bot/test_guard.py"]

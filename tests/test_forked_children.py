@@ -153,23 +153,10 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path, template: Template) 
     asyncio.get_running_loop().remove_reader(orphan._connection)
     orphan._connection.close()
     await wait_until("it ends with who asked for it", lambda: _gone(orphan.pid))
-    assert template.cpu_seconds() > 0
     template.end()
     assert await last.wait() == -signal.SIGKILL
     assert not is_running(last.pid)
     assert not place.exists()
-    assert template.cpu_seconds() == 0
-
-
-async def test_the_cpu_of_ended_children_counts(tmp_path: Path, template: Template) -> None:
-    """A child's seconds count in the process that requested it, also if the template belongs to another one."""
-    copy = Template(template.modules, template.path)
-    before = forked_children.TEMPLATES.cpu_seconds()
-    child, _ = await fork(copy, tmp_path, "a")
-    child.kill()
-    await child.wait()
-    assert copy.pid is None
-    assert forked_children.TEMPLATES.cpu_seconds() > before
 
 
 async def test_all_processes_of_a_run_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,11 +47,22 @@ if TYPE_CHECKING:
     from deploy.stack.up import StatusOutput
 
 _GIGABYTES: Final = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
-PROCESSES: Final = min(10, max(2, _GIGABYTES - 2))
-PARALLEL_OPTIONS: Final = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")
-"""pytest's options for the whole suite, with the groups of `tests/conftest.py`. More processes than cores: tests wait. Each
-takes almost a gigabyte of memory with what it starts."""
-RESULTS_OPTION: Final = "--junitxml="
+PROCESSES: Final = min(8, max(2, _GIGABYTES - 2))
+"""Processes of tests that run a line: they wait more than they compute. Each takes almost a gigabyte."""
+LINE_TESTS: Final = (
+    "tests/e2e",
+    "tests/bridge/crash",
+    "tests/deploy/rehearsal",
+    "tests/deploy/stack",
+    "tests/deploy/synapse_module",
+)
+"""Tests that start the processes of a line, and wait for them."""
+_BY_FILE: Final = ("--dist", "loadfile", "--no-loadscope-reorder")
+STAGES: Final = (
+    ("-n", str(os.cpu_count() or 1), *_BY_FILE, *(f"--ignore={place}" for place in LINE_TESTS)),
+    ("-n", str(PROCESSES), *_BY_FILE, *LINE_TESTS),
+)
+"""pytest's options for the whole suite: first what computes, one process a core, then what waits for a line."""
 
 _TAKE_OVER = click.option(
     "--take-over",
@@ -255,23 +266,21 @@ def version() -> None:
 def test(arguments: tuple[str, ...]) -> None:
     """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root.
 
-    Without arguments everything runs, in several processes: tests wait more than they compute. So it does with
-    --junitxml=FILE alone, which writes the results.
+    Without arguments everything runs, in two stages: what needs no running line, then what does.
     With --long [PART…] what takes long runs instead, within an hour: kills, fuzz, soak; one line a figure.
     `--long postgresql` runs the tests of the bridge on PostgreSQL, those that kill it among them.
     """
     if arguments[:1] == ("--long",):
         sys.exit(_run(sys.executable, "-P", "-m", "tests.long", *arguments[1:]))
     python = (sys.executable, "-P", "-m")
-    whole = all(argument.startswith(RESULTS_OPTION) for argument in arguments)
     # In the whole suite a test checks the types (tests/test_types.py), beside the others: it takes half a minute.
-    checks = (("ruff", "check"), ("ruff", "format", "--check"), *(() if whole else (("mypy",),)))
+    checks = (("ruff", "check"), ("ruff", "format", "--check"), *((("mypy",),) if arguments else ()))
     failed = [" ".join(words) for words in checks if _run(*python, *words) != 0]
     if failed:
         print_problems([f"not well: {', '.join(failed)} (see above). The tests follow."])
     # Last, so that pytest's summary is the last line.
-    code = _run(*python, "pytest", *(PARALLEL_OPTIONS if whole else ()), *arguments)
-    sys.exit(EXIT_PROBLEMS if failed or code else EXIT_OK)
+    codes = [_run(*python, "pytest", *words) for words in ((arguments,) if arguments else STAGES)]
+    sys.exit(EXIT_PROBLEMS if failed or any(codes) else EXIT_OK)
 
 
 @cli.command(context_settings=_PASS_THROUGH)

@@ -234,19 +234,19 @@ def test_test_runs_all_checks_and_pytest_last(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [(), ("--junitxml=results.xml",)])
-def test_the_whole_suite_has_the_types_within(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
-    """Without arguments, or with the file for the results alone, a test of the suite looks at the types."""
+@pytest.mark.parametrize(("codes", "code"), [((0, 0), 0), ((1, 0), 1), ((0, 1), 1)])
+def test_the_whole_suite_runs_in_two_stages(monkeypatch: pytest.MonkeyPatch, codes: tuple[int, int], code: int) -> None:
+    """Without arguments both stages run, whatever the first gave; a test of the suite looks at the types."""
     ran: list[tuple[str, ...]] = []
 
     def run(*command: str) -> int:
         ran.append(command[3:])
-        return 0
+        return codes[len(ran) - 3] if command[3] == "pytest" else 0
 
     monkeypatch.setattr(main, "_run", run)
-    assert CliRunner().invoke(main.cli, ["test", *arguments]).exit_code == 0
-    assert ran == [("ruff", "check"), ("ruff", "format", "--check"), ("pytest", *main.PARALLEL_OPTIONS, *arguments)]
-    assert (ROOT / "tests" / "test_types.py").is_file()
+    assert CliRunner().invoke(main.cli, ["test"]).exit_code == code
+    assert ran == [("ruff", "check"), ("ruff", "format", "--check"), *(("pytest", *stage) for stage in main.STAGES)]
+    assert all((ROOT / place).is_dir() for place in main.LINE_TESTS)
 
 
 def test_what_tests_compile_is_kept(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
