@@ -26,6 +26,7 @@ from bot.model.thread_desk_events import AssignmentKind, ClaimRequested, MemberR
 from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, texts, then, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, SUE, UNDO, with_settings
+from tests.every_row import every_row
 
 T1, T2 = OWNERS[:2]
 
@@ -261,7 +262,7 @@ ROWS: list[tuple[Callable[[Simulation], Any], str | None, str | None, str]] = [
 ROW_NAMES = [f"{n} {row[0].__name__}" for n, row in enumerate(ROWS)]
 
 
-@pytest.mark.parametrize(("wrong", "first", "second", "shown"), ROWS, ids=ROW_NAMES)
+@every_row(("wrong", "first", "second", "shown"), ROWS)
 def test_what_goes_wrong(wrong: Callable[[Simulation], Any], first: str | None, second: str | None, shown: str) -> None:
     """Each mishap ends with these two assignees, on which all agree, and with these words where its cause is."""
     world = line()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from bot.model.transactional_actions import EraseTexter, ParkThread, SetTimer
 from tests.bot.examples import FACTS
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import ANA, EVENTS, NOW, PACK, any_event, facts, threads
+from tests.every_row import every_row
 
 CANARY = "@canary:line.example"
 THREAD_OF_IT = Thread(id="t1", designation="amber heron", canary=CANARY)
@@ -83,7 +83,7 @@ def test_its_answer_leaves_as_an_advocates_does() -> None:
     assert (text.body, text.origin, text.ref) == ("0123abcd", Origin.ADVOCATE, "say:$a")
 
 
-@pytest.mark.parametrize(
+@every_row(
     "changed",
     [
         {"sender": ANA},
@@ -93,14 +93,13 @@ def test_its_answer_leaves_as_an_advocates_does() -> None:
         {"body": ""},
         {"body": "x" * (canary.LONGEST_ANSWER + 1)},
     ],
-    ids=str,
 )
 def test_what_else_is_said_there_goes_nowhere(changed: dict[str, Any]) -> None:
     """Another person's words, an edit, a file, or more than the canary says: nothing leaves."""
     assert actions_of(replace(ANSWER, **changed)) == ()
 
 
-@pytest.mark.parametrize("outcome", Outcome)
+@every_row("outcome", Outcome)
 def test_it_ends_with_its_answer_or_with_its_time(outcome: Outcome) -> None:
     """Whatever became of the answer, and if none came: everything is erased at once, without a certificate that stays."""
     assert actions_of(TextOutcome(ref="say:$a", outcome=outcome)) == (SetTimer(key=canary.TIMER, due=FACTS.now),)

@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import guard
-from bot.commands import canned_texts, parser
-from bot.commands.spec import COMMANDS
+from bot.commands import parser
 from bot.decide import TABLE, decide
-from bot.model.actions import DESK, OFFICE, THREAD, EditMessage, Origin, SendMessage, SendSms
+from bot.model.actions import THREAD, EditMessage, Origin, SendMessage, SendSms
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Content, Event, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import PendingText, Sending
 from bot.model.thread_desk_events import PhoneMuted
 from policies.pack import TextName
-from tests.bot.examples import FACTS, edit, held, said, staffed_desk
+from tests.bot.examples import FACTS, held, said, staffed_desk
 from tests.bot.hypothesis_settings import COMMON, EXPLORES, USUAL
 from tests.bot.strategies import ANA, EVENT_TYPES, EVENTS, NOW, PACK, any_event, desks, facts, threads
 
@@ -185,41 +184,3 @@ def test_bodies_are_not_in_reprs() -> None:
     command = parser.parse("!marzipan marzipan\nmarzipan")
     shown = repr((thread, said, step, arrived, muted, command, SendMessage(place=THREAD, body="marzipan")))
     assert "marzipan" not in shown
-
-
-def count_parses(monkeypatch: pytest.MonkeyPatch, aggregate: Any, *said_there: MessageSent) -> int:
-    """Return how often the last of these messages is parsed as a command while it is decided."""
-    parsed: list[str] = []
-    part = parser._split_command
-
-    def counted(body: str) -> tuple[str, bool, str]:
-        parsed.append(body)
-        return part(body)
-
-    monkeypatch.setattr(parser, "_split_command", counted)
-    for event in said_there:
-        parsed.clear()
-        aggregate = decide(PACK, FACTS, aggregate, event).aggregate
-    return len(parsed)
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["marzipan", "// a note", "", "!stauts", "!board", *(f"!{c.name}{tail}" for c in COMMANDS for tail in ("", " 1"))],
-)
-def test_a_message_is_parsed_once(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-    """A message is read as a command once in a decision, whatever looks at it.
-
-    What leaves for the phone in its place, and the words of a `!reply`, are other words, and are read once as well.
-    """
-    name = body.removeprefix("!").partition(" ")[0]
-    other_words = name in {*canned_texts.COMMANDS, "reply"}
-    assert count_parses(monkeypatch, held(), said(body)) <= 1 + other_words
-    for place in (DESK, OFFICE + ANA):
-        assert count_parses(monkeypatch, staffed_desk(), said(body, place=place)) == 1
-
-
-@pytest.mark.parametrize("body", ["marzipan, really", "!say handover: marzipan", "!status", "// a note"])
-def test_an_edit_is_parsed_once_and_so_are_its_words(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-    """An edit is read once as what it is, and once as the words that would leave for the phone in place of the old ones."""
-    assert count_parses(monkeypatch, held(), said("marzipan"), edit(body)) == 2

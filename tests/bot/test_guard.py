@@ -17,6 +17,7 @@ from bot.model.text_order import CLOCK_TOLERANCE
 from bot.model.thread import Assignment, Consent, ThreadState
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
+from tests.every_row import every_row
 
 YEAR = 365 * 86_400.0
 OPEN = Thread(id="t1", designation="amber heron", assignment=Assignment(assignee="@ana:line.example", epoch=3))
@@ -26,7 +27,7 @@ GREETING = SendSms(ref="answer:a", body="hello", origin=Origin.AUTO_REPLY, epoch
 CONFIRMATION = SendSms(ref="stop:a", body="OK.", origin=Origin.STOP_CONFIRMATION, epoch=3, since=NOW)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("thread", "text", "later", "why"),
     [
         (OPEN, WORD, 0, None),
@@ -186,7 +187,7 @@ LONG = ["x" * 919, "á" * 403, "🙂" * 202]
 
 
 @pytest.mark.practice(24)
-@pytest.mark.parametrize("body", LEAKS, ids=range(len(LEAKS)))
+@every_row("body", LEAKS)
 def test_the_leak_firewall_refuses(body: str) -> None:
     """Matrix ids and links in any form, and another thread's designation, are refused."""
     assert guard.leak_reason(PACK, body, ["quiet maple", "plain river"]) is not None
@@ -229,13 +230,13 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("body", HARMLESS, ids=range(len(HARMLESS)))
+@every_row("body", HARMLESS)
 def test_the_leak_firewall_lets_pass(body: str) -> None:
     """Addresses of e-mail, times, prices, hashtags and ordinary words are not taken for something secret."""
     assert guard.leak_reason(PACK, body, ["quiet maple", "plain river"]) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     "letter",
     [
         *"!#$@:",
@@ -411,7 +412,7 @@ NO_WARNING = [
 
 
 @pytest.mark.practice(24)
-@pytest.mark.parametrize("body", WARNS, ids=range(len(WARNS)))
+@every_row("body", WARNS)
 def test_phone_numbers_and_street_addresses_are_asked_about(body: str) -> None:
     """Seven digits or more, however grouped, and street addresses in both languages need one more word."""
     for words in (body, f"Hello. {body}", f"{body}, please"):
@@ -420,14 +421,14 @@ def test_phone_numbers_and_street_addresses_are_asked_about(body: str) -> None:
         assert body not in why
 
 
-@pytest.mark.parametrize("body", NO_WARNING, ids=range(len(NO_WARNING)))
+@every_row("body", NO_WARNING)
 def test_ordinary_numbers_are_not_asked_about(body: str) -> None:
     """Times, dates, prices, counts, short numbers and figures of speech need no second word."""
     for words in (body, f"Hello. {body}", f"{body}, ok?"):
         assert guard.warning(words) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "leaks"),
     [
         *(("we are at Harbor House", True), ("HARBOR  house.", True), ("harbor-house", True), ("Harbor\u200b House", True)),

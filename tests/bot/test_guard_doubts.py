@@ -28,6 +28,7 @@ from bot.model.thread_desk_events import Assigned, AssignmentKind, AssignmentRef
 from policies.pack import TextName
 from tests.bot.examples import FACTS, arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, LONG, MEMBERS, NOW, PACK, SUE, UNDO, WARNED, with_settings
+from tests.every_row import every_row
 
 HOUR = 3600.0
 MIN = 60.0
@@ -277,7 +278,7 @@ def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
 
 
 @pytest.mark.practice(24)
-@pytest.mark.parametrize(
+@every_row(
     ("body", "doubts"),
     [
         ("ben can you look at this??", (Doubt.NAME,)),
@@ -340,7 +341,7 @@ def test_words_for_a_colleague_or_the_software_are_held(body: str, doubts: tuple
 WORD_NAMES = (*MEMBERS, *(replace(MEMBERS[1], user=f"@{name}:line.example") for name in ("will", "rose", "sol", "al.hope")))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "is_asked"),
     [
         ("I will call you tomorrow", False),
@@ -378,7 +379,7 @@ def test_nobody_is_asked_about_their_own_name() -> None:
 CALLED = (*(replace(each, called=("jane", "smith", "rose") if each.user == BEN else ()) for each in MEMBERS),)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "is_asked"),
     [
         ("jane can you look at this", True),

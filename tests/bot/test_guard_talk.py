@@ -20,10 +20,11 @@ from tests.bot.examples import due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import UNDO
 from tests.bot.talk_figures import CORPUS, PACK, is_held, measure
 from tests.bot.test_guard_doubts import found
+from tests.every_row import every_row
 
 
 @pytest.mark.practice(24)
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [
         "she's lying",
@@ -52,7 +53,7 @@ def test_talk_about_the_texter_is_held_and_leaves_by_one_more_word(body: str) ->
     assert texts(due(sure.aggregate, UNDO)) == [body]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [
         "is she in the house with you?",
@@ -104,7 +105,7 @@ WORST = {
 """By part, and what should become of words: of which share the opposite may become."""
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("part", "language", "kind"),
     [
         (part, language, kind)
@@ -184,7 +185,7 @@ words:
 """
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "held_there"),
     [
         ("one stray", False),
@@ -237,9 +238,7 @@ def test_a_later_pack_has_the_last_word_on_scores(tmp_path: Path) -> None:
         assert error.value.problems == ["words.en.about_texter.cues.stray.score: needs a number other than nought"]
 
 
-@pytest.mark.parametrize(
-    ("language", "cue"), [(key, cue) for key, about in PACK.about_texter.items() for cue in about.scores]
-)
+@every_row(("language", "cue"), [(key, cue) for key, about in PACK.about_texter.items() for cue in about.scores])
 def test_each_cue_of_the_base_pack_holds_something(language: str, cue: str) -> None:
     """Without it, words of the corpus that are held would leave unasked."""
     about = PACK.about_texter[language]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from policies.fictional import find_fictional
+from tests.every_row import every_row
 from tests.packs import shipped
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "To talk now: 555-555-0123. In danger: 911.",
@@ -46,7 +45,7 @@ def test_what_is_nobodys_is_found(text: str) -> None:
     assert find_fictional(text)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "Call 206-555-1234",

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from policies.hours import next_opening, open_at, opening_text
 from policies.load import load
 from policies.pack import Hours, TextName
 from policies.segments import segments
+from tests.every_row import every_row
 from tests.packs import shipped
 
 PACK = shipped("base")
@@ -55,13 +55,13 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize(("rules", "year"), KNOWN)
+@every_row(("rules", "year"), KNOWN)
 def test_holidays_are_those_that_were_published(rules: str, year: int) -> None:
     """The days themselves and the days given instead of those on a weekend."""
     assert holidays(rules, year) == {date.fromisoformat(f"{year}-{day}") for day in KNOWN[rules, year].split()}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("year", "day"), [(1818, "03-22"), (1943, "04-25"), (2000, "04-23"), (2024, "03-31"), (2026, "04-05"), (2038, "04-25")]
 )
 def test_easter(year: int, day: str) -> None:
@@ -86,7 +86,7 @@ def test_nobody_answers_on_a_holiday() -> None:
     assert open_at(hours(holidays=("uk_england_wales",)), fourth)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("now", "opening"),
     [
         ("2027-01-04 07:59:59", "2027-01-04 08:00"),
@@ -164,7 +164,7 @@ def test_a_line_that_never_opens_promises_nothing() -> None:
         assert said == PACK.say(TextName.UNAVAILABLE, language)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("now", "language", "clock", "said"),
     [
         ("2027-01-04 21:00", "en", 12, "8:00 AM"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from policies.keywords import Meaning, classify, is_automatic_reply, is_tapback, normalize_keyword
 from policies.pack import ExitAction, TextName
+from tests.every_row import every_row
 from tests.packs import shipped
 
 KEYWORDS = {
@@ -31,7 +32,7 @@ SPACES = st.text(" \n\t\u00a0", max_size=3)
 ENDS = st.text(".!?…", max_size=3)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "meaning"),
     [
         ("ＳＴＯＰ", Meaning.STOP),
@@ -66,7 +67,7 @@ def test_one_word_more_is_no_keyword(word: str, other: str, before: bool) -> Non
         assert classify(text, PACK).meaning in (Meaning.CONVERSATION, Meaning.WISH)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         *("", " ", "...", "?", "please stop him", "stop it", "he won't stop", "END IT", "can I cancel tomorrow?", "stoppp"),
@@ -118,7 +119,7 @@ def test_a_language_is_asked_for_by_a_whole_message(text: str, language: str | N
     assert (result.meaning is Meaning.LANGUAGE) == (language is not None)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "Liked “Are you safe now?”",
@@ -159,7 +160,7 @@ def test_reactions_spelled_out_are_known(text: str) -> None:
     assert is_tapback(text)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         *("", "👍", "Liked", "Liked it", "Loved him once", "He laughed at “me”", "Liked “ok” but then he came back"),
@@ -179,7 +180,7 @@ def test_what_a_person_says_is_no_reaction(text: str) -> None:
     assert not is_tapback(text)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "I’m driving with Do Not Disturb While Driving turned on. I’ll see your message when I get where I’m going.",
@@ -210,7 +211,7 @@ def test_automatic_replies_are_known(text: str) -> None:
     assert is_automatic_reply(text)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from policies.keywords import Meaning, classify
 from policies.yaml_file import parse_yaml
+from tests.every_row import every_row
 from tests.packs import shipped
 
 PACK = shipped("base")
@@ -16,7 +15,7 @@ CORPUS: dict[str, list[str]] = parse_yaml(Path(__file__).parent / "corpus.yaml")
 CASES = [(text, meaning) for meaning, texts in CORPUS.items() for text in texts]
 
 
-@pytest.mark.parametrize(("text", "meaning"), CASES)
+@every_row(("text", "meaning"), CASES)
 def test_each_text_means_what_a_person_would_say(text: str, meaning: str) -> None:
     """Keywords are whole messages; sentences with one inside, in either language or in both, are conversation."""
     name, _, language = meaning.partition(" ")

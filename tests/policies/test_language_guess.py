@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from policies.language_guess import guess_language
+from tests.every_row import every_row
 from tests.packs import shipped
 
 WORDS = shipped("base").function_words
 
 
 @pytest.mark.practice(25)
-@pytest.mark.parametrize(
+@every_row(
     ("text", "language"),
     [
         ("hola necesito ayuda con mi esposo, me pega y tengo miedo", "es"),

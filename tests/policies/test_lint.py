@@ -16,6 +16,7 @@ from policies.load import PACKS, load
 from policies.pack import LANGUAGE_OFFER, Pack, TextName, samples
 from policies.readability import grade
 from policies.segments import segments
+from tests.every_row import every_row
 from tests.packs import shipped
 
 STATES = sorted(path.stem for path in (PACKS / "us").glob("*.yaml"))
@@ -39,7 +40,7 @@ def rules(pack: Pack, path: str) -> set[str]:
     return {finding.rule for finding in lint(pack) if finding.path == path}
 
 
-@pytest.mark.parametrize("names", SHIPPED, ids="+".join)
+@every_row("names", SHIPPED)
 @pytest.mark.practice(28)
 def test_what_comes_with_quietline_waits_for_counsel_and_for_numbers_only(names: list[str]) -> None:
     """Every shipped pack: nothing but reviews and examples is left, and each text is one GSM-7 segment and easy to read."""
@@ -81,7 +82,7 @@ def test_the_united_kingdom_has_its_own_numbers() -> None:
     assert "999" in uk.keywords.help
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "language", "text", "rule"),
     [
         ("clarify", "en", "word " * 40 + "end.", "segments"),
@@ -129,7 +130,7 @@ def test_each_rule_finds_what_it_is_for(tmp_path: Path, name: str, language: str
     assert rule in rules(own, f"texts.{name}.wordings.{language}")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("name", "language", "text"),
     [
         ("safe_check", "en", "Say when it is good for you. Yesterday was hard."),
@@ -222,7 +223,7 @@ def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
     assert lint(load(["base", str(path)])) == ()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "word"),
     [
         ("Welcome to HARBOR  HOUSE!", "harbor house"),
@@ -316,7 +317,7 @@ def test_a_hold_that_never_comes_first_is_told(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("names", SHIPPED, ids="+".join)
+@every_row("names", SHIPPED)
 def test_every_playbook_is_in_every_language_of_staff(names: list[str]) -> None:
     """What a shipped pack tells people to do is there in each language, step by step, with the same commands."""
     for name, playbook in shipped(*names).playbooks.items():

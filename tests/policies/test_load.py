@@ -15,6 +15,7 @@ from policies.load import PACKS, PackError, load
 from policies.pack import Pack, Settings, TextName
 from policies.schema import PackFile, SettingsPart
 from policies.yaml_file import parse_yaml
+from tests.every_row import every_row
 from tests.packs import shipped, write_agency
 
 
@@ -74,7 +75,7 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
     assert len(errors) == 16
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "problem"),
     [
         ("", "the whole file"),

@@ -16,6 +16,7 @@ from policies.hours import waiting_text
 from policies.load import PackError, load
 from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
+from tests.every_row import every_row
 from tests.packs import shipped, write_agency
 
 # Of the texts of the base pack: the words of the practices, and in first answers the other language behind them.
@@ -110,9 +111,9 @@ def rehearsal() -> Pack:
     return shipped("base", "rehearsal")
 
 
-@pytest.mark.parametrize("name", list(TextName))
+@every_row("name", list(TextName))
 @pytest.mark.practice(28)
-@pytest.mark.parametrize("language", ["en", "es"])
+@every_row("language", ["en", "es"])
 def test_each_text_is_one_segment_of_its_length(base: Pack, name: TextName, language: str) -> None:
     """Practice 28: each text of the base pack is one GSM-7 segment, exactly as long as the practices have it."""
     text = base.say(name, language, opens="8:00 AM", wait=waiting_text(10, language))

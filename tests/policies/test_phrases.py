@@ -15,6 +15,7 @@ from policies.phrases import (
     spell,
     spelled,
 )
+from tests.every_row import every_row
 
 SPELLING = read_spelling({"hes": "he is", "dont": "do not", "he'll": "he will", "nife": "knife"})
 GROUPS = read_groups({"he": ["he", "my husband"], "gun": ["gun", "knife"]}, SPELLING)
@@ -29,7 +30,7 @@ def matcher(*phrases: str, unless: tuple[str, ...] = ()) -> Matcher:
     return make_matcher([PhraseList("sign", read(phrases), read(unless))], SPELLING)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("phrase", "text", "is_found"),
     [
         ("<he> is here", "He's HERE!!", True),
@@ -82,7 +83,7 @@ def test_a_long_text_is_cut() -> None:
     assert long.find("a. " * MAX_WORDS + "he is here") == frozenset()
 
 
-@pytest.mark.parametrize(
+@every_row(
     "written",
     ["", "^", "... here", "here ...", "a? b?", "<nobody> is", "st*", "a|*", "he is|", "he*is", "w " * (MAX_ELEMENTS + 1)],
 )

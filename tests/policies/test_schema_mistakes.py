@@ -8,6 +8,7 @@ import pytest
 
 from policies.load import PackError, load
 from policies.pack import TextName
+from tests.every_row import every_row
 from tests.packs import shipped
 
 FOUR = "words " * 78
@@ -89,7 +90,7 @@ def problems(folder: Path, text: str, *more: str) -> list[str]:
     return [problem.removeprefix(f"{path}: ") for problem in refused.value.problems]
 
 
-@pytest.mark.parametrize(("text", "path"), MISTAKES.items())
+@every_row(("text", "path"), MISTAKES.items())
 def test_each_mistake_is_told_at_its_path(tmp_path: Path, text: str, path: str) -> None:
     """Nothing starts on it, and the sentence begins with where it is."""
     errors = problems(tmp_path, text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 import sms_toolkit
 import smsutil
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from policies.segments import DEFAULT_ALPHABET, EXTENSION, breaks_gsm7, segments
+from tests.every_row import every_row
 
 GSM7 = "".join(sorted(DEFAULT_ALPHABET | EXTENSION))
 HARD = settings(max_examples=400, deadline=None, database=None)
@@ -37,7 +37,7 @@ def test_alphabet() -> None:
     assert "\x1b" not in DEFAULT_ALPHABET
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "encoding", "count", "units"),
     [
         ("", "gsm7", 1, 0),
@@ -77,7 +77,7 @@ def test_edges(text: str, encoding: str, count: int, units: int) -> None:
     assert (cut.encoding, cut.count, cut.units) == (encoding, count, units)
 
 
-@pytest.mark.parametrize("character", "`çáíóúÁÍÓÚ\t\u2019…“\u2013😀\x1b")
+@every_row("character", "`çáíóúÁÍÓÚ\t\u2019…“\u2013😀\x1b")
 def test_one_letter_breaks_gsm7(character: str) -> None:
     """One character outside GSM-7 turns the whole text into UCS-2 and is named, once, in order."""
     assert segments("a" * 160 + character).encoding == "ucs2"

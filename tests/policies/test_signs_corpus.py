@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from policies.signs import Sign
+from tests.every_row import every_row
 from tests.policies.signs_figures import cases, measure
 
 
@@ -20,7 +21,7 @@ def test_the_corpus_is_large_and_holds_every_sign() -> None:
     assert min(ordinary.values()) >= 12
 
 
-@pytest.mark.parametrize("sign", Sign)
+@every_row("sign", Sign)
 def test_what_must_be_found_is(sign: Sign) -> None:
     """Of the sentences by which the lists were corrected, each is found; of others, at least four in ten for each sign."""
     for (part, language, which), row in measure().items():

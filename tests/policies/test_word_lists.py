@@ -13,6 +13,7 @@ from policies.pack import Pack
 from policies.phrase_matcher import Matcher, PhraseList, make_matcher
 from policies.phrases import Phrase, examples
 from policies.signs import Sign, find_signs
+from tests.every_row import every_row
 from tests.packs import shipped
 
 BASE = shipped("base")
@@ -99,7 +100,7 @@ def test_the_same_words_are_read_once_and_others_anew(tmp_path: Path) -> None:
             own(tmp_path, "  en: {signs: {leaving: {phrases: [<nobody> sings]}}}\n")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("words", "problem"),
     [
         ("  en: {signs: {sadness: {phrases: [a]}}}", "words.en.signs.sadness"),

@@ -31,6 +31,7 @@ from tests.bot.codeword_example import (
 )
 from tests.bot.examples import alarms, arrived, at, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 BOTH = pytest.mark.parametrize("word", [CodewordMatch.SAFE, CodewordMatch.DURESS])
 
@@ -105,7 +106,7 @@ def test_a_word_that_was_not_asked_for_is_not_answered(word: CodewordMatch) -> N
     assert step.aggregate.codeword.spent
 
 
-@pytest.mark.parametrize(
+@every_row(
     "changed",
     [
         {"body": "!codeword tulip"},
@@ -128,7 +129,7 @@ def test_a_word_behind_its_command_is_taken_out_of_the_room(changed: dict[str, A
     assert (step.aggregate.codeword.challenge, step.aggregate.sending.pending) == ("", ()), body
 
 
-@pytest.mark.parametrize("body", ["!codeword", "!verify", "!forget-word", "! codeword", "!cover 1", "!tips iphone"])
+@every_row("body", ["!codeword", "!verify", "!forget-word", "! codeword", "!cover 1", "!tips iphone"])
 def test_a_command_is_no_word(body: str) -> None:
     """The commands themselves, and others with something behind them, are not taken for a word."""
     assert not of(RedactEvent, then(agreed(), said(body)))
@@ -196,7 +197,7 @@ def test_a_challenge_answered_a_day_later_is_not_answered(word: CodewordMatch) -
     assert over.aggregate.codeword.challenge == ""
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "media"),
     [
         ("", 2),
@@ -209,7 +210,6 @@ def test_a_challenge_answered_a_day_later_is_not_answered(word: CodewordMatch) -
         ("BYE", 0),
         ("cant talk hes here", 0),
     ],
-    ids=["pictures", "blank", "keyword", "language", "tapback", "automatic", "wish", "exit", "breaks off"],
 )
 def test_what_is_no_answer_counts_for_nothing(body: str, media: int) -> None:
     """Pictures alone, keywords, what phones send by themselves and "he's here" neither fail a challenge nor end it."""
@@ -435,7 +435,7 @@ GUESSES = ("stop texting me {}", "Liked “{}”", "[Auto-Reply] I'm driving {}"
 
 @pytest.mark.practice(10)
 @BOTH
-@pytest.mark.parametrize("text", GUESSES)
+@every_row("text", GUESSES)
 def test_a_guess_in_a_text_that_is_no_answer_shows_nothing(text: str, word: CodewordMatch) -> None:
     """Whoever texts guesses in this way gets no reply to the right one, and their next words are answered all the same."""
     phones = []
@@ -486,7 +486,7 @@ def test_what_is_meant_for_another_person_leaves_when_a_check_fails(command: str
 
 
 @BOTH
-@pytest.mark.parametrize(
+@every_row(
     ("command", "sender"),
     [("!unsafe he reads {}", BEN), ("🛑 {}", ANA), ("!un safe {}", ANA), ("!stopped {}", ANA), ("!block", SUE)],
 )
@@ -517,7 +517,7 @@ def test_an_agreed_word_behind_escalate_calls_the_supervisors(word: CodewordMatc
 
 
 @BOTH
-@pytest.mark.parametrize("body", [f"he has the phone stop {MASK}", f"!stop {MASK}", f"unsafe {MASK}"])
+@every_row("body", [f"he has the phone stop {MASK}", f"!stop {MASK}", f"unsafe {MASK}"])
 def test_an_agreed_word_beside_a_word_for_stopping_holds_what_waits(word: CodewordMatch, body: str) -> None:
     """What may mean `!unsafe` holds the words that wait, whatever else stands in it; a stranger's does not."""
     thread = then(agreed(), said("I am here"), at(1)).aggregate

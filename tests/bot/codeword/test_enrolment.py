@@ -24,6 +24,7 @@ from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, PACK, SUE
+from tests.every_row import every_row
 
 ROOM = OFFICE + ANA
 FIRST, BOTH = EnrolmentAnswer(), EnrolmentAnswer(digests=DIGESTS)
@@ -96,8 +97,8 @@ def test_both_words_are_redacted_and_their_digests_go_to_the_thread() -> None:
     assert thread.codeword.digests == DIGESTS
 
 
-@pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw is not Flaw.LOST])
-@pytest.mark.parametrize("second", [False, True])
+@every_row("flaw", [flaw for flaw in Flaw if flaw is not Flaw.LOST])
+@every_row("second", [False, True])
 def test_a_refused_word_is_redacted_and_asked_for_again(flaw: Flaw, second: bool) -> None:
     """Its reason is told, it is redacted like any other, and the same question stands for another five minutes."""
     step = answered(asking(second=second), EnrolmentAnswer(flaw=flaw), seconds=200)
@@ -107,8 +108,8 @@ def test_a_refused_word_is_redacted_and_asked_for_again(flaw: Flaw, second: bool
     assert (still.wants_duress_word, still.until) == (second, at(200).now + ANSWER_WITHIN)
 
 
-@pytest.mark.parametrize("second", [False, True])
-@pytest.mark.parametrize("how", ["time", "left", "lost", "clear", "late", "another"])
+@every_row("second", [False, True])
+@every_row("how", ["time", "left", "lost", "clear", "late", "another"])
 def test_an_enrolment_that_is_interrupted_keeps_nothing(how: str, second: bool) -> None:
     """Five minutes, leaving, a restart, a message in clear, another `!codeword`: at neither step is a word kept."""
     desk = asking(second=second)

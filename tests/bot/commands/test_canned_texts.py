@@ -16,6 +16,7 @@ from bot.model.events import MessageRedacted, Relation
 from policies.pack import PackText, TextName, Wording
 from tests.bot.examples import FACTS, alarms, arrived, at, due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import ANA, DIGESTS, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 TEXTS = [
     ("!limits", TextName.LIMITS),
@@ -37,8 +38,8 @@ TEXTS = [
 
 
 @pytest.mark.practice(2, 5, 7, 8, 25, 26, 38)
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize(("command", "name"), TEXTS)
+@every_row("language", ["en", "es"])
+@every_row(("command", "name"), TEXTS)
 def test_each_command_says_its_text(command: str, name: TextName, language: str) -> None:
     """The pack's words, in the texter's language, are shown at once and leave after the undo window (5, 7, 8, 25, 26).
 
@@ -57,7 +58,7 @@ def test_each_command_says_its_text(command: str, name: TextName, language: str)
 
 
 @pytest.mark.practice(5, 7, 37)
-@pytest.mark.parametrize(("command", "name"), [(command, name) for command, name in TEXTS if name != TextName.DIFFERENT])
+@every_row(("command", "name"), [(command, name) for command, name in TEXTS if name != TextName.DIFFERENT])
 def test_own_words_an_edit_and_a_redaction(command: str, name: TextName) -> None:
     """`!say name: words` says own words; an edit puts others in their place; redacting it stops them (practice 37)."""
     for form in (f"!say {name}: in my own words", f"!SAY {name} :in my own words", f"!say {name}:\nin my own words"):
@@ -75,9 +76,9 @@ def test_own_words_an_edit_and_a_redaction(command: str, name: TextName) -> None
 
 
 @pytest.mark.practice(24, 31)
-@pytest.mark.parametrize("reason", ["he took her phone again", "911", "?", "please", "// he took it", "iphone he took it"])
-@pytest.mark.parametrize("mark", [" ", ": ", " : ", ":", "\n"])
-@pytest.mark.parametrize("command", [f"!{name}" for name in canned_texts.COMMANDS if name != "say"])
+@every_row("reason", ["he took her phone again", "911", "?", "please", "// he took it", "iphone he took it"])
+@every_row("mark", [" ", ": ", " : ", ":", "\n"])
+@every_row("command", [f"!{name}" for name in canned_texts.COMMANDS if name != "say"])
 def test_words_behind_a_command_for_a_text_send_nothing(command: str, mark: str, reason: str) -> None:
     """What looks like a reason sends neither itself nor the agency's text, alarms nobody, and the answer says the way."""
     step = then(held(), said(command + mark + reason))
@@ -89,7 +90,7 @@ def test_words_behind_a_command_for_a_text_send_nothing(command: str, mark: str,
     assert ("!say" in words(step)) == (command != "!different")
 
 
-@pytest.mark.parametrize("name", [*(name for _, name in TEXTS), "limits", "tips", "safecheck"])
+@every_row("name", [*(name for _, name in TEXTS), "limits", "tips", "safecheck"])
 def test_say_takes_own_words_only_behind_a_colon(name: str) -> None:
     """Without the colon, or with nothing behind it, `!say` sends nothing; the colon of a sentence is not that one."""
     for rest in (" he took it", " he said: stop", "\nhe took it", ":", ": ", " : "):
@@ -99,7 +100,7 @@ def test_say_takes_own_words_only_behind_a_colon(name: str) -> None:
 
 
 @pytest.mark.practice(31, 39)
-@pytest.mark.parametrize(
+@every_row(
     "body",
     ["he took her phone", "!different he took it", "!different: sorry", "!say different: sorry", "!limits", "!say later"],
 )
@@ -117,8 +118,8 @@ def test_nothing_takes_the_place_of_different(body: str) -> None:
 
 
 @pytest.mark.practice(24)
-@pytest.mark.parametrize("command", [f"!{name}" for name in canned_texts.COMMANDS if name not in {"say", "different"}])
-@pytest.mark.parametrize("before", ["", "I am here"])
+@every_row("command", [f"!{name}" for name in canned_texts.COMMANDS if name not in {"say", "different"}])
+@every_row("before", ["", "I am here"])
 def test_an_edit_with_loose_words_stops_what_waited(command: str, before: str) -> None:
     """An edit that puts words behind a command leaves neither them nor what stood there; a colon marks them as the text."""
     thread = then(held(), said(before or command)).aggregate
@@ -133,10 +134,8 @@ def test_an_edit_with_loose_words_stops_what_waited(command: str, before: str) -
 
 
 @pytest.mark.practice(24)
-@pytest.mark.parametrize("sender", [ANA, SUE])
-@pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if THREAD in command.places and command.name != "reply"]
-)
+@every_row("sender", [ANA, SUE])
+@every_row("command", [command for command in COMMANDS if THREAD in command.places and command.name != "reply"])
 def test_no_command_lets_a_reason_leave(command: Command, sender: str) -> None:
     """Whatever is said behind a command that takes a reason, or none, by whomever: no word of it is on its way."""
     thread = then(held(), said("call me at 555-0134-222", event_id="$held")).aggregate
@@ -186,7 +185,7 @@ def test_the_agencys_own_texts_have_names() -> None:
     assert "bus" in words(decide(pack, FACTS, held(), said("!say nothing")))
 
 
-@pytest.mark.parametrize("name", sorted(canned_texts.NOT_BY_HAND))
+@every_row("name", sorted(canned_texts.NOT_BY_HAND))
 def test_texts_with_their_own_moment_are_not_said_by_hand(name: str) -> None:
     """Neither a STOP's confirmation, nor a check's texts, nor cover lines leave by `!say`."""
     step = then(held(), said(f"!say {name}"))

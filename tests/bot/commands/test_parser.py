@@ -32,10 +32,10 @@ from bot.model.transactional_actions import SendEvent, SetTimer
 from bot.wording.notice import notice_of
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE
-from tests.every_row import try_every_row
+from tests.every_row import every_row, try_every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "name", "arguments"),
     [
         ("!claim", "claim", ""),
@@ -65,13 +65,13 @@ def test_reading_a_command(body: str, name: str | None, arguments: str) -> None:
     assert (parsed.command.name if parsed.command else None, parsed.arguments) == (name, arguments)
 
 
-@pytest.mark.parametrize("body", ["claim", "please !claim", "", " ", "/claim", "// !claim", "?!claim"])
+@every_row("body", ["claim", "please !claim", "", " ", "/claim", "// !claim", "?!claim"])
 def test_what_is_not_meant_as_a_command(body: str) -> None:
     """A command begins with an exclamation mark."""
     assert parse(body) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "hint"),
     [
         ("!clam", "!claim"),
@@ -107,7 +107,7 @@ def test_a_near_miss_is_suggested_and_nothing_is_done(body: str, hint: str) -> N
     assert step.aggregate == held()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("place", "body", "where"),
     [
         (THREAD, "!board", "at the desk"),
@@ -127,7 +127,7 @@ def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, 
     assert texts(step) == []
 
 
-@pytest.mark.parametrize("name", sorted(ABOUT_ONE_THREAD))
+@every_row("name", sorted(ABOUT_ONE_THREAD))
 def test_a_command_with_the_name_of_another_thread_does_nothing_in_this_room(name: str) -> None:
     """It would act on the wrong phone: whoever said it reads where it is said. This thread's own name changes nothing."""
     sender = ANA if MAY_SAY.get(name) == {ANA} else SUE
@@ -414,7 +414,7 @@ def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
         assert (offer.to if offer else None) == person, word
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("word", "named", "in_a_reply", "person"),
     [
         (BEN, (SUE,), True, BEN),
@@ -454,7 +454,7 @@ def test_marks_that_nobody_sees_make_no_note_of_a_command(before: str) -> None:
     assert parsed.command.name == "unsafe"
 
 
-@pytest.mark.parametrize(
+@every_row(
     "typed",
     [
         *(
@@ -479,9 +479,7 @@ def test_several_words_for_the_command_that_stops_are_taken_for_it(typed: str) -
     assert step.aggregate.flags.unsafe
 
 
-@pytest.mark.parametrize(
-    "typed", ["!segura", "!seguro", "!no", "!not sure", "!no estoy segura", "!safe", "!no se", "!stop"]
-)
+@every_row("typed", ["!segura", "!seguro", "!no", "!not sure", "!no estoy segura", "!safe", "!no se", "!stop"])
 def test_other_words_behind_a_mark_stop_nothing(typed: str) -> None:
     """A word for `!safe`, or half of one, is answered as before."""
     parsed = parse(typed)

@@ -10,6 +10,7 @@ from bot.commands.stray_commands import bare_command, likely_command, may_mean_s
 from bot.model.actions import DeliveryReceipt
 from tests.bot.examples import due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import BEN, UNDO
+from tests.every_row import every_row
 
 SURE: Final = [
     "unsafe",
@@ -296,7 +297,7 @@ LEAVE: Final = [
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("body", SURE)
+@every_row("body", SURE)
 def test_what_surely_means_stop_never_leaves(body: str) -> None:
     """It is refused with the command that does it, new or as an edit; `!anyway` lets nothing leave."""
     assert bare_command(body) == "unsafe"
@@ -309,7 +310,7 @@ def test_what_surely_means_stop_never_leaves(body: str) -> None:
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("body", PERHAPS)
+@every_row("body", PERHAPS)
 def test_what_may_mean_stop_is_held_with_the_question(body: str) -> None:
     """It names the command, and leaves by one more word of its author."""
     assert bare_command(body) is None or bare_command(body) != "unsafe"
@@ -322,8 +323,8 @@ def test_what_may_mean_stop_is_held_with_the_question(body: str) -> None:
     assert texts(due(sure.aggregate, UNDO)) == [body]
 
 
-@pytest.mark.parametrize("body", ["shit unsafe", "he is with her stop", "esta con ella para"])
-@pytest.mark.parametrize("sender", ["", BEN])
+@every_row("body", ["shit unsafe", "he is with her stop", "esta con ella para"])
+@every_row("sender", ["", BEN])
 def test_what_waits_stops_whoever_says_it(body: str, sender: str) -> None:
     """Words in the undo window are held at such a word, of the assignee and of anybody else in the room."""
     thread = then(held(), said("Is everything ok?", event_id="$w")).aggregate
@@ -332,7 +333,7 @@ def test_what_waits_stops_whoever_says_it(body: str, sender: str) -> None:
     assert texts(due(step.aggregate, UNDO)) == []
 
 
-@pytest.mark.parametrize("body", LEAVE)
+@every_row("body", LEAVE)
 def test_what_is_said_to_the_texter_is_none(body: str) -> None:
     """A question, advice and what names whom it is for hold nothing and stop nothing."""
     assert likely_command(body) is None

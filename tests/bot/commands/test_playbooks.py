@@ -13,14 +13,15 @@ from bot.model.transactional_actions import RecordAudit
 from policies.pack import Playbook
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, MEMBERS, PACK, STAFF
+from tests.every_row import every_row
 
 TYPED = re.compile(r"![a-z]+|\b\d{3}\b|\d-\d{3}-\d{3}-\d{4}")
 """Commands and telephone numbers."""
 
 
 @pytest.mark.practice(39)
-@pytest.mark.parametrize("name", PACK.playbooks)
-@pytest.mark.parametrize("sender", STAFF)
+@every_row("name", PACK.playbooks)
+@every_row("sender", STAFF)
 def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
     """Anybody in the room reads all steps, numbered, in a notice; the phone gets nothing (39)."""
     step = then(held(), said(f"!playbook {name}", sender=sender))
@@ -31,7 +32,7 @@ def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
     assert [(post.notice, post.formatted) for post in of(SendMessage, step)] == [(True, True)]
 
 
-@pytest.mark.parametrize("name", PACK.playbooks)
+@every_row("name", PACK.playbooks)
 def test_a_playbook_is_read_in_the_language_of_its_reader(name: str) -> None:
     """Who chose Spanish reads every step of the base pack in Spanish: as many, with the same commands and numbers."""
     english, spanish = PACK.playbooks[name], PACK.playbooks[name].translations["es"]
@@ -84,7 +85,7 @@ def test_what_is_no_outage_changes_nothing(body: str) -> None:
     assert of(RecordAudit, step) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("called", "name"),
     [
         ("suicidio", "suicide"),

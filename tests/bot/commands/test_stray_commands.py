@@ -8,9 +8,10 @@ from bot.commands.spec import COMMANDS
 from bot.commands.stray_commands import OTHER_NAMES, bare_command, inner_command
 from bot.model.actions import DeliveryReceipt
 from tests.bot.examples import edit, held, marks, said, texts, then, words
+from tests.every_row import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "command"),
     [
         ("limits", "limits"),
@@ -65,7 +66,7 @@ def test_a_command_or_a_note_without_its_mark_is_found(body: str, command: str) 
     assert bare_command(body) == command
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [
         "say it in your own words",
@@ -106,7 +107,7 @@ def test_what_people_say_every_day_is_none(body: str) -> None:
     assert bare_command(body) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "inside"),
     [
         ("ok\n//she sounds drunk", "//"),

@@ -11,9 +11,10 @@ from bot.commands.spec import COMMANDS
 from bot.commands.synonyms import SYNONYMS
 from tests.bot.examples import at, held, said, texts, then, words
 from tests.bot.strategies import ANA, MEMBERS
+from tests.every_row import every_row
 
 
-@pytest.mark.parametrize("word", SYNONYMS)
+@every_row("word", SYNONYMS)
 def test_a_synonym_is_told_and_not_done(word: str) -> None:
     """Nothing changes and nothing leaves; the answer names a command that there is, in either language."""
     thread = held()
@@ -31,7 +32,7 @@ def test_a_synonym_is_told_and_not_done(word: str) -> None:
     )
 
 
-@pytest.mark.parametrize("word", SYNONYMS)
+@every_row("word", SYNONYMS)
 def test_a_synonym_is_no_command_and_like_none_that_stops(word: str) -> None:
     """A word of the table is not the name of a command, and is not taken for `!unsafe`."""
     result = parse(f"!{word}")

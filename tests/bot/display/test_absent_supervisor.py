@@ -21,6 +21,7 @@ from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import FACTS, arrived, at_desk, held, said, staffed_desk, then, words
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import ANA, BEN, MEMBERS, PACK, any_event, desks, facts, threads
+from tests.every_row import every_row
 
 AT_NIGHT = (MEMBERS[0], MEMBERS[1], replace(MEMBERS[2], on_duty=False))
 NIGHT = replace(FACTS, roster=AT_NIGHT)
@@ -83,7 +84,7 @@ def test_every_notice_that_names_a_supervisor_is_one_or_the_other() -> None:
     assert naming == (rules | SENDS_TO_SUPERVISOR) - without_the_word
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("thread", "event", "known"),
     [
         pytest.param(held(), arrived("CALL ME"), FACTS, id="asks for a call"),

@@ -27,6 +27,7 @@ from bot.model.thread_desk_events import ReadingLanguageChosen, RevealRequested,
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, then, told, waiting, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE
+from tests.every_row import every_row
 
 T1 = OWNERS[0]
 NOTED = "Desde ahora te hablo en español"
@@ -71,7 +72,7 @@ def test_lang_without_me_is_about_the_phone() -> None:
     assert "!lang is for the advocate of the thread" in words(refused)
 
 
-@pytest.mark.parametrize("rest", ["", " es", " me", " me fr", " me es now", " you es"])
+@every_row("rest", ["", " es", " me", " me fr", " me es now", " you es"])
 def test_anything_else_says_how(rest: str) -> None:
     """At the desk and in an office nothing else is done by `!lang`: it says how it is said."""
     step = then(staffed_desk(), at_desk(f"!lang{rest}", sender=BEN))

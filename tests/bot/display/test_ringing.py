@@ -38,6 +38,7 @@ from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push
 from tests.bot.staffing.test_claim_queue import tap
 from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, PACK, SUE, any_event, desks, facts, threads
+from tests.every_row import every_row
 
 OFF = "@off:line.example"
 ROSTER = (*MEMBERS, DeskMember(user=OFF, role=Role.SUPERVISOR, on_duty=False))
@@ -129,7 +130,7 @@ CASES = [
 """What happens at the desk or in a thread, and who is rung by what is said of it there."""
 
 
-@pytest.mark.parametrize(("aggregate", "event", "who"), CASES)
+@every_row(("aggregate", "event", "who"), CASES)
 def test_who_is_rung(aggregate: Desk | Thread, event: Event, who: set[str]) -> None:
     """Each kind of message rings those whom it is for, if they are on duty, and nobody else."""
     assert rung(then(aggregate, event, KNOWN)) == who

@@ -21,6 +21,7 @@ from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push
 from tests.bot.strategies import ANA, BEN, PACK, SUE, any_event, desks, facts, threads
 from tests.bot.synapse_push import message_event, synapse_push
+from tests.every_row import every_row
 
 BOT = "@policy:line.example"
 PUPPET = "@line-main:line.example"
@@ -38,7 +39,7 @@ def _engine_is_here(pytestconfig: pytest.Config) -> None:
 
 
 @pytest.mark.practice(30)
-@pytest.mark.parametrize(("aggregate", "event", "who"), CASES)
+@every_row(("aggregate", "event", "who"), CASES)
 def test_element_rings_for_those_on_duty_whom_it_is_for(aggregate: Desk | Thread, event: Event, who: set[str]) -> None:
     """For each kind of post Element rings the people whom it is for, and nobody off duty."""
     said = [

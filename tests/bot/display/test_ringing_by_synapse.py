@@ -19,6 +19,7 @@ from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push
 from tests.bot.strategies import ANA, BEN, PACK, SUE, any_event, desks, facts, threads
 from tests.bot.synapse_push import encrypted_event, message_event, synapse_push
+from tests.every_row import every_row
 
 EVERYBODY = (ANA, BEN, SUE, OFF)
 ROOM = 5
@@ -32,7 +33,7 @@ def contents(step: Step[Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.practice(30)
-@pytest.mark.parametrize(("aggregate", "event", "who"), CASES)
+@every_row(("aggregate", "event", "who"), CASES)
 def test_a_phone_rings_for_those_on_duty_whom_it_is_for(aggregate: Desk | Thread, event: Event, who: set[str]) -> None:
     """For each kind of post the evaluator that Synapse has compiled in rings the same people, and nobody off duty."""
     said = [content for place, content in contents(then(aggregate, event, KNOWN)) if not place.startswith(OFFICE)]
@@ -75,8 +76,8 @@ def test_an_office_rings_for_what_calls_its_person(aggregate: Desk | Thread, eve
             assert post.notice or post.mentions == (user,)
 
 
-@pytest.mark.parametrize("members", [3, ROOM, 40])
-@pytest.mark.parametrize("relation", [None, {"rel_type": "m.replace", "event_id": "$e"}, {"rel_type": "m.thread"}])
+@every_row("members", [3, ROOM, 40])
+@every_row("relation", [None, {"rel_type": "m.replace", "event_id": "$e"}, {"rel_type": "m.thread"}])
 def test_the_homeserver_itself_pushes_nothing_with_sound(members: int, relation: dict[str, Any] | None) -> None:
     """It sees ciphertext: at the desk and in threads it wakes phones without a sound, and they decide after it."""
     for user in EVERYBODY:
@@ -88,7 +89,7 @@ def test_in_an_office_it_pushes_everything_with_sound() -> None:
     assert synapse_push(encrypted_event(), ANA, members=2) is Push.RING
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("kind", "content"),
     [
         ("m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$e", "key": "✋"}}),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-
 from bot.display.thread_card import card, pinned_text
 from bot.model.actions import THREAD, EditMessage, SendMessage
 from bot.model.codeword_state import SendLock
@@ -15,6 +13,7 @@ from bot.model.events import Event, MemberJoined, Outcome, TextOutcome
 from bot.model.thread_desk_events import Assigned, AssignmentKind
 from tests.bot.examples import FACTS, arrived, due, held, of, said, then
 from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 
 def unsafe(thread: Thread) -> Thread:
@@ -41,7 +40,7 @@ def blocked(thread: Thread) -> Thread:
     return replace(thread, consent=replace(thread.consent, blocked_until=NOW + 60))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("state", "first"),
     [
         (unsafe, "⚠️ UNSAFE"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from bot.drills.debrief import is_well
 from bot.model.drill import DrillRun
 from policies.drills.script import Check, DrillFact
+from tests.every_row import every_row
 
 RUN = DrillRun(
     id="0badcafe0bad",
@@ -27,7 +26,7 @@ def check(fact: DrillFact, **changed: object) -> Check:
     return replace(Check(facts=frozenset({fact})), **changed)  # type: ignore[arg-type] # fields of Check
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("looked", "well"),
     [
         (check(DrillFact.LIMITS), True),

@@ -10,6 +10,7 @@ from bot.model.thread import ThreadState
 from tests.bot.drills.drill_line import DRILLS, Advocate, DrillLine, play
 from tests.bot.drills.practised import practised
 from tests.bot.strategies import ANA, BEN, SUE
+from tests.every_row import every_row
 
 WAY = 1.0
 """Seconds that a text takes from its handset into its thread."""
@@ -34,8 +35,8 @@ def urgent_alone(line: DrillLine, thread: str, number: int) -> None:
     line.say(thread, ("I am here.", "!urgent", "I am here with you.")[number])
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("name", DRILLS)
+@every_row("language", ["en", "es"])
+@every_row("name", DRILLS)
 def test_a_practised_advocate_gets_a_debrief_without_a_but(name: str, language: str) -> None:
     """Whoever does what the practices ask plays each drill to a debrief that finds everything well, in both languages."""
     line = play(name, language, practised(name))
@@ -47,8 +48,8 @@ def test_a_practised_advocate_gets_a_debrief_without_a_but(name: str, language: 
         assert {words for _, words in line.texts}.isdisjoint(words for _, words in play(name, "en", nobody).texts[:1])
 
 
-@pytest.mark.parametrize("advocate", [nobody, talkative])
-@pytest.mark.parametrize("name", DRILLS)
+@every_row("advocate", [nobody, talkative])
+@every_row("name", DRILLS)
 def test_every_way_has_its_end(name: str, advocate: Advocate) -> None:
     """Also where nobody answers, or everything is answered, each drill comes to its debrief, which says what would help."""
     line = play(name, "en", advocate)
@@ -60,7 +61,7 @@ def test_every_way_has_its_end(name: str, advocate: Advocate) -> None:
             assert words in debrief, "a text that left is not in the debrief"
 
 
-@pytest.mark.parametrize("name", DRILLS)
+@every_row("name", DRILLS)
 def test_nothing_is_kept_but_a_count(name: str) -> None:
     """When a drill is over the desk holds none of it but that it was played, audit and report nothing; threads close."""
     line = play(name, "en", talkative)

@@ -14,9 +14,10 @@ from bot.model.codeword_state import LONGEST, Flaw
 from policies.pack import TextName
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import PACK
+from tests.every_row import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("one", "other"),
     [
         ("marzipan", "MARZIPAN"),
@@ -55,7 +56,7 @@ def test_two_spellings_of_a_word_are_one(one: str, other: str) -> None:
     assert run.start < run.end
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("word", "text", "shown"),
     [
         ("枇杷", "我觉得枇杷很好吃", f"我觉得{MASK}很好吃"),
@@ -90,7 +91,7 @@ def test_two_words_are_two(one: str, other: str) -> None:
     assert normalise(one) != normalise(other)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "shown"),
     [
         ("marzipan", MASK),
@@ -163,21 +164,19 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("word", "why"), BAD)
+@every_row(("word", "why"), BAD)
 def test_a_bad_codeword_is_refused_with_its_reason(word: str, why: Flaw) -> None:
     """One letter, a picture, digits, a keyword, an everyday word, one of the agency's own: each has its own reason."""
     assert find_flaw(PACK, word) is why
 
 
-@pytest.mark.parametrize(
-    "word", ["marzipan", "blue marzipan", "quiet tulip", "пряник", "苹果", "शहतूत", "قرنفل", "tulip 47", "ñandú"]
-)
+@every_row("word", ["marzipan", "blue marzipan", "quiet tulip", "пряник", "苹果", "शहतूत", "قرنفل", "tulip 47", "ñandú"])
 def test_a_good_codeword_is_taken(word: str) -> None:
     """An unusual word, in any script, or an everyday one beside it."""
     assert find_flaw(PACK, word) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("duress", "why"),
     [
         ("MARZIPAN", Flaw.SAME),

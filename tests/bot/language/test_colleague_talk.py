@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.language.colleague_talk import LONGEST_NAME, MOST_NAMES, NO_NAMES, find_colleague, names_in
+from tests.every_row import every_row
 
 ANA, BEN, AUTHOR = "@ana:line.example", "@jsmith:line.example", "@adv1:line.example"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("display_name", "names"),
     [
         ("Jane Smith", ("jane", "smith")),
@@ -63,7 +63,7 @@ def test_a_name_is_found_whatever_stands_behind_it(body: str, more: str) -> None
     assert find_colleague(body, {ANA: (), BEN: names_in(f"Jane ({more}")}, ANA) is not None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("display_name", "body", "colleague"),
     [
         ("Ana for Jane", "jane will look at it", "jane"),
@@ -117,7 +117,7 @@ def test_a_name_is_the_authors_only_where_it_names_them(display_name: str, body:
     assert find_colleague(body, {AUTHOR: names_in(display_name), BEN: ("jane", "smith")}, AUTHOR) == colleague
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("display_name", "body", "colleague"),
     [
         ("for Jane", "Jane will call you back", "jane"),
@@ -154,7 +154,7 @@ def test_no_display_name_hides_a_colleague(words: list[str]) -> None:
     assert [body for body in bodies if find_colleague(body, called, ANA) is None] == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "colleague"),
     [
         ("sue can you take this", "sue"),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from bot.language import time_windows
 from bot.model.thread import ConsentFlags
 from tests.bot.examples import held, said, then, words
+from tests.every_row import every_row
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -21,7 +20,7 @@ def read(spans: str) -> ConsentFlags:
     return flags
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("spans", "shown"),
     [
         ("9-15", "9:00-15:00"),
@@ -79,7 +78,7 @@ def test_safe_times_are_read_as_people_say_them(spans: str, shown: str) -> None:
     assert f"Safe to text: {shown}." in words(then(held(), said(f"!agreed times {spans}")))
 
 
-@pytest.mark.parametrize(
+@every_row(
     "spans",
     [
         "",
@@ -108,7 +107,7 @@ def test_what_cannot_be_read_is_refused(spans: str) -> None:
     assert time_windows.with_safe_times(ConsentFlags(), spans) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("day", "hour", "safe"),
     [(15, 21, False), (15, 23, True), (16, 1, True), (16, 2, False), (16, 23, False), (17, 1, False), (15, 1, False)],
 )

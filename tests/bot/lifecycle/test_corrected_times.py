@@ -26,6 +26,7 @@ from bot.staffing import cold_outreach
 from tests.bot.examples import FACTS, at, due, held, of, said, texts, then
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import ANA, NOW, PACK, SUE, desks, threads
+from tests.every_row import every_row
 
 YEAR: Final = 365 * 86_400
 RIGHT: Final = at(-YEAR)
@@ -220,7 +221,7 @@ EARLY: Final[tuple[tuple[str, Any, float], ...]] = (
 )
 
 
-@pytest.mark.parametrize(("key", "aggregate", "when"), EARLY, ids=[key for key, _, _ in EARLY])
+@every_row(("key", "aggregate", "when"), EARLY)
 def test_a_timer_that_fires_too_early_is_set_again(key: str, aggregate: Any, when: float) -> None:
     """Nothing that was to end is forgotten because a clock was put back in between."""
     step = decide(PACK, FACTS, aggregate, TimerDue(key=key))

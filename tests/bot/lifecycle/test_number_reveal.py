@@ -19,6 +19,7 @@ from tests.bot.examples import FACTS, alarms, at, at_desk, held, of, said, staff
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.lifecycle.test_audit_trail import noted
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, SUE, any_event, facts, threads, with_settings
+from tests.every_row import every_row
 
 ZOE = "@zoe:line.example"
 TWO = replace(FACTS, roster=(*MEMBERS, DeskMember(user=ZOE, role=Role.SUPERVISOR)))
@@ -64,7 +65,7 @@ def test_a_second_person_says_yes_at_the_desk() -> None:
         assert not told(then(desk, at_desk(body, sender=SUE)).actions, "t1")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("thread", "event", "known", "why"),
     [
         (asked(), said("!reveal yes"), FACTS, "Only a supervisor"),

@@ -26,6 +26,7 @@ from bot.model.thread import HeldReason, HeldText, Lifecycle, PendingText, SentT
 from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import at, held, marks, of, said, then, waiting
 from tests.bot.strategies import ANA, BEN, NOW, STAFF, SUE
+from tests.every_row import every_row
 
 AGAIN = RedactMessage(place=THREAD, ref=RECAP)
 
@@ -89,8 +90,8 @@ def test_on_hold_nothing_is_taken_away() -> None:
     assert of(SendRecap, then(held(on_legal_hold=True), said("!recap"), frozen))
 
 
-@pytest.mark.parametrize("body", ["yes", "!again", "!anyway", "!long", "!say"])
-@pytest.mark.parametrize("relation", [Relation.OTHER_REPLY, Relation.EDIT, Relation.THREAD])
+@every_row("body", ["yes", "!again", "!anyway", "!long", "!say"])
+@every_row("relation", [Relation.OTHER_REPLY, Relation.EDIT, Relation.THREAD])
 def test_it_does_not_come_to_the_phone_by_what_is_said_to_it(body: str, relation: Relation) -> None:
     """Replies to it, edits of it and commands about it bring nothing to the phone, also when the assignee says them."""
     event = said(body, relation=relation, target="$m1", ref=RECAP, event_id="$m2")

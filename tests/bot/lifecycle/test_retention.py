@@ -31,6 +31,7 @@ from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_des
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVENTS, NAMED, NOW, PACK, SUE, any_event, facts, threads, with_settings
+from tests.every_row import every_row
 
 PENDING = PendingText(event_id="$p", body="go now", author=ANA, said_at=NOW, send_at=NOW + 8)
 UNDO, IDLE = PACK.settings.close_undo, PACK.settings.idle
@@ -103,10 +104,8 @@ def test_after_ten_minutes_it_is_parked() -> None:
     assert of(EraseTexter, step) == []
 
 
-@pytest.mark.parametrize(
-    "why", ["on_legal_hold", "display_pending", "has_dead_letters", "inbound_pending", "outbound_pending"]
-)
-@pytest.mark.parametrize("key", [retention.CLOSE, retention.IDLE, retention.END])
+@every_row("why", ["on_legal_hold", "display_pending", "has_dead_letters", "inbound_pending", "outbound_pending"])
+@every_row("key", [retention.CLOSE, retention.IDLE, retention.END])
 def test_nothing_goes_while_a_text_is_on_its_way_or_somebody_holds_it(key: str, why: str) -> None:
     """Held, or with a text on its way in or into the room, a thread waits, and looks again later."""
     thread = {retention.CLOSE: closing(), retention.IDLE: _answered(), retention.END: parked()}[key]

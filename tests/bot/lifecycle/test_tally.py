@@ -14,6 +14,7 @@ from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import IncrementCounter, ParkThread
 from tests.bot.examples import arrived, at, due, held, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 
 def tap(key: str, **changed: object) -> ReactionAdded:
@@ -23,7 +24,7 @@ def tap(key: str, **changed: object) -> ReactionAdded:
 
 
 @pytest.mark.practice(21)
-@pytest.mark.parametrize(("kind", "key"), KINDS.items())
+@every_row(("kind", "key"), KINDS.items())
 def test_a_tap_counts_once_and_knows_no_conversation(kind: str, key: str) -> None:
     """A tap adds one to a month, a language and a kind, and to nothing else; a second one adds nothing; nothing is sent."""
     step = then(held(), tap(key))

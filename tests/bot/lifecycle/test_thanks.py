@@ -8,6 +8,7 @@ from bot.lifecycle.thanks import only_thanks
 from bot.model.codeword_state import CodewordMatch
 from tests.bot.codeword_example import agreed
 from tests.bot.examples import arrived, at, held, said, then
+from tests.every_row import every_row
 
 THANKFUL = (
     "thanks",
@@ -53,7 +54,7 @@ MORE = (
 )
 
 
-@pytest.mark.parametrize("body", THANKFUL)
+@every_row("body", THANKFUL)
 def test_thanks_alone(body: str) -> None:
     """Thanks and "ok", in both languages, in any form, leave a closing as it is."""
     assert only_thanks(body)
@@ -73,7 +74,7 @@ def test_a_heart_under_the_closing_words(body: str) -> None:
         assert then(known, text, facts).aggregate.lifecycle.closes_at == 0.0
 
 
-@pytest.mark.parametrize("body", MORE)
+@every_row("body", MORE)
 def test_anything_more_takes_the_closing_back(body: str) -> None:
     """One other word or sign, a question, or nothing is no thanks: a person goes on, and the room stays."""
     assert not only_thanks(body)

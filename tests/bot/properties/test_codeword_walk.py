@@ -55,6 +55,7 @@ from tests.bot.strategies import (
     facts,
     threads,
 )
+from tests.every_row import every_row
 
 FREE: Final = ("I am here", "take your time", "!say handover", "!say handover: my own words")
 """What an advocate writes, or lets the agency say, in this conversation: it leaves after success and not under duress."""
@@ -393,7 +394,7 @@ FOUND: Final[dict[str, list[Callable[[Twins], Any]]]] = {
 
 
 @pytest.mark.practice(10)
-@pytest.mark.parametrize("name", FOUND)
+@every_row("name", FOUND)
 def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> None:
     """Whether words of a person left shows in nothing that the line does by itself afterwards.
 

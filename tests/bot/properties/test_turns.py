@@ -17,6 +17,7 @@ from bot.model.events import Event, MemberLeft, Outcome
 from bot.model.feature import Step
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE
+from tests.every_row import every_row
 
 T1 = OWNERS[0]
 
@@ -47,7 +48,7 @@ TURNS: list[tuple[list[tuple[str, str]], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("turns", "assignee"), TURNS, ids=range(len(TURNS)))
+@every_row(("turns", "assignee"), TURNS)
 def test_turns(turns: list[tuple[str, str]], assignee: str | None) -> None:
     """After each turn there is one assignee on which desk and thread agree; only that person's words leave."""
     world = full_room()
@@ -122,7 +123,7 @@ MOVES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("first", MOVES)
+@every_row("first", MOVES)
 def test_one_assignee_in_any_order(first: str) -> None:
     """Any four moves, decided in three different orders, leave desk and thread agreed on one assignee or none."""
     rest = [name for name in MOVES if name != first]

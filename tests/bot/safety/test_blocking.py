@@ -32,6 +32,7 @@ from tests.bot.examples import (
     words,
 )
 from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 DAY = 86_400
 
@@ -172,7 +173,7 @@ def test_stopped_from_the_room_of_an_ended_conversation_is_kept() -> None:
 
 
 @pytest.mark.practice(40)
-@pytest.mark.parametrize(
+@every_row(
     ("user", "body", "blocks"),
     [
         (SUE, "!block", 7 * DAY),

@@ -37,6 +37,7 @@ from tests.bot.examples import (
     words,
 )
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 TAP: Final[dict[str, Any]] = {
     "place": THREAD,
@@ -117,7 +118,7 @@ def test_what_is_known_of_the_phone_survives_the_conversation_and_ends_with_it()
     assert Thread(id="t1", designation="amber heron").flags.other_hands_at == 0.0
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [
         "who is this",
@@ -146,7 +147,7 @@ def test_a_text_that_asks_who_this_is(body: str) -> None:
     assert marks(say(again.aggregate, "hello", 10, event_id="$w2")) == {"$w2": DeliveryReceipt.HELD}
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [
         "who is this man he texts all the time",

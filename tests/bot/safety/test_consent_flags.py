@@ -21,6 +21,7 @@ from bot.model.transactional_actions import RecordAudit
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 
 def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> Thread:
@@ -31,7 +32,7 @@ def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> T
 
 
 @pytest.mark.practice(7, 26)
-@pytest.mark.parametrize(
+@every_row(
     ("command", "flag"),
     [
         ("!limits", "limits"),
@@ -60,8 +61,8 @@ GIVEN_UP: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.practice(26, 27)
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REJECTED, Outcome.OPTED_OUT])
-@pytest.mark.parametrize(("command", "flag", "kind"), GIVEN_UP)
+@every_row("outcome", [Outcome.FAILED, Outcome.REJECTED, Outcome.OPTED_OUT])
+@every_row(("command", "flag", "kind"), GIVEN_UP)
 def test_what_the_carrier_gave_up_was_not_told(command: str, flag: str, kind: str, outcome: Outcome) -> None:
     """Limits that the carrier took and gave up later were never read: card and audit say so; a delivery ends it."""
     thread = sent(held(), command)
@@ -266,7 +267,7 @@ def test_safe_to_text_says_when_it_was_asked() -> None:
 
 
 @pytest.mark.practice(2)
-@pytest.mark.parametrize(
+@every_row(
     ("rest", "line"),
     [
         ("times 9-15:30 20-22", "9:00-15:30, 20:00-22:00"),
@@ -298,7 +299,7 @@ def test_what_was_agreed_is_on_the_card(rest: str, line: str | None) -> None:
 
 
 @pytest.mark.practice(14)
-@pytest.mark.parametrize(
+@every_row(
     "rest",
     [
         *(
@@ -340,7 +341,7 @@ def test_agreements_can_be_taken_back() -> None:
     assert thread.flags == ConsentFlags()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("spans", "hour", "minute", "safe"),
     [
         ("", 3, 0, True),

@@ -18,6 +18,7 @@ from bot.safety.danger_signs import CUES
 from policies.signs import BREAKS_OFF, Sign
 from tests.bot.examples import arrived, at, held, marks, of, said, texts, then, told, waiting
 from tests.bot.strategies import ANA, NOW, PACK, with_settings
+from tests.every_row import every_row
 
 EXAMPLES = {
     Sign.DANGER_NOW: ("he is beating me", "me va a matar"),
@@ -46,7 +47,7 @@ def test_a_sign_at_the_end_of_a_long_text_is_seen() -> None:
 
 
 @pytest.mark.practice(39)
-@pytest.mark.parametrize("sign", Sign)
+@every_row("sign", Sign)
 def test_a_sign_calls_the_assignee_and_names_a_command(sign: Sign) -> None:
     """One line in the room, which rings for its assignee; the phone gets nothing, and the line holds no word of theirs."""
     for body in EXAMPLES[sign]:
@@ -150,7 +151,7 @@ def test_a_stopped_or_unsafe_phone_has_signs_as_well() -> None:
         assert texts(step) == []
 
 
-@pytest.mark.parametrize("sign", Sign)
+@every_row("sign", Sign)
 def test_words_that_wait_stop_at_the_signs_after_which_the_phone_should_stay_dark(sign: Sign) -> None:
     """Who has to go, or another person at the phone, stops words in the undo window, as a wish for no more texts does."""
     waits = then(held(), said("Is everything ok?", event_id="$w", at=NOW + 1), at(1)).aggregate

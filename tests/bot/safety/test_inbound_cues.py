@@ -16,6 +16,7 @@ from bot.model.thread import ConsentFlags, Silence
 from bot.safety import inbound_cues
 from tests.bot.examples import arrived, at, held, of, then, waiting
 from tests.bot.strategies import NOW, PACK
+from tests.every_row import every_row
 
 DAY = 86_400.0
 MIDNIGHT = NOW - (NOW % DAY)
@@ -33,7 +34,7 @@ def said_by_us(step: Step[Any]) -> str:
 
 
 @pytest.mark.practice(39)
-@pytest.mark.parametrize(
+@every_row(
     ("body", "minor"),
     [
         ("I'm 14 and my dad hits me", True),
@@ -77,7 +78,7 @@ def test_somebody_may_be_under_age(body: str, minor: bool) -> None:
 
 
 @pytest.mark.practice(27)
-@pytest.mark.parametrize(
+@every_row(
     ("body", "is_told"),
     [
         ("he hits my son", True),
@@ -101,7 +102,7 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, is_told:
 
 
 @pytest.mark.practice(20)
-@pytest.mark.parametrize(
+@every_row(
     ("body", "is_told"),
     [
         ("Fwd: you will regret this", True),
@@ -209,9 +210,7 @@ def test_who_asks_for_another_language_may_be_told_limits() -> None:
     assert "limits yet" in said_by_us(then(replace(held(), silence=before), arrived("espa\u00f1ol", id="b")))
 
 
-@pytest.mark.parametrize(
-    "body", ["gotta go", "he's here", "ADIOS", "stop texting me", "who is this", "he has a knife", "HELP"]
-)
+@every_row("body", ["gotta go", "he's here", "ADIOS", "stop texting me", "who is this", "he has a knife", "HELP"])
 def test_no_limits_are_asked_for_at_the_wrong_moment(body: str) -> None:
     """Who breaks off, is in danger or may be another person is no one to be told limits now: the next exchange says it."""
     before = Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)

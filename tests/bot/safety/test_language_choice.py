@@ -18,6 +18,7 @@ from policies.pack import TextName
 from policies.segments import segments
 from tests.bot.examples import arrived, at, held, of, said, texts, then, told, waiting
 from tests.bot.strategies import PACK
+from tests.every_row import every_row
 
 NEW = Thread(id="t1", designation="amber heron")
 SPANISH = "hola necesito ayuda con mi esposo, me pega y tengo miedo"
@@ -61,8 +62,8 @@ def test_what_is_not_clearly_spanish_is_answered_in_the_first_language(body: str
     assert texts(step)[0].endswith("Español: ES")
 
 
-@pytest.mark.parametrize("name", [TextName.GREETING, TextName.AFTER_HOURS, TextName.UNAVAILABLE, TextName.OUTAGE])
-@pytest.mark.parametrize(("language", "other"), [("en", "Español: ES"), ("es", "English: EN")])
+@every_row("name", [TextName.GREETING, TextName.AFTER_HOURS, TextName.UNAVAILABLE, TextName.OUTAGE])
+@every_row(("language", "other"), [("en", "Español: ES"), ("es", "English: EN")])
 def test_each_first_answer_names_the_other_language_in_one_segment(name: TextName, language: str, other: str) -> None:
     """Whoever was taken for another person sees the way, by day and at night, and it costs one segment."""
     words = longest_as_sent(PACK.texts[name].wordings[language].text, language)

@@ -12,6 +12,7 @@ from bot.model.thread_desk_events import ThreadQueued
 from policies.pack import TextName
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, told, waiting, words
 from tests.bot.strategies import NOW, PACK, STARTS, STOPS, SUE, UNDO
+from tests.every_row import every_row
 
 STOP_WORDS = ["STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "stop  all", "\nStop!\n"]
 CONVERSATION = [
@@ -29,7 +30,7 @@ CONVERSATION = [
 ]
 
 
-@pytest.mark.parametrize("body", [*STOPS, *STOP_WORDS])
+@every_row("body", [*STOPS, *STOP_WORDS])
 def test_a_stop_is_the_whole_message(body: str) -> None:
     """Each STOP word, whatever its case and spaces, stops the thread, is confirmed once and raises an alarm."""
     step = then(held(), arrived(body, id="s"))
@@ -43,7 +44,7 @@ def test_a_stop_is_the_whole_message(body: str) -> None:
     assert alarms(again) == ["stopped"]
 
 
-@pytest.mark.parametrize("body", CONVERSATION)
+@every_row("body", CONVERSATION)
 def test_stop_in_a_sentence_is_conversation(body: str) -> None:
     """A STOP word inside other words stops nothing: a person is talking to us."""
     step = then(held(), arrived(body, id="s"))

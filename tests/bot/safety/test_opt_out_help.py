@@ -21,6 +21,7 @@ from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import FORCED, alarms, arrived, at, held, of, texts, then, waiting, words
 from tests.bot.strategies import ANA, NOW, PACK
+from tests.every_row import every_row
 
 LINE = PACK.say(TextName.LATER)
 
@@ -30,8 +31,8 @@ def forced(thread: Thread, event: Event, seconds: float = 0.0) -> Step[Thread]:
     return decide(FORCED, at(seconds), thread, event)
 
 
-@pytest.mark.parametrize("thread", [Thread(id="t1", designation="amber heron"), waiting(), held()])
-@pytest.mark.parametrize("body", ["HELP", "help!", "Info"])
+@every_row("thread", [Thread(id="t1", designation="amber heron"), waiting(), held()])
+@every_row("body", ["HELP", "help!", "Info"])
 def test_help_is_answered_only_where_a_carrier_forces_it(thread: Thread, body: str) -> None:
     """By default nothing; where it is forced the line leaves as the answer to this text, shown, and the alarm is raised."""
     assert texts(then(thread, arrived(body, id="h"))) == []
@@ -45,7 +46,7 @@ def test_help_is_answered_only_where_a_carrier_forces_it(thread: Thread, body: s
     assert [audit.kind.value for audit in of(RecordAudit, acceptance)] == ["help_answer"]
 
 
-@pytest.mark.parametrize("body", ["911", "SOS", "HELP ME", "ayuda", "help me please", "he said help"])
+@every_row("body", ["911", "SOS", "HELP ME", "ayuda", "help me please", "he said help"])
 def test_no_other_word_for_help_is_answered(body: str) -> None:
     """Carriers force HELP and INFO, as whole messages. What a person in danger may write beside goes to a person alone."""
     assert LINE not in texts(forced(held(), arrived(body, id="h")))

@@ -32,6 +32,7 @@ from tests.bot.examples import (
     words,
 )
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
+from tests.every_row import every_row
 
 QUIET = [
     ("BYE", "left_quietly"),
@@ -50,8 +51,8 @@ NEW = Thread(id="t1", designation="amber heron")
 
 
 @pytest.mark.practice(12)
-@pytest.mark.parametrize(("body", "alarm"), QUIET)
-@pytest.mark.parametrize("thread", [NEW, waiting(), held()], ids=["new", "waiting", "held"])
+@every_row(("body", "alarm"), QUIET)
+@every_row("thread", [NEW, waiting(), held()])
 def test_nothing_goes_back_to_a_silent_word(thread: Thread, body: str, alarm: str) -> None:
     """BYE, LATER, CALL, HELP and their kin, first word or not, bring an alarm, a word in the room, and no text."""
     step = then(thread, arrived(body, id="x"))
@@ -121,7 +122,7 @@ def test_a_word_for_help_keeps_the_answer_that_is_on_its_way() -> None:
     assert texts(due(then(thread, arrived("HELP", id="x"), at(3)).aggregate, UNDO)) == ["I am here"]
 
 
-@pytest.mark.parametrize("alarm", ["stopped_live", "text_after_stop", "left_alarmed", "call", "help", "start_asks"])
+@every_row("alarm", ["stopped_live", "text_after_stop", "left_alarmed", "call", "help", "start_asks"])
 def test_supervisors_are_called_by_name(alarm: str) -> None:
     """What may mean danger mentions the supervisors on duty in the alarm, which is a new message."""
     step = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=AlarmKind(alarm)))

@@ -53,6 +53,7 @@ from tests.bot.examples import (
 )
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NAMED, NOW, OWNERS, PACK, STAFF, SUE, UNDO, WARNED
+from tests.every_row import every_row
 
 LATER = PACK.say(TextName.LATER, "en")
 
@@ -83,7 +84,7 @@ def test_anybody_in_the_room_stops_everything(sender: str) -> None:
     assert texts(due(step.aggregate, UNDO + 2)) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body", ["hello", "!limits", "!say clarify", "!again", "!anyway", "!tips", "!urgent", "!later", "!different", "!switch"]
 )
 def test_nothing_of_a_persons_leaves_for_an_unsafe_phone(body: str) -> None:
@@ -293,8 +294,8 @@ def test_different_by_say_cancels_what_waits_too(body: str) -> None:
 
 
 @pytest.mark.practice(39)
-@pytest.mark.parametrize("body", ["!different", "!say different", "!different he took it"])
-@pytest.mark.parametrize("target", ["$m0", "$m1", "$sent", "$note"])
+@every_row("body", ["!different", "!say different", "!different he took it"])
+@every_row("target", ["$m0", "$m1", "$sent", "$note"])
 def test_an_edit_into_different_stops_all_that_waits(body: str, target: str) -> None:
     """In place of waiting words it would leave among others: nothing leaves, and it is said as a new message.
 
@@ -403,7 +404,7 @@ def asked_whether_safe() -> Thread:
 
 
 @pytest.mark.practice(9, 11)
-@pytest.mark.parametrize("body", ["No", "no.", "not sure", "idk", "no sé", "NO ES SEGURO", "he is here", "yes", "👎"])
+@every_row("body", ["No", "no.", "not sure", "idk", "no sé", "NO ES SEGURO", "he is here", "yes", "👎"])
 def test_whatever_the_answer_a_person_hears_it(body: str) -> None:
     """Asked whether it is safe: no, not sure and anything else is shown to people, and nothing ends or leaves by itself."""
     for thread in (waiting(), asked_whether_safe()):
@@ -476,7 +477,7 @@ FORMS = (
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("body", FORMS)
+@every_row("body", FORMS)
 def test_stopping_is_easy_to_say(body: str) -> None:
     """Punctuation, capitals, wide letters and near misses stop the phone at once, whoever in the room says it."""
     thread = then(held(), said("hello", event_id="$m0")).aggregate
@@ -486,7 +487,7 @@ def test_stopping_is_easy_to_say(body: str) -> None:
     assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.NOTE}
 
 
-@pytest.mark.parametrize(
+@every_row(
     "body",
     [
         "!safe",
@@ -530,8 +531,8 @@ def test_stopping_is_taken_by_any_way(relation: Relation) -> None:
     assert "already" in words(again)
 
 
-@pytest.mark.parametrize("content", [Content.FILE, Content.EMOTE, Content.OTHER])
-@pytest.mark.parametrize("body", ["!unsafe", "🛑", "!no segura"])
+@every_row("content", [Content.FILE, Content.EMOTE, Content.OTHER])
+@every_row("body", ["!unsafe", "🛑", "!no segura"])
 def test_stopping_is_taken_in_any_kind_of_message(content: Content, body: str) -> None:
     """Below a picture, behind `/me`, as a sticker: no other command is done so, but a stop that is missed costs more."""
     thread = then(held(), said("hello", event_id="$m0")).aggregate
@@ -547,8 +548,8 @@ def tap(sender: str, *, key: str = "🛑", trusted: bool = False, target: str = 
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("sender", STAFF)
-@pytest.mark.parametrize("target", ["", "card", "in:a:0", "offer"])
+@every_row("sender", STAFF)
+@every_row("target", ["", "card", "in:a:0", "offer"])
 def test_a_tap_stops_from_any_device_of_a_member(sender: str, target: str) -> None:
     """🛑 on any message stops the phone like `!unsafe`, without a verified device, and a second one does nothing more."""
     thread = then(held(), MemberJoined(place=THREAD, user=sender)).aggregate
@@ -580,7 +581,7 @@ def test_a_tap_lifts_nothing() -> None:
     assert texts(due(then(step.aggregate, said("!unsafe", event_id="$u")).aggregate, UNDO)) == [LATER]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("command", "sender", "stops"),
     [
         ("!unsafe he is here", ANA, True),
@@ -593,9 +594,7 @@ def test_a_tap_lifts_nothing() -> None:
         ("🛑", SUE, False),
     ],
 )
-@pytest.mark.parametrize(
-    ("reason", "answer"), [(IgnoreReason.UNTRUSTED, "not verified"), (IgnoreReason.UNENCRYPTED, "not encrypted")]
-)
+@every_row(("reason", "answer"), [(IgnoreReason.UNTRUSTED, "not verified"), (IgnoreReason.UNENCRYPTED, "not encrypted")])
 def test_stopping_needs_membership_only(reason: IgnoreReason, answer: str, command: str, sender: str, stops: bool) -> None:
     """A member's `!unsafe`, unverified or in clear, stops the phone; nothing else is taken, and both hear why."""
     event = MessageIgnored(place=THREAD, sender=sender, event_id="$i", reason=reason, command=command)
@@ -616,8 +615,8 @@ def desk_with_two() -> Desk:
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("place", [DESK, OFFICE + ANA])
-@pytest.mark.parametrize(
+@every_row("place", [DESK, OFFICE + ANA])
+@every_row(
     ("said_there", "stops"),
     [
         ("!unsafe", ["t0"]),
@@ -648,8 +647,8 @@ def in_another_room(body: str, how: str) -> Any:
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("how", ["message", "thread", "device"])
-@pytest.mark.parametrize("body", ["!unsafe quiet maple", "!unsfe Quiet Maple, he is back", "🛑 quiet maple: he is back"])
+@every_row("how", ["message", "thread", "device"])
+@every_row("body", ["!unsafe quiet maple", "!unsfe Quiet Maple, he is back", "🛑 quiet maple: he is back"])
 def test_another_thread_that_is_named_in_this_room_is_stopped_as_well(body: str, how: str) -> None:
     """Whoever has several rooms open types where the cursor is: both are stopped, and the room says which."""
     step = then(chosen(), in_another_room(body, how), at(2))
@@ -720,8 +719,8 @@ def test_a_phone_that_is_stopped_when_its_room_goes_stays_stopped() -> None:
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("before", [held, unsafe])
-@pytest.mark.parametrize(
+@every_row("before", [held, unsafe])
+@every_row(
     "stop",
     [
         said("!unsafe", sender=BEN, event_id="$x", at=NOW + 20),

@@ -14,6 +14,7 @@ from bot.model.thread_desk_events import Assigned
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, held, of, texts, then, waiting, words
 from tests.bot.strategies import ANA, PACK, SUE
+from tests.every_row import every_row
 
 HOUR = 3600
 GREETING = {language: PACK.say(TextName.GREETING, language) for language in ("en", "es")}
@@ -25,7 +26,7 @@ def new(*, answerable: bool = True) -> Thread:
 
 
 @pytest.mark.practice(5)
-@pytest.mark.parametrize(
+@every_row(
     ("body", "greeted"),
     [
         ("hi", GREETING["en"]),

@@ -18,6 +18,7 @@ from policies.pack import TextName
 from policies.segments import segments
 from tests.bot.examples import FACTS, arrived, at, due, held, of, said, texts, then, waiting, words
 from tests.bot.strategies import MEMBERS, NOW, PACK, UNDO
+from tests.every_row import every_row
 from tests.packs import shipped
 
 OFFICE_HOURS = replace(PACK, hours=shipped("base").hours)
@@ -35,7 +36,7 @@ def decided(thread: Thread, event: Event, seconds: float, **changed: Any) -> Ste
 
 
 @pytest.mark.practice(5, 29, 41)
-@pytest.mark.parametrize(
+@every_row(
     ("seconds", "roster", "outage", "name"),
     [
         (OPEN, MEMBERS, False, TextName.GREETING),
@@ -49,7 +50,7 @@ def decided(thread: Thread, event: Event, seconds: float, **changed: Any) -> Ste
         (OPEN + 24 * HOUR, MEMBERS, False, TextName.AFTER_HOURS),
     ],
 )
-@pytest.mark.parametrize("word", ["hi", "ES"])
+@every_row("word", ["hi", "ES"])
 def test_a_person_is_promised_only_when_hours_and_duty_say_so(
     seconds: float, roster: tuple[Any, ...], outage: bool, name: TextName, word: str
 ) -> None:
@@ -146,7 +147,7 @@ def test_no_automatic_text_follows_another() -> None:
         assert "!playbook evidence_offered" in words(step)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "changed"),
     [
         ("STOP", {}),

@@ -9,9 +9,10 @@ from bot.model.events import MessageRedacted, Outcome, TextOutcome
 from bot.sending.delivery_receipts import RANK, RECEIPTS
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, then, words
 from tests.bot.strategies import ANA, UNDO
+from tests.every_row import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("outcomes", "receipts"),
     [
         ("accepted", "SENT"),

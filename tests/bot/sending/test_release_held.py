@@ -18,6 +18,7 @@ from bot.sending.delivery_receipts import RECEIPTS
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, LATE, LONG, NOW, PACK, STAFF, SUE, UNDO, WARNED
+from tests.every_row import every_row
 
 HANDOVER = {language: PACK.say(TextName.HANDOVER, language) for language in ("en", "es")}
 BODIES = {"anyway": WARNED[0], "long": LONG, "again": "hello"}
@@ -59,16 +60,16 @@ def test_a_second_word_from_before_an_outage_lets_nothing_leave(name: str) -> No
     assert texts(due(again.aggregate, LATE + 60 + UNDO)) == [BODIES[name]]
 
 
-@pytest.mark.parametrize("name", BODIES)
-@pytest.mark.parametrize("wrong", BODIES)
+@every_row("name", BODIES)
+@every_row("wrong", BODIES)
 def test_each_reason_has_its_own_word(name: str, wrong: str) -> None:
     """A word for another reason lets nothing leave and says so."""
     step = then(withheld(name), said(f"!{wrong}", event_id="$s"))
     assert (marks(step).get("$m1") is DeliveryReceipt.LEAVING) == (wrong == name)
 
 
-@pytest.mark.parametrize("sender", STAFF)
-@pytest.mark.parametrize("name", BODIES)
+@every_row("sender", STAFF)
+@every_row("name", BODIES)
 def test_only_the_author_says_a_second_word(name: str, sender: str) -> None:
     """Nobody else lets an assignee's words leave, not even a supervisor."""
     step = then(withheld(name), said(f"!{name}", event_id="$s", sender=sender))
@@ -167,8 +168,8 @@ def test_what_was_held_ends_with_its_assignee(name: str) -> None:
     assert "Nothing of yours is held" in words(step)
 
 
-@pytest.mark.parametrize(("sender", "is_gone"), [(ANA, True), (BEN, False), (SUE, True)])
-@pytest.mark.parametrize("name", BODIES)
+@every_row(("sender", "is_gone"), [(ANA, True), (BEN, False), (SUE, True)])
+@every_row("name", BODIES)
 def test_redacting_held_words_ends_them(name: str, sender: str, is_gone: bool) -> None:
     """Held words that their author or a supervisor redacted cannot leave by a second word; nobody else ends them."""
     step = then(withheld(name), MessageRedacted(place=THREAD, sender=sender, target="$m1"))
@@ -219,7 +220,7 @@ def test_what_was_delivered_is_not_said_again() -> None:
     assert then(thread, said("!again", event_id="$s")).aggregate.sending.pending == ()
 
 
-@pytest.mark.parametrize("outcome", Outcome)
+@every_row("outcome", Outcome)
 def test_which_outcomes_can_be_said_again(outcome: Outcome) -> None:
     """`!again` is for what is unknown, came too late, or never arrived; and for nothing that the carrier refused."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
@@ -241,7 +242,7 @@ def test_the_handover_text_is_shown_and_leaves_after_the_window(language: str) -
 
 
 @pytest.mark.practice(37)
-@pytest.mark.parametrize(
+@every_row(
     ("event", "leaves"),
     [
         (edit("!say handover: I have to go now."), ["I have to go now."]),
@@ -264,7 +265,7 @@ def test_a_canned_text_is_changed_by_editing_and_stopped_by_redacting(event: Any
     assert texts(due(thread, 3 + UNDO)) == leaves
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "changed", "receipt"),
     [
         ("I have to go now.", {}, DeliveryReceipt.LEAVING),

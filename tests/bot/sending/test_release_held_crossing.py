@@ -12,6 +12,7 @@ from bot.model.events import Event, Outcome, Relation, TextOutcome
 from bot.model.feature import Step
 from tests.bot.examples import arrived, at, due, held, marks, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, LONG, NOW, UNDO, WARNED
+from tests.every_row import every_row
 
 SIGNS: list[Event] = [
     arrived("he's here", id="b", seconds=5),
@@ -50,8 +51,8 @@ def test_alone_it_is_about_the_last_words_that_were_held_before_it(event: Event)
     assert marks(following) == {"$c": DeliveryReceipt.HELD if by_sign else DeliveryReceipt.LEAVING}
 
 
-@pytest.mark.parametrize("target", ["", "$b"])
-@pytest.mark.parametrize("event", [*SIGNS, *STOPS])
+@every_row("target", ["", "$b"])
+@every_row("event", [*SIGNS, *STOPS])
 def test_words_that_were_held_since_leave_by_the_next_one(event: Event, target: str) -> None:
     """Its author reads that it crossed; once they have, one more word lets them leave."""
     about: dict[str, Any] = {"relation": Relation.OTHER_REPLY, "target": target} if target else {}

@@ -15,6 +15,7 @@ from bot.model.events import Event, MessageRedacted, Outcome, Relation, TextOutc
 from bot.model.feature import Step
 from tests.bot.examples import FACTS, alarms, arrived, at, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
+from tests.every_row import every_row
 
 WORDS = "We saw your text. You can call 911."
 
@@ -128,7 +129,7 @@ def test_a_reply_is_guarded_like_all_words() -> None:
     assert "sends no replies" in words(none)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "changed", "why"),
     [
         ("@ben please call her", {}, "call a colleague"),
@@ -215,15 +216,14 @@ def test_a_reply_that_is_taken_out_of_the_room_does_not_leave(sender: str) -> No
     assert (refused == guard.STOP_IS_OVER) is (sender == SUE)
 
 
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize(
+@every_row("late", [False, True])
+@every_row(
     "event",
     [
         *(arrived(body, id="q", seconds=7) for body in ("he's here", "don't text me", "BYE", "who is this?")),
         *(said(body, sender=BEN, event_id="$x") for body in ("!stop", "unsafe")),
         *(said(body, event_id="$x") for body in ("!unsafe", "!different", "!stopped")),
     ],
-    ids=lambda event: event.body,
 )
 def test_what_stops_waiting_words_stops_a_reply(event: Event, late: bool) -> None:
     """A reply neither leaves its undo window nor takes its turn at the carrier after what stops an assignee's words."""

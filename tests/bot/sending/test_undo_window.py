@@ -37,6 +37,7 @@ from bot.model.thread_desk_events import Assigned, AssignmentKind, MemberRemoved
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from tests.bot.examples import alarms, arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, EVE, LATE, MEMBERS, NAMED, NOTES, NOW, PACK, STAFF, SUE, UNDO, WORDS
+from tests.every_row import every_row
 
 NOTE, LEAVING, NOT_SENT, HELD = (
     DeliveryReceipt.NOTE,
@@ -51,9 +52,7 @@ def pending(thread: Thread) -> list[PendingText]:
 
 
 @pytest.mark.practice(37)
-@pytest.mark.parametrize(
-    "body", [*WORDS, "  two\nlines \n", "e-mail me: a.b@c.example", "1/2 or 3//4", "why!", "¡Hola!", "at @ 5"]
-)
+@every_row("body", [*WORDS, "  two\nlines \n", "e-mail me: a.b@c.example", "1/2 or 3//4", "why!", "¡Hola!", "at @ 5"])
 def test_the_assignee_is_relayed_verbatim_after_the_window(body: str) -> None:
     """The assignee's words leave once, unchanged, when the undo window is over and not before."""
     step = then(held(), said(body))
@@ -65,7 +64,7 @@ def test_the_assignee_is_relayed_verbatim_after_the_window(body: str) -> None:
     assert texts(due(window_end.aggregate, UNDO + 1)) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     "changed",
     [
         *({"body": body} for body in NOTES),
@@ -184,7 +183,7 @@ def test_what_stays_in_the_window_keeps_its_timer() -> None:
     assert [timer.key for timer in of(CancelTimer, last)] == ["send"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("changed", "leaves"),
     [
         ({}, ["better"]),
@@ -412,8 +411,8 @@ def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize("word", ["unsafe", "UNSAFE!", "un safe", "stop", "peligro", "// stop", "he is there !unsafe"])
-@pytest.mark.parametrize("sender", [ANA, BEN])
+@every_row("word", ["unsafe", "UNSAFE!", "un safe", "stop", "peligro", "// stop", "he is there !unsafe"])
+@every_row("sender", [ANA, BEN])
 def test_a_word_that_stops_stops_what_waits_without_its_mark_too(word: str, sender: str) -> None:
     """Who types "unsafe" in a hurry wants nothing to leave: what waits is held at once, and `!anyway` lets it leave."""
     thread = then(held(), said("is he gone")).aggregate
@@ -435,9 +434,7 @@ def test_words_of_every_day_stop_nothing(word: str) -> None:
 
 
 @pytest.mark.practice(9)
-@pytest.mark.parametrize(
-    "word", ["unsafe", "Unsafe!", "un safe", "not safe", "stop", "basta", "peligro", "unsafe he is back"]
-)
+@every_row("word", ["unsafe", "Unsafe!", "un safe", "not safe", "stop", "basta", "peligro", "unsafe he is back"])
 def test_a_word_that_stops_never_reaches_the_phone(word: str) -> None:
     """Without its mark it is no text, not after `!anyway` either, which a tired person says to the last thing held."""
     step = then(held(), said(word))

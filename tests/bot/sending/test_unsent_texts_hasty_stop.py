@@ -11,9 +11,10 @@ from bot.model.hold_signs import Doubt
 from bot.sending.unsent_texts import HASTY
 from tests.bot.examples import due, held, marks, said, texts, then, words
 from tests.bot.strategies import BEN, EVE, UNDO
+from tests.every_row import every_row
 
 
-@pytest.mark.parametrize("word", ["!stop", "!STOP!!", "!undo", "!espera", "!wait no", "!don\u2019t", "! cancel"])
+@every_row("word", ["!stop", "!STOP!!", "!undo", "!espera", "!wait no", "!don\u2019t", "! cancel"])
 def test_what_waits_is_held_by_a_word_in_haste(word: str) -> None:
     """Words in the undo window do not leave any more, their author learns why, and `!anyway` lets them leave."""
     waits = then(held(), said("these words", event_id="$w")).aggregate
@@ -60,8 +61,8 @@ def test_it_is_taken_where_no_command_is() -> None:
     assert texts(due(then(waits, aside).aggregate, UNDO)) == []
 
 
-@pytest.mark.parametrize("body", ["shit unsafe", "stop the phone now", "!stop", "!undo"])
-@pytest.mark.parametrize("target", ["$w2", "$n"])
+@every_row("body", ["shit unsafe", "stop the phone now", "!stop", "!undo"])
+@every_row("target", ["$w2", "$n"])
 def test_an_edit_holds_what_waits_like_a_new_message(body: str, target: str) -> None:
     """A person in haste changes the last message, words or a note: nothing that waits leaves, the changed one neither."""
     waits = then(held(), said("these words", event_id="$w")).aggregate

@@ -21,6 +21,7 @@ from policies.pack import AssignmentMode
 from tests.bot.examples import arrived, held, of, staffed_desk, then, waiting
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVE, OWNERS, PACK, SUE, with_settings
+from tests.every_row import every_row
 
 T1 = OWNERS[0]
 UNDO, ON_DUTY = PACK.settings.close_undo, PACK.settings.unclaimed_on_duty
@@ -137,9 +138,9 @@ def rung(world: Simulation, since: int) -> list[str]:
     return [post.ref for post in new if post.mentions]
 
 
-@pytest.mark.parametrize("assignment", [AssignmentMode.NONE, AssignmentMode.LEAST_LOADED])
-@pytest.mark.parametrize("nobody", [True, False])
-@pytest.mark.parametrize("how", ["!release", "leaves the room", "leaves the desk"])
+@every_row("assignment", [AssignmentMode.NONE, AssignmentMode.LEAST_LOADED])
+@every_row("nobody", [True, False])
+@every_row("how", ["!release", "leaves the room", "leaves the desk"])
 def test_nobody_is_called_to_a_conversation_that_is_being_closed(
     how: str, nobody: bool, assignment: AssignmentMode
 ) -> None:
@@ -191,9 +192,9 @@ def test_a_conversation_that_is_being_closed_is_no_wait() -> None:
 
 
 @pytest.mark.practice(30)
-@pytest.mark.parametrize("nobody", [True, False])
-@pytest.mark.parametrize("body", ["he is back", "he has a knife", "HELP", "!reopen"])
-@pytest.mark.parametrize("how", ["!release", "leaves the room", "leaves the desk"])
+@every_row("nobody", [True, False])
+@every_row("body", ["he is back", "he has a knife", "HELP", "!reopen"])
+@every_row("how", ["!release", "leaves the room", "leaves the desk"])
 def test_whoever_texts_while_it_closes_is_called_for(how: str, body: str, nobody: bool) -> None:
     """The closing is taken back, and the thread waits like any other, also where its advocate left it before that."""
     world = closed_and_released(how)

@@ -12,6 +12,7 @@ from policies.pack import AssignmentMode, Pack
 from tests.bot.examples import held, said, then, told
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE, with_settings
+from tests.every_row import every_row
 
 T1, T2, _ = OWNERS
 FIRST = with_settings(assignment=AssignmentMode.FIRST, cap=2)
@@ -74,7 +75,7 @@ SIGNS = {
 }
 
 
-@pytest.mark.parametrize("sign", SIGNS)
+@every_row("sign", SIGNS)
 def test_any_sign_of_life_keeps_it(sign: str) -> None:
     """Whoever says or taps anything, or comes in, keeps the thread; nothing is taken back later."""
     world = given()

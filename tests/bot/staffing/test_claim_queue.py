@@ -62,6 +62,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import SendEvent
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
+from tests.every_row import every_row
 
 
 def queue(*seconds: float) -> Desk:
@@ -112,7 +113,7 @@ def test_a_thread_that_waits_again_is_a_new_card() -> None:
     assert [line.designation for line in step.aggregate.waiting] == ["amber heron"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "thread"),
     [
         ("!claim", "t2"),
@@ -143,8 +144,8 @@ def test_an_empty_queue_says_so() -> None:
     assert words(then(staffed_desk(), at_desk("!claim"))).startswith("Nobody is waiting.")
 
 
-@pytest.mark.parametrize("first", [tap(ANA), at_desk("!claim"), at_desk("!claim amber heron")])
-@pytest.mark.parametrize("second", [tap(BEN), at_desk("!claim", sender=BEN), at_desk("!claim amber heron", sender=BEN)])
+@every_row("first", [tap(ANA), at_desk("!claim"), at_desk("!claim amber heron")])
+@every_row("second", [tap(BEN), at_desk("!claim", sender=BEN), at_desk("!claim amber heron", sender=BEN)])
 @pytest.mark.practice(4)
 def test_two_claims_have_one_winner(first: Any, second: Any) -> None:
     """Of two people who take a thread in the same second the first has it, and the other is told."""
@@ -189,7 +190,7 @@ def test_only_a_supervisor_passes_the_cap() -> None:
         assert len(then(desk, request).aggregate.assigned_to(ANA)) == cap + over_cap
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "wins"),
     [
         (tap(), True),
@@ -306,7 +307,7 @@ def test_what_else_was_changed_is_put_back() -> None:
     assert of(RestorePowerLevels, then(staffed_desk(), PowerLevelsChanged(users=((ANA, 50),)))) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "shown"),
     [
         *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in AlarmKind),

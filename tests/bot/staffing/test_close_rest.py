@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +29,7 @@ from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, then, tol
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import ANA, NOW, PACK, SUE, threads
 from tests.bot.strategies import facts as any_facts
+from tests.every_row import every_row
 
 UNDO = PACK.settings.close_undo
 
@@ -154,7 +154,7 @@ def test_a_thread_is_parked_without_a_word_to_the_phone() -> None:
     assert [event for event in told(step.actions, DESK) if isinstance(event, ThreadParked)]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("thread", "facts", "event"),
     [
         (then(fresh(), arrived("he has a knife", id="b"), at(9)).aggregate, at(60), CLOSE),

@@ -27,6 +27,7 @@ from bot.staffing.cold_outreach import (
 )
 from tests.bot.examples import at, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, with_settings
+from tests.every_row import every_row
 
 PACK = with_settings(cold_outbound=True, cap=1)
 MINE = OFFICE + ANA
@@ -70,8 +71,8 @@ def test_the_whole_way() -> None:
     assert {post.place for step in steps for post in of(SendMessage, step)} == {MINE}, "somebody else hears of it"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NumberKind if kind is not NumberKind.GOOD])
-@pytest.mark.parametrize("typed", [ASKED, ONE])
+@every_row("kind", [kind for kind in NumberKind if kind is not NumberKind.GOOD])
+@every_row("typed", [ASKED, ONE])
 def test_what_is_no_phone_of_hers_is_told_and_removed(
     kind: NumberKind, typed: tuple[tuple[str, DialledNumber | None], ...]
 ) -> None:
@@ -98,8 +99,8 @@ def test_nobody_asked(body: str) -> None:
     assert not step.aggregate.outreach[0].confirmed
 
 
-@pytest.mark.parametrize("body", ["cancel", "Cancel.", "no", "nobody"])
-@pytest.mark.parametrize("typed", [ASKED[:1], ASKED, ONE])
+@every_row("body", ["cancel", "Cancel.", "no", "nobody"])
+@every_row("typed", [ASKED[:1], ASKED, ONE])
 def test_it_can_be_cancelled(body: str, typed: tuple[tuple[str, DialledNumber | None], ...]) -> None:
     """One word ends it at any point, and what is said after it means nothing."""
     step = say(until(*typed), body)

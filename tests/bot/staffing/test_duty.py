@@ -20,6 +20,7 @@ from bot.model.thread_desk_events import AssigneeSpoke, AuthorSignedOut, ListenR
 from tests.bot.examples import as_usual, at, at_desk, due, held, of, said, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 T1, T2 = OWNERS[:2]
 SWITCHED = PACK.settings.undo_after_switch_seconds
@@ -181,9 +182,7 @@ def test_who_has_a_thread_stays_on_duty() -> None:
     assert then(desk, IdentityChanged(user=BEN, master_key="new")).aggregate.member(BEN).on_duty
 
 
-@pytest.mark.parametrize(
-    ("sender", "who"), [(ANA, "@ben"), (BEN, "@ben"), (SUE, "@sue"), (SUE, "@nobody"), (SUE, ""), (EVE, "@ben")]
-)
+@every_row(("sender", "who"), [(ANA, "@ben"), (BEN, "@ben"), (SUE, "@sue"), (SUE, "@nobody"), (SUE, ""), (EVE, "@ben")])
 def test_who_confirms_nothing(sender: str, who: str) -> None:
     """Advocates confirm nobody, nobody confirms themselves, a stranger and an unknown name do nothing."""
     desk = shown(BEN, SUE)

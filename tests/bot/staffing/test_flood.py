@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +32,7 @@ from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts, th
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, NOW, OWNERS, SUE, with_settings
+from tests.every_row import every_row
 
 BEGINS: Final = 6
 PACK: Final = with_settings(flood_begins=BEGINS)
@@ -330,8 +330,8 @@ def test_a_flood_is_not_greeted() -> None:
 FIRST_TEXTS = ("hi", "HELP", "911", "INFO", "CALL", "BYE", "LATER", "stop texting me", "Liked “hi”", "I'm driving", "")
 
 
-@pytest.mark.parametrize("first", FIRST_TEXTS)
-@pytest.mark.parametrize(("body", "media", "seconds"), [("hello?", 0, 6), ("ES", 0, 6), ("", 1, 6), ("hello?", 0, 50_000)])
+@every_row("first", FIRST_TEXTS)
+@every_row(("body", "media", "seconds"), [("hello?", 0, 6), ("ES", 0, 6), ("", 1, 6), ("hello?", 0, 50_000)])
 def test_a_flood_is_not_answered_whatever_its_first_text_says(first: str, body: str, media: int, seconds: float) -> None:
     """A keyword, a plea and what a phone sends by itself begin a flood's conversation too; and a picture gets no text."""
     step = then(Thread(id="t1", designation="amber heron"), arrived(first, rate_limited=True, media=int(not first)))

@@ -26,6 +26,7 @@ from bot.model.line_incidents import (
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from tests.bot.examples import at, of, then
 from tests.bot.strategies import MEMBERS, SUE
+from tests.every_row import every_row
 
 
 @pytest.mark.parametrize("kind", list(StrayKind))
@@ -38,7 +39,7 @@ def test_a_stray_is_told_without_content(kind: StrayKind) -> None:
     assert "+" not in post.body
 
 
-@pytest.mark.parametrize("kind", list(GapKind))
+@every_row("kind", list(GapKind))
 def test_what_may_be_missing_is_told_with_what_to_do(kind: GapKind) -> None:
     """One loud message at the desk for each reason, without content: where texts can be found, and who should know."""
     step = then(Desk(roster=MEMBERS), TextsMissing(kind=kind, minutes=150))
@@ -51,7 +52,7 @@ def test_what_may_be_missing_is_told_with_what_to_do(kind: GapKind) -> None:
     assert ("legal hold" in post.body) is (kind is GapKind.PROMOTED)
 
 
-@pytest.mark.parametrize("kind", list(GapKind))
+@every_row("kind", list(GapKind))
 def test_texts_that_may_be_missing_call_outside_while_nobody_is_on_duty(kind: GapKind) -> None:
     """Whoever texts would wait for nobody. Several reasons within minutes are one call; missing reports are none."""
     nobody = Desk(roster=tuple(replace(member, on_duty=False) for member in MEMBERS))
@@ -73,7 +74,7 @@ def test_a_carrier_that_cannot_be_asked_for_an_hour_is_a_call_in_any_case() -> N
     assert len(of(PageOnCall, then(step.aggregate, unlisted, at(3600)))) == 1
 
 
-@pytest.mark.parametrize("alarm", list(AlarmKind))
+@every_row("alarm", list(AlarmKind))
 def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
     """Each kind of a thread is a new message; the same one within minutes edits it. Duress and a person's call never do."""
     raised = AlarmRaised(designation="amber heron", alarm=alarm)
@@ -95,7 +96,7 @@ def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
         assert [p for p in of(SendMessage, then(again.aggregate, event, at(later))) if p.ref != "board"], "a new message"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "called"),
     [
         (HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), True),

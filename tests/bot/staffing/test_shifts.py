@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from policies.pack import AssignmentMode, PersonShifts, Shifts, TextName
 from policies.shifts.content_lines import CalendarProblem
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts
 from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
+from tests.every_row import every_row
 
 T1 = OWNERS[0]
 LOOK = TimerDue(key=SHIFTS_TIMER)
@@ -249,7 +249,7 @@ def test_supervisors_are_told_once_what_counts_as_nobody() -> None:
     assert set(offices(decide(PACK, facts, again.aggregate, CalendarRead(recovered=True)))) == {SUE}
 
 
-@pytest.mark.parametrize("problem", CalendarProblem)
+@every_row("problem", CalendarProblem)
 def test_a_calendar_that_cannot_be_used_is_told_to_supervisors_and_changes_nothing(problem: CalendarProblem) -> None:
     """Why, and what counts in its place; nobody at the desk is rung, and who is called stays as it was."""
     facts = with_copy(0, copied())

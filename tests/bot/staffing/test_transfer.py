@@ -28,6 +28,7 @@ from policies.pack import TextName
 from tests.bot.examples import alarms, as_usual, at, due, held, marks, of, said, texts, then, told, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE, UNDO
+from tests.every_row import every_row
 
 T1 = OWNERS[0]
 HANDOVER = PACK.say(TextName.HANDOVER, "en")
@@ -68,7 +69,7 @@ def test_an_offer_to_all_is_a_card_at_the_desk() -> None:
     assert of(Invite, step) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "how"),
     [
         (said("!transfer nobody", event_id="$n"), "taken back"),
@@ -94,7 +95,7 @@ def test_every_end_of_an_offer_is_told(event: Any, how: str) -> None:
     assert words(late)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("event", "closed"),
     [
         (said("!transfer nobody", event_id="$n"), True),
@@ -116,8 +117,8 @@ def test_the_desk_hears_that_an_offer_to_all_is_over(event: Any, closed: bool) -
     assert (step.aggregate.assignment.offer != thread.assignment.offer) == closed
 
 
-@pytest.mark.parametrize("yes", [True, False])
-@pytest.mark.parametrize("sender", [ANA, BEN, SUE])
+@every_row("yes", [True, False])
+@every_row("sender", [ANA, BEN, SUE])
 def test_only_whom_it_is_offered_to_answers(sender: str, yes: bool) -> None:
     """Nobody accepts or declines for another person, by word or by tap."""
     word = said("!accept" if yes else "!decline", sender=sender)

@@ -15,6 +15,7 @@ from policies.pack import ResumeMode
 from tests.bot.examples import alarms, arrived, at, held, of, said, texts, then, waiting
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE, with_settings
+from tests.every_row import every_row
 
 T1 = OWNERS[0]
 FIRST, AGAIN = PACK.settings.unclaimed_on_call, PACK.settings.unclaimed_again
@@ -119,8 +120,8 @@ def test_only_the_first_unread_text_begins_the_time() -> None:
 
 
 @pytest.mark.practice(30)
-@pytest.mark.parametrize("is_read", [True, False])
-@pytest.mark.parametrize("body", ["please help he is outside", "", "BYE"])
+@every_row("is_read", [True, False])
+@every_row("body", ["please help he is outside", "", "BYE"])
 def test_a_text_after_a_stop_is_called_for(body: str, is_read: bool) -> None:
     """Whether the STOP was read or not: whoever texts once more may be in trouble. The phone notices nothing of it."""
     thread = then(held(), arrived("STOP", id="s", seconds=9), at(9)).aggregate

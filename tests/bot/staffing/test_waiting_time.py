@@ -17,6 +17,7 @@ from policies.pack import TextName
 from tests.bot.examples import FACTS, arrived, at, staffed_desk, texts, then
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, NOW, OWNERS, PACK
+from tests.every_row import every_row
 
 TODAY = int(NOW // waiting_time.DAY)
 QUEUED = ThreadQueued(thread="t1", designation="amber heron", since=NOW)
@@ -40,8 +41,8 @@ def answered_after(minutes: float, desk: Desk | None = None) -> Desk:
 
 
 @pytest.mark.practice(29)
-@pytest.mark.parametrize(("minutes", "named"), [(0, False), (5, True), (60, True)])
-@pytest.mark.parametrize("language", ["en", "es"])
+@every_row(("minutes", "named"), [(0, False), (5, True), (60, True)])
+@every_row("language", ["en", "es"])
 def test_a_greeting_names_the_measured_time_or_none(minutes: int, named: bool, language: str) -> None:
     """What leaves says how long people wait here, in both languages, and no number where nothing was measured."""
     body = "hola necesito ayuda con mi esposo" if language == "es" else "hi"
@@ -52,7 +53,7 @@ def test_a_greeting_names_the_measured_time_or_none(minutes: int, named: bool, l
     assert "{" not in text
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("waits", "minutes"),
     [
         ((), 0),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bot.wording.durations import describe_duration, describe_in_steps, spell_duration
+from tests.every_row import every_row
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("seconds", "words"),
     [
         *((-5, "less than a minute"), (0, "less than a minute"), (59.9, "less than a minute"), (60, "1 min")),
@@ -27,7 +28,7 @@ def test_in_steps(seconds: float, words: str) -> None:
     assert describe_in_steps(seconds) == words
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("seconds", "words"),
     [
         *((20, "less than a minute"), (60, "a minute"), (600, "10 minutes"), (7200, "2 hours"), (9000, "150 minutes")),

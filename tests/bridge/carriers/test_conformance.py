@@ -11,6 +11,7 @@ from tests.bridge.carriers import behaviours_copies, behaviours_inbound, behavio
 from tests.bridge.carriers.behaviours import BEHAVIOURS, Behaviour
 from tests.bridge.carriers.harness import AdapterRow, Trait
 from tests.bridge.carriers.rows import ROWS
+from tests.every_row import every_row
 
 CASES = [
     pytest.param(row, behaviour, id=f"{row.name}-{behaviour.promise.__name__}")
@@ -20,14 +21,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("row", "behaviour"), CASES)
+@every_row(("row", "behaviour"), CASES)
 async def test_adapter(row: AdapterRow, behaviour: Behaviour) -> None:
     """Every adapter keeps every promise of the table that its vendor makes possible (the behaviour's own docstring)."""
     async with row.harness() as harness:
         await behaviour.promise(harness)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@every_row("row", ROWS)
 async def test_lists_as_it_says(row: AdapterRow) -> None:
     """`lists` says what the vendor can do, and `kind` is the word in the configuration."""
     async with row.harness() as harness:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.model.dialled_number import NumberKind
 from bridge.carriers.dialled_number import classify_dialled_number
+from tests.every_row import every_row
 
 US = ("+12065550100", "+12065550101")
 UK = ("+441632960100",)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     ["+12065550199", "206 555 0199", "(206) 555-0199", "206.555.0199", " 1-206-555-0199 ", "+1 (206) 555\u20110199"],
 )
@@ -21,7 +20,7 @@ def test_one_phone_however_it_is_typed(value: str) -> None:
     assert (kind, phone and phone.reveal()) == (NumberKind.GOOD, "+12065550199")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "kind"),
     [
         ("911", NumberKind.EMERGENCY),

@@ -9,6 +9,7 @@ import pytest
 from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, Status, TryLater, UnknownOutcome
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.http_request import HttpResponse, RequestOutcome
+from tests.every_row import every_row
 
 ERROR_CODES = ErrorCodes(
     message_id=lambda answer: answer.json.get("id"),
@@ -22,7 +23,7 @@ def answer(status: int, retry_after: str | None = None, **fields: object) -> Htt
     return HttpResponse(status=status, body=json.dumps(fields).encode(), retry_after=retry_after)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("outcome", "expected"),
     [
         (answer(200, id="a"), Accepted("a")),
@@ -59,7 +60,7 @@ def test_an_id_of_ours(outcome: RequestOutcome) -> None:
     assert ERROR_CODES.send_outcome(answer(200), ours="x") == Accepted("x")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "code", "expected"),
     [
         ("failed", "1", "opted_out"),

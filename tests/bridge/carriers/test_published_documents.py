@@ -23,6 +23,7 @@ from tests.bridge.carriers.published_documents import MadeRequest, faults, publi
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.steps import HANDSET, listing
 from tests.bridge.carriers.telnyx_harness import API_KEY, REPORT, TEXT, telnyx_harness
+from tests.every_row import every_row
 from tests.fakes import smsgate
 from tests.fakes.fake_carrier import send_words
 from tests.fakes.secret_files import secret_file
@@ -69,7 +70,7 @@ async def requests_of(harness: Harness, prefix: str) -> list[MadeRequest]:
     return requests
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
+@every_row("row", DOCUMENTED)
 async def test_requests_are_as_published(row: AdapterRow) -> None:
     """Method, path, type, every field and its bounds are in the vendor's document, and nothing else is asked."""
     document = published(row.name)
@@ -79,7 +80,7 @@ async def test_requests_are_as_published(row: AdapterRow) -> None:
     assert [(request.method, problems) for request in requests if (problems := faults(request, document))] == []
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
+@every_row("row", DOCUMENTED)
 async def test_a_wrong_request_is_seen(row: AdapterRow) -> None:
     """A path, a field or a query that the document does not have is told: the check can fail."""
     document = published(row.name)

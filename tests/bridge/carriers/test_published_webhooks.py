@@ -23,6 +23,7 @@ from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.self_hosted_harnesses import JasminHarness
 from tests.bridge.carriers.steps import send_text
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, running_harness
+from tests.every_row import every_row
 
 EXAMPLES = [(row, example) for row in ROWS for example in published(row.name)["webhooks"]]
 SID, MMS, UUID, AAAA = (
@@ -183,7 +184,7 @@ def with_query(request: WebhookRequest, query: str) -> WebhookRequest:
     return replace(request, raw_path=f"{request.raw_path}{joint}{query}")
 
 
-@pytest.mark.parametrize(("row", "example"), EXAMPLES, ids=[f"{row.name}-{example['name']}" for row, example in EXAMPLES])
+@every_row(("row", "example"), EXAMPLES)
 async def test_webhooks_as_published(row: AdapterRow, example: dict[str, Any]) -> None:
     """Each example is let in, by every way in which the vendor may call, and read as what it says."""
     body = urlencode(example["form"]).encode() if "form" in example else json.dumps(example["body"]).encode()

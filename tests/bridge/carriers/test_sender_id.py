@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bridge.carriers.parsing import replace_unencodable
 from bridge.carriers.sender_id import is_known_form, parse_national_sender, parse_sender
 from bridge.runtime.phone_number import E164_PATTERN
+from tests.every_row import every_row
 
 QUICK = settings(deadline=None, database=None)
 
@@ -27,7 +28,7 @@ def test_e164(value: str) -> None:
     assert (phone.reveal(), phone.answerable) == (value, True)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value", ["911", "988", "22395", "12345678", "BANK", "My Bank", "A", "T-Mobile", "AT&T", "1800FLOWERS", "a.b_c'd+e"]
 )
 def test_short_codes_and_names(value: str) -> None:
@@ -37,7 +38,7 @@ def test_short_codes_and_names(value: str) -> None:
     assert (phone.reveal(), phone.answerable) == (value, False)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     [
         "",
@@ -77,7 +78,7 @@ def test_kept_within_bounds() -> None:
     assert shown("BANK\x00\ud83d") == "BANK\ufffd\ufffd"
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     [
         "whatsapp:+14155550123",
@@ -105,7 +106,7 @@ def test_changes_nothing(value: str) -> None:
         assert phone is None or phone.reveal() == replace_unencodable(value) or E164_PATTERN.fullmatch(phone.reveal())
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "region", "expected"),
     [
         ("6505551212", "US", "+16505551212"),

@@ -13,6 +13,7 @@ import pytest
 
 from bridge.runtime import log
 from tests.e2e.stack import ROOT
+from tests.every_row import every_row
 from tests.fakes.noisy import CASES, SECRET, THIRD_PARTIES
 
 
@@ -24,7 +25,7 @@ def noise(case: str, level: str = "DEBUG") -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("case", CASES)
+@every_row("case", CASES)
 def test_nothing_of_a_content_is_printed(case: str) -> None:
     """However a library, the interpreter or a thread complains, at DEBUG: the complaint is there, its words are not."""
     printed = noise(case)

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.runtime.postgres_url import PostgresUrl
 from tests.deploy.init.proxy_rig import make_certificates
+from tests.every_row import every_row
 
 SECRET = "a%20word%2Fof%40mine"
 
@@ -51,7 +52,7 @@ def test_a_server_elsewhere_proves_who_it_is(tmp_path: Path) -> None:
     assert url.for_libpq()["sslmode"] == "verify-full"
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         "",

@@ -18,6 +18,7 @@ from bridge.runtime.settings import (
     secret_files,
     secret_place,
 )
+from tests.every_row import every_row
 
 
 class Inner(Section):
@@ -60,7 +61,7 @@ def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
     assert read_secret(tmp_path / "s") == "s3cret"
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     [
         "https://api.example.com",
@@ -81,7 +82,7 @@ def test_bases(value: str) -> None:
     assert TypeAdapter(BaseUrl).validate_python(value) == value
 
 
-@pytest.mark.parametrize(
+@every_row(
     "value",
     [
         "",

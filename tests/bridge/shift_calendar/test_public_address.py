@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bridge.shift_calendar.public_address import fetch, is_public
 from policies.shifts.content_lines import CalendarError, CalendarProblem
+from tests.every_row import every_row
 from tests.fakes.authority import certificate_authority
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def test_public(address: str) -> None:
     assert is_public(address)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "address",
     [
         "127.0.0.1",

@@ -24,6 +24,7 @@ from deploy.inspect.alarm_test import Progress, _poll
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import LineDirectory
+from tests.every_row import every_row
 from tests.fakes.damaged_values import STRAY, WHOLE, damaged
 
 DAY = 86_400.0
@@ -93,7 +94,7 @@ async def test_a_lock_is_found_and_nothing_is_left_behind(line: LineDirectory) -
         await line.harness.database.close()  # then nobody has it open
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("state", "ok", "warning"),
     [
         (None, False, False),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bridge.matrix.api.module_api import ModuleHealth
 from deploy.doctor.homeserver_probes import judge_clock, judge_limits, judge_settings, judge_version
+from tests.every_row import every_row
 
 TELLS = ModuleHealth(version="1", enforces=frozenset(), problems=(), synapse="1.163.2", settings=(), limits=())
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("version", "ok", "warning", "is_asked"),
     [
         ("1.163.2", True, False, True),
@@ -30,7 +29,7 @@ def test_versions(version: str, ok: bool, warning: bool, is_asked: bool) -> None
     assert bool(row.do) is (not ok or warning or not is_asked)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("ahead", "held_after", "ok", "warning", "is_asked"),
     [
         (0.0, 300, True, False, True),

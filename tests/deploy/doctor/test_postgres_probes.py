@@ -28,6 +28,7 @@ from deploy.doctor.postgres_probes import check_copies, check_log, check_server,
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import line_directory
 from tests.e2e.polling import wait_until
+from tests.every_row import every_row
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import ROLE, SUPERUSER, PostgresServer, bridge_server, running_postgres
 from tests.outside_programs import OutsidePrograms
@@ -247,7 +248,7 @@ HEALTHY = PostgresHealth(
 SLOT = PostgresSlot(name="one", active=True, status="reserved", kept_bytes=MIB)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("row", "changed", "says", "ok"),
     [
         ("server", {"is_replica": True}, "is a replica", False),

@@ -29,6 +29,7 @@ from tests.deploy.kubernetes.rendered import (
     problems,
 )
 from tests.deploy.kubernetes.test_values_schema import laid
+from tests.every_row import every_row
 from tests.outside_programs import OutsidePrograms
 
 KEY = "0123456789abcdef" * 4
@@ -162,7 +163,7 @@ def test_the_chart_can_say_all_that_the_configuration_can(chart: Chart) -> None:
     assert set(keys(Config)) - said == {"lines.carrier", *NOT_IN_THE_CHART}
 
 
-@pytest.mark.parametrize("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
+@every_row("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
 def test_a_line_of_each_carrier(chart: Chart, kind: str) -> None:
     """With the keys of its sample line, its secrets in the Secret's entries."""
     sample = yaml.safe_load((CHART.parent / "examples" / f"{kind}.yaml").read_text(encoding="utf-8"))["lines"][0]["carrier"]

@@ -25,6 +25,7 @@ from tests.deploy.kubernetes.rendered import (
     read_values,
 )
 from tests.deploy.kubernetes.test_values_schema import DEFAULTS, JUDGE, laid
+from tests.every_row import every_row
 
 KEY = "0123456789abcdef" * 4
 
@@ -50,7 +51,7 @@ REFUSED: list[tuple[Values, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "reason"), REFUSED, ids=[reason for _, reason in REFUSED])
+@every_row(("values", "reason"), REFUSED)
 def test_what_cannot_work_is_refused_and_says_why(chart: Chart, values: Values, reason: str) -> None:
     with pytest.raises(Refused, match=re.escape(reason)) as refused:
         chart.render(values=values)
@@ -144,7 +145,7 @@ UNDER: dict[str, tuple[str, ...]] = {
 """With which fragments a value is tried, where it says nothing beside all parts at once."""
 
 
-@pytest.mark.parametrize("place", [".".join(leaf) for leaf in leaves(DEFAULTS)])
+@every_row("place", [".".join(leaf) for leaf in leaves(DEFAULTS)])
 def test_every_value_has_an_effect(chart: Chart, place: str) -> None:
     """Another one changes what is rendered, or is refused with a sentence: none is there for nothing."""
     names = UNDER.get(place, EVERYTHING)

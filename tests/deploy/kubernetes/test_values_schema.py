@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import yaml
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # without annotations
 
@@ -13,6 +12,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.kubernetes.chart_files import CHART
 from deploy.kubernetes.values_schema import ANYTHING, WORDS, carrier_entries, values_schema
 from tests.deploy.kubernetes.rendered import LINE, read_values
+from tests.every_row import every_row
 
 JUDGE = Draft7Validator(values_schema())
 DEFAULTS = read_values(CHART / "values.yaml")
@@ -77,7 +77,7 @@ def test_the_values_have_every_key_of_the_schema_and_no_other() -> None:
     assert list(keys(DEFAULTS, values_schema(), "")) == []
 
 
-@pytest.mark.parametrize("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
+@every_row("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
 def test_each_carrier_names_its_secrets_and_holds_none(kind: str) -> None:
     """A secret in the clear, under either name, is refused; so is one that is missing, and one of another carrier."""
     settings = CARRIER_KINDS[kind].settings
@@ -98,7 +98,7 @@ def test_each_carrier_names_its_secrets_and_holds_none(kind: str) -> None:
     assert {f"carrier_{name}" for name in carrier["secrets"]} <= carrier_entries()
 
 
-@pytest.mark.parametrize(
+@every_row(
     "wrong",
     [
         {"secrets": {"vault_key": SECRET}},
@@ -116,13 +116,12 @@ def test_each_carrier_names_its_secrets_and_holds_none(kind: str) -> None:
         {"backup": {"passphrase": SECRET}},
         {"backup": {"keep": SECRET}},
     ],
-    ids=lambda wrong: ".".join(str(part) for part in [*wrong, *next(iter(wrong.values()))]),
 )
 def test_a_secret_has_no_place_in_a_file_of_values(wrong: dict[str, Any]) -> None:
     assert not JUDGE.is_valid(laid(wrong))
 
 
-@pytest.mark.parametrize(
+@every_row(
     "wrong",
     [
         {"replicas": 3},
@@ -144,7 +143,6 @@ def test_a_secret_has_no_place_in_a_file_of_values(wrong: dict[str, Any]) -> Non
         {"networkPolicy": {"homeserver": {"peers": [{}]}}},
         {"unknown": True},
     ],
-    ids=str,
 )
 def test_bad_values_are_refused(wrong: dict[str, Any]) -> None:
     assert not JUDGE.is_valid(laid(wrong))

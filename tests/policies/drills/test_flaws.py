@@ -22,6 +22,7 @@ from policies.drills.script import (
     Text,
     Wait,
 )
+from tests.every_row import every_row
 
 WORDS = {"en": "hi", "es": "hola"}
 HI = Text(words=WORDS)
@@ -45,7 +46,7 @@ def test_what_comes_with_quietline_is_well() -> None:
     assert {name: flaws(drill) for name, drill in drills.items() if flaws(drill)} == {}
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("bad_script", "place", "what"),
     [
         pytest.param(script(HI, Go(scene="begin")), "scenes.begin", "back to itself", id="loop at once"),
@@ -81,7 +82,7 @@ def test_a_script_without_its_first_scene_is_no_script() -> None:
     assert "no scene “begin”" in flaw
 
 
-@pytest.mark.parametrize(
+@every_row(
     "words",
     [
         "call me at 212-867-5309",

@@ -12,6 +12,7 @@ import yaml
 from policies.drills.load import SCRIPTS, load_drills
 from policies.drills.script import LANGUAGES, DrillFact, Text
 from policies.load import PackError
+from tests.every_row import every_row
 
 WORDS = {"en": "hi", "es": "hola"}
 
@@ -50,7 +51,7 @@ def test_an_agency_adds_its_own(tmp_path: Path) -> None:
     assert load_drills(["drills/own.yaml"], near=tmp_path)["own"] == drills["own"]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("content", "what"),
     [
         pytest.param(drill(title={"en": "hi"}), "title: is not there in es", id="one language"),

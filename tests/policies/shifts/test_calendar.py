@@ -26,6 +26,7 @@ from policies.shifts.calendar import (
     on_shift,
     shift_ends,
 )
+from tests.every_row import every_row
 
 ZONE = "America/New_York"
 ANA, BEN = "@ana:line.example", "@ben:line.example"
@@ -74,7 +75,7 @@ def test_a_night_is_one_shift_and_a_date_has_its_own() -> None:
 NIGHT: Periods = ((0, 360), (1320, 1440))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("nights", "now", "count"),
     [
         ({"tue": NIGHT[:1], "mon": NIGHT[1:]}, "2027-01-11T22:00", 1),
@@ -173,7 +174,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("shifts", BAD)
+@every_row("shifts", BAD)
 def test_a_bad_calendar_is_refused_without_a_name(shifts: str, tmp_path: Path) -> None:
     """Empty, overlapping with itself, ending before it starts, in another zone: refused with its place, and no name."""
     file = tmp_path / "agency.yaml"

@@ -14,6 +14,7 @@ from policies.pack import Hours
 from policies.shifts.calendar import gaps, next_change, nights_in_a_row, on_shift, shift_ends
 from policies.shifts.calendar_file import AHEAD, BEHIND, MOST_SHIFTS, CalendarShifts, read
 from policies.shifts.content_lines import CalendarError, CalendarProblem
+from tests.every_row import every_row
 from tests.policies.shifts.calendars import calendar, each_day, entry
 
 ZONE, SERVER = "America/New_York", "line.example"
@@ -146,7 +147,7 @@ def test_gaps_of_a_calendar() -> None:
     assert gaps(plan.shifts, ALWAYS, now=plan.shifts.until + 9, until=plan.shifts.until + 99, people=[]) == ()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("lines", "people"),
     [
         (("SUMMARY:Ana",), [ANA]),
@@ -191,7 +192,7 @@ def test_the_name_that_outlook_gives_to_the_lines_zone_is_known(offsets: tuple[s
     assert spans(plan) == ([("01-05 13:00", "01-05 21:00")] if is_read else [])
 
 
-@pytest.mark.parametrize(
+@every_row(
     "lines",
     [
         pytest.param(("DTSTART:20270106T080000", "DTEND:20270106T090000", "RRULE:FREQ=SECONDLY"), id="every second"),

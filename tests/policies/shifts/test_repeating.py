@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 from policies.shifts.repeating import Budget, Unreadable, days, parse_rule
+from tests.every_row import every_row
 
 PLENTY = 10_000_000
 
@@ -25,7 +26,7 @@ def repeated(rule: str, start: str, first: str, last: str, budget: int = PLENTY)
     return [day.isoformat() for day in dates]
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("rule", "start", "expected"),
     [
         ("FREQ=DAILY;INTERVAL=10", "2027-01-01", "2027-03-02 2027-03-12 2027-03-22"),
@@ -67,7 +68,7 @@ def test_beginning_near_the_window_leaves_no_day_out(rule: str, start: date, aft
     ]
 
 
-@pytest.mark.parametrize(
+@every_row(
     "rule",
     [
         "FREQ=SECONDLY",

@@ -30,6 +30,7 @@ from tests.bridge.carriers.cloud_harnesses import EVENT, FAILED, MESSAGE, Bandwi
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, running_harness
+from tests.every_row import every_row
 from tests.fakes import bandwidth
 from tests.fakes.fake_carrier import send_words
 
@@ -130,7 +131,7 @@ async def test_an_answer_over_rcs_is_told(harness: BandwidthHarness, kind: str) 
     assert read(harness, {"type": kind, "message": MESSAGE | {"channel": "RBM"}}) == (Ignored("channel"),)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("code", "status", "reason"),
     [
         (4475, "opted_out", "4475"),
@@ -150,7 +151,7 @@ async def test_failures(harness: BandwidthHarness, code: Any, status: Status, re
     assert read(harness, FAILED | {"errorCode": code}) == (report,)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("field", "value"),
     [("id", None), ("id", "a b"), ("from", None), ("from", 7), ("text", 7), ("media", {}), ("media", [7])],
 )
@@ -200,7 +201,7 @@ async def test_answers(harness: BandwidthHarness) -> None:
             await carrier.close()
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("record", "expected"),
     [
         ({"messageStatus": "SENT"}, DeliveryReport(message_id="ab", status="sent", code="0")),
@@ -268,7 +269,7 @@ async def test_a_refused_client(harness: BandwidthHarness, monkeypatch: pytest.M
     assert await harness.texts_at_handset(HANDSET) == []
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("answer", "expected"),
     [
         (http_response(500), TryLater(5.0)),

@@ -30,6 +30,7 @@ from tests.bridge.carriers.cxml_harnesses import ACCOUNT, KEY, NUMBER, CxmlHarne
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.every_row import every_row
 from tests.fakes.cxml import SENDER_PLACE
 from tests.fakes.fake_carrier import send_words
 
@@ -89,7 +90,7 @@ async def test_a_picture_without_words(either: CxmlHarness) -> None:
         either.carrier.parse(either.sign(urlencode(fields | {"NumMedia": "0"}).encode()))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "code", "expected"),
     [
         ("accepted", None, Ignored("event")),
@@ -113,7 +114,7 @@ async def test_status(either: CxmlHarness, status: str, code: str | None, expect
     assert either.carrier.parse(either.sign(urlencode(fields).encode())) == (expected,)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "body", "expected"),
     [
         (400, {"code": 21610}, Rejected("21610", opted_out=True)),

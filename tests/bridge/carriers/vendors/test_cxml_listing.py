@@ -18,6 +18,7 @@ from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, s
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, list_all, listed_texts, listing, other_adapter
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.every_row import every_row
 
 
 @pytest.fixture(params=[twilio_harness, signalwire_harness])
@@ -77,7 +78,7 @@ async def shown(harness: CxmlHarness, items: list[Any]) -> AsyncIterator[Carrier
 SINCE = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "minute"),
     [
         ("Wed, 25 Nov 2026 10:05:00 +0000", 5),
@@ -112,9 +113,7 @@ async def test_times_that_nobody_tells(either: CxmlHarness) -> None:
     assert [(text.message_id, text.at) for text in texts] == [("SM1", SINCE), ("SM2", SINCE)]
 
 
-@pytest.mark.parametrize(
-    "item", [told("SM2", **{"from": None}), told("a b"), told("SM2", direction=None), 7, None, {}], ids=repr
-)
+@every_row("item", [told("SM2", **{"from": None}), told("a b"), told("SM2", direction=None), 7, None, {}])
 async def test_a_listed_text_that_cannot_be_read(either: CxmlHarness, item: Any) -> None:
     """What cannot be read takes no other text with it, and the listing says that it is not whole: it is asked for again."""
     texts, whole = await listed(either, [told("SM3"), item, told("SM1")], SINCE)
@@ -140,7 +139,7 @@ async def test_what_is_no_text_to_us(either: CxmlHarness) -> None:
     assert [(type(item), item.message_id) for item in results] == [(InboundText, "SM1"), (Ignored, "SM2"), (Ignored, "SM3")]
 
 
-@pytest.mark.parametrize("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])
+@every_row("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])
 async def test_listing_stays_with_the_vendor(either: CxmlHarness, following: Any) -> None:
     """A next page at another place is not asked for, and the listing says that it is not whole."""
     async with scripted_server(

@@ -20,6 +20,7 @@ from bridge.carriers.vendors import signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, KEY, PATH, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.steps import PATHS, PROXIES, QUICK
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.every_row import every_row
 
 WORDS = st.text(max_size=8) | st.sampled_from(["", " ", "+", "%", "&=", "ä", "🫂"])
 FIELDS = st.lists(st.tuples(WORDS | st.sampled_from(["Body", "From", "MessageSid"]), WORDS), max_size=6)
@@ -207,8 +208,8 @@ async def test_unsigned_is_not_read(harness: CxmlHarness, monkeypatch: pytest.Mo
         assert not harness.carrier.verify(request)
 
 
-@pytest.mark.parametrize("signed_with", ["new", "former", "third"])
-@pytest.mark.parametrize("replaced", [True, False])
+@every_row("signed_with", ["new", "former", "third"])
+@every_row("replaced", [True, False])
 async def test_while_the_auth_token_is_replaced_either_counts(
     harness: CxmlHarness, signed_with: str, replaced: bool
 ) -> None:

@@ -13,6 +13,7 @@ from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
 from tests.bridge.carriers.steps import listing
+from tests.every_row import every_row
 from tests.fakes.fake_carrier import send_words
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ async def test_reads(harness: RehearsalHarness) -> None:
     assert report == DeliveryReport(message_id="ab", status="failed", code="30005")
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("right", "field", "values"),
     [
         (TEXT, "type", [None, "", "message", "Text"]),

@@ -34,6 +34,7 @@ from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, PATHS, PROXIES, QUICK, parse_text, receive_text
 from tests.bridge.carriers.telnyx_harness import NUMBER, PATH, REPORT, TEXT, TelnyxHarness, event, telnyx_harness
+from tests.every_row import every_row
 from tests.fakes import telnyx as fake
 from tests.fakes.fake_carrier import send_words
 from tests.fakes.telnyx import SENDER_CARRIER
@@ -131,7 +132,7 @@ async def test_reads(harness: TelnyxHarness) -> None:
     assert report == (DeliveryReport(message_id=REPORT["id"], status="failed", code="40008"),)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "expected"),
     [
         ("queued", None),
@@ -182,7 +183,7 @@ async def test_picture_without_words(harness: TelnyxHarness) -> None:
         harness.carrier.parse(harness.sign(event("message.received", TEXT | {"text": None, "media": []})))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("subject", "text", "expected"),
     [
         ("he took my phone", "call ana", "he took my phone\ncall ana"),
@@ -213,7 +214,7 @@ async def test_her_carrier_is_not_read(harness: TelnyxHarness) -> None:
     assert SENDER_CARRIER not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "code", "expected"),
     [
         (400, "40300", Rejected("40300", opted_out=True)),

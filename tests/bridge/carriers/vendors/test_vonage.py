@@ -30,6 +30,7 @@ from tests.bridge.carriers.cloud_harnesses import INBOUND, STATUS, VonageHarness
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import running_harness
+from tests.every_row import every_row
 from tests.fakes import vonage
 from tests.fakes.fake_carrier import send_words
 
@@ -92,7 +93,7 @@ async def test_a_group_is_no_texter(harness: VonageHarness, participants: Any, i
     assert (item == Ignored("group")) is is_group
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "expected"),
     [
         ({"status": "submitted", "error": None}, DeliveryReport(message_id="00ff", status="sent")),
@@ -125,7 +126,7 @@ async def test_statuses(harness: VonageHarness, status: dict[str, Any], expected
     assert read(harness, STATUS | status) == (expected,)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("field", "value"),
     [
         ("channel", None),
@@ -196,7 +197,7 @@ async def test_not_provisioned(harness: VonageHarness) -> None:
     assert outcome.days == 395
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("status", "kind"), [(400, ""), (401, "unauthorized"), (402, "low-balance"), (403, ""), (403, "forbidden"), (422, "")]
 )
 async def test_what_somebody_may_put_right_is_not_for_good(harness: VonageHarness, status: int, kind: str) -> None:

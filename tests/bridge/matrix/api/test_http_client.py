@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient, Permanent, Transient
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.every_row import every_row
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_what_an_administrator_takes_back_is_not_final(
     assert getattr(raised.value, "retry_after", LIFTED_WAIT) == LIFTED_WAIT
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("value", "errcode"),
     [
         ("M_FORBIDDEN", "M_FORBIDDEN"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.matrix.api.message_body import Plain, command_in, mentions_user, plain_text, read, uploads_in, without_quotes
 from bridge.matrix.api.rendered_html import LONGEST, render
+from tests.every_row import every_row
 
 
 def html(body: str, formatted: str) -> dict[str, str]:
@@ -30,7 +31,7 @@ def shown(formatted: str) -> str:
     return rendered.words
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("html", "plain"),
     [
         ("<strong>now</strong> please", "now please"),
@@ -69,8 +70,8 @@ def test_any_text_is_survived(body: str, formatted: str) -> None:
     assert plain.differs or set(letters) <= set(unescape(body))
 
 
-@pytest.mark.parametrize("piece", ["<a ", "<a\t", '<a b="', "<!--", "</", "<a a=a a=a ", "<", "<b>"])
-@pytest.mark.parametrize("length", [LONGEST, 60_000])
+@every_row("piece", ["<a ", "<a\t", '<a b="', "<!--", "</", "<a a=a a=a ", "<", "<b>"])
+@every_row("length", [LONGEST, 60_000])
 def test_nobody_stops_the_line_with_a_message(piece: str, length: int) -> None:
     """What is made to be slow to read is not read, or is read at once: every other text would wait for it."""
     began = time.process_time()
@@ -81,7 +82,7 @@ def test_nobody_stops_the_line_with_a_message(piece: str, length: int) -> None:
 PILL = '<a href="https://matrix.to/#/@ben:h">Ben</a>'
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("html", "named"),
     [
         ("", False),
@@ -124,7 +125,7 @@ HIS = "<blockquote>\n<p>he said he will kill me</p>\n</blockquote>\n"
 
 
 @pytest.mark.practice(36)
-@pytest.mark.parametrize(
+@every_row(
     ("formatted", "remainder"),
     [
         (f"{HIS}<p>Are you safe right now?</p>\n", "Are you safe right now?"),
@@ -152,7 +153,7 @@ def test_no_quote_is_among_the_words(formatted: str, remainder: str) -> None:
 
 
 @pytest.mark.practice(36)
-@pytest.mark.parametrize(
+@every_row(
     ("body", "remainder"),
     [
         ("> he said\n> and so\n\nAre you safe?", "Are you safe?"),
@@ -179,7 +180,7 @@ def test_no_quoted_line_is_among_the_words(body: str, remainder: str) -> None:
     assert plain_text(html(body, escape(body))) == remainder
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "formatted", "remainder"),
     [
         (">:(", "<blockquote>\n<p>:(</p>\n</blockquote>\n", ">:("),
@@ -207,7 +208,7 @@ def test_a_quote_in_what_cannot_be_read(formatted: str) -> None:
     assert plain_text(html("he said\n\nmine", formatted.replace("blockquote", "p"))) == "he said\n\nmine"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "html", "there"),
     [
         ("> her words\n\nmine", None, True),
@@ -234,7 +235,7 @@ def test_a_message_without_a_body_says_nothing() -> None:
     assert plain_text({"body": 7}) is None
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "formatted", "remainder"),
     [
         ("24. December, 6 pm", '<ol start="24">\n<li>December, 6 pm</li>\n</ol>\n', "24. December, 6 pm"),
@@ -291,7 +292,7 @@ def test_what_is_shown_is_what_leaves(body: str, formatted: str, remainder: str)
     assert (plain.words, plain.differs) == (remainder, False)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("body", "formatted", "remainder"),
     [
         ("3. first\n5. second", '<ol start="3">\n<li>first</li>\n<li>second</li>\n</ol>', "3. first\n4. second"),
@@ -335,7 +336,7 @@ def test_what_may_stop_a_phone_is_handed_on_from_any_device(body: str | None, ha
     assert command_in({"body": body}) == handed_on
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("content", "words"),
     [
         ({"body": "are\u00a0you  ok?"}, "are you  ok?"),
@@ -363,7 +364,7 @@ def test_what_looks_the_same_leaves_in_its_shortest_form(content: dict[str, str]
 FILE, PREVIEW = "mxc://quietline.localhost/theFile1", "mxc://quietline.localhost/thePreview"
 
 
-@pytest.mark.parametrize(
+@every_row(
     "content",
     [
         {"msgtype": "m.image", "url": FILE, "info": {"thumbnail_url": PREVIEW}},

@@ -16,6 +16,7 @@ from bridge.matrix.api.message_body import Plain, read
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
 from tests.bridge import commonmark_js
 from tests.bridge.clients import element, nheko, screen, sdk
+from tests.every_row import every_row
 
 Client = Callable[[str], str | None]
 CLIENTS: Final[tuple[Client, ...]] = (element, sdk, nheko)
@@ -143,8 +144,8 @@ def test_numbers_that_a_client_changes_are_held(client: Client, numbers: Sequenc
     assert plain.differs == any(after != before + 1 for before, after in pairwise(numbers))
 
 
-@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
-@pytest.mark.parametrize(
+@every_row("client", CLIENTS)
+@every_row(
     ("typed", "leaves"),
     [
         ("24. December, 6 pm", "24. December, 6 pm"),
@@ -162,7 +163,7 @@ def test_real_messages(client: Client, typed: str, leaves: str) -> None:
     assert (plain.words, plain.differs) == (leaves, False)
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("client", "typed", "html"),
     [
         (element, "hello\nyou", None),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import re
 
-import pytest
-
 from bot.commands.help_text import help_text
 from bot.display.desk_board import board_text
 from bot.display.thread_card import pinned_text
@@ -14,6 +12,7 @@ from bot.model.actions import DESK, OFFICE, THREAD, EditMessage, SendMessage
 from bridge.matrix.api.message_content import edit_content, message_content
 from tests.bot.examples import FACTS, held, staffed_desk
 from tests.bot.strategies import PACK
+from tests.every_row import every_row
 
 SHOWN = {
     "card": pinned_text(PACK, held()),
@@ -29,7 +28,7 @@ def text_of(formatted: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", formatted.replace("<br>", "\n")))
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@every_row("name", SHOWN)
 def test_a_formatted_body_has_the_words_of_the_body(name: str) -> None:
     """The text of the HTML is the plain body, letter for letter, in a message and in an edit."""
     body = SHOWN[name]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from bridge.matrix.api import synapse_version
+from tests.every_row import every_row
 
 PAGE = Path(__file__).parents[4] / "deploy" / "synapse_module" / "README.md"
 
 
-@pytest.mark.parametrize(
+@every_row(
     ("text", "version"),
     [
         ("Synapse/1.163.2", (1, 163)),
