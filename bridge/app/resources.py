@@ -15,14 +15,14 @@ from typing import Self
 
 import aiohttp
 
-from bridge.app import key_changes, last_program, line_files
+from bridge.app import key_changes, line_files
 from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.vendors import registry
 from bridge.config.sections import Config
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import end_process
 from bridge.matrix.room_keys import confirmed_identities
-from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.runtime import log
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook
@@ -35,7 +35,7 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks, SetMatch, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
-from bridge.tables import line_state, schema, threads
+from bridge.tables import line_state, threads
 from bridge.tables.cross_table import storage_classes
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
@@ -101,19 +101,17 @@ class Resources:
         )
         await line_files.check_vault(vault, data / line_files.KEYS, config.keys.vault_key_file)
         # A real line's older tables are left to `quietline upgrade`, which makes a backup first.
-        main_migrations, puppet_migrations = (
-            tuple(replace(each, upgrades=config.line.rehearsal) for each in sets)
-            for sets in ((schema.MIGRATIONS, *MAIN_MIGRATIONS), PUPPET_MIGRATIONS)
+        main_schema, puppet_schema = (
+            replace(each, upgrades=config.line.rehearsal) for each in (MAIN_SCHEMA, PUPPET_SCHEMA)
         )
         fence = None if lead is None else lead.fence
         main, puppet = data / line_files.MAIN, data / line_files.PUPPET
-        database = database_of(main, server, migrations=main_migrations, leads=lead is None, fence=fence)
-        puppet_database = database_of(puppet, server, migrations=puppet_migrations, fence=fence)
+        database = database_of(main, server, schema=main_schema, leads=lead is None, fence=fence)
+        puppet_database = database_of(puppet, server, schema=puppet_schema, fence=fence)
         for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
             stack.push_async_callback(each.close)
             with line_files.startup_errors(data / name, server=server):
                 await each.open()
-        await last_program.require_known_names(database, str(main) if server is None else line_files.SERVER)
         if count := await database.commit(storage_classes.restore):
             log.event("bridge.damaged_values_replaced", level=logging.ERROR, count=count)
         await line_files.check_desk(database, vault, data)
@@ -122,7 +120,6 @@ class Resources:
         await key_changes.check_change_count(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_names(database, config)
-        await last_program.record(database)
         await confirmed_identities.sign_earlier(database, vault)
         marks = Marks(database=database, vault=vault, crash=crash, takes_older_keys=take_over)
         stack.push_async_callback(marks.close)

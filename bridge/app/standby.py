@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from bridge.app import key_changes, last_program, line_files
+from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config.sections import Config
 from bridge.inbound.webhook import make_runner
@@ -177,8 +177,6 @@ async def wait_for_lead(
         with line_files.startup_errors(main, server=server):
             lead = None if handed_over else await _try_first(waiting)
             if lead is None:
-                if not handed_over:  # a former leader has led it
-                    await last_program.require_use_as_standby(place)
                 lead = await _wait(waiting, front, handed_over=handed_over)
     except KeyFileUnreadable as error:
         with line_files.startup_errors(keys, may_wait=True):

@@ -114,8 +114,8 @@ async def open_identities(
     """Load policy bot and texter puppet; at the first start make them, and wait for the homeserver without a limit.
 
     `take_over`: see `Identity.open`; for the puppet: if the policy bot was introduced before, a lost `voice.db` does not
-    mean another bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
-    `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us, and
+    mean another bridge. The main database was opened with `schema.MAIN_SCHEMA`, `puppet_database` with
+    `schema.PUPPET_SCHEMA`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us, and
     `IdentityInUse` when another bridge may run.
     """
     await forget_lost(services.database, services.vault, policy_mxid)

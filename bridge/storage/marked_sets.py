@@ -40,7 +40,6 @@ from typing import Any, Final
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.storage.migrations import Migrations
 from bridge.storage.vault import CannotOpen, Vault
 
 EPOCH_BYTES: Final = 16
@@ -52,21 +51,8 @@ PUT: Final = """
 """
 
 
-async def _create_marked_set_table(transaction: Transaction) -> None:
-    # The version of each set, and the code over it and all its entries.
-    blob = transaction.dialect.blob
-    await transaction.execute(
-        f"CREATE TABLE marked_set (name TEXT PRIMARY KEY, version BIGINT NOT NULL, mac {blob} NOT NULL)"
-    )
-
-
-async def _exclude_older_programs(transaction: Transaction) -> None:
-    """Change nothing: a program that does not know the set of aggregates would write them and leave the set behind."""
-
-
-MIGRATIONS: Final = Migrations(
-    version_table="marked_set_version", steps=(_create_marked_set_table, _exclude_older_programs)
-)
+TABLE: Final = "CREATE TABLE marked_set (name TEXT PRIMARY KEY, version BIGINT NOT NULL, mac {blob} NOT NULL)"
+"""The version of each set, and the code over it and all its entries."""
 
 
 @unique

@@ -1,98 +1,85 @@
-"""Migrates the tables of a database to the version of this program, one step after another.
+"""Makes the tables of a database, and brings those of an older program to this one's, one step after another.
 
-Rules of this module: a step and the number it leads to are one commit, and so are all tables of a new database; a file that
-a newer program wrote, in any of its sets of tables, is not changed.
-Each set of tables has its number in a table of its own, in mautrix's form, so that older files still work: mautrix made
-that table with one row, or with none before the first step.
+A step and the number it leads to are one commit, and so are all tables of a new database. A database that a newer program
+wrote is not changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
-from bridge.storage.database import Reader, Snapshot, Transaction, Work
+from bridge.storage.database import Dialect, Reader, Snapshot, Transaction, Work
 from bridge.storage.errors import OutdatedSchema, UnsupportedSchema
 
 Step: TypeAlias = Callable[[Transaction], Awaitable[None]]
 Committer: TypeAlias = Callable[[Work[None]], Awaitable[None]]
 
+VERSION_TABLE: Final = "quietline_version"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Migrations:
-    """The steps of one set of tables. `version_table`: the table that has its number.
+class Schema:
+    """The tables of one database. `tables`: the statements that make version 1; `{seq}` and `{blob}` are the dialect's.
 
-    `base_version`: the number that the first step follows, besides an empty database; numbers in between are not supported.
-    A released step is not edited; changes are new steps. `upgrades`: whether older tables are brought to this program's.
+    `postgres`: statements for PostgreSQL alone. `steps`: what was changed since version 1; a released step is not edited.
+    `upgrades`: whether opening a database takes the steps that it lacks.
     """
 
-    version_table: str
-    steps: Sequence[Step]
-    base_version: int = 0
+    tables: Sequence[str]
+    postgres: Sequence[str] = ()
+    steps: Sequence[Step] = ()
     upgrades: bool = True
 
     @property
     def latest(self) -> int:
-        """The number that the last step leads to."""
-        return self.base_version + len(self.steps)
-
-    def up_to(self, number: int) -> Migrations:
-        """Return these steps without those behind a number."""
-        return replace(self, steps=self.steps[: max(0, number - self.base_version)])
-
-    def peek_version(self, snapshot: Snapshot) -> int:
-        """Return a database's number, read on another connection; 0 if it has none of these tables."""
-        if self.version_table not in snapshot.tables():
-            return 0
-        version = snapshot.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
-        return 0 if version is None else int(version)
-
-    async def check(self, transaction: Transaction) -> None:
-        """Raise `UnsupportedSchema` for a newer program's tables, or too old ones; without `upgrades` `OutdatedSchema`."""
-        await transaction.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
-        version = await self.require_not_newer(transaction)
-        if not self.upgrades and 0 < version < self.latest:
-            raise OutdatedSchema(self.version_table)
+        """The version of this program."""
+        return 1 + len(self.steps)
 
     async def require_not_newer(self, reader: Reader) -> int:
-        """Return the number of a database that has the table of it. Raises `UnsupportedSchema`."""
-        version = await self._version(reader)
-        if version > self.latest or 0 < version < self.base_version:
-            raise UnsupportedSchema(self.version_table)
+        """Return the version of a database that has the table of it; 0: no tables yet. Raises `UnsupportedSchema`."""
+        version = int(await reader.fetchval(f"SELECT version FROM {VERSION_TABLE}") or 0)  # noqa: S608 - a name of ours
+        if version > self.latest:
+            raise UnsupportedSchema(VERSION_TABLE)
         return version
 
-    async def run(self, commit: Committer) -> None:
-        """Make the tables, or take every step that is missing. Raises what `check` raises."""
+    async def apply(self, commit: Committer) -> None:
+        """Make the tables, or take every step that is missing.
+
+        Raises `UnsupportedSchema`, and without `upgrades` `OutdatedSchema`.
+        """
         await commit(self._make)
-        for number, step in enumerate(self.steps, self.base_version + 1):
-            await commit(self._upgrade(step, number))
+        for number in range(2, self.latest + 1):
+            await commit(lambda transaction, number=number: self._take_step(transaction, number))  # type: ignore[misc]
 
     async def _make(self, transaction: Transaction) -> None:
-        """Make the tables of a new database."""
-        await self.check(transaction)
-        if await self._version(transaction) == 0:
-            for number, step in enumerate(self.steps, self.base_version + 1):
-                await self._upgrade(step, number)(transaction)
-
-    def _upgrade(self, step: Step, number: int) -> Work[None]:
-        async def work(transaction: Transaction) -> None:
-            if await self._version(transaction) >= number:
-                return
+        await transaction.execute(f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version INTEGER PRIMARY KEY)")
+        version = await self.require_not_newer(transaction)
+        if version and (self.upgrades or version == self.latest):
+            return
+        if version:
+            raise OutdatedSchema(VERSION_TABLE)
+        dialect = transaction.dialect
+        for statement in (*self.tables, *(self.postgres if dialect is Dialect.POSTGRESQL else ())):
+            await transaction.execute(statement.format(seq=dialect.sequence, blob=dialect.blob))
+        for step in self.steps:
             await step(transaction)
-            await transaction.execute(f"DELETE FROM {self.version_table}")  # noqa: S608 - a name of ours
-            await transaction.execute(f"INSERT INTO {self.version_table} (version) VALUES ($1)", number)  # noqa: S608
+        await _set_version(transaction, self.latest)
 
-        return work
-
-    async def _version(self, reader: Reader) -> int:
-        version = await reader.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
-        return 0 if version is None else int(version)
+    async def _take_step(self, transaction: Transaction, number: int) -> None:
+        if await self.require_not_newer(transaction) < number:
+            await self.steps[number - 2](transaction)
+            await _set_version(transaction, number)
 
 
-async def migrate(sets: Sequence[Migrations], commit: Committer) -> None:
-    """Make or migrate several sets of tables of one database; none is changed when one is refused."""
-    for each in sets:
-        await commit(each.check)
-    for each in sets:
-        await each.run(commit)
+def peek_version(snapshot: Snapshot) -> int:
+    """Return a database's version, read on another connection; 0 if it has no tables yet."""
+    if VERSION_TABLE not in snapshot.tables():
+        return 0
+    return int(snapshot.fetchval(f"SELECT version FROM {VERSION_TABLE}") or 0)  # noqa: S608 - a name of ours
+
+
+async def _set_version(transaction: Transaction, number: int) -> None:
+    await transaction.execute(f"DELETE FROM {VERSION_TABLE}")  # noqa: S608 - a name of ours
+    await transaction.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES ($1)", number)  # noqa: S608 - a name of ours

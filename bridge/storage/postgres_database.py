@@ -48,7 +48,7 @@ from bridge.storage.errors import (
     Unavailable,
     UnsuitableServer,
 )
-from bridge.storage.migrations import Migrations, migrate
+from bridge.storage.migrations import Schema
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_pipeline import PostgresPipeline
 from bridge.storage.postgres_transaction import Fence, SentCommit, Writer, perform, transact
@@ -132,12 +132,12 @@ class PostgresDatabase(QueuedDatabase):
         self,
         place: PostgresPlace,
         *,
-        migrations: Sequence[Migrations] = (),
+        schema: Schema | None = None,
         leads: bool = False,
         fence: Fence | None = None,
     ) -> None:
         self._place = place
-        self._migrations = migrations
+        self._schema = schema
         self._leads = leads
         self._is_beside = not leads and fence is None
         self._fence = fence
@@ -249,7 +249,8 @@ class PostgresDatabase(QueuedDatabase):
             await require_suitable(connection)
             if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._place.schema):
                 await connection.run(f'CREATE SCHEMA "{self._place.schema}"')
-            await migrate(self._migrations, partial(transact, connection, self._lock, fence=self._fence))
+            if self._schema is not None:
+                await self._schema.apply(partial(transact, connection, self._lock, fence=self._fence))
         finally:
             await connection.close()
 
@@ -297,14 +298,14 @@ def database_of(
     file: Path,
     server: str | None,
     *,
-    migrations: Sequence[Migrations] = (),
+    schema: Schema | None = None,
     leads: bool = False,
     fence: Fence | None = None,
 ) -> Database:
     """Make the database for this file, or for the schema of its name if a server is given; not yet open."""
     if server is None:
-        return SqliteDatabase(file, migrations=migrations)
-    return PostgresDatabase(PostgresPlace(server, file.stem), migrations=migrations, leads=leads, fence=fence)
+        return SqliteDatabase(file, schema=schema)
+    return PostgresDatabase(PostgresPlace(server, file.stem), schema=schema, leads=leads, fence=fence)
 
 
 async def drop_schemas(server: str, names: Sequence[str]) -> None:

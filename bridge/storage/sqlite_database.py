@@ -16,7 +16,7 @@ Sources: sqlite.org/wal.html, sqlite.org/pragma.html.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -28,7 +28,7 @@ from bridge.storage import sqlite_maintenance
 from bridge.storage.commit_queue import CommitOutcome, CommitQueue, QueuedDatabase
 from bridge.storage.database import Dialect, Row, Value, Work
 from bridge.storage.errors import Unavailable
-from bridge.storage.migrations import Migrations, migrate
+from bridge.storage.migrations import Schema
 from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection, transact
 from bridge.storage.sqlite_maintenance import Maintenance, WriteAheadLog
@@ -57,9 +57,9 @@ class SqliteDatabase(QueuedDatabase):
     dialect: Final = Dialect.SQLITE
     history: Final = ""
 
-    def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
+    def __init__(self, path: Path, *, schema: Schema | None = None) -> None:
         self._path = path
-        self._migrations = migrations
+        self._schema = schema
         self._wal = WriteAheadLog(path)
         self._queue = CommitQueue(self._wal, transact=self._transact, after_commit=self._checkpoint_if_due)
         self._scrubber = PageScrubber(path)
@@ -77,7 +77,8 @@ class SqliteDatabase(QueuedDatabase):
             writer.execute(pragma)
         writer.fetch("SELECT COUNT(*) FROM sqlite_master")  # the first read makes the log
         writer.set_busy_timeout(0)  # nothing in the event loop waits for a lock
-        await migrate(self._migrations, partial(transact, writer, self._statements))
+        if self._schema is not None:
+            await self._schema.apply(partial(transact, writer, self._statements))
         self._scrubber.open()
         reader = self._reader = SqliteConnection(self._path, read_only=True)
         reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap

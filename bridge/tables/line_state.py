@@ -93,8 +93,6 @@ PAGE_REFUSED: Final = "page_refused"
 """Which ways did not accept the last call of the person on call, with blanks between them; empty if all did."""
 POLICY: Final = "policy_localpart"
 """The policy bot's localpart, whose rooms and keys are those of the line."""
-PROGRAM: Final = "program"
-"""The version of this program that ran last (`bridge/app/last_program.py`)."""
 REHEARSAL: Final = "rehearsal"
 """`true` for a line that was begun as a rehearsal, else `false`."""
 RESTORE: Final = "restored"
@@ -109,8 +107,6 @@ ROOMS_RETURNED: Final = "rooms_returned"
 """The last time (ms) up to which a rolled-back homeserver had sent events, while rooms that it has again are looked for."""
 RUNS: Final = "runs"
 """When the line was first started, whether it runs, and when it died, as JSON (`bridge/app/run_history.py`)."""
-SEALED_NAMES: Final = "sealed_names"
-"""The names of what that version stores sealed (`serialization.names`), as a JSON list."""
 SERVER_NAME: Final = "server_name"
 """The server name that the line's accounts, rooms and keys are of."""
 SERVER_HISTORY: Final = "server_history"
@@ -173,13 +169,12 @@ def readers() -> dict[str, ValueReader]:
         **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), whole(lambda: WholeNumber)),
         **dict.fromkeys((EVENTS_LOST, EVENTS_RETURNED), whole(lambda: Milliseconds)),
         **dict.fromkeys((CHECK_FOUND, FACTS_BEHIND), entries(lambda: str)),
-        **dict.fromkeys((ALARM_TEST, CANARY_STEP, PROGRAM), text),
+        **dict.fromkeys((ALARM_TEST, CANARY_STEP), text),
         **{name: whole(partial(members, **kinds)) for name, kinds in objects.items()},
         CARRIER_ACCOUNTS: whole(lambda: list[tuple[str, Seconds]]),
         CLOCK_SAMPLE: _read_sample,
         OLD_ROOMS: one_of(KEPT, TOLD, ERASE),
         RESTORED_ROSTER: entries(lambda: members(mxid=str, role=Literal["advocate", "supervisor"])),
-        SEALED_NAMES: whole(lambda: list[str]),
         # Another role is none: a removal must not become an invitation.
         STAFF_CHANGES: entries(lambda: members(user=str, role=Literal["advocate", "supervisor", "removed"])),
     }

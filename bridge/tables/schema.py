@@ -1,45 +1,58 @@
 """The tables of the main database; those of the Matrix side are in `bridge/matrix/schema.py`.
 
 Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they are
-stored; a column in clear holds an opaque id, a time, a state or a number. A released step is not edited: the step `RENAMES`
-gives its tables and columns their present names.
+stored; a column in clear holds an opaque id, a time, a state or a number.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from bridge.storage.database import Dialect, Transaction
-from bridge.storage.migrations import Migrations
-
 # {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
 TABLES: Final = (
     # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: its phone was
-    # looked up; nothing is decided before. `crowded` (`in_flood`): it came in a flood, and gets its room when its card is
-    # shown. `held` (`legal_hold`): nothing of it is erased (`threads.is_on_hold`). It is compared with FALSE, so that a
-    # damaged value holds.
+    # looked up; nothing is decided before. `in_flood`: it came in a flood, and gets its room when its card is shown.
+    # `legal_hold`: nothing of it is erased (`threads.is_on_hold`). Compared with FALSE, so that a damaged value holds.
+    # `number`: the line's number that the texter texts (sealed), from which they are answered.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
         phone_hash {blob} UNIQUE,
         phone {blob},
         room_id TEXT UNIQUE,
         designation TEXT NOT NULL,
-        held BOOLEAN NOT NULL DEFAULT FALSE,
+        legal_hold BOOLEAN NOT NULL DEFAULT FALSE,
         aggregate {blob} NOT NULL,
         screened BOOLEAN NOT NULL DEFAULT FALSE,
-        crowded BIGINT NOT NULL DEFAULT 0
+        in_flood BIGINT NOT NULL DEFAULT 0,
+        number {blob}
     )""",
+    "CREATE INDEX thread_open ON thread (room_id, in_flood, designation, id) WHERE designation <> ''",
+    # SQLite uses a partial index only for a query with the same condition.
+    "CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold <> FALSE",
+    # A legal hold in a row of its own as well: one damaged bit would make its flag that of a thread without a hold.
+    "CREATE TABLE legal_hold (thread TEXT PRIMARY KEY)",
+    # The locks that stop texts to a phone, beside its thread (`phone_locks.LockedPhones`): by keyed hash, sealed.
+    "CREATE TABLE phone_lock (hash {blob} PRIMARY KEY, body {blob} NOT NULL)",
     # The desk's aggregate (sealed); one row.
     "CREATE TABLE desk (id TEXT PRIMARY KEY, aggregate {blob} NOT NULL)",
+    # Who waits in a flood (sealed): the desk's row would be written at each change of one of them.
+    "CREATE TABLE crowd (number BIGINT PRIMARY KEY, entry {blob} NOT NULL)",
     # Small durable facts of the line: its desk room, the carrier's watermark.
     "CREATE TABLE line (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE inbox (seq {seq}, owner TEXT NOT NULL, kind TEXT NOT NULL, body {blob} NOT NULL)",
-    "CREATE INDEX inbox_owner ON inbox (owner, seq)",
+    # `of_people`: what people do at the desk comes before news of threads.
+    """CREATE TABLE inbox (
+        seq {seq},
+        owner TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body {blob} NOT NULL,
+        of_people BOOLEAN NOT NULL DEFAULT FALSE
+    )""",
+    "CREATE INDEX inbox_order ON inbox (owner, of_people, seq)",
     """CREATE TABLE outbox (
         id {seq},
         owner TEXT NOT NULL,
         lane TEXT NOT NULL,
-        way TEXT NOT NULL,
+        transport TEXT NOT NULL,
         kind TEXT NOT NULL,
         txn TEXT NOT NULL UNIQUE,
         body {blob} NOT NULL,
@@ -66,25 +79,28 @@ TABLES: Final = (
         unknown INTEGER NOT NULL DEFAULT 0,
         until BIGINT NOT NULL
     )""",
+    "CREATE INDEX sent_text_owner ON sent_text (owner)",
+    "CREATE INDEX sent_text_unknown ON sent_text (unknown) WHERE unknown = 1",
     """CREATE TABLE early_report (
         hash {blob} PRIMARY KEY,
         outcome TEXT NOT NULL,
         code TEXT NOT NULL,
         until BIGINT NOT NULL
     )""",
-    # `early_reaction`: reactions (sealed) to an event that the homeserver has and we have not noted, because we were killed
+    # Reactions (sealed) to an event that the homeserver has and we have not noted, because we were killed
     # in between.
-    """CREATE TABLE early_tap (
+    """CREATE TABLE early_reaction (
         event_id TEXT PRIMARY KEY,
         target TEXT NOT NULL,
         owner TEXT NOT NULL,
         body {blob} NOT NULL,
         until BIGINT NOT NULL
     )""",
-    "CREATE INDEX early_tap_target ON early_tap (target)",
+    "CREATE INDEX early_reaction_target ON early_reaction (target)",
     # The deletion index: every event of our rooms, for look-up by `ref` and for deletion (`room_events`). `about` is the
     # target of an edit or a reaction; `expires` in seconds, NULL while unseen; `state` events are counted and not redacted;
-    # `gone` ones are redacted, and checked again when their room is erased.
+    # `gone` ones are redacted, and checked again when their room is erased. `refused`: since when an event should be gone
+    # that the homeserver did not redact; its `expires` is postponed.
     """CREATE TABLE event (
         n {seq},
         event_id TEXT NOT NULL UNIQUE,
@@ -95,12 +111,13 @@ TABLES: Final = (
         at BIGINT NOT NULL,
         expires BIGINT,
         state BOOLEAN NOT NULL DEFAULT FALSE,
-        gone BOOLEAN NOT NULL DEFAULT FALSE
+        gone BOOLEAN NOT NULL DEFAULT FALSE,
+        refused BIGINT
     )""",
     "CREATE UNIQUE INDEX event_ref ON event (owner, ref)",
     "CREATE INDEX event_room ON event (room_id, gone)",
-    "CREATE INDEX event_about ON event (about)",
-    "CREATE INDEX event_expires ON event (expires)",
+    "CREATE INDEX event_about ON event (about) WHERE about IS NOT NULL",
+    "CREATE INDEX event_expires ON event (expires) WHERE expires IS NOT NULL",
     # Rows that could not be handled, sealed, by the short id that a person can quote; and their place in the outbox, empty
     # for an event, for another try (`bridge/outbound`).
     """CREATE TABLE dead_letter (
@@ -110,7 +127,7 @@ TABLES: Final = (
         body {blob} NOT NULL,
         at BIGINT NOT NULL,
         lane TEXT NOT NULL DEFAULT '',
-        way TEXT NOT NULL DEFAULT '',
+        transport TEXT NOT NULL DEFAULT '',
         txn TEXT NOT NULL DEFAULT ''
     )""",
     # Phones that said STOP or are blocked, as slow keyed hashes, until the entry ends; no thread is named.
@@ -139,8 +156,8 @@ TABLES: Final = (
     )""",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
-    # Erasure jobs (bridge/erasure): a room, or the data of a texter. `thread` only while there is one. `patience`
-    # (`grace`): seconds in which clients learn of it before the room is purged.
+    # Erasure jobs (bridge/erasure): a room, or the data of a texter. `thread` only while there is one. `grace`:
+    # seconds in which clients learn of it before the room is purged.
     """CREATE TABLE erasure (
         id TEXT PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -148,7 +165,7 @@ TABLES: Final = (
         thread TEXT NOT NULL,
         step TEXT NOT NULL,
         due DOUBLE PRECISION NOT NULL,
-        patience DOUBLE PRECISION NOT NULL,
+        grace DOUBLE PRECISION NOT NULL,
         began DOUBLE PRECISION NOT NULL,
         tries BIGINT NOT NULL DEFAULT 0,
         counts TEXT NOT NULL DEFAULT '{{}}'
@@ -168,7 +185,8 @@ TABLES: Final = (
         noted DOUBLE PRECISION NOT NULL
     )""",
     "CREATE INDEX carrier_copy_due ON carrier_copy (due)",
-    "CREATE INDEX carrier_copy_owner ON carrier_copy (owner)",
+    # A text's copy is released when it is shown: only that copy is read, also for a texter who sent many.
+    "CREATE INDEX carrier_copy_owner ON carrier_copy (owner, ref)",
     # What became of copies that are settled, counted for the certificate of whom they concern.
     """CREATE TABLE copy_result (
         owner TEXT NOT NULL,
@@ -176,148 +194,28 @@ TABLES: Final = (
         count BIGINT NOT NULL,
         PRIMARY KEY (owner, result)
     )""",
-    # `erasure_certificate`: signed, without content: what was erased, looked for, and found gone (`bridge/erasure`).
-    "CREATE TABLE receipt (id TEXT PRIMARY KEY, body TEXT NOT NULL, signature {blob} NOT NULL, until BIGINT NOT NULL)",
+    # Signed, without content: what was erased, looked for, and found gone (`bridge/erasure`).
+    """CREATE TABLE erasure_certificate (
+        id TEXT PRIMARY KEY,
+        body TEXT NOT NULL,
+        signature {blob} NOT NULL,
+        until BIGINT NOT NULL
+    )""",
 )
-
-
-async def first(transaction: Transaction) -> None:
-    """Make the first tables: threads, inbox, outbox, timers."""
-    for statement in TABLES:
-        await transaction.execute(statement.format(seq=transaction.dialect.sequence, blob=transaction.dialect.blob))
-
-
-async def second(transaction: Transaction) -> None:
-    """Add the line's number that a texter texts (sealed), so that they are answered from it."""
-    await transaction.execute(f"ALTER TABLE thread ADD COLUMN number {transaction.dialect.blob}")
-
-
-async def third(transaction: Transaction) -> None:
-    """Add the time since when an event should be gone that the homeserver did not redact: its `expires` is postponed."""
-    await transaction.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
-
-
-async def fourth(transaction: Transaction) -> None:
-    """Remember which phones are locked, beside their threads (`phone_locks.LockedPhones`): by keyed hash, sealed."""
-    blob = transaction.dialect.blob
-    await transaction.execute(f"CREATE TABLE phone_lock (hash {blob} PRIMARY KEY, body {blob} NOT NULL)")
-
-
-async def fifth(transaction: Transaction) -> None:
-    """Find what people do at the desk before news of threads, and a thread without a room among thousands of a flood."""
-    await transaction.execute("ALTER TABLE inbox ADD COLUMN of_people BOOLEAN NOT NULL DEFAULT FALSE")
-    await transaction.execute("CREATE INDEX inbox_order ON inbox (owner, of_people, seq)")
-    await transaction.execute("CREATE INDEX thread_room ON thread (room_id, crowded)")
-
-
-async def sixth(transaction: Transaction) -> None:
-    """Index open rows, so that the work of a text or of a change at the desk does not grow with the number of kept rows."""
-    await transaction.execute("DROP INDEX thread_room")
-    await transaction.execute(
-        "CREATE INDEX thread_open ON thread (room_id, crowded, designation, id) WHERE designation <> ''"
-    )
-    await transaction.execute("CREATE INDEX sent_text_owner ON sent_text (owner)")
-    await transaction.execute("CREATE INDEX sent_text_unknown ON sent_text (unknown) WHERE unknown = 1")
-
-
-async def seventh(transaction: Transaction) -> None:
-    """Keep who waits in a flood (sealed) in a table of its own: the desk's row is written at each change of one of them."""
-    await transaction.execute(f"CREATE TABLE crowd (number BIGINT PRIMARY KEY, entry {transaction.dialect.blob} NOT NULL)")
-
-
-async def eighth(transaction: Transaction) -> None:
-    """Give two tables and three columns the field's words. Rows stay as they are: no seal is made with such a name."""
-    for statement in RENAMES:
-        await transaction.execute(statement)
-    if transaction.dialect is Dialect.POSTGRESQL:
-        for statement in POSTGRES_RENAMES:
-            await transaction.execute(statement)
-
-
-RENAMES: Final = (
-    "ALTER TABLE thread RENAME COLUMN held TO legal_hold",
-    "ALTER TABLE thread RENAME COLUMN crowded TO in_flood",
-    "ALTER TABLE erasure RENAME COLUMN patience TO grace",
-    "ALTER TABLE receipt RENAME TO erasure_certificate",
-    "ALTER TABLE early_tap RENAME TO early_reaction",
-    # SQLite renames no index but those of its own.
-    "DROP INDEX early_tap_target",
-    "CREATE INDEX early_reaction_target ON early_reaction (target)",
-)
-POSTGRES_RENAMES: Final = (
-    "ALTER INDEX receipt_pkey RENAME TO erasure_certificate_pkey",
-    "ALTER INDEX early_tap_pkey RENAME TO early_reaction_pkey",
-)
-"""Names that PostgreSQL made of a table's, and keeps."""
-
-
-async def ninth(transaction: Transaction) -> None:
-    """Have less to write and to read for each text: its event has no time and is about nothing, its copy is found alone."""
-    for statement in LEANER_INDEXES:
-        await transaction.execute(statement)
-
-
-LEANER_INDEXES: Final = (
-    "DROP INDEX inbox_owner",
-    "DROP INDEX event_about",
-    "CREATE INDEX event_about ON event (about) WHERE about IS NOT NULL",
-    "DROP INDEX event_expires",
-    "CREATE INDEX event_expires ON event (expires) WHERE expires IS NOT NULL",
-    # A text's copy is released when it is shown: only that copy is read, also for a texter who sent many.
-    "DROP INDEX carrier_copy_owner",
-    "CREATE INDEX carrier_copy_owner ON carrier_copy (owner, ref)",
-)
-
-
-async def tenth(transaction: Transaction) -> None:
-    """Have PostgreSQL keep a thread's aggregate in its row, and half of each page free for the next state of a row."""
-    if transaction.dialect is Dialect.POSTGRESQL:
-        await transaction.execute(KEEP_AGGREGATE_IN_ROW)
 
 
 # Above some 2,000 bytes, which an aggregate has after its first texts, PostgreSQL stores it in a TOAST table by default:
-# each change writes two chunks with their index entries and deletes two, after trying to compress sealed data. Source:
-# postgresql.org/docs/current: sql-createtable.html ("toast_tuple_target", "fillfactor"), storage-hot.html.
+# each change writes two chunks with their index entries and deletes two, after trying to compress sealed data. Half of each
+# page is left free for the next state of a row.
+# Source: postgresql.org/docs/current: sql-createtable.html ("toast_tuple_target", "fillfactor"), storage-hot.html.
 KEEP_AGGREGATE_IN_ROW: Final = "ALTER TABLE thread SET (toast_tuple_target = 8160, fillfactor = 50)"
-
-
-async def eleventh(transaction: Transaction) -> None:
-    """Find the few threads on legal hold among all; have PostgreSQL keep the pages of tables that are mostly empty."""
-    await transaction.execute("CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold")
-    if transaction.dialect is Dialect.POSTGRESQL:
-        for table in QUEUES:
-            await transaction.execute(f"ALTER TABLE {table} SET (vacuum_truncate = off)")
-
-
 # A vacuum that finds such a table empty truncates it to no page, and without a page a sequential scan is the cheapest plan.
 # Each connection keeps that plan until the next vacuum, and scans the dead rows of every text of a busy minute with it.
 # Source: postgresql.org/docs/current: sql-createtable.html ("vacuum_truncate"), sql-prepare.html.
 QUEUES: Final = ("inbox", "outbox", "timer", "carrier_copy")
 
-
-async def twelfth(transaction: Transaction) -> None:
-    """Name the column with a row's transport as the code does."""
-    for table in ("outbox", "dead_letter"):
-        await transaction.execute(f"ALTER TABLE {table} RENAME COLUMN way TO transport")
-
-
-async def thirteenth(transaction: Transaction) -> None:
-    """Keep a legal hold in a row of its own as well: one damaged bit made its flag that of a thread without a hold."""
-    for statement in SECOND_FACT_OF_A_HOLD:
-        await transaction.execute(statement)
-
-
-SECOND_FACT_OF_A_HOLD: Final = (
-    "CREATE TABLE legal_hold (thread TEXT PRIMARY KEY)",
-    "INSERT INTO legal_hold SELECT id FROM thread WHERE legal_hold <> FALSE",
-    # SQLite uses a partial index only for a query with the same condition.
-    "DROP INDEX thread_legal_hold",
-    "CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold <> FALSE",
+POSTGRES: Final = (
+    KEEP_AGGREGATE_IN_ROW,
+    *(f"ALTER TABLE {table} SET (vacuum_truncate = off)" for table in QUEUES),
 )
-
-
-STEPS: Final = (
-    *(first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh, twelfth),
-    thirteenth,
-)
-MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=STEPS)
+"""What only PostgreSQL is told of these tables."""

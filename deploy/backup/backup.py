@@ -17,7 +17,7 @@ import os
 import re
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,12 +28,13 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from bot.model.audit_kinds import AuditKind
 from bridge.config.load import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
-from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.runtime.program import own_version
 from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.storage.errors import UnsupportedSchema
-from bridge.tables import line_state, schema
+from bridge.storage.migrations import VERSION_TABLE, peek_version
+from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.backup import backup_rows
 from deploy.data_dir import offline
@@ -58,8 +59,6 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 HALF: Final = ".half"
 """The suffix of a backup that is being written."""
 
-DATABASE_TABLES: Final = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
-"""The sets of tables of the main database."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
 """Secrets that no backup contains."""
 HOUR: Final = 3600
@@ -71,7 +70,7 @@ class Backup:
 
     `files`: by absolute path; `packs`: the agency's own, as the configuration names them; `tables`: rows by table;
     `unfinished`: the number of outbound texts that had not left, or are unknown. `program`: the version that made it.
-    `schema`: the version of each set of tables (`Migrations.version_table`). Both are empty in files of older versions.
+    `schema`: the version of its tables.
     """
 
     made_at: int
@@ -82,8 +81,8 @@ class Backup:
     roster: list[dict[str, str]]
     tables: dict[str, list[dict[str, Any]]]
     unfinished: int
-    program: str = ""
-    schema: dict[str, int] = field(default_factory=dict)
+    program: str
+    schema: int
 
     @property
     def line(self) -> tuple[str, str]:
@@ -130,9 +129,8 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
     files = {str(path.absolute()): secret_place(path).read_bytes() for path in paths if secret_place(path).is_file()}
     files = {name: data for name, data in files.items() if data.strip() not in left_out}
     with offline.read_transaction(config) as db:
-        numbers = {each.version_table: each.peek_version(db) for each in DATABASE_TABLES}
-        if newer := [each.version_table for each in DATABASE_TABLES if numbers[each.version_table] > each.latest]:
-            raise UnsupportedSchema(newer[0])
+        if (version := peek_version(db)) > MAIN_SCHEMA.latest:
+            raise UnsupportedSchema(VERSION_TABLE)
         return Backup(
             made_at=int(time.time()) // HOUR * HOUR,
             root=str(layout.data),
@@ -143,7 +141,7 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
             tables=backup_rows.read(db),
             unfinished=inspection.count_unfinished_texts(db),
             program=own_version(),
-            schema=numbers,
+            schema=version,
         )
 
 
@@ -223,8 +221,8 @@ def decrypt(data: bytes, passphrase: bytes) -> Backup:
             table: [{k: _decode(v) for k, v in row.items()} for row in rows] for table, rows in document["tables"].items()
         },
         unfinished=int(document["unfinished"]),
-        program=str(document.get("program", "")),
-        schema={str(table): int(number) for table, number in document.get("schema", {}).items()},
+        program=str(document["program"]),
+        schema=int(document["schema"]),
     )
 
 

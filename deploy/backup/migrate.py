@@ -18,15 +18,16 @@ import os
 from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.app.line_files import CREATE, MOVING, SERVER_REMEDIES
-from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.storage.copying import CannotCopy, NotTaken, OtherTables, Pair, peek_rows
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
+from bridge.storage.migrations import VERSION_TABLE, peek_version
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import desk_state, schema
+from bridge.tables import desk_state
 from bridge.tables.cross_table import storage_classes
 from deploy.data_dir.atomic_files import file_problem, give_to_owner, open_descriptor, sync_directory
 from deploy.data_dir.line_lock import LineRuns, line_stopped
@@ -37,12 +38,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.sections import Config
-    from bridge.storage.migrations import Migrations
+    from bridge.storage.migrations import Schema
 
-DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
-    "voice.db": PUPPET_MIGRATIONS,
-    "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
-}
+DATABASES: Final[dict[str, Schema]] = {"voice.db": PUPPET_SCHEMA, "main.db": MAIN_SCHEMA}
 """In the order of their removal: `main.db` last."""
 LOG_TRIES: Final = 50
 """Attempts, every tenth of a second, to empty a write-ahead log that another program reads."""
@@ -106,15 +104,15 @@ def _why_not(reason: CannotCopy, to: Literal["postgresql", "sqlite"]) -> str:
 
 def _require_current(data: Path, server: str, to: Literal["postgresql", "sqlite"]) -> None:
     """Raise `CannotMigrate` when what is to be moved is of another version: only `upgrade` takes steps, after a backup."""
-    for name, sets in DATABASES.items():
+    for name, schema in DATABASES.items():
         if to == "postgresql" and not (data / name).is_file():
             continue
         path, place = data / name, PostgresPlace(server, name.removesuffix(".db"))
         with _refusals(), snapshot(path) if to == "postgresql" else server_snapshot(place) as database:
-            numbers = [(each.peek_version(database), each.latest) for each in sets]
-        if any(number > latest for number, latest in numbers):
+            version = peek_version(database)
+        if version > schema.latest:
             raise CannotMigrate(f"{name}: a newer version of this program wrote it, which has to be used")
-        if any(0 < number < latest for number, latest in numbers):
+        if 0 < version < schema.latest:
             without = ", with `database` taken out of the configuration until that is done" if to == "postgresql" else ""
             raise CannotMigrate(
                 f"{name}: an older version wrote it; bring it to this one first (`quietline upgrade`){without}"
@@ -247,9 +245,9 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
 @contextlib.asynccontextmanager
 async def _pair(path: Path, name: str, server: str) -> AsyncIterator[tuple[Pair, PostgresDatabase]]:
     """Open both databases and migrate their tables; raises while a bridge runs on the server."""
-    sqlite = SqliteDatabase(path, migrations=DATABASES[name])
+    sqlite = SqliteDatabase(path, schema=DATABASES[name])
     place = PostgresPlace(server, name.removesuffix(".db"))
-    postgres = PostgresDatabase(place, migrations=DATABASES[name], leads=True)
+    postgres = PostgresDatabase(place, schema=DATABASES[name], leads=True)
     try:
         with _refusals():
             await postgres.open()
@@ -269,8 +267,8 @@ async def _empty_log(pair: Pair, path: Path) -> None:
 
 
 def _count_on(server: str, schema: str, *, versions: bool = True) -> int:
-    """Count the rows of a database of ours on the server. `versions`: including the tables of versions."""
-    passed_over = set() if versions else {each.version_table for each in DATABASES[f"{schema}.db"]}
+    """Count the rows of a database of ours on the server. `versions`: including that of the version."""
+    passed_over = set() if versions else {VERSION_TABLE}
     with _refusals(), server_snapshot(PostgresPlace(server, schema)) as database:
         return peek_rows(database, database.tables() - passed_over)
 

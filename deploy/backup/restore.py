@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config.load import ConfigError, load
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.runtime.safe_yaml import safe_load
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state
 from deploy.backup import backup_rows
-from deploy.backup.backup import DATABASE_TABLES, Backup, write_new_file
+from deploy.backup.backup import Backup, write_new_file
 from deploy.data_dir.atomic_files import (
     file_problem,
     give_to_owner,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bridge.storage.database import Transaction
-    from bridge.storage.migrations import Migrations
     from deploy.data_dir.layout import Layout
 
 OUTSIDE_FILES: Final = "restored"
@@ -102,11 +102,8 @@ def place_problems(layout: Layout) -> list[str]:
 
 def version_problems(backup: Backup) -> list[str]:
     """Return the reasons why this program cannot read the rows of that backup."""
-    known = {each.version_table: each.latest for each in DATABASE_TABLES}
-    if newer := sorted(table for table, number in backup.schema.items() if number > known.get(table, 0)):
-        return [
-            f"it was made by a newer version ({backup.program or 'unknown'}; {', '.join(newer)}); use that one or newer"
-        ]
+    if backup.schema != MAIN_SCHEMA.latest:
+        return [f"it was made by version {backup.program}, whose tables are others; restore it with that one"]
     return []
 
 
@@ -160,18 +157,13 @@ def _replace_paths(text: str, names: Mapping[str, str], *, root: str, data: str)
 
 
 async def write_database(path: Path, backup: Backup) -> None:
-    """Make a database with the rows of a backup. Raises `DatabaseError`.
-
-    The rows are inserted into tables of the backup's version; then these are migrated, as a line's are.
-    """
-    for migrations in (_tables_of(backup), DATABASE_TABLES):
-        database = SqliteDatabase(path, migrations=migrations)
-        await database.open()
-        try:
-            if migrations is not DATABASE_TABLES:
-                await database.commit(lambda transaction: _insert_rows(transaction, backup))
-        finally:
-            await database.close()
+    """Make a database with the rows of a backup. Raises `DatabaseError`."""
+    database = SqliteDatabase(path, schema=MAIN_SCHEMA)
+    await database.open()
+    try:
+        await database.commit(lambda transaction: _insert_rows(transaction, backup))
+    finally:
+        await database.close()
     with open_descriptor(path) as descriptor:
         give_to_owner(descriptor, path)
 
@@ -183,17 +175,9 @@ async def try_rows(backup: Backup) -> dict[str, int]:
     """
     with contextlib.closing(SqliteConnection(MEMORY)) as connection:
         commit = partial(transact, connection, itertools.count(1))
-        for before in _tables_of(backup):
-            await before.run(commit)
+        await MAIN_SCHEMA.apply(commit)
         await commit(lambda transaction: _insert_rows(transaction, backup))
-        for today in DATABASE_TABLES:
-            await today.run(commit)
     return {table: len(rows) for table, rows in backup.tables.items()}
-
-
-def _tables_of(backup: Backup) -> list[Migrations]:
-    """Return the tables of the backup's version; the present ones when the backup has no version."""
-    return [each.up_to(backup.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
@@ -207,7 +191,7 @@ def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
 
 
 def _root(backup: Backup) -> Path:
-    """Return the old directory, written as its files' paths are compared: an earlier `init` left `..` in some."""
+    """Return the old directory, written as its files' paths are compared."""
     return Path(os.path.normpath(backup.root))
 
 

@@ -24,7 +24,7 @@ from bridge.storage.sqlite_connection import find_damage, snapshot
 from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
 from deploy.backup import backup_rows
-from deploy.backup.backup import DATABASE_TABLES, Backup, read_backup, require_file
+from deploy.backup.backup import Backup, read_backup, require_file
 from deploy.backup.restore import destinations, restore
 from deploy.backup.rotation import backups_of
 from deploy.data_dir import offline
@@ -131,12 +131,11 @@ def _database(backup: Backup, config: Config) -> CheckResult:
         damage = find_damage(file)
         with snapshot(file) as db:
             counts = {table: len(rows) for table, rows in backup_rows.read(db).items()}
-            old = [each.version_table for each in DATABASE_TABLES if each.peek_version(db) != each.latest]
     except DatabaseError as error:
         return CheckResult(name=name, ok=False, what=f"cannot be read ({error.code})", do=OLDER)
     short = [table for table, rows in backup.tables.items() if counts.get(table) != len(rows)]
-    if damage or old or short:
-        what = damage or (f"is not of this version: {', '.join(old)}" if old else f"rows are missing: {', '.join(short)}")
+    if damage or short:
+        what = damage or f"rows are missing: {', '.join(short)}"
         return CheckResult(name=name, ok=False, what=what, do=OLDER)
     listing = ", ".join(f"{count} of {table}" for table, count in counts.items())
     return CheckResult(name=name, ok=True, what=f"is sound and has every row: {listing or 'none'}")

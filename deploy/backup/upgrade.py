@@ -14,17 +14,15 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.app import last_program
 from bridge.app.line_files import SERVER, unsuitable_server
 from bridge.config.packs import load_packs
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.runtime.program import own_version
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, InvalidStatement, UnsuitableServer
+from bridge.storage.migrations import peek_version
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import find_page_damage
-from bridge.tables import desk_state, line_state
-from deploy.backup.backup import DATABASE_TABLES
-from deploy.backup.release_notes import notes_since, read_changelog
+from bridge.tables import desk_state
 from deploy.backup.rotation import backup_into
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import file_problem
@@ -39,11 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.sections import Config
-    from bridge.storage.database import Transaction
-    from bridge.storage.migrations import Migrations
+    from bridge.storage.migrations import Schema
     from deploy.data_dir.layout import Layout
 
-FILES: Final = (("main.db", DATABASE_TABLES), ("voice.db", PUPPET_MIGRATIONS))
+FILES: Final = (("main.db", MAIN_SCHEMA), ("voice.db", PUPPET_SCHEMA))
 ROOM_BYTES: Final = 64 * 1024 * 1024
 """Free bytes required besides a second copy of the database: the write-ahead log contains a step until its commit."""
 
@@ -58,28 +55,23 @@ KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVersion:
-    """The stored version of a set of tables. `newest`: the version of this program."""
+    """The stored version of a database. `newest`: the version of this program."""
 
     file: Path
-    migrations: Migrations
     number: int
-
-    @property
-    def newest(self) -> int:
-        """The version to which this program migrates it."""
-        return self.migrations.latest
+    newest: int
 
 
 def read_versions(config: Config) -> list[StoredVersion]:
-    """Return the version of each set of tables; none for a missing or empty file. Raises `DatabaseError`."""
+    """Return the version of each database; none for a missing or empty one. Raises `DatabaseError`."""
     versions: list[StoredVersion] = []
-    for name, sets in FILES:
+    for name, schema in FILES:
         file = config.data_dir / name
         if config.database is None and not file.exists():
             continue
         with offline.line_snapshot(config.data_dir, config.database_url, file=name) as db:
-            numbers = [StoredVersion(file=file, migrations=each, number=each.peek_version(db)) for each in sets]
-        versions += numbers if any(each.number for each in numbers) else []
+            if number := peek_version(db):
+                versions.append(StoredVersion(file=file, number=number, newest=schema.latest))
     return versions
 
 
@@ -104,22 +96,14 @@ def _has_desk(config: Config) -> bool:
         return "desk" in db.tables() and desk_state.peek_exists(db)
 
 
-def last_version(config: Config) -> str | None:
-    """Return the version that ran last; None when it was not noted. Raises `DatabaseError`."""
-    if config.database is None and not (config.data_dir / "main.db").exists():
-        return None
-    with offline.line_snapshot(config.data_dir, config.database_url) as db:
-        return last_program.peek_version(db) if "line" in db.tables() else None
-
-
 def check_upgrade(layout: Layout, config: Config, *, backed_up: bool) -> CheckReport:
-    """Report what an upgrade would do, what is new and irreversible, and whether it is possible; change nothing.
+    """Report what an upgrade would do, and whether it is possible; change nothing.
 
     `backed_up`: a place for the backup is configured.
     """
     try:
-        versions, runs, before = read_versions(config), is_bridge_running(config), last_version(config)
-        rows = tuple(_rows(versions, layout, config, runs=runs, backed_up=backed_up, before=before))
+        versions, runs = read_versions(config), is_bridge_running(config)
+        rows = tuple(_rows(versions, layout, config, runs=runs, backed_up=backed_up))
     except DatabaseError as error:
         what = "cannot be read: the disk is full" if error.is_full else f"cannot be read ({error.code})"
         do = "Make room first." if error.is_full else "Is the disk well? `quietline doctor` says more."
@@ -129,10 +113,10 @@ def check_upgrade(layout: Layout, config: Config, *, backed_up: bool) -> CheckRe
 
 
 def _rows(
-    versions: list[StoredVersion], layout: Layout, config: Config, *, runs: bool, backed_up: bool, before: str | None
+    versions: list[StoredVersion], layout: Layout, config: Config, *, runs: bool, backed_up: bool
 ) -> Iterator[CheckResult]:
     newer = [each for each in versions if each.number > each.newest]
-    steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)
+    steps = sum(max(0, each.newest - each.number) for each in versions)
     if newer:
         what = f"{newer[0].file.name} is of a newer version than {own_version()}"
         do = "Install that version, or newer. To go back, restore a backup of before: a database never goes back."
@@ -158,7 +142,9 @@ def _rows(
     if config.data_dir.is_dir():
         yield _check_room(config)
     yield _check_packs(layout, config)
-    yield from _what_changes(config, before, steps=steps)
+    if steps:
+        what = f"an older version does not open the databases after their steps, and {WAY_BACK}"
+        yield CheckResult(name="irreversible", ok=True, what=what, do=KEEP_BACKUP, warning=True)
 
 
 def _find_damage(config: Config) -> str:
@@ -192,31 +178,6 @@ def _check_room(config: Config) -> CheckResult:
     return CheckResult(name="disk", ok=free >= needed, what=what, do=do)
 
 
-def _what_changes(config: Config, before: str | None, *, steps: int) -> Iterator[CheckResult]:
-    """Yield a row for the notes of each version in between, and one for irreversible changes."""
-    text = read_changelog()
-    known = [] if before is None or text is None else notes_since(before, text, own=own_version())
-    for each in known:
-        yield CheckResult(name=f"notes of {each.version}", ok=True, what=" ".join(each.notes))
-    if before is None or text is None:
-        what = "which version ran here before is not known" if before is None else "the notes are not beside this program"
-        yield CheckResult(name="notes", ok=True, what=what, do="Read CHANGELOG.md from your version on.")
-    elif not known:
-        yield CheckResult(name="notes", ok=True, what=f"{before} ran here last: nothing is new")
-    for_good = [note for each in known for note in each.irreversible]
-    if steps:
-        for_good.insert(0, f"the databases' steps: an older version does not open them afterwards, and {WAY_BACK}")
-    elif before is not None and _adds_names(config):
-        for_good.insert(0, f"the first start: {before} does not know all that is stored from then on, and {WAY_BACK}")
-    what = "; ".join(for_good) or "nothing that an older version could not go on with"
-    yield CheckResult(name="irreversible", ok=True, what=what, do=KEEP_BACKUP if for_good else "", warning=bool(for_good))
-
-
-def _adds_names(config: Config) -> bool:
-    with offline.line_snapshot(config.data_dir, config.database_url) as db:
-        return last_program.peek_adds_names(db)
-
-
 async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] | None) -> tuple[int, Path | None]:
     """Upgrade a line to this version; return the number of steps, and the backup made before them, if any.
 
@@ -229,7 +190,7 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
             raise SetupError([f"{unsuitable_server(error)}. Nothing was changed"]) from None
         if newer := [each for each in versions if each.number > each.newest]:
             raise SetupError([f"{newer[0].file}: is of a newer version than {own_version()}; nothing was changed"])
-        steps = sum(max(0, each.newest - max(each.number, each.migrations.base_version)) for each in versions)
+        steps = sum(max(0, each.newest - each.number) for each in versions)
         if not steps:
             return 0, None
         if not (room := _check_room(config)).ok:
@@ -239,19 +200,17 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
         if not (packs := _check_packs(layout, config)).ok:
             raise SetupError([f"packs: {packs.what}. {packs.do} Nothing was changed"])
         backup_path = (await backup_into(layout, backup[0], backup[1])).file if backup else None
-        for name, sets in FILES:
+        for name, schema in FILES:
             if config.database is not None or (config.data_dir / name).exists():
-                await _migrate(config.data_dir / name, config.database_url, sets)
+                await _migrate(config.data_dir / name, config.database_url, schema)
     return steps, backup_path
 
 
-async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...]) -> None:
+async def _migrate(file: Path, server: str | None, schema: Schema) -> None:
     # It takes the lease, so that no bridge of another machine uses the same tables.
-    database = database_of(file, server, migrations=sets, leads=file.name == "main.db")
+    database = database_of(file, server, schema=schema, leads=file.name == "main.db")
     try:
         await database.open()
-        if file.name == "main.db":
-            await database.commit(_note_version)
     except InUse:
         raise LineRuns(SERVER) from None
     except (DatabaseError, OSError) as error:
@@ -282,10 +241,6 @@ def _step_problem(error: DatabaseError | OSError) -> str:
             return f"the tables are not as this program left them ({error}): {by_hand}, and {again}"
         case _:
             return f"it cannot be written ({error}); {again}"
-
-
-async def _note_version(transaction: Transaction) -> None:
-    await line_state.put(transaction, line_state.PROGRAM, own_version())
 
 
 def is_bridge_running(config: Config) -> bool:

@@ -35,8 +35,7 @@ def upgrade(
     """Bring a stopped line's databases to this version, after a backup; then start it again.
 
     What ends it (a kill, a full disk) loses nothing: run it again. A real line of an older version does not start before.
-    With --check: what is new since the version that ran here last and what cannot be taken back; 0 when an upgrade could be
-    made or none is needed, 1 when not.
+    With --check: 0 when an upgrade could be made or none is needed, 1 when not.
     """
     import asyncio
 

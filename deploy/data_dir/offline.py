@@ -11,14 +11,15 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError, InvalidStatement, OutdatedSchema, Unavailable, UnsupportedSchema
 from bridge.storage.key_file import KeyFile
+from bridge.storage.migrations import VERSION_TABLE, peek_version
 from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import BUSY_MS, snapshot
 from bridge.storage.vault import Vault
-from bridge.tables import schema
 from bridge.tables.audit_log import AuditLog
 from deploy.data_dir import postgres_snapshot
 
@@ -51,14 +52,14 @@ def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[Snap
     or `UnsupportedSchema`.
     """
     with line_snapshot(config.data_dir, config.database_url, busy_ms=busy_ms) as db:
-        version, table = schema.MIGRATIONS.peek_version(db), schema.MIGRATIONS.version_table
+        version = peek_version(db)
         try:
             yield db
         except InvalidStatement:
-            if 0 < version < schema.MIGRATIONS.latest:
-                raise OutdatedSchema(table) from None
-            if version > schema.MIGRATIONS.latest:
-                raise UnsupportedSchema(table) from None
+            if 0 < version < MAIN_SCHEMA.latest:
+                raise OutdatedSchema(VERSION_TABLE) from None
+            if version > MAIN_SCHEMA.latest:
+                raise UnsupportedSchema(VERSION_TABLE) from None
             raise
 
 
@@ -92,8 +93,8 @@ def _main_database(config: Config, *, leads: bool = False) -> Database:
     if config.database_url is None and not file.is_file():
         raise Unavailable("SQLITE_CANTOPEN")
     with line_snapshot(config.data_dir, config.database_url) as db:
-        if schema.MIGRATIONS.peek_version(db) > schema.MIGRATIONS.latest:
-            raise UnsupportedSchema(schema.MIGRATIONS.version_table)
+        if peek_version(db) > MAIN_SCHEMA.latest:
+            raise UnsupportedSchema(VERSION_TABLE)
     return database_of(file, config.database_url, leads=leads)
 
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.app import last_program
 from bridge.app.key_changes import peek_change_count
 from bridge.app.line_files import (
     KEPT_NAMES,
     KEYS,
-    MAIN,
-    SERVER,
     CannotStart,
     CannotStartYet,
     check_presence,
@@ -22,9 +19,10 @@ from bridge.app.line_files import (
     stale_keys,
 )
 from bridge.lease.key_file_age import peek_age
-from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.errors import Corrupt, DatabaseError
-from bridge.tables import desk_state, line_state, schema
+from bridge.storage.migrations import peek_version
+from bridge.tables import desk_state, line_state
 from deploy.inspect import doctor_database
 from deploy.inspect.check_report import CheckResult
 
@@ -63,17 +61,14 @@ def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[C
 
 def _check_version(db: Snapshot, config: Config) -> CheckResult | None:
     """Report a database with which this version does not start; None for any other."""
-    name, place = "database version", str(config.data_dir / MAIN) if config.database is None else SERVER
-    versions = [(each.peek_version(db), each.latest) for each in (schema.MIGRATIONS, *MAIN_MIGRATIONS)]
-    if any(number > latest for number, latest in versions):
+    name, version = "database version", peek_version(db)
+    if version > MAIN_SCHEMA.latest:
         what = "the database was written by a newer version of this program"
         return CheckResult(name=name, ok=False, what=what, do="Use that version: this one would not start.")
-    if any(number < latest for number, latest in versions) and not config.line.rehearsal and desk_state.peek_exists(db):
+    if version < MAIN_SCHEMA.latest and not config.line.rehearsal and desk_state.peek_exists(db):
         what = "the database was written by an older version of this program"
         do = "`quietline upgrade` makes a backup and brings it to this one, which does not start before."
         return CheckResult(name=name, ok=False, what=what, do=do)
-    if problem := last_program.peek_problem(db, place):
-        return CheckResult(name=name, ok=False, what=problem, do=NO_START)
     return None
 
 

@@ -34,7 +34,7 @@ from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
 from bridge.matrix import stored_times
 from bridge.matrix.room_keys import confirmed_identities
-from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
 from bridge.outbound.sms_sender import SmsSender
@@ -47,7 +47,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
-from bridge.tables import clock_trust, inbox, schema, threads
+from bridge.tables import clock_trust, inbox, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.cross_table import storage_classes
 from bridge.tables.phone_locks import LockedPhones
@@ -121,9 +121,8 @@ class BridgeHarness:
         await keys.open()
         self._stack.push_async_callback(keys.close)
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-        migrations = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
-        put_migrated(self.directory / "main.db", migrations)
-        self.database = FullDatabase(self.directory / "main.db", migrations=migrations)
+        put_migrated(self.directory / "main.db", MAIN_SCHEMA)
+        self.database = FullDatabase(self.directory / "main.db", schema=MAIN_SCHEMA)
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
         await self.database.commit(storage_classes.restore)

@@ -1,8 +1,7 @@
 """The database of the bridge's tests: SQLite, or the PostgreSQL server named in the environment.
 
 Rules of this module: a test gives the path of a database file and gets a database of either engine;
-`python -P -m tests.long postgresql` sets the variable. A file with all tables is made once in a process, by the migrations,
-and copied.
+`python -P -m tests.long postgresql` sets the variable. A file with all tables is made once in a process, and copied.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from bridge.storage.database import Snapshot
-from bridge.storage.migrations import Migrations, Step
+from bridge.storage.migrations import Schema
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import snapshot
@@ -44,26 +42,23 @@ def place_of(path: Path, url: str | None = None) -> PostgresPlace:
     return PostgresPlace(url or os.environ[VARIABLE], f"t_{name}")
 
 
-def make_database(path: Path, *, migrations: Sequence[Migrations] = ()) -> AnyDatabase:
+def make_database(path: Path, *, schema: Schema | None = None) -> AnyDatabase:
     """Make the database that this file names, not yet open."""
     if is_postgres():
-        return PostgresDatabase(place_of(path), migrations=migrations)
-    return SqliteDatabase(path, migrations=migrations)
+        return PostgresDatabase(place_of(path), schema=schema)
+    return SqliteDatabase(path, schema=schema)
 
 
-def put_migrated(path: Path, migrations: Sequence[Migrations]) -> None:
-    """Create the database as a first start leaves it, if it is missing, for a test that does not test migrations."""
+def put_migrated(path: Path, schema: Schema) -> None:
+    """Create the database as a first start leaves it, if it is missing."""
     if not is_postgres() and not path.exists():
-        sets = tuple((each.version_table, each.base_version, tuple(each.steps)) for each in migrations)
-        path.write_bytes(_migrated(sets))
+        path.write_bytes(_made(schema))
 
 
 @cache
-def _migrated(sets: tuple[tuple[str, int, tuple[Step, ...]], ...]) -> bytes:
-    migrations = [Migrations(version_table=name, base_version=base, steps=steps) for name, base, steps in sets]
-
+def _made(schema: Schema) -> bytes:
     async def make(path: Path) -> None:
-        database = SqliteDatabase(path, migrations=migrations)
+        database = SqliteDatabase(path, schema=schema)
         await database.open()
         await database.close()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from bridge.storage.database import Dialect, Note, Reader, Row, Sync, Transaction, Value, Work
 from bridge.storage.errors import Unavailable
-from bridge.storage.migrations import Migrations
+from bridge.storage.migrations import Schema
 from tests.fakes.database_engine import make_database
 
 T = TypeVar("T")
@@ -17,8 +16,8 @@ T = TypeVar("T")
 class FullDatabase(Reader):
     """A store whose disk can be full: while it is full, every commit is rolled back at its end."""
 
-    def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
-        self.inner = make_database(path, migrations=migrations)
+    def __init__(self, path: Path, *, schema: Schema | None = None) -> None:
+        self.inner = make_database(path, schema=schema)
         self.full = False
         self.rejected_commits = 0
 

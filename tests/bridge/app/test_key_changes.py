@@ -14,9 +14,10 @@ import pytest
 
 from bridge.app import key_changes
 from bridge.app.line_files import CannotStart, stale_keys
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
-from bridge.tables import line_state, schema
+from bridge.tables import line_state
 from tests.fakes.database_engine import AnyDatabase, make_database
 
 WRAPPED = bytes(61)
@@ -47,7 +48,7 @@ class Line:
 
 
 async def opened(directory: Path) -> Line:
-    database = make_database(directory / "main.db", migrations=(schema.MIGRATIONS,))
+    database = make_database(directory / "main.db", schema=MAIN_SCHEMA)
     await database.open()
     keys = KeyFile(path=directory / "keys.db")
     await keys.open()

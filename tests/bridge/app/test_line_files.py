@@ -8,11 +8,12 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bridge.app import main
+from bridge.app import main, resources
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, stale_keys
 from bridge.carriers.adapter import InboundText
@@ -22,7 +23,7 @@ from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Value
+from bridge.storage.database import Transaction, Value
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from policies.load import load as load_pack
@@ -261,8 +262,7 @@ async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: P
     ("name", "newer"),
     [
         ("main.db", "UPDATE quietline_version SET version = 999"),
-        ("main.db", "UPDATE marked_set_version SET version = 999"),
-        ("voice.db", "UPDATE matrix_identity_version SET version = 999"),
+        ("voice.db", "UPDATE quietline_version SET version = 999"),
         ("keys.db", "PRAGMA user_version = 999"),
     ],
 )
@@ -275,13 +275,19 @@ async def test_a_newer_program_wrote_it(papers: Papers, name: str, newer: str) -
         await start(papers)
 
 
+async def _no_step(_transaction: Transaction) -> None:
+    """Change nothing."""
+
+
 @pytest.mark.parametrize("name", ["main.db", "voice.db"])
-async def test_a_real_lines_older_tables_are_left_to_the_upgrade(papers: Papers, name: str) -> None:
+async def test_a_real_lines_older_tables_are_left_to_the_upgrade(
+    papers: Papers, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever was asked before the process began: it takes no step, which no backup came before, and names the command."""
     file = papers.directory / "bridge" / name
-    with contextlib.closing(SqliteConnection(file)) as connection:
-        connection.execute("UPDATE matrix_identity_version SET version = version - 1")
-        before = connection.fetchval("SELECT version FROM matrix_identity_version")
+    schema = "MAIN_SCHEMA" if name == "main.db" else "PUPPET_SCHEMA"
+    newer = replace(getattr(resources, schema), steps=(_no_step,))
+    monkeypatch.setattr(resources, schema, newer)
     config = load(papers.save())
     real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
     pack = load_pack(config.line.packs, near=papers.directory)
@@ -289,7 +295,7 @@ async def test_a_real_lines_older_tables_are_left_to_the_upgrade(papers: Papers,
         async with AsyncExitStack() as stack:
             await Bridge.open(config=real, pack=pack, crash=never_crash, stack=stack)
     with contextlib.closing(SqliteConnection(file)) as connection:
-        assert connection.fetchval("SELECT version FROM matrix_identity_version") == before
+        assert connection.fetchval("SELECT version FROM quietline_version") == 1
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 import pytest
@@ -25,9 +25,7 @@ from bridge.config.load import ConfigError, load
 from bridge.config.sections import Config
 from bridge.lease import waiting as waiting_module
 from bridge.lease.key_file_age import peek_age
-from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
-from bridge.storage.postgres_connection import PostgresPlace, connect
 from deploy.inspect.handover import hand_over
 from tests.bridge.app.shared_line import SharedLine, ask, lose_machine, shared_line, shorten_leases
 from tests.bridge.papers import Papers
@@ -36,19 +34,6 @@ from tests.e2e.polling import assert_never, wait_until
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
 from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
-
-VERSIONS = (
-    "SELECT * FROM quietline_version",
-    "SELECT * FROM line WHERE name IN ('program', 'sealed_names') ORDER BY name",
-)
-
-NEWER: Final = pytest.mark.parametrize(
-    ("newer", "said"),
-    [
-        ("UPDATE quietline_version SET version = 999", "written by a newer version of this program"),
-        ("UPDATE line SET value = '[\"Thread.new_lock\"]' WHERE name = 'sealed_names'", "ran here last"),
-    ],
-)
 
 
 @pytest.fixture
@@ -89,74 +74,6 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
         assert peek_age(line.directory / "bridge" / "keys.db").epoch == 2
         assert await ask(second.listen.port, "/ready") == (503, '{"role": "starting"}')
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
-
-
-@NEWER
-async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedLine, newer: str, said: str) -> None:
-    """Its turn comes, and what is stored is a newer one's: it ends for good, changes nothing, and another leads at once."""
-    first, second = line.config(), line.config()
-    assert first.database_url is not None
-    place = PostgresPlace(first.database_url, "main")
-    async with AsyncExitStack() as stack:
-        await line.lead(first, stack)
-        older = asyncio.create_task(led_alone(line, second))
-        await wait_until("it waits", partial(waits, second), every=0.02)
-        connection = await connect(place)
-        await connection.run(newer)
-        before = [await connection.fetch(query) for query in VERSIONS]
-    with pytest.raises(CannotStart, match=said):
-        await older
-    assert [await connection.fetch(query) for query in VERSIONS] == before
-    await connection.close()
-    other = Waiting(place, line.directory / "bridge" / "keys.db", end=line.ends.append)
-    lead = await other.try_once()
-    await other.close()
-    assert lead is not None, "the lease was let go"
-    await lead.close()
-
-
-@NEWER
-async def test_a_bridge_of_an_older_version_does_not_wait(line: SharedLine, newer: str, said: str) -> None:
-    """It could not lead: it ends for good at once, so that nobody counts on it, and who leads goes on."""
-    first, second = line.config(), line.config()
-    assert first.database_url is not None
-    async with AsyncExitStack() as stack, AsyncExitStack() as beside:
-        bridge = await line.lead(first, stack)
-        connection = await connect(PostgresPlace(first.database_url, "main"))
-        await connection.run(newer)
-        await connection.close()
-        with pytest.raises(CannotStart, match=said):
-            await line.wait(second, beside)
-        assert await line.execute("SELECT epoch FROM lease") == 1
-        assert bridge._resources.lead is not None
-        await bridge._resources.lead.confirm()
-
-
-async def test_a_standby_of_a_newer_version_does_not_wait_on_a_real_line(line: SharedLine) -> None:
-    """It ends with 2 and says that `upgrade` comes first; it changes no table, asks for no lease, and who leads goes on."""
-    config = line.config()
-    assert config.database_url is not None
-    place = line.place(config.database_url)
-    async with AsyncExitStack() as stack:
-        bridge = await line.lead(config, stack)
-        connection = await connect(place)
-        await connection.run("UPDATE quietline_version SET version = version - 1")
-        before = await connection.fetch("SELECT * FROM quietline_version")
-        line.line["carrier"] = {
-            "kind": "twilio",
-            "account_sid": f"AC{'0' * 32}",
-            "auth_token_file": line.file("carrier_token"),
-        }
-        line.line["rehearsal"] = False
-        async with line.process() as newer:
-            await newer.process.wait()
-        assert newer.ended == 2
-        assert "its databases are of an older version, and nothing was changed. `quietline upgrade" in newer.words
-        assert await connection.fetch("SELECT * FROM quietline_version") == before
-        await connection.close()
-        assert await line.execute("SELECT epoch FROM lease") == 1
-        assert bridge._resources.lead is not None
-        await bridge._resources.lead.confirm()
 
 
 async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
@@ -243,12 +160,6 @@ async def waits(config: Config) -> bool | None:
     with contextlib.suppress(aiohttp.ClientError):
         return (await ask(config.listen.port, "/ready")) == (503, '{"role": "standby"}') or None
     return None
-
-
-async def led_alone(line: SharedLine, config: Config) -> None:
-    """Be a bridge until it ends, as its process is."""
-    async with AsyncExitStack() as stack:
-        await line.lead(config, stack)
 
 
 async def test_one_that_waits_needs_a_port_of_its_own(line: SharedLine, monkeypatch: pytest.MonkeyPatch) -> None:

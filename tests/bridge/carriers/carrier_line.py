@@ -23,6 +23,7 @@ from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.webhook import Webhook, make_runner
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.outbound.sms_sender import SmsSender
@@ -32,7 +33,6 @@ from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
-from bridge.tables import schema
 from policies.keywords import is_stop
 from tests.bridge.carriers.harness import Clock
 from tests.fakes.database_engine import make_database, put_migrated
@@ -195,8 +195,8 @@ async def carrier_line(
     await keys.open()
     vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
     await vault.create(DESK)
-    put_migrated(directory / "main.db", (schema.MIGRATIONS,))
-    database = make_database(directory / "main.db", migrations=(schema.MIGRATIONS,))
+    put_migrated(directory / "main.db", MAIN_SCHEMA)
+    database = make_database(directory / "main.db", schema=MAIN_SCHEMA)
     await database.open()
     await database.commit(
         lambda transaction: transaction.execute(

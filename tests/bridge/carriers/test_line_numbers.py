@@ -17,11 +17,9 @@ from bridge.carriers.rate_limit import Rate, RateLimiter
 from bridge.inbound.hourly_alerts import DAY
 from bridge.outbound.dispatcher import RetryLater
 from bridge.runtime.phone_number import Phone
-from bridge.storage.migrations import Migrations
-from bridge.tables import schema, threads
+from bridge.tables import threads
 from tests.bridge.carriers.carrier_line import PACK, CarrierLine, carrier_line
 from tests.bridge.carriers.harness import Clock
-from tests.fakes.database_engine import make_database
 from tests.fakes.fake_carrier import FakeCarrier
 
 MAIN, SECOND = "+15555550100", "+15555550111"
@@ -272,21 +270,3 @@ async def test_retry_after_is_honoured(line: CarrierLine, carrier: Writing) -> N
     other = await arrive(line, "2", to=SECOND, sender="+12065550177")
     await line.texts.perform(await line.queue(other, "three"))
     assert [text for _, text in carrier.sent] == ["three"]
-
-
-@pytest.mark.sqlite_only
-async def test_a_database_of_before(tmp_path: Path, carrier: Writing) -> None:
-    """A database made before lines had several numbers is migrated, and its threads are answered from the main one."""
-    old = Migrations(version_table="quietline_version", steps=(schema.first,))
-    database = make_database(tmp_path / "main.db", migrations=(old,))
-    await database.open()
-    columns = await database.fetch("SELECT name FROM pragma_table_info('thread')")
-    assert "number" not in {row["name"] for row in columns}
-    await database.commit(
-        lambda transaction: transaction.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', 'c')")
-    )
-    await database.close()
-    async with carrier_line(tmp_path, carrier, numbers=(MAIN,)) as line:
-        assert await line.number_of("a") is None
-        await line.texts.perform(await line.queue(await arrive(line, "1", to=""), "x"))
-        assert carrier.numbers == [MAIN]

@@ -16,7 +16,7 @@ import aiohttp
 from bot.model.actions import DESK
 from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
 from bridge.matrix.room_keys import confirmed_identities
-from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.matrix.service import MatrixService, open_identities
 from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.runtime.clock import SteadyClock
@@ -55,10 +55,10 @@ class Rig:
 
     async def start(self, *, run: bool = True, take_over: bool = False, vault_key: bytes = bytes(range(32))) -> None:
         """Open everything, and run it unless told not to."""
-        put_migrated(self.directory / "main.db", MAIN_MIGRATIONS)
-        put_migrated(self.directory / "voice.db", PUPPET_MIGRATIONS)
-        self.database = make_database(self.directory / "main.db", migrations=MAIN_MIGRATIONS)
-        self.puppet_database = make_database(self.directory / "voice.db", migrations=PUPPET_MIGRATIONS)
+        put_migrated(self.directory / "main.db", MAIN_SCHEMA)
+        put_migrated(self.directory / "voice.db", PUPPET_SCHEMA)
+        self.database = make_database(self.directory / "main.db", schema=MAIN_SCHEMA)
+        self.puppet_database = make_database(self.directory / "voice.db", schema=PUPPET_SCHEMA)
         keys = KeyFile(path=self.directory / "keys.db")
         await keys.open()
         self._open.push_async_callback(keys.close)

@@ -15,7 +15,7 @@ from bridge.matrix import stored_times
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity_table import NewestEvent
 from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.database import Transaction
 from bridge.storage.vault import Vault
 from tests.fakes.database_engine import AnyDatabase, make_database
@@ -34,7 +34,7 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[AnyDatabase]:
-    puppet_database = make_database(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
+    puppet_database = make_database(tmp_path / "voice.db", schema=PUPPET_SCHEMA)
     await puppet_database.open()
     yield puppet_database
     await puppet_database.close()

@@ -19,7 +19,7 @@ from bridge.storage import marked_sets
 from bridge.storage.database import Transaction, Value, Work, placeholders
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import MarkedSet, Marks, SetMatch, SetName
-from bridge.storage.migrations import Migrations
+from bridge.storage.migrations import Schema
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import Vault
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
@@ -33,15 +33,10 @@ class _Killed(Exception):  # noqa: N818 - what happens to a process
     """The process dies here: nothing more of it is written."""
 
 
-async def _table(transaction: Transaction) -> None:
-    blob = transaction.dialect.blob
-    await transaction.execute(f"CREATE TABLE fact (key {blob} PRIMARY KEY, value {blob} NOT NULL)")
-
-
 TABLES: Final = ("fact", "marked_set")
 Copy: TypeAlias = dict[str, list[dict[str, Value]]]
 """Rows of the main database, by table."""
-MIGRATIONS: Final = (Migrations(version_table="fact_version", steps=(_table,)), marked_sets.MIGRATIONS)
+FACT: Final = "CREATE TABLE fact (key {blob} PRIMARY KEY, value {blob} NOT NULL)"
 
 
 class Files:
@@ -57,7 +52,7 @@ class Files:
         keys = KeyFile(path=self.keys)
         await keys.open()
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-        self.database = make_database(self.main, migrations=MIGRATIONS)
+        self.database = make_database(self.main, schema=Schema(tables=(FACT, marked_sets.TABLE)))
         await self.database.open()
         marks = Marks(database=self.database, vault=self.vault, crash=self._crash, takes_older_keys=takes_older_keys)
         try:

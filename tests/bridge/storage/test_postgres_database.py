@@ -24,7 +24,7 @@ from bridge.storage.errors import (
     UnsuitableServer,
     UnsupportedSchema,
 )
-from bridge.storage.migrations import Migrations, Step
+from bridge.storage.migrations import Schema, Step
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase, ServerLog
 from tests.e2e.polling import STEP_TIMEOUT
@@ -474,10 +474,6 @@ async def test_a_command_that_stands_still_in_a_commit_holds_nobody_up(
     assert await kept(database) == [2]
 
 
-async def one(transaction: Transaction) -> None:
-    await transaction.execute("CREATE TABLE one (id BIGINT)")
-
-
 async def two(transaction: Transaction) -> None:
     await transaction.execute("CREATE TABLE two (id BIGINT)")
 
@@ -489,26 +485,26 @@ async def breaks(transaction: Transaction) -> None:
 
 async def migrated(place: PostgresPlace, *steps: Step) -> tuple[list[str], int]:
     """Open with these steps; return the tables and the number that stands beside them."""
-    database = PostgresDatabase(place, migrations=[Migrations(version_table="version", steps=steps)])
+    database = PostgresDatabase(place, schema=Schema(tables=("CREATE TABLE one (id BIGINT)",), steps=steps))
     try:
         await database.open()
         tables = await database.fetch(
             "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
         )
-        return [row["tablename"] for row in tables], await database.fetchval("SELECT version FROM version")
+        return [row["tablename"] for row in tables], await database.fetchval("SELECT version FROM quietline_version")
     finally:
         await database.close()
 
 
 async def test_every_missing_step_is_taken_once(place: PostgresPlace) -> None:
     """A new schema gets all steps, one that breaks off leaves nothing, and what a newer program wrote is not changed."""
-    assert await migrated(place, one) == (["one", "version"], 1)
+    assert await migrated(place) == (["one", "quietline_version"], 1)
     with pytest.raises(RuntimeError):
-        await migrated(place, one, breaks)
+        await migrated(place, breaks)
     for _ in range(2):
-        assert await migrated(place, one, two) == (["one", "two", "version"], 2)
+        assert await migrated(place, two) == (["one", "quietline_version", "two"], 2)
     with pytest.raises(UnsupportedSchema):
-        await migrated(place, one)
+        await migrated(place)
 
 
 async def test_one_bridge_at_a_time(place: PostgresPlace, monkeypatch: pytest.MonkeyPatch) -> None:

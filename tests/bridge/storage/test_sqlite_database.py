@@ -24,7 +24,7 @@ from bridge.storage.errors import (
     Unavailable,
     UnsupportedSchema,
 )
-from bridge.storage.migrations import Migrations, Step
+from bridge.storage.migrations import Schema, Step
 from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection, has_wal_reset_fix, version
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -277,11 +277,6 @@ async def test_what_breaks_between_two_commits_ends_nothing(
     assert await database.commit(put) == 1
 
 
-async def one(transaction: Transaction) -> None:
-    """Step."""
-    await transaction.execute("CREATE TABLE one (id INTEGER)")
-
-
 async def two(transaction: Transaction) -> None:
     """Step."""
     await transaction.execute("CREATE TABLE two (id INTEGER)")
@@ -293,15 +288,13 @@ async def breaks(transaction: Transaction) -> None:
     raise RuntimeError
 
 
-async def migrated(path: Path, *steps: Step, base_version: int = 0) -> tuple[list[str], int]:
+async def migrated(path: Path, *steps: Step) -> tuple[list[str], int]:
     """Open a file with these steps; return its tables and the number that stands in it."""
-    database = SqliteDatabase(
-        path, migrations=[Migrations(version_table="version", steps=steps, base_version=base_version)]
-    )
+    database = SqliteDatabase(path, schema=Schema(tables=("CREATE TABLE one (id INTEGER)",), steps=steps))
     try:
         await database.open()
         tables = [row["name"] for row in await database.fetch("SELECT name FROM sqlite_master ORDER BY name")]
-        return tables, await database.fetchval("SELECT version FROM version")
+        return tables, await database.fetchval("SELECT version FROM quietline_version")
     finally:
         await database.close()
 
@@ -309,42 +302,30 @@ async def migrated(path: Path, *steps: Step, base_version: int = 0) -> tuple[lis
 async def test_every_missing_step_is_taken_once(tmp_path: Path) -> None:
     """A new file gets all steps, one of before those that came since, one of today none."""
     path = tmp_path / "main.db"
-    assert await migrated(path, one) == (["one", "version"], 1)
-    assert await migrated(path, one, two) == (["one", "two", "version"], 2)
-    assert await migrated(path, one, two) == (["one", "two", "version"], 2)
+    assert await migrated(path) == (["one", "quietline_version"], 1)
+    assert await migrated(path, two) == (["one", "quietline_version", "two"], 2)
+    assert await migrated(path, two) == (["one", "quietline_version", "two"], 2)
 
 
 async def test_a_step_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     """What came before it is kept, nothing of it is, and the next program goes on from there."""
     path = tmp_path / "main.db"
+    await migrated(path)
     with pytest.raises(RuntimeError):
-        await migrated(path, one, breaks)
-    assert await migrated(path, one, two) == (["one", "two", "version"], 2)
+        await migrated(path, breaks)
+    assert await migrated(path, two) == (["one", "quietline_version", "two"], 2)
 
 
-@pytest.mark.parametrize("version", [999, 4])
-async def test_a_file_of_a_newer_or_too_old_a_program_is_refused(tmp_path: Path, version: int) -> None:
+async def test_a_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     """It is not touched."""
     path = tmp_path / "main.db"
     with contextlib.closing(SqliteConnection(path)) as file:
-        file.execute("CREATE TABLE version (version INTEGER PRIMARY KEY)")
-        file.execute("INSERT INTO version VALUES ($1)", version)
+        file.execute("CREATE TABLE quietline_version (version INTEGER PRIMARY KEY)")
+        file.execute("INSERT INTO quietline_version VALUES (999)")
     with pytest.raises(UnsupportedSchema):
-        await migrated(path, one, base_version=9)
+        await migrated(path)
     with contextlib.closing(SqliteConnection(path, read_only=True)) as file:
-        assert [row["name"] for row in file.fetch("SELECT name FROM sqlite_master")] == ["version"]
-
-
-@pytest.mark.parametrize("made_by", ["mautrix", "nobody"])
-async def test_tables_that_another_made_are_taken_over(tmp_path: Path, made_by: str) -> None:
-    """The first step of a set is for files that have none of it; one that stands at the number before needs no step."""
-    path = tmp_path / "main.db"
-    if made_by == "mautrix":
-        with contextlib.closing(SqliteConnection(path)) as file:
-            file.execute("CREATE TABLE version (version INTEGER PRIMARY KEY)")
-            file.execute("INSERT INTO version VALUES (10)")
-    tables = ["version"] if made_by == "mautrix" else ["one", "version"]
-    assert await migrated(path, one, base_version=9) == (tables, 10)
+        assert [row["name"] for row in file.fetch("SELECT name FROM sqlite_master")] == ["quietline_version"]
 
 
 async def test_a_panic_fails_its_commit_and_nothing_else(database: SqliteDatabase) -> None:

@@ -11,8 +11,7 @@ from functools import partial
 import pytest
 
 from bot.model.line_incidents import GapKind, TextsMissing
-from bridge.app import last_program, run_history
-from bridge.app.line_files import CannotStart
+from bridge.app import run_history
 from bridge.engine import retention_change, startup_notices
 from bridge.engine.verb_requests import VerbRequests
 from bridge.inbound.arrivals import Arrivals
@@ -78,15 +77,6 @@ async def read_time(harness: BridgeHarness, name: str) -> None:
     assert math.isfinite(await line_state.get_time(harness.database, name))
 
 
-async def read_names(harness: BridgeHarness) -> None:
-    try:
-        await last_program.require_known_names(harness.database, "main.db")
-    except CannotStart:
-        names = json.loads(await line_state.get(harness.database, line_state.SEALED_NAMES) or "")
-        assert all(isinstance(name, str) for name in names), "only for names of a newer version"
-    await last_program.record(harness.database)
-
-
 async def read_history(harness: BridgeHarness) -> None:
     await line_state.has_other_history(harness.database, "3")
     await harness.sms_sender.recover()
@@ -104,7 +94,6 @@ READERS: dict[str, Callable[[BridgeHarness], Awaitable[object]]] = {
         lambda harness: VerbRequests(harness.services).run_once(),
     ),
     **dict.fromkeys((line_state.DRILLED, line_state.LAST_BACKUP, line_state.CANARY_STEP), read_figures),
-    **dict.fromkeys((line_state.PROGRAM, line_state.SEALED_NAMES), read_names),
     **{name: partial(read_number, name=name) for name in (line_state.EVENTS_LOST, line_state.EVENTS_RETURNED)},
     **{
         name: partial(read_time, name=name)

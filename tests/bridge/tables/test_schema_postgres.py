@@ -11,7 +11,7 @@ import pytest
 from bridge.matrix import schema as matrix_schema
 from bridge.storage.database import Reader, Row, Value
 from bridge.storage.postgres_database import PostgresDatabase
-from bridge.tables import inbox, outbox, room_events, schema
+from bridge.tables import inbox, outbox, room_events
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer
 
@@ -38,7 +38,7 @@ class Explaining(Reader):
 @pytest.fixture
 async def database(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[PostgresDatabase]:
     place = place_of(tmp_path / "main.db", postgres_server.url("postgres"))
-    database = PostgresDatabase(place, migrations=(schema.MIGRATIONS, *matrix_schema.MAIN_MIGRATIONS))
+    database = PostgresDatabase(place, schema=matrix_schema.MAIN_SCHEMA)
     await database.open()
     yield database
     await database.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.postgres_database import PostgresDatabase
-from bridge.tables import schema
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer
 
@@ -17,7 +17,7 @@ AGGREGATE = 2300
 async def test_an_aggregate_is_stored_in_its_row(postgres_server: PostgresServer, tmp_path: Path) -> None:
     """However often it is written, nothing of it stands in another table."""
     place = place_of(tmp_path / "main.db", postgres_server.url("postgres"))
-    database = PostgresDatabase(place, migrations=(schema.MIGRATIONS,))
+    database = PostgresDatabase(place, schema=MAIN_SCHEMA)
     await database.open()
     try:
         row = "INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', $1)"

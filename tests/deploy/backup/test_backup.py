@@ -62,7 +62,6 @@ LEFT_OUT = {
         "audit",
         "revealed",
         "marked_set",
-        "marked_set_version",
     },
     "ids of texts and events": {"seen", "sent_text", "early_report", "event", "carrier_copy", "copy_result"},
     "erasure jobs": {"erasure"},

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,13 +18,12 @@ import pytest
 
 from bridge.config.load import load
 from bridge.config.sections import Config
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.storage.database import Transaction
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
-from bridge.tables import schema
 from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
 from deploy.data_dir.line_lock import LineRuns
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
@@ -53,7 +53,7 @@ async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator
         member = "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!r:x', '@ada:x', 'join')"
         await there.execute(f"{member} ON CONFLICT DO NOTHING")
         await there.harness.close()
-        puppet = database_of(there.layout.bridge / "voice.db", None, migrations=PUPPET_MIGRATIONS)
+        puppet = database_of(there.layout.bridge / "voice.db", None, schema=PUPPET_SCHEMA)
         await puppet.open()
         query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@line:x', 'D', TRUE, 's1')"
         await puppet.commit(lambda transaction: transaction.execute(query))
@@ -306,23 +306,27 @@ async def test_a_half_of_before_takes_no_files_place(line: LineDirectory) -> Non
 
 
 @pytest.mark.parametrize("to", ["postgresql", "sqlite"])
-async def test_only_an_upgrade_takes_steps(line: LineDirectory, to: Engine) -> None:
+async def test_only_an_upgrade_takes_steps(line: LineDirectory, to: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an older version wrote is not moved: `upgrade` makes a backup first, and without one no step can be undone."""
-    config, table = config_of(line), schema.MIGRATIONS.version_table
+    config = config_of(line)
+
+    async def step(_transaction: Transaction) -> None:
+        """Change nothing."""
 
     async def raise_version(by: int, transaction: Transaction) -> None:
-        await transaction.execute(f"UPDATE {table} SET version = version + $1", by)  # noqa: S608 - a name of ours
+        await transaction.execute("UPDATE quietline_version SET version = version + $1", by)
 
     if to == "sqlite":
         await migrate(config, "postgresql")
+    monkeypatch.setitem(DATABASES, "main.db", replace(MAIN_SCHEMA, steps=(step,)))
     database = database_of(config.data_dir / "main.db", config.database_url if to == "sqlite" else None)
     await database.open()
-    for change, says in ((-1, "an older version wrote it"), (2, "a newer version of this program wrote it")):
+    for change, says in ((0, "an older version wrote it"), (2, "a newer version of this program wrote it")):
         await database.commit(partial(raise_version, change))
         before = content(config, "postgresql" if to == "sqlite" else "sqlite")
         with pytest.raises(CannotMigrate, match=says) as refused:
             await migrate(config, to)
-        assert ("taken out of the configuration" in str(refused.value)) == (to == "postgresql" and change < 0)
+        assert ("taken out of the configuration" in str(refused.value)) == (to == "postgresql" and not change)
         assert content(config, "postgresql" if to == "sqlite" else "sqlite") == before
     assert (not schemas(config)) == (to == "postgresql"), "nothing was made in the other place"
     await database.commit(partial(raise_version, -1))
@@ -425,7 +429,7 @@ async def test_a_file_that_holds_something_else_is_not_written_over(line: LineDi
     config = config_of(line)
     await migrate(config, "postgresql")
     before = content(config, "postgresql")
-    other = database_of(config.data_dir / "voice.db", None, migrations=PUPPET_MIGRATIONS)
+    other = database_of(config.data_dir / "voice.db", None, schema=PUPPET_SCHEMA)
     await other.open()
     query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@x:x', 'D', TRUE, '')"
     await other.commit(lambda transaction: transaction.execute(query))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,7 +39,8 @@ def name(number: int) -> str:
 def encrypted(slug: str, phrase: bytes = PASSPHRASE) -> bytes:
     keys = {"homeserver": {"server_name": "quietline.localhost"}, "lines": [{"slug": slug}]}
     config = yaml.safe_dump(keys)
-    backup = Backup(made_at=0, root="/r", config=config, files={}, packs={}, roster=[], tables={}, unfinished=0)
+    nothing: dict[str, Any] = {"files": {}, "packs": {}, "roster": [], "tables": {}, "unfinished": 0}
+    backup = Backup(made_at=0, root="/r", config=config, program="0.1", schema=1, **nothing)
     return backup_file.encrypt(backup, phrase)
 
 

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Awaitable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +19,7 @@ import pytest
 import yaml
 
 from bridge.config.sections import Config
-from bridge.runtime.program import own_version
-from bridge.storage import serialization
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Busy, DatabaseError, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect
@@ -28,15 +27,12 @@ from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.backup import backup as backup_file
-from deploy.backup.upgrade import FILES, check_upgrade, last_version, read_versions, require_current, upgrade
+from deploy.backup.upgrade import check_upgrade, read_versions, require_current, upgrade
 from deploy.cli.outcome import database_problem
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
-from deploy.doctor.database_probes import database_probes
-from deploy.doctor.probes import NoAnswer
 from deploy.inspect.check_report import CheckResult
 from tests.bridge.lease.leases import LeasedLine
-from tests.bridge.storage.stored_versions import load as load_stored
 from tests.deploy.line_directory import line_directory
 from tests.deploy.verb import invoke
 from tests.fakes.database_engine import make_line_database
@@ -44,37 +40,19 @@ from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
 from tests.fakes.postgres_server import PostgresServer
 
 PASSPHRASE = b"six random words are very good"
-OLD = "UPDATE quietline_version SET version = 8"
-UNDO = (
-    "CREATE INDEX inbox_owner ON inbox (owner, seq)",
-    "DROP INDEX event_about",
-    "CREATE INDEX event_about ON event (about)",
-    "DROP INDEX event_expires",
-    "CREATE INDEX event_expires ON event (expires)",
-    "DROP INDEX carrier_copy_owner",
-    "CREATE INDEX carrier_copy_owner ON carrier_copy (owner)",
-    "DROP INDEX thread_legal_hold",
-    "ALTER TABLE outbox RENAME COLUMN transport TO way",
-    "ALTER TABLE dead_letter RENAME COLUMN transport TO way",
-    "DROP TABLE legal_hold",
-)
-"""What the ninth step and those behind it made, as it was before."""
-RENAMED_BACK = (
-    "ALTER TABLE thread RENAME COLUMN legal_hold TO held",
-    "ALTER TABLE thread RENAME COLUMN in_flood TO crowded",
-    "ALTER TABLE erasure RENAME COLUMN grace TO patience",
-    "ALTER TABLE erasure_certificate RENAME TO receipt",
-    "ALTER TABLE early_reaction RENAME TO early_tap",
-    "DROP INDEX early_reaction_target",
-    "CREATE INDEX early_tap_target ON early_tap (target)",
-    "UPDATE quietline_version SET version = 7",
-)
-"""What the eighth step made, as it was before: names that this program does not know."""
+LATER = "ALTER TABLE seen ADD COLUMN later BIGINT"
+
+
+async def step(transaction: Transaction) -> None:
+    """Take the one step that the program under test has after version 1."""
+    await transaction.execute(LATER)
 
 
 @pytest.fixture
-async def layout(tmp_path: Path) -> Layout:
-    """Have a stopped line whose database stands five steps before this program's."""
+async def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """Have a stopped line whose main database stands one step before this program's."""
+    newer = replace(MAIN_SCHEMA, steps=(step,))
+    monkeypatch.setattr("deploy.backup.upgrade.FILES", (("main.db", newer), ("voice.db", PUPPET_SCHEMA)))
     async with line_directory(tmp_path) as line:
         await line.desk()
         await line.execute("INSERT INTO desk (id, aggregate) VALUES ('desk', $1)", b"sealed")
@@ -85,10 +63,6 @@ async def layout(tmp_path: Path) -> Layout:
         (tmp_path / "phrase").chmod(0o600)
         configuration["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(tmp_path / "phrase")}
         line_layout.config.write_text(yaml.safe_dump(configuration))
-        config = line.config
-    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
-        for statement in (*UNDO, OLD):
-            db.execute(statement)
     return line_layout
 
 
@@ -99,16 +73,16 @@ def config_of(layout: Layout) -> Config:
 
 
 def older(layout: Layout) -> list[str]:
-    return [each.migrations.version_table for each in read_versions(config_of(layout)) if each.number < each.newest]
+    return [each.file.name for each in read_versions(config_of(layout)) if each.number < each.newest]
 
 
 async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path) -> None:
     """The backup is of the older version and opens; the database is then of this one, and a second time does nothing."""
-    assert older(layout) == ["quietline_version"]
+    assert older(layout) == ["main.db"]
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
-    assert (steps, older(layout)) == (5, [])
+    assert (steps, older(layout)) == (1, [])
     assert file is not None
-    assert backup_file.read_backup(file, PASSPHRASE).schema["quietline_version"] == 8
+    assert backup_file.read_backup(file, PASSPHRASE).schema == 1
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
 
 
@@ -116,26 +90,20 @@ async def test_nothing_is_begun_without_its_backup(layout: Layout, tmp_path: Pat
     """A directory that is not there: the reason, and the database as it was."""
     with pytest.raises(SetupError, match="no such directory; is its disk mounted"):
         await upgrade(layout, config_of(layout), backup=(tmp_path / "nowhere", PASSPHRASE))
-    assert older(layout) == ["quietline_version"]
+    assert older(layout) == ["main.db"]
 
 
 async def test_a_disk_that_is_full_at_any_step_loses_nothing(layout: Layout, tmp_path: Path) -> None:
     """At whichever file or commit it is full: the reason, and the same command comes to the end with room."""
     config = config_of(layout)
-    oldest = tmp_path / "oldest"
-    oldest.mkdir()
-    for name, sets in FILES:
-        with contextlib.closing(SqliteConnection(oldest / name)) as db:
-            for each in sets:
-                load_stored(db, each.version_table, each.base_version + 1)
-    everything = sum(each.latest - each.base_version - 1 for _, sets in FILES for each in sets)
-    for cut, steps, reason in ((cut_off_at, 2, os.strerror(errno.ENOSPC)), (cut_off_commits_at, everything, "is full")):
+    oldest = tmp_path / "main.db"
+    shutil.copyfile(config.data_dir / "main.db", oldest)
+    for cut, steps, reason in ((cut_off_at, 2, os.strerror(errno.ENOSPC)), (cut_off_commits_at, 1, "is full")):
         refused, done = 0, False
         while not done:
-            for name, _ in FILES:
-                for beside in ("", "-wal", "-shm"):
-                    (config.data_dir / f"{name}{beside}").unlink(missing_ok=True)
-                shutil.copyfile(oldest / name, config.data_dir / name)
+            for beside in ("", "-wal", "-shm"):
+                (config.data_dir / f"main.db{beside}").unlink(missing_ok=True)
+            shutil.copyfile(oldest, config.data_dir / "main.db")
             folder = tmp_path / f"{cut.__name__}-{refused}"
             folder.mkdir()
             with pytest.MonkeyPatch.context() as patch:
@@ -188,10 +156,10 @@ async def test_what_stops_a_step_is_named(
 async def test_a_column_that_was_added_by_hand_is_named(layout: Layout) -> None:
     """A step cannot be taken: what a person may have done is said; without it the same command goes on."""
     with contextlib.closing(SqliteConnection(config_of(layout).data_dir / "main.db")) as db:
-        db.execute("ALTER TABLE outbox ADD COLUMN transport TEXT")
+        db.execute(LATER)
         message = await refusal(upgrade(layout, config_of(layout), backup=None))
         assert "was a table, a column, an index or a view added by hand? Take it away, and run the same command" in message
-        db.execute("ALTER TABLE outbox DROP COLUMN transport")
+        db.execute("ALTER TABLE seen DROP COLUMN later")
     await upgrade(layout, config_of(layout), backup=None)
     assert older(layout) == []
 
@@ -232,7 +200,7 @@ async def test_a_damaged_page_ends_it_before_it_begins(layout: Layout, tmp_path:
     message = await refusal(upgrade(layout, config, backup=(tmp_path / "kept", PASSPHRASE)))
     assert message.startswith(f"{file} is damaged; nothing was changed. Is the disk well?")
     assert [row.name for row in check_upgrade(layout, config, backed_up=True).checks if not row.ok] == ["database"]
-    assert older(layout) == ["quietline_version"]
+    assert older(layout) == ["main.db"]
     assert list((tmp_path / "kept").iterdir()) == []
 
 
@@ -247,21 +215,8 @@ async def test_packs_that_this_version_refuses_end_it_before_it_begins(layout: L
     assert "this version does not start with them. Nothing was changed" in message
     checks = check_upgrade(layout, config_of(layout), backed_up=True).checks
     assert [row.name for row in checks if not row.ok] == ["packs"]
-    assert older(layout) == ["quietline_version"]
+    assert older(layout) == ["main.db"]
     assert list((tmp_path / "kept").iterdir()) == []
-
-
-async def test_what_an_older_version_would_lose_is_said(layout: Layout) -> None:
-    """Without a step too: when this version stores more than the one that ran last knows, only the backup leads back."""
-    config = config_of(layout)
-    await upgrade(layout, config, backup=None)
-    for names, for_good in ((serialization.names(), False), (serialization.names() - {"Thread.id"}, True)):
-        with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
-            noted = json.dumps(sorted(names))
-            db.execute("INSERT OR REPLACE INTO line (name, value) VALUES ('sealed_names', $1)", noted)
-        rows = {row.name: row for row in check_upgrade(layout, config, backed_up=True).checks}
-        assert rows["irreversible"].warning == for_good
-        assert ("does not know all that is stored from then on" in rows["irreversible"].what) == for_good
 
 
 async def test_too_little_room_ends_it_before_it_begins(
@@ -274,32 +229,8 @@ async def test_too_little_room_ends_it_before_it_begins(
         with pytest.raises(SetupError, match="make room first"):
             await upgrade(layout, config, backup=(tmp_path / "kept", PASSPHRASE))
         assert [row.name for row in check_upgrade(layout, config, backed_up=True).checks if not row.ok] == ["disk"]
-    assert older(layout) == ["quietline_version"]
+    assert older(layout) == ["main.db"]
     assert list((tmp_path / "kept").iterdir()) == []
-
-
-async def test_what_is_new_and_what_is_for_good(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The notes since the version that ran here last, and what no older version goes on with; what is not known is said."""
-    config = config_of(layout)
-    rows = {row.name: row for row in check_upgrade(layout, config, backed_up=True).checks}
-    assert "not known" in rows["notes"].what
-    assert (rows["irreversible"].warning, "only the backup of before leads back" in rows["irreversible"].what) == (
-        True,
-        True,
-    )
-    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
-        db.execute("INSERT INTO line (name, value) VALUES ('program', '0.0.9')")
-    text = "## Unreleased\n\n- New, and\n  long.\n- Irreversible: keys are made again.\n\n## 0.0.9\n\n- Old.\n"
-    with monkeypatch.context() as changed:
-        changed.setattr("deploy.backup.upgrade.read_changelog", lambda: text)
-        rows = {row.name: row for row in check_upgrade(layout, config, backed_up=True).checks}
-    assert rows[f"notes of {own_version()}"].what == "New, and long. Irreversible: keys are made again."
-    assert "keys are made again" in rows["irreversible"].what
-    assert not any("Old." in row.what for row in rows.values())
-    await upgrade(layout, config, backup=None)
-    assert last_version(config) == own_version()
-    rows = {row.name: row for row in check_upgrade(layout, config, backed_up=True).checks}
-    assert (rows["notes"].what.endswith("nothing is new"), rows["irreversible"].warning) == (True, False)
 
 
 async def test_a_running_line_and_a_newer_database_are_refused(layout: Layout) -> None:
@@ -357,9 +288,8 @@ async def test_a_bridge_of_another_machine_is_named(
     """On PostgreSQL: the check says that the line runs, and the upgrade takes no step and says what to stop."""
     server = await configure_postgres(layout, tmp_path, postgres_server)
     config, file = config_of(layout), config_of(layout).data_dir / "main.db"
-    database = database_of(file, server, migrations=FILES[0][1])
+    database = database_of(file, server, schema=MAIN_SCHEMA)
     await database.open()
-    await database.commit(lambda transaction: transaction.execute("UPDATE quietline_version SET version = version - 1"))
     await database.close()
 
     def row(name: str) -> bool:
@@ -376,7 +306,7 @@ async def test_a_bridge_of_another_machine_is_named(
         assert not row("line")
         with pytest.raises(SetupError, match=r"database\.url_file: the line runs, .* stop it first"):
             await upgrade(layout, config, backup=None)
-        assert older(layout) == ["quietline_version"]
+        assert older(layout) == ["main.db"]
     finally:
         await lead.close()
     assert row("line")
@@ -390,10 +320,8 @@ async def test_a_user_without_rights_is_told_so(layout: Layout, tmp_path: Path, 
     with layout.config.open("a", encoding="utf-8") as text:
         text.write(f"\ndatabase: {{url_file: {url_file}}}\n")
     url_file.write_text(server)
-    main = database_of(config_of(layout).data_dir / "main.db", server, migrations=FILES[0][1])
+    main = database_of(config_of(layout).data_dir / "main.db", server, schema=MAIN_SCHEMA)
     await main.open()
-    for statement in (OLD, *UNDO):
-        await main.commit(partial(execute, statement))
     await main.close()
     admin = await connect(PostgresPlace(server, "public"))
     await admin.run(f"CREATE ROLE {user} LOGIN PASSWORD 'x'")
@@ -404,12 +332,7 @@ async def test_a_user_without_rights_is_told_so(layout: Layout, tmp_path: Path, 
     await admin.close()
     assert "REASSIGN OWNED BY" in unseen
     assert "REASSIGN OWNED BY" in unowned
-    assert older(layout) == ["quietline_version"]
-
-
-async def execute(statement: str, transaction: Transaction) -> None:
-    """Run one statement, as the work of a commit."""
-    await transaction.execute(statement)
+    assert older(layout) == ["main.db"]
 
 
 async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
@@ -431,32 +354,15 @@ async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
     require_current(real, layout)
 
 
-async def test_what_reads_an_older_database_says_that_it_is_older(layout: Layout) -> None:
-    """A verb that asks by a name of today, and the doctor: not that the file is damaged; afterwards it is read."""
-    with contextlib.closing(SqliteConnection(config_of(layout).data_dir / "main.db")) as db:
-        for statement in RENAMED_BACK:
-            db.execute(statement)
-    verify = ["erasure", "verify", "--data", str(layout.data)]
-    refused = await invoke(verify)
-    assert refused.exit_code == 2
-    assert "an older version wrote it; bring it to this one first (`quietline upgrade`)" in refused.stderr
-    row = next(iter(database_probes(layout, config_of(layout), None)))
-    with pytest.raises(NoAnswer, match="an older version wrote it"):
-        await row.ask()
-    await upgrade(layout, config_of(layout), backup=None)
-    assert "0 kept" in (await invoke(verify)).stdout
-    assert "can be read" in {each.what for each in await row.ask()}
-
-
 async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
     """`--check` says and changes nothing; then the steps, after a backup where the configuration says."""
     data = ["upgrade", "--data", str(layout.data)]
     looked = await invoke([*data, "--check", "--json"])
     report = json.loads(looked.stdout)
-    assert (looked.exit_code, report["ok"], report["checks"][0]["what"]) == (0, True, "5 steps are to be taken")
-    assert older(layout) == ["quietline_version"]
+    assert (looked.exit_code, report["ok"], report["checks"][0]["what"]) == (0, True, "1 steps are to be taken")
+    assert older(layout) == ["main.db"]
     done = await invoke(data)
-    said = ["5 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
+    said = ["1 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
     assert (done.exit_code, done.stdout.splitlines()[-2:]) == (0, said), done.output
     assert len(sorted((tmp_path / "kept").glob("*.backup"))) == 1
     assert (await invoke(data)).stdout == "Nothing was to be done.\n"

@@ -30,7 +30,7 @@ from bridge.config.load import load
 from bridge.config.sections import Config
 from bridge.matrix.olm.cross_signing import derive_master_key
 from bridge.matrix.room_keys.confirmed_identities import confirm_fingerprint
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.database import Transaction, Value
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import key_check_value
@@ -180,7 +180,7 @@ async def _settle(line: RealLine) -> None:
     for user in (config.policy_mxid, config.puppet_mxid):
         homeserver.masters[user] = derive_master_key(vault, user)
         homeserver.devices[user] = ["OURS"]
-    puppet = SqliteDatabase(config.data_dir / "voice.db", migrations=PUPPET_MIGRATIONS)
+    puppet = SqliteDatabase(config.data_dir / "voice.db", schema=PUPPET_SCHEMA)
     await puppet.open()
     await puppet.commit(lambda transaction: transaction.execute(IDENTITY, config.puppet_mxid, "OURS"))
     await puppet.close()

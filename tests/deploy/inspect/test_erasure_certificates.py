@@ -11,10 +11,10 @@ import pytest
 
 from bridge.config.sections import Config
 from bridge.erasure.certificate import CertificateSigner
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
-from bridge.tables import schema
 from deploy.inspect.check_report import CheckReport
 from deploy.inspect.erasure_certificates import verify_certificates
 from tests.fakes.database_file import write
@@ -28,7 +28,7 @@ async def config(tmp_path: Path) -> Config:
     """Write a line's directory with one good certificate."""
     for name, key in (("vault", VAULT), ("index", INDEX)):
         (tmp_path / name).write_text(key.hex(), encoding="utf-8")
-    database = SqliteDatabase(tmp_path / "main.db", migrations=(schema.MIGRATIONS,))
+    database = SqliteDatabase(tmp_path / "main.db", schema=MAIN_SCHEMA)
     await database.open()
     await database.close()
     vault = Vault(keys=KeyFile(path=tmp_path / "keys.db"), vault_key=VAULT, index_key=INDEX)

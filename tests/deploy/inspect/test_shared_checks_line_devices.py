@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.inspect import shared_checks
 from tests.bridge.matrix.rig import POLICY, PUPPET
@@ -38,7 +38,7 @@ async def test_deleted_and_strange_devices_are_named(
     async with line_directory(tmp_path / "line") as line:
         config = line.config.model_copy(update={"data_dir": tmp_path})
     for file, user, device in ((shared_checks.MAIN_FILE, POLICY, "A"), (shared_checks.PUPPET_FILE, PUPPET, "B")):
-        database = SqliteDatabase(tmp_path / file, migrations=PUPPET_MIGRATIONS)
+        database = SqliteDatabase(tmp_path / file, schema=PUPPET_SCHEMA)
         await database.open()
         await database.commit(lambda transaction, user=user, device=device: transaction.execute(INSERT, user, device))  # type: ignore[misc]
         await database.close()

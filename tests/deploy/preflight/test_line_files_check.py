@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,11 @@ from bridge.app import key_changes, line_files
 from bridge.config.load import load
 from bridge.config.sections import Config
 from bridge.lease.key_file_age import peek_age
-from bridge.matrix.schema import MAIN_MIGRATIONS
-from bridge.storage import marked_sets
+from bridge.matrix.schema import MAIN_SCHEMA
+from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import schema
 from deploy.data_dir.layout import Layout
 from deploy.inspect.check_report import CheckResult
 from deploy.preflight import preflight
@@ -72,7 +71,7 @@ async def line(tmp_path: Path) -> Line:
     layout.bridge.mkdir(mode=0o700, exist_ok=True)
     config = load(layout.config)
     stopped_line = Line(layout, tmp_path / "earlier.db")
-    database = SqliteDatabase(stopped_line.main, migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+    database = SqliteDatabase(stopped_line.main, schema=MAIN_SCHEMA)
     keys = KeyFile(path=stopped_line.keys)
     await database.open()
     await keys.open()
@@ -131,15 +130,7 @@ def _damaged_note(line: Line) -> None:
 
 
 def _newer(line: Line) -> None:
-    line.execute(f"UPDATE {schema.MIGRATIONS.version_table} SET version = version + 1")  # noqa: S608 - a name of ours
-
-
-def _newer_trust(line: Line) -> None:
-    line.execute(f"UPDATE {marked_sets.MIGRATIONS.version_table} SET version = version + 1")  # noqa: S608 - as above
-
-
-def _newer_names(line: Line) -> None:
-    line.execute("INSERT INTO line (name, value) VALUES ('program', '99.1'), ('sealed_names', '[\"Thread.new_lock\"]')")
+    line.execute("UPDATE quietline_version SET version = version + 1")
 
 
 @pytest.mark.parametrize(
@@ -155,8 +146,6 @@ def _newer_names(line: Line) -> None:
         (_in_service, "rehearsal", "begun with `rehearsal: false`"),
         (_other_slug, "slug", "was made as elsewhere"),
         (_newer, "database version", "newer version"),
-        (_newer_trust, "database version", "newer version"),
-        (_newer_names, "database version", "version 99.1 of this program ran here last"),
     ],
 )
 async def test_what_would_end_the_start_is_said_before(
@@ -169,11 +158,16 @@ async def test_what_would_end_the_start_is_said_before(
     assert (rows[name].ok, says in rows[name].what, bool(rows[name].do)) == (False, True, True)
 
 
-async def test_a_real_line_that_must_be_upgraded_first_is_said_before(line: Line) -> None:
+async def _no_step(_transaction: Transaction) -> None:
+    """Change nothing."""
+
+
+async def test_a_real_line_that_must_be_upgraded_first_is_said_before(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not start until then; a rehearsal upgrades itself, and a first start that was broken off goes on."""
     config = load(line.layout.config)
     real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
-    line.execute(f"UPDATE {marked_sets.MIGRATIONS.version_table} SET version = version - 1")  # noqa: S608 - as above
+    newer = replace(MAIN_SCHEMA, steps=(_no_step,))
+    monkeypatch.setattr("deploy.preflight.line_files_check.MAIN_SCHEMA", newer)
 
     def rows(of: Config) -> list[CheckResult]:
         with snapshot(line.main) as db:

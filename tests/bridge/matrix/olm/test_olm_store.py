@@ -12,7 +12,7 @@ from mautrix.crypto.sessions import Session
 
 from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.database import Transaction
 from bridge.storage.vault import Vault
 from tests.fakes.database_engine import AnyDatabase, make_database
@@ -181,7 +181,7 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
     await before.commit(as_before)
     await before.close()
     tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    new, again = (make_database(tmp_path / name, migrations=PUPPET_MIGRATIONS) for name in ("new.db", "voice.db"))
+    new, again = (make_database(tmp_path / name, schema=PUPPET_SCHEMA) for name in ("new.db", "voice.db"))
     await new.open()
     await again.open()
     names = [row["name"] for row in await again.fetch(tables)]

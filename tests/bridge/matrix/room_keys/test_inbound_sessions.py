@@ -11,14 +11,10 @@ from bridge.matrix.room_keys import inbound_sessions
 from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.matrix.rooms.room_state import delete_room
-from bridge.matrix.schema import IDENTITY, OLM, ROOMS
-from bridge.storage.database import Transaction
-from bridge.storage.migrations import Migrations
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, timeline
-from tests.fakes.database_engine import make_database
 
 
 async def learned(rig: Rig) -> list[str]:
@@ -96,7 +92,6 @@ async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserve
     key, again = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(2))
     said = ada.room_message(ROOM, "text for the phone")
     await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
-    await _make_event_table(rig)
     assert await prune_ratchets(rig.database, rig.vault) == 1
     replayed = {**said, "event_id": "$replayed"}
     await take(rig, server, {"to_device": {"events": [again]}, **timeline(replayed)})
@@ -115,7 +110,6 @@ async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
     key, again, once_more = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(3))
     group, said = ada.group(ROOM), ada.room_message(ROOM, "text for the phone")
     await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
-    await _make_event_table(rig)
     assert await prune_ratchets(rig.database, rig.vault) == 1
     for number in range(3):
         own = keys_of(server, ada, 1)
@@ -206,43 +200,3 @@ async def test_a_message_that_is_redacted_before_its_key_comes_is_not_said(rig: 
     await take(rig, server, timeline(redaction))
     await take(rig, server, {"to_device": {"events": [key]}})
     assert bodies(rig.events) == []
-
-
-async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: Any) -> None:
-    """A database of before: what was read counts as read, and no session goes back behind where it stands."""
-    before = Migrations(version_table=ROOMS.version_table, steps=ROOMS.steps[:1])
-    old = make_database(tmp_path / "old.db", migrations=(OLM, IDENTITY, before))
-    await old.open()
-
-    async def fill(transaction: Transaction) -> None:
-        await transaction.execute(
-            "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!r', 'desk', '', 'k')"
-        )
-        for session, first in (("read", 7), ("unread", 0)):
-            await transaction.execute(
-                """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
-                   VALUES ('!r', $1, '@ada:x', 'c', 'e', $2, $3)""",
-                session,
-                first,
-                b"x",
-            )
-        await transaction.execute(
-            "INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ('!r', 'read', 8, '$e')"
-        )
-
-    await old.commit(fill)
-    await old.close()
-    new = make_database(tmp_path / "old.db", migrations=(OLM, IDENTITY, ROOMS))
-    await new.open()
-    rows = await new.fetch("SELECT session_id, floor, accepted, learned_ms FROM matrix_inbound ORDER BY session_id")
-    await new.close()
-    assert [tuple(row) for row in rows] == [("read", 7, True, 0), ("unread", 0, False, 0)]
-
-
-async def _make_event_table(rig: Rig) -> None:
-    """Make an empty deletion index, as the bridge has beside these tables."""
-    await rig.database.commit(
-        lambda transaction: transaction.execute(
-            "CREATE TABLE event (event_id TEXT, room_id TEXT, state BOOLEAN, at BIGINT)"
-        )
-    )

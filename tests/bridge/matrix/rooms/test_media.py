@@ -19,9 +19,9 @@ from bridge.matrix.rooms.media import (
     record_upload,
 )
 from bridge.matrix.rooms.room_state import Room, record_room, set_membership
-from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.database import Database
-from bridge.tables import room_events, schema, threads
+from bridge.tables import room_events, threads
 from tests.fakes.bridge_harness import ManualClock
 from tests.fakes.database_engine import make_database
 
@@ -76,7 +76,7 @@ class UploadScene:
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[UploadScene]:
-    database = make_database(tmp_path / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+    database = make_database(tmp_path / "main.db", schema=MAIN_SCHEMA)
     await database.open()
     scene = UploadScene(database)
     room = Room(room_id=ROOM, kind="thread", owner="t1", key_owner="k")

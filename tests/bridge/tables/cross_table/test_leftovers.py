@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.database import Database
 from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from tests.fakes.bridge_harness import BridgeHarness
@@ -37,7 +37,7 @@ async def test_no_table_is_forgotten(harness: BridgeHarness) -> None:
 @pytest.mark.sqlite_only
 async def test_the_puppets_own_file_names_no_room_of_ours(tmp_path: Path) -> None:
     """The texter puppet's database holds its account and Olm sessions, and has no table for rooms."""
-    database = make_database(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
+    database = make_database(tmp_path / "voice.db", schema=PUPPET_SCHEMA)
     await database.open()
     assert "room_id" not in {column for _, column in await columns(database)}
     await database.close()
