@@ -22,7 +22,6 @@ from bot.lifecycle import audit_trail, corrected_times, legal_hold, number_revea
 from bot.model.actions import Action
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
-    DevicesReturned,
     Event,
     IdentityChanged,
     IdentityConfirmed,
@@ -269,7 +268,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, MemberJoined): (roster.add_member,),
     (Desk, MemberLeft): (roster.remove_member, enrolment.forget_member),
     (Desk, MemberReturned): (roster.remove_returned,),
-    (Desk, DevicesReturned): (roster.report_returned_devices,),
     (Desk, MemberNamed): (roster.name_member,),
     (Desk, RoomLost): (roster.report_lost_room,),
     (Desk, StaffAdded): (roster.invite_staff,),

@@ -234,13 +234,6 @@ class MemberReturned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DevicesReturned:
-    """Devices of these people that were signed out exist again. The line does not trust them."""
-
-    users: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberNamed:
     """A member of the desk room has this display name; "" is no name."""
 
@@ -301,7 +294,6 @@ Event: TypeAlias = (
     | MemberJoined
     | MemberLeft
     | MemberReturned
-    | DevicesReturned
     | MemberNamed
     | PowerLevelsChanged
     | IdentityChanged

@@ -27,7 +27,6 @@ from bot.model.actions import (
 )
 from bot.model.desk import Desk, DeskMember, Facts, Role
 from bot.model.events import (
-    DevicesReturned,
     MemberJoined,
     MemberLeft,
     MemberNamed,
@@ -104,12 +103,6 @@ def remove_returned(pack: Pack, facts: Facts, desk: Desk, event: MemberReturned)
         return Step(desk, (out,))
     body = notice_of("roster.is_removed_once_more", user=localpart(event.user))
     return Step(desk, (out, SendMessage(place=DESK, body=body, notice=False, mentions=alarm_recipients(facts))))
-
-
-def report_returned_devices(pack: Pack, facts: Facts, desk: Desk, event: DevicesReturned) -> Step[Desk]:
-    """Say whose signed-out devices exist again, and what to do about it."""
-    body = notice_of("roster.devices_are_there_again", users=", ".join(localpart(user) for user in event.users))
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=alarm_recipients(facts)),))
 
 
 def name_member(pack: Pack, facts: Facts, desk: Desk, event: MemberNamed) -> Step[Desk]:

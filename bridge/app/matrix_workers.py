@@ -314,19 +314,23 @@ class MatrixWorkers:
             self._room_provisioner.compare_rooms()
 
     async def _note_rollback(self, transaction: Transaction, rollback: Rollback) -> None:
-        """Note what must be erased again after a rollback.
-
-        When the same rollback is found again after a crash, `counts_less` undoes nothing.
-        """
-        await erasure_jobs.redo_rooms(transaction, now=self._resources.services.clock.now())
-        await line_state.put(transaction, line_state.EVENTS_RETURNED, str(rollback.heard_until))
+        """Note what must be compared and erased again after a rollback, and tell the desk once."""
+        services = self._resources.services
+        await erasure_jobs.redo_rooms(transaction, now=services.clock.now())
+        until = str(rollback.heard_until)
+        await line_state.put(transaction, line_state.EVENTS_RETURNED, until)
+        await line_state.put(transaction, line_state.MEMBERS_RETURNED, until)
         if rollback.counts_less:
-            await line_state.put(transaction, line_state.ROOMS_RETURNED, str(rollback.heard_until))
+            await line_state.put(transaction, line_state.ROOMS_RETURNED, until)
+        if self._room_provisioner is None or self._room_provisioner.is_rollback_news:
+            lost = HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST)
+            await inbox.append(transaction, await inbox.seal(services.vault, DESK, lost))
 
     async def _report_rollback(self) -> None:
+        self._resources.services.wake.engine(DESK)
         self._resources.services.wake.erasure_jobs()
         if self._room_provisioner is not None:
-            await self._room_provisioner.report_rollback()
+            self._room_provisioner.compare_after_rollback()
 
     async def _report_device_gone(self) -> None:
         await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE))

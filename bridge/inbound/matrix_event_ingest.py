@@ -19,7 +19,6 @@ from urllib.parse import unquote
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.events import (
     Content,
-    DevicesReturned,
     Event,
     IdentityChanged,
     IdentityConfirmed,
@@ -117,9 +116,6 @@ class MatrixEventIngest:
                 continue
             if isinstance(item, events.MemberNamed):
                 await self._put(transaction, DESK, MemberNamed(user=item.user_id, name=item.name))
-                continue
-            if isinstance(item, events.DevicesReturned):
-                await self._put(transaction, DESK, DevicesReturned(users=item.users))
                 continue
             if isinstance(item, events.SelfRemoved):
                 self._parts_to_wake.add(self._wake.rooms)

@@ -4,9 +4,9 @@ Rules of this module: the sync reports changes, but a rollback of the homeserver
 compared at each start, and whenever the homeserver refuses us a room. A membership is corrected only if it did not change
 during the request, and is reported like one of the sync, in the same commit. A person whom we noted in a room, and whom the
 homeserver does not know there, was not removed by a person: they count as invited, and are invited again, unless they have
-left the desk since. Only the sync
-reports that a person who had left is in, or that a member has left, because the answer here may be from the time before the
-rollback. Once a rollback is known, people who had left are removed again, and people who had come back are invited.
+left the desk since. Only the sync reports that a person who had left is in, or that a member has left, because the answer
+here may be from the time before the rollback. Once a rollback is known, people who had left are removed again, and people
+who had come back are invited.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmembers
 """
@@ -28,10 +28,6 @@ from bridge.matrix.rooms.room_state import (
     gone_from_desk,
     members_of,
     membership_of,
-    record_lost_member,
-    record_return,
-    rollback_time,
-    rollback_time_of_leaver,
     room_of,
     set_membership,
 )
@@ -80,8 +76,11 @@ class RoomComparison:
                 return True
         return False
 
-    async def compare_members(self, room_id: str) -> ComparisonResult:
-        """Correct our record of a room's members. Raises what `HomeserverClient` raises."""
+    async def compare_members(self, room_id: str, *, until: int | None = None) -> ComparisonResult:
+        """Correct our record of a room's members. Raises what `HomeserverClient` raises.
+
+        `until`: after a rollback of the homeserver, the time (ms) of the newest event that we know.
+        """
         known_members = await members_of(self._database, room_id)
         try:
             answer = await self._policy.client.request("GET", "rooms", room_id, "members")
@@ -92,7 +91,7 @@ class RoomComparison:
             return ComparisonResult(0, [])
         member_events = dict(_memberships(answer))
         compared = await self._database.commit(
-            lambda transaction: self._correct(transaction, room_id, known_members, member_events)
+            lambda transaction: self._correct(transaction, room_id, known_members, member_events, until)
         )
         if compared.change_count:
             log.event("room_comparison.members_corrected", count=compared.change_count)
@@ -117,7 +116,12 @@ class RoomComparison:
             return False
 
     async def _correct(
-        self, transaction: Transaction, room_id: str, known_members: Mapping[str, str], member_events: Mapping[str, Json]
+        self,
+        transaction: Transaction,
+        room_id: str,
+        known_members: Mapping[str, str],
+        member_events: Mapping[str, Json],
+        until: int | None,
     ) -> ComparisonResult:
         items: list[Membership | MemberNamed | MemberReturned] = []
         changed, lost = 0, list[str]()
@@ -125,10 +129,11 @@ class RoomComparison:
         leavers = frozenset[str]() if room is not None and room.kind == "desk" else await gone_from_desk(transaction)
         for user_id in sorted(known_members.keys() | member_events.keys()):
             event = member_events.get(user_id)
+            is_known = until is not None and event is not None and int_field(event, "origin_server_ts", default=0) <= until
             before = known_members.get(user_id, "")
             now = "leave" if event is None else str(object_at(event, "content").get("membership"))
             is_lost = now in GONE and before in {"join", "invite"} and user_id not in self._ours
-            if is_lost and event is not None and not await _predates_rollback(transaction, room_id, user_id, event):
+            if is_lost and event is not None and not is_known:
                 continue
             is_invited_again = is_lost and user_id not in leavers
             if is_invited_again:
@@ -137,7 +142,7 @@ class RoomComparison:
             elif now == before or (now in GONE and before in {"", *GONE}):
                 continue
             elif before in GONE and user_id not in self._ours:
-                if event is not None and await _record_return(transaction, room_id, user_id, event):
+                if is_known:
                     items.append(MemberReturned(room_id=room_id, user_id=user_id))
                 continue
             if (await membership_of(transaction, room_id, user_id) or "") != before:
@@ -147,11 +152,7 @@ class RoomComparison:
             if now == before:
                 continue
             changed += 1
-            await (
-                record_lost_member(transaction, room_id, user_id)
-                if is_invited_again
-                else set_membership(transaction, room_id, user_id, now)
-            )
+            await set_membership(transaction, room_id, user_id, now)
             await self._devices.mark(transaction, [user_id])
             if before in {"join", "invite"} and now not in {"join", "invite"}:
                 await rotate_sessions(transaction, room_id)
@@ -164,20 +165,6 @@ class RoomComparison:
         if items:
             await self._sink(transaction, items)
         return ComparisonResult(changed, lost)
-
-
-async def _predates_rollback(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
-    """Whether a membership is older than the noted one, because of a rollback of the homeserver."""
-    until = await rollback_time(transaction, room_id, user_id)
-    return until is not None and int_field(event, "origin_server_ts", default=0) <= until
-
-
-async def _record_return(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
-    """Note that after a rollback a person who had left is in the room; False if that was noted, or they joined later."""
-    until = await rollback_time_of_leaver(transaction, room_id, user_id)
-    if until is None or int_field(event, "origin_server_ts", default=0) > until:
-        return False
-    return await record_return(transaction, room_id, user_id)
 
 
 def _memberships(answer: Json) -> list[tuple[str, Json]]:

@@ -7,17 +7,13 @@ until cancelled, then the stores are closed. Nothing here is global, and it owns
 from __future__ import annotations
 
 import asyncio
-import logging
-from asyncio import sleep as wait
 from collections.abc import Awaitable, Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 
 from bridge.background.backoff import retry_until_done
-from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.olm import identity_table, olm_store
@@ -34,11 +30,9 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
-from bridge.matrix.rooms.room_state import record_rollback
-from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
-from bridge.matrix.sync.homeserver_rollback import MOST_REFUSALS, REFUSED_SECONDS, Rollback
+from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_loop import (
     NO_ROOM_FILTER,
@@ -49,7 +43,6 @@ from bridge.matrix.sync.sync_loop import (
 )
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.matrix.sync.unwedging import Unwedging
-from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
@@ -71,33 +64,12 @@ async def begin_new_olm_sessions(services: Services) -> None:
             await database.commit(olm_store.stop_encrypting)
 
 
-async def do_nothing(_found: Rollback) -> bool:
+async def do_nothing(_rollback: Rollback) -> None:
     """Do nothing: the other identity handles a rollback for both."""
-    return False
 
 
 async def _retire_sessions(database: Database, user_id: str) -> None:
     await database.commit(lambda transaction: retire_sessions_of(transaction, user_id))
-
-
-async def _replace_one_time_keys(identity: Identity) -> None:
-    """Replace the one-time keys of an identity. A permanent refusal or a lasting failure does not stop the sync."""
-    refused: str | int = ""
-    for _ in range(MOST_REFUSALS):
-        try:
-            await identity.replace_one_time_keys()
-        except TokenRefused:
-            raise
-        except HomeserverError as error:
-            refused = error.errcode or error.status
-            if isinstance(error, Permanent | UnknownDevice):  # a device that is gone is replaced, with all its keys
-                break
-            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
-        else:
-            return
-        await wait(REFUSED_SECONDS)
-    log.event("matrix.one_time_keys_kept", level=logging.ERROR, status=refused)
 
 
 async def open_identities(
@@ -151,8 +123,8 @@ class MatrixService:
     """Both identities. `room_client` makes requests in rooms, `devices` says which devices are trusted.
 
     `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
-    `note_rollback`: notes what else must be repeated after a rollback of the homeserver, in the commit that notes the
-    rollback. `rolled_back`: compares rooms and members, and tells people.
+    `note_rollback`: notes what must be repeated after a rollback of the homeserver and tells people, in the commit that
+    ends the cursor. `rolled_back`: compares rooms and members.
     """
 
     def __init__(
@@ -241,7 +213,6 @@ class MatrixService:
             crash=services.crash,
             now=services.clock.system_time,
             rolled_back=self._after_rollback,
-            cursor_refused=self.devices.mark_all_dirty,
             has_urgent_timers=has_urgent_timers,
             wait_for_change=ModuleClient(client=policy.client).wait_for_change,
         )
@@ -269,31 +240,23 @@ class MatrixService:
             on_commit=on_commit,
         )
 
-    async def _after_rollback(self, rollback: Rollback) -> bool:
-        """Repeat everything that the homeserver may have lost: device lists, keys for devices, rooms and members.
+    async def _after_rollback(self, rollback: Rollback) -> None:
+        """Begin again with a homeserver that was rolled back: new devices, all device lists, rooms and members compared.
 
-        The commit notes that people who had left stay out, before any event is read. It also ends the cursor, so after a
-        crash all of it is repeated and told once more. Returns whether the homeserver has stored a mark: if that is missing
-        later, there was another rollback.
+        Last is the commit that ends the cursor: after a crash before it the rollback is found again.
         """
+        for renewal in self.renewals.values():
+            await renewal.replace()
 
         async def commit(transaction: Transaction) -> None:
-            await record_rollback(transaction, rollback.heard_until, again=rollback.was_noted)
-            await self.devices.resend_all_keys(transaction)
+            await self.devices.mark_all_dirty(transaction)
             await self._note_rollback(transaction, rollback)
-            await identity_table.invalidate_cursor(transaction, self.policy.user_id)
+            await identity_table.end_cursor(transaction, self.policy.user_id, heard_ms=rollback.heard_until)
 
         await self._database.commit(commit)
         self._crash(CrashPoint.ROLLBACK_NOTED)
-        is_marked = await homeserver_rollback.mark(self.policy)
-        self._crash(CrashPoint.ROLLBACK_MARKED)
         self.device_updates.wake()
-        for identity in (self.policy, self.puppet):
-            await _replace_one_time_keys(identity)
-        self._crash(CrashPoint.ROLLBACK_KEYS_REPLACED)
-        # Last, so that people are told once when the homeserver goes away again during this work.
         await self._rolled_back()
-        return is_marked
 
     async def run(self) -> None:
         """Sync, and run the background work, until cancelled.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.matrix.olm import identity_table, olm_store, wedged_table
-from bridge.matrix.room_keys import device_lists, dirty_table, gone_devices, inbound_table, outbound_table, waiting_table
+from bridge.matrix.room_keys import device_lists, dirty_table, inbound_table, outbound_table, waiting_table
 from bridge.matrix.rooms import media
 from bridge.storage.database import Transaction
 
@@ -31,7 +31,6 @@ async def make_main_times_earlier(transaction: Transaction, *, now: float, secon
     """Make times of `bridge/matrix` that are too late in the main database earlier by `seconds`, the policy bot's too."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
     await device_lists.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
-    await gone_devices.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
     await dirty_table.make_times_earlier(transaction, latest_ms=latest + MINUTES_MS, by_ms=by)
     await outbound_table.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
     await inbound_table.make_times_earlier(transaction, latest_ms=latest, by_ms=by)

@@ -86,7 +86,7 @@ class RoomProvisioner:
         self._wake, self._crash = services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
-        self._notify_rollback_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
+        self._notify_rollback_at, self._is_desk_lost = 0.0, False
         self._refill_at: float | None = 0.0
         """From when warm rooms are made, by `monotonic`: at once at the start; None while the stock is full."""
         self.desk_room = ""
@@ -114,14 +114,16 @@ class RoomProvisioner:
             self._comparison_due = True
             self.loop.wake()
 
-    async def report_rollback(self) -> None:
-        """Report a rollback of the homeserver: even if all rooms exist, later messages are lost."""
+    @property
+    def is_rollback_news(self) -> bool:
+        """Whether the desk was not told in the last minutes that the homeserver has lost something."""
+        return self._monotonic() >= self._notify_rollback_at
+
+    def compare_after_rollback(self) -> None:
+        """Request a comparison after a rollback of the homeserver, of which the desk was told."""
         self._comparison_due, self._next_unknown_rooms_at = True, 0.0
+        self._notify_rollback_at = self._monotonic() + TELL_LOST_INTERVAL
         self.loop.wake()
-        # If the comparison has reported it already, it is not reported again; two rollbacks are reported twice.
-        if self._monotonic() >= self._found_lost_until:
-            await self._notify_rollback()
-        self._found_lost_until = 0.0
 
     async def _provision_one(self) -> bool:
         """Make one missing room; return whether there may be more."""
@@ -173,6 +175,8 @@ class RoomProvisioner:
             raise
 
     async def _compare_all(self) -> None:
+        noted = await line_state.get(self._database, line_state.MEMBERS_RETURNED)
+        until = None if noted is None else int(noted)
         used = await warm_rooms.used_rooms(self._database)
         lost = await self._room_comparison.missing_rooms([*used, self.desk_room])
         await self._check_desk_room(is_lost=self.desk_room in lost)
@@ -182,11 +186,15 @@ class RoomProvisioner:
             self._designations.release(name)
         if lost:
             log.event("room_provisioner.rooms_lost", count=len(lost))
-            if self._monotonic() >= self._notify_rollback_at:
+            if self.is_rollback_news:
                 await self._notify_rollback()
-                self._found_lost_until = self._notify_rollback_at
         for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
-            await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost_members)
+            compared = await self._room_comparison.compare_members(room_id, until=until)
+            await self._invite_lost(room_id, compared.lost_members)
+        if noted is not None:
+            await self._database.commit(
+                lambda transaction: line_state.delete_value(transaction, line_state.MEMBERS_RETURNED, noted)
+            )
 
     async def _check_desk_room(self, *, is_lost: bool) -> None:
         """Report once that the desk's room is lost: it is not made again by itself, and nobody there is told."""
@@ -211,13 +219,11 @@ class RoomProvisioner:
             raise
 
     async def _leave_or_erase_them(self) -> None:
-        noted = await line_state.get(self._database, line_state.ROOMS_RETURNED)
         room_ids = await self._room_client.unknown_rooms()
-        # A rollback during the requests: these may be rooms that it restored, which are erased and not only left.
-        is_rolled_back = await line_state.get(self._database, line_state.ROOMS_RETURNED) != noted
-        if is_rolled_back or not self._has_caught_up():
+        if not self._has_caught_up():  # after a rollback during the requests these are erased and not only left
             self._next_unknown_rooms_at = 0.0
             return
+        noted = await line_state.get(self._database, line_state.ROOMS_RETURNED)
         fate, old_rooms = await line_state.get(self._database, line_state.OLD_ROOMS), list[str]()
 
         async def keep(room_id: str) -> None:

@@ -18,7 +18,6 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.events import (
-    DevicesReturned,
     Event,
     IdentityChanged,
     IdentityConfirmed,
@@ -63,7 +62,6 @@ OF_PEOPLE: Final = frozenset(
         RoomLost,
         IdentityChanged,
         IdentityConfirmed,
-        DevicesReturned,
         StaffAdded,
         StaffRemoved,
     )

@@ -103,6 +103,8 @@ REWRITTEN: Final = "rewritten"
 """When deleted rows were last overwritten in our own databases: seconds since the epoch."""
 RETENTION: Final = "retention"
 """For how long conversations were kept at the last start, as JSON (`bridge/engine/retention_change.py`)."""
+MEMBERS_RETURNED: Final = "members_returned"
+"""The last time (ms) up to which a rolled-back homeserver had sent events, until rooms and members are compared."""
 ROOMS_RETURNED: Final = "rooms_returned"
 """The last time (ms) up to which a rolled-back homeserver had sent events, while rooms that it has again are looked for."""
 RUNS: Final = "runs"
@@ -167,7 +169,7 @@ def readers() -> dict[str, ValueReader]:
     return {
         **dict.fromkeys(times, whole(lambda: Seconds)),
         **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), whole(lambda: WholeNumber)),
-        **dict.fromkeys((EVENTS_LOST, EVENTS_RETURNED), whole(lambda: Milliseconds)),
+        **dict.fromkeys((EVENTS_LOST, EVENTS_RETURNED, MEMBERS_RETURNED), whole(lambda: Milliseconds)),
         **dict.fromkeys((CHECK_FOUND, FACTS_BEHIND), entries(lambda: str)),
         **dict.fromkeys((ALARM_TEST, CANARY_STEP), text),
         **{name: whole(partial(members, **kinds)) for name, kinds in objects.items()},

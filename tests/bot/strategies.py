@@ -275,7 +275,6 @@ OTHERWISE: Final[dict[tuple[type, str], Field]] = {
     (line_incidents.HomeserverIncident, "kind"): line_incidents.HomeserverIncidentKind,
     (line_incidents.FactsBehind, "kind"): line_incidents.MarkedFacts,
     (line_incidents.FactsBehind, "accepted"): BOTH,
-    (events.DevicesReturned, "users"): rows(PEOPLE),
     (line_incidents.TextsMissing, "kind"): line_incidents.GapKind,
     (line_incidents.CalendarRead, "unread"): range(4),
     (line_incidents.CalendarUnread, "hours"): as_often(None, range(100)),

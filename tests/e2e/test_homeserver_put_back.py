@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -78,152 +77,6 @@ async def test_a_homeserver_that_was_put_back(own: tuple[StaffedLine, NioClient]
     assert waiting.event_id not in {item.event_id for item in shown if item.kind == "message"}
     alarms = [item.body for item in shown if "technician" in item.body or "⚠️" in item.body]
     assert [PUT_BACK in body for body in alarms] == [True], alarms
-
-
-@pytest.mark.parametrize(("lost", "notes"), [(6, 0), (1, 25)], ids=["fewer than were lost", "more than were lost"])
-async def test_words_between_its_start_and_the_first_sync(
-    own: tuple[StaffedLine, NioClient], tmp_path: Path, lost: int, notes: int
-) -> None:
-    """Words that are said while only the homeserver is back leave for the phone, once; what was said before does not."""
-    staffed_line, ada = own
-    line, carrier = staffed_line.stack, staffed_line.carrier
-    talk = await staffed_line.start_conversation(ada, handset(), TEXT)
-    answer = await ada.say(talk.room, "an answer of before")
-    await carrier.wait_for_delivery(talk.handset, "an answer of before")
-    await stocked(line)
-    older = copy_of(line, tmp_path)
-    await ada.redact(talk.room, answer)
-    for number in range(lost):
-        await carrier.text(talk.handset, f"{NEWER} {number}")
-        await talk.wait_for_text(f"{NEWER} {number}")
-    await settled(line)
-    await ada.away()
-    await line.stop()
-    put_back(line, older)
-    ada.clear_cache()
-    ada.renew_session(talk.room)
-    async with homeserver_alone(line):
-        await ada.back()
-        await ada.say(talk.room, "I am here with you")
-        for number in range(notes):
-            await ada.say(talk.room, f"// note {number}")
-        await ada.say(talk.room, "take all the time you need")
-        await ada.away()
-    await line.start()
-    await ada.back()
-    for words in ("I am here with you", "take all the time you need"):
-        await carrier.wait_for_delivery(talk.handset, words)
-    await carrier.text(talk.handset, NEWEST)
-    await talk.wait_for_text(NEWEST)
-    await settled(line)
-    arrived = await carrier.texts_delivered(talk.handset)
-    said = ("an answer of before", "I am here with you", "take all the time you need")
-    assert [arrived.count(words) for words in said] == [1, 1, 1]
-    assert rows(line, "SELECT kind FROM dead_letter") == []
-
-
-async def test_put_back_beside_a_bridge_that_goes_on(own: tuple[StaffedLine, NioClient], tmp_path: Path) -> None:
-    """To when the texter puppet was out of a room, and an advocate not yet in another: both come back; the desk hears."""
-    staffed_line, ada = own
-    line, carrier = staffed_line.stack, staffed_line.carrier
-    old_alarms = await alarms(ada, staffed_line)
-    first = await staffed_line.start_conversation(ada, handset(), TEXT)
-    await stocked(line)
-    await ada.away()
-    await line.stop()
-    async with homeserver_alone(line), aiohttp.ClientSession() as http:
-        url = f"http://127.0.0.1:{line.base}/_matrix/client/v3/rooms/{quote(first.room)}/leave"
-        token = {"Authorization": f"Bearer {line.secret('as_token')}"}
-        async with http.post(url, params={"user_id": staffed_line.ready.voice}, headers=token, json={}) as answer:
-            assert answer.status == HTTPStatus.OK
-    older = copy_of(line, tmp_path)
-    await line.start()
-    await ada.back()
-    await carrier.text(first.handset, NEWER)
-    await first.wait_for_text(NEWER)
-    second = await staffed_line.start_conversation(ada, handset(), NEWER)
-    await settled(line)
-    before = set(await ada.invites())
-    await ada.away()
-    process = line.ready.pids["homeserver"]
-    await line.kill("homeserver", back=False)
-    put_back(line, older)
-    await line.back("homeserver", process)
-    await line.wait_until_well()
-    ada.clear_cache()
-    await ada.back()
-    await go_on(staffed_line, ada, before, first, second)
-    await settled(line)
-    assert len(await alarms(ada, staffed_line)) == len(old_alarms) + 1
-    assert rows(line, "SELECT kind FROM dead_letter") == []
-
-
-async def test_who_was_removed_and_who_signs_in_since(own: tuple[StaffedLine, NioClient], tmp_path: Path) -> None:
-    """Who had left is removed again and gets no key; a device of before is named; one made since is understood at once."""
-    staffed_line, ada = own
-    line, ready = staffed_line.stack, staffed_line.ready
-    bea = await log_in_nio(ready.homeserver, ready.account("advocate", 1))
-    await staffed_line.bring_to_desk(bea)
-    phone, tablet = (NioClient(ready.homeserver, ready.account("advocate"), signed=False) for _ in range(2))
-    await phone.start()
-    await known_devices(line, ada.mxid, 2)
-    await stocked(line)
-    older = copy_of(line, tmp_path)
-    # It uses up a one-time key of each of our identities.
-    await tablet.start()
-    await tablet.say(ready.desk_room, "// a device of before")
-    await known_devices(line, ada.mxid, 3)
-    desk = f"rooms/{quote(ready.desk_room)}/state/m.room.member/{quote(bea.mxid)}"
-    await bea.leave(ready.desk_room)
-    await phone.away()
-    await phone.log_out()
-    await known_devices(line, ada.mxid, 2)
-
-    async def gone() -> bool | None:
-        members = "SELECT membership FROM matrix_member WHERE user_id LIKE '@bea:%' AND membership <> 'leave'"
-        return not rows(line, members) or None
-
-    await wait_until("who left is noted as gone", gone)
-    await settled(line)
-    for client in (ada, bea, tablet):
-        await client.away()
-    await line.stop()
-    put_back(line, older)
-    await line.start()
-    ada.clear_cache()
-    await ada.back()
-    for words in ("removed once more", "devices again that had been signed out"):
-        await ada.find(ready.desk_room, words, lambda i, w=words: i.sender == ready.bot and w in i.body)  # type: ignore[misc]
-
-    async def removed() -> bool | None:
-        return (await staffed_line.as_bot("GET", desk)).get("membership") == "leave" or None
-
-    await wait_until("who had left is removed again", removed)
-    assert rows(line, "SELECT user_id FROM matrix_sent WHERE user_id LIKE '@bea:%' AND NOT owed") == []
-    # A new device claims one-time keys that the homeserver had once more. Of Ada's client as well, and nio ends at that.
-    await ada.away()
-    new = await log_in_nio(ready.homeserver, ready.account("supervisor"))
-    try:
-        await staffed_line.bring_to_desk(new)
-        await new.say(ready.desk_room, "!help")
-        await new.find(
-            ready.desk_room,
-            "the first words of a new device are understood",
-            lambda i: i.sender == ready.bot and "!claim" in i.body,
-        )
-    finally:
-        for client in (new, bea, phone, tablet):
-            await client.stop()
-    assert rows(line, "SELECT kind FROM dead_letter") == []
-
-
-async def known_devices(line: Stack, mxid: str, count: int) -> None:
-    """Wait until the line knows so many devices of a person."""
-
-    async def known() -> bool | None:
-        return rows(line, f"SELECT COUNT(*) FROM matrix_device WHERE user_id = '{mxid}'") == [(count,)] or None  # noqa: S608
-
-    await wait_until(f"{count} devices of theirs are known", known)
 
 
 async def go_on(staffed_line: StaffedLine, ada: NioClient, before: set[str], *talks: Conversation) -> None:
@@ -299,9 +152,3 @@ def put_back(line: Stack, older: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     whole.replace(path)
-
-
-async def alarms(client: NioClient, staffed_line: StaffedLine) -> list[str]:
-    """Return how often the desk was told that the homeserver was put back."""
-    shown = await client.whole(staffed_line.ready.desk_room)
-    return [item.body for item in shown if item.sender == staffed_line.ready.bot and PUT_BACK in item.body]

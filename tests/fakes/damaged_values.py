@@ -22,7 +22,7 @@ WHOLE: Final = {
     **dict.fromkeys((line_state.CARRIER_WATERMARK, line_state.MODULE_MISSING, line_state.REWRITTEN, STRAY), str(AT)),
     **dict.fromkeys((line_state.DRILLED, line_state.LAST_BACKUP), str(int(AT))),
     **dict.fromkeys((line_state.VACUUMED, line_state.VACUUM_BEGUN), str(AT)),
-    **dict.fromkeys((line_state.EVENTS_LOST, line_state.EVENTS_RETURNED), str(int(AT * 1000))),
+    **dict.fromkeys((line_state.EVENTS_LOST, line_state.EVENTS_RETURNED, line_state.MEMBERS_RETURNED), str(int(AT * 1000))),
     line_state.ALARM_TEST: "0123abcd",
     line_state.ALARM_TEST_RESULT: json.dumps({"test": "0123abcd", "ways": {"webhook": True}}),
     line_state.ARRIVALS: ArrivalHistory(last=499_000, gaps={2970: 7}).text(),

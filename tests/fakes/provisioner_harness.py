@@ -115,7 +115,7 @@ class FakeComparison:
     async def missing_rooms(self, rooms: Sequence[str]) -> list[str]:
         return sorted(self.lost & set(rooms))
 
-    async def compare_members(self, room_id: str) -> ComparisonResult:
+    async def compare_members(self, room_id: str, *, until: int | None = None) -> ComparisonResult:
         self.compared.append(room_id)
         return ComparisonResult(0, self.lost_people.get(room_id, []))
 

@@ -84,17 +84,13 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReturned:
-    """After a rollback of the homeserver a person is in a room, or invited, who had left it. They count as gone."""
+    """A person who had left a room is in it, or invited, without a new invitation: by a rollback of the homeserver.
+
+    They count as gone.
+    """
 
     room_id: str
     user_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DevicesReturned:
-    """These users have devices again that had been signed out or deleted. They get no key and command nothing."""
-
-    users: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +198,6 @@ MatrixEvent: TypeAlias = (
     RoomEvent
     | MemberNamed
     | MemberReturned
-    | DevicesReturned
     | ReadReceipt
     | IdentityChanged
     | IdentityConfirmed

@@ -203,25 +203,6 @@ class Identity:
                 await self.commit(self._skip_keys)
             raise
 
-    async def replace_one_time_keys(self) -> None:
-        """Remove all old one-time keys after a rollback of the homeserver: it hands out used ones again.
-
-        Only a claim deletes a one-time key, so all are claimed until the fallback key comes, which is replaced before that.
-        New ones are uploaded when the next sync reports none. Repeating all of it after a crash costs some keys. Raises
-        what `HomeserverClient` raises.
-
-        Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysclaim
-        """
-        await self.upload_keys(count=None, fallback=True)
-        one_time_keys, count = {self.user_id: {self.device_id: "signed_curve25519"}}, 0
-        while count < MOST_CLAIMED:
-            answer = await self.client.request("POST", "keys", "claim", body={"one_time_keys": one_time_keys})
-            claimed = [*object_at(answer, "one_time_keys", self.user_id, self.device_id).values()]
-            if not claimed or any(isinstance(key, dict) and key.get("fallback") is True for key in claimed):
-                break
-            count += 1
-        log.event("identity.one_time_keys_replaced", count=count)
-
     async def _skip_keys(self, transaction: Transaction, account: OlmAccount) -> None:
         """Never upload these keys again: the next ones have other ids.
 

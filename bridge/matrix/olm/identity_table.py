@@ -2,15 +2,14 @@
 
 Rules of this module: an identity has one device, used `since_ms`, and `ready` once the homeserver has all of its keys. The
 cursor says how far its `/sync` was committed, and the columns `heard_…` name the newest event of it, with the homeserver's
-time. A row with that event and without a cursor means a rollback of the homeserver, with no sync committed since; the
-invalid cursor stays for comparison, behind a mark (`INVALID`). So does a cursor that the homeserver refuses although it was
-not rolled back (`REFUSED`), until the next sync. An earlier device is one of ours (`ours`), with the time of
-its end, or another's, with the time when it was first seen. Times are milliseconds since the epoch.
+time. A row with that event and without a cursor means a rollback of the homeserver, with no sync committed since. An
+earlier device is one of ours (`ours`), with the time of its end, or another's, with the time when it was first seen. Times
+are milliseconds since the epoch.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
 
@@ -23,25 +22,11 @@ class NewestEvent(NamedTuple):
     at: int
 
 
-INVALID: Final = "!"
-"""Before a cursor that is invalid after a rollback of the homeserver, in the column."""
-
-
-REFUSED: Final = "?"
-"""Before a cursor that the homeserver refuses, in the column."""
-
-
 class SyncPosition(NamedTuple):
-    """How far an identity's `/sync` was committed, and the newest event of it, if any.
-
-    `invalid_cursor`: the one before a rollback, or the refused one (`is_refused`), while no sync was committed since; else
-    empty.
-    """
+    """How far an identity's `/sync` was committed, and the newest event of it, if any."""
 
     cursor: str
     newest_event: NewestEvent | None
-    invalid_cursor: str = ""
-    is_refused: bool = False
 
 
 async def find(reader: Reader, user_id: str) -> Row | None:
@@ -93,9 +78,9 @@ async def set_ready(transaction: Transaction, user_id: str) -> None:
 
 
 async def cursor(reader: Reader, user_id: str) -> str | None:
-    """Return how far an identity's `/sync` was committed, empty if it cannot be used: see `SyncPosition`."""
+    """Return how far an identity's `/sync` was committed."""
     since: str | None = await reader.fetchval("SELECT cursor FROM matrix_identity WHERE user_id=$1", user_id)
-    return "" if since is not None and since.startswith((INVALID, REFUSED)) else since
+    return since
 
 
 async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None:
@@ -105,27 +90,13 @@ async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None
     if row is None:
         return None
     heard = NewestEvent(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
-    since: str = row["cursor"]
-    if since.startswith((INVALID, REFUSED)):
-        return SyncPosition("", heard, since[1:], since.startswith(REFUSED))
-    return SyncPosition(since, heard)
+    return SyncPosition(row["cursor"], heard)
 
 
-async def invalidate_cursor(transaction: Transaction, user_id: str) -> None:
-    """Mark a cursor, also a refused one, as invalid after a rollback of the homeserver; the newest event stays."""
-    await _mark_cursor(transaction, user_id, INVALID)
-
-
-async def refuse_cursor(transaction: Transaction, user_id: str) -> None:
-    """Mark a cursor as refused by the homeserver; the newest event stays."""
-    await _mark_cursor(transaction, user_id, REFUSED)
-
-
-async def _mark_cursor(transaction: Transaction, user_id: str, mark: str) -> None:
-    position = await get_sync_position(transaction, user_id)
-    since = "" if position is None else position.cursor or (position.invalid_cursor if position.is_refused else "")
-    if since:
-        await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, mark + since)
+async def end_cursor(transaction: Transaction, user_id: str, *, heard_ms: int | None = None) -> None:
+    """Have the next sync use no cursor; after a rollback, `heard_ms` is the time of the newest event that we know."""
+    query = "UPDATE matrix_identity SET cursor='', heard_ms=COALESCE($2, heard_ms) WHERE user_id=$1"
+    await transaction.execute(query, user_id, heard_ms)
 
 
 async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: NewestEvent | None) -> None:

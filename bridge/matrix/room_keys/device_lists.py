@@ -1,9 +1,8 @@
 """Device lists, and which devices are trusted.
 
 Rule of this module: a device is trusted when its user's confirmed master key vouches for it, through signatures that we
-checked; before that it gets no key and commands nothing. A device that was signed out is not trusted again, even with valid
-signatures: after a rollback the homeserver has it again (`gone_devices`). Lists come from fresh `/keys/query` answers and
-are replaced whole. The table of confirmed keys is our own, because mautrix never updates the first key that it saw
+checked; before that it gets no key and commands nothing. Lists come from fresh `/keys/query` answers and are
+replaced whole. The table of confirmed keys is our own, because mautrix never updates the first key that it saw
 (facts-matrix.md, "Application service and mautrix").
 
 A *dirty* user is due a fresh query, if the list is *stale*, and then every key. Marks are durable and counted, so that a
@@ -12,16 +11,15 @@ mark that is set during a query is not lost.
 
 from __future__ import annotations
 
-from asyncio import sleep as wait
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from bridge.matrix.api.events import DevicesReturned, IdentityChanged, MatrixEvent
+from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, keys_there, master_key_of
+from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.stranger_sessions import Members
-from bridge.matrix.room_keys import dirty_table, gone_devices, outbound_table
+from bridge.matrix.room_keys import dirty_table, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
     TRUST_COLUMNS,
     TRUSTED,
@@ -34,8 +32,6 @@ from bridge.services import Services
 from bridge.storage.database import Database, Transaction, earlier, placeholders
 
 RESEND_INTERVAL_MS: Final = 3_600_000
-SECOND_LOOK_SECONDS: Final = 1.0
-"""Seconds until a device list that lacks a known device is queried again."""
 DAY_SECONDS: Final = 86_400.0
 
 EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
@@ -212,14 +208,6 @@ class DeviceLists:
         rows = await transaction.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(transaction, [row["user_id"] for row in rows])
 
-    async def resend_all_keys(self, transaction: Transaction) -> None:
-        """After a rollback of the homeserver: query all device lists again, and send every live key, or its refusal, again.
-
-        The homeserver has lost to-device messages that were not fetched, and does not know devices made since.
-        """
-        await outbound_table.queue_resend_to_all(transaction)
-        await self.mark_all_dirty(transaction)
-
     async def refresh_stale(self, users: Iterable[str]) -> None:
         """Query users whose list may be out of date: never queried, stale, or in no room with us.
 
@@ -242,28 +230,21 @@ class DeviceLists:
             self._on_commit()
 
     async def query(self, users: Sequence[str]) -> DeviceAnswer:
-        """Query the homeserver, and once more if a known device is missing: a list without it makes it a gone device.
-
-        Never inside a commit.
-        """
+        """Query the homeserver. Never inside a commit."""
         query = f"SELECT user_id, ed25519 FROM matrix_device WHERE user_id IN ({placeholders(len(users))})"  # noqa: S608
         known = frozenset((row["user_id"], row["ed25519"]) for row in await self._database.fetch(query, *users))
         body: Json = {"device_keys": {user: [] for user in users}}
         answer = await self._client.request("POST", "keys", "query", body=body)
-        if any(is_answered(answer, user_id) and key not in keys_there(answer, user_id) for user_id, key in known):
-            await wait(SECOND_LOOK_SECONDS)
-            answer = await self._client.request("POST", "keys", "query", body=body)
         return DeviceAnswer(answer, known)
 
     async def apply_query(
         self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
-    ) -> list[IdentityChanged | DevicesReturned]:
-        """Replace these users' device lists; return changed identities, and devices that came back.
+    ) -> list[IdentityChanged]:
+        """Replace these users' device lists; return changed identities.
 
         A list that changed since the request, other than as this answer says, stays, and the user is due another query.
         """
-        changed: list[IdentityChanged | DevicesReturned] = []
-        returned: list[str] = []
+        changed: list[IdentityChanged] = []
         await self._confirmations.take_new(transaction)
         for user_id in users:
             if not is_answered(answer.body, user_id):
@@ -273,16 +254,13 @@ class DeviceLists:
                 await self.mark(transaction, [user_id])
                 continue
             changed += await self._apply_identity(transaction, user_id, master_key_of(answer.body, user_id))
-            if await self._apply_devices(transaction, user_id, answer):
-                returned.append(user_id)
-        return [*changed, *([DevicesReturned(users=tuple(returned))] if returned else ())]
+            await self._apply_devices(transaction, user_id, answer)
+        return changed
 
     async def end(self, transaction: Transaction, user_id: str, device_ids: Collection[str]) -> None:
-        """Record devices that were signed out as gone: they get no key from now on, before a list lacks them."""
+        """Forget devices that were signed out: they get no key from now on, before a list lacks them."""
         for device_id in sorted(device_ids):
             whose = (user_id, device_id)
-            key = await transaction.fetchval("SELECT ed25519 FROM matrix_device WHERE user_id=$1 AND device_id=$2", *whose)
-            await gone_devices.record(transaction, user_id, [key] if key else [], now_ms=int(self._clock.now() * 1000))
             await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1 AND device_id=$2", *whose)
             await transaction.execute("DELETE FROM matrix_last_seen WHERE user_id=$1 AND device_id=$2", *whose)
         await self._rotate_untrusted(transaction, user_id, ())
@@ -319,13 +297,11 @@ class DeviceLists:
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: DeviceAnswer) -> bool:
-        """Replace a user's devices; return whether a gone device is there again."""
+    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: DeviceAnswer) -> None:
+        """Replace a user's devices."""
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
-        signed = devices_of(answer.body, user_id)
-        gone_keys = await self._note_gone(transaction, user_id, answer, {ed25519 for _, ed25519 in before.values()})
-        now = [(device, cross_signed and device.ed25519 not in gone_keys) for device, cross_signed in signed]
+        now = devices_of(answer.body, user_id)
         master_key = master_key_of(answer.body, user_id)
         await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
@@ -350,15 +326,6 @@ class DeviceLists:
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }
         await self._rotate_untrusted(transaction, user_id, rekeyed)
-        return any(device.ed25519 in gone_keys and device.device_id not in before for device, _ in now)
-
-    async def _note_gone(
-        self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
-    ) -> set[str]:
-        """Record the user's devices that this answer lacks as gone; return the signing keys of all gone ones."""
-        went = {key for key in before if (user_id, key) in answer.known_devices} - keys_there(answer.body, user_id)
-        await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
-        return await gone_devices.of_user(transaction, user_id)
 
     async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions whose keys a device has that is gone, rekeyed or no longer trusted."""

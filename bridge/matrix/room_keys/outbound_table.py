@@ -274,12 +274,6 @@ async def queue_requested_resend(
     return bool(await transaction.fetch(query, user_id, device_id, sender, True, now_ms, now_ms - interval_ms))
 
 
-async def queue_resend_to_all(transaction: Transaction) -> None:
-    """Mark every key as due once more to each device that has it; devices that get none are told again."""
-    await transaction.execute("UPDATE matrix_sent SET owed=$1, mark=mark + 1", True)
-    await transaction.execute("DELETE FROM matrix_withheld")
-
-
 async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Make times of sessions and requests after `latest_ms` earlier by `by_ms`."""
     query = f"UPDATE matrix_session SET {earlier('begun_ms')} WHERE begun_ms > $1"  # noqa: S608 - a constant

@@ -1,9 +1,8 @@
 """Our rooms, their members, and the members' power levels.
 
 Rules of this module: the tables hold the homeserver's state up to the committed cursor, no more and no less. A room that is
-not in them does not exist for us. After a rollback of the homeserver, a person who had left a room counts as gone until a
-new invitation, and a member counts as one until they are invited again. Functions that take `transaction` run inside the
-caller's commit.
+not in them does not exist for us. A person who had left a room counts as gone until a new invitation. Functions that take
+`transaction` run inside the caller's commit.
 """
 
 from __future__ import annotations
@@ -233,48 +232,13 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
     await transaction.execute(
         """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
-        ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership, gone_ms=NULL, back=excluded.back
+        ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership
         """,
         room_id,
         user_id,
         membership,
     )
     return str(before or "")
-
-
-async def record_rollback(transaction: Transaction, heard_until: int, *, again: bool) -> None:
-    """Note with every membership a rollback of the homeserver to before that time (ms).
-
-    `again`: the same rollback was noted before, and no sync was committed since, so people found to be back stay noted. The
-    time cannot show that: it is by the homeserver's clock, and differs a little each time.
-    """
-    await transaction.execute("UPDATE matrix_member SET back = (back AND $2), gone_ms = $1", heard_until, again)
-
-
-async def rollback_time(reader: Reader, room_id: str, user_id: str) -> int | None:
-    """Return the time (ms) to which a rollback was noted since we noted this membership; else None."""
-    query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2"
-    at: int | None = await reader.fetchval(query, room_id, user_id)
-    return at
-
-
-async def rollback_time_of_leaver(reader: Reader, room_id: str, user_id: str) -> int | None:
-    """Return the same if the person had left before the rollback; else None."""
-    query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN ('leave', 'ban')"
-    at: int | None = await reader.fetchval(query, room_id, user_id)
-    return at
-
-
-async def record_lost_member(transaction: Transaction, room_id: str, user_id: str) -> None:
-    """Note that a person whom the homeserver has lost counts as invited; the noted rollback stays."""
-    query = "UPDATE matrix_member SET membership='invite' WHERE room_id=$1 AND user_id=$2"
-    await transaction.execute(query, room_id, user_id)
-
-
-async def record_return(transaction: Transaction, room_id: str, user_id: str) -> bool:
-    """Note that a person who had left is in the room again; False if that was noted before."""
-    query = "UPDATE matrix_member SET back=$3 WHERE room_id=$1 AND user_id=$2 AND NOT back RETURNING user_id"
-    return await transaction.fetchval(query, room_id, user_id, True) is not None
 
 
 async def set_levels(transaction: Transaction, room_id: str, levels: Mapping[str, int]) -> None:

@@ -1,5 +1,7 @@
 """Makes a new device for an identity whose device a person deleted at the homeserver, as "sign out everywhere" does.
 
+After a rollback of the homeserver it makes one as well.
+
 Rules of this module: the cross-signing keys stay, so that nobody has to confirm anything. The old device's outbound
 sessions are retired first, then the new device is committed, then it is uploaded; each step may be repeated after a crash.
 At most one device an hour. If a device that this database did not make was in use within fifteen minutes, another bridge
@@ -65,11 +67,23 @@ class DeviceRenewal:
                 log.event("device_renewal.device_gone")
                 await self._refuse_if_replaced(devices)
                 await self._replace()
-            account = await self._identity.use_device(self._identity.device_id)
-            await self._identity.register(account, take_over=True)
-            self._identity.client.device_id = self._identity.device_id
-            self._identity.client.suspended = self._notified = False
-            log.event("device_renewal.renewed")
+            await self._register()
+
+    async def replace(self) -> None:
+        """Make another device after a rollback of the homeserver, which hands out used one-time keys of the old one.
+
+        Raises what `HomeserverClient` raises.
+        """
+        async with self._lock:
+            await self._replace()
+            await self._register()
+
+    async def _register(self) -> None:
+        account = await self._identity.use_device(self._identity.device_id)
+        await self._identity.register(account, take_over=True)
+        self._identity.client.device_id = self._identity.device_id
+        self._identity.client.suspended = self._notified = False
+        log.event("device_renewal.renewed")
 
     async def _devices(self) -> list[Json]:
         try:

@@ -1,32 +1,23 @@
 """A rollback of the homeserver: its database has an earlier state again. It then sends events twice, or skips some.
 
-Rules of this module: the homeserver counts on from the earlier state, so our cursor points past its next events, and
-Synapse skips those, with their room keys. So after each outage of the homeserver, before the cursor is used, it is asked
-whether it still has the newest event that it sent, and whether its count is lower. After a rollback the cursor is not used:
-all rooms are read from the newest event back to the time of the newest event that we know. Events that are not newer were
-received before, and are ignored, whether or not they were erased since: no words leave twice, no command is done twice.
-That time is stored as no later than our machine's clock, and converted to the homeserver's present clock (`Date`, RFC
-9110): so a clock that was hours ahead or behind, and was corrected, makes no event skipped.
+The homeserver counts on from the earlier state, so our cursor points past its next events, and Synapse skips those, with
+their room keys. So after each outage of the homeserver, before the cursor is used, it is asked one question: does it still
+have the newest event that it sent, and is its count lower? After a rollback the cursor is not used: all rooms are read from
+the newest event back to the time of the newest event that we know. Events that are not newer were received before, and are
+ignored, whether or not they were erased since: no words leave twice, no command is done twice. That time is stored as no
+later than our machine's clock, and converted to the homeserver's present clock (`Date`, RFC 9110).
 
-The cursor ends in the commit that notes the work to repeat. From then until the first sync is committed neither count nor
-event shows another rollback: after a crash in between the homeserver may have counted past that cursor. So after that
-commit, before any of the work is done, a mark is stored at the homeserver. If it is rolled back again before the first
-sync, the mark is missing, whatever it counts, and all is noted and done once more.
+The cursor ends in the commit that notes what is to be repeated. Until the next sync is committed nothing is asked again: a
+second rollback meanwhile is not looked for.
 
-After a false alarm at a start, waiting texts would not be held back while the redactions made meanwhile are still unread.
-So no request without a cursor is made twice with the same parameters, because Synapse answers it from its cache for two
-minutes (`fresh_timeout`), and a lower count is requested again, because a sync worker may lag for a moment.
+A false alarm would not hold back texts that were taken back. So no request without a cursor is made twice with the same
+parameters, because Synapse answers it from its cache for two minutes (`fresh_timeout`), and a lower count is requested
+again, because a sync worker may lag for a moment. A homeserver that cannot say whether it has the event (a worker is down)
+is asked for two minutes; then only the count decides. One that refuses the cursor itself for two minutes, as an older
+Synapse does, counts as rolled back.
 
-If the count is not lower and the homeserver cannot say whether it has that event (a worker is down, a row is damaged), it
-is asked for two minutes, and then only the count decides: otherwise no event would be received as long as that lasts.
-
-A homeserver may also refuse the cursor itself: an older Synapse cannot read one that a newer one made, and our row may be
-damaged. The same request would fail for ever, so after two minutes the cursor ends, and all rooms are read once without it,
-up to the newest event that we know. Not sooner: while Synapse's workers are upgraded one by one, some cannot read what
-others made. It is a rollback only if the count or the newest event says so, which that cursor is still compared for.
-
-Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
-`synapse/rest/client/sync.py` (`request_key`); 1.155.0 and 1.163.2, `synapse/types` (a cursor has 13 or 14 parts).
+Source: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
+`synapse/rest/client/sync.py` (`request_key`).
 """
 
 from __future__ import annotations
@@ -45,7 +36,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, 
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.identity_table import NewestEvent
-from bridge.matrix.rooms.room_state import GONE, is_expected_at_homeserver
+from bridge.matrix.rooms.room_state import is_expected_at_homeserver
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime import log
 
@@ -86,57 +77,42 @@ def newest(response: Json, now: float) -> NewestEvent | None:
     return latest if latest is None or latest.at <= ours + SKEW_MS else latest._replace(at=ours)
 
 
-MARK: Final = "quietline.put_back"
-"""Type of account data of the policy bot: the time (ms) of the newest event that we knew when a rollback was last noted."""
-
-
 class Rollback(NamedTuple):
     """A rollback of the homeserver.
 
     `heard_until`: the time of the newest event that we know, in milliseconds by the homeserver's present clock.
-    `counts_less`: the homeserver's count is lower than before. If False, the rollback was noted before, or only the newest
-    event is missing; the latter also happens when our own database was restored and does not know that the event was
-    erased. `noted`: it was noted before, and there was no other rollback since. Without a sync in between both are compared
-    with the cursor from before the first.
+    `counts_less`: the homeserver's count is lower than before. If False, only the newest event is missing, or the cursor is
+    refused; the former also happens when our own database was restored and does not know that the event was erased.
     """
 
     heard_until: int
     counts_less: bool
-    was_noted: bool = False
 
 
-class RefusedCursor(NamedTuple):
-    """The homeserver was not rolled back, and refuses our cursor. `heard_until`: as for a rollback."""
+async def find_rollback(
+    identity: Identity, no_rooms: Json, now: Callable[[], float], *, is_refused: bool = False
+) -> Rollback | None:
+    """Return the rollback if there was one since the last committed sync.
 
-    heard_until: int
-
-
-async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | RefusedCursor | None:
-    """Return the rollback, or else the refused cursor, if there was one since the last committed sync; else None.
-
-    `no_rooms`: a filter without rooms; `now`: our machine's clock. Raises what `HomeserverClient` raises.
+    `no_rooms`: a filter without rooms; `now`: our machine's clock; `is_refused`: the homeserver cannot read our cursor.
+    Raises what `HomeserverClient` raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
-    if reached is None or (heard := reached.newest_event) is None:
+    if reached is None or (heard := reached.newest_event) is None or not reached.cursor:
         return None
-    if not reached.cursor and not reached.is_refused:
-        await _position_now(identity, no_rooms)  # to learn the homeserver's clock
-        heard_until = _homeserver_time(heard.at, identity.client.server_time, now())
-        noted = await _still_has_mark(identity, heard)
-        counts_less = not noted and await _is_rolled_back(identity, reached.invalid_cursor, no_rooms)
-        return Rollback(heard_until, counts_less, noted)
-    counts_less = await _is_rolled_back(identity, reached.cursor or reached.invalid_cursor, no_rooms)
-    if counts_less or not await _has_event(identity, heard):
-        log.event("matrix.homeserver_rollback")
-        return Rollback(_homeserver_time(heard.at, identity.client.server_time, now()), counts_less)
-    return RefusedCursor(_homeserver_time(heard.at, identity.client.server_time, now())) if reached.is_refused else None
+    counts_less = await _is_rolled_back(identity, reached.cursor, no_rooms)
+    if not counts_less and not is_refused and await _has_event(identity, heard):
+        return None
+    log.event("matrix.homeserver_rollback")
+    return Rollback(_homeserver_time(heard.at, identity.client.server_time, now()), counts_less)
 
 
 async def is_cursor_refused(identity: Identity, no_rooms: Json) -> bool:
     """Whether the homeserver cannot read our cursor for two minutes, and would sync without one.
 
-    `no_rooms`: a filter without rooms, so that no room is the reason. A cursor that it can read acknowledges what was
-    committed, and nothing else. Raises what `HomeserverClient` raises.
+    Not sooner: while Synapse's workers are upgraded one by one, some cannot read what others made. `no_rooms`: a filter
+    without rooms, so that no room is the reason. A cursor that it can read acknowledges what was committed, and nothing
+    else. Raises what `HomeserverClient` raises.
     """
     cursor = await identity_table.cursor(identity.database, identity.user_id)
     if not cursor:
@@ -155,53 +131,6 @@ async def is_cursor_refused(identity: Identity, no_rooms: Json) -> bool:
     return True
 
 
-async def mark(identity: Identity) -> bool:
-    """Store a mark at the homeserver that this rollback is noted; return whether it is stored.
-
-    If the homeserver refuses the mark, syncing continues: otherwise no event would be received as long as that lasts.
-    Raises what `HomeserverClient` raises where it does not answer, because it may be rolled back meanwhile.
-    """
-    reached = await identity_table.get_sync_position(identity.database, identity.user_id)
-    if reached is None or reached.newest_event is None:
-        return False
-    body = {"heard_until": reached.newest_event.at}
-    try:
-        await identity.client.request("PUT", "user", identity.user_id, "account_data", MARK, body=body)
-    except HomeserverError as error:
-        _raise_unless_refused(error)
-        log.event("matrix.rollback_not_marked", level=logging.ERROR, status=error.errcode or error.status)
-        return False
-    return True
-
-
-async def _still_has_mark(identity: Identity, heard: NewestEvent) -> bool:
-    """Whether the homeserver still has the mark; checked twice, because a worker may lag for a moment."""
-    if await _has_mark(identity, heard):
-        return True
-    await wait(SECOND_LOOK_SECONDS)
-    if await _has_mark(identity, heard):
-        return True
-    log.event("matrix.homeserver_rollback")
-    return False
-
-
-async def _has_mark(identity: Identity, heard: NewestEvent) -> bool:
-    try:
-        answer = await identity.client.request("GET", "user", identity.user_id, "account_data", MARK)
-    except HomeserverError as error:
-        _raise_unless_refused(error)
-        return error.errcode != "M_NOT_FOUND"  # an internal error does not count as a rollback
-    return answer.get("heard_until") == heard.at
-
-
-def _raise_unless_refused(error: HomeserverError) -> None:
-    """Raise an error that is no answer to the question: the homeserver does not answer, or does not know us."""
-    if isinstance(error, TokenRefused | UnknownDevice):
-        raise error
-    if isinstance(error, Transient) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise error
-
-
 def _homeserver_time(at: int, server_time: float | None, now: float) -> int:
     """Convert a time to the homeserver's present clock: its time now, minus the time that has passed by our clock.
 
@@ -214,18 +143,14 @@ def _homeserver_time(at: int, server_time: float | None, now: float) -> int:
 
 
 def without_known_events(response: Json, until: int) -> Json:
-    """Return a response without the events up to that time.
-
-    The current state stays, except old power levels, and old memberships by which a person is out of the room: roles and
-    members that were known before the rollback are restored.
-    """
+    """Return a response without the events and the state up to that time: both were known before the rollback."""
     rooms = {
         room_id: {
             **raw_room,
-            **{name: _without_restored_state(object_at(raw_room, name), until) for name in STATE_AFTER if name in raw_room},
-            "timeline": {
-                **object_at(raw_room, "timeline"),
-                "events": newer(list(objects_in(object_at(raw_room, "timeline").get("events"))), until),
+            **{
+                name: {**object_at(raw_room, name), "events": _newer_in(object_at(raw_room, name), until)}
+                for name in (*STATE_AFTER, "timeline")
+                if name in raw_room
             },
         }
         for room_id, raw_room in object_at(response, "rooms", "join").items()
@@ -234,16 +159,8 @@ def without_known_events(response: Json, until: int) -> Json:
     return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
 
 
-def _without_restored_state(state: Json, until: int) -> Json:
-    events = objects_in(state.get("events"))
-    return {"events": [each for each in events if _at(each) > until or not _is_restored_state(each)]}
-
-
-def _is_restored_state(event: Json) -> bool:
-    kind = event.get("type")
-    return kind == "m.room.power_levels" or (
-        kind == "m.room.member" and object_at(event, "content").get("membership") in GONE
-    )
+def _newer_in(part: Json, until: int) -> list[Json]:
+    return newer(list(objects_in(part.get("events"))), until)
 
 
 def are_newer(timeline: Json, until: int) -> bool:
@@ -290,7 +207,10 @@ async def _has_event(identity: Identity, heard: NewestEvent) -> bool:
         try:
             await identity.client.request("GET", "rooms", heard.room_id, "event", heard.event_id)
         except HomeserverError as error:
-            _raise_unless_refused(error)
+            if isinstance(error, TokenRefused | UnknownDevice):
+                raise
+            if isinstance(error, Transient) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise  # it does not answer
             # "Forbidden" means that it does not have the room. Of one that is being purged only the count can show a
             # rollback, as of one that was: and a sync during the purge may fail (Synapse 1.163.2: 500), so that we ask.
             if error.errcode in {"M_NOT_FOUND", "M_FORBIDDEN"}:

@@ -4,7 +4,7 @@ Rules of this module: the cursor is the last write of a commit, so a response th
 gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us. A response that
 cannot be written as a whole is written event by event, in the same commit: an event that fails is set aside
 (`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever. After each outage of the
-homeserver it is checked for a rollback, which makes the cursor invalid (`homeserver_rollback`).
+homeserver it is checked for a rollback, which ends the cursor (`homeserver_rollback`).
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
@@ -40,7 +40,7 @@ from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
-from bridge.matrix.sync.homeserver_rollback import RefusedCursor, Rollback
+from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
@@ -62,9 +62,6 @@ SHORT_PAUSE: Final = 0.25
 """The longest pause while an undo window is open: a redaction that waits here must not come too late."""
 MODULE_RETRY: Final = 30.0
 """Seconds until the module is asked again after it was not there."""
-MOST_ROLLBACKS: Final = 3
-"""Rollbacks in a row before the homeserver is synced: one that stores the mark of a rollback and does not return it would
-otherwise never be synced."""
 TO_DEVICE_PAGE: Final = 100
 """The most to-device messages in one response of Synapse, the oldest first."""
 PAGE_SIZE: Final = 100
@@ -100,10 +97,6 @@ async def drop_unhandled(_conn: Transaction, _unhandled: UnhandledEvent) -> None
     """Do nothing: for an identity that receives only keys."""
 
 
-async def mark_nothing(_transaction: Transaction) -> None:
-    """Do nothing: for an identity that follows no device lists."""
-
-
 async def no_urgent_timers() -> bool:
     """Return False: no undo window is open."""
     return False
@@ -128,17 +121,15 @@ class SyncLoop:
         renew_device: Callable[[], Awaitable[None]],
         unhandled: UnhandledSink = drop_unhandled,
         now: Callable[[], float],
-        rolled_back: Callable[[Rollback], Awaitable[bool]],
-        cursor_refused: Callable[[Transaction], Awaitable[None]] = mark_nothing,
+        rolled_back: Callable[[Rollback], Awaitable[None]],
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
         wait_for_change: Callable[[int], Awaitable[int]] | None = None,
     ) -> None:
         """`has_urgent_timers`: whether an undo window is open.
 
-        `now`: the machine's clock. `rolled_back`: called with a rollback of the homeserver before the next sync; returns
-        whether the homeserver stores a mark of it (`homeserver_rollback.mark`). `cursor_refused`: notes, in the commit that
-        ends a refused cursor, what a sync without one does not report. `interval`: sync every so many seconds
+        `now`: the machine's clock. `rolled_back`: called with a rollback of the homeserver before the next sync, ends the
+        cursor. `interval`: sync every so many seconds
         instead of long polling, because the homeserver evaluates a waiting sync again for each event in each room of the
         identity, whatever its filter says. `wait_for_change`: `ModuleClient.wait_for_change`, which takes the place of long
         polling where the module is there.
@@ -150,12 +141,11 @@ class SyncLoop:
         self._key_upload = key_upload
         self._take = take
         self._unhandled, self._renew_device = unhandled, renew_device
-        self._now, self._rolled_back, self._cursor_refused = now, rolled_back, cursor_refused
+        self._now, self._rolled_back = now, rolled_back
         self._on_commit = on_commit
         self._crash = crash
         self._since: str | None = None
         self._heard_until: int | None = None
-        self._is_marked = False
         self._pause, self._answer_wait = 0.0, ANSWER_WAITS[0]
         self._wait_for_change, self._known_change = wait_for_change, 0
         self._is_polling, self._asks_module_at = True, 0.0
@@ -216,31 +206,31 @@ class SyncLoop:
 
     async def _end_refused_cursor(self) -> None:
         """End the use of a cursor that the homeserver cannot read; then the next try is without one."""
-        if await homeserver_rollback.is_cursor_refused(self._identity, NO_ROOM_FILTER):
-            log.event("matrix.cursor_refused", level=logging.ERROR)
-            await self._identity.database.commit(self._refuse_cursor)
+        if not await homeserver_rollback.is_cursor_refused(self._identity, NO_ROOM_FILTER):
+            return
+        log.event("matrix.cursor_refused", level=logging.ERROR)
+        if not await self._begin_again(is_refused=True):  # it has received no events yet
+            user_id = self._identity.user_id
+            await self._identity.database.commit(lambda transaction: identity_table.end_cursor(transaction, user_id))
             self._since = None
 
-    async def _refuse_cursor(self, transaction: Transaction) -> None:
-        await self._cursor_refused(transaction)
-        await identity_table.refuse_cursor(transaction, self._identity.user_id)
-
     async def _check_for_rollback(self) -> None:
-        finding = await self._find_rollback()
-        # Checked again afterwards: the work tolerates a homeserver that is down for a moment, as it is during a rollback.
-        for _ in range(MOST_ROLLBACKS):
-            if not isinstance(finding, Rollback):
-                break
-            if self._heard_until is not None and (finding.was_noted or not self._is_marked):
-                break
-            self._heard_until = None
-            self._is_marked = await self._rolled_back(finding)
-            self._heard_until = finding.heard_until
-            finding = await self._find_rollback()
-        self._heard_until = None if finding is None else finding.heard_until
+        if self._heard_until is not None:
+            return
+        reached = await identity_table.get_sync_position(self._identity.database, self._identity.user_id)
+        if reached is not None and reached.newest_event is not None and not reached.cursor:
+            self._heard_until = reached.newest_event.at  # noted before a crash
+        else:
+            await self._begin_again(is_refused=False)
 
-    async def _find_rollback(self) -> Rollback | RefusedCursor | None:
-        return await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
+    async def _begin_again(self, *, is_refused: bool) -> bool:
+        """If the homeserver was rolled back, have what it lost repeated, and the next sync use no cursor."""
+        rollback = await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now, is_refused=is_refused)
+        if rollback is None:
+            return False
+        await self._rolled_back(rollback)
+        self._since, self._heard_until = None, rollback.heard_until
+        return True
 
     async def run_once(self) -> None:
         """Sync once, and commit the response. Raises errors of network and database, with nothing committed."""

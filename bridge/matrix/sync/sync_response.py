@@ -35,7 +35,6 @@ from bridge.matrix.api.json_fields import (
     string_field,
     strings_in,
 )
-from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys import waiting_table
@@ -45,8 +44,7 @@ from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     GONE,
     Room,
-    record_return,
-    rollback_time_of_leaver,
+    membership_of,
     room_of,
     set_levels,
     set_membership,
@@ -242,13 +240,10 @@ class SyncResponseParser:
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
         if membership not in MEMBERSHIPS:
             raise MalformedJson("membership")
-        until = None if user_id in self._ours else await rollback_time_of_leaver(transaction, room_id, user_id)
-        if until is not None and (
-            membership not in {"invite", *GONE} or await self._predates_rollback(transaction, at, until)
-        ):
-            # From before the rollback, or the person's own act: only a new invitation lets a person who had left come back.
-            is_new = membership not in GONE and await record_return(transaction, room_id, user_id)
-            return MemberReturned(room_id=room_id, user_id=user_id) if is_new else None
+        is_back = membership == "join" and await membership_of(transaction, room_id, user_id) in GONE
+        if is_back and user_id not in self._ours:
+            # Only an invitation lets in a person who had left: this client wrote its name after a rollback.
+            return MemberReturned(room_id=room_id, user_id=user_id)
         previous = await set_membership(transaction, room_id, user_id, membership)
         if membership == "invite":  # we may have noted it already, and a session may have begun between invitation and note
             await self._devices.mark(transaction, [user_id])
@@ -270,14 +265,6 @@ class SyncResponseParser:
             event_id=event_id,
             at=at,
         )
-
-    async def _predates_rollback(self, transaction: Transaction, at: int, until: int) -> bool:
-        """Whether an event, after a rollback of the homeserver, is not newer than the newest event that was known before.
-
-        Only the first response, which is read without a cursor, can have such events: those of a later cursor are newer,
-        whatever the homeserver's clock showed then and shows now.
-        """
-        return at <= until and not await identity_table.cursor(transaction, self._policy)
 
     async def _levels(self, transaction: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
         named = object_at(event, "content", "users")

@@ -54,7 +54,7 @@ RULES = {
             "retention.close_now_is_for_supervisors",
         ),
         *("retention.only_supervisors_take_out_what", "room.unreadable", "thread_card.after_the_stop_they_texted"),
-        *("roster.devices_are_there_again", "undo_window.not_sent_a_supervisor_took"),
+        *("alerts.the_homeserver_does_not_have", "undo_window.not_sent_a_supervisor_took"),
         *("transfer.it_is_with_ask_for", "unsafe_phone.unsafe_nothing_but_cover_leaves", "who.assignee_or_supervisor"),
     },
     "said only while one is on duty": {

@@ -23,7 +23,6 @@ from bot.model.actions import (
 )
 from bot.model.desk import Desk, Role
 from bot.model.events import (
-    DevicesReturned,
     IdentityChanged,
     IgnoreReason,
     MemberJoined,
@@ -337,10 +336,6 @@ def test_what_else_was_changed_is_put_back() -> None:
         (
             HomeserverIncident(kind=HomeserverIncidentKind.ROOM_CHANGED, designation="amber heron"),
             "Somebody closed the room of amber heron",
-        ),
-        (
-            DevicesReturned(users=(ANA, BEN)),
-            "devices again that had been signed out, as after its database was put back: of ana, ben",
         ),
         (HomeserverIncident(kind=HomeserverIncidentKind.GAP), "more was written in the desk or in an office"),
         (

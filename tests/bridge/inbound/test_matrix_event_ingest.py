@@ -10,7 +10,6 @@ import pytest
 
 from bot.model.actions import DESK, OFFICE, THREAD, SendMessage
 from bot.model.events import (
-    DevicesReturned,
     IdentityChanged,
     IdentityConfirmed,
     IgnoreReason,
@@ -211,7 +210,6 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         levels(DESK_ROOM, "$6"),
         events.IdentityChanged(user_id=ADA, master_key="k", first=False),
         events.IdentityConfirmed(user_id=ADA),
-        events.DevicesReturned(users=(ADA,)),
     )
     assert inbox_events == [
         (DESK, PowerLevelsChanged(users=())),
@@ -221,7 +219,6 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         (DESK, PowerLevelsChanged(users=(("@a:x", 50), ("@b:x", 0)), tampered=True)),
         (DESK, IdentityChanged(user=ADA, master_key="k")),
         (DESK, IdentityConfirmed(user=ADA)),
-        (DESK, DevicesReturned(users=(ADA,))),
     ]
 
 

@@ -144,9 +144,6 @@ class Rig:
 
     async def _rolled_back(self) -> None:
         self.rollbacks += 1
-        failed, self.rollback_fails = self.rollback_fails, None
-        if failed is not None:
-            raise failed
 
     async def _record_unhandled(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
         self.unhandled.append(unhandled)

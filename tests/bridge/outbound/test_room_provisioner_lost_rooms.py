@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,6 @@ from bridge.matrix.api.http_client import Transient
 from bridge.matrix.rooms.room_state import RoomKind, delete_unassigned_rooms, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import (
     COMPARISON_INTERVAL,
-    TELL_LOST_INTERVAL,
     UNKNOWN_ROOMS_INTERVAL,
     WARM_ROOMS,
 )
@@ -170,56 +169,21 @@ async def test_refusals_in_a_row_are_one_comparison(provisioner: ProvisionerHarn
     assert len(provisioner.comparison.compared) > before
 
 
-async def test_one_that_was_put_back_is_compared_at_once(provisioner: ProvisionerHarness) -> None:
-    """Though a comparison was a moment ago, and though one is under way: what that one asked may be of before."""
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    compared = provisioner.comparison.compared
-    before = len(compared)
-    await provisioner.rooms.report_rollback()
-    await provisioner.look()
-    assert provisioner.told == [LOST]
-    assert compared.count(provisioner.rooms.desk_room) == 2
-    once = len(compared) - before
-    missing = provisioner.comparison.missing_rooms
-
-    async def put_back_meanwhile(rooms: Sequence[str]) -> list[str]:
-        provisioner.comparison.missing_rooms = missing  # type: ignore[method-assign]
-        await provisioner.rooms.report_rollback()
-        return await missing(rooms)
-
-    provisioner.comparison.missing_rooms = put_back_meanwhile  # type: ignore[method-assign]
-    await provisioner.rooms.report_rollback()
-    await provisioner.look()
-    await provisioner.look()
-    assert len(compared) == before + 3 * once
-    assert provisioner.told == [LOST] * 3, "each time supervisors are those of the line again"
-
-
-async def test_what_is_found_in_two_ways_is_told_once(provisioner: ProvisionerHarness) -> None:
-    """By the sync and by lost rooms, whichever is first; one that is put back once more within minutes is told again."""
+async def test_a_rollback_is_compared_at_once_and_told_once(provisioner: ProvisionerHarness) -> None:
+    """Though a comparison was a moment ago; what it finds lost is no news then."""
     await with_thread(provisioner)
     database = provisioner.harness.database
-
-    async def lose_a_room() -> None:
-        room = str(await database.fetchval("SELECT room_id FROM warm_room ORDER BY room_id LIMIT 1"))
-        provisioner.comparison.lost = {room}
-        await compare(provisioner)
-        provisioner.comparison.lost = set()
-
-    for first, second in (
-        (lose_a_room, provisioner.rooms.report_rollback),
-        (provisioner.rooms.report_rollback, lose_a_room),
-    ):
-        provisioner.told.clear()
-        provisioner.passed += TELL_LOST_INTERVAL
-        await first()
-        assert provisioner.told == [LOST]
-        await second()
-        assert provisioner.told == [LOST]
-        await provisioner.rooms.report_rollback()
-        assert provisioner.told == [LOST] * 2
+    note = partial(line_state.put, name=line_state.MEMBERS_RETURNED, value="1")
+    await database.commit(note)
+    compared = provisioner.comparison.compared
+    before = len(compared)
+    provisioner.comparison.lost = {str(await database.fetchval("SELECT MIN(room_id) FROM warm_room"))}
+    assert provisioner.rooms.is_rollback_news
+    provisioner.rooms.compare_after_rollback()
+    await provisioner.look()
+    assert len(compared) > before
+    assert (provisioner.told, provisioner.rooms.is_rollback_news) == ([], False)
+    assert await line_state.get(database, line_state.MEMBERS_RETURNED) is None
 
 
 async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness) -> None:
@@ -234,35 +198,6 @@ async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness)
         await compare(provisioner)
         assert provisioner.told == [lost] * times
     assert provisioner.room_client.made == rooms
-
-
-async def test_rooms_that_came_back_while_others_were_looked_for(
-    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A homeserver that is put back once more meanwhile is looked through again, and at once; so is one that fails."""
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    database = provisioner.harness.database
-    note = partial(line_state.put, name=line_state.ROOMS_RETURNED)
-    client, fails = provisioner.room_client, [Transient(502, "")]
-
-    async def put_back_again(room_ids: Sequence[str], erase: Callable[[str], Awaitable[None]] | None = None) -> None:
-        if fails:
-            raise fails.pop()
-        monkeypatch.undo()
-        await client.leave_unknown_rooms(room_ids, erase)
-        client.returned = ["!later"]
-        await database.commit(partial(note, value="2"))
-        await provisioner.rooms.report_rollback()
-
-    monkeypatch.setattr(client, "leave_unknown_rooms", put_back_again)
-    await database.commit(partial(note, value="1"))
-    await provisioner.rooms.report_rollback()
-    await provisioner.look()
-    await provisioner.look()
-    assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!later"]
-    assert await line_state.get(database, line_state.ROOMS_RETURNED) is None
 
 
 @pytest.mark.parametrize("is_noted", [False, True], ids=["not noted yet", "noted"])
@@ -318,7 +253,7 @@ async def test_rooms_that_had_gone_are_erased_again(provisioner: ProvisionerHarn
     await database.commit(delete_unassigned_rooms)
     assert "!ended" in {room.room_id for room in await rooms_of_ours(database)}, "its job needs it"
     provisioner.room_client.returned = ["!another"]
-    await provisioner.rooms.report_rollback()
+    provisioner.rooms.compare_after_rollback()
     await provisioner.look()
     assert provisioner.room_client.left == 2
     assert await provisioner.harness.count("erasure") == 1, "nothing that the homeserver has not counted back to"

@@ -54,7 +54,8 @@ async def first_key_is_replaced(rig: Rig, server: ScriptedHomeserver, kind: Room
     query = f"UPDATE matrix_session SET first_key = {damage}"  # noqa: S608 - a constant of the two tests
     await rig.database.commit(lambda transaction: transaction.execute(query))
     before = len(server.sent_to(ada))
-    await rig.database.commit(rig.matrix.devices.resend_all_keys)
+    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
+    await rig.matrix.sync.run_once()
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == before
     await encrypt(rig)

@@ -8,19 +8,16 @@ from typing import Any, Final
 
 import pytest
 
-from bridge.matrix import service
-from bridge.matrix.api.http_client import UnknownDevice
 from bridge.matrix.olm import identity_table
-from bridge.matrix.olm.identity import Identity
 from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
-from bridge.matrix.sync.sync_loop import MOST_ROLLBACKS
+from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.database import Transaction
-from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
-from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+from tests.bridge.matrix.test_crash_members import dies
 from tests.e2e.polling import STEP_TIMEOUT
 
 BEFORE: Final = "s100_7_0_3"
@@ -66,11 +63,9 @@ async def test_words_of_before_the_first_sync_are_heard(
 ) -> None:
     """Whether it has counted fewer events than before or more by now: the cursor is not used, and old words stay old."""
     ada, one, two = await heard(rig, server)
-    ada.groups.pop(ROOM)
-    key = ada.room_key_message(server.ours[POLICY], ROOM)
     new, newest = ada.room_message(ROOM, "new"), ada.room_message(ROOM, "newest")
     server.position, server.lost = position, {two["event_id"]} if loses else set()
-    server.queue_sync({"next_batch": position, "to_device": {"events": [key]}, **timeline(one, new, newest)})
+    server.queue_sync({"next_batch": position, **timeline(one, new, newest)})
     await one_turn(rig)
     assert bodies(rig.events) == ["new", "newest"]
     assert "since" not in syncs(server)[0].query
@@ -206,6 +201,7 @@ async def test_one_that_counts_on_after_a_crash_is_known_still(
     server.position = "s60_7_0_3"
     await rig.matrix.sync._check_for_rollback()
     assert rig.counts_less == [True]
+    await rig.matrix.sync._check_for_rollback()
     await rig.stop()
     await rig.start(run=False)
     server.position = "s120_7_0_3"
@@ -215,9 +211,8 @@ async def test_one_that_counts_on_after_a_crash_is_known_still(
     await one_turn(rig)
     assert bodies(rig.events) == ["new"]
     assert "since" not in syncs(server)[0].query
-    assert rig.rollbacks == 2
     await one_turn(rig)
-    assert rig.rollbacks == 2
+    assert rig.rollbacks == 1, "once, and not again by the next start"
 
 
 async def test_of_a_room_that_went_only_the_time_is_kept(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -253,151 +248,35 @@ async def put_back(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], *
     await one_turn(rig)
 
 
-async def test_what_it_has_lost_of_keys_goes_once_more(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device that had not fetched its keys gets them again, of both identities, and is told again of ones it does not.
-
-    Devices are asked for again: one that was made since is not there any more.
-    """
+async def test_we_begin_again_with_new_devices(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Ours from before had one-time keys that it hands out once more: what is said next is said in sessions of new ones."""
     ada, one, two = await heard(rig, server)
-    for who in (rig.matrix.policy, rig.matrix.puppet):
+    old = {who: who.device_id for who in (rig.matrix.policy, rig.matrix.puppet)}
+    for who in old:
         await rig.matrix.outbound_sessions.encrypt(who, ROOM, "m.room.message", {"msgtype": "m.text", "body": "hello"})
-    assert [message["sender"] for message in server.sent_to(ada)] == [POLICY, PUPPET]
-    before = [ada.decrypt_to_device(message)["content"] for message in server.sent_to(ada)]
-    await rig.database.commit(
-        lambda transaction: transaction.execute(
-            "INSERT INTO matrix_withheld (session_id, user_id, device_id) VALUES ($1, '@eve:x', 'E')",
-            before[0]["session_id"],
-        )
-    )
-    await rig.matrix.device_updates.run_once()
+    before = [ada.decrypt_to_device(message)["content"]["session_id"] for message in server.sent_to(ada)]
     await put_back(rig, server, two, one)
-    assert any(each.path.endswith("/keys/query") for each in server.requests)
-    assert [ada.decrypt_to_device(message)["content"] for message in server.sent_to(ada)] == before
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_withheld") == 0
-    await rig.matrix.device_updates.run_once()
-    assert len(server.sent_to(ada)) == 2, "once"
-
-
-async def test_that_it_was_put_back_is_reported(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Nothing else tells of a member whom it has lost: it is reported, once for each time, and again when that failed."""
-    _, one, two = await heard(rig, server)
+    assert any(each.path.endswith("/keys/query") for each in server.requests), "devices are asked for again"
+    assert all(who.device_id != device and not who.client.suspended for who, device in old.items())
+    for who in old:
+        await rig.matrix.outbound_sessions.encrypt(who, ROOM, "m.room.message", {"msgtype": "m.text", "body": "hello"})
+    new = [ada.decrypt_to_device(message)["content"]["session_id"] for message in server.sent_to(ada)]
+    assert len(new) == 2
+    assert not {*before} & {*new}
+    assert rig.rollbacks == 1
     await one_turn(rig)
-    assert rig.rollbacks == 0
-    rig.rollback_fails = Unavailable("SQLITE_FULL")
-    await put_back(rig, server, two, one)
-    assert rig.rollbacks == 2
-    assert rig.counts_less == [True, False], "that is noted the first time, whatever it has counted by the second"
-    await one_turn(rig)
-    assert rig.rollbacks == 2
+    assert rig.rollbacks == 1
 
 
-@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
-@pytest.mark.parametrize("position", ["s60_7_0_3", "s120_7_0_3"], ids=["the same copy", "a newer copy"])
-async def test_put_back_twice_before_the_first_sync(
-    rig: Rig, server: ScriptedHomeserver, position: str, is_killed: bool
-) -> None:
-    """All is done once more, whatever it counts by then: keys go again, and ours that it hands out again are taken away."""
+async def test_killed_once_it_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The next start hears what is new and nothing twice, and tells nobody a second time."""
     ada, one, two = await heard(rig, server)
-    await rig.matrix.outbound_sessions.encrypt(rig.matrix.policy, ROOM, "m.room.message", {"body": "hello"})
     server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    used = [*server.ours[POLICY].one_time_keys]
-    assert used
-    for times in (1, 2):
-        server.requests.clear()
-        server.account_data.clear()
-        server.ours[POLICY].one_time_keys[:] = used
-        await rig.matrix.sync._check_for_rollback()
-        await rig.matrix.sync._check_for_rollback()
-        assert rig.rollbacks == times, "and once only for each time"
-        assert server.ours[POLICY].one_time_keys == []
-        await rig.matrix.device_updates.run_once()
-        assert len(server.sent_to(ada)) == 1
-        server.position = position
-        if is_killed and times == 1:
-            await rig.stop()
-            await rig.start(run=False)
-    new = ada.room_message(ROOM, "new")
-    server.queue_sync({"next_batch": position, **timeline(one, two, new)})
+    await dies(rig, CrashPoint.ROLLBACK_NOTED, rig.matrix.sync._check_for_rollback)
+    server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, two, ada.room_message(ROOM, "new"))})
     await one_turn(rig)
     assert bodies(rig.events) == ["new"]
-    assert rig.counts_less == [True, position == "s60_7_0_3"], "compared with the cursor of before the first time"
-    assert rig.rollbacks == 2
-
-
-async def test_put_back_twice_while_the_first_is_dealt_with(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Within the minutes for which our keys there are replaced: it is found before anything of it is heard."""
-    _, one, two = await heard(rig, server)
-
-    async def put_back_meanwhile(_identity: Identity) -> None:
-        if rig.rollbacks == 0:
-            server.account_data.clear()
-
-    monkeypatch.setattr(service, "_replace_one_time_keys", put_back_meanwhile)
-    await put_back(rig, server, two, one)
-    assert rig.rollbacks == 2
-    assert len(syncs(server)) == 1
-
-
-@pytest.mark.parametrize("status", [500, 403])
-async def test_one_that_takes_no_mark_is_heard(rig: Rig, server: ScriptedHomeserver, status: int) -> None:
-    """It cannot be told then whether it was put back a second time: nothing is done twice, and it is heard."""
-    ada, one, two = await heard(rig, server)
-    server.refuse = ("account_data", status)
-    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    for _ in range(2):
-        await rig.matrix.sync._check_for_rollback()
-    server.refuse = None
-    await rig.matrix.sync._check_for_rollback()
-    server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, ada.room_message(ROOM, "new"))})
-    await one_turn(rig)
-    assert (bodies(rig.events), rig.rollbacks) == (["new"], 1)
-
-
-async def test_a_homeserver_that_never_returns_the_mark_is_heard(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Nothing tells it from one that is put back again and again: the work is done three times, and then it is heard."""
-    ada, one, two = await heard(rig, server)
-    server.forgets_account_data = True
-    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    server.queue_sync({"next_batch": "s60_7_0_3", **timeline(one, ada.room_message(ROOM, "new"))})
-    await one_turn(rig)
-    assert (bodies(rig.events), rig.rollbacks) == (["new"], MOST_ROLLBACKS)
-
-
-@pytest.mark.parametrize("is_killed", [False, True], ids=["it goes on", "killed between"])
-async def test_noted_and_not_yet_marked(rig: Rig, server: ScriptedHomeserver, is_killed: bool) -> None:
-    """It does not answer between the commit and the mark, and may have been put back meanwhile: all is done once more."""
-    _, _, two = await heard(rig, server)
-    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    server.refuse, server.refuse_errcode = ("account_data", 400), "M_UNKNOWN_DEVICE"
-    with pytest.raises(UnknownDevice):
-        await rig.matrix.sync._check_for_rollback()
     assert rig.counts_less == [True]
-    server.refuse = None
-    if is_killed:
-        await rig.stop()
-        await rig.start(run=False)
-    await rig.matrix.sync._check_for_rollback()
-    assert (rig.counts_less, rig.rollbacks) == ([True, True], 1)
-
-
-async def test_a_worker_that_has_the_mark_a_moment_later(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A mark that is not there once, and a second later is, was there: nothing is done twice."""
-    _, _, two = await heard(rig, server)
-    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    await rig.matrix.sync._check_for_rollback()
-    marks = dict(server.account_data)
-    server.account_data.clear()
-
-    async def catch_up(_seconds: float) -> None:
-        server.account_data |= marks
-
-    monkeypatch.setattr(homeserver_rollback, "wait", catch_up)
-    await rig.matrix.sync._check_for_rollback()
-    assert rig.rollbacks == 1
 
 
 HOUR: Final = 3_600_000
