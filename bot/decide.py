@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from bot import canary
 from bot.codeword import check, codeword_commands, enrolment
 from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMANDS
-from bot.commands import dispatch
+from bot.commands import canned_texts, dispatch
 from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import absent_supervisor, desk_board, queue_cards, reading_language, ringing, thread_card
 from bot.display.readers import put_into_words
@@ -342,7 +342,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             before, delivery_receipts.without_refused(pack, facts, aggregate, canary.actions(pack, facts, aggregate, event))
         )
     actions: tuple[Action, ...] = ()
-    features = () if retention.is_too_late(aggregate, event) else _features(type(aggregate), event)
+    features = () if retention.is_too_late(aggregate, event) else _features(pack, type(aggregate), event)
     if features and isinstance(aggregate, Thread):
         aggregate, actions = legal_hold.follow_database(facts, aggregate)
     for feature in features:
@@ -382,10 +382,10 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     return Step(aggregate, actions)
 
 
-def _features(kind: type, event: Event) -> tuple[Feature, ...]:
+def _features(pack: Pack, kind: type, event: Event) -> tuple[Feature, ...]:
     """Return the features that look at an event, in order. A message is parsed here, once."""
     if isinstance(event, MessageSent):
-        command = parse(event.body)
+        command = canned_texts.resolve(pack, parse(event.body))
         return tuple(_with_command(feature, command) for feature in MESSAGES[kind])
     return TABLE.get((kind, type(event)), ())
 

@@ -7,10 +7,10 @@ nothing is sent. `!different` takes no words at all. Texts that only the line it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bot.commands.parser import ParsedCommand
+from bot.commands.parser import COMMANDS_BY_NAME, ParsedCommand
 from bot.model.desk import Facts, Thread
 from bot.wording.notice import notice_of
 from policies.hours import open_at, opening_text, waiting_text
@@ -99,6 +99,16 @@ def read(
     if name == "different":
         return CannedTextRefusal(why=ALONE)
     return CannedTextRefusal(why=notice_of("canned_texts.no_words_are_taken_behind", name=name))
+
+
+def resolve(pack: Pack, command: ParsedCommand | None) -> ParsedCommand | None:
+    """Return `!say NAME` for a message that is `!NAME`, with the name of a text that may be said by hand."""
+    if command is None or command.command is not None or command.word.casefold() in COMMANDS_BY_NAME:
+        return command  # behind another mark, a command's name is a near miss
+    if (name := name_of(pack, command.word)) is None:
+        return command
+    words = f"{name} {command.words}".strip()
+    return replace(command, command=COMMANDS_BY_NAME["say"], name="say", words=words, arguments=words)
 
 
 def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | CannedTextRefusal:

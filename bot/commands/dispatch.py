@@ -57,7 +57,7 @@ def in_thread(functions: Functions) -> MessageFeature:
             return Step(thread)
         why = _refusal(facts, command, event, THREAD, is_assignee=event.sender == thread.assignment.assignee)
         if why is None:
-            return functions[command.name](pack, facts, thread, event, command)
+            return functions[_row(command)](pack, facts, thread, event, command)
         # An edit gets no note mark of its own: the message that it changes has one.
         mark = () if command.command is not None and event.relation is Relation.EDIT else (mark_as_note(event),)
         return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
@@ -75,7 +75,7 @@ def at_desk(desk_functions: Functions, office_functions: Functions) -> MessageFe
         if (why := _refusal(facts, command, event, here, is_assignee=False)) is not None:
             return Step(desk, answer(facts, event, why), consumed=True)
         functions = office_functions if here == OFFICE else desk_functions
-        return functions[command.name](pack, facts, desk, event, command)
+        return functions[_row(command)](pack, facts, desk, event, command)
 
     return dispatch
 
@@ -102,11 +102,33 @@ def note(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     return Step(thread, (mark_as_note(event), *said), consumed=True)
 
 
+def only_at_desk(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """Refuse a form of a command that is said at the desk alone."""
+    return answer_as_note(
+        facts, thread, event, notice_of("dispatch.is_said_here_it_does", name=command.name, where=PLACES[DESK])
+    )
+
+
+def by_name(function: CommandFunction, **others: CommandFunction) -> CommandFunction:
+    """Return the function of a command whose other names (with `_` for `-`) have functions of their own."""
+
+    def perform(pack: Pack, facts: Facts, aggregate: Any, event: MessageSent, command: ParsedCommand) -> Step[Any]:
+        chosen = others.get(command.name.replace("-", "_"), function)
+        return chosen(pack, facts, aggregate, event, command)
+
+    return perform
+
+
+def _row(parsed: ParsedCommand) -> str:
+    """Return the name of the command's row; a command that is not refused has one."""
+    return parsed.command.name if parsed.command is not None else ""
+
+
 def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str, *, is_assignee: bool) -> str | None:
     """Say why a command is refused; None when its sender may say it here and in this form."""
     command = parsed.command
     if command is None:
-        near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1, cutoff=NEAR)
+        near = get_close_matches(parsed.word.casefold(), [name for c in COMMANDS for name in c.names], n=1, cutoff=NEAR)
         hint = (
             notice_of("dispatch.did_you_mean_say_it", near=near[0])
             if near
@@ -120,13 +142,13 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
             if event.relation is Relation.THREAD
             else notice_of("dispatch.by_changing_a_message")
         )
-        return notice_of("dispatch.did_nothing_no_command_is", name=command.name, way=way)
-    if parsed.asks and (command.name in LOOSENS or (command.name == "close" and parsed.arguments)):
-        return notice_of("dispatch.a_question_does_nothing", name=f"{command.name} {parsed.arguments}".rstrip())
-    other = named_thread(parsed.arguments, facts.designations) if command.name in ABOUT_ONE_THREAD else ""
+        return notice_of("dispatch.did_nothing_no_command_is", name=parsed.name, way=way)
+    if parsed.asks and (parsed.name in LOOSENS or (parsed.name == "close" and parsed.arguments)):
+        return notice_of("dispatch.a_question_does_nothing", name=f"{parsed.name} {parsed.arguments}".rstrip())
+    other = named_thread(parsed.arguments, facts.designations) if parsed.name in ABOUT_ONE_THREAD else ""
     if here not in command.places or (here == THREAD and other):
         where = join_notices(notice_of("word.or"), (name for place, name in PLACES.items() if place in command.places))
-        return notice_of("dispatch.is_said_here_it_does", name=f"{command.name} {other}".rstrip(), where=where)
+        return notice_of("dispatch.is_said_here_it_does", name=f"{parsed.name} {other}".rstrip(), where=where)
     if command.about_sender and (
         here != THREAD or parsed.arguments.casefold().split(maxsplit=1)[:1] == [command.about_sender]
     ):
@@ -148,4 +170,4 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
         )
     else:
         what = notice_of("dispatch.status_says_who_that_is")
-    return notice_of("dispatch.is_for", name=command.name, who=notice_of(f"who.{command.who.name.lower()}"), what=what)
+    return notice_of("dispatch.is_for", name=parsed.name, who=notice_of(f"who.{command.who.name.lower()}"), what=what)

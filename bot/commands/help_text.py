@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from bot.commands.spec import COMMANDS, Command
+from bot.commands.spec import COMMANDS, arguments_of, help_of
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.wording.catalogue import ENGLISH
 from bot.wording.notice import join_notices, notice_of
@@ -103,13 +103,21 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
 }
 """The lines of `!help` in a place: what a person wants to do, and how."""
+NOT_HERE: Final = {
+    THREAD: frozenset({"on", "languages", "board"}),
+    DESK: frozenset({"status"}),
+    OFFICE: frozenset({"subpoena"}),
+}
+"""Names that are not listed in a place where their command has another name or refuses them."""
 
 
-def by_heading(place: str) -> tuple[tuple[str, tuple[Command, ...]], ...]:
-    """Return the commands of a place under their headings, without empty headings."""
-    named = {command.name: command for command in COMMANDS}
-    here = ((title, tuple(named[name] for name in names if place in named[name].places)) for title, names in HEADINGS)
-    return tuple((title, commands) for title, commands in here if commands)
+def by_heading(place: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the names of commands of a place under their headings, without empty headings."""
+    here = {name for command in COMMANDS if place in command.places for name in command.names} - NOT_HERE.get(
+        place, frozenset()
+    )
+    listed = ((title, tuple(name for name in names if name in here)) for title, names in HEADINGS)
+    return tuple((title, names) for title, names in listed if names)
 
 
 def help_text(pack: Pack, place: str, *, every: bool) -> str:
@@ -120,13 +128,13 @@ def help_text(pack: Pack, place: str, *, every: bool) -> str:
         return _pairs((notice_of(title), _short(what, books)) for title, what in SHORT[here])
     return join_notices(
         "\n",
-        (notice_of(title) + ":\n" + _pairs((usage(c), c.help) for c in commands) for title, commands in by_heading(here)),
+        (notice_of(title) + ":\n" + _pairs((usage(n), help_of(n)) for n in names) for title, names in by_heading(here)),
     )
 
 
-def usage(command: Command) -> str:
+def usage(name: str) -> str:
     """Return how a command is typed: a notice."""
-    return f"!{command.name} " + command.arguments if command.arguments else f"!{command.name}"
+    return f"!{name} " + words if (words := arguments_of(name)) else f"!{name}"
 
 
 def _short(key: str, books: str) -> str:

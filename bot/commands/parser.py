@@ -25,7 +25,8 @@ from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
-COMMANDS_BY_NAME: Final = {command.name: command for command in COMMANDS}
+COMMANDS_BY_NAME: Final = {name: command for command in COMMANDS for name in command.names}
+"""Each command by each of its names."""
 BLANKS: Final = (
     "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf")
     + "\ufeff\u115f\u1160\u2800\u3164\uffa0"
@@ -77,6 +78,7 @@ REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 class ParsedCommand:
     """A message that begins with `!`, parsed. `command` is None when there is no such command.
 
+    `name` is the name, or other name, of the command under which it was said; empty when there is no such command.
     `arguments` has one space between words; `words` is what was typed behind the command, with its line breaks. `colon`: a
     colon stood between the two.
     """
@@ -86,16 +88,12 @@ class ParsedCommand:
     command: Command | None
     words: str = field(default="", repr=False)
     colon: bool = False
+    name: str = ""
 
     @property
     def asks(self) -> bool:
         """Whether it ends as a question does: a question never lifts or releases anything ("!safe?")."""
         return (self.words or self.word).rstrip().endswith(("?", "\uff1f"))
-
-    @property
-    def name(self) -> str:
-        """The name of the command in the registry; empty when there is no such command."""
-        return self.command.name if self.command is not None else ""
 
 
 def parse(body: str) -> ParsedCommand | None:
@@ -110,21 +108,22 @@ def parse(body: str) -> ParsedCommand | None:
     stripped = WRONG_MARK.sub("!", stripped, count=1) if WRONG_MARK.match(stripped) else stripped
     mark = stripped[:1]
     word, colon, words = _split_command(stripped[1:])
-    command = COMMANDS_BY_NAME.get(_normalized_name(word))
-    if command is not None and command.name == "say" and (step_back := STEP_BACK.match(words)) is not None:
-        command, colon, words = COMMANDS_BY_NAME["different"], step_back[1] != "", words[step_back.end() :]
+    name = _normalized_name(word)
+    command = COMMANDS_BY_NAME.get(name)
+    if name == "say" and (step_back := STEP_BACK.match(words)) is not None:
+        name, colon, words = "different", step_back[1] != "", words[step_back.end() :]
     if command is None and mark in ("!", *OTHER_MARKS) and _is_like_stop(word, words):
-        command = COMMANDS_BY_NAME[STOPS]
+        name, command = STOPS, COMMANDS_BY_NAME[STOPS]
     # The inverted mark opens a sentence for the texter too: `plain_stop` reads what stands behind that one.
     if command is None and mark in ("!", "\uff01") and _says_unsafe(stripped[1:]):
-        command = COMMANDS_BY_NAME[STOPS]
-    if mark == "\u00a1" and command is not None and command.name != STOPS:
+        name, command = STOPS, COMMANDS_BY_NAME[STOPS]
+    if mark == "\u00a1" and command is not None and name != STOPS:
         # Another mark before a command's name: a near miss like any other, and never words for a phone.
         return ParsedCommand(word, " ".join(words.split()), None)
     if mark != "!" and (mark not in OTHER_MARKS or command is None):
         return None
     arguments = " ".join(unicodedata.normalize("NFKC", words).split()).rstrip(FINAL)
-    return ParsedCommand(word, arguments, command, words, colon)
+    return ParsedCommand(word, arguments, command, words, colon, name if command is not None else "")
 
 
 def is_taken(event: MessageSent) -> bool:

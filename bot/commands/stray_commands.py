@@ -14,6 +14,7 @@ from typing import Final
 from bot.commands import plain_stop
 from bot.commands.canned_texts import ALSO
 from bot.commands.parser import COMMANDS_BY_NAME, STOPS
+from bot.commands.spec import arguments_of
 from policies.confusables import skeleton
 from policies.pack import TextName
 
@@ -81,12 +82,12 @@ def bare_command(body: str) -> str | None:
         return "note"
     if first == STOPS or (first not in COMMANDS_BY_NAME and plain_stop.is_certain_stop(skeleton(plain))):
         return STOPS
-    if (command := COMMANDS_BY_NAME.get(first)) is None:
+    if first not in COMMANDS_BY_NAME:
         alone = "?" not in plain and {*said[1:]} <= POINTED
         return OTHER_NAMES.get(skeleton(first)) if alone else None
-    fixed = set(re.findall(r"[a-z0-9]+", command.arguments)) | (TEXT_NAMES if first == "say" else set())
+    fixed = set(re.findall(r"[a-z0-9]+", arguments_of(first))) | (TEXT_NAMES if first == "say" else set())
     alone = set(said[1:]) <= fixed | POINTED and len(said) <= 2
-    return command.name if first in ONLY_COMMANDS or first != said[0] or alone else None
+    return first if first in ONLY_COMMANDS or first != said[0] or alone else None
 
 
 def inner_command(body: str) -> str | None:

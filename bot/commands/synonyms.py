@@ -29,12 +29,11 @@ SYNONYMS: Final = {
             notice_of("dispatch.playbook_minor_says_what_to"),
         ),
         ("interpreter translator interprete intérprete", notice_of("dispatch.lang_es_the_agencys_texts")),
-        ("closing greeting picture device unavailable after-hours after_hours", notice_of("synonyms.texts")),
         ("end done finish bye stop", notice_of("dispatch.close_ends_the_conversation_if")),
         ("who list queue waiting", notice_of("dispatch.board_at_the_desk_shows")),
         ("supervisor super boss help-me", notice_of("dispatch.escalate_calls_the_supervisors_on")),
         ("ayuda", notice_of("synonyms.help")),
-        ("handover handoff pass give", notice_of("dispatch.transfer_who_offers_the_thread")),
+        ("handoff pass give", notice_of("dispatch.transfer_who_offers_the_thread")),
         ("tomar toma atender reclamar", notice_of("synonyms.claim")),
         (
             "cerrar terminar termina fin acabar adios adiós parar alto detener",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.spec import COMMANDS
+from bot.commands.spec import CARD
 from bot.language import time_windows
 from bot.language.time_windows import DAYS
 from bot.model.actions import THREAD, Action, EditMessage
@@ -20,7 +20,7 @@ from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack, TextName
 from policies.signs import DANGERS
 
-COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS if command.card] + ["!more"])
+COMMANDS_LINE: Final = " · ".join([f"!{name}" for name in CARD] + ["!more"])
 """The last line of every card, from the table."""
 CHANNELS: Final = {
     str(said): said for said in (notice_of(f"channel.{name}") for name in ("call", "chat", "email", "visit", "in_words"))

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.commands.help_text import by_heading, usage
-from bot.commands.parser import ANSWER_TTL
-from bot.commands.spec import COMMANDS, Command, Who
+from bot.commands.parser import ANSWER_TTL, COMMANDS_BY_NAME
+from bot.commands.spec import CARD, Command, Who, help_of
 from bot.display.queue_cards import CLAIM_REACTION
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.safety.unsafe_phone import STOP_REACTION
@@ -82,7 +82,8 @@ def commands_page() -> str:
         parts += [f"## {title}", f"{what[0].upper()}{what[1:]}."]
         for heading, commands in by_heading(place):
             rows = [
-                f"| `{cell(usage(c))}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |"
+                f"| `{cell(usage(c))}` | {WHO[COMMANDS_BY_NAME[c].who]} |"
+                f" {help_of(c)}{' **·** on every card' if c in CARD else ''} |"
                 for c in commands
             ]
             parts += [f"### {words_of(heading, '')}", table(("command", "who", "what it does"), rows)]
@@ -93,7 +94,7 @@ def advocate_page() -> str:
     """Return the advocate's page, one sheet to print."""
     pack = load(["base"])
     s = pack.settings
-    card = [f"| `{cell(usage(c))}` | {_places(c)} | {c.help} |" for c in COMMANDS if c.card]
+    card = [f"| `{cell(usage(c))}` | {_places(COMMANDS_BY_NAME[c])} | {help_of(c)} |" for c in CARD]
     parts = [
         GENERATED_NOTICE,
         "# Your page",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from bot.commands.help_text import by_heading, usage
-from bot.commands.parser import ANSWER_TTL
-from bot.commands.spec import COMMANDS, Who
+from bot.commands.parser import ANSWER_TTL, COMMANDS_BY_NAME
+from bot.commands.spec import CARD, Who, help_of
 from bot.display.queue_cards import CLAIM_REACTION
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.safety.unsafe_phone import STOP_REACTION
@@ -66,8 +66,9 @@ def commands_page() -> str:
         parts += [f"## {title}", f"{what[0].upper()}{what[1:]}."]
         for heading, commands in by_heading(place):
             rows = [
-                f"| `{cell(in_language(usage(c), SPANISH))}` | {WHO[c.who]} | {in_language(c.help, SPANISH)}"
-                f"{' **·** en cada tarjeta' if c.card else ''} |"
+                f"| `{cell(in_language(usage(c), SPANISH))}` | {WHO[COMMANDS_BY_NAME[c].who]} |"
+                f" {in_language(help_of(c), SPANISH)}"
+                f"{' **·** en cada tarjeta' if c in CARD else ''} |"
                 for c in commands
             ]
             parts += [f"### {words_of(heading, SPANISH)}", table(("comando", "quién", "qué hace"), rows)]
@@ -83,10 +84,9 @@ def advocate_page() -> str:
     """Return the advocate's page in Spanish, one sheet to print."""
     s = load(["base"]).settings
     card = [
-        f"| `{cell(in_language(usage(c), 'es'))}` | {', '.join(PLACES[place] for place in c.places)} |"
-        f" {in_language(c.help, 'es')} |"
-        for c in COMMANDS
-        if c.card
+        f"| `{cell(in_language(usage(c), SPANISH))}` | {', '.join(PLACES[place] for place in COMMANDS_BY_NAME[c].places)} |"
+        f" {in_language(help_of(c), SPANISH)} |"
+        for c in CARD
     ]
     parts = [
         GENERATED_NOTICE,

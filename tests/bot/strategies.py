@@ -160,8 +160,9 @@ bodies = (
     st.sampled_from((*STOPS, *STARTS, *TEXTER_WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!claim amber heron", "!board"))
     | st.sampled_from(
         tuple(
-            f"!{command.name}{rest}"
+            f"!{name}{rest}"
             for command in COMMANDS
+            for name in command.names
             for rest in ("", f" {BEN}", " all", " handover", " quiet maple", " times 9-17", " unsafe later", " es", " over")
         )
     )

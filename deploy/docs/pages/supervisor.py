@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.commands.help_text import usage
-from bot.commands.spec import COMMANDS, Who
+from bot.commands.spec import COMMANDS, Who, help_of
 from bot.safety.blocking import DEFAULT_SECONDS
 from bot.wording.notice import in_language
 from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, duration_text, page, table
@@ -187,7 +187,7 @@ def supervisor_page(language: str) -> str:
         "flood": settings.flood_begins,
     }
     rows = [
-        f"| `{cell(in_language(usage(command), language))}` | {in_language(command.help, language)} |"
+        f"| `{cell(in_language(usage(command.name), language))}` | {in_language(help_of(command.name), language)} |"
         for command in COMMANDS
         if command.who is Who.SUPERVISOR
     ]

@@ -8,7 +8,8 @@ from types import MappingProxyType
 import pytest
 
 from bot.commands import canned_texts
-from bot.commands.spec import COMMANDS, Command
+from bot.commands.parser import COMMANDS_BY_NAME
+from bot.commands.spec import COMMANDS
 from bot.decide import decide
 from bot.display.thread_card import pinned_text
 from bot.model.actions import THREAD, DeliveryReceipt
@@ -135,8 +136,8 @@ def test_an_edit_with_loose_words_stops_what_waited(command: str, before: str) -
 
 @pytest.mark.practice(24)
 @every_row("sender", [ANA, SUE])
-@every_row("command", [command for command in COMMANDS if THREAD in command.places and command.name != "reply"])
-def test_no_command_lets_a_reason_leave(command: Command, sender: str) -> None:
+@every_row("command", [name for c in COMMANDS for name in c.names if THREAD in c.places and c.name != "reply"])
+def test_no_command_lets_a_reason_leave(command: str, sender: str) -> None:
     """Whatever is said behind a command that takes a reason, or none, by whomever: no word of it is on its way."""
     thread = then(held(), said("call me at 555-0134-222", event_id="$held")).aggregate
     thread = replace(thread, codeword=replace(thread.codeword, digests=DIGESTS, last_text_at=NOW))
@@ -157,7 +158,7 @@ def test_no_command_lets_a_reason_leave(command: Command, sender: str) -> None:
     )
     for first in firsts:
         for mark in (" ", ": "):
-            step = then(thread, said(f"!{command.name}{mark}{first}he took her phone again", sender=sender))
+            step = then(thread, said(f"!{command}{mark}{first}he took her phone again", sender=sender))
             waits = (*step.aggregate.sending.pending, *step.aggregate.sending.held)
             assert not [words for words in waits if "took" in words.body], first
             assert not [body for body in (*texts(step), *texts(due(step.aggregate, UNDO))) if "took" in body], first
@@ -229,3 +230,13 @@ def test_a_language_that_was_taken_out_of_the_pack_is_in_no_part_of_a_text() -> 
     expected = canned_texts.wording(only_english, FACTS, english, TextName.AFTER_HOURS)
     assert canned_texts.wording(only_english, FACTS, spanish, TextName.AFTER_HOURS) == expected
     assert canned_texts.wording(closed, FACTS, spanish, TextName.AFTER_HOURS) != expected
+
+
+def test_each_text_of_the_pack_is_said_by_its_name() -> None:
+    """`!NAME` is `!say NAME` for every text that may be said by hand; words behind it are refused alike."""
+    for name in canned_texts.known_names(PACK):
+        if name in COMMANDS_BY_NAME:
+            continue
+        for rest in ("", " because she asked"):
+            short, long = (then(held(), said(f"!{start}{name}{rest}")) for start in ("", "say "))
+            assert (short.aggregate, texts(short)) == (long.aggregate, texts(long)), name

@@ -26,7 +26,7 @@ def test_a_synonym_is_told_and_not_done(word: str) -> None:
         assert step.aggregate.sending == thread.sending
         assert step.aggregate.flags == thread.flags
     assert (
-        any(f"!{command.name}" in SYNONYMS[word] for command in COMMANDS)
+        any(f"!{name}" in SYNONYMS[word] for command in COMMANDS for name in command.names)
         or "//" in SYNONYMS[word]
         or "⏳" in SYNONYMS[word]
     )

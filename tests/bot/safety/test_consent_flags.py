@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.commands.spec import COMMANDS
+from bot.commands.parser import COMMANDS_BY_NAME
+from bot.commands.spec import CARD
 from bot.decide import decide
 from bot.display.thread_card import card
 from bot.language import time_windows
@@ -386,10 +387,10 @@ def test_a_new_thread_has_nothing_agreed() -> None:
 def test_the_cards_last_line_is_the_tables() -> None:
     """Every card ends with the eight commands of design.md, "Commands", each good in its room."""
     last = card(PACK, waiting()).splitlines()[-1]
-    assert last.split(" · ") == [*(f"!{command.name}" for command in COMMANDS if command.card), "!more"]
+    assert last.split(" · ") == [*(f"!{name}" for name in CARD), "!more"]
     eight = ("claim", "limits", "options", "unsafe", "escalate", "transfer", "close", "off")
-    assert {command.name for command in COMMANDS if command.card} == set(eight)
-    assert all(THREAD in command.places for command in COMMANDS if command.card)
+    assert set(CARD) == set(eight)
+    assert all(THREAD in COMMANDS_BY_NAME[name].places for name in CARD)
 
 
 def test_the_card_says_whose_turn_it_is_and_since_when() -> None:

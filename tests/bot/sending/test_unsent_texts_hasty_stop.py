@@ -77,4 +77,4 @@ def test_an_edit_holds_what_waits_like_a_new_message(body: str, target: str) -> 
 
 def test_no_command_has_such_a_name() -> None:
     """What is done as a command is not taken for a word in haste."""
-    assert HASTY.isdisjoint(command.name for command in COMMANDS)
+    assert HASTY.isdisjoint(name for command in COMMANDS for name in command.names)

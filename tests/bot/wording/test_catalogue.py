@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.commands.help_text import HEADINGS, SHORT
-from bot.commands.spec import COMMANDS, Who
+from bot.commands.spec import COMMANDS, Who, help_of
 from bot.model.actions import DeliveryReceipt
 from bot.model.codeword_state import LONGEST, MOST_WORDS, SHORTEST, Flaw
 from bot.model.thread import ThreadState
@@ -90,7 +90,7 @@ def test_the_names_that_are_put_together_are_there() -> None:
     assert {mark: notice_of(f"mark.{mark.name.lower()}") for mark in DeliveryReceipt} == {
         m: m.value for m in DeliveryReceipt
     }
-    assert all(command.help for command in COMMANDS)
+    assert all(help_of(name) for command in COMMANDS for name in command.names)
     keys = {title for title, _ in HEADINGS} | {key for rows in SHORT.values() for row in rows for key in row}
     assert keys <= ENGLISH.keys()
 
