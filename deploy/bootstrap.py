@@ -3,7 +3,7 @@
 Rules of this module: only the standard library, because no package is installed yet; a step is recorded after it is
 finished, so that a build killed at any point is detected and repeated; one builder at a time.
 
-Called by the launcher: `python -I -S bootstrap.py check|make run|release|test`. Exit codes: 0 the environment matches the
+Called by the launcher: `python -I -S bootstrap.py check|make run|test`. Exit codes: 0 the environment matches the
 lock; 1 it does not (`check`) or could not be made (`make`); 3 this Python cannot make environments, try another.
 """
 
@@ -25,8 +25,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK_FILES_BY_VERB: Final = {
     "run": ("runtime",),
-    "release": ("runtime", "release"),
-    "test": ("runtime", "test", "strict", "element", "release"),
+    "test": ("runtime", "test", "strict", "element"),
 }
 """The requirements of each verb, as names of lock files. A folder `NAME` beside `NAME.txt` may have a lock file of npm."""
 

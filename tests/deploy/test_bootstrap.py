@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "deploy" / "bootstrap.py", project / "deploy")
     (project / "deploy" / "__init__.py").touch()
     (project / "deploy" / "__main__.py").write_text(ECHO)
-    for name in ("runtime", "test", "strict", "element", "release"):
+    for name in ("runtime", "test", "strict", "element"):
         (project / "deploy" / "requirements" / f"{name}.txt").write_text("# nothing\n")
     return project
 
@@ -330,7 +330,7 @@ def raise_at(step: str) -> Callable[[str], int]:
     return stop
 
 
-STEPS = ("venv", "runtime.txt", "test.txt", "strict.txt", "element.txt", "npm", "release.txt")
+STEPS = ("venv", "runtime.txt", "test.txt", "strict.txt", "element.txt", "npm")
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -16,11 +16,11 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from deploy.docs.pages.card import card_page
+from deploy.docs.generate import DOCS
 from policies.drills.load import load_drills
 from policies.drills.script import Text
 from policies.pack import TextName
-from tests.deploy.docs.pages.printed_card import HAND_OVER, LIMITS, NOTE, SAFE, STOP, TAKE, PrintedCard
+from tests.deploy.docs.printed_card import HAND_OVER, LIMITS, NOTE, SAFE, STOP, TAKE, PrintedCard
 from tests.e2e.drill_player import DrillPlayer, over, script_of, texts_of
 from tests.e2e.polling import together, wait_until
 from tests.e2e.staff_client import StaffClient
@@ -31,7 +31,7 @@ from tests.packs import shipped
 from tests.planted import TELLING
 
 SECOND_LINE = True
-CARD: Final = PrintedCard(card_page("en"), "@bea")
+CARD: Final = PrintedCard((DOCS / "card.md").read_text(encoding="utf-8"), "@bea")
 PACK: Final = shipped("base", "rehearsal")
 ENDS: Final = "” is over"
 """What stands in each debrief."""

@@ -25,7 +25,6 @@ NOT_ABOUT_A_LINE = {
     "test",
     "bench",
     "release",
-    "audit-dependencies",
     "policy lint",
     "policy preview",
     "policy schema",

@@ -18,8 +18,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # w
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from deploy.kubernetes.chart_files import CHART
+from bridge.runtime.program import ROOT
 
+CHART: Final = ROOT / "deploy" / "chart"
 FRAGMENTS: Final = CHART / "ci"
 LINE: Final = FRAGMENTS / "line.yaml"
 RELEASE, NAMESPACE = "line", "lines"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,8 @@ import yaml
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.load import load
 from bridge.config.sections import Config
-from bridge.runtime.settings import Section
-from deploy.docs.key_reference import section_of
-from deploy.kubernetes.chart_files import CHART
-from deploy.kubernetes.values_schema import ENTRIES
 from tests.deploy.kubernetes.rendered import (
+    CHART,
     EVERYTHING,
     FRAGMENTS,
     RELEASE,
@@ -125,44 +121,6 @@ def test_the_program_takes_the_configuration_with_the_secrets_that_its_pod_has(
 JOBS = ("doctor", "backup", "drill", "upgrade", "canary")
 
 
-NOT_IN_THE_CHART = {
-    "homeserver.database_url_file": "the homeserver is another chart's",
-    "homeserver.own_core": "the same",
-    "homeserver.other_lines.registration": "the same",
-    "homeserver.other_lines.policy": "the same",
-    "lines.rehearsal": "a line of the chart is in service",
-    "lines.drills": "rehearsal lines only",
-    "canary.handset": "rehearsal lines only",
-}
-
-
-def keys(section: type[Section], at: str = "") -> Iterator[str]:
-    """Yield each key of the configuration, but those of a carrier, which the schema has from its settings."""
-    for name, field in section.model_fields.items():
-        inner = None if name == "carrier" else section_of(field)
-        yield from [f"{at}{name}"] if inner is None else keys(inner, f"{at}{name}.")
-
-
-def told(values: Any, at: str = "") -> Iterator[str]:
-    """Yield where something stands in a configuration; a list of sections is one."""
-    if isinstance(values, dict):
-        for name, inner in values.items():
-            yield from told(inner, f"{at}.{name}" if at else name)
-    elif isinstance(values, list) and values and isinstance(values[0], dict):
-        for inner in values:
-            yield from told(inner, at)
-    else:
-        yield at
-
-
-def test_the_chart_can_say_all_that_the_configuration_can(chart: Chart) -> None:
-    """A new key of the program is a value of the chart, or is not for it."""
-    said: set[str] = set()
-    for fragment in (None, *fragments()):
-        said |= set(told(yaml.safe_load(one(chart.render(*files(fragment)), "ConfigMap", RELEASE)["data"]["jobs.yaml"])))
-    assert set(keys(Config)) - said == {"lines.carrier", *NOT_IN_THE_CHART}
-
-
 @every_row("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
 def test_a_line_of_each_carrier(chart: Chart, kind: str) -> None:
     """With the keys of its sample line, its secrets in the Secret's entries."""
@@ -220,7 +178,6 @@ def test_only_backups_see_their_passphrase(chart: Chart) -> None:
     assert {name for name, entries in entries_of.items() if "backup_passphrase" in entries} == {
         f"{RELEASE}-{job}" for job in ("backup", "drill", "doctor")
     }
-    assert set().union(*entries_of.values()) - {"carrier_api_key"} == set(ENTRIES) - {"admin_token"}
 
 
 def test_where_a_volume_goes_the_pods_go(chart: Chart) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.kubernetes.chart_files import CHART
 from tests.deploy.kubernetes.cluster_api import running_cluster
 from tests.deploy.kubernetes.rendered import (
+    CHART,
     EVERYTHING,
     FRAGMENTS,
     NAMESPACE,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
 import yaml
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # without annotations
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from deploy.kubernetes.chart_files import CHART
-from deploy.kubernetes.values_schema import ANYTHING, WORDS, carrier_entries, values_schema
-from tests.deploy.kubernetes.rendered import LINE, read_values
+from tests.deploy.kubernetes.rendered import CHART, LINE, read_values
 from tests.every_row import every_row
 
-JUDGE = Draft7Validator(values_schema())
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+JUDGE = Draft7Validator(SCHEMA)
 DEFAULTS = read_values(CHART / "values.yaml")
 SECRET = "4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e"
 
@@ -33,48 +32,9 @@ def laid(*over: dict[str, Any]) -> dict[str, Any]:
     return dict(values)
 
 
-def sections(schema: dict[str, Any], at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each part of the schema that is an object, and where."""
-    if schema.get("type") == "object":
-        yield at, schema
-    for word in ("properties", "patternProperties"):
-        for name, inner in schema.get(word, {}).items():
-            yield from sections(inner, f"{at}.{name}")
-    for n, branch in enumerate(schema.get("allOf", [])):
-        yield from sections(branch.get("then", {}), f"{at}#{n}")
-    if isinstance(items := schema.get("items"), dict):
-        yield from sections(items, f"{at}[]")
-
-
 def test_it_is_a_schema_and_the_least_line_is_well() -> None:
-    Draft7Validator.check_schema(values_schema())
+    Draft7Validator.check_schema(SCHEMA)
     assert [error.message for error in JUDGE.iter_errors(laid())] == []
-
-
-def test_every_section_refuses_what_it_does_not_know() -> None:
-    """But for what is handed to the cluster as it is, which has a schema of its own, and a carrier before its kind."""
-    handed_on = (ANYTHING, WORDS)
-    open_ones = [
-        at
-        for at, section in sections(values_schema())
-        if section.get("additionalProperties") is not False and section not in handed_on
-    ]
-    assert open_ones == [".carrier", ".httpRoute.parentRefs[]"]
-
-
-def test_the_values_have_every_key_of_the_schema_and_no_other() -> None:
-    """What stands in `values.yaml` is what can be said; the sections of mail and carriers are the program's own."""
-
-    def keys(values: Any, schema: dict[str, Any], at: str) -> Iterator[str]:
-        known = schema.get("properties", {})
-        if at not in {".carrier", ".line.onCall.email", ".secrets.elsewhere"}:
-            yield from (f"{at}.{name} is not in values.yaml" for name in known.keys() - values.keys() - {"global"})
-            yield from (f"{at}.{name} is not in the schema" for name in values.keys() - known.keys() if known)
-        for name, inner in known.items():
-            if isinstance(values.get(name), dict) and inner.get("type") == "object":
-                yield from keys(values[name], inner, f"{at}.{name}")
-
-    assert list(keys(DEFAULTS, values_schema(), "")) == []
 
 
 @every_row("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
@@ -95,7 +55,6 @@ def test_each_carrier_names_its_secrets_and_holds_none(kind: str) -> None:
         others = [each for each in carrier["secrets"] if f"{each}_file" != name]
         assert not JUDGE.is_valid(values | {"carrier": carrier | {"secrets": others}})
     assert not JUDGE.is_valid(values | {"carrier": carrier | {"secrets": [*carrier["secrets"], SECRET]}})
-    assert {f"carrier_{name}" for name in carrier["secrets"]} <= carrier_entries()
 
 
 @every_row(
