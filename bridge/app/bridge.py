@@ -36,8 +36,9 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.erasure.service import ErasureAlert
 from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
+from bridge.inbound.listener import make_runner
 from bridge.inbound.screening import NewThreadRateLimit, Screening
-from bridge.inbound.webhook import Webhook, make_runner
+from bridge.inbound.webhook import Webhook
 from bridge.lease.lead import Lead
 from bridge.matrix import stored_times
 from bridge.matrix.service import begin_new_olm_sessions

@@ -31,6 +31,7 @@ from bridge.config.load import ConfigError, line_directory, load, read_call_sett
 from bridge.config.packs import load_packs
 from bridge.config.sections import Config, OnCall
 from bridge.engine.timers import SystemClockCorrected
+from bridge.inbound.listener import raise_file_limit
 from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
 from bridge.outbound import pager
 from bridge.runtime import log
@@ -90,6 +91,7 @@ def main(
     except ConfigError as error:
         return _report_problems(error.problems)
     log.configure(config.log_level)
+    raise_file_limit()
     run_directory = line_directory(path, config.data_dir) / "run"
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import Final
+import socket
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -23,6 +24,8 @@ WHY_NOT: Final = {
     errno.EACCES: "not allowed to this account",
     errno.EADDRNOTAVAIL: "its address is none of this machine's",
 }
+QUEUE: Final = 1024
+"""Connections that the kernel keeps for us. One that finds no room comes again after a second."""
 PASSING: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
@@ -44,4 +47,8 @@ async def try_to_listen(runner: web.AppRunner, host: str, port: int) -> int | No
         await site.stop()
         # From Python 3.13 on asyncio skips addresses that do not exist, and its error has no errno (gh-75743).
         return error.errno or errno.EADDRNOTAVAIL
+    server: Any = site._server  # noqa: SLF001 - aiohttp's argument also sets how many are accepted at once, each a file
+    for listening in server.sockets if server is not None else ():
+        with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+            same.listen(QUEUE)
     return None

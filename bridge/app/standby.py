@@ -24,7 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config.sections import Config
-from bridge.inbound.webhook import make_runner
+from bridge.inbound.listener import make_runner
 from bridge.lease.key_file_age import KeyFileUnreadable
 from bridge.lease.lead import End, Lead
 from bridge.lease.waiting import REFUSED_SECONDS, Waiting

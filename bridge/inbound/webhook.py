@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -45,10 +45,6 @@ from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, inbox, threads
 from bridge.tables.inbox import KnownTexter
 from bridge.tables.sent_texts import ID_RETENTION
-
-MAX_LINE_BYTES: Final = 64 * 1024
-"""Longest first line of a request, in bytes. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte
-of a text as three characters: about 1300 letters of a non-Latin script exceed it."""
 
 CANARY_ID_RETENTION: Final = 3600
 """Seconds for which ids of texts from the canary's own route are remembered: they are not delivered again."""
@@ -378,12 +374,3 @@ class Webhook:
 def _is_inbound_route(request: web.Request) -> bool:
     """Whether a request used the route for texts, not the one for reports."""
     return request.match_info.get("way") == "inbound"
-
-
-def make_runner(routes: Iterable[web.AbstractRouteDef], *, largest: int, shutdown_timeout: float = 1.0) -> web.AppRunner:
-    """Make the server of these routes. `largest`: bytes of a body; `shutdown_timeout`: seconds for requests at a stop."""
-    application = web.Application(client_max_size=largest)
-    application.add_routes(routes)
-    return web.AppRunner(
-        application, access_log=None, handle_signals=False, shutdown_timeout=shutdown_timeout, max_line_size=MAX_LINE_BYTES
-    )

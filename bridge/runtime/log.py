@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 import traceback
 from typing import Final
 
@@ -35,6 +36,20 @@ FIELDS: Final = frozenset(
 
 LOGGER_NAME: Final = "quietline"
 
+HOURLY_EVENTS: Final = frozenset(
+    {
+        "listener.full",
+        "listener.many_from_one_address",
+        "webhook.malformed",
+        "webhook.too_large",
+        "webhook.undecodable",
+        "webhook.unsigned",
+    }
+)
+HOURLY_LOGGERS: Final = ("asyncio", "aiohttp.server", "aiohttp.web")
+"""What a stranger can cause as often as they like is in the log once an hour, so that it cannot push out the rest."""
+HOUR: Final = 3600.0
+
 
 def event(name: str, /, level: int = logging.INFO, **fields: str | float) -> None:
     """Log one event by its fixed name. An unknown field is a bug and raises `ValueError`."""
@@ -53,12 +68,17 @@ def failure(name: str, error: BaseException, /, **fields: str | float) -> None:
     event(name, level=logging.ERROR, error=type(error).__name__, where=where, **fields)
 
 
-class _ThirdPartyFilter(logging.Filter):
-    """Reduce a third party's record to its logger, level and exception type."""
+class _Filter(logging.Filter):
+    """Reduce a third party's record to its logger, level and exception type, and drop what was said within the hour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name == LOGGER_NAME:
-            return True
+            name = record.getMessage().partition(" ")[0]
+            return name not in HOURLY_EVENTS or self._is_due(record, name)
         if record.levelno < logging.WARNING:
             return False
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
@@ -69,6 +89,13 @@ class _ThirdPartyFilter(logging.Filter):
             None,
             None,
         )
+        return record.name not in HOURLY_LOGGERS or self._is_due(record, kind)
+
+    def _is_due(self, record: logging.LogRecord, kind: str) -> bool:
+        key, now = (record.name, record.levelno, kind), time.monotonic()
+        if now - self._said.get(key, -HOUR) < HOUR:
+            return False
+        self._said[key] = now
         return True
 
 
@@ -76,7 +103,7 @@ def configure(level: str) -> None:
     """Send our events to standard error. Called once by the process that owns the log."""
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    out.addFilter(_ThirdPartyFilter())
+    out.addFilter(_Filter())
     root = logging.getLogger()
     root.handlers[:] = [out]
     root.setLevel(level)

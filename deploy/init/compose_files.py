@@ -194,7 +194,7 @@ def _of_our_image(layout: Layout) -> dict[str, Any]:
         "tmpfs": ["/tmp:mode=1777,size=64m"],  # noqa: S108 - within the container
         "init": True,
         "stop_grace_period": "40s",
-        "ulimits": {"core": 0},
+        "ulimits": {"core": 0, "nofile": 65535},
     }
 
 

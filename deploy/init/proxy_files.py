@@ -3,6 +3,7 @@
 Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver (an agency's
 own homeserver has a proxy already), and every other path is refused: no administration, no readiness, no metrics. No
 request is logged, because the path of a webhook may contain a secret and an IP address shows who texts or who works here.
+Whoever sends half a request loses the connection within 15 seconds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ MAX_BODY: Final = "25m"
 """Uploads to the homeserver have up to 20 MiB, webhooks with a phone's pictures up to 16 MiB."""
 
 
+CADDY_OF_ONE: Final = """ {
+			# The bridge closes what is idle for 30 s: a request must not be on its way there.
+			transport http {
+				keepalive 20s
+			}
+		}"""
 CADDY_OF_TWO: Final = """ {
 			# Leader and standby (deploy/docs/standby.md): the one that takes webhooks.
 			lb_policy first
@@ -83,6 +90,14 @@ def _caddy(public_url: str, bridges: Sequence[str], homeserver: str | None) -> s
 		level ERROR
 		exclude http.log.error http.handlers.reverse_proxy
 	}}
+	# Who sends half a request does not keep a connection.
+	servers {{
+		timeouts {{
+			read_header 10s
+			read_body 15s
+			idle 30s
+		}}
+	}}
 }}
 
 {public_url} {{
@@ -90,7 +105,7 @@ def _caddy(public_url: str, bridges: Sequence[str], homeserver: str | None) -> s
 		max_size {MAX_BODY}b
 	}}
 	handle /carriers/* {{
-		reverse_proxy {" ".join(bridges)}{CADDY_OF_TWO if len(bridges) > 1 else ""}
+		reverse_proxy {" ".join(bridges)}{CADDY_OF_TWO if len(bridges) > 1 else CADDY_OF_ONE}
 	}}
 {"" if homeserver is None else clients}\
 	handle {{
@@ -101,7 +116,7 @@ def _caddy(public_url: str, bridges: Sequence[str], homeserver: str | None) -> s
 
 
 def _nginx(public_url: str, bridges: Sequence[str], homeserver: str | None, *, named: str) -> str:
-    """Return the file. `homeserver`: None when clients reach it by another way. `named`: the name for two bridges."""
+    """Return the file. `homeserver`: None when clients reach it by another way. `named`: a name of the line's own."""
     parts = urlsplit(public_url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -109,6 +124,7 @@ def _nginx(public_url: str, bridges: Sequence[str], homeserver: str | None, *, n
     ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;
     ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
     ssl_protocols TLSv1.2 TLSv1.3;"""
+    address = f"${named.replace('-', '_')}_address"
     two = len(bridges) > 1
     servers = "".join(f"    server {bridge} max_fails=0;\n" for bridge in bridges)
     group = f"""\
@@ -128,6 +144,16 @@ upstream {named} {{
     }}"""
     return f"""\
 # nginx, for a folder such as sites-enabled. Written by `quietline init`; ports are those of `quietline up`.
+# Strangers can take every connection of nginx's default configuration. In /etc/nginx/nginx.conf set
+#   worker_rlimit_nofile 65535;    and, in its events block,    worker_connections 16384;
+
+# One address may have so many requests at a time. Another proxy on this machine speaks for many.
+map $remote_addr {address} {{
+    ~^127\\. "";
+    "::1" "";
+    default $binary_remote_addr;
+}}
+limit_conn_zone {address} zone={named}:1m;
 {group if two else ""}\
 server {{
     listen {port}{" ssl" if secure else ""};
@@ -137,6 +163,13 @@ server {{
     # Neither who asks nor for what is written down.
     access_log off;
     error_log /dev/null crit;
+
+    client_header_timeout 10s;
+    client_body_timeout 12s;
+    send_timeout 30s;
+    keepalive_timeout 30s;
+    reset_timedout_connection on;
+    limit_conn {named} 200;
 
     client_max_body_size {MAX_BODY};
     proxy_http_version 1.1;

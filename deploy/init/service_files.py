@@ -168,6 +168,7 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 LimitCORE=0
+LimitNOFILE=65535
 """
 
 

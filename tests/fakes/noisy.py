@@ -32,6 +32,13 @@ def records() -> None:
             logging.getLogger(name).log(level, SECRET, stack_info=True, extra={"more": SECRET})
 
 
+def refusals() -> None:
+    for _ in range(1000):
+        log.event("webhook.unsigned")
+    for _ in range(2):
+        log.event("webhook.duplicate")
+
+
 def exceptions() -> None:
     try:
         uncaught()
@@ -123,6 +130,7 @@ CASES: Final[dict[str, Callable[[], None]]] = {
     case.__name__: case
     for case in (
         records,
+        refusals,
         exceptions,
         bad_format,
         warned,

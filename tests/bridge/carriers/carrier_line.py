@@ -22,7 +22,8 @@ from bot.model.events import TextArrived, TextOutcome
 from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound.hourly_alerts import HourlyAlerts
-from bridge.inbound.webhook import Webhook, make_runner
+from bridge.inbound.listener import make_runner
+from bridge.inbound.webhook import Webhook
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask

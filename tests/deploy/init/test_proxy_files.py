@@ -29,7 +29,7 @@ def test_only_webhooks_and_clients_come_through(tmp_path: Path, kind: str, name:
     text = file.read_text()
     assert "text.agency.org" in text
     if kind == "caddy":
-        ways = re.findall(r"handle (\S+) \{\n\t\treverse_proxy (\S+)\n", text)
+        ways = re.findall(r"handle (\S+) \{\n\t\treverse_proxy (\S+)(?: \{)?\n", text)
         assert ways == [("/carriers/*", "127.0.0.1:8449"), ("@homeserver", "127.0.0.1:8448")]
         assert "@homeserver path /_matrix/* /.well-known/matrix/client\n" in text
         assert "handle {\n\t\trespond 404\n" in text

@@ -43,7 +43,7 @@ def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     service = unit(units / "quietline.service")["Service"]
     assert service["ExecStart"].endswith(f"/quietline up --data {tmp_path / 'line'}")
     assert (service["RestartPreventExitStatus"], service["LimitCORE"], service["ProtectSystem"]) == ("2", "0", "strict")
-    assert (service["Type"], service["WatchdogSec"]) == ("notify", "120")
+    assert (service["Type"], service["WatchdogSec"], service["LimitNOFILE"]) == ("notify", "120", "65535")
     assert int(service["TimeoutStopSec"]) > 30
     backup = unit(units / "quietline-backup.service")["Service"]
     assert backup["ExecStart"].endswith(f"/quietline backup --data {tmp_path / 'line'} --passphrase-file %d/passphrase")
