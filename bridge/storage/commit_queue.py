@@ -174,61 +174,23 @@ def disk_failure() -> Unavailable:
     return Unavailable("the disk did not keep what was written")
 
 
-class CommitOutcome(Protocol):
-    """Receives the outcome of a commit, once, in the order of the commits."""
-
-    def report_commit(self, value: Any) -> None:
-        """Say that it is made, and what its work returned."""
-
-    def report_failure(self, error: BaseException) -> None:
-        """Report why the commit is not kept."""
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """Of a commit that a caller asked for. `noted`: the number that it writes besides."""
-
-    queue: CommitQueue
-    request: _CommitRequest
-    note_value: int | None = None
-
-    async def work(self, transaction: Transaction) -> Any:
-        """Do the caller's work, and write the number."""
-        value = await self.request.work(transaction)
-        if self.queue.note is not None:
-            self.note_value = await self.queue.note.add(transaction)
-        return value
-
-    def report_commit(self, value: Any) -> None:
-        """Say that the log has it, and answer as the caller wished."""
-        if self.queue.note is not None and self.note_value is not None:
-            self.queue.note.record_commit(self.note_value)
-        self.queue.record(self.request, value)
-
-    def report_failure(self, error: BaseException) -> None:
-        """Tell the caller."""
-        fail(self.request.done, error)
-
-
 class CommitQueue:
     """The one writer of a database.
 
-    `transact`: run a work in one transaction and tell its outcome, or raise; it may return before, and then the next
-    begins. `after_commit`: what follows each; `settle`: wait until every outcome is told. `gather_seconds`: for how long
-    a sync waits for more while commits wait for the writer.
+    `transact`: run a work in one transaction and return its value. `after_commit`: what follows each. `gather_seconds`:
+    for how long a sync waits for more while commits wait for the writer.
     """
 
     def __init__(
         self,
         log: Log,
         *,
-        transact: Callable[[Work[Any], CommitOutcome], Awaitable[None]],
+        transact: Callable[[Work[Any]], Awaitable[Any]],
         after_commit: Callable[[], Awaitable[None]],
-        settle: Callable[[], Awaitable[None]] | None = None,
         gather_seconds: float = 0.0,
     ) -> None:
         self._transact = transact
-        self._after_commit, self._settle = after_commit, settle
+        self._after_commit = after_commit
         self._requests: asyncio.Queue[_CommitRequest | _MaintenanceRequest | None] = asyncio.Queue()
         self._group_sync = GroupSync(log, gather_seconds=gather_seconds, is_idle=self._requests.empty)
         self._tasks: list[asyncio.Task[None]] = []
@@ -323,8 +285,6 @@ class CommitQueue:
                     await self._after_commit()
                 if self.is_idle:
                     self._group_sync.idle()
-            if self._settle is not None:
-                await self._settle()
         except BaseException as error:
             self.fail_all(error)
             raise
@@ -354,15 +314,27 @@ class CommitQueue:
         if self._failed.is_set():
             fail(request.done, disk_failure())
             return
+        noted: int | None = None
+
+        async def work(transaction: Transaction) -> Any:
+            nonlocal noted
+            value = await request.work(transaction)
+            if self.note is not None:
+                noted = await self.note.add(transaction)
+            return value
+
         try:
-            outcome = _Outcome(self, request)
-            await self._transact(outcome.work, outcome)
+            value = await self._transact(work)
         except BaseException as error:
             fail(request.done, error)
             if isinstance(error, WRITER_STOPS):
                 raise
+            return
+        if self.note is not None and noted is not None:
+            self.note.record_commit(noted)
+        self._record(request, value)
 
-    def record(self, request: _CommitRequest, value: Any) -> None:
+    def _record(self, request: _CommitRequest, value: Any) -> None:
         """Take a commit that was made."""
         self._group_sync.record_commit(request.sync)
         if self._failed.is_set():

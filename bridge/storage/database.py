@@ -138,13 +138,7 @@ class Transaction(Reader, Protocol):
         """Whose SQL it takes where the two differ: for migrations."""
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement that changes rows. Its error may be raised by a later call of this commit, or at its end."""
-
-    async def later(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement as `execute` does; return a list that has its rows once the commit is made.
-
-        For rows that the work itself does not need: nothing waits for them.
-        """
+        """Run a statement that changes rows."""
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         """Register a call for after this commit and before the next one begins; a commit that is rolled back makes no call.

@@ -34,8 +34,6 @@ from bridge.storage.errors import (
     Unavailable,
     UnsuitableServer,
 )
-from bridge.storage.postgres_messages import Flight, Turn
-from bridge.storage.postgres_pipeline import PostgresPipeline
 
 OLDEST: Final = 130_000
 """The oldest server that is tried, as its own number."""
@@ -105,8 +103,6 @@ class PostgresConnection(Reader):
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.failure: tuple[str, DatabaseError] | None = None
-        """The deferred statement that failed last, and how."""
 
     @property
     def is_closed(self) -> bool:
@@ -122,8 +118,10 @@ class PostgresConnection(Reader):
         return cast("str", await self._ask(self._connection.execute, statements))
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement that changes rows."""
-        await self._ask(self._connection.execute, statement, *values)
+        """Run a statement that changes rows; without values it may be several."""
+        # asyncpg keeps a statement prepared only if it is fetched.
+        several = ";" in statement and not values
+        await self._ask(self._connection.execute if several else self._connection.fetch, statement, *values)
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
@@ -132,34 +130,6 @@ class PostgresConnection(Reader):
     async def has_table(self, name: str) -> bool:
         """Whether the schema has that table."""
         return await self.fetchval("SELECT to_regclass($1)::text", name) is not None
-
-    async def defer(self, statement: str, /, *values: Value) -> None:
-        """Run a statement that changes rows: at once, unlike `PostgresPipeline.defer`."""
-        try:
-            await self.execute(statement, *values)
-        except DatabaseError as error:
-            self.failure = (statement, error)
-            raise
-
-    async def later(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement and return its rows: here at once (`PostgresPipeline.later`)."""
-        return await self.fetch(statement, *values)
-
-    async def finish(self, *, hold: bool = False) -> Flight:  # noqa: ARG002 - nothing waits here
-        """Run COMMIT: here at once (`PostgresPipeline.finish`)."""
-        done = asyncio.get_running_loop().create_future()
-        flight = Flight(done, [], b"", Turn(self.failure), 0.0)
-        flight.result_tag = (await self.run("COMMIT")).encode()
-        done.set_result(None)
-        return flight
-
-    def take_pipeline(self) -> PostgresPipeline:
-        """Return the same session as a pipeline; this object is of no use from then on."""
-        session = self._connection
-        pipeline = PostgresPipeline(error_of=error_of, statements=STATEMENTS, seconds=STATEMENT_SECONDS)
-        pipeline.take_over(session._transport)  # noqa: SLF001 - asyncpg hands its transport over in no other way
-        session._aborted = True  # noqa: SLF001 - and has nothing more to close
-        return pipeline
 
     def abort(self) -> None:
         """Disconnect at once, also during a statement: the server rolls back what was not committed."""
@@ -231,9 +201,14 @@ async def connect(
         # The server's owner may have set this to end idle sessions; at night ours are idle for hours. Before version 14 the
         # server does not know it, and refuses it among the settings above.
         await connection.execute(NEVER_IDLE_OUT)  # which prepares no statement
-        # A SUM of whole numbers is a whole number, as SQLite's.
-        await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+        # A SUM of whole numbers is a whole number, as SQLite's; and a time with a fraction fits a column of whole numbers.
+        for name, encoder in (("numeric", str), ("int8", _whole), ("int4", _whole)):
+            await connection.set_type_codec(name, schema="pg_catalog", encoder=encoder, decoder=int, format="text")
     return PostgresConnection(connection)
+
+
+def _whole(value: float) -> str:
+    return str(int(value))
 
 
 async def require_suitable(connection: PostgresConnection) -> None:
@@ -274,10 +249,6 @@ def _translate_errors() -> Iterator[None]:
 
 def translate(error: Any) -> DatabaseError:
     """Return the error of ours for one of the server's."""
-    return error_of(str(error.sqlstate or ""), type(error).__name__)
-
-
-def error_of(state: str, name: str = "PostgresError") -> DatabaseError:
-    """Return the error of ours for a code of the server's. `name`: what asyncpg calls it."""
+    state = str(error.sqlstate or "")
     kind = _ERROR_CLASSES.get(state) or _ERROR_CLASSES.get(state[:2], InvalidStatement)
-    return kind(f"{name} {state}")
+    return kind(f"{type(error).__name__} {state}")

@@ -19,25 +19,21 @@ Commands beside the bridge have none; the server ends a command that stalls in a
 up. Commands that need the line stopped take the leader's lock exclusively (`leads`). Every bridge that leads or waits
 shares that lock.
 
-What overlaps. While commits wait for the writer, the next one's work begins when this one's COMMIT is sent, not when it is
-answered; its first statements go in the same packet. If a commit has registered calls (`after_commit`), the next one waits
-for its answer.
-
 Sources: postgresql.org/docs/current: wal-async-commit.html, functions-admin.html (pg_logical_emit_message, advisory locks),
 routine-vacuuming.html.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bridge.runtime import log
-from bridge.storage.commit_queue import CommitOutcome, CommitQueue, QueuedDatabase
+from bridge.storage.commit_queue import CommitQueue, QueuedDatabase
 from bridge.storage.database import Database, Dialect, Row, Value, Work
 from bridge.storage.errors import (
     Busy,
@@ -49,16 +45,21 @@ from bridge.storage.errors import (
     UnsuitableServer,
 )
 from bridge.storage.migrations import Schema
-from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresPlace, connect, require_suitable
-from bridge.storage.postgres_pipeline import PostgresPipeline
-from bridge.storage.postgres_transaction import Fence, SentCommit, Writer, perform, transact
+from bridge.storage.postgres_connection import (
+    LOCK_MS,
+    TABLES,
+    PostgresConnection,
+    PostgresPlace,
+    connect,
+    require_suitable,
+)
+from bridge.storage.postgres_transaction import Fence, transact
 from bridge.storage.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
 
 READERS: Final = 3
-"""Connections that read. A statement joins a message that is about to leave, otherwise it goes to the least loaded
-connection, so that a long statement delays few."""
+"""Connections that read, each for one caller at a time."""
 LEADER_MS: Final = 30_000
 """Milliseconds within which the server drops a bridge that was killed, or whose network was cut: more than the time-outs
 that `postgres_connection.py` sets."""
@@ -72,51 +73,17 @@ TIMELINE: Final = "SELECT pg_walfile_name(pg_current_wal_lsn())"
 """A name that begins with the timeline's number (postgresql.org/docs/current: functions-admin.html)."""
 
 
-_load = attrgetter("load")
-
-
 class ServerLog:
     """The server's write-ahead log."""
 
     def __init__(self) -> None:
-        self.connection: PostgresPipeline | None = None
+        self.connection: PostgresConnection | None = None
 
     async def sync(self) -> None:
         """Return when everything that was committed before is on the disk, as the server's settings say."""
         if self.connection is None:
             raise Unavailable("not open")
-        await self.connection.fetch(SYNC)
-
-
-class _OutcomeReport:
-    """A commit whose COMMIT was sent: its outcome is reported as soon as the server has answered."""
-
-    def __init__(
-        self, performed: SentCommit[Any], outcome: CommitOutcome, on_error: Callable[[BaseException], None]
-    ) -> None:
-        self._sent_commit, self._outcome, self._on_error = performed, outcome, on_error
-        self._is_told = False
-        performed.flight.done.add_done_callback(self._tell)
-
-    async def wait(self) -> None:
-        """Return when the outcome is reported."""
-        await self._sent_commit.wait_for_answer()
-        self._tell()
-
-    def _tell(self, _answered: object = None) -> None:
-        if self._is_told:
-            return
-        self._is_told = True
-        try:
-            value = self._sent_commit.conclude()
-        except DatabaseError as error:
-            self._on_error(error)
-            self._outcome.report_failure(error)
-        except BaseException as error:  # a call after the commit, which must not raise
-            self._outcome.report_failure(error)
-            raise
-        else:
-            self._outcome.report_commit(value)
+        await self.connection.execute(SYNC)
 
 
 class PostgresDatabase(QueuedDatabase):
@@ -146,14 +113,12 @@ class PostgresDatabase(QueuedDatabase):
         self._queue = CommitQueue(
             self._log,
             transact=self._transact,
-            after_commit=self._settle_if_idle,
-            settle=self._settle,
+            after_commit=_do_nothing,
             gather_seconds=GATHER_SECONDS,
         )
-        self._outcome_report: _OutcomeReport | None = None
-        self._writer: PostgresPipeline | None = None
-        self._connections: list[PostgresPipeline] = []
-        self._readers: list[PostgresPipeline] = []
+        self._writer: PostgresConnection | None = None
+        self._connections: list[PostgresConnection] = []
+        self._idle_readers: asyncio.LifoQueue[PostgresConnection] | None = None
         self.history = ""
         """The server's timeline, 8 hexadecimal digits, once it is open: a promoted replica begins another."""
 
@@ -161,32 +126,31 @@ class PostgresDatabase(QueuedDatabase):
         """Connect and migrate. Raises `DatabaseError` when it is unusable or newer than this program."""
         try:
             beside: dict[str, Any] = {"idle_in_transaction_session_timeout": str(IDLE_MS)} if self._is_beside else {}
-            writer = await connect(self._place, synchronous_commit="off", **beside)
-            self._writer = self._add_connection(writer.take_pipeline())
+            self._writer = self._add_connection(await connect(self._place, synchronous_commit="off", **beside))
             if self._leads:
                 await self._take_lead(self._writer)
             await self._migrate()
             with contextlib.suppress(InvalidStatement, UnsuitableServer):  # a service may have no such function for us
                 self.history = str(await self._writer.fetchval(TIMELINE))[:8]
-            syncer = self._log.connection = self._add_connection((await connect(self._place)).take_pipeline())
+            syncer = self._log.connection = self._add_connection(await connect(self._place))
             await syncer.run(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
             )
-            readers = [
-                self._add_connection((await connect(self._place, read_only=True)).take_pipeline()) for _ in range(READERS)
-            ]
+            readers = asyncio.LifoQueue[PostgresConnection]()
+            for _ in range(READERS):
+                readers.put_nowait(self._add_connection(await connect(self._place, read_only=True)))
             await self._log.sync()
         except BaseException:
             await self.close()
             raise
-        self._readers = readers
+        self._idle_readers = readers
         self._queue.start()
 
     async def close(self) -> None:
         """Let queued commits finish, then disconnect. Later calls raise `Unavailable`."""
         await self._queue.stop()
         connections, self._connections = self._connections, []
-        self._writer, self._log.connection, self._readers = None, None, []
+        self._writer, self._log.connection, self._idle_readers = None, None, None
         for connection in reversed(connections):
             await connection.close()
 
@@ -216,20 +180,24 @@ class PostgresDatabase(QueuedDatabase):
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Read rows outside any transaction: what is committed, all of a commit or nothing."""
-        if not self._readers:
+        if (readers := self._idle_readers) is None:
             raise Unavailable("not open")
-        return await min(self._readers, key=_load).ask(statement, *values)
+        connection = await readers.get()
+        try:
+            return await connection.fetch(statement, *values)
+        finally:
+            readers.put_nowait(connection)
 
-    def _add_connection(self, connection: PostgresPipeline) -> PostgresPipeline:
+    def _add_connection(self, connection: PostgresConnection) -> PostgresConnection:
         self._connections.append(connection)
         connection.when_lost(partial(self._fail_on_loss, connection))
         return connection
 
-    def _fail_on_loss(self, connection: PostgresPipeline) -> None:
+    def _fail_on_loss(self, connection: PostgresConnection) -> None:
         if connection in self._connections:
             self._queue.fail_all(OSError("the connection to the database is lost"))
 
-    async def _take_lead(self, writer: Writer) -> None:
+    async def _take_lead(self, writer: PostgresConnection) -> None:
         """Keep every bridge from leading while the writing connection is open.
 
         The server may need some seconds to drop a bridge that was killed.
@@ -254,37 +222,14 @@ class PostgresDatabase(QueuedDatabase):
         finally:
             await connection.close()
 
-    async def _transact(self, work: Work[Any], outcome: CommitOutcome) -> None:
-        """Make a commit, and return when the next may begin: at most one begins before the previous one is answered."""
+    async def _transact(self, work: Work[Any]) -> Any:
         if self._writer is None:
             raise Unavailable("not open")
         try:
-            performed = await perform(self._writer, self._lock, work, fence=self._fence, alone=self._is_idle)
+            return await transact(self._writer, self._lock, work, fence=self._fence)
         except BaseException as error:
             self._fail_all_if_unwritable(error)
-            await self._settle()
             raise
-        before, self._outcome_report = (
-            self._outcome_report,
-            _OutcomeReport(performed, outcome, self._fail_all_if_unwritable),
-        )
-        if before is not None:
-            await before.wait()
-        if performed.transaction.has_calls:
-            await self._settle()
-
-    def _is_idle(self) -> bool:
-        return self._queue.is_idle
-
-    async def _settle_if_idle(self) -> None:
-        if self._queue.is_idle:
-            await self._settle()
-
-    async def _settle(self) -> None:
-        """Wait until the outcome of every commit is reported."""
-        if self._outcome_report is not None:
-            await self._outcome_report.wait()
-            self._outcome_report = None
 
     def _fail_all_if_unwritable(self, error: BaseException) -> None:
         """End everything on an error after which nothing can be written."""
@@ -292,6 +237,10 @@ class PostgresDatabase(QueuedDatabase):
             self._queue.fail_all(error)
         elif isinstance(error, DatabaseError) and (self._writer is None or self._writer.is_closed):
             self._queue.fail_all(OSError("the connection to the database is lost"))
+
+
+async def _do_nothing() -> None:
+    """Do nothing: nothing follows a commit here."""
 
 
 def database_of(

@@ -1,7 +1,7 @@
 """One commit on the writing connection to PostgreSQL, from its BEGIN to its end, and the check that it is allowed.
 
-Rules of this module: all of the work is kept or nothing. Each commit is made under an advisory lock, so that a command
-beside the bridge never writes during one. The lock and the check of the lease are sent with the first statement.
+All of the work is kept or nothing. Each commit is made under an advisory lock, so that a command beside the bridge never
+writes during one. The lock and the check of the lease are one message with the BEGIN.
 
 Who may commit. The bridge that leads has a `Fence`: each of its commits checks that the epoch in the lease is still its own
 (`bridge/lease`), under a lock that the next leader takes exclusively. A commit of a former leader raises `LeadLost`, and
@@ -12,20 +12,16 @@ Source: postgresql.org/docs/current: functions-admin.html (advisory locks), tran
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from bridge.storage.database import Dialect, Reader, Row, Value, Work
-from bridge.storage.errors import LeadLost, Unavailable
+from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
-from bridge.storage.postgres_messages import Failure, Flight
-from bridge.storage.postgres_pipeline import PostgresPipeline
 
 T = TypeVar("T")
-Writer: TypeAlias = PostgresConnection | PostgresPipeline
 
 FENCE: Final = "fence"
 """The purpose of the lock that commits of a leader share, and the next leader takes alone."""
@@ -73,26 +69,13 @@ class PostgresTransaction(Reader):
 
     dialect: Final = Dialect.POSTGRESQL
 
-    def __init__(self, connection: Writer) -> None:
-        self._connection = connection
-        self._is_over = False
-        self._savepoints = 0
+    def __init__(self, connection: PostgresConnection) -> None:
+        self._connection: PostgresConnection | None = connection
         self._after_commit: list[Callable[[], None]] = []
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement that changes rows: with the next one that returns rows, or with the commit.
-
-        Within a savepoint it runs at once, because the caller needs to know whether it failed.
-        """
-        connection = self._open()
-        self._savepoints += statement.startswith("SAVEPOINT ")
-        await (connection.execute if self._savepoints else connection.defer)(statement, *values)
-        self._savepoints -= statement.startswith("RELEASE ")
-
-    async def later(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement whose rows are not needed before the commit is made: as `execute` does."""
-        connection = self._open()
-        return await (connection.fetch if self._savepoints else connection.later)(statement, *values)
+        """Run a statement that changes rows."""
+        await self._open().execute(statement, *values)
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
@@ -102,11 +85,6 @@ class PostgresTransaction(Reader):
         """Register a call for after this commit, before the next one begins; a rolled-back commit makes no call."""
         self._after_commit.append(call)
 
-    @property
-    def has_calls(self) -> bool:
-        """Whether calls are registered."""
-        return bool(self._after_commit)
-
     def call_after_commit(self) -> None:
         """Make these calls."""
         for call in self._after_commit:
@@ -114,86 +92,47 @@ class PostgresTransaction(Reader):
 
     def end(self) -> None:
         """Refuse further statements: they would be part of another commit."""
-        self._is_over = True
+        self._connection = None
 
-    def _open(self) -> Writer:
-        if self._is_over:
+    def _open(self) -> PostgresConnection:
+        if self._connection is None:
             raise RuntimeError("this commit is over")
         return self._connection
 
 
-@dataclass(frozen=True, slots=True)
-class SentCommit(Generic[T]):
-    """A commit whose work is done and whose COMMIT was sent. `value`: what the work returned."""
+async def transact(connection: PostgresConnection, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
+    """Run the work in one transaction and return its value when that is made; on an exception nothing is kept.
 
-    value: T
-    transaction: PostgresTransaction
-    flight: Flight
-    fence: Fence | None
-
-    async def wait_for_answer(self) -> None:
-        """Return when the server has answered, whatever it said."""
-        if not self.flight.done.done():
-            await asyncio.shield(self.flight.done)
-
-    def conclude(self) -> T:
-        """Once it has: make the registered calls and return the value, or raise the error if nothing is kept."""
-        if (error := self.flight.error) is not None:
-            raise _lead_lost(self.fence, self.flight.failure) or error from None
-        if not self.flight.is_committed:
-            # After an error that the work ignored, the server rolls back at COMMIT, without an error.
-            raise Unavailable("rolled back")
-        self.transaction.call_after_commit()
-        return self.value
-
-
-async def perform(
-    connection: Writer,
-    lock: int,
-    work: Work[T],
-    *,
-    fence: Fence | None = None,
-    alone: Callable[[], bool] = lambda: True,
-) -> SentCommit[T]:
-    """Begin a transaction, run the work, and send the remaining statements with COMMIT; on an exception nothing is kept.
-
-    `lock`: the advisory lock, which one writer has at a time. `alone`: whether no transaction follows that the COMMIT could
-    be sent with. Raises `Busy` when another session does not release the lock, and `LeadLost` when the fence fails; so does
-    `conclude` of the returned value.
+    `lock`: the advisory lock, which one writer has at a time. Raises `Busy` when another session does not release it, and
+    `LeadLost` when the fence fails.
     """
     transaction = PostgresTransaction(connection)
-    locks = f"SELECT pg_advisory_xact_lock({lock})"
     try:
-        # They go with the first statement of the work; on an error of theirs the server passes over what follows.
-        for statement in ("BEGIN", f"{locks}, {fence.lock}", fence.question) if fence else ("BEGIN", locks):
-            await connection.defer(statement)
+        await _begin(connection, lock, fence)
         value = await work(transaction)
         transaction.end()
-        return SentCommit(value, transaction, await connection.finish(hold=not alone()), fence)
+        tag = await connection.run("COMMIT")
     except BaseException:
         transaction.end()
-        failed = connection.failure
         if not connection.is_closed:
             try:
                 await connection.run("ROLLBACK")
             except BaseException:
                 connection.abort()  # what stays open would be part of the next commit
                 raise
-        if (lost := _lead_lost(fence, failed)) is not None:
-            raise lost from None
         raise
+    if tag != "COMMIT":  # after an error that the work ignored, the server rolls back without an error
+        raise Unavailable("rolled back")
+    transaction.call_after_commit()
+    return value
 
 
-def _lead_lost(fence: Fence | None, failed: Failure | None) -> LeadLost | None:
-    """Return `LeadLost` if the error of a transaction means that another bridge leads, and report it to the fence."""
-    if fence is None or failed is None or failed[0] != fence.question or not failed[1].code.endswith(_FENCED_OFF):
-        return None
-    fence.on_loss("a commit found another epoch in the lease, or no lease")
-    return LeadLost("epoch")
-
-
-async def transact(connection: Writer, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
-    """Run the work in one transaction and return its value when that is made: `perform`."""
-    performed = await perform(connection, lock, work, fence=fence)
-    await performed.wait_for_answer()
-    return performed.conclude()
+async def _begin(connection: PostgresConnection, lock: int, fence: Fence | None) -> None:
+    begin = f"BEGIN; SELECT pg_advisory_xact_lock({lock})"
+    try:
+        await connection.run(f"{begin}, {fence.lock}; {fence.question}" if fence else begin)
+    except DatabaseError as error:
+        if fence is None or not error.code.endswith(_FENCED_OFF):
+            raise
+        fence.on_loss("a commit found another epoch in the lease, or no lease")
+        raise LeadLost("epoch") from None

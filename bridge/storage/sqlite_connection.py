@@ -294,10 +294,6 @@ class SqliteTransaction(Reader):
         await self._before_statement()
         self._connection.execute(statement, *values)
 
-    async def later(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement and return its rows, which are there at once."""
-        return await self.fetch(statement, *values)
-
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
         await self._before_statement()

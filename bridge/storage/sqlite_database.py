@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar
 
 from bridge.runtime import log
 from bridge.storage import sqlite_maintenance
-from bridge.storage.commit_queue import CommitOutcome, CommitQueue, QueuedDatabase
+from bridge.storage.commit_queue import CommitQueue, QueuedDatabase
 from bridge.storage.database import Dialect, Row, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Schema
@@ -166,8 +166,8 @@ class SqliteDatabase(QueuedDatabase):
             return False
         return True
 
-    async def _transact(self, work: Work[Any], outcome: CommitOutcome) -> None:
-        outcome.report_commit(await transact(self._open_writer(), self._statements, work))
+    async def _transact(self, work: Work[Any]) -> Any:
+        return await transact(self._open_writer(), self._statements, work)
 
     async def _checkpoint_if_due(self) -> None:
         """Make a checkpoint from time to time, when no commit waits, or when it is long overdue."""

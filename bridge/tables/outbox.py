@@ -81,8 +81,8 @@ class StoredRow(NamedTuple):
 
 
 async def append(transaction: Transaction, owner: str, row: OutboxRow, *, created: int) -> list[Row]:
-    """Insert a row; the returned list has its number once the commit is made. `created` in seconds since the epoch."""
-    return await transaction.later(
+    """Insert a row; the returned list has its number. `created` in seconds since the epoch."""
+    return await transaction.fetch(
         """INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
         owner,
@@ -96,7 +96,7 @@ async def append(transaction: Transaction, owner: str, row: OutboxRow, *, create
 
 
 def number_of(appended: list[Row]) -> int:
-    """Return the number of an inserted row, once the commit is made."""
+    """Return the number of an inserted row."""
     number: int = appended[0]["id"]
     return number
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bridge.storage import commit_queue, postgres_database, postgres_transaction
-from bridge.storage.database import Row, Sync, Transaction, Work, attempt
+from bridge.storage.database import Sync, Transaction, Work, attempt
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -130,33 +130,6 @@ async def test_the_rest_of_a_commit_that_failed_is_not_kept(database: PostgresDa
     assert await kept(database) == []
 
 
-async def test_what_waits_for_the_next_statement_fails_with_it(database: PostgresDatabase) -> None:
-    """A statement that returns nothing is sent with the next: its error is raised there, and nothing after it is done."""
-    reached: list[object] = []
-
-    async def fails(transaction: Transaction) -> None:
-        for number in (1, 1, 2):
-            await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
-        reached.append("deferred")
-        with pytest.raises(ConstraintViolation):
-            await transaction.fetchval("INSERT INTO parent (id) VALUES (3) RETURNING id")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        await database.commit(fails)
-    assert reached == ["deferred"]
-    assert await kept(database) == []
-
-    async def fails_at_the_end(transaction: Transaction) -> None:
-        for number in (1, 1):
-            await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
-
-    with pytest.raises(ConstraintViolation):
-        await database.commit(fails_at_the_end)
-    assert await kept(database) == []
-    assert await database.commit(put(7)) == 7
-
-
 async def test_a_part_of_a_commit_may_fail_alone(database: PostgresDatabase) -> None:
     """Within a savepoint an error takes back what came since, and the rest of the commit is kept."""
 
@@ -210,63 +183,6 @@ async def test_many_callers_one_transaction_at_a_time(database: PostgresDatabase
         *(database.commit(partial(work, number=n), sync=Sync.BEGIN if n % 2 else Sync.AWAIT) for n in range(20))
     )
     assert order == called == list(range(20))
-
-
-async def test_the_next_commit_begins_before_this_one_is_answered(database: PostgresDatabase) -> None:
-    """While others wait. Each is told its own fate, one that fails at its end too; the next sees what was kept of it.
-
-    A commit that asks to be called afterwards has its call before the next begins.
-    """
-    steps: list[object] = []
-
-    def asks(number: int, *, fails: bool = False, calls: bool = False) -> Work[None]:
-        async def work(transaction: Transaction) -> None:
-            before = database._outcome_report
-            steps.append(f"{number} begins" + (" early" if before and not before._sent_commit.flight.done.done() else ""))
-            steps.append((number, await transaction.fetchval("SELECT COUNT(*) FROM parent")))
-            for _ in range(1 + fails):
-                await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
-            if calls:
-                transaction.after_commit(lambda: steps.append(f"called {number}"))
-
-        return work
-
-    works = [asks(1), asks(2, fails=True), asks(3), asks(4, calls=True), asks(5, fails=True, calls=True), asks(6)]
-    answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-    assert [type(answer).__name__ for answer in answers] == [
-        *("NoneType", "ConstraintViolation", "NoneType", "NoneType", "ConstraintViolation", "NoneType")
-    ]
-    assert steps == [
-        *("1 begins", (1, 0), "2 begins early", (2, 1), "3 begins early", (3, 1), "4 begins early", (4, 2), "called 4"),
-        *("5 begins", (5, 3), "6 begins", (6, 3)),
-    ]
-    assert await kept(database) == [1, 3, 4, 6]
-
-
-async def test_rows_that_the_work_does_not_need_are_there_with_the_commit(database: PostgresDatabase) -> None:
-    """Of each commit its own, also where the one before fails while this one is on its way; within a savepoint at once."""
-
-    def puts(number: int, *, fails: bool = False) -> Work[list[Row]]:
-        async def work(transaction: Transaction) -> list[Row]:
-            if fails:
-                await put(number)(transaction)
-            return await transaction.later("INSERT INTO parent (id) VALUES ($1) RETURNING id", number)
-
-        return work
-
-    works = [puts(1), puts(2, fails=True), puts(3), puts(4)]
-    answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-    assert [[row["id"] for row in rows] if isinstance(rows, list) else type(rows) for rows in answers] == [
-        *([1], ConstraintViolation, [3], [4])
-    ]
-
-    async def within(transaction: Transaction) -> None:
-        await transaction.execute("SAVEPOINT attempt")
-        assert [row["id"] for row in await puts(5)(transaction)] == [5]
-        await transaction.execute("RELEASE SAVEPOINT attempt")
-
-    await database.commit(within)
-    assert await kept(database) == [1, 3, 4, 5]
 
 
 async def test_a_commit_that_fails_behind_another_takes_nothing_of_it(database: PostgresDatabase) -> None:
@@ -350,21 +266,6 @@ async def test_in_a_crowd_a_sync_waits_for_more_commits(place: PostgresPlace, mo
 async def test_many_may_read_at_once(database: PostgresDatabase) -> None:
     """More reads than there are connections wait for one another, and each gets its own answer."""
     assert await asyncio.gather(*(database.fetchval("SELECT $1::BIGINT", n) for n in range(50))) == list(range(50))
-
-
-async def test_what_is_asked_at_one_moment_is_asked_together(database: PostgresDatabase) -> None:
-    """By one connection, in one packet; what is asked while that is on its way goes to another connection."""
-    query = "SELECT $1::BIGINT"
-    for reader in database._readers:
-        await reader.ask(query, 0)  # from here on each knows it
-    first = [asyncio.create_task(database.fetchval(query, n)) for n in range(4)]
-    await asyncio.sleep(0)
-    assert sorted(reader.unanswered_count for reader in database._readers) == [0, 0, 4]
-    await asyncio.sleep(0)
-    later = asyncio.create_task(database.fetchval(query, 4))
-    await asyncio.sleep(0)
-    assert sorted(reader.unanswered_count for reader in database._readers) == [0, 1, 4]
-    assert await asyncio.gather(*first, later) == list(range(5))
 
 
 @pytest.mark.parametrize(
