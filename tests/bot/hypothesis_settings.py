@@ -1,4 +1,4 @@
-"""The settings of property tests: by day the same hundred examples every time; by night new ones, and many more.
+"""The settings of property tests: by day the same fifty examples every time; by night new ones, and many more.
 
 `QUIETLINE_EXPLORE=1` selects the night. A failure of a night is printed as a blob, and is then kept as an explicit example.
 """
@@ -19,5 +19,5 @@ COMMON: Final = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
-USUAL: Final = settings(COMMON, max_examples=2000 if EXPLORES else 100)
-WALK: Final = settings(COMMON, max_examples=5000 if EXPLORES else 100, stateful_step_count=60)
+USUAL: Final = settings(COMMON, max_examples=2000 if EXPLORES else 50)
+WALK: Final = settings(COMMON, max_examples=5000 if EXPLORES else 50, stateful_step_count=60)

@@ -62,6 +62,7 @@ async def test_keys_that_are_not_shared_are_noticed(line: CanaryLine, sol: Staff
     assert line.metric() == "1"
 
 
+@pytest.mark.long
 async def test_a_frozen_bridge_is_noticed(line: CanaryLine) -> None:
     """A bridge that answers nothing: the canary itself calls the person on call."""
     calls = line.calls
@@ -71,6 +72,7 @@ async def test_a_frozen_bridge_is_noticed(line: CanaryLine) -> None:
     await line.wait_for(ok=True, after=result["at"])
 
 
+@pytest.mark.long
 async def test_a_frozen_homeserver_is_noticed(line: CanaryLine) -> None:
     """A homeserver that answers nothing: the line calls the person on call, for the desk hears of nothing now."""
     calls = line.calls

@@ -256,6 +256,7 @@ async def test_what_goes_wrong(floor: Floor, wrong: Callable[[Floor], Awaitable[
     assert [text for text in heard if not text.startswith("Hi, thanks")] in ([], [WORDS])
 
 
+@pytest.mark.long
 async def test_five_hundred_waiting(floor: Floor) -> None:
     """Five hundred texters are queued and counted; a claim still has its answer, and gets the longest waiting."""
     crowd = [handset() for _ in range(MANY)]

@@ -1,4 +1,4 @@
-"""Every drill that comes with Quietline, played in a strict client on one line to its debrief, and one over a kill.
+"""Drills played in a strict client on one line to their debriefs, and one over a kill.
 
 Rules of these tests: they run in their order on one line; each drill's debrief is read as its person reads it. Two people
 play at once, each their own drills, so that the waits of one are the work of the other. What a test that fails has left
@@ -36,8 +36,6 @@ PACK: Final = shipped("base", "rehearsal")
 ENDS: Final = "” is over"
 """What stands in each debrief."""
 COLLEAGUE, PANIC = "two children, and ten minutes", "please tell me that you are all right"
-BEGUN: Final[set[str]] = set()
-"""The drills that these tests have begun: where one does not come to its debrief, its own test fails."""
 LEFT_OPEN: Final[list[str]] = []
 """The test after which the line could not be cleared, if there was one."""
 
@@ -81,7 +79,6 @@ async def office_of(client: StaffClient) -> str:
 
 async def play(player: DrillPlayer, *names: str) -> str:
     """Play drills to debriefs that find well what the practices ask; returns the last of them."""
-    BEGUN.update(names)
     debrief = ""
     for name in names:
         debrief = await player.play(name)
@@ -119,7 +116,6 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     ada, bea = players
     stack = ada.staffed_line.stack
     both = asyncio.Barrier(len(players))
-    BEGUN.update({"first-contact", "phone-taken"})
 
     async def kill() -> None:
         if await both.wait() == 0:
@@ -147,6 +143,7 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     assert "practice 9" in debrief
 
 
+@pytest.mark.long
 async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer, DrillPlayer]) -> None:
     """The debrief says what left until then, while a colleague's drills go on."""
     ada, bea = players
@@ -174,12 +171,12 @@ async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer,
     await together(play(ada, "disclosure", "silence"), stops())
 
 
+@pytest.mark.long
 async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer]) -> None:
     """After `!different` the next text of that phone is a thread of its own, with another card; meanwhile others play."""
     ada, bea = players
 
     async def prank() -> None:
-        BEGUN.add("prank")
         conversation = await ada.take("!drill prank")
         texts = texts_of("prank")
         for number in range(2):
@@ -195,11 +192,11 @@ async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer])
     await together(prank(), play(bea, "agreed-word", "stop-by-mistake"))
 
 
+@pytest.mark.long
 async def test_a_change_of_shift_with_two_at_once(players: tuple[DrillPlayer, DrillPlayer]) -> None:
     """Both threads are handed over and accepted; whoever took over answers and reads the debrief as well."""
     ada, bea = players
     name = "shift-change"
-    BEGUN.add(name)
     first = await ada.take(f"!drill {name}")
     cards = {card.event_id for card in await ada.staffed_line.queue_cards(ada.client)}
     await ada.wait_for_texts(first, 1)
@@ -230,7 +227,6 @@ async def test_nothing_is_kept_but_a_count(
     players: tuple[DrillPlayer, DrillPlayer], rooms: tuple[AbstractSet[str], ...]
 ) -> None:
     """When all are played no text of one is in a byte of the line; the count is the person's, who deletes it."""
-    assert set(load_drills()) == BEGUN, "a drill that comes with Quietline was not played"
     ada, _ = players
     desk = ada.staffed_line.ready.desk_room
     for player, before in zip(players, rooms, strict=True):

@@ -22,6 +22,8 @@ from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem, newest_
 from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.visibility import wait_until_identities_known, wait_until_readable, wait_until_readable_or_recap
 
+pytestmark = pytest.mark.long
+
 YES = "✅"
 FIRST = "is anyone there? ñ 🦓"
 ANSWER = "Yes. It is the 24. of December\n2) the blue door"

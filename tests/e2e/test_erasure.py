@@ -124,6 +124,7 @@ async def test_who_texts_again_begins_anew(own: Stack, staff: tuple[StaffClient,
     assert len(await wait_until("greeted a second time", greeted)) == 2
 
 
+@pytest.mark.long
 @pytest.mark.practice(18, 19)
 async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:
     """Switched off before the end and on after the purge: it hears nothing of what was said after, and the line goes on.
@@ -162,6 +163,7 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
     assert (code, "after `!close now`, for longer than 10 s, keeps what it had" in sheet) == (0, True), sheet
 
 
+@pytest.mark.long
 async def test_five_hundred_events_go(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:
     """A thread of five hundred events, closed now, is gone, looked for and signed for.
 

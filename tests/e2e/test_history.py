@@ -149,6 +149,7 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
         assert await staffed_line.carrier.texts_delivered(conversation.handset) == before
 
 
+@pytest.mark.long
 async def test_a_second_device_accepts_the_invitation(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
     """Whichever device a person accepts on, that one reads both sides, and what comes."""
     staffed_line, ada, bea = own
@@ -175,6 +176,7 @@ async def test_a_second_device_accepts_the_invitation(own: tuple[StaffedLine, St
         )
 
 
+@pytest.mark.long
 async def test_recap_on_the_device_that_accepted(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
     """A device that accepted before it was verified was given nothing; verified since, `!recap` lets it read both sides."""
     staffed_line, ada, bea = own
@@ -279,6 +281,7 @@ async def test_whoever_left_gets_neither_words_nor_keys(own: tuple[StaffedLine, 
     )
 
 
+@pytest.mark.long
 async def test_handed_over_left_and_come_back(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
     """Whoever leaves reads nothing that comes afterwards; asked back in, they read everything from the first word."""
     staffed_line, ada, bea = own

@@ -77,6 +77,7 @@ async def told(staffed_line: StaffedLine, sol: StaffClient, times: int) -> None:
     await sol.find(desk, "the desk still answers", lambda i: i.event_id not in before and "Queue: 0" in i.body)
 
 
+@pytest.mark.long
 async def test_upgraded(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """The desk goes on where it was; nobody is in the room that replaces it, and at the next start not even we are."""
     staffed_line, clients = own
@@ -102,6 +103,7 @@ async def people(staffed_line: StaffedLine, room: str) -> list[str]:
     return [event["state_key"] for event in chunk if event["content"]["membership"] in {"join", "invite"}]
 
 
+@pytest.mark.long
 async def test_closed_by_a_tombstone(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """A tombstone is told aloud in the room itself, and the desk goes on where it was."""
     staffed_line, clients = own

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
@@ -20,6 +22,8 @@ from tests.e2e.faulty_homeserver import FaultMode, FaultyHomeserver
 from tests.e2e.second_devices import second_device
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import wait_until_identities_known, wait_until_readable
+
+pytestmark = pytest.mark.long
 
 
 @contextmanager

@@ -227,6 +227,7 @@ async def vacuumed(stack: Stack, homeserver: str) -> str | None:
         return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
 
 
+@pytest.mark.long
 async def test_the_same_on_the_agencys_own_synapse(
     tmp_path: Path, site: Site | None, strict_client_factory: StrictClientFactory
 ) -> None:

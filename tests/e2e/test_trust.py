@@ -165,6 +165,7 @@ async def test_the_first_supervisor_is_confirmed_from_the_server(
         await sol.stop()
 
 
+@pytest.mark.long
 async def test_after_a_restore_the_first_supervisor_is_confirmed_anew(
     real: tuple[Stack, Account], strict_client_factory: StrictClientFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
@@ -17,6 +19,8 @@ from tests.e2e.stack import Stack
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes import database_file
+
+pytestmark = pytest.mark.long
 
 OFFERED = "e2e_one_time_keys_json"
 FIRST, UNREADABLE, NEXT = "the house is on the left", "the door has a green lamp", "it is the second bell"

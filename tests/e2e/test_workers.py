@@ -6,6 +6,8 @@ import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.bench.bench_line import BenchLine
 from tests.bench.desk import supervisor_at_desk
 from tests.bench.workers import join_thread, measure, run_with_workers
@@ -14,6 +16,8 @@ from tests.e2e.stack import ROOT, run
 from tests.e2e.staff_client import attachment
 from tests.fakes.postgres_server import running_postgres
 from tests.outside_programs import OutsidePrograms
+
+pytestmark = pytest.mark.long
 
 CLIENTS = 5
 SEALED = b"what a client has sealed"

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from tests.e2e.kill_scenario import Result
 from tests.fakes.takeovers import NOT_TAKEN, Takeovers
-from tests.long import fuzz, kills, postgresql, soak, synapse, takeovers
+from tests.long import fuzz, kills, marked, postgresql, soak, synapse, takeovers
 from tests.planted import PLANTED
 from tests.synapse_versions import VERSIONS
 
@@ -149,6 +149,15 @@ def _seconds(record: Takeovers) -> Figures:
     ]
 
 
+async def _marked(options: argparse.Namespace) -> Figures:
+    counts = await asyncio.to_thread(marked.run, _minutes(options, "marked"))
+    wrong = counts["failed"] + counts["error"]
+    return [
+        ("tests that are marked long", counts["passed"], counts["passed"] > 0),
+        ("that failed", wrong, not wrong),
+    ]
+
+
 async def _synapse(options: argparse.Namespace) -> Figures:
     results = await asyncio.to_thread(synapse.run, _minutes(options, "synapse"))
     wrong = [version for version, is_well in results.items() if not is_well]
@@ -165,9 +174,10 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figure
     "postgresql": _postgresql,
     "takeovers": _takeovers,
     "answers": _answers,
+    "marked": _marked,
     "synapse": _synapse,
 }
-ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "answers", "synapse"})
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "answers", "marked", "synapse"})
 
 
 LOAD: Final[dict[str, float]] = {
@@ -177,6 +187,7 @@ LOAD: Final[dict[str, float]] = {
     "postgresql": 45.0,
     "takeovers": 15.0,
     "answers": 20.0,
+    "marked": 40.0,
     "synapse": 45.0,
 }
 """Minutes for which each part makes its load."""
@@ -187,6 +198,7 @@ BUDGET: Final[dict[str, float]] = {
     "postgresql": 50.0,
     "takeovers": 25.0,
     "answers": 40.0,
+    "marked": 50.0,
     "synapse": 60.0,
 }
 """Minutes after which each part is ended. The default parts take an hour together."""

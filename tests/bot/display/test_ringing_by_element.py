@@ -23,6 +23,8 @@ from tests.bot.strategies import ANA, BEN, PACK, SUE, any_event, desks, facts, t
 from tests.bot.synapse_push import message_event, synapse_push
 from tests.every_row import every_row
 
+pytestmark = pytest.mark.long
+
 BOT = "@policy:line.example"
 PUPPET = "@line-main:line.example"
 EVERYBODY = (ANA, BEN, SUE, OFF)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Hashable
-from dataclasses import fields
 from functools import cache
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from bot.model.actions import DESK, DeliveryReceipt, Origin
-from bot.model.desk import Facts
-from bot.model.events import Event, MemberLeft, Outcome
-from bot.model.feature import Step
+from bot.model.events import MemberLeft, Outcome
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE
 from tests.every_row import every_row
@@ -66,33 +60,6 @@ def test_turns(turns: list[tuple[str, str]], assignee: str | None) -> None:
     assert len(heard) == (assignee is not None)
 
 
-class Remembering(Simulation):
-    """A world that decides nothing twice: a decision follows from what it is given (`tests/bot/test_decide.py`).
-
-    Nine of ten decisions of the orders below are such as another order had, and are dearer than all else that is done
-    there. Everything is checked of each as it is of the first.
-    """
-
-    def _decide(self, facts: Facts, aggregate: Any, event: Event) -> Step[Any]:
-        key = id(aggregate), id(facts.roster), tuple(facts.load.items()), _OTHER_FACTS(facts), event
-        if key not in _DECIDED:
-            assert not facts.drills
-            step = super()._decide(facts, aggregate, event)
-            original = _KEPT.setdefault(pickle.dumps(step.aggregate), step.aggregate)
-            # What has an id in the key stays, so that nothing else gets that id.
-            _DECIDED[key] = Step(original, step.actions, step.consumed), aggregate, facts
-        return _DECIDED[key][0]
-
-
-_DECIDED: Final[dict[Hashable, tuple[Step[Any], Any, Facts]]] = {}
-_KEPT: Final[dict[bytes, Any]] = {}
-"""Of aggregates that are equal the first, by their bytes: it is looked up by its identity, which costs nothing."""
-
-
-_OTHER_FACTS: Final = attrgetter(*(each.name for each in fields(Facts) if each.name not in {"roster", "load", "drills"}))
-"""What the facts say beside who is at the desk and who has how many; no drill is played here."""
-
-
 def full_room() -> Simulation:
     """Return a line with one thread whose assignee is Ana, and everybody in its room."""
     return _full_room().copy()
@@ -100,7 +67,7 @@ def full_room() -> Simulation:
 
 @cache
 def _full_room() -> Simulation:
-    world = Remembering(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     for user in (BEN, SUE):
         world.account[T1].invited.add(user)
@@ -125,16 +92,14 @@ MOVES: dict[str, Any] = {
 
 @every_row("first", MOVES)
 def test_one_assignee_in_any_order(first: str) -> None:
-    """Any four moves, decided in three different orders, leave desk and thread agreed on one assignee or none."""
+    """Any three moves, decided in three different orders, leave desk and thread agreed on one assignee or none."""
     rest = [name for name in MOVES if name != first]
     for owners in ((T1,), (DESK,), ()):
         one = after(full_room(), first, owners)
         for second in rest:
             two = after(one, second, owners)
             for third in (name for name in rest if name != second):
-                three = after(two, third, owners)
-                for fourth in (name for name in rest if name not in {second, third}):
-                    ends_agreed(after(three, fourth, owners), (DESK, T1) if owners == (DESK,) else (T1, DESK))
+                ends_agreed(after(two, third, owners), (DESK, T1) if owners == (DESK,) else (T1, DESK))
 
 
 def after(world: Simulation, move: str, owners: tuple[str, ...]) -> Simulation:

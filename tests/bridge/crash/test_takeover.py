@@ -62,6 +62,7 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
     pytestconfig.stash[FIGURES].append(f"two bridges on one line, seconds until the other leads: {summary}")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_with_a_copy_of_the_keys_nobody_leads_and_with_the_file_nothing_is_lost(
     line: TwoBridges, tmp_path: Path
@@ -138,6 +139,7 @@ async def test_behind_caddy_a_handover_refuses_no_webhook(
     pytestconfig.stash[FIGURES].append(f"behind Caddy, two handovers: {summary}")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_whoever_wakes_without_the_lead_calls_nobody(line: TwoBridges, postgres_server: PostgresServer) -> None:
     """A leader that is frozen while it calls the person on call: the next one calls, and one e-mail comes.

@@ -84,6 +84,7 @@ async def test_the_next_leader_speaks_as_the_same_users(
         assert await scene.as_bot("GET", "devices") == devices
 
 
+@pytest.mark.long
 async def test_what_was_ended_is_gone_whoever_leads(
     postgres_server: PostgresServer, tmp_path: Path, log_ins: StrictClientFactory
 ) -> None:

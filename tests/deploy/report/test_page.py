@@ -128,6 +128,7 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+@pytest.mark.long
 def test_a_browser_reads_the_page_as_it_is_meant(outside_programs: OutsidePrograms, tmp_path: Path) -> None:
     """A real Chromium parses every figure, table and heading, and adds and drops nothing."""
     if (browser := outside_programs.find("chromium")) is None:
@@ -142,6 +143,7 @@ def test_a_browser_reads_the_page_as_it_is_meant(outside_programs: OutsideProgra
     assert text_of(dom).split() == text_of(PAGE).split()
 
 
+@pytest.mark.long
 async def test_the_page_is_for_everybody(outside_programs: OutsidePrograms, tmp_path: Path) -> None:
     """At a phone's width and a desk's, by day and in the dark: no violation, and nothing to scroll to the side."""
     if (browser := outside_programs.find("chromium")) is None:
