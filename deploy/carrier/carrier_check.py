@@ -20,7 +20,7 @@ from deploy.carrier.outside_view import check_dns
 from deploy.carrier.vendor_copies import check_copies
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES, LoginProbe
 from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
-from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult, merge
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config, PhoneLine
@@ -29,6 +29,8 @@ SIGNATURE_NOTE: Final = (
     "Whether the vendor signs with the same secret shows only when it calls: text the line from a phone of your own."
 )
 
+LOGIN, WEBHOOK = "carrier login", "webhook"
+"""Names of rows."""
 REFUSALS: Final = (401, 403)
 REFUSES: Final = "the carrier refuses"
 _GIVE_HTTPS: Final = (
@@ -42,7 +44,8 @@ _KEEP_APART: Final = (
 
 async def check_carrier(config: Config) -> CheckReport:
     """Check the carrier of a configuration's line: the public address, its name, and the checks of :func:`ask_carrier`."""
-    return CheckReport(checks=(check_public_address(config), await check_dns(config), *await ask_carrier(config)))
+    rows = (check_public_address(config), await check_dns(config), *await ask_carrier(config))
+    return CheckReport(checks=tuple(merge(rows)))
 
 
 async def ask_carrier(config: Config) -> tuple[CheckResult, ...]:
@@ -129,7 +132,7 @@ def _address_for_phone(carrier: SmsGate, scheme: str, ours: str, theirs: str) ->
 
 def check_encryption(line: PhoneLine) -> list[CheckResult]:
     """Whether a server between us and the phone can read our texts: a warning if so; no row without such a server."""
-    carrier, name = line.carrier, "encryption"
+    carrier, name = line.carrier, LOGIN
     if not isinstance(carrier, SmsGate) or not carrier.through_server:
         return []
     if carrier.passphrase_file is not None:
@@ -144,7 +147,7 @@ def _login_probes(line: PhoneLine) -> tuple[LoginProbe, ...]:
 
 
 async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
-    name, what = probe.name, probe.name.replace("_", " ")
+    name, what = LOGIN, probe.name.replace("_", " ")
     while True:
         method = "GET" if probe.form is None else "POST"
         got = await send_request(http, method, probe.url, query=probe.query, form=probe.form, headers=probe.headers)
@@ -189,17 +192,17 @@ async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> Check
     got = await send_request(http, "POST", url, form=b"")
     if not isinstance(got, HttpResponse):
         do = "Does the name of listen.public_base_url lead here, is its certificate valid, does the proxy run?"
-        return CheckResult(name="webhook", ok=False, what="cannot be reached by its public address", do=do)
+        return CheckResult(name=WEBHOOK, ok=False, what="cannot be reached by its public address", do=do)
     adapter = CARRIER_KINDS[line.carrier.kind]
     if _is_our_refusal(line, got) and adapter.challenge and got.challenge != adapter.challenge:
         what = f"{adapter.exposure.carrier} is not asked for its credentials by the public address, so no text can come in"
         do = "The proxy must pass the header `WWW-Authenticate` of an answer on, unchanged."
-        return CheckResult(name="webhook", ok=False, what=what, do=do)
+        return CheckResult(name=WEBHOOK, ok=False, what=what, do=do)
     if _is_our_refusal(line, got):
         what = "refuses strangers by its public address, asked from this machine"
-        return CheckResult(name="webhook", ok=True, what=what)
+        return CheckResult(name=WEBHOOK, ok=True, what=what)
     do = "The proxy must pass `/carriers/` on to listen.host and listen.port, path and all; and the bridge must run."
-    return CheckResult(name="webhook", ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
+    return CheckResult(name=WEBHOOK, ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
 
 
 async def check_signature(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:
@@ -207,16 +210,16 @@ async def check_signature(http: CarrierHttp, line: PhoneLine, url: str) -> Check
     make = SIGNERS.get(line.carrier.kind)
     if make is None:
         what = f"only {CARRIER_KINDS[line.carrier.kind].exposure.carrier} can sign; it cannot be tried from here"
-        return CheckResult(name="signature", ok=True, what=what, do="Text the line from a phone of your own to try it.")
+        return CheckResult(name=WEBHOOK, ok=True, what=what, do="Text the line from a phone of your own to try it.")
     signed: SignedRequest = make(line.carrier, url)
     got = await send_request(http, "POST", url + signed.rest, form=signed.body, headers=signed.headers)
     if isinstance(got, HttpResponse) and got.status in (200, 400):
         what = "what is signed with our copy of the key for our address is let in"
-        return CheckResult(name="signature", ok=True, what=what, do=SIGNATURE_NOTE)
+        return CheckResult(name=WEBHOOK, ok=True, what=what, do=SIGNATURE_NOTE)
     if isinstance(got, HttpResponse) and _is_our_refusal(line, got):
         do = (
             "The bridge must have been started since the secrets were written; the proxy must not change the path; "
             "listen.public_base_url must be exactly what the vendor calls; the clock must be right."
         )
-        return CheckResult(name="signature", ok=False, what="what is signed with our key for our address is refused", do=do)
-    return CheckResult(name="signature", ok=False, what="could not be tried", do="See the check before.")
+        return CheckResult(name=WEBHOOK, ok=False, what="what is signed with our key for our address is refused", do=do)
+    return CheckResult(name=WEBHOOK, ok=False, what="could not be tried", do="See the check before.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import json_option, line_options, line_or_fleet_options
+from deploy.cli.options import all_option, json_option, line_options, line_or_fleet_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
@@ -54,13 +54,16 @@ _ALARM: Final = click.option(
 @click.command()
 @line_or_fleet_options
 @json_option
+@all_option
 @_CHANGES
 @_ALARM
-def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_changes: bool, raises_alarm: bool) -> None:
-    """Look whether the line is as safe as it should be. Exit code 0 when all is well, 1 when not, 2 when it cannot start.
+def doctor(
+    layout: Layout | None, fleet: Path | None, as_json: bool, all_rows: bool, only_changes: bool, raises_alarm: bool
+) -> None:
+    """Check a running line and say what needs attention. Exit code 0 when all is well, 1 when not, 2 when it cannot start.
 
-    It asks every part at once, beside a running line or a stopped one, changes nothing and sends no text; a part that does
-    not answer in time is a row that says so.
+    All parts are asked at once. Nothing is changed and no text is sent. The line may be stopped; a part that does not
+    answer in time is reported. With --all also what is well.
     """
     import asyncio
 
@@ -91,7 +94,8 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
         sys.exit(EXIT_OK)
     if raises_alarm:
         report = without_texts(report)
-    print_lines([report.as_json(ok=ok)] if as_json else report.as_text())
+    brief = not (all_rows or only_changes or raises_alarm)
+    print_lines([report.as_json(ok=ok)] if as_json else report.as_text(brief=brief))
     if not usable and not raises_alarm:
         print_problems(row.what for row in report.checks if row.name in {"configuration", "packs"} and not row.ok)
     sys.exit(EXIT_OK if ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
@@ -142,19 +146,20 @@ def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> No
 @click.command()
 @line_options
 @json_option
-def check(layout: Layout, as_json: bool) -> None:
-    """Look at everything that stops a start or a first text, at once, before the line runs or beside it.
+@all_option
+def check(layout: Layout, as_json: bool, all_rows: bool) -> None:
+    """Check everything that a line needs before it starts and before its first text.
 
-    Configuration, packs, secrets, ports, disk, clock, versions, homeserver, database, carrier, and the public address as it
-    is seen from here. Nothing is changed, no text is sent. Exit code 0 when all is well, 1 when not, 2 when the
-    configuration or its packs cannot be used. What needs a running line is listed as to do, and is not held against it.
+    That is configuration, packs, secrets, ports, disk, clock, homeserver, database, carrier, and the public address as seen
+    from here. Nothing is changed and no text is sent. Exit code 0 when all is well, 1 when not, 2 when the configuration or
+    its packs cannot be used. What can only be checked on a running line is listed as to do. With --all also what is well.
     """
     import asyncio
 
     from deploy.preflight import preflight
 
     report, usable = asyncio.run(preflight.run_checks(layout))
-    print_lines([report.as_json()] if as_json else preflight.as_text(report))
+    print_lines([report.as_json()] if as_json else preflight.as_text(report, brief=not all_rows))
     if not usable:
         exit_with_problems(row.what for row in report.checks if row.name == "configuration")
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)

@@ -21,7 +21,7 @@ from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
 from deploy.cli.doctor import alarm, check, doctor, say_fleet, targets
 from deploy.cli.init import init
-from deploy.cli.options import json_option, line_options, line_or_fleet_options, optional_line_options
+from deploy.cli.options import all_option, json_option, line_options, line_or_fleet_options, optional_line_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
@@ -146,13 +146,14 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
 @cli.command()
 @line_or_fleet_options
 @json_option
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
-def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool) -> None:
-    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
+@all_option
+@click.option("--watch", is_flag=True, help="Check again and again, until Ctrl-C.")
+def status(layout: Layout | None, fleet: Path | None, as_json: bool, all_rows: bool, watch: bool) -> None:
+    """Say how a line is doing. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
 
-    It tells of the parts, deaths within a day, disk, texts that wait or are unknown, people at the desk and the backup. The
-    carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is sent.
-    With --watch the exit code says how it was at the last look.
+    That is its parts, crashes within a day, disk, texts that wait, people at the desk and the backup. A real line's carrier
+    is asked whether it accepts our login, with --watch once a minute; no text is sent. With --all also what is well. With
+    --watch the exit code is that of the last check.
     """
     import asyncio
 
@@ -194,7 +195,7 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
         report, code = asyncio.run(check_line(layout))
-    print_lines([report.as_json()] if as_json else report.as_text())
+    print_lines([report.as_json()] if as_json else report.as_text(brief=not all_rows))
     if not usable:
         print_problems([f"{report.checks[0].what}. {report.checks[0].do}"])
     sys.exit(code)
@@ -209,7 +210,7 @@ def carrier() -> None:
 @line_options
 @json_option
 def carrier_check(layout: Layout, as_json: bool) -> None:
-    """Try login, public address, signature and redaction of the line's carrier, beside a running bridge.
+    """Check login, public address, webhook and redaction of the line's carrier, beside a running bridge.
 
     No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
     """

@@ -37,6 +37,7 @@ _FLEET: Final = click.option(
     help="A file with the lines of this machine, instead: what is done for one is done for each.",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
+all_option: Final = click.option("--all", "all_rows", is_flag=True, help="Show what is well, too.")
 
 
 def line_options(verb: Callable[..., None]) -> Callable[..., None]:

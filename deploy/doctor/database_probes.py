@@ -43,18 +43,11 @@ SEND_ONE: Final = (
 ROWS: Final = (
     "clock",
     "keys",
-    "facts",
     "vacuum",
-    "own vacuum",
     "backup",
     "canary",
-    "drill",
     "calendar",
-    "hold",
-    "reveal",
-    "dead letters",
-    "first supervisor",
-    "staff trust",
+    "trust",
     "desk",
     "silence",
 )
@@ -84,7 +77,6 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         now, age = time.time(), line_age(db, layout)
         yield check_clock(db)
         yield _with_keys("keys", lambda: doctor_database.check_keys(db, config))
-        yield doctor_database.check_marked_facts(db)
         yield from doctor_database.check_vacuums(db, now, age, is_server=config.database is not None)
         yield doctor_database.check_backup(db, config, now, age)
         yield doctor_database.check_drill(db, config, now, age)
@@ -94,8 +86,8 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield doctor_database.check_holds(db)
         yield doctor_database.check_revealed_numbers(db, now)
         yield doctor_database.check_dead_letters(db)
-        yield _with_keys("first supervisor", lambda: check_first_supervisor(db, config))
-        yield _with_keys("staff trust", lambda: check_staff_trust(db, config, now=now))
+        yield _with_keys("trust", lambda: check_first_supervisor(db, config))
+        yield _with_keys("trust", lambda: check_staff_trust(db, config, now=now))
         yield check_desk(db, config)
         yield check_silence(db, config, now=now, age=age)
         yield check_line_values(db)

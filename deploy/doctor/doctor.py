@@ -22,6 +22,7 @@ from deploy.doctor.outside_probes import outside_probes
 from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
 from deploy.inspect import doctor_files, shared_checks
 from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import merge as merge_all
 from deploy.stack.synapse_overlay import overlay_problems
 from policies.load import PackError
 from policies.load import load as load_pack
@@ -41,83 +42,59 @@ ROWS: Final = (
     "keys",
     "file modes",
     "data directory",
-    "keys.db",
     "disk",
-    "swap",
-    "secure_delete",
-    "logs",
     "port",
     "bridge",
     "restarts",
     "database",
     "database lock",
     "database server",
-    "database vacuum",
-    "database log",
-    "database copies",
     "leader",
     "clock",
-    "facts",
     "backup",
-    "drill",
     "calendar",
     "canary",
     "vacuum",
-    "own vacuum",
-    "hold",
-    "reveal",
     "texts",
-    "dead letters",
     "audit",
     "erasure",
-    "carrier",
     "carrier login",
     "public address",
     "certificate",
     "silence",
     "homeserver",
     "homeserver version",
-    "homeserver clock",
     "homeserver database",
     "homeserver module",
-    "homeserver administrator",
     "homeserver limits",
     "homeserver settings",
-    "registration",
     "identities",
-    "line devices",
     "desk",
-    "first supervisor",
-    "staff trust",
+    "trust",
     "staff devices",
-    "staff pushers",
     "first passwords",
 )
 """The name of every row, in the order of a report. Names never change between versions; new ones may be added."""
 
 OF_THE_HOMESERVER: Final = (
     "homeserver version",
-    "homeserver clock",
     "homeserver module",
-    "homeserver administrator",
     "homeserver limits",
     "homeserver settings",
     "identities",
-    "line devices",
     "staff devices",
-    "staff pushers",
     "first passwords",
 )
-UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "first supervisor", "staff trust")
+UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "trust")
 CONSEQUENCES: Final = (
     ("vault key", ("keys", *UNDER_THE_KEYS)),
     ("keys", UNDER_THE_KEYS),
-    ("database", ("staff devices", "staff pushers")),
+    ("database", ("staff devices",)),
     ("homeserver database", ("homeserver", *OF_THE_HOMESERVER)),
     ("homeserver", (*OF_THE_HOMESERVER, "texts")),
     ("carrier login", ("texts",)),
-    ("database lock", ("database", *DATABASE_ROWS, "texts", "audit", "erasure", "line devices")),
-    ("database", (*DATABASE_ROWS, "texts", "audit", "erasure", "line devices")),
+    ("database lock", ("database", *DATABASE_ROWS, "texts", "audit", "erasure", "identities")),
+    ("database", (*DATABASE_ROWS, "texts", "audit", "erasure", "identities")),
     ("database server", ("database", "leader")),
     ("bridge", ("public address", "texts")),
 )
@@ -135,7 +112,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
     held_after = HELD_SECONDS if pack is None else float(pack.settings.late_after_seconds)
     async with aiohttp.ClientSession() as http:
         probes = [
-            Probe(names=("secure_delete",), ask=of_thread(lambda: _static_rows(config, pack)), do="Ask again."),
+            Probe(names=("vacuum",), ask=of_thread(lambda: _static_rows(config, pack)), do="Ask again."),
             *machine_probes(layout, config, http, seconds=seconds),
             *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
             texts_probe(config, http, seconds=seconds),
@@ -149,10 +126,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
 
 def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """Return a row for each name, in the order of `ROWS`: the worst result. A row that cannot be judged says why."""
-    worst: dict[str, CheckResult] = {}
-    for row in rows:
-        if row.name not in worst or _severity(row) > _severity(worst[row.name]):
-            worst[row.name] = row
+    worst = {row.name: row for row in merge_all(rows)}
     for cause, consequences in CONSEQUENCES:
         if cause in worst and not worst[cause].ok:
             for name in consequences:
@@ -171,7 +145,7 @@ def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport
 
 def _static_rows(config: Config, pack: Pack | None) -> list[CheckResult]:
     """Return the rows that need no answer of another part."""
-    rows = [shared_checks.check_on_call(config), shared_checks.check_carrier(config), shared_checks.check_secure_delete()]
+    rows = [shared_checks.check_on_call(config), shared_checks.check_secure_delete()]
     return [*rows, shared_checks.check_packs(config, pack)] if pack is not None else rows
 
 
@@ -180,9 +154,8 @@ def _without_configuration(layout: Layout) -> list[Probe]:
     again = "Put the configuration right first."
     return [
         Probe(names=("disk",), ask=of_thread(lambda: [shared_checks.check_disk_space(layout)]), do=again),
-        Probe(names=("swap",), ask=of_thread(lambda: [doctor_files.check_swap()]), do=again),
-        Probe(names=("logs",), ask=of_thread(lambda: [doctor_files.check_logs(layout)]), do=again),
-        Probe(names=("secure_delete",), ask=of_thread(lambda: [shared_checks.check_secure_delete()]), do=again),
+        Probe(names=("disk",), ask=of_thread(lambda: [doctor_files.check_logs(layout)]), do=again),
+        Probe(names=("vacuum",), ask=of_thread(lambda: [shared_checks.check_secure_delete()]), do=again),
     ]
 
 
@@ -198,23 +171,12 @@ def _broken_pack(problems: Sequence[str]) -> CheckResult:
     return CheckResult(name="packs", ok=False, what=f"cannot be used: {'; '.join(problems)}", do=do)
 
 
-def _severity(row: CheckResult) -> int:
-    """Return the sort key of a row's results: a fault, a warning, well, not checked."""
-    return 3 if not row.ok else 2 if row.warning else 1 if row.asked else 0
-
-
 def _blocked_row(name: str, cause: str) -> CheckResult:
     what, do = f"cannot be judged now: see the row `{cause}`", f"Put `{cause}` right, and ask again."
     return CheckResult(name=name, ok=True, asked=False, what=what, do=do)
 
 
 NOT_THERE: Final = {
-    "homeserver administrator": CheckResult(
-        name="homeserver administrator", ok=True, what="no token is configured, and none is needed with the module"
-    ),
-    "registration": CheckResult(
-        name="registration", ok=True, what="is the homeserver's: the row `homeserver limits` says what is in force"
-    ),
     "homeserver version": CheckResult(
         name="homeserver version", ok=True, asked=False, what="is not told", do="Ask its administrator which it is."
     ),

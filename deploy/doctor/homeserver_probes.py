@@ -85,16 +85,16 @@ class HomeserverQuestions:
         return [
             Probe(names=("homeserver",), ask=self.ask_homeserver, do=do),
             Probe(
-                names=("homeserver module", "homeserver administrator", "homeserver limits", *settings),
+                names=("homeserver module", "homeserver limits", *settings),
                 ask=self.ask_module,
                 do=do,
             ),
             Probe(names=("homeserver database",), ask=self.ask_database, do=DATABASE),
             Probe(names=("identities",), ask=self.ask_identities, do=do),
-            Probe(names=("line devices",), ask=self.ask_line_devices, do=do),
+            Probe(names=("identities",), ask=self.ask_line_devices, do=do),
             Probe(names=("staff devices",), ask=self.ask_staff_devices, do=do),
             # The homeserver's password hash is slow on purpose, so no answer in time is no fault of the line.
-            Probe(names=("staff pushers",), ask=self.ask_pushers, do=do, may_be_silent=True),
+            Probe(names=("staff devices",), ask=self.ask_pushers, do=do, may_be_silent=True),
             Probe(names=("first passwords",), ask=self.ask_first_passwords, do=do, may_be_silent=True),
         ]
 
@@ -147,31 +147,30 @@ class HomeserverQuestions:
         except ModuleNotLoaded:
             administrator = await self._ask_administrator()
             if any(row.ok for row in administrator):
-                what, do = "is not loaded: an administrator's token stands in for it", "See `homeserver administrator`."
-                rows = [CheckResult(name="homeserver module", ok=True, what=what, do=do, warning=True)]
+                rows = []
             rows += administrator
         except (HomeserverUnreachable, ModuleRequestRejected):
             pass
         if health is not None and self._config.homeserver.admin_token_file is not None:
             do = "Take homeserver.admin_token_file out, and the administrator's rights away: nothing needs them."
-            what = "the token is not used: the module is loaded"
-            rows.append(CheckResult(name="homeserver administrator", ok=False, what=what, do=do))
+            what = "the administrator's token is not used: the module is loaded"
+            rows.append(CheckResult(name="homeserver module", ok=False, what=what, do=do))
         rows += [] if health is None or not health.synapse else [judge_version(health.synapse)]
         return [*rows, judge_limits(health), *([] if self._embedded else [judge_settings(health)])]
 
     async def _ask_administrator(self) -> list[CheckResult]:
         """Check whether an administrator's token replaces a module that is not loaded."""
-        name, file = "homeserver administrator", self._config.homeserver.admin_token_file
+        name, file = "homeserver module", self._config.homeserver.admin_token_file
         if file is None:
             return []
         try:
             health = await AdminClient(client=self._client(read_secret(file))).health()
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             do = "Is it an administrator's token? Without it nothing is purged here."
-            return [CheckResult(name=name, ok=False, what=f"the token is refused ({error.status})", do=do)]
+            return [CheckResult(name=name, ok=False, what=f"the administrator's token is refused ({error.status})", do=do)]
         do = "Load the module if this homeserver can; what is said here nobody else does."
-        what = f"is in force, the module is not loaded. {' '.join(health.problems)}"
-        return [CheckResult(name=name, ok=True, what=what, do=do)]
+        what = f"is not loaded: an administrator's token stands in for it. {' '.join(health.problems)}"
+        return [CheckResult(name=name, ok=True, what=what, do=do, warning=True)]
 
     async def ask_identities(self) -> Sequence[CheckResult]:
         """Check the keys of our identities as others see them."""
@@ -208,7 +207,7 @@ class HomeserverQuestions:
 
     async def ask_pushers(self) -> Sequence[CheckResult]:
         """Check which people at the desk have a pusher, for a locked phone. Desktop clients have none: a warning."""
-        name, module = "staff pushers", await self._module()
+        name, module = "staff devices", await self._module()
         at_desk = sorted(await self._staff(joined=True))
         try:
             counts = await asyncio.gather(*(module.count_devices(user) for user in at_desk))
@@ -220,8 +219,8 @@ class HomeserverQuestions:
         if not at_desk:
             return [CheckResult(name=name, ok=True, what="nobody is at the desk: see the row `desk`")]
         if not without:
-            return [CheckResult(name=name, ok=True, what=f"all {len(at_desk)} at the desk have one")]
-        what = f"{without} of {len(at_desk)} at the desk have none: no locked phone of theirs rings"
+            return [CheckResult(name=name, ok=True, what=f"all {len(at_desk)} at the desk have a pusher")]
+        what = f"{without} of {len(at_desk)} at the desk have no pusher: no locked phone of theirs rings"
         do = (
             "They turn notifications on in the app of their phone, lock it, and have somebody text the line; who has only "
             "a desktop client keeps it open while on duty."
@@ -302,14 +301,14 @@ class HomeserverQuestions:
 
 def judge_clock(server_time: float | None, now: float, held_after: float) -> CheckResult:
     """Compare the homeserver's clock with this machine's, both in seconds since the epoch."""
-    name = "homeserver clock"
+    name = "clock"
     if server_time is None:
         do = "Does a proxy before it take the header Date away? Compare `date` on both machines."
-        return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
+        return CheckResult(name=name, ok=True, asked=False, what="the homeserver does not tell its time", do=do)
     ahead = server_time - now
     if abs(ahead) <= (allowed := min(MAX_SKEW_SECONDS, held_after)):
-        return CheckResult(name=name, ok=True, what=f"is this machine's, within {allowed:.0f} seconds")
-    what = f"is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
+        return CheckResult(name=name, ok=True, what=f"is the homeserver's, within {allowed:.0f} seconds")
+    what = f"the homeserver's is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
     do = (
         "Have both machines' clocks synchronised (NTP: `timedatectl set-ntp true` on each): what colleagues write is "
         "stamped by the homeserver's, and held and asked about when it seems to be old, or erased later than is said."

@@ -54,12 +54,11 @@ def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, 
         yield doctor_files.check_modes(layout, config)
         yield doctor_files.check_key_copies(layout, config)
         yield doctor_files.check_logs(layout)
-        yield doctor_files.check_swap()
         if embedded:
             yield doctor_files.check_homeserver_settings(layout)
             yield doctor_files.check_registration(layout)
 
-    files = ("file modes", "keys.db", "logs", "swap", *(("homeserver settings", "registration") if embedded else ()))
+    files = ("file modes", *(("homeserver settings",) if embedded else ()))
     return [
         Probe(names=files, ask=of_thread(check_files_in_thread), do=slow),
         Probe(names=("disk",), ask=of_thread(lambda: check_disks(layout, config)), do=slow),

@@ -6,7 +6,14 @@ Rule of this module: it makes no checks itself, so a module that reports results
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WELL: Final = "ok "
+"""The mark before a check that is well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +55,19 @@ class CheckReport:
         """Return the report for a program. `ok`: the whole report's, when this is a part of one."""
         return json.dumps({"ok": self.ok if ok is None else ok, "checks": [check.as_object() for check in self.checks]})
 
-    def as_text(self) -> list[str]:
-        """Return the report for a person, a line for each check and one for what to do."""
+    def as_text(self, *, brief: bool = False) -> list[str]:
+        """Return the report for a person, a line for each check and one for what to do.
+
+        `brief`: what is well is only counted.
+        """
         lines = []
-        for check in self.checks:
+        shown = [check for check in self.checks if not brief or mark_of(check) != WELL]
+        for check in shown:
             lines.append(f"{mark_of(check)} {check.name}: {check.what}")
             if check.do:
                 lines.append(f"    {check.do}")
+        if brief:
+            lines.append(f"{WELL} {len(self.checks) - len(shown)} of {len(self.checks)} checks are well (--all shows them)")
         return lines
 
 
@@ -62,4 +75,24 @@ def mark_of(check: CheckResult) -> str:
     """Return the mark before a check: `NOT`, `!`, `?` or `ok`."""
     if not check.ok:
         return "NOT"
-    return "!  " if check.warning else "ok " if check.asked else "?  "
+    return "!  " if check.warning else WELL if check.asked else "?  "
+
+
+def severity(check: CheckResult) -> int:
+    """Return the sort key of results: a fault, a warning, well, not checked."""
+    return 3 if not check.ok else 2 if check.warning else 1 if check.asked else 0
+
+
+def merge(checks: Iterable[CheckResult]) -> list[CheckResult]:
+    """Return one result for each name: the worst, and of several that are as bad all that they say."""
+    by_name: dict[str, list[CheckResult]] = {}
+    for check in checks:
+        by_name.setdefault(check.name, []).append(check)
+    return [_merged(group) for group in by_name.values()]
+
+
+def _merged(group: list[CheckResult]) -> CheckResult:
+    worst = max(map(severity, group))
+    same = [check for check in group if severity(check) == worst]
+    what, do = (dict.fromkeys(getattr(check, part) for check in same) for part in ("what", "do"))
+    return replace(same[0], what="; ".join(filter(None, what)), do=" ".join(filter(None, do)))

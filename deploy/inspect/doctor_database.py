@@ -87,7 +87,7 @@ def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = Fal
         retention = "PostgreSQL keeps ids and ciphertext without its key in pages, its write-ahead log and backups"
         what = f"our own databases were vacuumed {days:.1f} days ago; {retention} until those are written over"
     do = "" if days <= VACUUM_DAYS else "Does the line run in its quiet_hours, and is nobody reading its databases?"
-    yield CheckResult(name="own vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
+    yield CheckResult(name="vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
 
 
 def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult:
@@ -190,14 +190,14 @@ def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckRe
     old = days > DRILL_DAYS
     what = f"a backup was last restored for a trial {days:.1f} days ago" if last else "no backup was restored for a trial"
     do = "`quietline drill`, once a month: it restores the newest backup into a throwaway directory." if old else ""
-    return CheckResult(name="drill", ok=config.line.rehearsal or not old, what=what, do=do)
+    return CheckResult(name="backup", ok=config.line.rehearsal or not old, what=what, do=do)
 
 
 def check_holds(db: Snapshot) -> CheckResult:
     """Count legal holds, whose threads are not erased."""
     count = inspection.count_legal_holds(db)
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
-    return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
+    return CheckResult(name="erasure", ok=True, what=f"{count} threads are on hold", do=do)
 
 
 def check_revealed_numbers(db: Snapshot, now: float) -> CheckResult:
@@ -205,14 +205,14 @@ def check_revealed_numbers(db: Snapshot, now: float) -> CheckResult:
     count = inspection.count_revealed_numbers(db, until=now - REVEAL_LIMIT_SECONDS)
     do = "Redact it by hand in the office; does the line run, and does the homeserver answer?" if count else ""
     what = f"{count} numbers still stand in offices" if count else "no number stands in an office"
-    return CheckResult(name="reveal", ok=not count, what=what, do=do)
+    return CheckResult(name="erasure", ok=not count, what=what, do=do)
 
 
 def check_dead_letters(db: Snapshot) -> CheckResult:
     """Whether there are dead letters."""
     count = inspection.count_dead_letters(db)
     do = "Each was told at the desk with a short id; send the log around it to whoever maintains this." if count else ""
-    return CheckResult(name="dead letters", ok=not count, what=f"{count} kept", do=do)
+    return CheckResult(name="texts", ok=not count, what=f"{count} dead letters are kept", do=do)
 
 
 def check_audit(config: Config, pack: Pack) -> CheckResult:

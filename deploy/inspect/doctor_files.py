@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 GROUP_AND_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 KEYS: Final = re.compile(r"keys\.db")
 LOG_MAX_AGE_SECONDS: Final = 15 * 24 * 3600.0
-SWAPS: Final = Path("/proc/swaps")
 
 HOMESERVER_SETTINGS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("enable_registration", False, "anybody could make an account"),
@@ -87,13 +86,16 @@ def check_key_copies(layout: Layout, config: Config) -> CheckResult:
     copies = [path for path in _walk(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
     if copies:
         do = "Destroy the copy (it can open what was erased), and have whatever made it leave this directory out."
-        return CheckResult(name="keys.db", ok=False, what=f"there is a copy: {', '.join(map(str, copies))}", do=do)
+        return CheckResult(
+            name="data directory", ok=False, what=f"there is a copy of keys.db: {', '.join(map(str, copies))}", do=do
+        )
     if not (config.data_dir / BACKUP_EXCLUSION_TAG).is_file():
         do = f"Start the line again, which writes {BACKUP_EXCLUSION_TAG}, and leave this directory out of every backup."
-        return CheckResult(name="keys.db", ok=False, what="nothing tells backup programs to leave its directory out", do=do)
-    what = f"is in one place, and {BACKUP_EXCLUSION_TAG} tells backup programs to leave it out"
+        what = "nothing tells backup programs to leave out the directory of keys.db"
+        return CheckResult(name="data directory", ok=False, what=what, do=do)
+    what = f"keys.db is in one place, and {BACKUP_EXCLUSION_TAG} tells backup programs to leave it out"
     do = "Not every backup program looks at that: leave the directory out there too, and out of snapshots."
-    return CheckResult(name="keys.db", ok=True, what=what, do=do)
+    return CheckResult(name="data directory", ok=True, what=what, do=do)
 
 
 def check_homeserver_settings(layout: Layout) -> CheckResult:
@@ -133,9 +135,9 @@ def check_registration(layout: Layout) -> CheckResult:
     """
     settings = _read_yaml(layout.homeserver / "registration.yaml")
     ok = settings is not None and "url" in settings and settings["url"] is None and settings.get("rate_limited") is False
-    what = "nothing is pushed, no limit for the bridge" if ok else "url is not null, or the bridge is rate limited"
+    what = "nothing is pushed to the bridge" if ok else "registration.yaml: url is not null, or the bridge is rate limited"
     do = "" if ok else "Set `url: null` and `rate_limited: false`; pushed transactions lose room keys."
-    return CheckResult(name="registration", ok=ok, what=what, do=do)
+    return CheckResult(name="homeserver settings", ok=ok, what=what, do=do)
 
 
 def check_logs(layout: Layout) -> CheckResult:
@@ -147,20 +149,8 @@ def check_logs(layout: Layout) -> CheckResult:
     ]
     if old:
         do = "The supervisor rotates them while it runs; delete these."
-        return CheckResult(name="logs", ok=False, what=f"older than two weeks: {', '.join(sorted(old))}", do=do)
-    return CheckResult(name="logs", ok=True, what="no line stands for more than two weeks; none holds content")
-
-
-def check_swap() -> CheckResult:
-    """Whether memory, which contains keys, may be swapped to disk."""
-    try:
-        used = len(SWAPS.read_text(encoding="ascii").splitlines()) > 1
-    except OSError:
-        used = False
-    do = "Have it encrypted with a key that is new at each start, or turn it off." if used else ""
-    return CheckResult(
-        name="swap", ok=True, what="this machine swaps memory to its disk" if used else "none is in use", do=do
-    )
+        return CheckResult(name="disk", ok=False, what=f"logs are older than two weeks: {', '.join(sorted(old))}", do=do)
+    return CheckResult(name="disk", ok=True, what="no log is older than two weeks")
 
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.matrix.api.http_client import HomeserverError
 from bridge.matrix.api.json_fields import objects_in
 from bridge.matrix.api.module_api import (
@@ -71,14 +70,6 @@ def has_on_call(config: Config) -> bool:
     return config.line.on_call is not None and config.line.on_call.is_configured
 
 
-def check_carrier(config: Config) -> CheckResult:
-    """Report what the carrier keeps, which no setting of ours changes."""
-    exposure = CARRIER_KINDS[config.line.carrier.kind].exposure
-    open_ = f" {len(exposure.unconfirmed)} things about it nobody could confirm." if exposure.unconfirmed else ""
-    do = f"Read `quietline exposure {config.line.carrier.kind}`; `quietline carrier check` tries it."
-    return CheckResult(name="carrier", ok=True, what=f"{exposure.carrier} keeps: {' '.join(exposure.keeps)}{open_}", do=do)
-
-
 def check_disk_space(layout: Layout) -> CheckResult:
     """Whether the disk has enough space: a full disk stops the line before it loses data."""
     free = shutil.disk_usage(layout.data).free
@@ -95,7 +86,7 @@ def check_secure_delete() -> CheckResult:
     what = f"SQLite {version()} overwrites what is deleted" if overwritten else "SQLite leaves deleted words in its file"
     what = what if has_wal_reset_fix() else f"{what}, and may lose a commit at a checkpoint"
     do = "" if ok else "Install apsw as deploy/requirements names it: its wheel brings its own SQLite."
-    return CheckResult(name="secure_delete", ok=ok, what=what, do=do)
+    return CheckResult(name="vacuum", ok=ok, what=what, do=do)
 
 
 async def check_module(module_client: ModuleClient) -> CheckResult:
@@ -140,7 +131,7 @@ async def check_line_devices(
     config: Config, clients: Sequence[tuple[str, HomeserverClient]], *, wait_ms: int = BUSY_MS
 ) -> CheckResult:
     """Whether each identity has, at the homeserver, the device that the bridge uses, and no other."""
-    name, wrong = "line devices", []
+    name, wrong = "identities", []
 
     def read(file: str, user_id: str) -> str | None:
         with offline.line_snapshot(config.data_dir, config.database_url, file=file, busy_ms=wait_ms) as db:

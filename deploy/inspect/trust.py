@@ -129,17 +129,17 @@ def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
     """Whether a person can confirm the others: a supervisor at the desk with a confirmed identity."""
     count = confirmed_supervisors(db, trust_mac_of(config))
     if count:
-        return CheckResult(name="first supervisor", ok=True, what=f"{count} with a confirmed identity at the desk")
+        return CheckResult(name="trust", ok=True, what=f"{count} with a confirmed identity at the desk")
     what = "no supervisor's identity is confirmed: nobody at the desk is heard, and nobody can read what the line says"
     if config.line.rehearsal:
         what = "no supervisor is at the desk; a rehearsal trusts the first identity that it sees"
     do = f"See `quietline trust` for who was seen. {HOW}"
-    return CheckResult(name="first supervisor", ok=config.line.rehearsal, what=what, do=do)
+    return CheckResult(name="trust", ok=config.line.rehearsal, what=what, do=do)
 
 
 def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResult:
     """Whether all people at the desk are confirmed; otherwise a warning, because a supervisor can confirm a newcomer."""
-    name, ours = "staff trust", {config.policy_mxid, config.puppet_mxid, config.canary_mxid}
+    name, ours = "trust", {config.policy_mxid, config.puppet_mxid, config.canary_mxid}
     people = {user for user, (membership, _) in peek_desk_members(db).items() if membership == "join"} - ours
     trusted = {each.user_id for each in seen_identities(db, trust_mac_of(config)) if each.confirmed}
     unheard = len(people - trusted)

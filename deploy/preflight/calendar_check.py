@@ -55,9 +55,9 @@ PROBLEMS: Final[Mapping[CalendarProblem, tuple[str, str]]] = MappingProxyType(
 def check_zone(config: Config, pack: Pack) -> Iterator[CheckResult]:
     """Warn of a line whose hours name no time zone: what a texter says of their day is then taken for UTC."""
     if pack.hours.always and pack.hours.timezone == ZONE_UNSAID and not config.line.rehearsal:
-        what = f"none is named: times at which texting is safe, times on cards and quiet hours are in {ZONE_UNSAID}"
+        what = f"the pack's hours name no time zone: safe times, times on cards and quiet hours are in {ZONE_UNSAID}"
         do = "Write `timezone: America/New_York`, or what the line's is, beside `always: true` in the agency's pack."
-        yield CheckResult(name="hours.timezone", ok=True, what=what, do=do, warning=True)
+        yield CheckResult(name="clock", ok=True, what=what, do=do, warning=True)
 
 
 def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:
@@ -69,7 +69,7 @@ def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:
     rows = ", ".join(f"shifts.people.{number}" for number in unknown)
     what = f"not on the staff: {rows}" if unknown else "everybody of the calendar is on the staff"
     do = "Correct `who`, or add the account with `quietline staff add`; a shift of nobody counts as a gap."
-    yield CheckResult(name="shifts", ok=not unknown, what=what, do=do if unknown else "")
+    yield CheckResult(name="calendar", ok=not unknown, what=what, do=do if unknown else "")
 
 
 async def check_calendar(config: Config, pack: Pack) -> list[CheckResult]:

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.app.key_changes import peek_change_count
 from bridge.app.line_files import (
     KEPT_NAMES,
-    KEYS,
     CannotStart,
     CannotStartYet,
     check_presence,
     other_name,
-    stale_keys,
 )
-from bridge.lease.key_file_age import peek_age
 from bridge.matrix.schema import MAIN_SCHEMA
-from bridge.storage.errors import Corrupt, DatabaseError
 from bridge.storage.migrations import peek_version
 from bridge.tables import desk_state, line_state
 from deploy.inspect import doctor_database
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
 
+NAME: Final = "database"
 NO_START: Final = "The line does not start without."
 
 
@@ -42,49 +38,28 @@ def check_files(config: Config) -> CheckResult | None:
     try:
         check_presence(config.data_dir)
     except (CannotStart, CannotStartYet) as error:
-        return CheckResult(name="files", ok=False, what=str(error), do=NO_START)
+        return CheckResult(name=NAME, ok=False, what=str(error), do=NO_START)
     return None
 
 
-def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[CheckResult]:
-    """Compare keys, names and `keys.db` with the database's entries about them. Raises `DatabaseError`."""
+def check_contents(db: Snapshot, config: Config) -> Iterator[CheckResult]:
+    """Compare keys and names with the database's entries about them. Raises `DatabaseError`."""
     if (version := _check_version(db, config)) is not None:
         yield version
         return
     yield doctor_database.check_keys(db, config)
     for name, (configured, _) in KEPT_NAMES.items():
         if (before := line_state.peek(db, name)) not in {None, configured(config)}:
-            yield CheckResult(name=name.replace("_", " "), ok=False, what=other_name(name, str(before)), do=NO_START)
-    if not running:  # a running bridge has compared it, and writes there
-        yield _check_key_file(db, config)
+            yield CheckResult(name=NAME, ok=False, what=other_name(name, str(before)), do=NO_START)
 
 
 def _check_version(db: Snapshot, config: Config) -> CheckResult | None:
     """Report a database with which this version does not start; None for any other."""
-    name, version = "database version", peek_version(db)
+    version = peek_version(db)
     if version > MAIN_SCHEMA.latest:
-        what = "the database was written by a newer version of this program"
-        return CheckResult(name=name, ok=False, what=what, do="Use that version: this one would not start.")
+        what = "was written by a newer version of this program"
+        return CheckResult(name=NAME, ok=False, what=what, do="Use that version: this one would not start.")
     if version < MAIN_SCHEMA.latest and not config.line.rehearsal and desk_state.peek_exists(db):
-        what = "the database was written by an older version of this program"
-        do = "`quietline upgrade` makes a backup and brings it to this one, which does not start before."
-        return CheckResult(name=name, ok=False, what=what, do=do)
+        do = "Run `quietline upgrade`, which makes a backup first."
+        return CheckResult(name=NAME, ok=False, what="was written by an older version of this program", do=do)
     return None
-
-
-def _check_key_file(db: Snapshot, config: Config) -> CheckResult:
-    name, path = "key file", config.data_dir / KEYS
-    try:
-        noted = peek_change_count(db)
-    except CannotStart as error:
-        return CheckResult(name=name, ok=False, what=str(error), do=NO_START)
-    try:
-        changes = peek_age(path, recovers=False).changes
-    except Corrupt:
-        return CheckResult(name=name, ok=False, what=f"{path} is damaged", do="Put the newest one back. " + NO_START)
-    except DatabaseError as error:
-        do = "Ask again when nobody writes there; what a crash left there is put right by the start."
-        return CheckResult(name=name, ok=True, asked=False, what=f"{path} cannot be read just now ({error.code})", do=do)
-    if changes < noted:
-        return CheckResult(name=name, ok=False, what=stale_keys(path), do='deploy/docs/standby.md: "A copy of keys.db".')
-    return CheckResult(name=name, ok=True, what="keys.db has every change that the database notes")

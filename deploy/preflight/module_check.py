@@ -23,17 +23,17 @@ async def _check_accounts(config: Config, module_client: ModuleClient) -> list[C
 
     Asked as a user, the homeserver gives one answer for a user that is not made yet and for one that is not ours.
     """
-    name, users = "homeserver accounts", (config.policy_mxid, config.puppet_mxid)
+    name, users = "homeserver", (config.policy_mxid, config.puppet_mxid)
     try:
         strangers = [user_id for user_id in users if not await module_client.is_claimed(user_id)]
     except ModuleNotLoaded:
         do = "Load the module that comes with this version, start the homeserver again, and ask again."
-        return [CheckResult(name=name, ok=True, asked=False, what="the homeserver's module does not say", do=do)]
+        return [CheckResult(name=name, ok=True, asked=False, what="cannot tell whose the accounts are", do=do)]
     except (HomeserverUnreachable, ModuleRequestRejected):
         return []
     do = (
         "Compare the registration's namespaces with the line's slug and homeserver.server_name, and start the homeserver "
         "again with the right registration."
     )
-    what = f"the homeserver's registration does not claim {', '.join(strangers)}" if strangers else "are the line's to use"
+    what = f"its registration does not claim {', '.join(strangers)}" if strangers else "claims both accounts"
     return [CheckResult(name=name, ok=not strangers, what=what, do=do if strangers else "")]

@@ -8,10 +8,7 @@ to do before the first text.
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import os
-import re
-import sys
 import time
 from dataclasses import replace
 from http import HTTPStatus
@@ -28,13 +25,13 @@ from bridge.matrix.api.json_fields import strings_in
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.runtime.settings import is_private, read_secret
 from bridge.storage.errors import DatabaseError
-from deploy.carrier.carrier_check import ask_carrier, check_public_address, is_refused
+from deploy.carrier.carrier_check import LOGIN, WEBHOOK, ask_carrier, check_public_address, is_refused
 from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
 from deploy.inspect import doctor_database, doctor_files, shared_checks
-from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult, merge
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts, check_zone
 from deploy.preflight.clock_sync import check_synchronisation
@@ -54,22 +51,16 @@ if TYPE_CHECKING:
     from bridge.config.sections import Config
     from policies.pack import Pack
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
-LOCK: Final = Path(__file__).parents[1] / "requirements" / "runtime.txt"
-LOCKED: Final = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 ASK_REGISTRATION: Final = (
     "Write the registration's as_token into homeserver.as_token_file, and restart the homeserver with the registration."
 )
-OF_A_RUNNING_LINE: Final = {
-    "webhook": "Start the line, and ask again: `quietline check` then calls the webhook by its public address.",
-    "signature": "Start the line, and ask again; then text it from a phone of your own.",
-}
+WHEN_IT_RUNS: Final = "Start the line and run `quietline check` again; then text the line from a phone of your own."
 
 
 async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     """Check everything. The second value: False when no line can be started with this configuration or these packs."""
-    first = [check_python(), check_versions(), check_disk(layout)]
+    first = [check_disk(layout)]
     loaded, problems = _load(layout)
     if loaded is None or problems:
         rows = [CheckResult(name="configuration", ok=False, what=problem, do="Put it right.") for problem in problems]
@@ -103,7 +94,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *check_backup_place(config, layout),
         _as_warning(shared_checks.check_on_call(config), missing=not shared_checks.has_on_call(config)),
     ]
-    return CheckReport(checks=tuple(rows)), True
+    return CheckReport(checks=tuple(merge(rows))), True
 
 
 def _load(layout: Layout) -> tuple[tuple[Config, Pack] | None, list[str]]:
@@ -116,35 +107,10 @@ def _load(layout: Layout) -> tuple[tuple[Config, Pack] | None, list[str]]:
     return (config, pack), overlay_problems(layout, joined=config.homeserver.joined)
 
 
-def as_text(report: CheckReport) -> list[str]:
+def as_text(report: CheckReport, *, brief: bool = False) -> list[str]:
     """Return the report for a person; rows that could not be checked are repeated at the end."""
     later = [f"  - {check.name}: {check.do}" for check in report.checks if not check.asked]
-    return [*report.as_text(), *(["", "Before the first text:", *later] if later else [])]
-
-
-def check_python() -> CheckResult:
-    """Whether all parts were tested with this Python."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    ok = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
-    return CheckResult(name="python", ok=ok, what=f"is {version}", do="" if ok else "Use Python 3.11 to 3.14.")
-
-
-def check_versions() -> CheckResult:
-    """Whether the installed packages are the locked ones. Without a lock file beside the program nothing is compared."""
-    name = "versions"
-    if not LOCK.is_file():
-        return CheckResult(name=name, ok=True, what="there is no lock beside the program: nothing is compared")
-    wrong = []
-    for package, version in LOCKED.findall(LOCK.read_text(encoding="utf-8")):
-        try:
-            installed = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # for another Python or another system
-        if installed != version:
-            wrong.append(f"{package} is {installed}, not {version}")
-    do = "Remove .venv and run ./quietline again, which installs what is locked." if wrong else ""
-    what = "; ".join(wrong) or "what is installed is what is locked"
-    return CheckResult(name=name, ok=not wrong, what=what, do=do)
+    return [*report.as_text(brief=brief), *(["", "Before the first text:", *later] if later else [])]
 
 
 def check_disk(layout: Layout) -> CheckResult:
@@ -166,8 +132,8 @@ def check_account(config: Config, layout: Layout) -> Iterator[CheckResult]:
     """Warn when the line would run as root: the directory's owner decides, whoever runs the check."""
     if config.line.rehearsal or not layout.data.is_dir():
         return
-    name, root = "account", _owner(layout.data) == 0
-    what = f"{layout.data} is root's, and so would be what runs on it" if root else "the line's directory is no root's"
+    name, root = "file modes", _owner(layout.data) == 0
+    what = f"{layout.data} is root's, and so would the line be" if root else "the directory is not root's"
     do = f"Make it an account of its own: CHECKLIST.md says how (`useradd`, `chown -R ACCOUNT: {layout.data}`)."
     yield CheckResult(name=name, ok=True, what=what, do=do if root else "", warning=root)
 
@@ -232,7 +198,7 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
             age = (now - layout.oldest_file.stat().st_mtime) / doctor_database.DAY
             backup = doctor_database.check_backup(db, config, now, age)
             first = replace(check_first_supervisor(db, config), name="trust")
-            contents = list(check_contents(db, config, running=running))
+            contents = list(check_contents(db, config))
     except (DatabaseError, OSError):
         do = "Is the disk well, and are the files the line's user's? Restore a backup where it is damaged."
         yield CheckResult(name="database", ok=False, what="main.db cannot be read", do=do)
@@ -256,7 +222,7 @@ def check_backup_place(config: Config, layout: Layout) -> Iterator[CheckResult]:
     what = "; ".join(problems) or "directory and passphrase are there"
     if not problems and doctor_database.is_on_own_disk(config):
         what, do = f"{what}; {doctor_database.OWN_DISK}", doctor_database.OTHER_DISK
-    yield CheckResult(name="backup place", ok=True, what=what, do=do, warning=bool(do))
+    yield CheckResult(name="backup", ok=True, what=what, do=do, warning=bool(do))
 
 
 def _passphrase_problems(file: Path) -> Iterator[str]:
@@ -295,7 +261,7 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
         except TokenRefused:
             return [
                 CheckResult(name="homeserver", ok=True, what="answers"),
-                CheckResult(name="homeserver token", ok=False, what="the homeserver does not know it", do=ASK_REGISTRATION),
+                CheckResult(name="homeserver", ok=False, what="does not know the token of the bridge", do=ASK_REGISTRATION),
             ]
         except HomeserverError as error:
             if not running and _is_embedded(config, layout):
@@ -311,42 +277,40 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
 
 
 async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
-    name, right, do = "homeserver token", f"is that of {config.policy_mxid}", ASK_REGISTRATION
+    name, do = "homeserver", ASK_REGISTRATION
     try:
         user = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
     except TokenRefused:
-        return CheckResult(name=name, ok=False, what="the homeserver does not know it", do=do)
+        return CheckResult(name=name, ok=False, what="does not know the token of the bridge", do=do)
     except Permanent as error:
         if error.errcode == "M_FORBIDDEN":  # the token is valid, and the account is made at the first start
-            return CheckResult(name=name, ok=True, what="is known; the policy bot's account is made at the first start")
-        return CheckResult(name=name, ok=False, what=f"cannot speak for {config.policy_mxid} ({error.errcode})", do=do)
+            return CheckResult(name=name, ok=True, what="knows our token; the first start makes the account")
+        return CheckResult(
+            name=name, ok=False, what=f"does not let the token speak for {config.policy_mxid} ({error.errcode})", do=do
+        )
     except HomeserverError as error:
-        return CheckResult(name=name, ok=False, what=f"cannot be asked for ({error.status})", do=do)
+        return CheckResult(name=name, ok=False, what=f"does not answer the bridge ({error.status})", do=do)
     ok = user == config.policy_mxid
-    return CheckResult(name=name, ok=ok, what=right if ok else "is that of another account", do="" if ok else do)
+    what = f"knows {user}" if ok else "takes the bridge's token for another account's"
+    return CheckResult(name=name, ok=ok, what=what, do="" if ok else do)
 
 
 async def _check_carrier(config: Config, *, running: bool, is_visible: bool) -> list[CheckResult]:
     """Check the carrier, and the webhook by its public URL. `is_visible`: that URL can be checked from here."""
     rows = (check_public_address(config), *await ask_carrier(config))
     if not running and config.line.carrier.kind in GATEWAYS:
-        rows = tuple(_until_it_starts(row) if row.name == "login" else row for row in rows)
+        rows = tuple(_until_it_starts(row) if row.name == LOGIN else row for row in rows)
     if running:
         what = "the public address cannot be asked from here"
-        later = {
-            name: replace(row, ok=True, asked=False, what=what) for row in rows if (name := row.name) in OF_A_RUNNING_LINE
-        }
-        return [row if row.ok or is_visible else later.get(row.name, row) for row in rows]
+        hidden = [row.name == WEBHOOK and not (row.ok or is_visible) for row in rows]
+        return [
+            replace(row, ok=True, asked=False, what=what) if is_ else row for row, is_ in zip(rows, hidden, strict=True)
+        ]
     if config.line.rehearsal:
         what, do = "the rehearsal carrier starts with the line", "Start the line, and ask again."
         return [row if row.ok else CheckResult(name=row.name, ok=True, asked=False, what=what, do=do) for row in rows]
-    what = "needs a running line"
-    return [
-        CheckResult(name=row.name, ok=True, asked=False, what=what, do=OF_A_RUNNING_LINE[row.name])
-        if row.name in OF_A_RUNNING_LINE
-        else row
-        for row in rows
-    ]
+    waits = CheckResult(name=WEBHOOK, ok=True, asked=False, what="needs a running line", do=WHEN_IT_RUNS)
+    return [waits if row.name == WEBHOOK else row for row in rows]
 
 
 def _until_it_starts(login: CheckResult) -> CheckResult:

@@ -47,7 +47,7 @@ def test_versions(version: str, ok: bool, warning: bool, is_asked: bool) -> None
 def test_the_clock_beside_ours(ahead: float | None, held_after: float, ok: bool, warning: bool, is_asked: bool) -> None:
     """More than a minute is a warning, more than what holds words up a fault, with what to do; none is not told."""
     row = judge_clock(None if ahead is None else 1e9 + ahead, 1e9, held_after)
-    assert (row.name, row.ok, row.warning, row.asked) == ("homeserver clock", ok, warning, is_asked)
+    assert (row.name, row.ok, row.warning, row.asked) == ("clock", ok, warning, is_asked)
     assert ("behind" in row.what) is (ahead is not None and ahead < -30.0)
     assert ("NTP" in row.do) is (is_asked and (warning or not ok))
 

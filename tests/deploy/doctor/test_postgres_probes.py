@@ -19,12 +19,12 @@ from bridge.config.sections import Config
 from bridge.storage.database import Sync
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
-from bridge.storage.postgres_probe import PostgresHealth, PostgresSlot, PostgresTable, ask_health
+from bridge.storage.postgres_probe import PostgresHealth, PostgresTable, ask_health
 from deploy.backup.migrate import migrate
 from deploy.data_dir.layout import Layout
 from deploy.doctor import postgres_probes as module
 from deploy.doctor.doctor import ROWS, run_checks
-from deploy.doctor.postgres_probes import check_copies, check_log, check_server, check_vacuum, postgres_probes, sqlite_rows
+from deploy.doctor.postgres_probes import check_server, postgres_probes, sqlite_rows
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import line_directory
 from tests.e2e.polling import wait_until
@@ -36,7 +36,7 @@ from tests.outside_programs import OutsidePrograms
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SAFE = ("fsync=on", "full_page_writes=on", "synchronous_commit=on", "archive_mode=on", "wal_recycle=off")
 MIB = 2**20
-NAMES = ("database lock", *module.ROWS, "leader")
+NAMES = ("database lock", "database server", "leader")
 
 
 class ServerLine:
@@ -89,12 +89,11 @@ async def test_a_server_that_is_well(line: ServerLine) -> None:
     assert {name: (row.ok, row.warning, row.asked, row.do) for name, row in rows.items()} == dict.fromkeys(
         [*NAMES, "database"], (True, False, True, "")
     )
-    assert "0 replicas, 0 slots, an archive" in rows["database log"].what
 
 
 async def test_a_line_on_sqlite_has_none_of_it() -> None:
     """Its rows say so; all of them are in every report."""
-    assert {row.name for row in sqlite_rows() if row.ok} == {*module.ROWS, "leader"} < set(ROWS)
+    assert {row.name for row in sqlite_rows() if row.ok} == {"database server", "leader"} < set(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -142,72 +141,20 @@ async def test_what_the_server_is_set_to(line: ServerLine) -> None:
     line.execute(f"ALTER ROLE {ROLE} SET synchronous_commit = off")
     assert "synchronous_commit is off" in (await line.ask())["database server"].what
     line.execute(f"ALTER ROLE {ROLE} RESET synchronous_commit")
-    line.execute("ALTER TABLE main.seen SET (autovacuum_enabled = false)")
-    row = (await line.ask())["database vacuum"]
-    assert (row.ok, row.what) == (False, "autovacuum passes over seen")
-    line.execute("ALTER TABLE main.seen RESET (autovacuum_enabled)")
-    line.execute("SELECT pg_create_physical_replication_slot('left_behind', true)")
-    row = (await line.ask())["database log"]
-    assert (row.ok, row.warning, "pg_drop_replication_slot('left_behind')" in row.do) == (True, True, True)
-    line.execute("SELECT pg_drop_replication_slot('left_behind')")
     line.archive("/bin/false")
     line.execute("SELECT pg_switch_wal()")
 
     async def failed() -> bool | None:
-        return not (await line.ask())["database log"].ok or None
+        return not (await line.ask())["database server"].ok or None
 
-    await wait_until("the archive fails", failed)
-    assert "archive_command" in (await line.ask())["database log"].do
+    await wait_until("the archive has failed", failed)
+    assert "archive_command" in (await line.ask())["database server"].do
     line.archive("/bin/true")
 
     async def well() -> bool | None:
-        return (await line.ask())["database log"].ok or None
+        return (await line.ask())["database server"].ok or None
 
-    await wait_until("the archive works again", well)
-
-
-async def test_how_long_its_log_and_copies_are_kept(line: ServerLine) -> None:
-    """What slots keep without a limit, a base backup while it is made, and whether a replica is waited for: as they are."""
-    line.execute("SELECT pg_create_physical_replication_slot('unlimited', true)")
-    row = (await line.ask())["database log"]
-    assert (row.ok, row.warning) == (True, True)
-    assert "max_slot_wal_keep_size is not set" in row.what
-    assert "Set it to what the disk can spare" in row.do
-    line.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'", "SELECT pg_reload_conf()")
-
-    async def limited() -> bool | None:
-        return "max_slot_wal_keep_size is" not in (await line.ask())["database log"].what or None
-
-    await wait_until("the limit is seen", limited)
-    line.execute("SELECT pg_drop_replication_slot('unlimited')", "ALTER SYSTEM RESET max_slot_wal_keep_size")
-    assert "waits for no replica" in (await line.ask())["database log"].what
-    line.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-    try:
-
-        async def synchronous() -> bool | None:
-            return "what is answered waits for the replica" in (await line.ask())["database log"].what or None
-
-        await wait_until("the name is seen", synchronous)
-    finally:
-        line.execute("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
-    # Without the log there is no second process, which would outlive the first and keep its standard error open.
-    backup = line.server.start_base_backup(line.server.directory / "slow", "--max-rate=32k", "--wal-method=none")
-    try:
-
-        async def made() -> bool | None:
-            row = (await line.ask())["database log"]
-            return (row.ok, row.warning, "1 base backups are being made" in row.what) == (True, True, True) or None
-
-        await wait_until("the base backup is seen", made)
-    finally:
-        backup.kill()
-        backup.communicate()
-
-    async def over() -> bool | None:
-        row = (await line.ask())["database log"]
-        return not row.warning or None
-
-    await wait_until("nothing of it is left", over)
+    await wait_until("the archive is well", well)
 
 
 async def test_a_server_that_is_not_durable(line: ServerLine, postgres_server: PostgresServer) -> None:
@@ -245,64 +192,39 @@ HEALTHY = PostgresHealth(
     base_backups=0, oldest_transaction=1.0, prepared_count=0, slots=(),
     tables=(PostgresTable(name="seen", live=10, dead=19_000, left_out=False),),
 )  # fmt: skip
-SLOT = PostgresSlot(name="one", active=True, status="reserved", kept_bytes=MIB)
 
 
 @every_row(
-    ("row", "changed", "says", "ok"),
+    ("changed", "days", "says", "ok"),
     [
-        ("server", {"is_replica": True}, "is a replica", False),
-        ("server", {"version": 120_005}, "older than version 13", False),
-        ("server", {"encoding": "SQL_ASCII"}, "not UTF-8", False),
-        ("server", {"orders_bytes": False}, "orders text by a language", False),
-        ("server", {"is_durable": False}, "fsync", False),
-        ("server", {"synchronous_commit": "off"}, "synchronous_commit is off", False),
-        ("server", {"free_connections": -1}, "has 0 connections left", False),
-        ("server", {"clock": 700.0}, "300 seconds behind", True),
-        ("server", {"clock": 1300.0}, "300 seconds ahead", True),
-        ("vacuum", {"autovacuum": False}, "is off", False),
-        ("vacuum", {"tables": (PostgresTable(name="seen", live=9, dead=21_000, left_out=False),)}, "dead in seen", False),
-        ("vacuum", {"oldest_transaction": 7200.0}, "2.0 hours", False),
-        ("vacuum", {"prepared_count": 1}, "left prepared", False),
-        ("log", {"archives": True, "archive_fails": True}, "archive of the log fails", False),
-        ("log", {"slots": (replace(SLOT, active=False),)}, "nobody reads it", True),
-        ("log", {"slots": (replace(SLOT, kept_bytes=300 * MIB),)}, "holds 300 MiB", False),
-        ("log", {"slots": (replace(SLOT, status="lost"),)}, "never catch up", False),
-        ("log", {"slots": (SLOT,), "slots_keep_all": True}, "max_slot_wal_keep_size", True),
-        ("log", {"kept_log_bytes": 1024 * MIB}, "1024 MiB", True),
-        ("log", {"recycles_log": True}, "wal_recycle", True),
-        ("log", {"base_backups": 1}, "base backups", True),
+        ({"is_replica": True}, 14, "is a replica", False),
+        ({"version": 120_005}, 14, "older than version 13", False),
+        ({"encoding": "SQL_ASCII"}, 14, "not UTF-8", False),
+        ({"orders_bytes": False}, 14, "orders text by a language", False),
+        ({"is_durable": False}, 14, "fsync", False),
+        ({"synchronous_commit": "off"}, 14, "synchronous_commit is off", False),
+        ({"free_connections": -1}, 14, "has 0 connections left", False),
+        ({"clock": 700.0}, 14, "300 seconds behind", True),
+        ({"clock": 1300.0}, 14, "300 seconds ahead", True),
+        ({"autovacuum": False}, 14, "is off", False),
+        ({"oldest_transaction": 7200.0}, 14, "2.0 hours", False),
+        ({"archives": True, "archive_fails": True}, 14, "archive of its log fails", False),
+        ({"recycles_log": True}, 14, "wal_recycle", True),
+        ({}, None, "nobody said for how long", True),
+        ({"archives": True}, 0, "archives its log, though", True),
     ],
 )
-async def test_each_fault_has_what_to_do(line: ServerLine, row: str, changed: dict[str, Any], says: str, ok: bool) -> None:
+async def test_each_fault_has_what_to_do(
+    line: ServerLine, changed: dict[str, Any], days: int | None, says: str, ok: bool
+) -> None:
     """A fault is not well, a warning is; both say what to do, and a server with neither says nothing."""
-    ask = {
-        "server": lambda health: check_server(health, line.config, now=1000.0),
-        "vacuum": check_vacuum,
-        "log": check_log,
-    }[row]
-    well, fault = ask(HEALTHY), ask(replace(HEALTHY, **changed))
-    assert (well.ok, well.warning, well.do) == (True, False, "")
-    assert (fault.ok, fault.warning, says in fault.what, bool(fault.do)) == (ok, ok, True, True)
-
-
-@pytest.mark.parametrize(
-    ("days", "archives", "says"),
-    [
-        (None, False, "nobody said for how long"),
-        (0, True, "archives its log, though"),
-        (36, False, "for 36 days"),
-        (0, False, ""),
-        (35, True, ""),
-    ],
-)
-async def test_for_how_long_copies_are_kept(line: ServerLine, days: int | None, archives: bool, says: str) -> None:
-    """Nobody but the agency can say it: a warning where it has not, or where it cannot be so."""
     assert line.config.database is not None
     settings = line.config.database.model_copy(update={"copies_kept_days": days})
-    row = check_copies(replace(HEALTHY, archives=archives), line.config.model_copy(update={"database": settings}))
-    assert (row.name, row.ok, row.warning, says in row.what) == ("database copies", True, bool(says), True)
-    assert bool(row.do) == bool(says)
+    config = line.config.model_copy(update={"database": settings})
+    well = check_server(HEALTHY, line.config, now=1000.0)
+    fault = check_server(replace(HEALTHY, **changed), config, now=1000.0)
+    assert (well.ok, well.warning, well.do) == (True, False, "")
+    assert (fault.ok, fault.warning, says in fault.what, bool(fault.do)) == (ok, ok, True, True)
 
 
 async def test_a_full_disk_is_seen_where_it_is_this_machine_s(line: ServerLine, monkeypatch: pytest.MonkeyPatch) -> None:

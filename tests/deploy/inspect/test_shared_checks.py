@@ -22,7 +22,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import line_age
 from deploy.inspect import doctor_database, doctor_files, shared_checks
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, merge
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.packs import shipped
 from tests.policies.test_lint import ours
@@ -45,9 +45,8 @@ def files(line: LineDirectory) -> dict[str, CheckResult]:
         doctor_files.check_homeserver_settings(line.layout),
         doctor_files.check_registration(line.layout),
         doctor_files.check_logs(line.layout),
-        doctor_files.check_swap(),
     )
-    return {check.name: check for check in checks}
+    return {check.name: check for check in merge(checks)}
 
 
 def rows(line: LineDirectory) -> dict[str, CheckResult]:
@@ -57,7 +56,6 @@ def rows(line: LineDirectory) -> dict[str, CheckResult]:
         checks = (
             doctor_database.check_clock(db),
             doctor_database.check_keys(db, line.config),
-            doctor_database.check_marked_facts(db),
             *doctor_database.check_vacuums(db, now, age),
             doctor_database.check_backup(db, line.config, now, age),
             doctor_database.check_holds(db),
@@ -65,7 +63,7 @@ def rows(line: LineDirectory) -> dict[str, CheckResult]:
             doctor_database.check_dead_letters(db),
             doctor_database.check_audit(line.config, PACK),
         )
-    return {check.name: check for check in checks}
+    return {check.name: check for check in merge(checks)}
 
 
 def change(path: Path, **settings: Any) -> None:
@@ -86,8 +84,8 @@ def _old_log(layout: Layout) -> None:
 HARM: dict[str, tuple[str, Callable[[Layout], object]]] = {
     "others read a secret": ("file modes", lambda layout: (layout.secrets / "hs_token").chmod(0o640)),
     "others enter the secrets": ("file modes", lambda layout: layout.secrets.chmod(0o755)),
-    "keys.db is copied": ("keys.db", _copy_keys),
-    "backup programs are not told": ("keys.db", lambda layout: (layout.bridge / "CACHEDIR.TAG").unlink()),
+    "keys.db is copied": ("data directory", _copy_keys),
+    "backup programs are not told": ("data directory", lambda layout: (layout.bridge / "CACHEDIR.TAG").unlink()),
     "anybody can register": (
         "homeserver settings",
         lambda layout: change(layout.homeserver_config, enable_registration=True),
@@ -115,10 +113,10 @@ HARM: dict[str, tuple[str, Callable[[Layout], object]]] = {
     ),
     "no settings": ("homeserver settings", lambda layout: layout.homeserver_config.unlink()),
     "transactions are pushed": (
-        "registration",
+        "homeserver settings",
         lambda layout: change(layout.homeserver / "registration.yaml", url="http://127.0.0.1:1"),
     ),
-    "an old log": ("logs", _old_log),
+    "an old log": ("disk", _old_log),
 }
 
 
@@ -185,15 +183,14 @@ async def test_rows_of_a_new_line_are_well(line: LineDirectory) -> None:
     [
         ("INSERT INTO line (name, value) VALUES ('clock_doubted', 'yes')", "clock"),
         ("INSERT INTO line (name, value) VALUES ('vacuumed', unixepoch() - 4 * 86400)", "vacuum"),
-        ("INSERT INTO line (name, value) VALUES ('rewritten', unixepoch() - 4 * 86400)", "own vacuum"),
-        ("INSERT INTO revealed (event_id, room_id, granted, until) VALUES ('$e', '!r', 0, 1.0)", "reveal"),
+        ("INSERT INTO line (name, value) VALUES ('rewritten', unixepoch() - 4 * 86400)", "vacuum"),
+        ("INSERT INTO revealed (event_id, room_id, granted, until) VALUES ('$e', '!r', 0, 1.0)", "erasure"),
         (
             "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'MessageSent', X'00', 1)",
-            "dead letters",
+            "texts",
         ),
         ("INSERT INTO line (name, value) VALUES ('key_check_suppression', 'of another key')", "keys"),
         ("INSERT INTO audit (hour, about, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
-        ("INSERT INTO line (name, value) VALUES ('facts_behind', '[\"locks\", \"aggregates\"]')", "facts"),
     ],
 )
 async def test_each_row_that_speaks_against_it_is_found(line: LineDirectory, statement: str, name: str) -> None:
@@ -220,14 +217,14 @@ async def test_a_hold_is_told_and_well(line: LineDirectory) -> None:
     """It is no fault, and nobody forgets it."""
     await line.harness.receive_text("hello", message_id="1")
     await line.execute("UPDATE thread SET legal_hold = TRUE")
-    assert rows(line)["hold"] == CheckResult(name="hold", ok=True, what="1 on hold", do=rows(line)["hold"].do)
+    row = rows(line)["erasure"]
+    assert (row.ok, row.what) == (True, "1 threads are on hold; no number stands in an office")
 
 
 async def test_age_speaks_where_nothing_was_done_yet(line: LineDirectory) -> None:
     """A line of four days that was never vacuumed is not well; a real one of ten days without backup neither."""
     utime(line.layout.provisioned_file, (0, time.time() - 10 * DAY))
     assert not rows(line)["vacuum"].ok
-    assert not rows(line)["own vacuum"].ok
     assert rows(line)["backup"].ok, "a rehearsal needs none"
     with offline.read_transaction(line.config) as db:
         assert not doctor_database.check_backup(db, real(line.config), time.time(), 10.0).ok

@@ -50,5 +50,5 @@ async def test_deleted_and_strange_devices_are_named(
         ]
         check = await shared_checks.check_line_devices(config, clients)
     await server.stop()
-    assert (check.name, check.ok) == ("line devices", ok)
+    assert (check.name, check.ok) == ("identities", ok)
     assert ok or (check.do and (PUPPET if policy == ["A"] and puppet != ["B"] else POLICY) in check.what)

@@ -24,7 +24,7 @@ COMING = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%dT000000Z}"
 async def test_a_calendar_of_people_who_are_not_on_the_staff(tmp_path: Path) -> None:
     """The row names the rows of the calendar and nobody; without a calendar there is no such row."""
     layout = rehearsal(tmp_path)
-    assert "shifts" not in await rows_of(layout)
+    assert "calendar" not in await rows_of(layout)
     configuration = yaml.safe_load(layout.config.read_text())
     known = configuration["lines"][0]["staff"][0]["mxid"]
     people = [{"who": who, "week": {"mon": ["08:00-12:00"]}} for who in (known, "@nobody:line.example")]
@@ -35,7 +35,7 @@ async def test_a_calendar_of_people_who_are_not_on_the_staff(tmp_path: Path) -> 
         pack.write_text(
             yaml.safe_dump({"name": "shifts", "shifts": {"timezone": "America/New_York", "people": people[:count]}})
         )
-        row = (await rows_of(layout))["shifts"]
+        row = (await rows_of(layout))["calendar"]
         assert row.ok is ok
         assert ("shifts.people.1" in row.what) is not ok
         assert "nobody" not in row.what
