@@ -74,15 +74,10 @@ _ROOMS: Final = (
         owner     TEXT NOT NULL,
         key_owner TEXT NOT NULL
     )""",
-    # For memberships that were noted before a rollback of the homeserver: the time of the newest event before it
-    # (`gone_ms`), and whether a person who had left was found in the room again (`back`), so that they are removed once
-    # more.
     """CREATE TABLE matrix_member (
         room_id    TEXT NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
         user_id    TEXT NOT NULL,
         membership TEXT NOT NULL,
-        gone_ms    BIGINT,
-        back       BOOLEAN NOT NULL DEFAULT FALSE,
         PRIMARY KEY (room_id, user_id)
     )""",
     "CREATE INDEX matrix_member_user ON matrix_member (user_id)",
@@ -106,13 +101,6 @@ _ROOMS: Final = (
         master_key   TEXT    NOT NULL,
         mac          {blob},
         PRIMARY KEY (user_id, device_id)
-    )""",
-    # Devices that a later device list lacked: signed out, or deleted.
-    """CREATE TABLE matrix_gone_device (
-        user_id TEXT   NOT NULL,
-        ed25519 TEXT   NOT NULL,
-        at_ms   BIGINT NOT NULL,
-        PRIMARY KEY (user_id, ed25519)
     )""",
     # The day on which a device was last seen or first known, to find unused devices. `spoke`: whether a message of it was
     # read: after the first one it gets the keys once more.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.matrix.olm import identity_table, olm_store, wedged_table
+from bridge.matrix.olm import identity_table, olm_store
 from bridge.matrix.room_keys import device_lists, dirty_table, inbound_table, outbound_table, waiting_table
 from bridge.matrix.rooms import media
 from bridge.storage.database import Transaction
@@ -22,7 +22,7 @@ SKEW_MS: Final = 120_000
 async def make_identity_times_earlier(transaction: Transaction, *, now: float, seconds: int) -> None:
     """Make times that are too late in an identity's own database earlier by `seconds`."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
-    await wedged_table.make_times_earlier(transaction, latest_ms=latest, by_ms=by)
+    await olm_store.make_wedged_times_earlier(transaction, latest_ms=latest, by_ms=by)
     await identity_table.make_times_earlier(transaction, latest_ms=latest + DAYS_MS, heard_ms=latest, by_ms=by)
     await olm_store.make_times_earlier(transaction, latest=now + SKEW_MS / 1000, seconds=seconds)
 

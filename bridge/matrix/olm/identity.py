@@ -25,7 +25,7 @@ from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
-from bridge.matrix.olm import identity_table, wedged_table
+from bridge.matrix.olm import identity_table, olm_store
 from bridge.matrix.olm.cross_signing import (
     MEGOLM,
     OLM,
@@ -152,7 +152,7 @@ class Identity:
         """
         await self._olm_store.delete_sessions(transaction)
         await self._olm_store.add_account(transaction, OlmAccount(), device_id)
-        await wedged_table.delete_all(transaction, self.user_id)
+        await olm_store.delete_wedged(transaction, self.user_id)
         await identity_table.replace_device(
             transaction, self.user_id, old_device=self.device_id, new_device=device_id, now_ms=now_ms
         )

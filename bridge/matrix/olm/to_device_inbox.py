@@ -3,20 +3,26 @@
 Rule of this module: any user may send one, so each is accepted or dropped alone, and drops are counted. A session is
 replaced (unwedging) only with a known device of a person in our rooms, so that strangers do not use up the limit. The
 decrypted content and the changed Olm sessions are written in the same commit as the sync cursor.
+
+Any user may begin Olm sessions with us. Of those with devices of strangers (people in no room of ours) the newest
+`MAX_STRANGERS` are kept. A session that a person in our rooms began with a device that we have not queried yet does not
+count: the beginner of each session is kept in memory, and judged again each time, because the sync may bring their joining
+after their first message.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in, string_field
-from bridge.matrix.olm import wedged_table
+from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.olm_store import delete_sessions, newest_sessions
 from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
-from bridge.matrix.olm.stranger_sessions import MemberDevices, StrangerSessions
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Transaction
 
@@ -55,6 +61,66 @@ class ToDeviceBatch:
         self.dropped_count += batch.dropped_count
 
 
+MAX_STRANGERS: Final = 100
+"""Sessions kept with devices of strangers; Synapse sends at most as many to-device messages in one response."""
+MAX_NEW_DEVICES: Final = 16
+"""Sessions kept of one person in our rooms with devices that we do not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """Who is in our rooms or invited, by user id, and the identity keys of their devices that we know."""
+
+    users: frozenset[str]
+    keys: frozenset[str]
+
+
+class MemberDevices(Protocol):
+    """What the inbox needs to know about the people in our rooms, as last committed."""
+
+    async def is_member_device(self, user_id: str, curve25519: str, /) -> bool:
+        """Whether a user has a device of that identity key that we know, and is in a room of ours."""
+
+    async def members(self) -> Members:
+        """Return everybody in our rooms."""
+
+
+class StrangerSessions:
+    """Limits the sessions that strangers may begin with one identity."""
+
+    def __init__(self, *, user_id: str, devices: MemberDevices) -> None:
+        self._user_id, self._devices = user_id, devices
+        self._began: dict[str, str] = {}
+        self._added = 0
+
+    async def note(self, transaction: Transaction, sender: str, sender_key: str) -> None:
+        """Note that a sender began a session under an identity key; delete old sessions above the limit.
+
+        A rolled-back commit removes the session but not this note, which is harmless.
+        """
+        self._began[sender_key] = sender
+        self._added += 1
+        if self._added >= MAX_STRANGERS:
+            await self._make_space(transaction)
+
+    async def _make_space(self, transaction: Transaction) -> None:
+        members = await self._devices.members()
+        others, of_user = list[tuple[str, str]](), Counter[str]()
+        began: dict[str, str] = {}
+        for session_id, key in await newest_sessions(transaction, self._user_id):
+            if key in members.keys:
+                continue
+            user = self._began.get(key, "")
+            of_user[user] += user in members.users
+            if user not in members.users or of_user[user] > MAX_NEW_DEVICES:
+                others.append((session_id, key))
+            else:
+                began[key] = user
+        began |= {key: self._began[key] for _, key in others[:MAX_STRANGERS] if key in self._began}
+        await delete_sessions(transaction, self._user_id, [session_id for session_id, _ in others[MAX_STRANGERS:]])
+        self._began, self._added = began, 0
+
+
 class ToDeviceInbox:
     """Opens to-device messages, inside the sync commit."""
 
@@ -80,12 +146,12 @@ class ToDeviceInbox:
 
     async def wedged_sessions(self) -> list[tuple[str, str]]:
         """Return (user id, identity key) of devices that need a new Olm session."""
-        return await wedged_table.open_of(self._identity.database, self._identity.user_id)
+        return await olm_store.open_wedged(self._identity.database, self._identity.user_id)
 
     async def mark_recovered(self, user_id: str, sender_key: str) -> None:
         """Note that a new session was begun; no other is begun within the hour."""
         await self._identity.database.commit(
-            lambda transaction: wedged_table.mark_recovered(transaction, self._identity.user_id, user_id, sender_key)
+            lambda transaction: olm_store.mark_recovered(transaction, self._identity.user_id, user_id, sender_key)
         )
 
     async def _open_event(self, transaction: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
@@ -117,4 +183,4 @@ class ToDeviceInbox:
         if not await self._devices.is_member_device(sender, sender_key):
             return  # any user can send an unreadable message, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
-        await wedged_table.record(transaction, own, sender, sender_key, now_ms=now, kept_ms=HOUR_MS, most=MAX_WEDGED)
+        await olm_store.record_wedged(transaction, own, sender, sender_key, now_ms=now, kept_ms=HOUR_MS, most=MAX_WEDGED)

@@ -18,7 +18,7 @@ from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, master_key_of
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.stranger_sessions import Members
+from bridge.matrix.olm.to_device_inbox import Members
 from bridge.matrix.room_keys import dirty_table, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
     TRUST_COLUMNS,

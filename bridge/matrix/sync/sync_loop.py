@@ -42,8 +42,7 @@ from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
-from bridge.matrix.sync.response_parts import response_parts
-from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
+from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps, response_parts
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Transaction, attempt

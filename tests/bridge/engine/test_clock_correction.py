@@ -31,7 +31,6 @@ KEPT: Final = {
     ("audit", "hour"): "the audit says what was noted, and bears its own code",
     ("revealed", "until"): "a start takes every number out of the offices",
     ("revealed", "granted"): "likewise",
-    ("matrix_member", "gone_ms"): "is by the homeserver's clock",
 }
 """Times that are not corrected, and why that hurts nobody."""
 TEXT_TIMES: Final = ("created_at", "last_encrypted", "last_decrypted")

@@ -153,25 +153,6 @@ async def test_what_no_table_can_hold_holds_up_no_other(erasure: ErasureHarness,
     assert [row["event_id"] for row in rows] == ["$gone"]
 
 
-async def test_put_back_again_meanwhile(
-    erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is noted while all rooms are looked through is not taken for done."""
-
-    async def put_back_again(_self: FakeRooms, _room_id: str) -> list[tuple[str, int]]:
-        await note(erasure, HEARD + 9)
-        return []
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FakeRooms, "readable", put_back_again)
-        await returned.run_once()
-    erasure.rooms.events["$late"] = "erased later"
-    erasure.rooms.times["$late"] = HEARD + 9
-    assert await returned.run_once() == 0.0
-    query = "SELECT room_id FROM event WHERE event_id = '$late'"
-    assert await erasure.harness.database.fetchval(query) == ROOM
-
-
 async def test_a_damaged_note_stops_nothing(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
     """After the next start, what may have returned is looked for as what may be lost: it goes after its lifetime."""
     erasure.rooms.events |= {"$gone": "erased before"}

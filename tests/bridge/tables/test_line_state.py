@@ -94,7 +94,10 @@ READERS: dict[str, Callable[[BridgeHarness], Awaitable[object]]] = {
         lambda harness: VerbRequests(harness.services).run_once(),
     ),
     **dict.fromkeys((line_state.DRILLED, line_state.LAST_BACKUP, line_state.CANARY_STEP), read_figures),
-    **{name: partial(read_number, name=name) for name in (line_state.EVENTS_LOST, line_state.EVENTS_RETURNED)},
+    **{
+        name: partial(read_number, name=name)
+        for name in (line_state.EVENTS_LOST, line_state.EVENTS_RETURNED, line_state.MEMBERS_RETURNED)
+    },
     **{
         name: partial(read_time, name=name)
         for name in (line_state.MODULE_MISSING, line_state.REWRITTEN, line_state.VACUUMED, line_state.VACUUM_BEGUN)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.olm.stranger_sessions import MAX_NEW_DEVICES, MAX_STRANGERS
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
+from bridge.matrix.olm.to_device_inbox import MAX_NEW_DEVICES, MAX_STRANGERS, ToDeviceBatch
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.matrix.olm import vodozemac_olm
-from bridge.matrix.olm.pickles import call_or_raise
+from bridge.matrix.olm.vodozemac_olm import call_or_raise
 from tests.bridge.matrix.olm.test_vodozemac_olm import SECRET, Pair, talk
 
 if TYPE_CHECKING:
