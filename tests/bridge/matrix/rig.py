@@ -67,9 +67,6 @@ class Rig:
             await database.open()
             self._open.push_async_callback(database.close)
         await self.vault.create(DESK)
-        # Of the tables of `bridge/tables`, the one that uploads ask.
-        query = "CREATE TABLE IF NOT EXISTS erasure (subject TEXT, step TEXT)"
-        await self.database.commit(lambda transaction: transaction.execute(query))
         self.marks = Marks(database=self.database, vault=self.vault)
         self._open.push_async_callback(self.marks.close)
         await confirmed_identities.sign_earlier(self.database, self.vault)

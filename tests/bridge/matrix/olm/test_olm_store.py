@@ -12,7 +12,6 @@ from mautrix.crypto.sessions import Session
 
 from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.database import Transaction
 from bridge.storage.vault import Vault
 from tests.fakes.database_engine import AnyDatabase, make_database
@@ -161,40 +160,6 @@ async def test_what_mautrix_wrote_is_read(database: AnyDatabase, store: OlmStore
     restored = await database.commit(lambda transaction: store.latest_session(transaction, "device"))
     assert restored is not None
     assert (restored.id, restored.last_decrypted) == (original.id, datetime.fromisoformat(written))
-
-
-@pytest.mark.sqlite_only
-async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: OlmStore) -> None:
-    """Account and sessions stay as they are; what nothing ever stood in goes; a new file has the same tables."""
-    path, account, original = tmp_path / "voice.db", OlmAccount(), session(0)
-
-    async def as_before(transaction: Transaction) -> None:
-        for table in (*MADE_BY_MAUTRIX, "CREATE TABLE crypto_device (user_id TEXT, device_id TEXT)"):
-            await transaction.execute(table)
-        await transaction.execute("CREATE TABLE crypto_version (version INTEGER PRIMARY KEY)")
-        await transaction.execute("INSERT INTO crypto_version VALUES (10)")
-        await store.add_account(transaction, account, "QLVOICE1")
-        await store.add_session(transaction, "device", original)
-
-    before = make_database(path)
-    await before.open()
-    await before.commit(as_before)
-    await before.close()
-    tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    new, again = (make_database(tmp_path / name, schema=PUPPET_SCHEMA) for name in ("new.db", "voice.db"))
-    await new.open()
-    await again.open()
-    names = [row["name"] for row in await again.fetch(tables)]
-    assert names == [row["name"] for row in await new.fetch(tables)]
-    restored = await again.commit(store.account)
-    latest = await again.commit(lambda transaction: store.latest_session(transaction, "device"))
-    await new.close()
-    await again.close()
-    crypto = ["crypto_account", "crypto_olm_session", "crypto_version"]
-    assert [name for name in names if name.startswith("crypto_")] == crypto
-    assert restored is not None
-    assert latest is not None
-    assert (restored.identity_keys, latest.id) == (account.identity_keys, original.id)
 
 
 @pytest.mark.sqlite_only

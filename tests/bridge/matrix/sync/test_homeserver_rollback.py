@@ -158,7 +158,12 @@ async def _begin_erasure(transaction: Transaction, step: str) -> None:
     if not step:
         await transaction.execute("DELETE FROM matrix_room WHERE room_id = $1", ROOM)
         return
-    await transaction.execute("INSERT INTO erasure (subject, step) VALUES ($1, $2)", ROOM, step)
+    await transaction.execute(
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began, counts)
+           VALUES ('1', 'room', $1, '', $2, 0, 0, 0, '{}')""",
+        ROOM,
+        step,
+    )
 
 
 async def test_long_timelines_are_read_to_what_was_heard(rig: Rig, server: ScriptedHomeserver) -> None:
