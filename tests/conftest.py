@@ -38,7 +38,7 @@ FIRST: Final = ("test_types.py", "the line", "e2e/", "bridge/crash/")
 """The groups that begin first, because they take longest, by the beginning of their names."""
 SHARED_LINE: Final = "the line"
 """The beginning of the names of groups whose tests share a line."""
-OWN_LINE: Final = re.compile(r"\bStack\(|\brun_line\(|\brun_canary_line\(|\brun_with_workers\(")
+OWN_LINE: Final = re.compile(r"\bStack\(|\brun_line\(|\brun_canary_line\(")
 SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 """The mark of a test file whose tests use a second shared line: if there are several processes, in another process, with
 the line of that process."""

