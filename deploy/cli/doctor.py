@@ -1,4 +1,4 @@
-"""The verbs that look at a line and its alarms: check, doctor, targets, alarm; and what verbs report about a fleet.
+"""The verbs that look at a line and its alarms: check, doctor, alarm.
 
 Rules of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well, 2 no line can be started with this
 configuration, its secrets or its packs. With `--changes` and no change, `doctor` prints nothing and ends with 0.
@@ -7,12 +7,11 @@ configuration, its secrets or its packs. With `--changes` and no change, `doctor
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import all_option, json_option, line_options, line_or_fleet_options
+from deploy.cli.options import all_option, json_option, line_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
@@ -25,12 +24,8 @@ from deploy.cli.outcome import (
 )
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from bridge.config.sections import OnCall
     from deploy.data_dir.layout import Layout
-    from deploy.inspect.check_report import CheckReport
-    from deploy.inspect.fleet_report import Look
 
 
 UNNAMED: Final = "systemctl --failed"
@@ -52,14 +47,12 @@ _ALARM: Final = click.option(
 
 
 @click.command()
-@line_or_fleet_options
+@line_options
 @json_option
 @all_option
 @_CHANGES
 @_ALARM
-def doctor(
-    layout: Layout | None, fleet: Path | None, as_json: bool, all_rows: bool, only_changes: bool, raises_alarm: bool
-) -> None:
+def doctor(layout: Layout, as_json: bool, all_rows: bool, only_changes: bool, raises_alarm: bool) -> None:
     """Check a running line and say what needs attention. Exit code 0 when all is well, 1 when not, 2 when it cannot start.
 
     All parts are asked at once. Nothing is changed and no text is sent. The line may be stopped; a part that does not
@@ -71,14 +64,6 @@ def doctor(
     from deploy.doctor.changes import raise_alarm, raise_alarm_by_call, since_last_time, without_texts
     from deploy.doctor.doctor import run_checks
 
-    async def look(each: Layout) -> tuple[CheckReport, int]:
-        report, usable = await run_checks(each)
-        return report, EXIT_OK if report.ok else EXIT_PROBLEMS if usable else EXIT_USAGE
-
-    if layout is None:
-        if only_changes or raises_alarm:
-            raise click.UsageError("--changes and --alarm are for one line; each has its own last time.")
-        say_fleet(fleet, look, "doctor", as_json=as_json)
     report, usable = asyncio.run(run_checks(layout))
     ok = report.ok
     if raises_alarm:
@@ -110,37 +95,6 @@ def _on_call(layout: Layout) -> OnCall | None:
     except ConfigError:
         return None
     return on_call if on_call is not None and on_call.is_configured else None
-
-
-@click.command()
-@click.option("--fleet", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file with the lines.")
-def targets(fleet: Path) -> None:
-    """Print where Prometheus finds the metrics of a fleet's lines, each with the label `line`: a file for file_sd_configs.
-
-    Exit code 0 when every line has metrics, 1 when one has not, which is said; 2 for a file that cannot be used.
-    """
-    from deploy.data_dir.fleet import read_fleet
-    from deploy.inspect.fleet_report import scrape_targets
-
-    with exit_on_errors():
-        text, without = scrape_targets(read_fleet(fleet))
-    click.echo(text)
-    print_problems(f"{name}: has no `metrics` section that can be read" for name in without)
-    sys.exit(EXIT_PROBLEMS if without else EXIT_OK)
-
-
-def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> NoReturn:
-    """Check every line of a fleet, print a report of each, and exit with the worst exit code."""
-    import asyncio
-
-    from deploy.data_dir.fleet import read_fleet
-    from deploy.inspect.fleet_report import check_lines
-
-    with exit_on_errors():
-        lines = read_fleet(Path(str(fleet)))
-    report = asyncio.run(check_lines(lines, look))
-    print_lines([report.as_json()] if as_json else report.as_text(verb))
-    sys.exit(report.code)
 
 
 @click.command()

@@ -26,18 +26,12 @@ if TYPE_CHECKING:
     help="A YAML file of mode 0600: deploy/examples/init/ has one. Without it, twelve questions at most are asked.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the legal wordings for counsel; write nothing.")
-@click.option(
-    "--fleet",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with the lines of this machine, made where there is none: this line is added, and takes nothing theirs.",
-)
-def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | None) -> None:
+def init(directory: Path, answers: Path | None, dry_run: bool) -> None:
     """Make the directory of a line from answers: configuration, pack, secrets, hand-outs, proxy, units and a checklist.
 
     DIR must not exist. Exit code 0 everything is written, 2 nothing is, and every problem is told at once. Then
     `quietline up --data DIR` runs the line, or `quietline bridge` beside a homeserver of the agency's own.
     """
-    from deploy.data_dir.fleet import require_addable
     from deploy.init.agency_pack import legal_wordings
     from deploy.init.answers import read_answers
     from deploy.init.line_directory import init as make
@@ -47,10 +41,8 @@ def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | Non
     with exit_on_errors():
         if not dry_run:
             require_free(directory)  # before the first question
-            if fleet is not None:
-                require_addable(fleet)  # likewise
         line_answers = read_answers(answers) if answers is not None else _ask_on_terminal()
-        pack = make(directory, line_answers, dry_run=dry_run, fleet=fleet)
+        pack = make(directory, line_answers, dry_run=dry_run)
     if dry_run:
         print_lines(legal_wordings(pack))
     else:

@@ -19,9 +19,9 @@ import click
 from bridge.runtime.program import ROOT, own_version
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
-from deploy.cli.doctor import alarm, check, doctor, say_fleet, targets
+from deploy.cli.doctor import alarm, check, doctor
 from deploy.cli.init import init
-from deploy.cli.options import all_option, json_option, line_options, line_or_fleet_options, optional_line_options
+from deploy.cli.options import all_option, json_option, line_options, optional_line_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
@@ -144,11 +144,11 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
 
 
 @cli.command()
-@line_or_fleet_options
+@line_options
 @json_option
 @all_option
 @click.option("--watch", is_flag=True, help="Check again and again, until Ctrl-C.")
-def status(layout: Layout | None, fleet: Path | None, as_json: bool, all_rows: bool, watch: bool) -> None:
+def status(layout: Layout, as_json: bool, all_rows: bool, watch: bool) -> None:
     """Say how a line is doing. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
 
     That is its parts, crashes within a day, disk, texts that wait, people at the desk and the backup. A real line's carrier
@@ -181,10 +181,6 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, all_rows: b
 
     if watch and as_json:
         raise click.UsageError("--watch is for a person, --json for a program.")
-    if layout is None:
-        if watch:
-            raise click.UsageError("--watch is for one line.")
-        say_fleet(fleet, check_line, "status", as_json=as_json)
     usable = has_line(layout)
     if watch and usable:
         from deploy.cli.watch import cached_probe, watch_line
@@ -342,7 +338,6 @@ for _verb in (
     init,
     check,
     doctor,
-    targets,
     practices,
     privacy,
     report,

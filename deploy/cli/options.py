@@ -1,4 +1,4 @@
-"""Options that many verbs have: `--data DIR` or `--config FILE` for a line, `--fleet FILE` for all of a machine; `--json`.
+"""Options that many verbs have: `--data DIR` or `--config FILE` for a line; `--json`.
 
 Rule of this module: every verb about a line accepts both, never both at once; a verb gets only a `Layout`, of a line that
 this account may read, if it is there.
@@ -31,11 +31,6 @@ _DATA: Final = click.option(
 _NAMED_DATA: Final = click.option("--data", type=_DIRECTORY, help="The line's directory.")
 _CONFIG: Final = click.option("--config", type=_FILE, help="The bridge's configuration file, instead.")
 
-_FLEET: Final = click.option(
-    "--fleet",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with the lines of this machine, instead: what is done for one is done for each.",
-)
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
 all_option: Final = click.option("--all", "all_rows", is_flag=True, help="Show what is well, too.")
 
@@ -64,24 +59,6 @@ def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
     return chosen
 
 
-def line_or_fleet_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Add `--data`, `--config` and `--fleet` to a verb, of which one is given; either `layout` or `fleet` is None."""
-
-    @_DATA
-    @_CONFIG
-    @_FLEET
-    @functools.wraps(verb)
-    def chosen(*args: Any, data: Path | None, config: Path | None, fleet: Path | None, **kwargs: Any) -> None:
-        layout = chosen_layout(data, config)
-        if layout is not None and fleet is not None:
-            raise click.UsageError("say either --fleet or one line.")
-        if fleet is None and layout is None:
-            layout = chosen_layout(DEFAULT_DATA, None)
-        verb(*args, layout=layout, fleet=fleet, **kwargs)
-
-    return chosen
-
-
 def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
     """Return the layout of the given option; None without one. Both at once are a usage error."""
     if data is not None and config is not None:
@@ -92,10 +69,27 @@ def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
         return layout
     if config is None:
         return None
-    from deploy.data_dir.fleet import layout_of
-
     _require_access(config)
     return layout_of(config)
+
+
+def layout_of(config: Path) -> Layout:
+    """Return the layout of a line by its configuration file. Errors in the file are left to the code that reads it.
+
+    The file is in its line's directory, as `up` makes it; or anywhere else, when `data_dir` is not below the file's
+    directory: then the line's directory is `data_dir`.
+    """
+    import yaml
+
+    from bridge.config.load import line_directory
+    from policies import read_text
+
+    file = whole_path(config)
+    try:
+        data_dir = Path(str(yaml.safe_load(read_text(file))["data_dir"]))
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, RecursionError):
+        return Layout(file.parent, config_file=file)
+    return Layout(line_directory(file, data_dir), config_file=file)
 
 
 def _require_access(*paths: Path) -> None:

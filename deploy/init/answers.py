@@ -21,10 +21,8 @@ from bridge.runtime.keep_plan import Keep
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, Slug, is_private_host, problem_sentence
 from bridge.runtime.whole_path import whole_path
-from deploy.data_dir.layout import HOST
+from deploy.data_dir.layout import DEFAULT_PORT_BASE
 from deploy.data_dir.secret_files import Role, SetupError
-from deploy.init.worker_files import WorkerPorts
-from deploy.init.worker_routes import MAX_WORKERS
 from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
 from policies.schema import Language
@@ -124,11 +122,16 @@ def _is_loopback(host: str) -> bool:
 
 
 class LineAnswer(Section):
-    """The line's name within the configuration, and its number."""
+    """The line's name within the configuration, its number, and what sets it apart from other lines.
+
+    `one_of_several`: names outside its directory end with the slug. `port_base`: the first of three ports in a row.
+    """
 
     slug: Slug = "main"
     number: E164Number
     numbers: list[E164Number] = Field(default_factory=list)
+    one_of_several: bool = False
+    port_base: Annotated[int, Field(ge=1024, le=65_000)] = DEFAULT_PORT_BASE
 
 
 class StaffAnswer(Section):
@@ -233,32 +236,17 @@ class StandbyAnswer(Section):
 class HomeserverAnswer(Section):
     """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
 
-    `registration_file`: the path of the registration on the homeserver's machine. `workers`: the number of workers for
-    which files are written; None: no files for workers. `media_worker`: one more worker keeps the uploads.
+    `registration_file`: the path of the registration on the homeserver's machine.
     """
 
     url: BaseUrl
     public_url: PublicUrl | None = None
     registration_file: Path = REGISTRATION_FILE
-    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = None
-    media_worker: bool = False
 
     @model_validator(mode="after")
     def _absolute(self) -> Self:
         if not self.registration_file.is_absolute():
             raise ValueError("registration_file: must be a whole path, on the homeserver's machine")
-        return self
-
-    @model_validator(mode="after")
-    def _check_workers(self) -> Self:
-        if self.media_worker and self.workers is None:
-            raise ValueError("media_worker: is one more beside those of workers: say how many")
-        if self.workers is not None:
-            parts = urlsplit(self.url)
-            if (parts.scheme, parts.hostname) != ("http", HOST) or (parts.port or 80) in WorkerPorts(router=0).used_ports:
-                raise ValueError(
-                    f"workers: url must be http://{HOST}:PORT, where the router before them is to listen: 8009, say"
-                )
         return self
 
 

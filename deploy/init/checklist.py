@@ -19,7 +19,7 @@ from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER, EXEC, container_owner, has_own_network
 from deploy.init.egress import address_lists
 from deploy.init.first_steps import first_steps
-from deploy.init.line_names import FOLDER, claims_every_puppet
+from deploy.init.line_names import FOLDER
 from deploy.init.service_files import user_name
 from deploy.init.synapse_files import MODULE_SOURCE, registration_path
 from policies.pack import unreviewed
@@ -233,40 +233,24 @@ def _join(answers: Answers, names: LineNames, layout: Layout) -> Iterator[str]:
     if answers.homeserver is None:
         return
     files, copied = layout.data / FOLDER, registration_path(answers, names)
-    if (host := names.host(answers.name)) is not None:
-        entry = {"registration": str(copied), "policy": f"@{names.policy}:{answers.name}"}
-        yield (
-            f"Copy `{files / names.registration}` to `{copied}`, of the account that runs that line, mode 0600. "
-            f"In `{host.layout.config}`, under `homeserver`: `other_lines: [{json.dumps(entry)}]`, or this entry in the "
-            "list that is there; then a restart of that line, which runs the homeserver. Accounts: `./quietline staff make "
-            f"--data {layout.data} --host {host.layout.data}` makes one for each hand-out; who has one keeps it."
-        )
-        return
     yield (
         f"On the homeserver's machine, in Synapse's own Python environment: `pip install {MODULE_SOURCE}` (Synapse 1.155 "
         "or newer; the README there says more)."
     )
     yield f"Copy `{files / names.registration}` to `{copied}` there, owned by Synapse's user, mode 0600."
-    for line in names.lines_on_homeserver(answers.name):
-        if claims_every_puppet(line):
-            yield (
-                f"The registration of the line {line.name} claims `@line-.*`, the texter puppet of every line: on the "
-                f"homeserver's machine make it `@line-{line.name}`, or Synapse does not start with this line's settings."
-            )
+    if names.slug is not None:
+        entry = {"registration": str(copied), "policy": f"@{names.policy}:{answers.name}"}
+        yield (
+            "Where another line's `up` runs the homeserver, that line's `config.yaml` gets, in place of the next step, "
+            f"`other_lines: [{json.dumps(entry)}]` under `homeserver`, with the registration copied to its `secrets/`, and "
+            "a restart. Accounts: `./quietline staff make` with `--host` (deploy/docs/lines.md)."
+        )
     yield f"Put `{files}/quietline.yaml` into Synapse's `conf.d`, or its entries into `homeserver.yaml`; restart Synapse."
-    if answers.homeserver.workers is None:
-        yield (
-            f"With workers: `{files}/workers.nginx` or `workers.caddy`; `/media` below the module's path leads to the "
-            "process that keeps the uploads. "
-            f"On PostgreSQL: `{files}/postgresql.conf`. Dumps and `quiet_hours` must not meet."
-        )
-    else:
-        yield (
-            f"Workers: `{files}/workers/` to `{copied.parent}/workers/` there (Synapse's user, mode 0600), "
-            "`quietline-workers.yaml` into `conf.d` and the unit into `/etc/systemd/system`; Redis with `redis.conf`, "
-            f"PostgreSQL with `{files}/postgresql.conf`, `workers.nginx` or `workers.caddy` before them; then each "
-            "`matrix-synapse-worker@NAME`. The proxy where people come in asks the router in place of Synapse."
-        )
+    yield (
+        f"With workers: `{files}/workers.nginx` or `workers.caddy`; `/media` below the module's path leads to the "
+        "process that keeps the uploads. "
+        f"On PostgreSQL: `{files}/postgresql.conf`. Dumps and `quiet_hours` must not meet."
+    )
     yield (
         f"Accounts: `./quietline staff make --data {layout.data} --admin-token-file FILE` makes one for each hand-out, "
         "with an administrator's token that is not kept. Where there is none: `register_new_matrix_user --no-admin -u "

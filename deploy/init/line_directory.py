@@ -24,7 +24,6 @@ from bridge.runtime.settings import Section, secret_files
 from bridge.runtime.whole_path import whole_path
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import file_problem, make_private_directory, sync_directory, write_atomically
-from deploy.data_dir.fleet import add_line
 from deploy.data_dir.layout import EVERYWHERE, HOST, Layout
 from deploy.data_dir.line_lock import staging_directory
 from deploy.data_dir.secret_files import Secrets, SetupError
@@ -36,7 +35,7 @@ from deploy.init.compose_files import compose_directories, has_own_network, runs
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
 from deploy.init.first_steps import first_steps
-from deploy.init.line_names import LineNames, find_free_ports, names_of_line
+from deploy.init.line_names import LineNames, names_of_line, ports_of
 from deploy.init.proxy_files import proxy_files
 from deploy.init.service_files import service_files
 from deploy.init.synapse_files import synapse_files
@@ -57,19 +56,19 @@ if TYPE_CHECKING:
 PACK_FILE = "agency.yaml"
 
 
-def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> Pack:
+def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False) -> Pack:
     """Make the directory from answers; return its pack, whose texts counsel reviews.
 
     Raises :class:`SetupError` with all problems, after which nothing is left.
 
-    `dry_run`: everything is made, checked and deleted. `fleet`: the fleet file to whose lines this one is added.
+    `dry_run`: everything is made, checked and deleted.
     """
     layout = Layout(whole_path(directory))
     if not dry_run:
         require_free(layout.data)
     with _staging(layout.data) as staging:
         staged = Layout(staging)
-        pack = _write(staged, layout, raw, fleet)
+        pack = _write(staged, layout, raw)
         if not dry_run:
             try:
                 staging.rename(layout.data)
@@ -77,12 +76,6 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
                 raise SetupError([f"{layout.data}: {error.strerror}"]) from None
             with contextlib.suppress(OSError):  # it is there; a power cut may take its name, and then it is made again
                 sync_directory(layout.data.parent)
-            if fleet is not None:
-                try:
-                    add_line(fleet, layout.data)
-                except SetupError:
-                    layout.data.rename(staging)  # and so it is deleted
-                    raise
     return pack
 
 
@@ -107,12 +100,11 @@ def _staging(data: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> Pack:
+def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Pack:
     problems: list[str] = []
-    free_names = find_free_ports(fleet)
     secrets = Secrets(directory=staged.secrets)
     secrets.make(provisioned=False, sealed=False, accounts=False)
-    carrier = _carrier(raw, secrets, free_names.ports, problems)
+    carrier = _carrier(raw, secrets, ports_of(raw.get("line")), problems)
     on_call = _on_call(raw, secrets, problems)
     try:
         answers = check_answers(raw)
@@ -120,7 +112,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
         raise SetupError([*error.problems, *problems]) from None
     if problems:
         raise SetupError(problems)
-    names = names_of_line(free_names, answers, layout, fleet)
+    names = names_of_line(answers, layout)
     try:
         pack = agency_pack(answers.agency, answers.reviewed, always=answers.mode == "rehearsal")
     except PackError as error:

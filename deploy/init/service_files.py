@@ -2,7 +2,7 @@
 
 Rules of this module: a unit has access only to what the line needs, and no file here contains a secret; `systemd-analyze
 security` rates no unit above 2.0. With the agency's own homeserver the bridge runs alone and gets its secrets as
-credentials, so it cannot read the directory of secrets. Lines of a fleet share templates, whose instance is the slug;
+credentials, so it cannot read the directory of secrets. Several lines share templates, whose instance is the slug;
 settings of one line are in a drop-in of its instance.
 """
 
@@ -19,7 +19,6 @@ from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.compose_files import compose_files
 from deploy.init.egress import address_lists, bridge_address_lists
-from deploy.init.worker_files import PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +31,22 @@ SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
 INSTANCE: Final = "%i"
 """The specifier in a template for the slug of the line."""
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
+PROTECTED: Final = """\
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+"""
+"""In every unit of a line: denies what none needs, kernel, clock, other processes, other address families (systemd.exec(5),
+"Sandboxing")."""
 SERVICE_USER: Final = "quietline"
 """The account that runs the line when root made its files."""
 
@@ -57,7 +72,7 @@ def service_files(answers: Answers, names: LineNames, layout: Layout, secrets: S
     if answers.service == "compose":
         return compose_files(answers, layout)
     if names.slug is not None:
-        return _fleet_files(answers, names, layout, secrets)
+        return _template_files(answers, names, layout, secrets)
     own = _of_line(answers, layout, secrets)
     files = {
         **(
@@ -85,7 +100,7 @@ def service_files(answers: Answers, names: LineNames, layout: Layout, secrets: S
     return files
 
 
-def _fleet_files(answers: Answers, names: LineNames, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
+def _template_files(answers: Answers, names: LineNames, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
     """Return the templates that all lines of the machine share, and the drop-ins of this line."""
     each = Layout(layout.data.parent / INSTANCE)
     files = {

@@ -1,7 +1,7 @@
-"""Files for an agency's own Synapse (`mode: join`): registration, settings, workers and their routes, PostgreSQL.
+"""Files for an agency's own Synapse (`mode: join`): registration, settings, the module's route with workers, PostgreSQL.
 
-Rules of this module: each file is pasted or copied unchanged; only the registration and the workers' replication secret
-are secret. No file gives the bridge more than its own rooms: the administrator keeps control of the agency's accounts.
+Rules of this module: each file is pasted or copied unchanged; only the registration is secret. No
+file gives the bridge more than its own rooms: the administrator keeps control of the agency's accounts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from deploy.init.answers import REGISTRATION_FILE
-from deploy.init.line_names import FOLDER, SETTINGS, module_lines
-from deploy.init.worker_files import WorkerPorts, worker_files
+from deploy.init.line_names import FOLDER, SETTINGS
 from deploy.stack.homeserver_database import LOG_SETTINGS
 from deploy.stack.synapse_config import registration
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy.data_dir.secret_files import Secrets
-    from deploy.init.answers import Answers, HomeserverAnswer
+    from deploy.init.answers import Answers
     from deploy.init.line_names import LineNames
 
 MODULE_PATH: Final = "/_synapse/client/quietline"
@@ -30,40 +29,21 @@ MODULE_SOURCE: Final = Path(__file__).resolve().parent.parent / "synapse_module"
 
 
 def synapse_files(answers: Answers, names: LineNames, secrets: Secrets) -> Mapping[str, str]:
-    """Return the files by name; none when the homeserver is the line's own.
-
-    When another line's `up` runs the homeserver, that line's configuration names a copy of the registration.
-    """
+    """Return the files by name; none when the homeserver is the line's own."""
     if answers.homeserver is None:
         return {}
-    files = {f"{FOLDER}/{names.registration}": _registration(answers, names, secrets)}
-    if names.host(answers.name) is not None:
-        return files
     upstream = urlsplit(answers.homeserver.url).netloc
     return {
-        **files,
+        f"{FOLDER}/{names.registration}": _registration(answers, names, secrets),
         SETTINGS: _settings(answers, names),
         f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/postgresql.conf": _POSTGRESQL,
-        **_workers(answers.homeserver),
     }
 
 
-def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
-    """Return the files of the workers; their router replaces the two files that route only our module's requests."""
-    if homeserver.workers is None:
-        return {}
-    ports = WorkerPorts(router=urlsplit(homeserver.url).port or 80)
-    folder = homeserver.registration_file.parent
-    files = worker_files(homeserver.workers, ports, folder, media=homeserver.media_worker)
-    return {f"{FOLDER}/{name}": text for name, text in files.items()}
-
-
 def registration_path(answers: Answers, names: LineNames) -> Path:
-    """Return where to copy the registration: on the homeserver's machine, or the secrets of the line that runs it."""
-    if (host := names.host(answers.name)) is not None:
-        return host.layout.secrets / names.registration
+    """Return where to copy the registration: on the homeserver's machine."""
     homeserver = answers.homeserver
     if homeserver is None or (names.slug and "registration_file" not in homeserver.model_fields_set):
         return REGISTRATION_FILE.with_name(names.registration)
@@ -80,21 +60,19 @@ def _registration(answers: Answers, names: LineNames, secrets: Secrets) -> str:
 
 def _settings(answers: Answers, names: LineNames) -> str:
     own = {"registration": str(registration_path(answers, names)), "policy": f"@{names.policy}:{answers.name}"}
-    before = [each for line in names.lines_on_homeserver(answers.name) for each in module_lines(line)]
-    lines = list({each["policy"]: each for each in (*before, own)}.values())
     settings = {
-        "app_service_config_files": [each["registration"] for each in lines],
-        "modules": [{"module": "quietline_synapse.Quietline", "config": own if names.slug is None else {"lines": lines}}],
+        "app_service_config_files": [own["registration"]],
+        "modules": [{"module": "quietline_synapse.Quietline", "config": own if names.slug is None else {"lines": [own]}}],
         "redaction_retention_period": "1s",
         "experimental_features": {"msc4222_enabled": True},
         "push": {"include_content": False},
         "enable_search": False,
     }
-    return (_SEVERAL if before else "") + _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
+    return ("" if names.slug is None else _SEVERAL) + _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
 
 
 _SEVERAL: Final = """\
-# It holds every line of this homeserver that this machine's fleet names, and takes the place of the file of before.
+# Where this homeserver has another line already, add these entries of app_service_config_files and `lines` to its file.
 """
 
 _SETTINGS: Final = """\

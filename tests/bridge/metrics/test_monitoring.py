@@ -81,8 +81,7 @@ def test_the_rules_pass_their_tests(check: Check) -> None:
     """`promtool test rules`: every alarm comes when it should, and a healthy line has none."""
     check("promtool", "check", "rules", "rules.yaml")
     check("promtool", "test", "rules", "rules_test.yaml")
-    for config in ("prometheus.yaml", "prometheus_fleet.yaml"):
-        check("promtool", "check", "config", config)
+    check("promtool", "check", "config", "prometheus.yaml")
 
 
 def test_what_the_board_asks_is_promql(check: Check, tmp_path: Path) -> None:

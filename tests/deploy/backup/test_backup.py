@@ -29,7 +29,7 @@ from deploy.backup import restore as restore_module
 from deploy.backup.backup import SCRYPT, Backup
 from deploy.backup.backup_rows import BACKUP_TABLES
 from deploy.backup.restore import place_problems, restore
-from deploy.data_dir.fleet import layout_of
+from deploy.cli.options import layout_of
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.preflight.preflight import run_checks

@@ -52,7 +52,6 @@ def verbs(group: click.Group = cli, before: str = "") -> Iterator[tuple[str, set
 
 VERBS: Final = dict(verbs())
 OF_A_LINE: Final = sorted(name for name, options in VERBS.items() if "--data" in options and name not in NO_LINE)
-OF_A_FLEET: Final = sorted(name for name, options in VERBS.items() if "--fleet" in options)
 
 
 def large(path: Path) -> None:
@@ -100,7 +99,7 @@ def damaged(path: Path, how: str) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a line as `init` leaves it, a fleet of it, and the files that verbs are given."""
+    """Make a line as `init` leaves it, and the files that verbs are given."""
     directory = tmp_path_factory.mktemp("damaged")
     on_call = {"webhook": "http://127.0.0.1:1/call"}
     inputs = answers(on_call=on_call, reviewed={"by": "Counsel", "on": "2026-11-01"})
@@ -109,7 +108,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "PASSPHRASE").touch(mode=0o600)
     (directory / "PASSPHRASE").write_text("a passphrase that is long enough\n")
     (directory / "BACKUP").write_bytes(b"no backup")
-    (directory / "FLEET").write_text(f"lines:\n  - data: {directory / 'line'}\n")
     return directory
 
 
@@ -148,17 +146,6 @@ def test_a_damaged_configuration(place: Path, how: str) -> None:
                 assert fault(result, expected, codes=(1,) if verb == "status" else (2,)) == "", verb
         assert fault(CliRunner().invoke(cli, ["check", "--config", str(line / "config.yaml")]), "config.yaml") == ""
     assert tree(place) == before
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_fleet_file(place: Path, how: str) -> None:
-    """Every verb about several lines names the file, `init --fleet` before it makes a line."""
-    with damaged(place / "FLEET", how):
-        for verb in OF_A_FLEET:
-            result = ended(place, verb, "--fleet", str(place / "FLEET"))
-            assert fault(result, "a directory" if how == "a directory" else "FLEET") == "", verb
-    assert not (place / "NEW").exists()
 
 
 @pytest.mark.timeout(120)
@@ -239,6 +226,6 @@ def test_a_pipe_in_the_place_of_what_a_running_line_writes(place: Path) -> None:
 
 
 def test_every_verb_is_tried() -> None:
-    """A new verb is about a line, about a fleet, or named here."""
-    assert set(VERBS) - set(OF_A_LINE) - set(OF_A_FLEET) == NO_LINE
+    """A new verb is about a line, or named here."""
+    assert set(VERBS) - set(OF_A_LINE) == NO_LINE
     assert set(WORDS) <= set(VERBS)

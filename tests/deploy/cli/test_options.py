@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli.main import cli
-from deploy.cli.options import chosen_layout, line_options, line_or_fleet_options, optional_line_options
+from deploy.cli.options import chosen_layout, line_options, optional_line_options
 from deploy.data_dir.layout import Layout
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ NOT_ABOUT_A_LINE = {
     "policy lint",
     "policy preview",
     "policy schema",
-    "targets",
     "stay",  # what stands behind it takes them
 }
 
@@ -118,7 +117,7 @@ def test_a_line_is_the_same_by_a_path_with_a_way_back(tmp_path: Path, monkeypatc
             assert (layout.data, layout.config) == (tmp_path / "line", config)
 
 
-@pytest.mark.parametrize("options", [line_options, optional_line_options, line_or_fleet_options])
+@pytest.mark.parametrize("options", [line_options, optional_line_options])
 def test_help_tells_of_a_default_where_there_is_one(
     options: Callable[[Callable[..., None]], Callable[..., None]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

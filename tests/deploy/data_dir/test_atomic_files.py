@@ -154,8 +154,8 @@ def test_what_people_keep_stays_in_their_group_and_mode(mode: int, line: Path) -
 
 def test_what_people_keep_is_private_where_it_is_new(line: Path) -> None:
     """There is no mode to keep."""
-    rewrite_atomically(line / "fleet.yaml", "lines: []")
-    assert (line / "fleet.yaml").stat().st_mode & 0o7777 == 0o600
+    rewrite_atomically(line / "lines.yaml", "lines: []")
+    assert (line / "lines.yaml").stat().st_mode & 0o7777 == 0o600
 
 
 def test_another_group_never_reads_what_people_keep(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,11 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from deploy.cli.main import cli
 from policies.load import load
 from policies.pack import unreviewed
-from tests.deploy.init.answers import answers, answers_file, joined, run_init
+from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.processes import ROOT
 
 PAGES = ("operator.md", "joining.md", "carriers.md", "disasters.md", "phones.md", "packs.md")
@@ -85,31 +84,3 @@ def test_what_no_backup_holds_is_written_once_more(tmp_path: Path, kind: str) ->
     subprocess.run(["sh", "-euc", in_places(block, papers=there, new=new)], check=True, timeout=60)
     assert {file: (new / file).read_text() for file in texts} == texts
     assert not there.exists()
-
-
-@pytest.mark.parametrize("kind", ["join", "embedded"])
-def test_what_no_backup_holds_of_a_fleets_line_is_written_once_more(tmp_path: Path, kind: str) -> None:
-    """The page's lines for a fleet, after `init`: proxy and units are those of the second line, with its own ports."""
-    page = (ROOT / "deploy" / "docs" / "disasters.md").read_text()
-    (block,) = re.findall(r"```sh\n *mkdir /srv/papers\n.*? --fleet .*?\n(.*?)```", page, re.DOTALL)
-    make = joined if kind == "join" else answers
-
-    def add(home: Path, slug: str, number: str) -> None:
-        home.mkdir(exist_ok=True)
-        named = {"server_name": f"{slug}.hope-harbor.org"} if kind == "embedded" else {}
-        file = answers_file(home, make(line={"slug": slug, "number": number}, **named))
-        words = ["init", str(home / slug), "--answers", str(file), "--fleet", str(home / "fleet.yaml")]
-        result = CliRunner().invoke(cli, words)
-        assert result.exit_code == 0, result.output
-
-    lines, papers = tmp_path / "lines", tmp_path / "papers"
-    add(lines, "north", "+15555550103")
-    add(lines, "south", "+15555550102")
-    south, folders = lines / "south", ("proxy", "units")
-    texts = {file: file.read_text() for folder in folders for file in (south / folder).rglob("*") if file.is_file()}
-    for folder in folders:
-        shutil.rmtree(south / folder)
-    add(papers, "south", "+15555550102")
-    subprocess.run(["bash", "-euc", in_places(block, papers=papers, lines=lines)], check=True, timeout=60)
-    assert {file: file.read_text() for file in texts} == texts
-    assert not papers.exists()

@@ -11,7 +11,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.init.answers import Answers
 from deploy.init.egress import PUSH_GATEWAYS, address_lists, bridge_address_lists, destinations, egress_files
 from tests.deploy.init.answers import answers, joined, run_init
-from tests.deploy.init.test_service_files import FLEET_LINE, make_fleet_line
+from tests.deploy.init.test_service_files import SEVERAL, make_one_of_several
 
 WEBHOOK = "https://calls.agency.org/a-secret"
 DATABASE = {"bridge_url": "postgresql://quietline:secret@10.0.0.9/quietline"}
@@ -88,9 +88,9 @@ def test_a_bridge_with_a_database_server_is_held_to_no_addresses(tmp_path: Path,
     assert ("IPAddressDeny=any\n" in (units / "quietline-canary.service").read_text()) == (standby is None)
 
 
-def test_a_fleets_bridge_with_a_database_server_is_held_to_no_addresses(tmp_path: Path) -> None:
+def test_the_bridge_of_one_of_several_with_a_database_server_is_held_to_no_addresses(tmp_path: Path) -> None:
     """The same in the drop-in of such a line."""
-    units = make_fleet_line(tmp_path, joined(line=FLEET_LINE, database=DATABASE))
+    units = make_one_of_several(tmp_path, joined(line=SEVERAL, database=DATABASE))
     assert "IPAddress" not in (units / "quietline@south.service.d" / "line.conf").read_text()
     assert "IPAddressDeny=any\n" in (units / "quietline-canary@south.service.d" / "line.conf").read_text()
 

@@ -79,9 +79,9 @@ def test_a_path_with_a_way_back_is_written_without_it(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path / "here")
     backup = {"to": f"{tmp_path}/here/../backups", "passphrase_file": f"{tmp_path}/here/../phrase"}
     file = str(answers_file(tmp_path, answers(backup=backup)))
-    result = CliRunner().invoke(cli, ["init", "../main", "--answers", file, "--fleet", str(tmp_path / "fleet.yaml")])
+    result = CliRunner().invoke(cli, ["init", "../main", "--answers", file])
     assert result.exit_code == 0, result.output
-    written = [tmp_path / "fleet.yaml", *(path for path in (tmp_path / "main").rglob("*") if path.is_file())]
+    written = [path for path in (tmp_path / "main").rglob("*") if path.is_file()]
     assert [path.name for path in written if "/.." in path.read_text()] == []
     assert load(tmp_path / "main" / "config.yaml").data_dir == tmp_path / "main" / "bridge"
 

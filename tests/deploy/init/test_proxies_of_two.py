@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.deploy.init import proxy_rig
 from tests.deploy.init.answers import joined, run_init
 from tests.deploy.init.proxy_rig import RunningProxy, Upstream, running_proxy
-from tests.deploy.init.test_service_files import FLEET_LINE, make_fleet_line
+from tests.deploy.init.test_service_files import SEVERAL, make_one_of_several
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT
 from tests.free_ports import free_ports
@@ -175,10 +175,10 @@ def test_a_canary_of_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None
     assert "Of two machines one runs it." in (tmp_path / "line" / "CHECKLIST.md").read_text()
 
 
-def test_a_fleets_canary_of_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None:
+def test_the_canary_of_one_of_several_with_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None:
     """The template asks the bridge beside it, and the drop-in of such a line says otherwise."""
-    inputs = with_standby(["10.0.0.1", "10.0.0.2"], line=FLEET_LINE)
-    units = make_fleet_line(tmp_path, inputs)
+    inputs = with_standby(["10.0.0.1", "10.0.0.2"], line=SEVERAL)
+    units = make_one_of_several(tmp_path, inputs)
     lines = (units / "quietline-canary@south.service.d" / "line.conf").read_text().splitlines()
     commands = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
     assert commands == ["", f"{ROOT}/quietline canary --data {units.parent} --bridge {inputs['public_url']}"]

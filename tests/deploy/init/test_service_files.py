@@ -231,22 +231,22 @@ def test_who_makes_code_while_it_runs(program: str, code: int, outside_programs:
     assert ("write+execute memory" in process.stderr) == bool(code)
 
 
-FLEET_LINE = {"slug": "south", "number": "+15555550102"}
+SEVERAL = {"slug": "south", "number": "+15555550102", "one_of_several": True}
 
 
-def make_fleet_line(tmp_path: Path, inputs: dict[str, Any]) -> Path:
-    """Make the line `south` of a fleet; returns its units."""
-    words = ["--answers", str(answers_file(tmp_path, inputs)), "--fleet", str(tmp_path / "fleet.yaml")]
+def make_one_of_several(tmp_path: Path, inputs: dict[str, Any]) -> Path:
+    """Make the line `south`, one of several; returns its units."""
+    words = ["--answers", str(answers_file(tmp_path, inputs))]
     result = CliRunner().invoke(cli, ["init", str(tmp_path / "south"), *words])
     assert (result.exit_code, result.stderr) == (0, "")
     return tmp_path / "south" / "units"
 
 
 @pytest.mark.parametrize("kind", ["join", "embedded"])
-def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
+def test_several_lines_share_templates(tmp_path: Path, kind: str) -> None:
     """A template finds its line by the slug; what this line has alone is in a drop-in, and names no other line's files."""
-    inputs = (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP)
-    units = make_fleet_line(tmp_path, inputs)
+    inputs = (joined if kind == "join" else answers)(line=SEVERAL, backup=BACKUP)
+    units = make_one_of_several(tmp_path, inputs)
     for verb in ("bridge", "doctor", "backup", "drill", "canary"):
         text = (units / f"quietline{'' if verb == 'bridge' else f'-{verb}'}@.service").read_text()
         assert f"/quietline {verb} --data {tmp_path}/%i" in text
@@ -280,10 +280,10 @@ def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
     assert "localpart: canary-south" in page
 
 
-def test_each_line_of_a_fleet_runs_as_an_account_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_of_several_lines_runs_as_an_account_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made by root: a line that was taken over reads no file of another; the directory above can be passed through."""
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    units = make_fleet_line(tmp_path, joined(line=FLEET_LINE, backup=BACKUP))
+    units = make_one_of_several(tmp_path, joined(line=SEVERAL, backup=BACKUP))
     for file in units.glob("*@.service"):
         assert unit(file)["Service"]["User"] == "quietline-%i"
     page = (tmp_path / "south" / "CHECKLIST.md").read_text()
@@ -311,7 +311,7 @@ def test_systemd_takes_the_templates_with_their_drop_ins(
     """As an instance with its drop-in each is read without a word, and none is more exposed than a line by itself."""
     if (analyze := outside_programs.find("systemd-analyze")) is None:
         return
-    units = make_fleet_line(tmp_path, (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP))
+    units = make_one_of_several(tmp_path, (joined if kind == "join" else answers)(line=SEVERAL, backup=BACKUP))
     templates = sorted(units.glob("*@.*"))
     assert len(templates) == 9
     for template in templates:  # an instance is a link to its template, as `systemctl enable` makes it
