@@ -18,8 +18,8 @@ from deploy.cli.main import cli
 from tests.deploy.init.answers import answers, answers_file, run_init
 from tests.fakes.full_disk import cut_off_at
 
-NO_LINE: Final = {"test", "bench", "stay", "version", "policy schema"}
-"""Verbs that read nothing of a line, or what another verb reads."""
+NO_LINE: Final = {"test", "bench", "init", "stay", "version", "policy schema"}
+"""Verbs that read nothing of a line that is there, or what another verb reads."""
 WORDS: Final = {
     "accept-facts": ["0123456789abcdef"],
     "alarm failed": ["quietline.service"],
