@@ -18,8 +18,7 @@ from bridge.matrix.api.admin_api import ROOM_KIND_FIELD
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, MalformedJson, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.room_keys.history import RecentMessages, RoomHistory
-from bridge.matrix.room_keys.key_bundles import KeyBundles
+from bridge.matrix.room_keys.history import KeyBundles, RecentMessages, RoomHistory
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions

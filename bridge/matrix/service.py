@@ -23,15 +23,14 @@ from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.room_keys.confirmed_identities import SIGNED
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
-from bridge.matrix.room_keys.history import RoomHistory
+from bridge.matrix.room_keys.history import KeyBundles, RoomHistory
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
-from bridge.matrix.room_keys.key_bundles import KeyBundles
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
 from bridge.matrix.sync.device_renewal import DeviceRenewal
-from bridge.matrix.sync.device_updates import DeviceListUpdates
+from bridge.matrix.sync.device_updates import DeviceListUpdates, Unwedging
 from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_loop import (
@@ -42,7 +41,6 @@ from bridge.matrix.sync.sync_loop import (
     no_urgent_timers,
 )
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
-from bridge.matrix.sync.unwedging import Unwedging
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
@@ -196,9 +194,7 @@ class MatrixService:
             who.user_id: ToDeviceInbox(identity=who, clock=services.clock, devices=self.devices) for who in (policy, puppet)
         }
         self.key_uploads = {
-            who.user_id: OneTimeKeyUpload(
-                identity=who, inbox=inboxes[who.user_id], devices=self.devices, to_device=self.key_sharing.to_device(who)
-            )
+            who.user_id: OneTimeKeyUpload(identity=who, devices=self.devices, to_device=self.key_sharing.to_device(who))
             for who in (policy, puppet)
         }
         self.sync = SyncLoop(

@@ -48,8 +48,6 @@ T = TypeVar("T")
 MIN_ONE_TIME_KEYS: Final = 25
 TARGET_ONE_TIME_KEYS: Final = 50
 """When the homeserver has fewer one-time keys than the first, upload up to the second."""
-MOST_CLAIMED: Final = 200
-"""The most one-time keys that are claimed after a rollback of the homeserver: more than it ever had of one identity."""
 IN_USE_MS: Final = 900_000
 """Since a device was last seen: for as long it counts as used by another bridge."""
 

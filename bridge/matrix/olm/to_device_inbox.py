@@ -144,16 +144,6 @@ class ToDeviceInbox:
                 batch.dropped_count += 1
         return batch
 
-    async def wedged_sessions(self) -> list[tuple[str, str]]:
-        """Return (user id, identity key) of devices that need a new Olm session."""
-        return await olm_store.open_wedged(self._identity.database, self._identity.user_id)
-
-    async def mark_recovered(self, user_id: str, sender_key: str) -> None:
-        """Note that a new session was begun; no other is begun within the hour."""
-        await self._identity.database.commit(
-            lambda transaction: olm_store.mark_recovered(transaction, self._identity.user_id, user_id, sender_key)
-        )
-
     async def _open_event(self, transaction: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
         sender, kind = string_field(event, "sender", longest=255), string_field(event, "type", longest=255)
         content = object_at(event, "content")

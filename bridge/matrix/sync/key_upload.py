@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
+from functools import partial
 from typing import Final
 
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json, object_at, strings_in
+from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox, VerificationRequest
+from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, VerificationRequest
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.runtime import log
@@ -31,11 +33,8 @@ CANCEL_CONTENT: Final = {
 class OneTimeKeyUpload:
     """Does this work for one identity."""
 
-    def __init__(
-        self, *, identity: Identity, inbox: ToDeviceInbox, devices: DeviceLists, to_device: ToDeviceSender
-    ) -> None:
+    def __init__(self, *, identity: Identity, devices: DeviceLists, to_device: ToDeviceSender) -> None:
         self._identity = identity
-        self._inbox = inbox
         self._devices = devices
         self._to_device = to_device
         self._count: int | None = None
@@ -77,11 +76,12 @@ class OneTimeKeyUpload:
         while self._verification_requests:
             await self._unless_refused(self._cancel(self._verification_requests[0]))
             self._verification_requests = self._verification_requests[1:]
-        for user_id, sender_key in await self._inbox.wedged_sessions():
+        ours, database = self._identity.user_id, self._identity.database
+        for user_id, sender_key in await olm_store.open_wedged(database, ours):
             device = await self._devices.by_identity_key(user_id, sender_key)
             if device is not None:
                 await self._unless_refused(self._start_olm_session(device))
-            await self._inbox.mark_recovered(user_id, sender_key)
+            await database.commit(partial(olm_store.mark_recovered, identity=ours, user_id=user_id, sender_key=sender_key))
         if refused is not None:
             raise refused
 

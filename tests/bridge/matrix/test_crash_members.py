@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.model.actions import Speaker
-from bridge.matrix.room_keys.key_bundles import EVENT_TYPES
+from bridge.matrix.room_keys.history import EVENT_TYPES
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
