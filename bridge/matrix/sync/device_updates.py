@@ -43,8 +43,8 @@ class Unwedging:
     """Sends keys again to devices that began another Olm session with the texter puppet: they could not read its message.
 
     The puppet has a store of its own, and no commit spans two stores. So the request is noted with the new session, and
-    then the keys are marked as due in the main store; after a crash in between that is repeated, and the keys are never sent
-    through the lost session. Only trusted devices are noted: a flood of strangers leaves nothing.
+    then the keys are marked as due in the main store; after a crash in between that is repeated, and the keys are never
+    sent through the lost session. Only trusted devices are noted: a flood of strangers leaves nothing.
 
     Source: https://spec.matrix.org/latest/client-server-api/#mdummy
     """

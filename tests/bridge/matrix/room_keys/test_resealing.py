@@ -390,9 +390,8 @@ async def test_who_speaks_in_a_room_that_gets_another_key_is_read(rig: Rig, serv
     """
     ada = await hear_ada(rig, server)
     await hear(rig, server, ada, "one")
-    for table in ("warm_room (room_id TEXT)", "thread (room_id TEXT)"):
-        await rig.database.commit(lambda transaction, table=table: transaction.execute(f"CREATE TABLE {table}"))  # type: ignore[misc]
-    await rig.database.commit(lambda transaction: transaction.execute("INSERT INTO thread (room_id) VALUES ($1)", ROOM))
+    query = "INSERT INTO warm_room (room_id, designation) VALUES ($1, '')"
+    await rig.database.commit(lambda transaction: transaction.execute(query, ROOM))
     owner, device = f"room:{ROOM}", rig.matrix.policy.device_id
     if harm == "gone":
         await rig.vault.destroy(owner)
