@@ -47,6 +47,8 @@ from tests.fakes.postgres_server import PostgresServer, running_postgres
 from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
+pytestmark = pytest.mark.long
+
 PROGRAMS = ("bearerbox", "smsbox", "caddy", "postgres")
 
 
@@ -227,7 +229,6 @@ async def vacuumed(stack: Stack, homeserver: str) -> str | None:
         return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
 
 
-@pytest.mark.long
 async def test_the_same_on_the_agencys_own_synapse(
     tmp_path: Path, site: Site | None, strict_client_factory: StrictClientFactory
 ) -> None:

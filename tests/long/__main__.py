@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from tests.bench import flood
+from tests.bench.bench_line import BenchLine
 from tests.e2e.kill_scenario import Result
 from tests.fakes.takeovers import NOT_TAKEN, Takeovers
 from tests.long import fuzz, kills, marked, postgresql, soak, synapse, takeovers
@@ -158,6 +163,14 @@ async def _marked(options: argparse.Namespace) -> Figures:
     ]
 
 
+async def _flood(options: argparse.Namespace) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="quietline-flood-") as directory:
+        async with BenchLine.running(Path(directory)) as line:
+            figures = await flood.flood(line, full=False, seconds=round(60 * _minutes(options, "flood")))
+    most = {"flood_posts_per_minute": 30.0}
+    return [(each.name, f"{each.value:.2f} {each.unit}", each.value <= most.get(each.name, math.inf)) for each in figures]
+
+
 async def _synapse(options: argparse.Namespace) -> Figures:
     results = await asyncio.to_thread(synapse.run, _minutes(options, "synapse"))
     wrong = [version for version, is_well in results.items() if not is_well]
@@ -176,8 +189,9 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figure
     "answers": _answers,
     "marked": _marked,
     "synapse": _synapse,
+    "flood": _flood,
 }
-ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "answers", "marked", "synapse"})
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "answers", "marked", "synapse", "flood"})
 
 
 LOAD: Final[dict[str, float]] = {
@@ -188,6 +202,7 @@ LOAD: Final[dict[str, float]] = {
     "takeovers": 15.0,
     "answers": 20.0,
     "marked": 40.0,
+    "flood": 10.0,
     "synapse": 45.0,
 }
 """Minutes for which each part makes its load."""
@@ -199,6 +214,7 @@ BUDGET: Final[dict[str, float]] = {
     "takeovers": 25.0,
     "answers": 40.0,
     "marked": 50.0,
+    "flood": 35.0,
     "synapse": 60.0,
 }
 """Minutes after which each part is ended. The default parts take an hour together."""
