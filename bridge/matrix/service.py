@@ -143,7 +143,7 @@ class MatrixService:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
         self._database, self._note_rollback, self._rolled_back = services.database, note_rollback, rolled_back
-        self._crash = services.crash
+        self._crash, self._renewed = services.crash, set[str]()
         self.devices = DeviceLists(
             services,
             identity=policy,
@@ -241,8 +241,10 @@ class MatrixService:
 
         Last is the commit that ends the cursor: after a crash before it the rollback is found again.
         """
-        for renewal in self.renewals.values():
-            await renewal.replace()
+        for user_id, renewal in self.renewals.items():
+            if user_id not in self._renewed:  # a commit that fails again and again makes no flood of devices
+                await renewal.replace()
+                self._renewed.add(user_id)
 
         async def commit(transaction: Transaction) -> None:
             await self.devices.mark_all_dirty(transaction)
@@ -250,6 +252,7 @@ class MatrixService:
             await identity_table.end_cursor(transaction, self.policy.user_id, heard_ms=rollback.heard_until)
 
         await self._database.commit(commit)
+        self._renewed.clear()
         self._crash(CrashPoint.ROLLBACK_NOTED)
         self.device_updates.wake()
         await self._rolled_back()

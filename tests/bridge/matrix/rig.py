@@ -137,6 +137,9 @@ class Rig:
         self.device_losses += 1
 
     async def _note_rollback(self, _transaction: Transaction, rollback: Rollback) -> None:
+        failed, self.rollback_fails = self.rollback_fails, None
+        if failed is not None:
+            raise failed
         self.counts_less.append(rollback.counts_less)
 
     async def _rolled_back(self) -> None:

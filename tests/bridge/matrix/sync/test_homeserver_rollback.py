@@ -13,6 +13,7 @@ from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
@@ -271,6 +272,15 @@ async def test_we_begin_again_with_new_devices(rig: Rig, server: ScriptedHomeser
     assert rig.rollbacks == 1
     await one_turn(rig)
     assert rig.rollbacks == 1
+
+
+async def test_a_note_that_fails_makes_no_second_devices(rig: Rig, server: ScriptedHomeserver) -> None:
+    """It is tried again, and told once."""
+    _, one, two = await heard(rig, server)
+    rig.rollback_fails = Unavailable("SQLITE_FULL")
+    await put_back(rig, server, two, one)
+    made = [each for each in server.requests if each.method == "PUT" and "/devices/" in each.path]
+    assert (len(made), rig.rollbacks, rig.counts_less) == (2, 1, [True])
 
 
 async def test_killed_once_it_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:
