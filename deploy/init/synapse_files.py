@@ -6,6 +6,7 @@ file gives the bridge more than its own rooms: the administrator keeps control o
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ import yaml
 
 from deploy.init.answers import REGISTRATION_FILE
 from deploy.init.line_names import FOLDER, SETTINGS
+from deploy.init.render import render
 from deploy.stack.homeserver_database import LOG_SETTINGS
 from deploy.stack.synapse_config import registration
 
@@ -36,9 +38,9 @@ def synapse_files(answers: Answers, names: LineNames, secrets: Secrets) -> Mappi
     return {
         f"{FOLDER}/{names.registration}": _registration(answers, names, secrets),
         SETTINGS: _settings(answers, names),
-        f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
-        f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
-        f"{FOLDER}/postgresql.conf": _POSTGRESQL,
+        f"{FOLDER}/workers.nginx": render("synapse/workers.nginx", path=MODULE_PATH, upstream=upstream),
+        f"{FOLDER}/workers.caddy": render("synapse/workers.caddy", path=MODULE_PATH, upstream=upstream),
+        f"{FOLDER}/postgresql.conf": render("synapse/postgresql.conf", log_settings=LOG_SETTINGS),
     }
 
 
@@ -59,65 +61,9 @@ def _registration(answers: Answers, names: LineNames, secrets: Secrets) -> str:
 
 
 def _settings(answers: Answers, names: LineNames) -> str:
-    own = {"registration": str(registration_path(answers, names)), "policy": f"@{names.policy}:{answers.name}"}
-    settings = {
-        "app_service_config_files": [own["registration"]],
-        "modules": [{"module": "quietline_synapse.Quietline", "config": own if names.slug is None else {"lines": [own]}}],
-        "redaction_retention_period": "1s",
-        "experimental_features": {"msc4222_enabled": True},
-        "push": {"include_content": False},
-        "enable_search": False,
-    }
-    return ("" if names.slug is None else _SEVERAL) + _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
-
-
-_SEVERAL: Final = """\
-# Where this homeserver has another line already, add these entries of app_service_config_files and `lines` to its file.
-"""
-
-_SETTINGS: Final = """\
-# For Synapse's folder conf.d, or another --config-path, or pasted into homeserver.yaml. A later file replaces a key of an
-# earlier one whole: where yours has app_service_config_files, modules or experimental_features, add these entries to it.
-# With workers every one of them reads this file.
-#
-# redaction_retention_period holds for the whole homeserver, and must never be null: what is redacted goes at once.
-# msc4222: a sync tells which membership holds; without it one that is over may be told.
-# push: no content goes to the makers of apps and telephones.
-# enable_search: the index of names and clear words would hold names of the line's rooms. It holds for the whole homeserver:
-# a Synapse on PostgreSQL, which deletes its rows, may go without this line.
-"""
-
-_NGINX: Final = """\
-# nginx before a Synapse with workers, where the bridge comes in: the module answers in the main process alone.
-# Place it before every other location. {upstream} is where the bridge was told that Synapse is: put the main process there.
-# Where a worker keeps the uploads, `location {path}/media` leads to that one.
-location {path} {{
-    proxy_pass http://{upstream};
-    access_log off;
-}}
-# Where people come in from outside, instead:
-# location {path} {{ return 404; }}
-"""
-
-_CADDY: Final = """\
-# Caddy before a Synapse with workers, where the bridge comes in: the module answers in the main process alone.
-# {upstream} is where the bridge was told that Synapse is: put the main process there.
-# Where a worker keeps the uploads, `handle {path}/media*` before this leads to that one.
-handle {path}/* {{
-	reverse_proxy {upstream}
-}}
-# Where people come in from outside, instead: handle {path}/* {{ respond 404 }}
-"""
-
-_POSTGRESQL: Final = (
-    """\
-# Only for a Synapse on PostgreSQL: lines for postgresql.conf.
-# A segment of the write-ahead log that is done with is removed, and not kept under another name with words in it.
-wal_recycle = off
-# Its own log holds no statement that failed, and no value: Synapse's statements hold names of people.
-"""
-    + "".join(f"{name} = {value}\n" for name, value in LOG_SETTINGS.items())
-    + """\
-# The database itself is as Synapse asks for it: encoding UTF8, LC_COLLATE and LC_CTYPE 'C', TEMPLATE template0.
-"""
-)
+    return render(
+        "synapse/quietline.yaml",
+        several=names.slug is not None,
+        registration=json.dumps(str(registration_path(answers, names))),
+        policy=f"@{names.policy}:{answers.name}",
+    )
