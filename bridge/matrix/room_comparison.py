@@ -159,7 +159,7 @@ class RoomComparison:
             if not is_lost and event is not None and user_id not in self._ours:
                 items.append(_item(room_id, user_id, now, before, event))
         if room is not None and room.kind == "desk":
-            # A new display name is no change of membership, and an older program stored no names.
+            # A new display name is no change of membership.
             for event in member_events.values():
                 items += member_names(room_id, event, self._ours)
         if items:

@@ -134,13 +134,11 @@ class Identity:
             self.since_ms = now_ms
             account, is_ready = await self.use_device(new), False
         if not is_ready:
-            await self.register(account, take_over=take_over or introduced or await self._has_earlier_device())
+            # The replacement of an earlier device included the check for another bridge.
+            is_known = introduced or await identity_table.has_earlier_device(database, user_id)
+            await self.register(account, take_over=take_over or is_known)
         self.client.device_id = self.device_id
         return self
-
-    async def _has_earlier_device(self) -> bool:
-        """Whether an earlier device of this database is known: its replacement included the check for another bridge."""
-        return await identity_table.has_earlier_device(self.database, self.user_id)
 
     async def replace_device(self, transaction: Transaction, device_id: str, *, now_ms: int) -> None:
         """Give the identity a new device with an account of its own; the cross-signing keys stay. Then call `register`.

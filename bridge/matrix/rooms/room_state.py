@@ -41,8 +41,7 @@ class UnknownRoom(Permanent):
 class Room:
     """A room of ours. Every one is encrypted: it was created so, and only we could change that.
 
-    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals a thread's sessions,
-    and those of desk and offices in an older program, before there were passing keys.
+    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals a thread's sessions.
     """
 
     room_id: str

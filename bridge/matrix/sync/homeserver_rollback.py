@@ -148,19 +148,16 @@ def without_known_events(response: Json, until: int) -> Json:
         room_id: {
             **raw_room,
             **{
-                name: {**object_at(raw_room, name), "events": _newer_in(object_at(raw_room, name), until)}
+                name: {**part, "events": newer(list(objects_in(part.get("events"))), until)}
                 for name in (*STATE_AFTER, "timeline")
                 if name in raw_room
+                for part in (object_at(raw_room, name),)
             },
         }
         for room_id, raw_room in object_at(response, "rooms", "join").items()
         if isinstance(raw_room, dict)
     }
     return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
-
-
-def _newer_in(part: Json, until: int) -> list[Json]:
-    return newer(list(objects_in(part.get("events"))), until)
 
 
 def are_newer(timeline: Json, until: int) -> bool:

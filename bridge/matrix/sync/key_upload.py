@@ -15,7 +15,6 @@ from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json, object_at, strings_in
 from bridge.matrix.olm import olm_store
-from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, VerificationRequest
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
@@ -80,12 +79,13 @@ class OneTimeKeyUpload:
         for user_id, sender_key in await olm_store.open_wedged(database, ours):
             device = await self._devices.by_identity_key(user_id, sender_key)
             if device is not None:
-                await self._unless_refused(self._start_olm_session(device))
+                begin = [ToDevicePayload(device=device, type="m.dummy", content={})]
+                await self._unless_refused(self._to_device.send(begin, new_sessions=True))
             await database.commit(partial(olm_store.mark_recovered, identity=ours, user_id=user_id, sender_key=sender_key))
         if refused is not None:
             raise refused
 
-    async def _unless_refused(self, work: Awaitable[None]) -> None:
+    async def _unless_refused(self, work: Awaitable[object]) -> None:
         """Do the work for one device; a permanent refusal does not delay the others."""
         try:
             await work
@@ -101,6 +101,3 @@ class OneTimeKeyUpload:
             request.device_id,
             {**CANCEL_CONTENT, "transaction_id": request.transaction_id},
         )
-
-    async def _start_olm_session(self, device: Device) -> None:
-        await self._to_device.send([ToDevicePayload(device=device, type="m.dummy", content={})], new_sessions=True)
