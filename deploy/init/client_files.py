@@ -1,7 +1,8 @@
 """Files for the clients of a line: Element's `config.json`, and the well-known file of the server name.
 
 Rules of this module: a client that the agency hosts connects only to the line's homeserver: no identity server, no
-integrations, no telemetry, no previews, no calls over other servers. It sends messages to verified devices only. Features
+integrations, no telemetry, no previews, no calls over other servers; without a key such as `integrations_ui_url` Element
+contacts its vendor's. It sends messages to verified devices only. Features
 that the homeserver permits anyway keep the client's own setting.
 
 Sources: element-hq/element-web docs/config.md (keys, UI features), docs/labs.md (excluding insecure devices);
@@ -13,6 +14,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from deploy.init.render import render
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,26 +23,13 @@ if TYPE_CHECKING:
 
 ELEMENT_FILE: Final = "client/config.json"
 WELL_KNOWN_FILE: Final = "client/well-known.json"
-HIDDEN: Final = (
-    "deactivate",
-    "feedback",
-    "identityServer",
-    "passwordReset",
-    "registration",
-    "shareSocial",
-    "thirdPartyId",
-    "urlPreviews",
-    "voip",
-    "widgets",
-)
-"""UI features that Element hides: they would contact another server, or the homeserver does not permit them."""
 
 
 def client_files(answers: Answers) -> Mapping[str, str]:
     """Return the files by name; none without clients from outside. An agency's Synapse serves its own well-known file."""
     if answers.client_url is None or answers.mode == "rehearsal":
         return {}
-    files = {ELEMENT_FILE: _as_text(_element(answers.client_url, answers.name))}
+    files = {ELEMENT_FILE: render("client/config.json", url=answers.client_url, name=answers.name)}
     if answers.homeserver is None:
         files[WELL_KNOWN_FILE] = _as_text(well_known(answers.client_url))
     return files
@@ -48,27 +38,6 @@ def client_files(answers: Answers) -> Mapping[str, str]:
 def well_known(client_url: str) -> dict[str, Any]:
     """Return the well-known content by which clients find the homeserver."""
     return {"m.homeserver": {"base_url": client_url}}
-
-
-def _element(client_url: str, name: str) -> dict[str, Any]:
-    return {
-        "default_server_config": {"m.homeserver": {"base_url": client_url, "server_name": name}},
-        "disable_custom_urls": True,
-        "disable_guests": True,
-        "disable_3pid_login": True,
-        "brand": "Element",
-        # Without these keys Element contacts its vendor's servers.
-        "integrations_ui_url": None,
-        "integrations_rest_url": None,
-        "integrations_widgets_urls": None,
-        "room_directory": {"servers": []},
-        "enable_presence_by_hs_url": {client_url: False},
-        "default_federate": False,
-        "force_verification": True,
-        "features": {"feature_exclude_insecure_devices": True},
-        "show_labs_settings": False,
-        "setting_defaults": {f"UIFeature.{name}": False for name in HIDDEN},
-    }
 
 
 def _as_text(content: dict[str, Any]) -> str:

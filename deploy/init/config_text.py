@@ -1,7 +1,7 @@
 """`config.yaml`, written from the models of the configuration: every key once, with its purpose.
 
 Rule of this module: the keys come from the models, so a new key cannot be forgotten; a key without an answer is a comment
-with the default value. The text about a key is in one table below.
+with the default value. The text about a key is in `templates/config_comments.yaml`.
 """
 
 from __future__ import annotations
@@ -18,58 +18,17 @@ from pydantic_core import PydanticUndefined
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.sections import Config
 from bridge.runtime.settings import Section
-
-HEADER: Final = """\
-# The line's configuration, written once by `quietline init`. It is yours to edit; it is read at the start.
-# A key behind `#` has the value that stands there. Every *_file is a file of mode 0600 with one secret in it.
-# `quietline up` makes the ports on this machine follow --port-base.
-"""
+from deploy.init.render import TEMPLATES, render
 
 COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
-    {
-        "data_dir": "The bridge's databases. No backup program may copy it; `quietline backup` does.",
-        "homeserver": "The homeserver of the line.",
-        "homeserver.joined": "True for the agency's own Synapse; else `quietline up` runs it.",
-        "homeserver.server_name": "The second half of every account's id. It can never be changed.",
-        "homeserver.public_url": "Where clients reach it, through the proxy.",
-        "homeserver.admin_token_file": "Only for a homeserver that cannot load our module.",
-        "homeserver.database_url_file": "A file with postgresql://USER:PASSWORD@HOST/NAME; else its data are in SQLite.",
-        "homeserver.policy_localpart": "The account of the software that looks after the rooms.",
-        "homeserver.other_lines": "Further lines on the homeserver that `up` runs: registration and policy bot of each.",
-        "listen": "Where webhooks arrive; public_base_url is what the carrier was told, and what it signs.",
-        "keys": "Keep them apart from every backup but that of suppression_key_file, which `quietline backup` holds.",
-        "lines": "One line. Its slug stands in the webhook's address: /carriers/SLUG/inbound.",
-        "lines.numbers": "Further numbers of the same line.",
-        "lines.rehearsal": "True for a line without phones only.",
-        "lines.packs": "Wordings, hours and settings, in order; the agency's own is the last one.",
-        "lines.staff": "Who is invited to the desk at the first start; `identity`: a fingerprint, see keys.md.",
-        "lines.on_call": "How whoever is on call hears that they are needed, outside Matrix.",
-        "lines.on_call.webhook_file": "A file with a URL.",
-        "lines.on_call.email": "A mail server that takes the agency's mail.",
-        "lines.calendar": "Who is on shift, as a calendar file (deploy/docs/shifts.md): one of the two, or neither.",
-        "lines.calendar.file": "A file in the form of RFC 5545 (ICS).",
-        "lines.calendar.address_file": "A file with the https address of one, which is fetched every half hour.",
-        "quiet_hours": "From and to, in the packs' time zone: when databases are rewritten.",
-        "canary": 'With it the line texts itself to see that it works (deploy/docs/decisions/operations.md, "The canary").',
-        "canary.secret_file": "32 bytes in hex, for nothing else: `openssl rand -hex 32`.",
-        "canary.localpart": "Its account on the homeserver, which is nobody's.",
-        "canary.handset": "True only with the rehearsal carrier: it texts from a handset there.",
-        "canary.every": "Seconds between two texts.",
-        "canary.slow": "Seconds after which one is called slow.",
-        "canary.limit": "Seconds after which one is given up; at most 110.",
-        "metrics": "Where Prometheus finds the metrics, on a listener of its own (deploy/docs/monitoring.md).",
-        "metrics.listen": "HOST:PORT, such as 127.0.0.1:9464.",
-        "metrics.exposed": "True where networks of others may reach that address, all addresses (0.0.0.0) among them.",
-        "backup": "Where `quietline backup` writes a new file each time, and the file of its passphrase.",
-        "backup.keep": "Which files of this line stay there: 8, or 7d,4w,12m; null: all.",
-        "log_level": "DEBUG, INFO, WARNING or ERROR; none of them logs words or numbers.",
-    }
+    yaml.safe_load((TEMPLATES / "config_comments.yaml").read_text(encoding="utf-8"))
 )
+"""What stands above a key, by its place."""
 
 
 def config_text(answers: Mapping[str, Any]) -> str:
     """Return the configuration's text. `answers`: the keys with an answer, in the form of the models."""
-    return HEADER + "\n" + "\n".join(_section(Config, answers, "", 0, silent=False)) + "\n"
+    return render("config_header.yaml") + "\n" + "\n".join(_section(Config, answers, "", 0, silent=False)) + "\n"
 
 
 def _section(model: type[Section], answers: Mapping[str, Any], path: str, depth: int, *, silent: bool) -> Iterator[str]:

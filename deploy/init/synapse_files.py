@@ -6,7 +6,6 @@ file gives the bridge more than its own rooms: the administrator keeps control o
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -64,6 +63,6 @@ def _settings(answers: Answers, names: LineNames) -> str:
     return render(
         "synapse/quietline.yaml",
         several=names.slug is not None,
-        registration=json.dumps(str(registration_path(answers, names))),
+        registration=str(registration_path(answers, names)),
         policy=f"@{names.policy}:{answers.name}",
     )

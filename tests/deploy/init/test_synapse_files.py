@@ -79,7 +79,7 @@ def test_the_proxy_of_a_joined_line_passes_webhooks_alone(tmp_path: Path, proxy:
     """The agency's homeserver has a proxy of its own; ours leads nobody there."""
     line = make(tmp_path, proxy=proxy)
     (file,) = [each for each in (line / "proxy").iterdir() if each.name != "egress.txt"]
-    assert re.findall(r"(?:reverse_proxy|proxy_pass) (\S+?);?\n", file.read_text()) in (
+    assert re.findall(r"(?:reverse_proxy|proxy_pass) (\S+?);?(?: \{)?\n", file.read_text()) in (
         ["127.0.0.1:8449"],
         ["http://127.0.0.1:8449"],
     )
