@@ -36,7 +36,6 @@ PACKAGES: Final = {
     "postgres": "postgresql",
     "prometheus": "prometheus",
     "promtool": "promtool",
-    "redis-server": "redis-server",
     "smsbox": "kannel",
 }
 """The Debian package of each program. A program that is not listed (systemd's) is used only if it is installed."""
