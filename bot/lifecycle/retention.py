@@ -119,6 +119,9 @@ def note_assignee_message(
     """
     if event.sender != thread.assignment.assignee or event.relation is Relation.THREAD:
         return Step(thread)
+    if command is not None and command.name == "safe" and not command.asks and 0 < thread.flags.other_hands_at <= event.at:
+        # A text after `!different` that nobody has read yet is the texter's: saying so begins no closing.
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False))
     closing: tuple[Action, ...] = ()
     # What came after they had said it, or was shown behind it, is not seen yet.
     if unread := min(thread.lifecycle.unseen, facts.texts_after):

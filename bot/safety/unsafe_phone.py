@@ -200,6 +200,9 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     if event.at < thread.flags.other_hands_at:
         return answer_as_note(facts, thread, event, notice_of("break_off.another_sign_came", name=command.name))
     thread, unsent = _drop_chosen_text(thread)
+    if thread.flags.other_hands_at:
+        # A text after `!different` that nobody has read yet is the texter's: the conversation goes on.
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False))
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))
     thread, cleared = clear_other_hands(thread)

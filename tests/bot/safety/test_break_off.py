@@ -232,6 +232,10 @@ def test_different_ends_nothing_over_a_text_that_nobody_has_read(lock: SendLock)
     assert "silent word" not in words(after_read)
     assert say(after_read.aggregate, "!reopen", 70, event_id="$o").aggregate.lifecycle.closes_at == 0.0
     parked(after_read.aggregate, 60 + PACK.settings.close_undo)
+    if lock is SendLock.NONE:  # a person knows that it is the texter: the conversation goes on
+        safe = say(step.aggregate, "!safe", 70, event_id="$s").aggregate
+        read = then(safe, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(80)).aggregate
+        assert (safe.lifecycle.closes_at, read.lifecycle.closes_at) == (0.0, 0.0)
 
 
 @pytest.mark.practice(9, 39)
