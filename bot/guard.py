@@ -33,7 +33,6 @@ LATE: Final = notice_of("guard.it_could_not_leave_for")
 UNSAFE: Final = notice_of("guard.the_phone_may_be_in")
 OTHER_HANDS: Final = notice_of("guard.somebody_else_may_have_the")
 BREAKING_OFF: Final = notice_of("guard.they_may_have_to_break")
-STOP_UNKNOWN: Final = notice_of("guard.nobody_knows_now_whether_this")
 STOP_IS_OVER: Final = notice_of("guard.the_stop_that_it_belongs")
 BLOCKED: Final = notice_of("guard.a_supervisor_blocked_this_phone")
 PARKED: Final = notice_of("guard.the_conversation_is_over")
@@ -142,11 +141,8 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         or (text.origin is Origin.ADVOCATE and is_cover_line(pack, text.body))
     ):
         return UNSAFE
-    if text.origin is Origin.AUTO_REPLY and not text.ref.startswith(TO_ANYBODY):
-        if thread.flags.other_hands_at:
-            return OTHER_HANDS
-        if thread.consent.unknown:
-            return STOP_UNKNOWN
+    if text.origin is Origin.AUTO_REPLY and not text.ref.startswith(TO_ANYBODY) and thread.flags.other_hands_at:
+        return OTHER_HANDS
     if text.origin is Origin.REPLY_AFTER_STOP:
         if not thread.consent.stopped or text.ref != thread.consent.reply_ref:
             return STOP_IS_OVER

@@ -1,4 +1,4 @@
-"""What nearly every part of the bridge uses: database, vault, clock, marked sets, crash points, wake-ups, measurements.
+"""What nearly every part of the bridge uses: database, vault, clock, crash points, wake-ups, measurements.
 
 Rules of this module: `Services` is made once at the start and handed to every part; it holds no state of a part. A wake-up
 says that rows were committed for a part; it carries no content, because the rows are the truth. A part puts its own call
@@ -14,7 +14,6 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.runtime.measurements import Measurements
 from bridge.storage.database import Database
-from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 
 
@@ -64,7 +63,6 @@ class Services:
     """The texter puppet's store, where something is sealed under passing keys as well. None only in tests without one."""
     vault: Vault
     clock: Clock
-    marks: Marks
     crash: CrashHook = never_crash
     wake: WakeUps = field(default_factory=WakeUps)
     measurements: Measurements = field(default_factory=Measurements)

@@ -20,7 +20,6 @@ from bot.model.line_incidents import (
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
-    FactsBehind,
     HomeserverIncident,
     InviteFailed,
     KeysMissing,
@@ -349,7 +348,6 @@ Event: TypeAlias = (
     | RevealConfirmed
     | LineChecked
     | LineRestored
-    | FactsBehind
     | KeysMissing
     | DrillReported
     | DrillEnded

@@ -200,29 +200,6 @@ class LineRestored:
     unfinished: int
 
 
-@unique
-class MarkedFacts(Enum):
-    """The marked sets: STOP and blocks, locks, confirmed identities, aggregates."""
-
-    SUPPRESSION = "suppression"
-    LOCKS = "locks"
-    CONFIRMED = "confirmed"
-    AGGREGATES = "aggregates"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactsBehind:
-    """A marked set in the database is older than its mark, or was changed beside us.
-
-    `accepted`: only the mark is older, and the facts count. `designation`: of the one thread whose locks were reverted;
-    else empty.
-    """
-
-    kind: MarkedFacts
-    accepted: bool = False
-    designation: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysMissing:
     """So many conversations, more than at the last report, have no key here, as after an older `keys.db` was put back."""

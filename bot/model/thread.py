@@ -109,8 +109,6 @@ class Consent:
     """
     last_start: Moment | None = None
     """When the last START was texted: a STOP that was not surely texted after it may be ended by a person."""
-    unknown: bool = False
-    """Whether this phone said STOP in an earlier conversation is not known: no automatic reply leaves for it."""
     blocked_until: float = 0.0
     """The end of a supervisor's block (seconds since the epoch): until then nothing leaves, nothing is kept."""
 

@@ -310,7 +310,6 @@ def _resume(pack: Pack, thread: Thread, words: str) -> Step[Thread]:
     consent: Consent = replace(
         thread.consent,
         stopped=False,
-        unknown=False,
         confirmation_ref="",
         may_resume=False,
         text_after_stop="",

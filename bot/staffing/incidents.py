@@ -26,7 +26,6 @@ from bot.model.line_incidents import (
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
-    FactsBehind,
     GapKind,
     HomeserverIncident,
     HomeserverIncidentKind,
@@ -34,7 +33,6 @@ from bot.model.line_incidents import (
     KeysMissing,
     LineChecked,
     LineRestored,
-    MarkedFacts,
     PageFailed,
     StrayKind,
     StrayTextArrived,
@@ -51,18 +49,6 @@ from bot.wording.notice import join_notices, notice_for_all, notice_of
 from policies.pack import Pack
 
 SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
-MARKED_FACTS: Final = {
-    MarkedFacts.SUPPRESSION: notice_of("alerts.facts_suppression"),
-    MarkedFacts.LOCKS: notice_of("alerts.facts_locks"),
-    MarkedFacts.CONFIRMED: notice_of("alerts.facts_confirmed"),
-    MarkedFacts.AGGREGATES: notice_of("alerts.facts_aggregates"),
-}
-BEHIND: Final = {
-    MarkedFacts.SUPPRESSION: notice_of("alerts.behind_suppression"),
-    MarkedFacts.LOCKS: notice_of("alerts.behind_locks"),
-    MarkedFacts.CONFIRMED: notice_of("alerts.behind_confirmed"),
-    MarkedFacts.AGGREGATES: notice_of("alerts.behind_aggregates"),
-}
 STRAYS: Final = {
     StrayKind.CHANNEL: notice_of("alerts.somebody_wrote_over_another_channel"),
     StrayKind.GROUP: notice_of("alerts.somebody_wrote_to_this_line"),
@@ -223,20 +209,6 @@ def report_restore(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) ->
         "alerts.this_line_was_restored_from", hours=event.hours, unfinished=unknown if event.unfinished else ""
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
-
-
-def report_facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> Step[Desk]:
-    """Say which facts are older than they were, what is safe until a person has looked, and what to do."""
-    if event.designation:
-        body = notice_of("alerts.facts_of_a_phone", designation=event.designation)
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
-    if event.accepted:
-        body = notice_of("alerts.facts_accepted", facts=MARKED_FACTS[event.kind])
-        return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)),))
-    body = notice_of(
-        "alerts.facts_behind", facts=MARKED_FACTS[event.kind], until_then=BEHIND[event.kind], kind=event.kind.value
-    )
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=alarm_recipients(facts)), PageOnCall(reason="facts")))
 
 
 def report_missing_keys(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> Step[Desk]:

@@ -245,7 +245,6 @@ class Bridge:
         await self.designations.load()
         await startup_notices.report_missing_keys(services.database, services.vault, owners)
         await key_owners.replace_room_keys(services, owners, self._resources.config.policy_mxid)
-        await startup_notices.report_marks(services.database, services.vault, self._resources.marks_found)
         await self.engine.load()
         await self.screening.load()
         await startup_notices.report_restore(services.database, services.vault, services.clock)
@@ -379,4 +378,4 @@ class Bridge:
         services = self._resources.services
         suppression = self._resources.suppression
         now = await clock_trust.expiry_time(services.database, services.clock.now())
-        return not suppression.is_known or bool(await suppression.lookup(phone, now=now))
+        return bool(await suppression.lookup(services.database, phone, now=now))

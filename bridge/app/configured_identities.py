@@ -29,7 +29,7 @@ class ConfiguredIdentities:
     def __init__(self, services: Services, *, staff: Sequence[Staff], devices: DeviceLists) -> None:
         self._database, self._clock, self._devices = services.database, services.clock, devices
         self._fingerprints = {member.mxid: member.identity for member in staff if member.identity}
-        self._audit, self._trust_mac = AuditLog(vault=services.vault), TrustMac(services.vault, None)
+        self._audit, self._trust_mac = AuditLog(vault=services.vault), TrustMac(services.vault)
         self.loop = BackgroundLoop("configured_identities", self.run_once, max_sleep=LOOK_SECONDS)
 
     async def run_once(self) -> float:

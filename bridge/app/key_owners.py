@@ -1,7 +1,7 @@
 """Compares the owners of keys in `keys.db` with the rows in the database: at the start, before anything is decided.
 
 Rules of this module: a key without rows is destroyed. Rows without a key stay, because the newest `keys.db` may still be
-restored, until a person says that it is lost for good (`quietline accept-facts keys`). Then conversations without a key are
+restored, until a person says that it is lost for good (`quietline erasure lost-keys`). Then conversations without a key are
 ended, except those on legal hold: their rooms are purged after `client_grace`, and the phone's next text begins another
 conversation. A room whose key is missing or damaged gets another key, if its conversation still has its own.
 
@@ -19,7 +19,6 @@ from bot.model.transactional_actions import EraseTexter, ParkThread
 from bridge.erasure.carrier_copies import COPIES
 from bridge.matrix.room_keys.resealing import forget_sessions_in
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours
-from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime import log
 from bridge.storage.vault import CannotOpen
 from bridge.tables import inbox, line_state, threads, warm_rooms
@@ -37,7 +36,7 @@ async def destroy_orphans(services: Services) -> set[str]:
     await services.database.commit(delete_unassigned_rooms)
     needed = await threads.key_owners(services.database)
     owners = await services.vault.owners()
-    orphans = owners - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
+    orphans = owners - needed - {DESK, COPIES}
     for owner in orphans:
         await services.vault.destroy(owner)
     if orphans:

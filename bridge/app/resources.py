@@ -8,20 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Self
 
 import aiohttp
 
-from bridge.app import key_changes, line_files
+from bot.model.actions import DESK
+from bridge.app import line_files
 from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.vendors import registry
 from bridge.config.sections import Config
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import end_process
-from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.runtime import log
 from bridge.runtime.clock import SteadyClock
@@ -32,12 +31,10 @@ from bridge.services import Services
 from bridge.storage.database import Database
 from bridge.storage.errors import Busy
 from bridge.storage.key_file import KeyFile
-from bridge.storage.marked_sets import Marks, SetMatch, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
-from bridge.tables import line_state, threads
+from bridge.tables import line_state
 from bridge.tables.cross_table import storage_classes
-from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 from policies.pack import Pack
 
@@ -53,11 +50,9 @@ class Resources:
     puppet_database: Database
     carrier: Carrier
     suppression: Suppression
-    marks_found: Mapping[SetName, SetMatch]
-    """The result of this start's check of each marked set."""
     take_over: bool = False
-    """A person said that this bridge takes over the line's identities from another one (`bridge/matrix/olm/identity.py`),
-    and uses an older `keys.db` (`key_changes`)."""
+    """A person said that this bridge takes over the line's identities from another one (`bridge/matrix/olm/identity.py`)
+    and uses an older `keys.db`."""
     lead: Lead | None = None
     """The lease under which this bridge works; None where its database is a file, which a lock protects."""
 
@@ -117,20 +112,11 @@ class Resources:
         await line_files.check_desk(database, vault, data)
         if count := await database.commit(lambda transaction: line_state.replace_damaged(transaction, now=time.time())):
             log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)
-        await key_changes.check_change_count(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_names(database, config)
-        await confirmed_identities.sign_earlier(database, vault)
-        marks = Marks(database=database, vault=vault, crash=crash, takes_older_keys=take_over)
-        stack.push_async_callback(marks.close)
+        await vault.create(DESK)  # what a start tells the desk is sealed before the desk is loaded
         key = bytes.fromhex(read_secret(config.keys.suppression_key_file))
-        suppression = Suppression(key=key, line=config.line.slug, marked=marks.suppression)
-        marks_found = {
-            SetName.SUPPRESSION: await suppression.load(database),
-            SetName.LOCKS: await LockedPhones(marked=marks.locks, vault=vault).load(database),
-            SetName.CONFIRMED: await confirmed_identities.load(database, vault, marks.confirmed),
-            SetName.AGGREGATES: await marks.aggregates.load(await threads.aggregate_versions(database)),
-        }
+        suppression = Suppression(key=key, line=config.line.slug)
         carrier = registry.make_carrier(
             config.line.carrier,
             AdapterContext(
@@ -151,14 +137,12 @@ class Resources:
                 puppet_database=puppet_database,
                 vault=vault,
                 clock=SteadyClock(),
-                marks=marks,
                 crash=crash,
             ),
             http=http,
             puppet_database=puppet_database,
             carrier=carrier,
             suppression=suppression,
-            marks_found=marks_found,
             take_over=take_over,
             lead=lead,
         )

@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from bridge.app import key_changes, line_files
+from bridge.app import line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config.sections import Config
 from bridge.inbound.listener import make_runner
@@ -165,7 +165,6 @@ async def wait_for_lead(
         keys,
         end=end,
         any_keys=any_keys,
-        read_change_count=partial(key_changes.read_change_count_in_schema, schema=place.schema),
         on_missing=missing,
         on_stale=stale,
         on_damaged=damaged,

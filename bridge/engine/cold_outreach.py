@@ -57,7 +57,6 @@ class OutreachThreads:
     def __init__(self, services: Services, *, line: str, numbers: tuple[str, ...], is_suppressed: IsSuppressed) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake
         self._line, self._numbers, self._is_suppressed = line, numbers, is_suppressed
-        self._aggregates = services.marks.aggregates
 
     async def classify_number(self, pack: Pack, event: Event) -> DialledNumber | None:
         """Classify a message in an office as a telephone number, without its digits; None for any other event."""
@@ -92,7 +91,6 @@ class OutreachThreads:
             await screening.insert_thread(
                 transaction,
                 self._vault,
-                self._aggregates,
                 owner=owner,
                 phone_hash=phone_hash,
                 sealed=sealed,

@@ -20,7 +20,6 @@ from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import CannotOpen
 from bridge.tables import desk_state, threads
 from bridge.tables.threads import AGGREGATE
@@ -37,11 +36,11 @@ class SealedDesk:
     crowd: Mapping[int, bytes | None] = field(default_factory=dict)
     numbers: Mapping[str, int | None] = field(default_factory=dict)
 
-    async def write(self, transaction: Transaction, versions: MarkedSet) -> None:
+    async def write(self, transaction: Transaction) -> None:
         """Write the desk and its changed rows."""
-        await desk_state.set_aggregate(transaction, versions, self.aggregate)
+        await desk_state.set_aggregate(transaction, self.aggregate)
         if self.crowd:
-            await desk_state.change_crowd(transaction, versions, self.crowd)
+            await desk_state.change_crowd(transaction, self.crowd)
 
 
 class DeskStore:
@@ -49,7 +48,6 @@ class DeskStore:
 
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
-        self._versions = services.marks.aggregates
         self._numbers: dict[str, int] = {}
         self._damaged = set[int]()
         self._last = 0
@@ -60,10 +58,10 @@ class DeskStore:
         stored = await desk_state.get(self._database)
         if stored is None:
             aggregate = (await self.seal(Desk(), Desk())).aggregate
-            await self._database.commit(lambda transaction: desk_state.insert(transaction, self._versions, aggregate))
+            await self._database.commit(lambda transaction: desk_state.insert(transaction, aggregate))
             return Desk()
         desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, stored))
-        crowd = dict(desk.flood.crowd)  # from a version without rows for them; the next commit writes their rows
+        crowd = dict[str, CrowdEntry]()
         for number, sealed in (await desk_state.get_crowd(self._database)).items():
             self._last = number
             try:

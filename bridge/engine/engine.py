@@ -23,8 +23,6 @@ from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event, TextArrived
 from bot.model.feature import Step
-from bot.model.line_incidents import FactsBehind, MarkedFacts
-from bot.model.phone_locks import UNLOCKED, locks_of, with_locks
 from bot.model.transactional_actions import (
     CancelTimer,
     CreateThread,
@@ -36,7 +34,6 @@ from bot.model.transactional_actions import (
 )
 from bridge.background.owner_queue import OwnerQueue
 from bridge.engine import timers
-from bridge.engine.aggregate_check import AggregateCheck
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import OutreachThreads, PendingThread
 from bridge.engine.desk_store import DeskStore
@@ -54,7 +51,6 @@ from bridge.tables import carrier_copies, dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
-from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.threads import StoredThread
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
@@ -107,8 +103,6 @@ class Engine:
             drills=drills,
             calendar=calendar,
         )
-        self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
-        self._aggregates, self._check = services.marks.aggregates, AggregateCheck(services)
         self._desk_store = DeskStore(services)
         self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)
         self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT, rank=self._rank)
@@ -151,7 +145,7 @@ class Engine:
 
     async def _process_together(self, rows: list[SequencedRow]) -> None:
         """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""
-        # A person's message may hold a codeword or a number: it is processed alone, also if an older program sealed it.
+        # A person's message may hold a codeword or a number: it is processed alone.
         if len(rows) > 1 and not any(row.inbox_row.kind in inbox.OF_PEOPLE for row in rows):
             try:
                 desk, decided = self._desk, list[tuple[SequencedRow, Step[Desk]]]()
@@ -181,7 +175,7 @@ class Engine:
         """Decide an event. `thread`: the thread as read with it; None: it has ended, or the event is the desk's."""
         owner = row.inbox_row.owner
         try:
-            stored = None if owner == DESK else await self._check.compare(owner, thread)
+            stored = thread
             while True:
                 if owner != DESK and stored is None:
                     if row.inbox_row.kind == inbox.TEXT:  # an end leaves no text, so the row's owner is damaged
@@ -190,10 +184,9 @@ class Engine:
                     # The thread has ended: the desk's event for it is not needed any more.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
                     return
-                opened: Any = (
+                aggregate: Any = (
                     self._desk if stored is None else await threads.open_aggregate(self._vault, owner, stored.aggregate)
                 )
-                aggregate = opened if stored is None else with_locks(opened, self._locked_phones.of(owner))
                 body = await inbox.open_body(self._vault, row.inbox_row)
                 event: Event = serialization.decode(row.inbox_row.kind, body)
                 try:
@@ -205,9 +198,9 @@ class Engine:
                     return
                 try:
                     frozen = stored is not None and stored.legal_hold
-                    await self._decide(row, aggregate, matched, frozen=frozen, behind=aggregate is not opened)
+                    await self._decide(row, aggregate, matched, frozen=frozen)
                 except _StaleFacts:
-                    stored = await self._check.get(owner)
+                    stored = await threads.get(self._database, owner)
                     continue
                 except (Unavailable, OSError):
                     raise
@@ -221,15 +214,12 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a row that cannot be read becomes a dead letter as well
             await self._record_dead_letter(row, error)
 
-    async def _decide(
-        self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, frozen: bool, behind: bool
-    ) -> None:
-        """Decide and commit. `behind`: the stored aggregate lacks locks that this one has."""
+    async def _decide(self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, frozen: bool) -> None:
         step = await self._ask(row, aggregate, matched, desk=self._desk, frozen=frozen)
         self._crash(CrashPoint.ENGINE_DECIDED)
         pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
         unshown = _unshown_text(matched.event, step.actions)
-        await self._commit(row.inbox_row.owner, aggregate, [(row, step)], pending_thread, behind=behind, unshown=unshown)
+        await self._commit(row.inbox_row.owner, aggregate, [(row, step)], pending_thread, unshown=unshown)
         if unshown:
             self._wake.carrier_copies()
 
@@ -255,7 +245,6 @@ class Engine:
         decided: Sequence[tuple[SequencedRow, Step[Any]]],
         pending_thread: PendingThread | None = None,
         *,
-        behind: bool = False,
         unshown: str = "",
     ) -> None:
         """Commit decisions of one owner, each based on the result of the previous one, with all their effects.
@@ -266,14 +255,11 @@ class Engine:
         acts = [(row, n, action) for row, step in decided for n, action in enumerate(step.actions)]
         effects = [(row, action) for row, _, action in acts if is_transactional(action)]
         renamed = isinstance(before, Thread) and after.designation != before.designation
-        changed = behind or after != before
+        changed = after != before
         sealed_desk = await self._desk_store.seal(before, after) if changed and isinstance(after, Desk) else None
         stays = isinstance(after, Thread) and not any(isinstance(effect, EraseTexter) for _, effect in effects)
         sealed = await threads.seal_aggregate(self._vault, after) if changed and stays else None
         sent_events = [(a.owner, a.event) for _, _, a in acts if isinstance(a, SendEvent)]
-        if behind:
-            log.event("engine.locks_restored")
-            sent_events.append((DESK, FactsBehind(kind=MarkedFacts.LOCKS, designation=before.designation)))
         notices = [inbox_row for to in sent_events if (inbox_row := await inbox.try_seal(self._vault, *to)) is not None]
         set_ = [a for _, _, a in acts if isinstance(a, SetTimer | CancelTimer)]
         last_edit = {(a.place, a.ref): a for _, _, a in acts if isinstance(a, EditMessage)}
@@ -294,10 +280,9 @@ class Engine:
             if renamed:
                 await threads.set_designation(transaction, owner, after.designation)
             if sealed_desk is not None:
-                await sealed_desk.write(transaction, self._aggregates)
+                await sealed_desk.write(transaction)
             if sealed is not None:
-                await threads.set_aggregate(transaction, self._aggregates, owner, sealed)
-                await self._locked_phones.write(transaction, owner, locks_of(after))
+                await threads.set_aggregate(transaction, owner, sealed)
             for inbox_row in notices:
                 await inbox.append(transaction, inbox_row)
             for timer in set_:
@@ -359,8 +344,6 @@ class Engine:
             if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(transaction, owner):
                 raise _StaleFacts
         await self._transactional_actions.perform(transaction, owner, effect, phone=phone)
-        if isinstance(effect, EraseTexter):  # of a parked thread, too, whose aggregate does not change when it ends
-            await self._locked_phones.write(transaction, owner, UNLOCKED)
 
     async def _phone_digest(self, owner: str) -> bytes:
         """Return the slow digest of a thread's phone."""

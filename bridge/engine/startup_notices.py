@@ -1,4 +1,4 @@
-"""Notices that a start gives once: the line was restored, its configuration changed, facts, keys or commits are missing.
+"""Notices that a start gives once: the line was restored, its configuration changed, keys or commits are missing.
 
 Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
@@ -8,19 +8,18 @@ A keyed hash of the configuration is stored, which shows only that it changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import SHIFTS_TIMER
-from bot.model.line_incidents import FactsBehind, GapKind, KeysMissing, LineRestored, MarkedFacts, TextsMissing
+from bot.model.line_incidents import GapKind, KeysMissing, LineRestored, TextsMissing
 from bridge.config.sections import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import erasure_jobs, inbox, line_state, threads, timers, warm_rooms
 from bridge.tables.audit_log import AuditLog
@@ -79,27 +78,6 @@ async def report_promotion(services: Services, *, grace: float) -> None:
     await database.commit(commit)
     if changed:
         log.event("bridge.database_promoted")
-
-
-async def report_marks(database: Database, vault: Vault, marks: Mapping[SetName, SetMatch]) -> None:
-    """Tell the desk of each marked set that is older or newer than its mark. At the start."""
-    differences = {name: each for name, each in marks.items() if each is not SetMatch.AS_WRITTEN}
-    inbox_rows = [
-        await inbox.seal(vault, DESK, FactsBehind(kind=MarkedFacts(name.value), accepted=each is SetMatch.AHEAD))
-        for name, each in differences.items()
-    ]
-    behind = json.dumps([name.value for name, each in differences.items() if each is SetMatch.BEHIND])
-    if not differences and await line_state.get(database, line_state.FACTS_BEHIND) in {None, behind}:
-        return
-
-    async def commit(transaction: Transaction) -> None:
-        for inbox_row in inbox_rows:
-            await inbox.append(transaction, inbox_row)
-        await line_state.put(transaction, line_state.FACTS_BEHIND, behind)
-
-    await database.commit(commit)
-    for name, each in differences.items():
-        log.event("bridge.facts_behind" if each is SetMatch.BEHIND else "bridge.mark_behind", kind=name.value)
 
 
 async def report_missing_keys(database: Database, vault: Vault, owners: Collection[str]) -> None:

@@ -26,7 +26,6 @@ from bridge.matrix.rooms.room_state import rooms_of_thread, set_owner
 from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import MarkedSet
 from bridge.tables import (
     carrier_copies,
     clock_trust,
@@ -75,7 +74,6 @@ class TransactionalActions:
 
     def __init__(self, services: Services, *, audit: AuditLog, suppression: Suppression) -> None:
         self._clock, self._audit, self.suppression = services.clock, audit, suppression
-        self._aggregates = services.marks.aggregates
 
     async def perform(
         self, transaction: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b""
@@ -94,7 +92,7 @@ class TransactionalActions:
             case ParkThread():
                 await _park(transaction, owner, grace=action.grace, now=now, canary=action.canary)
             case EraseTexter():
-                await _end(transaction, self._aggregates, owner, now=now, canary=action.canary)
+                await _end(transaction, owner, now=now, canary=action.canary)
             case TrustClock():
                 await clock_trust.trust(transaction, offset=system_clock_offset(self._clock))
             case RecordAudit():
@@ -140,10 +138,10 @@ async def _park(transaction: Transaction, thread: str, *, grace: float, now: flo
     await _delete_rows(transaction, thread, now=now)
 
 
-async def _end(transaction: Transaction, aggregates: MarkedSet, thread: str, *, now: float, canary: bool) -> None:
+async def _end(transaction: Transaction, thread: str, *, now: float, canary: bool) -> None:
     await _delete_rows(transaction, thread, now=now)
     await inbox.delete_all(transaction, thread)
-    await threads.delete(transaction, aggregates, thread)
+    await threads.delete(transaction, thread)
     await erasure_jobs.forget_thread(transaction, thread)
     job_id = await erasure_jobs.begin(
         transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", grace=0.0, now=now, canary=canary

@@ -73,7 +73,7 @@ class MatrixEventIngest:
 
     def __init__(self, services: Services, *, policy: str, puppet: str, lifetime: int) -> None:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
-        self._trust_mac = TrustMac(services.vault, services.marks.confirmed)
+        self._trust_mac = TrustMac(services.vault)
         self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
         self.server_time: Callable[[], float | None] = lambda: None  # until the homeserver has answered
         self._parts_to_wake = set[Callable[[], None]]()

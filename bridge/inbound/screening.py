@@ -20,7 +20,6 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
-from bot.model.phone_locks import locks_of, with_locks
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import Suppress, SuppressionReason
@@ -34,12 +33,10 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Sync, Transaction
 from bridge.storage.errors import Unavailable
-from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, threads, warm_rooms
 from bridge.tables.dead_letters import Concern, DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
-from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 
 MAX_IN_FLIGHT: Final = 2
@@ -68,8 +65,6 @@ class Screening:
         self._wake, self._crash = services.wake, services.crash
         self._is_stop, self._stop_seconds = is_stop, stop_seconds
         self._suppression, self._rate_limit, self._designations = suppression, rate_limit, designations
-        self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
-        self._aggregates = services.marks.aggregates
         self.queue = OwnerQueue("screening", self._work, workers=MAX_IN_FLIGHT)
         services.wake.screening = self.queue.wake
 
@@ -104,7 +99,9 @@ class Screening:
                 return
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one has no decision yet.
             digest = await self._suppression.digest(phone, background=True)
-            muted = self._suppression.reasons(digest, now=await clock_trust.expiry_time(self._database, now))
+            muted = await self._suppression.reasons(
+                self._database, digest, now=await clock_trust.expiry_time(self._database, now)
+            )
             if SuppressionReason.BLOCK in muted:
                 await self._drop_blocked(owner, digest, now)
                 return
@@ -138,14 +135,8 @@ class Screening:
             if warm is not None:
                 await set_owner(transaction, warm.room_id, owner)
             thread = replace(new_thread, designation=designation)
-            if not new_thread.canary:
-                thread = replace(thread, consent=replace(new_thread.consent, unknown=not self._suppression.is_known))
-                # Locks of an earlier thread of this phone, whose row another program deleted.
-                thread = with_locks(thread, await self._locked_phones.take_over(transaction, phone_hash))
-                await self._locked_phones.write(transaction, owner, locks_of(thread))
             await threads.admit(
                 transaction,
-                self._aggregates,
                 owner,
                 room_id=warm.room_id if warm is not None else None,
                 designation=designation,
@@ -188,7 +179,7 @@ class Screening:
                 await self._suppression.write(transaction, digest, stop, now=now)
             await inbox.delete_all(transaction, owner)
             await dead_letters.delete_all(transaction, owner)  # of texts for which an earlier look-up failed
-            await threads.delete(transaction, self._aggregates, owner)
+            await threads.delete(transaction, owner)
             # The carrier's copies are deleted as well; their rows no longer name the thread.
             await carrier_copies.disown(transaction, owner, now)
             for _ in texts:
@@ -231,7 +222,6 @@ class Screening:
 async def insert_thread(
     transaction: Transaction,
     vault: Vault,
-    aggregates: MarkedSet,
     *,
     owner: str,
     phone_hash: bytes,
@@ -246,9 +236,7 @@ async def insert_thread(
     """
     thread = Thread(id=owner, designation="", answerable=phone.answerable, canary=canary)
     aggregate = await threads.seal_aggregate(vault, thread)
-    await threads.insert(
-        transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate, number=number
-    )
+    await threads.insert(transaction, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate, number=number)
 
 
 class NewThreadRateLimit:

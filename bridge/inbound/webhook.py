@@ -88,7 +88,6 @@ class Webhook:
         self._canary, self._numbers = canary, numbers
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
-        self._aggregates = services.marks.aggregates
         self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
         # One text at a time per texter: so a new texter gets one thread, and texts keep their order.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -318,7 +317,6 @@ class Webhook:
                 await screening.insert_thread(
                     transaction,
                     self._vault,
-                    self._aggregates,
                     owner=owner,
                     phone_hash=phone_hash,
                     sealed=phone,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.storage import marked_sets
 from bridge.storage.migrations import Schema
 from bridge.tables import schema
 
@@ -209,5 +208,5 @@ _ROOMS: Final = (
 PUPPET_SCHEMA: Final = Schema(tables=_IDENTITY)
 """The texter puppet's database."""
 
-MAIN_SCHEMA: Final = Schema(tables=(*schema.TABLES, *_IDENTITY, *_ROOMS, marked_sets.TABLE), postgres=schema.POSTGRES)
+MAIN_SCHEMA: Final = Schema(tables=(*schema.TABLES, *_IDENTITY, *_ROOMS), postgres=schema.POSTGRES)
 """The main database."""

@@ -21,7 +21,6 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
-from bridge.matrix.room_keys.confirmed_identities import SIGNED
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.history import KeyBundles, RoomHistory
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
@@ -49,8 +48,6 @@ __all__ = ["MatrixService", "Rollback", "open_identities"]
 
 POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 """Prefixes of our device ids."""
-CONFIRMATIONS_SIGNED: Final = SIGNED
-"""Owner of a key in `keys.db` that belongs to no thread and no room."""
 PUPPET_SYNC_SECONDS: Final = 10.0
 """Seconds between two syncs of the texter puppet, for its key counts and to-device messages; nobody waits for either."""
 
@@ -85,7 +82,7 @@ async def open_identities(
 
     `take_over`: see `Identity.open`; for the puppet: if the policy bot was introduced before, a lost `voice.db` does not
     mean another bridge. The main database was opened with `schema.MAIN_SCHEMA`, `puppet_database` with
-    `schema.PUPPET_SCHEMA`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us, and
+    `schema.PUPPET_SCHEMA`. Raises `Permanent` when the homeserver refuses us, and
     `IdentityInUse` when another bridge may run.
     """
     await forget_lost(services.database, services.vault, policy_mxid)

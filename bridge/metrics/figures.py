@@ -217,7 +217,7 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
         carrier_up=UNKNOWN if line.carrier_up is None else float(line.carrier_up),
         last_text=UNKNOWN if last_text is None else last_text,
         people_on_duty=line.people_on_duty,
-        trusted_supervisors=await count_confirmed_supervisors(database, TrustMac(services.vault, services.marks.confirmed)),
+        trusted_supervisors=await count_confirmed_supervisors(database, TrustMac(services.vault)),
         deaths=_deaths(await line_state.get(database, line_state.RUNS), system_now),
         threads_waiting=len(line.waiting_since),
         longest_wait=max((_age(since, now) for since in line.waiting_since), default=0.0),

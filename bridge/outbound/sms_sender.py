@@ -19,7 +19,6 @@ from bot import guard
 from bot.model.actions import SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
-from bot.model.phone_locks import with_locks
 from bridge.background.backoff import retry_until_done
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
@@ -39,7 +38,6 @@ from bridge.tables import carrier_copies, dead_letters, inbox, line_state, outbo
 from bridge.tables.dead_letters import Concern, DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
-from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.sent_texts import SentTextRow
 from policies.pack import Pack
 from policies.segments import segments
@@ -76,7 +74,6 @@ class SmsSender:
         self._measurements = services.measurements
         self._carrier, self._numbers, self._rate_limiter = carrier, numbers, RateLimiter(carrier.rate)
         self._carrier_copies = carrier_copies
-        self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._sending: set[asyncio.Task[None]] = set()
         self._promoted_at = 0.0
 
@@ -149,8 +146,7 @@ class SmsSender:
             if sealed is None or state is None:
                 # The conversation has ended since this row was read: nothing leaves any more.
                 return None
-            opened = await threads.open_aggregate(self._vault, task.owner, sealed.aggregate)
-            thread = with_locks(opened, self._locked_phones.of(task.owner, transaction))
+            thread = await threads.open_aggregate(self._vault, task.owner, sealed.aggregate)
             texted = await reply_number.read(self._vault, task.owner, sealed.number)
             number = texted if texted in self._numbers else self._numbers[0]
             if texted not in ("", number):

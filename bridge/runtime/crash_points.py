@@ -29,8 +29,6 @@ class CrashPoint(Enum):
     DEVICE_REPLACED = "an identity has another device, of which the homeserver does not know"
     MATRIX_SENDING = "an event is encrypted, the request is not sent"
     MATRIX_SENT = "the homeserver has the event, the outbox row still stands"
-    MARK_WRITTEN = "the next version of a set of facts is in keys.db, the set is not committed"
-    MARK_COMMITTED = "a set of facts is committed, keys.db does not say yet that it is"
     SMS_MARKED = "the row says `sending`, the request is not sent"
     SMS_SENT = "the carrier has the text, the result is not committed"
     SMS_RESULT = "the result of the text is committed, the thread has not heard it"

@@ -128,21 +128,6 @@ class Vault:
         _, cipher = self._cached(owner) or await self._key(owner)
         return _decrypt(cipher, sealed, _join(owner, context))
 
-    async def read_mark(self, name: str) -> bytes | None:
-        """Return the 32 bytes of a mark (`marked_sets`), or None. Raises :class:`CannotOpen` for a damaged one."""
-        owner = MARK + name
-        wrapped = await self._keys.read(owner)
-        return None if wrapped is None else _decrypt(self._wrap, wrapped, _join("mark", owner))
-
-    async def write_mark(self, name: str, mark: bytes) -> None:
-        """Write a mark of 32 bytes. It survives a power cut when this returns. Written in the order of the calls."""
-        owner = MARK + name
-        await self._keys.replace(owner, _encrypt(self._wrap, mark, _join("mark", owner)))
-
-    async def forget_mark(self, name: str) -> None:
-        """Remove a mark, durably. None is no error."""
-        await self._keys.delete(MARK + name)
-
     async def destroy(self, owner: str) -> None:
         """Destroy an owner's key, in memory and on the disk, durably. No key is no error; may be repeated."""
         # Counted before the deletion is queued: a key read before it is not remembered, one read after it is not found.

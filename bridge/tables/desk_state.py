@@ -1,8 +1,8 @@
 """The tables `desk`, `crowd` and `tally`: state of the agency's work that belongs to no thread.
 
 Rules of this module: `desk` has one row, the desk's aggregate, sealed; `crowd` has a sealed row for each thread that waits
-without a card, under a meaningless number. The version of each is written to the set of all aggregates in the same commit
-(`threads.aggregate_versions`). `tally` counts ended conversations by month, language and kind, and names none of them.
+without a card, under a meaningless number. `tally` counts ended conversations by month, language and kind, and names
+none of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 
 from bot.model.actions import DESK
 from bridge.storage.database import Reader, Row, Snapshot, Transaction, Value, insertion
-from bridge.storage.marked_sets import MarkedSet
-from bridge.storage.vault import nonce
 
 
 async def get(reader: Reader) -> bytes | None:
@@ -32,16 +30,14 @@ def peek(connection: Snapshot) -> bytes | None:
     return sealed
 
 
-async def insert(transaction: Transaction, versions: MarkedSet, aggregate: bytes) -> None:
+async def insert(transaction: Transaction, aggregate: bytes) -> None:
     """Make the desk."""
     await transaction.execute("INSERT INTO desk (id, aggregate) VALUES ($1, $2)", DESK, aggregate)
-    await versions.change(transaction, {DESK.encode(): nonce(aggregate)})
 
 
-async def set_aggregate(transaction: Transaction, versions: MarkedSet, aggregate: bytes) -> None:
+async def set_aggregate(transaction: Transaction, aggregate: bytes) -> None:
     """Write the desk's aggregate."""
     await transaction.execute("UPDATE desk SET aggregate = $2 WHERE id = $1", DESK, aggregate)
-    await versions.change(transaction, {DESK.encode(): nonce(aggregate)})
 
 
 async def get_crowd(reader: Reader) -> dict[int, bytes]:
@@ -50,13 +46,7 @@ async def get_crowd(reader: Reader) -> dict[int, bytes]:
     return {row["number"]: row["entry"] for row in rows}
 
 
-async def crowd_versions(reader: Reader) -> dict[bytes, bytes]:
-    """Return their versions, as entries of the set `aggregates`."""
-    rows = await reader.fetch("SELECT number, substr(entry, 2, 12) AS version FROM crowd")
-    return {_version_key(row["number"]): bytes(row["version"] or b"") for row in rows}
-
-
-async def change_crowd(transaction: Transaction, versions: MarkedSet, changes: Mapping[int, bytes | None]) -> None:
+async def change_crowd(transaction: Transaction, changes: Mapping[int, bytes | None]) -> None:
     """Write entries of the crowd; None deletes one."""
     for number, entry in changes.items():
         if entry is None:
@@ -68,12 +58,6 @@ async def change_crowd(transaction: Transaction, versions: MarkedSet, changes: M
                 number,
                 entry,
             )
-    changed = {_version_key(number): None if entry is None else nonce(entry) for number, entry in changes.items()}
-    await versions.change(transaction, changed)
-
-
-def _version_key(number: int) -> bytes:
-    return f"crowd:{number}".encode()
 
 
 async def increment_tally(transaction: Transaction, *, month: str, language: str, kind: str) -> None:

@@ -66,13 +66,9 @@ EVENTS_LOST: Final = "events_lost"
 """Until when (ms) our database may lack events of ours, after a rollback of it, while these are still looked for."""
 EVENTS_RETURNED: Final = "events_returned"
 """The last time (ms) up to which a rolled-back homeserver had sent events, while what it has again is still looked for."""
-FACTS_BEHIND: Final = "facts_behind"
-"""Which marked sets were found behind at the last start or since, as JSON (`bridge/storage/marked_sets.py`)."""
 KEY_CHECK: Final = "key_check_"
 """Prefix, followed by the name of a key (`KeySettings.files`): the check value of the key this database was written
 with."""
-KEY_CHANGES: Final = "key_changes"
-"""How many changes `keys.db` had when that was last noted (`bridge/app/key_changes.py`)."""
 KEYS_LOST: Final = "keys_lost"
 """Present once a person said that the keys which are missing are lost for good, until the next start (`key_owners`)."""
 KEYS_MISSING: Final = "keys_missing"
@@ -153,7 +149,7 @@ def readers() -> dict[str, ValueReader]:
     """Return the reader of each name (`STRAY_ALERT`: how they begin) of which not every text is a whole value.
 
     Not here: keys, names and digests, which are only compared; what is signed or sealed; names whose presence says all; and
-    `KEY_CHANGES` and `MODULE_PROBLEMS`, whose one reader each knows a damaged value.
+    `MODULE_PROBLEMS`, whose one reader knows a damaged value.
     """
     times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
     objects: dict[str, dict[str, Any]] = {
@@ -170,7 +166,7 @@ def readers() -> dict[str, ValueReader]:
         **dict.fromkeys(times, whole(lambda: Seconds)),
         **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), whole(lambda: WholeNumber)),
         **dict.fromkeys((EVENTS_LOST, EVENTS_RETURNED, MEMBERS_RETURNED), whole(lambda: Milliseconds)),
-        **dict.fromkeys((CHECK_FOUND, FACTS_BEHIND), entries(lambda: str)),
+        CHECK_FOUND: entries(lambda: str),
         **dict.fromkeys((ALARM_TEST, CANARY_STEP), text),
         **{name: whole(partial(members, **kinds)) for name, kinds in objects.items()},
         CARRIER_ACCOUNTS: whole(lambda: list[tuple[str, Seconds]]),

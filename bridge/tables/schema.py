@@ -31,8 +31,6 @@ TABLES: Final = (
     "CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold <> FALSE",
     # A legal hold in a row of its own as well: one damaged bit would make its flag that of a thread without a hold.
     "CREATE TABLE legal_hold (thread TEXT PRIMARY KEY)",
-    # The locks that stop texts to a phone, beside its thread (`phone_locks.LockedPhones`): by keyed hash, sealed.
-    "CREATE TABLE phone_lock (hash {blob} PRIMARY KEY, body {blob} NOT NULL)",
     # The desk's aggregate (sealed); one row.
     "CREATE TABLE desk (id TEXT PRIMARY KEY, aggregate {blob} NOT NULL)",
     # Who waits in a flood (sealed): the desk's row would be written at each change of one of them.

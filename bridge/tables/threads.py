@@ -3,9 +3,6 @@
 Rules of this module: a thread whose phone was not looked up (`screened`) has no room, and nothing is decided for it. A
 thread on legal hold loses nothing. A parked thread has neither room nor designation, and is still found by its phone.
 Values are sealed and opened by the caller, before a commit, because a commit waits for nothing.
-
-The version of an aggregate is the nonce of its sealing (`vault.nonce`). The versions of all aggregates, the desk's too, are
-a marked set (`Marks.aggregates`), written in the commit that writes or deletes an aggregate.
 """
 
 from __future__ import annotations
@@ -18,9 +15,7 @@ from bot.model.desk import Thread
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Transaction
-from bridge.storage.marked_sets import MarkedSet
-from bridge.storage.vault import Vault, nonce
-from bridge.tables import desk_state
+from bridge.storage.vault import Vault
 
 AGGREGATE: Final = "aggregate"
 """The context under which an aggregate is sealed for its owner."""
@@ -93,16 +88,6 @@ async def open_phone(vault: Vault, thread: str, sealed: bytes) -> Phone:
     return Phone((await vault.open(thread, PHONE, sealed)).decode())
 
 
-async def aggregate_versions(reader: Reader) -> dict[bytes, bytes]:
-    """Return the entries of the set `aggregates`: the version of each aggregate by owner, and those of the crowd."""
-    # The nonce is 12 bytes from the second (`vault.nonce`); the rest of an aggregate is not read.
-    query = """SELECT id, substr(aggregate, 2, 12) AS version FROM thread
-        UNION ALL SELECT id, substr(aggregate, 2, 12) AS version FROM desk"""
-    # A damaged id may be no UTF-8 (`sqlite_connection`).
-    versions = {row["id"].encode(errors="surrogateescape"): row["version"] or b"" for row in await reader.fetch(query)}
-    return versions | await desk_state.crowd_versions(reader)
-
-
 async def aggregate_owners(reader: Reader) -> list[str]:
     """Return the owners of aggregates: threads, and the desk."""
     return [row["id"] for row in await reader.fetch("SELECT id FROM thread UNION ALL SELECT id FROM desk")]
@@ -110,7 +95,6 @@ async def aggregate_owners(reader: Reader) -> list[str]:
 
 async def insert(
     transaction: Transaction,
-    versions: MarkedSet,
     thread: str,
     *,
     phone_hash: bytes,
@@ -130,7 +114,6 @@ async def insert(
         aggregate,
         number,
     )
-    await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
 
 async def find_by_phone(reader: Reader, phone_hash: bytes) -> str | None:
@@ -201,7 +184,6 @@ async def not_on_hold(reader: Reader) -> list[str]:
 
 async def admit(
     transaction: Transaction,
-    versions: MarkedSet,
     thread: str,
     *,
     room_id: str | None,
@@ -219,19 +201,11 @@ async def admit(
         aggregate,
         int(in_flood),
     )
-    await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
 
-async def set_aggregate(transaction: Transaction, versions: MarkedSet, thread: str, aggregate: bytes) -> None:
+async def set_aggregate(transaction: Transaction, thread: str, aggregate: bytes) -> None:
     """Write a thread's aggregate; nothing when the same commit deleted the thread."""
-    query = "UPDATE thread SET aggregate = $2 WHERE id = $1"
-    if versions.get(thread.encode(), transaction) is not None:
-        # The row exists as far as we know, and nothing waits for an answer. If another program deleted it, the next start
-        # finds its entry without a row, as it would have found the previous entry.
-        await transaction.execute(query, thread, aggregate)
-    elif await transaction.fetchval(f"{query} RETURNING id", thread, aggregate) is None:
-        return
-    await versions.change(transaction, {thread.encode(): nonce(aggregate)})
+    await transaction.execute("UPDATE thread SET aggregate = $2 WHERE id = $1", thread, aggregate)
 
 
 async def set_designation(transaction: Transaction, thread: str, designation: str) -> None:
@@ -261,11 +235,10 @@ async def park(transaction: Transaction, thread: str) -> None:
     await transaction.execute("UPDATE thread SET room_id = NULL, designation = '' WHERE id = $1", thread)
 
 
-async def delete(transaction: Transaction, versions: MarkedSet, thread: str) -> None:
+async def delete(transaction: Transaction, thread: str) -> None:
     """Delete an ended thread, and with it the number of its phone."""
     await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
     await transaction.execute("DELETE FROM legal_hold WHERE thread = $1", thread)
-    await versions.change(transaction, {thread.encode(): None})
 
 
 async def sealed_thread(reader: Reader, thread: str) -> SealedThread | None:

@@ -32,7 +32,7 @@ from deploy.cli.outcome import (
     print_problems,
 )
 from deploy.cli.policy import policy
-from deploy.cli.records import accept_facts, audit, erasure, exposure, lookup, privacy
+from deploy.cli.records import audit, erasure, exposure, lookup, privacy
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff, trust
 from deploy.cli.upgrade import handover, migrate, upgrade
@@ -344,7 +344,6 @@ for _verb in (
     staff,
     trust,
     exposure,
-    accept_facts,
     audit,
     lookup,
     erasure,

@@ -1,4 +1,4 @@
-"""The verbs about what a line keeps and has erased: exposure, privacy, audit, lookup, accept-facts, erasure verify.
+"""The verbs about what a line keeps and has erased: exposure, privacy, audit, lookup, erasure.
 
 Rules of this module: as in `deploy.cli.main`; a number is prompted for and never an argument.
 """
@@ -38,38 +38,6 @@ def audit(layout: Layout, as_json: bool) -> None:
         report = read_audit(config, load_pack(config.line.packs, near=layout.config.parent))
     print_lines([report.as_json()] if as_json else report.as_text())
     sys.exit(EXIT_PROBLEMS if report.problems else EXIT_OK)
-
-
-@click.command(name="accept-facts")
-@line_options
-@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed", "aggregates", "keys", "rooms"]))
-def accept_facts(layout: Layout, facts: str) -> None:
-    """Take facts of the database as they stand, after an old database was put back. The line must be stopped.
-
-    FACTS is what the desk was told: suppression (who said STOP), locks (which phones are locked), confirmed (whose
-    identity is: those are forgotten, and confirmed once more) or aggregates (roster and conversations). Only when you know
-    who put the old database back: else a person may have written there, and `quietline restore` from a backup is right.
-
-    keys: those that keys.db lacks are lost for good. The next start ends the conversations that have none.
-
-    rooms: no legal hold concerns the rooms from before a restore. The next start erases them.
-    """
-    import asyncio
-
-    from bridge.config.load import load
-    from bridge.storage.marked_sets import SetName
-    from deploy.data_dir.accept_facts import accept_facts as accept
-    from deploy.data_dir.accept_facts import accept_lost_keys, accept_old_rooms
-
-    with exit_on_errors():
-        config = load(layout.config)
-        said = {"keys": accept_lost_keys, "rooms": accept_old_rooms}.get(facts)
-        asyncio.run(accept(config, SetName(facts)) if said is None else said(config))
-    then = {
-        "keys": "ends the conversations that have none; their phones can text the line again",
-        "rooms": "erases those from before the restore, once the homeserver has told of them",
-    }
-    click.echo(f"{facts}: the next start {then.get(facts, 'takes it as it stands')}.")
 
 
 @click.command()
@@ -157,7 +125,41 @@ def privacy(layout: Layout, language: str) -> None:
 
 @click.group()
 def erasure() -> None:
-    """Look at what was erased."""
+    """Look at what was erased, or say what may be."""
+
+
+@erasure.command(name="lost-keys")
+@line_options
+def erasure_lost_keys(layout: Layout) -> None:
+    """Say that the keys which keys.db lacks are lost for good. The line must be stopped.
+
+    The next start ends the conversations that have none; their phones can text the line again.
+    """
+    import asyncio
+
+    from bridge.config.load import load
+    from deploy.data_dir.next_start import accept_lost_keys
+
+    with exit_on_errors():
+        asyncio.run(accept_lost_keys(load(layout.config)))
+    click.echo("The next start ends the conversations that have no key; their phones can text the line again.")
+
+
+@erasure.command(name="old-rooms")
+@line_options
+def erasure_old_rooms(layout: Layout) -> None:
+    """Say that no legal hold concerns the rooms from before a restore. The line must be stopped.
+
+    The next start erases them, once the homeserver has told of them.
+    """
+    import asyncio
+
+    from bridge.config.load import load
+    from deploy.data_dir.next_start import accept_old_rooms
+
+    with exit_on_errors():
+        asyncio.run(accept_old_rooms(load(layout.config)))
+    click.echo("The next start erases the rooms from before the restore, once the homeserver has told of them.")
 
 
 @erasure.command(name="verify")

@@ -58,21 +58,6 @@ def check_keys(db: Snapshot, config: Config) -> CheckResult:
     return CheckResult(name="keys", ok=True, what="vault, index and suppression key are those of this database")
 
 
-def check_marked_facts(db: Snapshot) -> CheckResult:
-    """Whether STOPs, locks, confirmed identities and aggregates are as they were written."""
-    behind = json.loads(line_state.peek(db, line_state.FACTS_BEHIND) or "[]")
-    if not behind:
-        return CheckResult(
-            name="facts", ok=True, what="STOPs, locks, confirmed identities and aggregates are as they were written"
-        )
-    what = f"older than they were, or changed beside the program: {', '.join(behind)}"
-    do = (
-        "Did you put an old database back? Then stop the line, and quietline accept-facts with each name. Else somebody "
-        "may have written there: keep a copy, and quietline restore from a backup."
-    )
-    return CheckResult(name="facts", ok=False, what=what, do=do)
-
-
 def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = False) -> Iterator[CheckResult]:
     """Whether deleted data are overwritten regularly, in the homeserver's database and in ours.
 

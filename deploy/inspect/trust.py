@@ -173,7 +173,7 @@ def format_key(key: str) -> str:
 
 def trust_mac_of(config: Config) -> TrustMac:
     """Return the MAC that verifies confirmed identities, with a configuration's vault key."""
-    return TrustMac(offline.open_vault(config), None)
+    return TrustMac(offline.open_vault(config))
 
 
 def _as_object(identity: SeenIdentity, left_over: Mapping[str, int]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Whether the files of a line belong together, before a start: what would stop it, with the start's own error messages.
 
 Rule of this module: it changes nothing, not even an incomplete change of `keys.db` after a crash, which the start rolls
-back. The database is read before the file, because every change that the database notes is in the file already.
+back.
 """
 
 from __future__ import annotations

@@ -111,9 +111,7 @@ async def seed_open(services: Services, line: str, count: int, *, advocates: Seq
     desk = Desk() if stored is None else serialization.decode_as(Desk, await services.vault.open(DESK, AGGREGATE, stored))
     desk = replace(desk, threads=(*desk.threads, *entries))
     body = await services.vault.seal(DESK, AGGREGATE, serialization.encode(desk))
-    await services.database.commit(
-        lambda transaction: desk_state.set_aggregate(transaction, services.marks.aggregates, body)
-    )
+    await services.database.commit(lambda transaction: desk_state.set_aggregate(transaction, body))
     return desk
 
 
@@ -150,11 +148,9 @@ async def _insert(
     *,
     room_id: str | None,
 ) -> None:
-    versions = services.marks.aggregates
-    await threads.insert(transaction, versions, thread.id, phone_hash=phone_hash, phone=phone, aggregate=aggregate)
+    await threads.insert(transaction, thread.id, phone_hash=phone_hash, phone=phone, aggregate=aggregate)
     await threads.admit(
         transaction,
-        versions,
         thread.id,
         room_id=room_id,
         designation=thread.designation,

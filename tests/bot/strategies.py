@@ -274,8 +274,6 @@ OTHERWISE: Final[dict[tuple[type, str], Field]] = {
     (line_incidents.InviteFailed, "place"): (DESK, OFFICE),
     (line_incidents.StrayTextArrived, "kind"): line_incidents.StrayKind,
     (line_incidents.HomeserverIncident, "kind"): line_incidents.HomeserverIncidentKind,
-    (line_incidents.FactsBehind, "kind"): line_incidents.MarkedFacts,
-    (line_incidents.FactsBehind, "accepted"): BOTH,
     (line_incidents.TextsMissing, "kind"): line_incidents.GapKind,
     (line_incidents.CalendarRead, "unread"): range(4),
     (line_incidents.CalendarUnread, "hours"): as_often(None, range(100)),

@@ -21,7 +21,7 @@ FATE = "SELECT value FROM line WHERE name = 'old_rooms'"
 
 
 async def test_old_rooms_are_kept_until_a_person_accepts(tmp_path: Path) -> None:
-    """A conversation, a backup, a lost server, a restore: the conversation's room stays. `accept-facts rooms` erases it.
+    """A conversation, a backup, a lost server, a restore: the conversation's room stays. `erasure old-rooms` erases it.
 
     The next start erases it and certifies that. The desk and the other rooms that the line made since stay.
     """
@@ -50,7 +50,7 @@ async def test_old_rooms_are_kept_until_a_person_accepts(tmp_path: Path) -> None
                 assert await _events(synapse, old_room)
                 assert rows(stack, "SELECT id FROM thread") == []
                 desk = ready.desk_room
-            await _do(stack, "accept-facts", "rooms")
+            await _do(stack, "erasure", "old-rooms")
             async with bridge(stack) as ready:
                 await wait_until("the room is erased", partial(_erased, stack, synapse, old_room), within=90)
                 assert ready.desk_room == desk

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.model.actions import Action, PageOnCall, SendMessage
+from bot.model.actions import DESK, Action, PageOnCall, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import Event
 from bridge.carriers.adapter import (
@@ -33,7 +33,6 @@ from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
 from bridge.matrix import stored_times
-from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
@@ -45,12 +44,10 @@ from bridge.services import Services, WakeUps
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
-from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, inbox, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.cross_table import storage_classes
-from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 from policies.keywords import is_stop
 from policies.pack import Pack
@@ -126,17 +123,10 @@ class BridgeHarness:
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
         await self.database.commit(storage_classes.restore)
-        self.marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
-        self._stack.push_async_callback(self.marks.close)
         self.services = self.services_with(WakeUps(), crash=self._crash)
         services = self.services
-        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE, marked=self.marks.suppression)
-        self.marks_found = {
-            SetName.SUPPRESSION: await suppression.load(self.database),
-            SetName.LOCKS: await LockedPhones(marked=self.marks.locks, vault=self.vault).load(self.database),
-            SetName.CONFIRMED: await confirmed_identities.load(self.database, self.vault, self.marks.confirmed),
-            SetName.AGGREGATES: await self.marks.aggregates.load(await threads.aggregate_versions(self.database)),
-        }
+        await self.vault.create(DESK)
+        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         await startup_notices.report_promotion(services, grace=self.pack.settings.close_now_grace)
         self.outbox = OutboxDispatcher(services)
         self.startup_hold = StartupHold(services, max_hold=self.max_hold)
@@ -195,15 +185,12 @@ class BridgeHarness:
 
     def services_with(self, wake: WakeUps, *, crash: CrashHook = never_crash) -> Services:
         """Return the same database, vault and clock with other wake-ups, to test one part alone."""
-        return Services(
-            database=self.database, vault=self.vault, clock=self.clock, marks=self.marks, crash=crash, wake=wake
-        )
+        return Services(database=self.database, vault=self.vault, clock=self.clock, crash=crash, wake=wake)
 
     async def run(self) -> None:
         """Settle rows of an earlier run, and start the parts."""
         await self.sms_sender.recover()
         await self.startup_hold.load()
-        await startup_notices.report_marks(self.database, self.vault, self.marks_found)
         await self.engine.load()
         await self.screening.load()
         await self.outbox.load()

@@ -14,20 +14,16 @@ import signal
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import aiohttp
 
 from bot.model.transactional_actions import SuppressionReason
-from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.database import Transaction
-from bridge.storage.key_file import OWNER_BYTES
-from bridge.storage.marked_sets import SetName
 from bridge.storage.postgres_database import database_of
-from bridge.storage.vault import MARK, PASSING
+from bridge.storage.vault import PASSING
 from deploy.data_dir.offline import line_snapshot
 from deploy.stack.provision import run_homeserver
 from deploy.stack.readiness import BridgeReady
@@ -35,7 +31,6 @@ from tests.e2e.polling import wait_until
 from tests.e2e.stack import spawn
 from tests.fakes import database_engine
 from tests.fakes.crashable_bridge import CRASH_FILE, KILL, START
-from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
 from tests.fakes.stack_without_up import StackWithoutUp
 
@@ -128,27 +123,16 @@ class CrashingStack(StackWithoutUp):
             return [tuple(row) for row in database.fetch(query)]
 
     async def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
-        """Record a phone's suppression for a day, as an earlier thread would have; the bridge's next start reads it."""
-        keys = self.layout.bridge / "keys.db"
-        mark = f"{MARK}{SetName.SUPPRESSION.value}".encode().ljust(OWNER_BYTES, b"\0")
+        """Record a phone's suppression for a day, as an earlier thread would have."""
 
         async def beside(transaction: Transaction) -> None:
             query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
             await transaction.execute(query, digest, muted.value, int(time.time()) + 86_400)
-            await transaction.execute("DELETE FROM marked_set WHERE name = $1", SetName.SUPPRESSION.value)
 
-        async def commit() -> None:
-            database = database_of(self.layout.bridge / "main.db", self._server)
-            await database.open()
-            await database.commit(beside)
-            await database.close()
-
-        def edit() -> None:
-            with ThreadPoolExecutor(max_workers=1) as thread:
-                thread.submit(asyncio.run, commit()).result()
-            write(keys, "UPDATE slot SET owner = zeroblob(264), wrapped = zeroblob(61) WHERE owner = $1", mark)
-
-        await self.between_starts(edit)
+        database = database_of(self.layout.bridge / "main.db", self._server)
+        await database.open()
+        await database.commit(beside)
+        await database.close()
 
     def before_next_start(self, edit: Callable[[], None]) -> None:
         """Register a change to make after the bridge was killed, before it starts again."""
@@ -172,8 +156,7 @@ class CrashingStack(StackWithoutUp):
         return (
             {owner for owner in wrapped_keys(self.layout.bridge / "keys.db") if not owner.startswith(PASSING)}
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
-            - {"desk", "copies", CONFIRMATIONS_SIGNED}
-            - {MARK + name.value for name in SetName}
+            - {"desk", "copies"}
         )
 
     async def _restart_loop(self, orders: StreamWriter, said: StreamReader) -> None:

@@ -32,7 +32,6 @@ WHOLE: Final = {
     line_state.CHECK_FOUND: json.dumps(["disk", "backup"]),
     line_state.CLOCK_AHEAD: "7200",
     line_state.CLOCK_SAMPLE: ClockSample(AT, 1000.5, "boot").text(AT),
-    line_state.FACTS_BEHIND: json.dumps(["locks"]),
     line_state.KEYS_MISSING: "2",
     line_state.OLD_ROOMS: line_state.ERASE,
     line_state.RESTORE: json.dumps({"made": int(AT), "unfinished": 2}),

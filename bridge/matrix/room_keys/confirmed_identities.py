@@ -2,9 +2,8 @@
 
 Rules of this module: a fingerprint is compared with the identity that was last seen, inside the commit that confirms it;
 for any other nothing is written. A confirmation, and a device of a confirmed identity, count only with a code under a key
-derived from the vault key: a person who can write only the database cannot confirm. The confirmations of a running bridge
-are a marked set (`bridge/storage/marked_sets.py`): an old confirmation that is restored does not count. A confirmation made
-beside the bridge has a code for the present version of the set; the bridge adds it to the set, once, and tells the desk.
+derived from the vault key: a person who can write only the database cannot confirm. A confirmation
+made beside the bridge counts at once; the bridge tells the desk of it.
 
 Source: https://spec.matrix.org/latest/client-server-api/#cross-signing; a fingerprint is the public Ed25519 key in
 unpadded base64, which clients show in groups of four.
@@ -14,37 +13,33 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.room_keys import dirty_table
-from bridge.storage import marked_sets
-from bridge.storage.database import Database, Reader, Snapshot, Transaction
-from bridge.storage.marked_sets import MarkedSet, SetMatch, SetName
+from bridge.storage.database import Reader, Snapshot, Transaction
 from bridge.storage.vault import Vault
 
-VERSION: Final = "COALESCE((SELECT version FROM marked_set WHERE name = 'confirmed'), 0)"
-"""SQL: the version of the set of confirmed identities; 0 before the first start of a program with marked sets."""
-IDENTITIES: Final = f"""
-    SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519, {VERSION} AS version
+IDENTITIES: Final = """
+    SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519
     FROM matrix_seen_identity s
     LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
     LEFT JOIN matrix_device d ON d.user_id = s.user_id AND d.master_key = s.master_key AND d.cross_signed
     WHERE s.master_key <> '' ORDER BY s.user_id, d.device_id
-"""  # noqa: S608 - a constant
+"""
 """SQL: a row for each device that the newest identity of its user signed; one without a device where there is none."""
 
 WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
-CONFIRMED_SUPERVISORS: Final = f"""
-    SELECT DISTINCT c.user_id, c.master_key, c.mac, {VERSION} AS version FROM matrix_room r
+CONFIRMED_SUPERVISORS: Final = """
+    SELECT DISTINCT c.user_id, c.master_key, c.mac FROM matrix_room r
     JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
     JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id AND l.level >= 50
     JOIN matrix_seen_identity s ON s.user_id = m.user_id
     JOIN matrix_confirmed c ON c.user_id = s.user_id AND c.master_key = s.master_key
     WHERE r.kind = 'desk'
-"""  # noqa: S608 - a constant
+"""
 """SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_templates.py`."""
 
 TRUST_COLUMNS: Final = """
@@ -56,8 +51,6 @@ TRUSTED: Final = """
     ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
 """
 """SQL: candidates for trusted devices, as `d`; a row counts only if `TrustMac.is_trusted` returns True for it."""
-SIGNED: Final = "matrix confirmed identities"
-"""Owner of a key in `keys.db`. If the key exists, a confirmation without a code does not count."""
 CONFIRM: Final = """
     INSERT INTO matrix_confirmed (user_id, master_key, announced, mac) VALUES ($1, $2, $3, $4)
     ON CONFLICT (user_id) DO UPDATE SET
@@ -89,21 +82,15 @@ class SeenIdentity:
 class TrustMac:
     """The codes of confirmed identities and of the devices that they signed, under a key derived from the vault key.
 
-    `confirmed`: the set of a running bridge, without which a code alone confirms nobody; None for a verb beside it, which
-    cannot read it and judges by the codes. Source: RFC 2104 (HMAC), with the lengths of the parts before them.
+    Source: RFC 2104 (HMAC), with the lengths of the parts before them.
     """
 
-    def __init__(self, vault: Vault, confirmed: MarkedSet | None) -> None:
+    def __init__(self, vault: Vault) -> None:
         self._key = vault.derive("matrix confirmed identities")
-        self._confirmed = confirmed
 
     def of_identity(self, user_id: str, master_key: str) -> bytes:
         """Return the 32 bytes of a confirmation."""
         return self._mac("identity", user_id, master_key)
-
-    def of_new_identity(self, user_id: str, master_key: str, version: int) -> bytes:
-        """Return the 32 bytes of a confirmation made beside the bridge, valid only for this version of the set."""
-        return self._mac("new identity", user_id, master_key, str(version))
 
     def of_device(self, device: Device, master_key: str, *, cross_signed: bool) -> bytes:
         """Return the 32 bytes of a device as in its device list.
@@ -113,32 +100,17 @@ class TrustMac:
         kind = "device" if cross_signed else "unsigned device"
         return self._mac(kind, device.user_id, device.device_id, device.curve25519, device.ed25519, master_key)
 
-    def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None, reader: Reader | None = None) -> bool:
-        """Whether a row of confirmed identities was written with the vault key, and is in the set of a running bridge.
-
-        `reader`: the calling commit, if any, so that its own changes count.
-        """
-        if not self.is_signed(user_id, master_key, mac) or master_key is None:
-            return False
-        return self._confirmed is None or self._confirmed.get(user_id.encode(), reader) == master_key.encode()
-
-    def is_signed(self, user_id: str, master_key: str | None, mac: bytes | None) -> bool:
-        """Whether a row of confirmed identities was written with the vault key, at any time."""
+    def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None) -> bool:
+        """Whether a row of confirmed identities was written with the vault key."""
         if master_key is None or mac is None:
             return False
         return hmac.compare_digest(bytes(mac), self.of_identity(user_id, master_key))
 
-    def is_new(self, user_id: str, master_key: str | None, mac: bytes | None, version: int) -> bool:
-        """Whether a row was written beside the bridge, with the vault key, since this version of the set."""
-        if master_key is None or mac is None:
-            return False
-        return hmac.compare_digest(bytes(mac), self.of_new_identity(user_id, master_key, version))
-
-    def is_trusted(self, row: Any, reader: Reader | None = None) -> bool:
+    def is_trusted(self, row: Any) -> bool:
         """Whether a row with `TRUST_COLUMNS` is a device that a confirmed identity signed, both written with the key."""
         if row["device_mac"] is None:
             return False
-        if not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"], reader):
+        if not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"]):
             return False
         mac = self.of_device(device_of(row), row["master_key"], cross_signed=True)
         return hmac.compare_digest(bytes(row["device_mac"]), mac)
@@ -153,84 +125,14 @@ def device_of(row: Any) -> Device:
     return Device(**{name: row[name] for name in ("user_id", "device_id", "curve25519", "ed25519")})
 
 
-async def sign_earlier(database: Database, vault: Vault) -> None:
-    """Sign confirmations of an older program without codes: once for each `keys.db`, which then has a key of `SIGNED`.
-
-    After a crash before that key, it is done again; a confirmation that has a code is not changed. A line whose set has a
-    version was here before, and a row without a code is none: the key's name is damaged, or a person took an older
-    `keys.db`.
-    """
-    if await vault.has_key(SIGNED):
-        return
-    if await marked_sets.has_version(database, SetName.CONFIRMED):
-        await vault.create(SIGNED)
-        return
-    trust_mac = TrustMac(vault, None)
-
-    async def sign(transaction: Transaction) -> None:
-        for row in await transaction.fetch("SELECT user_id, master_key FROM matrix_confirmed WHERE mac IS NULL"):
-            mac = trust_mac.of_identity(row["user_id"], row["master_key"])
-            await transaction.execute("UPDATE matrix_confirmed SET mac=$2 WHERE user_id=$1", row["user_id"], mac)
-
-    await database.commit(sign)
-    await vault.create(SIGNED)
+async def confirm(transaction: Transaction, trust_mac: TrustMac, user_id: str, master_key: str) -> None:
+    """Confirm an identity that a supervisor said is the right one."""
+    await transaction.execute(CONFIRM, user_id, master_key, True, trust_mac.of_identity(user_id, master_key))
 
 
-async def load(database: Database, vault: Vault, confirmed: MarkedSet) -> SetMatch:
-    """Load the set, at the start, after `sign_earlier`. While it is behind its mark nobody is confirmed."""
-    trust_mac = TrustMac(vault, None)
-    rows = await database.fetch("SELECT user_id, master_key, mac FROM matrix_confirmed")
-    signed = [row for row in rows if trust_mac.is_signed(row["user_id"], row["master_key"], row["mac"])]
-    state = await confirmed.load({row["user_id"].encode(): row["master_key"].encode() for row in signed})
-    if state is SetMatch.BEHIND:
-        confirmed.assume({})
-    return state
-
-
-class Confirmations:
-    """Writes confirmed identities, in the table and in the marked set, within the commits of a running bridge."""
-
-    def __init__(self, vault: Vault, confirmed: MarkedSet) -> None:
-        self.trust_mac = TrustMac(vault, confirmed)
-        self._confirmed = confirmed
-
-    async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
-        """Confirm an identity that a supervisor said is the right one."""
-        await self.take_new(transaction)  # a change of the set ends the version for which these were made
-        await self._change(transaction, {user_id: master_key})
-        await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
-
-    async def remove(self, transaction: Transaction, user_id: str) -> None:
-        """Delete the confirmation of that user."""
-        await self.take_new(transaction)
-        await self._change(transaction, {user_id: None})
-        await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
-
-    async def take_new(self, transaction: Transaction) -> None:
-        """Add confirmations made beside the bridge to the set; those for an earlier version of it do not count.
-
-        Nothing is added while the set is behind: then its version, and such a row, may be old ones.
-        """
-        if not self._confirmed.is_intact:
-            return
-        rows = await transaction.fetch(
-            "SELECT user_id, master_key, mac FROM matrix_confirmed WHERE NOT announced ORDER BY user_id"
-        )
-        version = self._confirmed.version
-        new = {
-            row["user_id"]: row["master_key"]
-            for row in rows
-            if self.trust_mac.is_new(row["user_id"], row["master_key"], row["mac"], version)
-        }
-        await self._change(transaction, new)
-        for user_id, master_key in new.items():
-            mac = self.trust_mac.of_identity(user_id, master_key)
-            await transaction.execute("UPDATE matrix_confirmed SET mac=$2 WHERE user_id=$1", user_id, mac)
-
-    async def _change(self, transaction: Transaction, changes: Mapping[str, str | None]) -> None:
-        encoded = {user: None if key is None else key.encode() for user, key in changes.items()}
-        if encoded:
-            await self._confirmed.change(transaction, {user.encode(): key for user, key in encoded.items()})
+async def remove(transaction: Transaction, user_id: str) -> None:
+    """Delete the confirmation of that user."""
+    await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
 
 
 def seen_identities(connection: Snapshot, trust_mac: TrustMac) -> list[SeenIdentity]:
@@ -252,11 +154,11 @@ def last_seen(connection: Snapshot) -> dict[str, int]:
 def confirmed_supervisors(connection: Snapshot, trust_mac: TrustMac) -> int:
     """Count the supervisors at the desk whose identity is confirmed, for a verb that reads beside the bridge."""
     rows = connection.fetch(CONFIRMED_SUPERVISORS)
-    return sum(_is_confirmed(trust_mac, row, row["master_key"]) for row in rows)
+    return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
 
 
 async def count_confirmed_supervisors(reader: Reader, trust_mac: TrustMac) -> int:
-    """Count the same for the running bridge, which knows its set of confirmed identities."""
+    """Count the same for the running bridge."""
     rows = await reader.fetch(CONFIRMED_SUPERVISORS)
     return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
 
@@ -269,17 +171,11 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
     """
     for identity in _identities(await transaction.fetch(IDENTITIES), trust_mac):
         if identity.user_id == user_id and identity.is_named_by(fingerprint):
-            version = int(await transaction.fetchval(f"SELECT {VERSION}"))
-            mac = trust_mac.of_new_identity(user_id, identity.master_key, version)
+            mac = trust_mac.of_identity(user_id, identity.master_key)
             await transaction.execute(CONFIRM, user_id, identity.master_key, False, mac)
             await dirty_table.mark(transaction, user_id, due_ms=AT_ONCE, stale=True)
             return
     raise NotThatFingerprint
-
-
-async def forget_confirmations(transaction: Transaction) -> None:
-    """Delete all confirmations, for a verb beside a stopped bridge: each identity has to be compared again."""
-    await transaction.execute("DELETE FROM matrix_confirmed")
 
 
 async def take_unannounced(transaction: Transaction, users: Iterable[str]) -> list[str]:
@@ -305,13 +201,8 @@ def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
             user_id=user_id,
             master_key=row["master_key"],
             devices=tuple(devices[user_id]),
-            confirmed=row["confirmed"] == row["master_key"] and _is_confirmed(trust_mac, row, row["confirmed"]),
+            confirmed=row["confirmed"] == row["master_key"]
+            and trust_mac.is_confirmed(row["user_id"], row["confirmed"], row["mac"]),
         )
         for user_id, row in row_of_user.items()
     ]
-
-
-def _is_confirmed(trust_mac: TrustMac, row: Any, master_key: str | None) -> bool:
-    """Whether a row counts for a verb beside the bridge: the bridge wrote it, or will add it to its set."""
-    user_id, mac = row["user_id"], row["mac"]
-    return trust_mac.is_confirmed(user_id, master_key, mac) or trust_mac.is_new(user_id, master_key, mac, row["version"])

@@ -19,11 +19,10 @@ from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import Members
-from bridge.matrix.room_keys import dirty_table, outbound_table
+from bridge.matrix.room_keys import confirmed_identities, dirty_table, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
     TRUST_COLUMNS,
     TRUSTED,
-    Confirmations,
     TrustMac,
     device_of,
 )
@@ -40,7 +39,7 @@ EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
 async def has_trusted_device(transaction: Transaction | Database, user_id: str, trust_mac: TrustMac) -> bool:
     """Whether the user has a device that may give commands."""
     rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
-    return any(trust_mac.is_trusted(row, transaction) for row in rows)
+    return any(trust_mac.is_trusted(row) for row in rows)
 
 
 class DeviceAge(NamedTuple):
@@ -63,8 +62,7 @@ class DeviceLists:
         sink: EventSink,
         on_commit: Callable[[], None],
     ) -> None:
-        self._confirmations = Confirmations(services.vault, services.marks.confirmed)
-        self.trust_mac = self._confirmations.trust_mac
+        self.trust_mac = TrustMac(services.vault)
         self._database = services.database
         self._client = identity.client
         self._ours = frozenset(ours)
@@ -117,7 +115,7 @@ class DeviceLists:
 
     async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
-        await self._confirmations.confirm(transaction, user_id, master_key)
+        await confirmed_identities.confirm(transaction, self.trust_mac, user_id, master_key)
         await self.mark(transaction, [user_id])
 
     async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
@@ -163,13 +161,13 @@ class DeviceLists:
         )
         if row is None:
             return None
-        return device_of(row), self.trust_mac.is_trusted(row, transaction)
+        return device_of(row), self.trust_mac.is_trusted(row)
 
     async def is_trusted(self, transaction: Transaction, device: Device) -> bool:
         """Whether a device with exactly these keys may have keys of rooms."""
         query = f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1 AND d.device_id=$2"  # noqa: S608 - constants
         row = await transaction.fetchrow(query, device.user_id, device.device_id)
-        return row is not None and device_of(row) == device and self.trust_mac.is_trusted(row, transaction)
+        return row is not None and device_of(row) == device and self.trust_mac.is_trusted(row)
 
     async def is_member_device(self, user_id: str, curve25519: str) -> bool:
         """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
@@ -245,7 +243,6 @@ class DeviceLists:
         A list that changed since the request, other than as this answer says, stays, and the user is due another query.
         """
         changed: list[IdentityChanged] = []
-        await self._confirmations.take_new(transaction)
         for user_id in users:
             if not is_answered(answer.body, user_id):
                 continue
@@ -274,9 +271,9 @@ class DeviceLists:
         last_key = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         row: Any = await transaction.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
         confirmed = None if row is None else row["master_key"]
-        forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"], transaction)
+        forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"])
         if forged:  # it is reported once, as an unconfirmed identity
-            await self._confirmations.remove(transaction, user_id)
+            await confirmed_identities.remove(transaction, user_id)
         await transaction.execute(
             """
             INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
@@ -293,7 +290,7 @@ class DeviceLists:
         if not master_key or master_key in {last_key, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:
-            await self._confirmations.confirm(transaction, user_id, master_key)
+            await confirmed_identities.confirm(transaction, self.trust_mac, user_id, master_key)
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 

@@ -65,7 +65,7 @@ def systemd(directory: Path) -> Iterator[Systemd]:
 
 def watchdog(database: Any, notifier: ServiceNotifier, ready: list[bool]) -> ServiceWatchdog:
     nothing: Any = None
-    services = Services(database=database, vault=nothing, marks=nothing, clock=SteadyClock(), crash=never_crash)
+    services = Services(database=database, vault=nothing, clock=SteadyClock(), crash=never_crash)
     return ServiceWatchdog(services, notifier, is_ready=lambda: bool(ready))
 
 

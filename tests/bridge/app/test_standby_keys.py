@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 import pytest
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import FactsBehind, KeysMissing, MarkedFacts
+from bot.model.line_incidents import KeysMissing
 from bot.model.thread_desk_events import ThreadParked
-from bot.model.transactional_actions import Suppress, SuppressionReason
-from bridge.app import key_changes, standby
+from bridge.app import standby
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, damaged_file, stale_keys
 from bridge.carriers.adapter import InboundText
@@ -28,11 +27,10 @@ from bridge.outbound import pager
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import SetMatch, SetName
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import inbox, line_state, threads, warm_rooms
 from bridge.tables.warm_rooms import WarmRoom
-from deploy.data_dir.accept_facts import accept_lost_keys
+from deploy.data_dir.next_start import accept_lost_keys
 from tests.bridge.app.shared_line import BridgeProcess, SharedLine, lose_machine, shared_line, shorten_leases
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
@@ -50,15 +48,6 @@ async def line(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pyt
 
 async def take(bridge: Bridge, sender: Phone, message_id: str) -> None:
     await bridge.webhook.accept_text(InboundText(message_id=message_id, sender=sender, text="words"))
-
-
-async def stop(bridge: Bridge, phone: Phone) -> None:
-    """Have the line remember that a phone said STOP."""
-    suppression, services = bridge._resources.suppression, bridge._resources.services
-    digest, now = await suppression.digest(phone), services.clock.now()
-    change = Suppress(reason=SuppressionReason.STOP, until=now + 3600)
-    await services.database.commit(lambda transaction: suppression.write(transaction, digest, change, now=now))
-    await services.marks.close()
 
 
 async def events_told(bridge: Bridge, kind: type[T]) -> list[T]:
@@ -82,125 +71,14 @@ def epoch_of(bridge: Bridge) -> int:
     return lead.epoch
 
 
-async def may_lead(line: SharedLine, bridge: Bridge, keys: Path) -> bool:
-    """Whether a bridge would lead with that file, once the lease is free; it lets go at once."""
-    server = bridge._resources.config.database_url
-    assert server is not None
-    stale: list[bool] = []
-    waiting = Waiting(
-        line.place(server),
-        keys,
-        end=line.ends.append,
-        read_change_count=partial(key_changes.read_change_count_in_schema, schema="main"),
-        on_stale=lambda: stale.append(True),
-    )
-
-    async def told() -> list[bool] | None:
-        lead = await waiting.try_once()
-        if lead is not None:
-            await lead.close()
-        return [True] if lead is not None else [False] if stale else None
-
-    try:
-        return (await wait_until("it leads, or the file is too old", told, every=0.05))[0]
-    finally:
-        await waiting.close()
-
-
-@pytest.mark.parametrize("stopped", [False, True], ids=["no fact since", "a STOP since"])
-async def test_a_copy_of_the_last_leader_s_own_time_is_not_led_with(line: SharedLine, stopped: bool) -> None:
-    """It has the same epoch and has counted less. Where a person says so it is taken: no fact is lost.
-
-    Whose key came since cannot be read. The desk is told where a STOP, a lock or a confirmed identity changed since.
-    """
-    at_one, at_two = line.machine("one"), line.machine("two")
-    of_one, of_two = (at.data_dir / KEYS for at in (at_one, at_two))
-    async with AsyncExitStack() as stack:
-        async with AsyncExitStack() as led_by_one:
-            one = await line.lead(at_one, led_by_one)
-            await take(one, BEFORE, "id1")
-            await one._resources.services.vault.create(ENDED)
-            shutil.copyfile(of_one, of_two)
-            await take(one, SINCE, "id2")
-            await one._resources.services.vault.destroy(ENDED)
-            if stopped:
-                await stop(one, SINCE)
-            lose_machine(one)
-            assert not await may_lead(line, one, of_two)
-            assert peek_age(of_two).epoch == peek_age(of_one).epoch == 1
-            two = await line.lead(at_two, stack, take_over=True)
-        assert peek_age(of_two).epoch == 2
-        marks = two._resources.marks_found
-        assert marks[SetName.SUPPRESSION] is (SetMatch.AHEAD if stopped else SetMatch.AS_WRITTEN)
-        assert await events_told(two, FactsBehind) == (
-            [FactsBehind(kind=MarkedFacts.SUPPRESSION, accepted=True)] if stopped else []
-        )
-        suppression, now = two._resources.suppression, two._resources.services.clock.now()
-        assert suppression.is_known
-        assert await suppression.lookup(SINCE, now=now) == ({SuppressionReason.STOP} if stopped else set())
-        assert not await two._resources.services.vault.has_key(ENDED), "it stood in the copy, and is destroyed at the start"
-        assert await keyless(two) == 1
-        assert await events_told(two, KeysMissing) == [KeysMissing(conversations=1)]
-        await take(two, BEFORE, "id3")
-        await take(two, LATER, "id4")
-        with pytest.raises(NotStored):
-            await take(two, SINCE, "id5")
-    assert await may_lead(line, two, of_two)
-    assert not await may_lead(line, two, of_one), "the true file is the older one from now on"
-
-
-async def test_a_key_that_was_destroyed_since_is_enough(line: SharedLine) -> None:
-    """Nothing was made since the copy: it is told from the file by what has gone, as soon as that is committed."""
-    at = line.config()
-    keys, backup = at.data_dir / KEYS, line.directory / "kept.db"
-    async with AsyncExitStack() as stack:
-        bridge = await line.lead(at, stack)
-        services = bridge._resources.services
-        await services.vault.create(ENDED)
-        await services.database.commit(lambda transaction: line_state.put(transaction, "of a test", "made"))
-        shutil.copyfile(keys, backup)
-        await services.vault.destroy(ENDED)
-        await services.database.commit(lambda transaction: line_state.put(transaction, "of a test", "destroyed"))
-    assert await may_lead(line, bridge, keys)
-    assert not await may_lead(line, bridge, backup)
-
-
-async def test_after_the_lease_s_table_is_gone_a_copy_is_told_by_its_count(line: SharedLine) -> None:
-    """The table says which epoch the file had; the database says how many changes. The newest file is led with.
-
-    The new epoch is above that file's, as far as it goes.
-    """
-    at_one, at_two = line.machine("one"), line.machine("two")
-    async with AsyncExitStack() as of_one:
-        one = await line.lead(at_one, of_one)
-        await take(one, BEFORE, "id1")
-        shutil.copyfile(at_one.data_dir / KEYS, at_two.data_dir / KEYS)
-        await take(one, SINCE, "id2")
-        await stop(one, SINCE)
-        lose_machine(one)
-        await line.execute("DROP TABLE lease")
-        assert not await may_lead(line, one, at_two.data_dir / KEYS)
-        async with AsyncExitStack() as again:
-            later = await line.lead(line.config().model_copy(update={"data_dir": at_one.data_dir}), again)
-            assert await events_told(later, FactsBehind) == []
-            assert await keyless(later) == 0
-            assert await events_told(later, KeysMissing) == []
-            assert epoch_of(later) == 2
-
-
-@pytest.mark.parametrize("led", [False, True], ids=["before the last leader led", "while it led"])
-async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine, led: bool) -> None:
+async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine) -> None:
     """A bridge that is a process says which file, and what to do. One start with `--take-over` takes it, and no other."""
     at, older = line.config(), line.directory / "kept.db"
     async with AsyncExitStack() as stack:
-        bridge = await line.lead(at, stack)
-        if led:
-            shutil.copyfile(at.data_dir / KEYS, older)
-            await take(bridge, SINCE, "id1")
-    if not led:
-        shutil.copyfile(at.data_dir / KEYS, older)
-        async with AsyncExitStack() as stack:
-            await line.lead(at, stack)
+        await line.lead(at, stack)
+    shutil.copyfile(at.data_dir / KEYS, older)
+    async with AsyncExitStack() as stack:
+        await line.lead(at, stack)
     newest = line.directory / "newest.db"
     shutil.copyfile(at.data_dir / KEYS, newest)
     shutil.copyfile(older, at.data_dir / KEYS)
@@ -210,7 +88,7 @@ async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine,
         assert peek_age(at.data_dir / KEYS).epoch == 1
     async with line.process("--take-over") as leader:
         await leader.takes_webhooks()
-        assert peek_age(at.data_dir / KEYS).epoch == 2 + (not led)
+        assert peek_age(at.data_dir / KEYS).epoch == 3
     async with line.process() as again:
         await again.takes_webhooks()
     shutil.copyfile(newest, at.data_dir / KEYS)

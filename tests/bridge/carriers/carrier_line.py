@@ -32,7 +32,6 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
-from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 from policies.keywords import is_stop
 from tests.bridge.carriers.harness import Clock
@@ -83,8 +82,7 @@ class CarrierLine:
         async def at_once() -> None:
             """Nobody talks here."""
 
-        marks = Marks(database=database, vault=vault)
-        services = Services(database=database, vault=vault, clock=BridgeClock(clock), marks=marks)
+        services = Services(database=database, vault=vault, clock=BridgeClock(clock))
         self.carrier_copies = CarrierCopies(
             services, carrier=carrier, alert=loud, accept_report=self._report, yield_to_foreground=at_once
         )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
 from bot.model.transactional_actions import SuppressionReason
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
-from bridge.storage.marked_sets import MarkedSet
 from bridge.tables.suppression import Suppression
 from deploy.stack.provision import SLUG, open_secrets
 from tests.bridge.crash.agency import Agency, crashed
@@ -40,9 +37,7 @@ async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> No
     """Killed when its thread is gone and its key is not: after the start nothing of it stands, and it was counted once."""
     line, number = agency.line, handset()
     secrets = open_secrets(line.layout)
-    suppression = Suppression(
-        key=bytes.fromhex(secrets.read(secrets.suppression_key)), line=SLUG, marked=cast("MarkedSet", None)
-    )
+    suppression = Suppression(key=bytes.fromhex(secrets.read(secrets.suppression_key)), line=SLUG)
     await line.suppress(await suppression.digest(Phone(number)), SuppressionReason.BLOCK)
     deaths = line.crashes
     threads, copies = line.rows("SELECT id FROM thread"), "SELECT n FROM carrier_copy WHERE owner = ''"
@@ -58,30 +53,6 @@ async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> No
     assert line.rows("SELECT id FROM thread") == threads
     assert line.orphan_keys() == set()
     assert await agency.scene.carrier.texts_delivered(number) == []
-
-
-@pytest.mark.parametrize("point", [CrashPoint.MARK_WRITTEN, CrashPoint.MARK_COMMITTED])
-async def test_a_stop_survives_a_death_between_the_two_files(agency: Agency, point: CrashPoint) -> None:
-    """Killed between `keys.db` and the main database, before the commit or after it: it is stopped, nobody is alarmed."""
-    line, number, carrier = agency.line, handset(), agency.scene.carrier
-    await carrier.text(number, "hello")
-    await wait_until("it was answered", lambda: _delivered(agency, number, 1))
-    await wait_until("nothing is on its way any more", lambda: at_rest(line))
-    deaths, before = line.crashes, line.rows("SELECT COUNT(*) FROM suppression")[0][0]
-    line.crash_at(point)
-    try:
-        await carrier.text(number, "STOP")
-        await wait_until("it died", lambda: crashed(line, deaths), within=20)
-    finally:
-        line.cancel_crash()
-    await line.up()
-    await wait_until("the STOP was confirmed", lambda: _delivered(agency, number, 2))
-    await carrier.text(number, "hello?")
-    await wait_until("nothing is on its way any more", lambda: at_rest(line))
-    assert len(await carrier.texts_delivered(number)) == 2
-    assert line.rows("SELECT COUNT(*) FROM suppression")[0][0] == before + 1
-    assert line.rows("SELECT value FROM line WHERE name = 'facts_behind'") in ([], [("[]",)])
-    assert line.rows("SELECT short_id FROM dead_letter") == []
 
 
 async def _delivered(agency: Agency, number: str, count: int) -> bool | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 from dataclasses import replace
@@ -13,11 +12,9 @@ from bot.model.actions import DESK
 from bot.model.desk import Desk
 from bot.model.flood import CrowdEntry, Flood
 from bridge.engine.desk_store import CROWD, DeskStore, SealedDesk
-from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.tables import desk_state, threads
 from bridge.tables.threads import AGGREGATE
-from tests.bridge.engine.test_aggregate_check import is_right
 from tests.fakes.bridge_harness import BridgeHarness
 
 
@@ -38,7 +35,7 @@ async def write(harness: BridgeHarness, store: DeskStore, before: Desk, after: D
     sealed = await store.seal(before, after)
 
     async def commit(transaction: Transaction) -> None:
-        await sealed.write(transaction, harness.marks.aggregates)
+        await sealed.write(transaction)
         if fails:
             raise _FailedCommit
 
@@ -86,7 +83,6 @@ async def test_the_next_start_reads_the_desk_as_it_was_committed(harness: Bridge
     assert list((await loaded(harness)).flood.crowd) == list(desk.flood.crowd)
     assert await harness.count("crowd") == len(desk.flood.crowd)
     assert (await write(harness, store, desk, replace(desk, board="the board"))).crowd == {}
-    assert await is_right(harness)
 
 
 async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
@@ -104,23 +100,6 @@ async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
     assert await loaded(harness) == shown
 
 
-async def test_a_desk_of_a_version_without_rows_keeps_its_crowd(harness: BridgeHarness) -> None:
-    """They stood in the desk as a list: they are read, and have rows with the next commit of whatever it is."""
-    await harness.vault.create(DESK)
-    body = json.loads(serialization.encode(desk_with()))
-    body["flood"]["crowd"] = [json.loads(serialization.encode(entry(f"t{n}", danger=n == 1))) for n in range(3)]
-    old = await harness.vault.seal(DESK, AGGREGATE, json.dumps(body, separators=(",", ":")).encode())
-    await harness.database.commit(lambda transaction: desk_state.insert(transaction, harness.marks.aggregates, old))
-    store = DeskStore(harness.services)
-    desk = await store.load()
-    assert desk == desk_with(*(entry(f"t{n}", danger=n == 1) for n in range(3)))
-    after = replace(desk, board="the board")
-    await write(harness, store, desk, after)
-    assert await harness.count("crowd") == 3
-    assert await loaded(harness) == after
-    assert await is_right(harness)
-
-
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_row_that_cannot_be_opened_loses_nobody(harness: BridgeHarness, *, waits: bool) -> None:
     """Its thread, if it still waits, stands among those who ask for a person; the row goes with the next commit."""
@@ -133,8 +112,7 @@ async def test_a_row_that_cannot_be_opened_loses_nobody(harness: BridgeHarness, 
         await _thread_in_crowd(harness, "t2")
     rows = await desk_state.get_crowd(harness.database)
     damaged = {2: rows[2][:-1] + bytes([rows[2][-1] ^ 1])}
-    versions = harness.marks.aggregates
-    await harness.database.commit(lambda transaction: desk_state.change_crowd(transaction, versions, damaged))
+    await harness.database.commit(lambda transaction: desk_state.change_crowd(transaction, damaged))
     store = DeskStore(harness.services)
     desk = await store.load()
     assert desk.flood.crowd["t1"] == crowd.flood.crowd["t1"]
@@ -158,14 +136,13 @@ async def test_a_row_names_no_thread(harness: BridgeHarness) -> None:
 
 
 async def _thread_in_crowd(harness: BridgeHarness, thread: str) -> None:
-    versions = harness.marks.aggregates
     await harness.vault.create(thread)
     sealed = await harness.vault.seal(thread, AGGREGATE, b"")
 
     async def commit(transaction: Transaction) -> None:
-        await threads.insert(transaction, versions, thread, phone_hash=thread.encode(), phone=b"", aggregate=sealed)
+        await threads.insert(transaction, thread, phone_hash=thread.encode(), phone=b"", aggregate=sealed)
         await threads.admit(
-            transaction, versions, thread, room_id=None, designation=f"word {thread}", aggregate=sealed, in_flood=True
+            transaction, thread, room_id=None, designation=f"word {thread}", aggregate=sealed, in_flood=True
         )
 
     await harness.database.commit(commit)

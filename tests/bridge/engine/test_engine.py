@@ -180,7 +180,7 @@ async def test_a_designation_that_a_parked_thread_does_not_get_is_free_again(
 
     async def park(transaction: Transaction) -> None:
         await threads.set_designation(transaction, owner, "")
-        await threads.set_aggregate(transaction, harness.marks.aggregates, owner, sealed)
+        await threads.set_aggregate(transaction, owner, sealed)
 
     await harness.database.commit(park)
     before = set(harness.designations._in_use)

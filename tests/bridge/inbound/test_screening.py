@@ -330,7 +330,7 @@ async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -
     assert (await harness.count("thread"), await harness.count("suppression")) == (0, 2)
     later = harness.clock.at + 2 * 86_400
     harness.clock.at = later
-    assert await harness.suppression.lookup(Phone(HANDSET), now=later) == {SuppressionReason.STOP}
+    assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=later) == {SuppressionReason.STOP}
     owner = await comes(harness, "hello", "m3")
     await harness.screening.screen(owner)
     assert (await harness.thread(owner)).consent.stopped
@@ -450,6 +450,8 @@ async def test_a_stop_to_a_group_is_the_stop_of_its_sender(harness: BridgeHarnes
         await harness.wait_until_drained()
         if number == 0:
             assert (await harness.count("thread"), len(harness.carrier.sent)) == before
-    assert await harness.suppression.lookup(Phone(HANDSET), now=harness.clock.at) == {SuppressionReason.STOP}
+    assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=harness.clock.at) == {
+        SuppressionReason.STOP
+    }
     assert harness.messages_shown(await harness.thread_id(HANDSET)).count("STOP") == 1
     assert len([body for body in harness.messages_shown("desk", notices=True) if "group" in body]) == 1

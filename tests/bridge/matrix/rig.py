@@ -15,7 +15,6 @@ import aiohttp
 
 from bot.model.actions import DESK
 from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
-from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.matrix.service import MatrixService, open_identities
 from bridge.matrix.sync.homeserver_rollback import Rollback
@@ -24,7 +23,6 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
-from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 from tests.e2e.polling import wait_until
 from tests.fakes.database_engine import make_database, put_migrated
@@ -67,16 +65,11 @@ class Rig:
             await database.open()
             self._open.push_async_callback(database.close)
         await self.vault.create(DESK)
-        self.marks = Marks(database=self.database, vault=self.vault)
-        self._open.push_async_callback(self.marks.close)
-        await confirmed_identities.sign_earlier(self.database, self.vault)
-        self.confirmed_found = await confirmed_identities.load(self.database, self.vault, self.marks.confirmed)
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
         self.services = Services(
             database=self.database,
             puppet_database=self.puppet_database,
             vault=self.vault,
-            marks=self.marks,
             clock=self.clock,
             crash=self._crashes,
         )

@@ -185,9 +185,7 @@ async def test_the_canary_is_invited_to_its_own_thread_alone(harness: BridgeHarn
     assert sender.room_client.membership_calls == [], "it is a texter's thread"
     own = replace(await harness.thread(task.owner), canary="@canary:h")
     sealed = await harness.vault.seal(task.owner, "aggregate", serialization.encode(own))
-    await harness.database.commit(
-        lambda transaction: threads.set_aggregate(transaction, harness.marks.aggregates, task.owner, sealed)
-    )
+    await harness.database.commit(lambda transaction: threads.set_aggregate(transaction, task.owner, sealed))
     for user in ("@eve:h", "@canary:h"):
         await sender.room_sender.perform(await sender.task(Invite(user=user)))
     assert sender.room_client.membership_calls == [("invite", "!room", "@canary:h")]

@@ -82,12 +82,6 @@ async def read_history(harness: BridgeHarness) -> None:
     await harness.sms_sender.recover()
 
 
-async def read_facts_behind(harness: BridgeHarness) -> None:
-    behind = json.loads(await line_state.get(harness.database, line_state.FACTS_BEHIND) or "[]")
-    assert all(isinstance(name, str) for name in behind)
-    await startup_notices.report_marks(harness.database, harness.vault, {})
-
-
 READERS: dict[str, Callable[[BridgeHarness], Awaitable[object]]] = {
     **dict.fromkeys(
         (line_state.ALARM_TEST, line_state.CHECK_FOUND, line_state.STAFF_CHANGES),
@@ -109,7 +103,6 @@ READERS: dict[str, Callable[[BridgeHarness], Awaitable[object]]] = {
     line_state.CARRIER_WATERMARK: lambda harness: backfill(harness).run_once(),
     line_state.CLOCK_AHEAD: lambda harness: harness.timers.recover(),
     line_state.CLOCK_SAMPLE: read_sample,
-    line_state.FACTS_BEHIND: read_facts_behind,
     line_state.KEYS_MISSING: lambda harness: startup_notices.report_missing_keys(harness.database, harness.vault, ()),
     line_state.OLD_ROOMS: lambda harness: line_state.get(harness.database, line_state.OLD_ROOMS),
     line_state.RESTORE: lambda harness: startup_notices.report_restore(harness.database, harness.vault, harness.clock),

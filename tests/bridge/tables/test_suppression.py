@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,8 @@ from nacl.pwhash import argon2id
 from bot.model.desk import Desk, DeskMember, Role
 from bot.model.events import MessageSent, TimerDue
 from bot.model.transactional_actions import Suppress, SuppressionReason
-from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
-from bridge.storage import marked_sets
-from bridge.storage.database import Transaction
-from bridge.storage.marked_sets import MarkedSet, SetMatch, SetName
+from bridge.storage.database import Reader, Transaction
 from bridge.tables import clock_trust
 from bridge.tables.suppression import Suppression
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
@@ -86,40 +82,17 @@ async def test_it_survives_a_restart_and_a_restored_database(harness: BridgeHarn
     await harness.receive_text("STOP", message_id="m1")
     await harness.wait_until_drained()
     (row,) = await harness.database.fetch("SELECT hash, muted, until FROM suppression")
-    now, marked = harness.clock.at, harness.marks.suppression
+    now = harness.clock.at
     phone = Phone(HANDSET)
-    assert await harness.suppression.lookup(phone, now=now) == {SuppressionReason.STOP}
-    again = Suppression(key=bytes(range(2, 34)), line="main", marked=marked)
+    assert await harness.suppression.lookup(harness.database, phone, now=now) == {SuppressionReason.STOP}
+    again = Suppression(key=bytes(range(2, 34)), line="main")
     assert await again.digest(phone) == row["hash"]
-    assert await again.lookup(Phone(OTHER), now=now) == frozenset()
+    assert await again.lookup(harness.database, Phone(OTHER), now=now) == frozenset()
     for stranger in (
-        Suppression(key=bytes(32), line="main", marked=marked),
-        Suppression(key=bytes(range(2, 34)), line="other", marked=marked),
+        Suppression(key=bytes(32), line="main"),
+        Suppression(key=bytes(range(2, 34)), line="other"),
     ):
-        assert await stranger.lookup(phone, now=now) == frozenset()
-
-
-@pytest.mark.parametrize("has_mark", [True, False], ids=["with its mark", "accepted by a person"])
-async def test_a_damaged_entry_ends_no_start_and_no_stop(harness: BridgeHarness, has_mark: bool) -> None:
-    """A time that no clock shows is not what was written: the set is behind. The phone stays stopped, once accepted too."""
-    await harness.receive_text("STOP", message_id="m1")
-    await harness.wait_until_drained()
-    await harness.database.commit(lambda transaction: transaction.execute("UPDATE suppression SET until = -1"))
-    if not has_mark:
-        await harness.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.SUPPRESSION))
-        await harness.vault.forget_mark(SetName.SUPPRESSION.value)
-    for start in range(2):
-        marked = MarkedSet(SetName.SUPPRESSION, database=harness.database, vault=harness.vault, crash=never_crash)
-        again = Suppression(key=bytes(range(2, 34)), line="main", marked=marked)
-        match = await again.load(harness.database)
-        assert (match is SetMatch.BEHIND) == has_mark, f"start {start}"
-        assert again.is_known != has_mark
-        later = harness.clock.now() + 100 * 365 * 24 * 3600
-        assert await again.lookup(Phone(HANDSET), now=later) == {SuppressionReason.STOP}
-        await harness.database.commit(partial(again.lengthen, seconds=3600))
-        await harness.database.commit(partial(again.delete_expired, now=later))
-        assert await harness.count("suppression") == 1
-        await marked.close()
+        assert await stranger.lookup(harness.database, phone, now=now) == frozenset()
 
 
 async def test_an_entry_ends(harness: BridgeHarness) -> None:
@@ -129,8 +102,8 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
     ttl = harness.pack.settings.suppression_ttl
     assert ttl == 180 * DAY
     later = harness.clock.at + ttl
-    assert await harness.suppression.lookup(Phone(HANDSET), now=later - 2) == {SuppressionReason.STOP}
-    assert await harness.suppression.lookup(Phone(HANDSET), now=later + 1) == frozenset()
+    assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=later - 2) == {SuppressionReason.STOP}
+    assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=later + 1) == frozenset()
     digest = await harness.suppression.digest(Phone(OTHER))
     change = Suppress(reason=SuppressionReason.STOP, until=later + DAY)
     await harness.database.commit(lambda transaction: harness.suppression.write(transaction, digest, change, now=later + 1))
@@ -142,8 +115,8 @@ async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, 
     answers: list[frozenset[SuppressionReason]] = []
     ask = harness.suppression.reasons
 
-    def reasons(digest: bytes, *, now: float) -> frozenset[SuppressionReason]:
-        answers.append(ask(digest, now=now))
+    async def reasons(reader: Reader, digest: bytes, *, now: float) -> frozenset[SuppressionReason]:
+        answers.append(await ask(reader, digest, now=now))
         return answers[-1]
 
     await harness.receive_text("STOP", message_id="m1")

@@ -52,7 +52,6 @@ LEFT_OUT = {
         "timer",
         "dead_letter",
         "early_reaction",
-        "phone_lock",
     },
     "the desk, sealed under a key that no backup has": {"desk", "crowd"},
     "facts of this installation": {
@@ -61,7 +60,6 @@ LEFT_OUT = {
         "erasure_certificate",
         "audit",
         "revealed",
-        "marked_set",
     },
     "ids of texts and events": {"seen", "sent_text", "early_report", "event", "carrier_copy", "copy_result"},
     "erasure jobs": {"erasure"},

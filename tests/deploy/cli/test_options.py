@@ -41,7 +41,6 @@ def verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Com
 
 
 WORDS = {
-    "accept-facts": ["locks"],
     "alarm failed": ["quietline-backup.service"],
     "staff make": ["--admin-token-file", "token"],
     "backup": ["--passphrase-file", "x", "--to", "y"],

@@ -83,7 +83,7 @@ def test_who_is_not_root_gives_nothing_away(line: Path, monkeypatch: pytest.Monk
 
 
 def test_a_link_leads_root_to_no_file_of_its_own(line: Path, owners: list[tuple[int, int]]) -> None:
-    """The service's account can put a link where the lock is: `accept-facts` as root gave it what that led to."""
+    """The service's account can put a link where the lock is: a verb as root gave it what that led to."""
     (own := line.parent / "shadow").write_text("words")
     (line / "lock").symlink_to(own)
     with pytest.raises(OSError, match="symbolic"), line_stopped(line):

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from bridge.matrix.api.events import IdentityChanged, IdentityConfirmed
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.room_keys.confirmed_identities import (
     CONFIRM,
-    SIGNED,
     NotThatFingerprint,
     TrustMac,
     confirm_fingerprint,
     seen_identities,
-    sign_earlier,
 )
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.storage import marked_sets
-from bridge.storage.database import Transaction, placeholders
-from bridge.storage.marked_sets import SetMatch, SetName
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -44,14 +37,12 @@ async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 
 async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
-    await rig.database.commit(
-        lambda transaction: confirm_fingerprint(transaction, user, fingerprint, TrustMac(rig.vault, None))
-    )
+    await rig.database.commit(lambda transaction: confirm_fingerprint(transaction, user, fingerprint, TrustMac(rig.vault)))
 
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
     with read_beside(rig.directory / "main.db") as connection:
-        identities = seen_identities(connection, TrustMac(rig.vault, None))
+        identities = seen_identities(connection, TrustMac(rig.vault))
     return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in identities]
 
 
@@ -158,11 +149,7 @@ async def test_a_confirmation_that_was_written_without_the_key_is_none(
     await rig.matrix.devices.refresh_stale([bea.mxid])
     await confirm(rig, bea.mxid, bea.master_key)
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    mac = (
-        TrustMac(rig.vault, None).of_identity(bea.mxid, bea.master_key)
-        if forged == "with the code of another person"
-        else None
-    )
+    mac = TrustMac(rig.vault).of_identity(bea.mxid, bea.master_key) if forged == "with the code of another person" else None
     await rig.database.commit(lambda transaction: transaction.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
     assert not await trusts(rig, ada.mxid)
     assert [each[0] for each in seen(rig) if each[3]] == [bea.mxid]
@@ -189,91 +176,3 @@ async def test_a_device_that_was_written_without_the_key_is_not_trusted(rig: Rig
     assert await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") is not None
     _, trusted = await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") or (None, True)
     assert not trusted
-
-
-async def test_what_an_older_program_confirmed_is_signed_once(rig: Rig, ada: ClientDevice) -> None:
-    """The first start signs what stands; from then on a row without a code is no confirmation, also at a start."""
-    await confirm(rig, ada.mxid, ada.master_key)
-    await rig.matrix.device_updates.run_once()
-    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    unsign = "UPDATE matrix_confirmed SET mac = NULL"
-    await rig.database.commit(lambda transaction: transaction.execute(unsign))
-    await sign_earlier(rig.database, rig.vault)
-    assert not await trusts(rig, ada.mxid)
-    await rig.vault.destroy(SIGNED)
-    await sign_earlier(rig.database, rig.vault)
-    assert not await trusts(rig, ada.mxid), "the name of that key was damaged: the set has a version since the first start"
-    await rig.vault.destroy(SIGNED)
-    await rig.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.CONFIRMED))
-    await sign_earlier(rig.database, rig.vault)
-    assert await trusts(rig, ada.mxid)
-
-
-async def rows_of(rig: Rig, user: str) -> dict[str, list[Any]]:
-    """Return what the database says of a user's identity, to be put back later."""
-    tables = ("matrix_confirmed", "matrix_seen_identity", "matrix_device")
-    return {
-        table: await rig.database.fetch(f"SELECT * FROM {table} WHERE user_id = $1", user)  # noqa: S608 - one of three words
-        for table in tables
-    }
-
-
-async def put_back(rig: Rig, user: str, rows_by_table: dict[str, list[Any]]) -> None:
-    """Write rows of before as a person does who has the database and no key."""
-
-    async def commit(transaction: Transaction) -> None:
-        for table, rows in rows_by_table.items():
-            await transaction.execute(f"DELETE FROM {table} WHERE user_id = $1", user)  # noqa: S608 - as above
-            for row in rows:
-                query = f"INSERT INTO {table} VALUES ({placeholders(len(row))})"  # noqa: S608 - as above
-                await transaction.execute(query, *row)
-
-    await rig.database.commit(commit)
-
-
-async def test_a_confirmation_of_before_that_is_put_back_is_none(
-    rig: Rig, server: ScriptedHomeserver, ada: ClientDevice
-) -> None:
-    """All rows of a lost identity, each with its right code: no key, no command; after the next start nobody has any."""
-    await confirm(rig, ada.mxid, ada.master_key)
-    await rig.matrix.device_updates.run_once()
-    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    assert await trusts(rig, ada.mxid)
-    lost = await rows_of(rig, ada.mxid)
-    ada.new_identity()
-    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
-    await rig.matrix.device_updates.run_once()
-    await rig.database.commit(lambda transaction: rig.matrix.devices.confirm(transaction, ada.mxid, ada.master_key))
-    assert await trusts(rig, ada.mxid)
-    await put_back(rig, ada.mxid, lost)
-    assert not await trusts(rig, ada.mxid)
-    await rig.stop()
-    await rig.start(run=False)
-    rig.matrix.devices._trust_on_first_use = False
-    assert rig.confirmed_found is SetMatch.BEHIND
-    assert not await trusts(rig, ada.mxid)
-    for beside in (False, True):  # the homeserver says which identity is the newest; then the technician confirms it
-        if beside:
-            await confirm(rig, ada.mxid, ada.master_key)
-        await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
-        await rig.matrix.device_updates.run_once()
-    assert not await rig.matrix.devices.trusted_devices(ada.mxid), "such a row may be one of before as well"
-
-
-async def test_a_confirmation_from_beside_counts_once(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
-    """The row of `quietline trust` is of one version: put back after the set has changed, it confirms nobody."""
-    bea = ClientDevice("@bea:x")
-    server.register(bea)
-    await rig.matrix.devices.refresh_stale([bea.mxid])
-    await confirm(rig, ada.mxid, ada.master_key)
-    await confirm(rig, bea.mxid, bea.master_key)
-    fresh = await rows_of(rig, ada.mxid)
-    await rig.matrix.device_updates.run_once()
-    assert {each[0] for each in seen(rig) if each[3]} == {ada.mxid, bea.mxid}
-    await rig.database.commit(lambda transaction: rig.matrix.devices._confirmations.remove(transaction, ada.mxid))
-    await put_back(rig, ada.mxid, fresh)
-    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
-    await rig.matrix.device_updates.run_once()
-    assert not await rig.matrix.devices.trusted_devices(ada.mxid)
-    assert await rig.matrix.devices.trusted_devices(bea.mxid)
-    assert {each[0] for each in seen(rig) if each[3]} == {bea.mxid}
