@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,7 +14,7 @@ import pytest
 
 from bridge.app import main, resources
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import CannotStart, stale_keys
+from bridge.app.line_files import CannotStart
 from bridge.carriers.adapter import InboundText
 from bridge.config.load import load
 from bridge.matrix.api.http_client import IdentityInUse, IdentityTakenOver
@@ -30,7 +29,6 @@ from policies.load import load as load_pack
 from tests.bridge.app.starts import start
 from tests.bridge.papers import Papers
 from tests.fakes.damaged_values import ANYWHERE, STRAY, WHOLE
-from tests.fakes.key_file_reader import wrapped_keys
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_line_files_postgres.py
@@ -114,30 +112,6 @@ async def test_keys_of_another_line(papers: Papers, tmp_path: Path, emptied: boo
     path.write_bytes(b"" if emptied else (tmp_path / "other" / "bridge" / "keys.db").read_bytes())
     with pytest.raises(CannotStart, match="does not open the desk"):
         await start(papers)
-
-
-async def test_an_older_copy_of_the_keys_is_not_used_unless_a_person_says_so(papers: Papers) -> None:
-    """It says which file and what to do, at each start, and destroys no key; one start with `--take-over` takes it.
-
-    From then on it is the newer one: the file that it took the place of is refused.
-    """
-    path = papers.directory / "bridge" / "keys.db"
-    older, newer = papers.directory / "older.db", papers.directory / "newer.db"
-    await begin(papers, "0101")
-    shutil.copyfile(path, older)
-    await begin(papers, "0102")
-    shutil.copyfile(path, newer)
-    for each, take_over in ((older, False), (older, False), (older, True), (None, False), (newer, False), (older, False)):
-        if each is not None:
-            shutil.copyfile(each, path)
-        if take_over or each is None:
-            await start(papers, take_over=take_over)
-            continue
-        before = wrapped_keys(path)
-        with pytest.raises(CannotStart) as refused:
-            await start(papers)
-        assert refused.value.problems == [stale_keys(path)]
-        assert wrapped_keys(path) == before
 
 
 @pytest.mark.parametrize("name", ["keys.db", "main.db", "voice.db"])
