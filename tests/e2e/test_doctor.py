@@ -23,7 +23,7 @@ from tests.e2e.stack import Stack, run
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.test_trust import identities, make_real
 
-STAFFED = {"desk", "first supervisor", "staff devices"}
+STAFFED = {"desk", "trust", "staff devices"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

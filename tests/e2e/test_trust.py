@@ -86,7 +86,7 @@ async def identities(stack: Stack) -> dict[str, Any]:
 async def supervisor_row(stack: Stack) -> dict[str, Any]:
     """Ask the doctor whether a supervisor is confirmed."""
     _, output = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
-    result: dict[str, Any] = next(row for row in json.loads(output)["checks"] if row["name"] == "first supervisor")
+    result: dict[str, Any] = next(row for row in json.loads(output)["checks"] if row["name"] == "trust")
     return result
 
 
