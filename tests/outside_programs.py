@@ -39,8 +39,6 @@ PACKAGES: Final = {
     "smsbox": "kannel",
 }
 """The Debian package of each program. A program that is not listed (systemd's) is used only if it is installed."""
-SYMBOLS: Final = "fonts-noto-color-emoji"
-"""The Debian package with a font for symbols, which a machine without a screen lacks."""
 PLACES: Final = ("usr/bin", "usr/sbin", "usr/libexec/docker/cli-plugins", "usr/lib/postgresql/*/bin", "usr/lib/chromium")
 """Folders of programs in packages, from the root of the file system."""
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quietline-tests"
@@ -66,17 +64,6 @@ class OutsidePrograms:
         """Count and report that a test runs without an outside program."""
         self._missing.append(name)
         warnings.warn(f"{name} is not here: a test stepped aside", stacklevel=3)
-
-
-def find_symbols() -> Path | None:
-    """Return a folder for `XDG_DATA_HOME` whose `fonts` have the symbols that rooms show (✋); None if there is none."""
-    if shutil.which("apt-get") is None:
-        return None
-    with suppress(OSError, subprocess.SubprocessError):
-        if not (CACHE / SYMBOLS).exists():
-            _unpack(SYMBOLS, partial(_unpack_debian, SYMBOLS))
-    folder = CACHE / SYMBOLS / "root" / "usr" / "share"
-    return folder if (folder / "fonts").is_dir() else None
 
 
 def false_clock(copy: Path, words: str) -> dict[str, str] | None:

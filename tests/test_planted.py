@@ -54,19 +54,6 @@ def test_what_was_planted_is_found(line: str, kind: Kind) -> None:
     assert line not in str(raised.value)
 
 
-def test_what_a_program_writes_by_itself_is_no_hit() -> None:
-    """Short words, short codes and times are in every log."""
-    assert not planted().find({"bridge.log": "2026-12-01 01:02:03,004 INFO quietline ok status=22395 count=2065550142"})
-
-
-def test_each_text_of_a_content_is_planted() -> None:
-    """The body, the formatted one, and those of an edit."""
-    things = Planted()
-    things.add_content({"body": "* words one and two", "m.new_content": {"body": "words one and two"}})
-    things.add_content({"body": "file", "formatted_body": "<b>words three and four</b>", "m.new_content": []})
-    assert len(things.find({"log": "* words one and two <b>words three and four</b>"})) == 1
-
-
 async def test_a_line_that_logged_a_text_fails_its_test_at_its_end(tmp_path: Path) -> None:
     """Whatever the test looked at itself: the end of every line searches all that its processes wrote."""
     line = Stack(tmp_path)
@@ -114,10 +101,3 @@ def test_a_leak_of_a_running_test_is_found(leak: Callable[[], None]) -> None:
         _watch(leak)
     with watched():  # what came in before is not looked for
         leak()
-
-
-def test_a_test_may_say_that_its_exceptions_hold_words() -> None:
-    """Then records are searched all the same."""
-    _watch(_failed, errors=False)
-    with pytest.raises(AssertionError, match="of kind text in"):
-        _watch(_logged, errors=False)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.data_dir.atomic_files import write_atomically
-from tests.bench import burst, cleaning, desk, erasure, flood, measures
+from tests.bench import burst, desk, erasure, flood, measures
 from tests.bench.bench_line import BenchLine
 from tests.bench.figures import Figure, machine
 
@@ -27,11 +27,7 @@ NAMES = (
     "acknowledgement",
     "throughput",
     "burst",
-    "per_text",
     "sweep",
-    "timers",
-    "ending",
-    "cleaning",
     "desk",
     "memory",
     "start",
@@ -93,11 +89,7 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seco
                     "memory": partial(measures.memory, threads=threads),
                     "burst": partial(burst.burst, full=full),
                     "newcomers": partial(burst.newcomers, full=full),
-                    "per_text": partial(burst.per_text, full=full),
                     "sweep": partial(erasure.sweep, full=full),
-                    "timers": partial(erasure.timers, full=full),
-                    "ending": partial(erasure.ending, full=full),
-                    "cleaning": partial(cleaning.cleaning, full=full),
                     "desk": partial(desk.desk, full=full),
                     "flood": partial(flood.flood, full=full, seconds=flood_seconds),
                 }.get(name) or partial(getattr(measures, name), full=full)

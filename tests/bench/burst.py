@@ -5,34 +5,17 @@ Rule of this module: as in `measures`, each figure is reported with what the sam
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from multidict import CIMultiDict
-
-from bridge.carriers.adapter import AdapterContext, WebhookRequest
-from bridge.carriers.vendors import registry, telnyx
-from bridge.config.load import load
-from deploy.carrier.webhook_signatures import JSON, SIGNERS, SignedRequest
-from policies.segments import segments
 from tests.bench.bench_line import ROOMS, BenchLine, load_process
 from tests.bench.figures import Figure, quantile, spread
-from tests.deploy.carrier.sample_lines import SECRET, sample
 from tests.e2e.polling import wait_until
 
 RATE, SECONDS, FEW_SECONDS = 200, 10, 5
 STRICTEST: Final = 2.0
 """The shortest time-out of a vendor for an answer, in seconds."""
-TIMES: Final = 2000
-TEXT: Final = "Others may see texts on your phone, watch, tablet, cloud or bill. Would another way be safer? ñ {ok} " * 3
 
 
 async def burst(line: BenchLine, *, full: bool) -> list[Figure]:
@@ -108,78 +91,3 @@ async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
             },
         )
     ]
-
-
-async def per_text(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Measure the CPU time for one signature and for splitting one text."""
-    with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
-        every = sorted(registry.CARRIER_KINDS.keys() - {"rehearsal"})
-        costs = {kind: await _signature(Path(directory), kind) for kind in every}
-    message = TEXT.encode()
-    bare = _each(lambda: hmac.new(SECRET.encode(), message, hashlib.sha256).digest())
-    dearest = max(costs, key=lambda kind: costs[kind])
-    return [
-        Figure(
-            name="signature_per_text",
-            unit="µs",
-            value=costs[dearest],
-            ceiling=bare,
-            ceiling_is="one HMAC-SHA256 over 300 bytes",
-            aim="none",
-            definition=(
-                f"Verifying one short webhook, mean of {TIMES}: the dearest adapter ({dearest}), others in by_kind. "
-                "Telnyx's (Ed25519) is made with a key of the benchmark's, for only the vendor has its own."
-            ),
-            more={"by_kind": {kind: round(cost, 1) for kind, cost in costs.items()}},
-        ),
-        Figure(
-            name="segmentation_per_text",
-            unit="µs",
-            value=_each(lambda: segments(TEXT)),
-            ceiling=_each(lambda: TEXT.encode("utf-16-le")),
-            ceiling_is="encoding the same text as UTF-16",
-            aim="none",
-            definition=f"Cutting one text of {len(TEXT)} letters, mean of {TIMES}.",
-        ),
-    ]
-
-
-async def _signature(directory: Path, kind: str) -> float:
-    """Return the microseconds of one verification. Raises AssertionError if the signature is refused."""
-    config = load(sample(directory, kind))
-    base = config.listen.public_base_url
-    path = f"/carriers/{config.line.slug}/status"
-    settings, sign = config.line.carrier, SIGNERS.get(kind)
-    if isinstance(settings, telnyx.Settings):
-        settings, signed = _telnyx(settings)
-    else:
-        assert sign is not None, f"nobody signs for {kind}"
-        signed = sign(settings, base + path)
-    carrier = registry.make_carrier(
-        settings,
-        AdapterContext(
-            public_base_url=base, slug=config.line.slug, numbers=config.line.all_numbers, validity=900, clock=time.time
-        ),
-    )
-    request = WebhookRequest(raw_path=path + signed.rest, headers=CIMultiDict(signed.headers), body=signed.body)
-    try:
-        assert carrier.verify(request)
-        return _each(lambda: carrier.verify(request))
-    finally:
-        await carrier.close()
-
-
-def _telnyx(settings: telnyx.Settings) -> tuple[telnyx.Settings, SignedRequest]:
-    """Sign as Telnyx does, with a key made here that the returned settings trust."""
-    key, timestamp = Ed25519PrivateKey.generate(), str(int(time.time()))
-    signature = base64.b64encode(key.sign(f"{timestamp}|".encode() + JSON)).decode()
-    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
-    headers = {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": signature}
-    return settings.model_copy(update={"public_key": public}), SignedRequest(body=JSON, headers=headers)
-
-
-def _each(what: Callable[[], object]) -> float:
-    started_at = time.perf_counter()
-    for _ in range(TIMES):
-        what()
-    return (time.perf_counter() - started_at) / TIMES * 1e6

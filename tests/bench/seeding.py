@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import islice, product
 from typing import Final, TypeAlias
@@ -18,10 +16,7 @@ from typing import Final, TypeAlias
 from bot.model.actions import DESK
 from bot.model.desk import Desk, QueueEntry, Thread
 from bot.model.thread import Assignment, ConsentFlags, Lifecycle, ThreadState
-from bridge.app.resources import Resources
-from bridge.config.sections import Config
 from bridge.matrix.rooms.room_state import Room, record_room
-from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
 from bridge.storage import serialization
@@ -30,7 +25,6 @@ from bridge.tables import desk_state, threads, timers
 from bridge.tables.threads import AGGREGATE
 from bridge.tables.timers import Timer
 from policies.designations import FIRST, SECOND
-from policies.load import load
 
 TOGETHER: Final = 500
 KEPT_SECONDS: Final = 90 * 86_400
@@ -118,16 +112,6 @@ async def seed_open(services: Services, line: str, count: int, *, advocates: Seq
 def open_phone(number: int) -> Phone:
     """Return the phone of a seeded open thread."""
     return Phone(f"+1415{2_000_000 + number}")
-
-
-async def seed_line(config: Config, *, parked: int) -> float:
-    """Seed a line whose bridge does not run; return the seconds that it took."""
-    started_at = time.perf_counter()
-    async with AsyncExitStack() as stack:
-        pack = load(config.line.packs)
-        resources = await Resources.open(config=config, pack=pack, crash=never_crash, stack=stack)
-        await seed_parked(resources.services, config.line.slug, parked)
-    return time.perf_counter() - started_at
 
 
 async def _sealed(services: Services, line: str, thread: Thread, number: str) -> _Sealed:

@@ -49,9 +49,6 @@ class _Element(HtmlRenderer):  # type: ignore[misc] # it ships without annotatio
     def html_inline(self, node: Any, entering: Any = None) -> None:
         self.lit(node.literal if self.plain or ELEMENT_TAGS.fullmatch(node.literal) else escape(node.literal))
 
-    def html_block(self, node: Any, entering: Any = None) -> None:
-        self.html_inline(node)
-
 
 def element(typed: str) -> str | None:
     """Return the formatted body that Element sends; None where it sends none."""

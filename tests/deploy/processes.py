@@ -38,11 +38,6 @@ def is_running(pid: int) -> bool:
     return _state(pid) not in {"Z", "X"}
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether SIGSTOP has stopped a process: until then, a signal that follows can still end it."""
-    return _state(pid) == "T"
-
-
 def _state(pid: int) -> str:
     """Return how a process stands, as proc(5) tells it; X when there is none."""
     try:

@@ -79,14 +79,6 @@ class JoinedSynapse:
         """Copy the settings of a line into Synapse's folder of settings; they replace those of another line."""
         shutil.copyfile(written / "quietline.yaml", self._pasted)
 
-    def take_out(self, policy: str, registration: str) -> None:
-        """Remove an ended line from the settings, as the administrator does by hand."""
-        settings = yaml.safe_load(self._pasted.read_text())
-        settings["app_service_config_files"].remove(registration)
-        lines = settings["modules"][0]["config"]["lines"]
-        lines[:] = [each for each in lines if each["policy"] != policy]
-        self._pasted.write_text(yaml.safe_dump(settings))
-
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run Synapse during the block."""

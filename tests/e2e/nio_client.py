@@ -66,10 +66,6 @@ class NioClient(ContentClient):
         self._events.clear()
         self._client.next_batch = self._client.loaded_sync_token = ""
 
-    def renew_session(self, room_id: str) -> None:
-        """Begin a new session with the next message in the room, whose key every device must get."""
-        self._client.invalidate_outbound_session(room_id)
-
     async def back(self) -> None:
         """Switch the client on (again), with what the device has."""
         self._sync = asyncio.create_task(self._follow())

@@ -32,7 +32,7 @@ PAGE_EVERY = 10
 """The number of looks at a room until it is paged back again: after a gap the SDK begins its timeline again."""
 ACCEPT_SECONDS = 1.5
 """Seconds that a person takes to accept an invitation. By then the bundle sent with it has arrived, and the client imports
-it in any case; a client that accepts at once may import nothing (`test_no_bundle`)."""
+it in any case; a client that accepts at once may import nothing."""
 OPEN_EVERY = 50
 """The number of looks until the room is opened again."""
 START_EVERY = 200

@@ -70,28 +70,3 @@ async def test_a_frozen_bridge_is_noticed(line: CanaryLine) -> None:
         result = await line.wait_for(ok=False, step="text", after=line.told()["at"])
         await line.wait_for_call(calls)
     await line.wait_for(ok=True, after=result["at"])
-
-
-@pytest.mark.long
-async def test_a_frozen_homeserver_is_noticed(line: CanaryLine) -> None:
-    """A homeserver that answers nothing: the line calls the person on call, for the desk hears of nothing now."""
-    calls = line.calls
-    async with line.frozen("homeserver"):
-        result = await line.wait_for(ok=False, step="room", after=line.told()["at"])
-        await line.wait_for_call(calls)
-        assert line.metric() == "0"
-    await line.wait_for(ok=True, after=result["at"])
-
-
-async def test_a_dead_carrier_is_noticed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Texting from a handset of its own the canary goes through the carrier both ways, and notices when that is dead."""
-    async with run_canary_line(tmp_path_factory.mktemp("handset"), handset=True) as line:
-        async with line.canary_stopped_after_a_trip():
-            # The id of a text whose report came after its end: sealed, and asked for at the carrier until it is gone there.
-            remains = [what for what in await line.left_behind() if not what.startswith("copies: ")]
-            assert remains == []
-        async with line.frozen("carrier"):
-            result = await line.wait_for(ok=False, step="text", after=line.told()["at"])
-            await line.wait_for_call(0)
-            assert line.metric() == "0"
-        await line.wait_for(ok=True, after=result["at"])

@@ -18,7 +18,7 @@ from tests.e2e.conftest import ElementClientFactory
 from tests.e2e.element_client import ElementClient
 from tests.e2e.polling import wait_until
 from tests.e2e.second_devices import was_here
-from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem, newest_messages
+from tests.e2e.staff_client import NO_SHIELD, StaffClient, newest_messages
 from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.visibility import wait_until_identities_known, wait_until_readable, wait_until_readable_or_recap
 
@@ -88,34 +88,6 @@ async def sol(
         await client.stop()
 
 
-async def test_the_desk_rings_once_and_is_formatted(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """By the push rules of an account the call of a new texter rings; its card, the board and an edit of the card do not.
-
-    In a thread a text rings for who has it. Commands on a card stand apart for who sees the formatted body, and the words
-    are the same.
-    """
-    staffed_line, ada, bea = own
-    if not isinstance(bea, ElementClient):
-        pytest.fail("what rings is asked of Element's engine, which has no build for this C library")
-    desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
-    phone = handset()
-    card = await staffed_line.wait_for_card(bea, phone, "does it ring")
-    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "has come to the queue" in i.body)
-    (event_id,) = await bea.pinned(desk)
-    board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and "\nQueue:" in i.body)
-    event_ids = (call.event_id, card.event_id, board.event_id)
-    assert [await bea.rings(desk, each or "") for each in event_ids] == ["ring", "nothing", "nothing"]
-    assert "<code>!claim</code>" in card.formatted
-    claimed = await staffed_line.claim(ada, phone, card)
-    new_card = await bea.find(desk, "the card is with ada", lambda i: i.event_id == card.event_id and "with ada" in i.body)
-    assert (new_card.msgtype, new_card.edited) == ("m.notice", True)
-    assert await bea.rings(desk, await staffed_line.newest_edit(desk, card)) == "nothing"
-    assert isinstance(ada, ElementClient)
-    await staffed_line.carrier.text(phone, "does this")
-    text = await claimed.wait_for_text("does this")
-    assert await ada.rings(claimed.room, text.event_id or "") == "ring"
-
-
 async def test_a_supervisor_who_logs_in_late(
     own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation, sol: StaffClient
 ) -> None:
@@ -132,24 +104,6 @@ async def test_a_supervisor_who_logs_in_late(
     await of_sol.wait_for_text("said to both of you")
     await ada.say(conversation.room, "// typed to both")
     await wait_until_readable(staffed_line, sol, conversation.room, ada.mxid, "// typed to both")
-
-
-async def test_the_card_is_a_fresh_one_after_a_late_join(conversation: Conversation, sol: StaffClient) -> None:
-    """What is pinned was posted after the call, and no other card is there: no client can go on showing an older one."""
-    if not isinstance(sol, ElementClient):
-        pytest.fail("what is pinned is asked of Element's engine, which has no build for this C library")
-
-    async def pinned() -> TimelineItem | None:
-        shown = {i.event_id: i for i in await sol.items(conversation.room) if i.kind == "message"}
-        (event_id,) = await sol.pinned(conversation.room)
-        return shown.get(event_id)
-
-    card = await wait_until("the pinned card can be read", pinned)
-    assert (card.shield, card.msgtype) == (NO_SHIELD, "m.notice")
-    assert f"{conversation.designation} · open" in card.body
-    shown = [i for i in await sol.whole(conversation.room) if i.kind == "message"]
-    assert [i.event_id for i in shown if "limits:" in i.body] == [card.event_id]
-    assert [i.event_id for i in shown].index(card.event_id) > [i.body[:11] for i in shown].index("Called: sol")
 
 
 async def test_a_transfer_by_a_tap(own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation) -> None:

@@ -176,28 +176,6 @@ async def test_a_second_device_accepts_the_invitation(own: tuple[StaffedLine, St
         )
 
 
-@pytest.mark.long
-async def test_recap_on_the_device_that_accepted(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """A device that accepted before it was verified was given nothing; verified since, `!recap` lets it read both sides."""
-    staffed_line, ada, bea = own
-    conversation = await staffed_line.start_conversation(bea, handset(), "said before it was verified")
-    await bea.say(conversation.room, "// typed before it was verified")
-    async with second_device(staffed_line, ada, verified=False) as second:
-        await bea.say(conversation.room, f"!with {ada.mxid}")
-        assert await staffed_line.wait_for_invite(second, set()) == conversation.room
-        await second.join(conversation.room)
-        await wait_until_readable(
-            staffed_line, ada, conversation.room, staffed_line.ready.voice, "said before it was verified"
-        )
-        await second.verify(await strict(ada).recovery_key())
-        await wait_until_readable(
-            staffed_line, second, conversation.room, staffed_line.ready.voice, "said before it was verified"
-        )
-        assert not [i for i in await second.whole(conversation.room) if i.sender == bea.mxid and i.kind == "message"]
-        await second.say(conversation.room, "!recap")
-        await wait_until_readable_or_recap(conversation, second, bea.mxid, "// typed before it was verified")
-
-
 _questions = itertools.count()
 
 
@@ -323,43 +301,3 @@ async def test_handed_over_left_and_come_back(own: tuple[StaffedLine, StaffClien
         staffed_line, ada, conversation.room, staffed_line.ready.voice, "the first words", "after ada has left"
     )
     await wait_until_readable_or_recap(conversation, ada, bea.mxid, "// from bea, after ada has left")
-
-
-async def test_off_the_roster_and_back(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """Whoever leaves the desk is out of every thread and reads no more of it; back there and asked in, they read all."""
-    staffed_line, ada, bea = own
-    desk = staffed_line.ready.desk_room
-    conversation = await staffed_line.start_conversation(ada, handset(), "the first words of all")
-    await ada.say(conversation.room, f"!with {bea.mxid}")
-    assert await staffed_line.wait_for_invite(bea, set()) == conversation.room
-    await bea.join(conversation.room)
-    await wait_until_readable(staffed_line, bea, conversation.room, staffed_line.ready.voice, "the first words of all")
-    await bea.leave(desk)
-
-    async def removed() -> bool | None:
-        return conversation.room not in await bea.joined() or None
-
-    await wait_until("whoever left the desk is out of the thread", removed)
-    await texts(staffed_line, conversation, "after bea is off the roster", client=ada)
-    await ada.say(conversation.room, "// from ada, after bea is off the roster")
-
-    async def overheard() -> list[str] | None:
-        return [i.brief() for i in await bea.items(conversation.room) if i.body and "off the roster" in i.body] or None
-
-    await assert_never("somebody who is off the roster reads on", overheard, during=3)
-    before = {item.event_id for item in await ada.items(desk)}
-    await staffed_line.as_bot("POST", f"rooms/{quote(desk, safe='')}/invite", {"user_id": bea.mxid})
-    await bea.join(desk)
-    await ada.find(desk, "she is greeted again", lambda i: i.event_id not in before and "Welcome" in i.body)
-    await ada.say(conversation.room, f"!with {bea.mxid}")
-    assert await staffed_line.wait_for_invite(bea, set()) == conversation.room
-    await bea.join(conversation.room)
-    await wait_until_readable(
-        staffed_line,
-        bea,
-        conversation.room,
-        staffed_line.ready.voice,
-        "the first words of all",
-        "after bea is off the roster",
-    )
-    await wait_until_readable(staffed_line, bea, conversation.room, ada.mxid, "// from ada, after bea is off the roster")

@@ -77,36 +77,7 @@ async def told(staffed_line: StaffedLine, sol: StaffClient, times: int) -> None:
     await sol.find(desk, "the desk still answers", lambda i: i.event_id not in before and "Queue: 0" in i.body)
 
 
-@pytest.mark.long
-async def test_upgraded(own: tuple[StaffedLine, list[StaffClient]]) -> None:
-    """The desk goes on where it was; nobody is in the room that replaces it, and at the next start not even we are."""
-    staffed_line, clients = own
-    desk, line, sol = staffed_line.ready.desk_room, staffed_line.stack, clients[-1]
-    upgrade = await staffed_line.as_bot("POST", f"rooms/{quote(desk, safe='')}/upgrade", {"new_version": "12"})
-    other = upgrade["replacement_room"]
-    await told(staffed_line, sol, 1)
-    assert set(await people(staffed_line, other)) == {staffed_line.ready.bot}
-    await line.kill("bridge")
-    await line.wait_until_well()
-
-    async def left() -> bool | None:
-        return other not in (await staffed_line.as_bot("GET", "joined_rooms"))["joined_rooms"] or None
-
-    await wait_until("the other room is left", left)
-    assert staffed_line.ready.desk_room == line.ready.desk_room == desk
-    assert other not in {**await sol.invites(), **await sol.joined()}
-
-
 async def people(staffed_line: StaffedLine, room: str) -> list[str]:
     """Who is in a room, or invited to it."""
     chunk = (await staffed_line.as_bot("GET", f"rooms/{quote(room, safe='')}/members"))["chunk"]
     return [event["state_key"] for event in chunk if event["content"]["membership"] in {"join", "invite"}]
-
-
-@pytest.mark.long
-async def test_closed_by_a_tombstone(own: tuple[StaffedLine, list[StaffClient]]) -> None:
-    """A tombstone is told aloud in the room itself, and the desk goes on where it was."""
-    staffed_line, clients = own
-    path = f"rooms/{quote(staffed_line.ready.desk_room, safe='')}/state/m.room.tombstone"
-    await staffed_line.as_bot("PUT", path, {"body": "moved", "replacement_room": "!nowhere"})
-    await told(staffed_line, clients[-1], 2)

@@ -5,7 +5,6 @@ Rule of these tests: what a colleague sees is asked as their client would, with 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from click.testing import CliRunner
 
-from deploy.cli.main import cli
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
 
@@ -114,36 +111,3 @@ async def test_a_fourth_colleague_comes_and_goes(stack: Stack, tmp_path: Path) -
     files = [path for path in stack.data.rglob("*") if path.is_file()] + [stack.outputs]
     passwords = [first.read_bytes().strip(), second.read_bytes().strip()]
     assert not [path for path in files for password in passwords if password in path.read_bytes()]
-
-
-async def staff_here(stack: Stack, *words: str) -> tuple[int, str]:
-    """Ask the same without a process of its own, which takes most of a second."""
-    verb, *more = words
-    result = await asyncio.to_thread(CliRunner().invoke, cli, ["staff", verb, "--data", str(stack.data), *more])
-    return result.exit_code, result.output
-
-
-@pytest.mark.parametrize(
-    ("name", "ask_staff"),
-    [
-        ("Dan", staff),
-        *((name, staff_here) for name in ("_dan", "-x", "4dan", "policy", "line-main", "d" * 65)),
-        *((name, staff_here) for name in ("dan:elsewhere.example", "")),
-    ],
-)
-async def test_a_name_that_cannot_be(stack: Stack, tmp_path: Path, name: str, ask_staff: Ask) -> None:
-    """It is refused with a sentence, and no file is left."""
-    file = tmp_path / "password"
-    code, said = await ask_staff(stack, "add", "--role", "advocate", "--password-file", str(file), "--", name)
-    assert (code, "name" in said) == (2, True)
-    assert not file.exists()
-
-
-async def test_without_a_place_for_it_there_is_no_password(stack: Stack, tmp_path: Path) -> None:
-    """Neither into a pipe nor over a file that exists; nothing is made."""
-    file = tmp_path / "taken"
-    file.write_text("mine")
-    assert (await staff(stack, "add", "eve", "--role", "advocate"))[0] == 2
-    assert (await staff(stack, "add", "eve", "--role", "advocate", "--password-file", str(file)))[0] == 2
-    assert file.read_text() == "mine"
-    assert "eve" not in await listed(stack)

@@ -30,7 +30,7 @@ from deploy.stack.readiness import BridgeReady
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import spawn
 from tests.fakes import database_engine
-from tests.fakes.crashable_bridge import CRASH_FILE, KILL, START
+from tests.fakes.crashable_bridge import CRASH_FILE, START
 from tests.fakes.key_file_reader import wrapped_keys
 from tests.fakes.stack_without_up import StackWithoutUp
 
@@ -137,19 +137,6 @@ class CrashingStack(StackWithoutUp):
     def before_next_start(self, edit: Callable[[], None]) -> None:
         """Register a change to make after the bridge was killed, before it starts again."""
         self._before_start.append(edit)
-
-    async def between_starts(self, edit: Callable[[], None]) -> None:
-        """Kill the bridge, change its files before it starts again, and wait until it is ready."""
-        deaths = self.crashes
-        self.before_next_start(edit)
-        assert self._orders is not None
-        self._orders.write(KILL)
-
-        async def died() -> bool | None:
-            return self.crashes > deaths or None
-
-        await wait_until("the bridge was killed", died, within=START_SECONDS)
-        await self.up()
 
     def orphan_keys(self) -> set[str]:
         """Return owners in `keys.db` for which no data exists."""
