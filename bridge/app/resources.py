@@ -34,7 +34,6 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
 from bridge.tables import line_state
-from bridge.tables.cross_table import storage_classes
 from bridge.tables.suppression import Suppression
 from policies.pack import Pack
 
@@ -107,8 +106,6 @@ class Resources:
             stack.push_async_callback(each.close)
             with line_files.startup_errors(data / name, server=server):
                 await each.open()
-        if count := await database.commit(storage_classes.restore):
-            log.event("bridge.damaged_values_replaced", level=logging.ERROR, count=count)
         await line_files.check_desk(database, vault, data)
         if count := await database.commit(lambda transaction: line_state.replace_damaged(transaction, now=time.time())):
             log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)

@@ -28,7 +28,6 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state
-from bridge.tables.cross_table import storage_classes
 from deploy.data_dir.atomic_files import file_problem, give_to_owner, open_descriptor, sync_directory
 from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
@@ -198,8 +197,6 @@ async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) 
             continue  # an interrupted run has removed it
         async with _pair(data / name, name, server) as (pair, postgres):
             if not await pair.count_rows(postgres):
-                if name == "main.db":
-                    await pair.sqlite.commit(storage_classes.restore)  # as a start does
                 await pair.copy(to_postgres=True)
                 after(f"written {name}")
             rows += await pair.compare()

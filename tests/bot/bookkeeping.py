@@ -69,7 +69,7 @@ class Bookkeeping:
                     words.open, words.held = False, ""
                 elif words is not None and words.author == event.sender and (words.open or words.held):
                     if words.held:
-                        account.say_again(target, event.at)
+                        account.say_again(target, event.at, self.now)
                     self._heard(owner, words, event)
             case MessageSent():
                 words = account.words.setdefault(event.event_id, Words(author=event.sender, at=event.at))
@@ -146,7 +146,7 @@ class Bookkeeping:
         assert len(chosen) <= 1 or name == "again", "a second word let leave more than it may"
         assert chosen or not could or self._may_ask(owner), "a second word lets leave what it is about"
         for event_id in chosen:
-            account.say_again(event_id, self.now)
+            account.say_again(event_id, event.at, self.now)
             account.words[event_id].undo = self._undo(owner, event.sender)
         for held_text in self.threads[owner].sending.held:
             words = account.words[held_text.event_id]

@@ -67,11 +67,11 @@ class Expectations:
         for words in self.words.values():
             words.open, words.held = False, ""
 
-    def say_again(self, event_id: str, now: float) -> None:
-        """Treat words as if they were said now, after all others."""
+    def say_again(self, event_id: str, at: float, now: float) -> None:
+        """Treat words as if they were said at that time, and heard now, after all others."""
         words = self.words.pop(event_id)
         self.words[event_id] = words
-        words.open, words.held, words.at, words.heard_at, words.silence = True, "", now, now, 0.0
+        words.open, words.held, words.at, words.heard_at, words.silence = True, "", at, now, 0.0
         self.again.add(event_id)
         if event_id in self.left:
             self.left.remove(event_id)

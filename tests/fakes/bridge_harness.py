@@ -47,7 +47,6 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, inbox, threads
 from bridge.tables.audit_log import AuditLog
-from bridge.tables.cross_table import storage_classes
 from bridge.tables.suppression import Suppression
 from policies.keywords import is_stop
 from policies.pack import Pack
@@ -122,7 +121,6 @@ class BridgeHarness:
         self.database = FullDatabase(self.directory / "main.db", schema=MAIN_SCHEMA)
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
-        await self.database.commit(storage_classes.restore)
         self.services = self.services_with(WakeUps(), crash=self._crash)
         services = self.services
         await self.vault.create(DESK)

@@ -39,7 +39,7 @@ RULES = {
         "transfer.no_supervisor_took_this_thread",
     },
     "what stays until then": {
-        *("alerts.the_machines_clock_was_set", "alerts.behind_confirmed", "alerts.behind_locks"),
+        "alerts.the_machines_clock_was_set",
         "alerts.the_machines_clock_went_on",
         *("check.what_is_locked_stays_so", "legal_hold.on_hold_nothing_of_this", "retention.this_thread_is_on_hold"),
         *("thread_card.nothing_leaves_but_cover_until", "duty.it_receives_nothing_until_a"),
