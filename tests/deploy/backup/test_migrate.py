@@ -341,20 +341,6 @@ async def spoil(config: Config, statement: str) -> None:
         db.execute(statement)
 
 
-@pytest.mark.parametrize("statement", ["UPDATE thread SET legal_hold = ''", "UPDATE timer SET due = 'x'"])
-async def test_a_value_that_a_start_restores_is_restored(line: LineDirectory, statement: str) -> None:
-    """It moves as the next start would have made it: a damaged hold holds."""
-    config = config_of(line)
-    await spoil(config, statement)
-    await migrate(config, "postgresql")
-    with server_snapshot(PostgresPlace(str(config.database_url), "main")) as db:
-        restored = (
-            {row["legal_hold"] for row in db.fetch("SELECT legal_hold FROM thread")} if "hold" in statement else set()
-        )
-        dues = {row["due"] for row in db.fetch("SELECT due FROM timer")} if "due" in statement else set()
-    assert restored | dues == ({True} if "hold" in statement else {0.0})
-
-
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
