@@ -27,17 +27,20 @@ after two days of an outage, do not come in this way either: the desk is told to
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
+import os
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat
 
 from bridge.carriers.adapter import (
     Accepted,
@@ -71,7 +74,6 @@ from bridge.carriers.http_request import (
     path_segment,
     send_request,
 )
-from bridge.carriers.multipart_reports import PartCounts
 from bridge.carriers.parsing import (
     MESSAGE_ID_FORM,
     as_object,
@@ -85,9 +87,8 @@ from bridge.carriers.parsing import (
     string_field,
     utf8_bytes,
 )
-from bridge.carriers.passphrase_encryption import PassphraseFile, encrypt
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.secret_strength import KeyFile
+from bridge.carriers.secret_strength import MIN_LENGTH, KeyFile, secret_or_none
 from bridge.carriers.sender_id import Region, parse_national_sender
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
@@ -103,6 +104,11 @@ RATE: Final = Rate(per_second=0.05, burst=30.0)
 """Segments: 180 an hour, because SIM cards are blocked at 30 to 200 (docs-web, faq/errors)."""
 MAX_WEBHOOK_BYTES: Final = 16 * 1024 * 1024
 """Largest webhook, in bytes: it contains a text's pictures in base64. They are ignored and not stored."""
+MAX_TEXTS: Final = 2000
+"""Most texts whose parts are counted; the oldest are deleted first."""
+ITERATIONS: Final = 75_000
+"""The app's default. More would only slow down the phone: a passphrase of this length cannot be found by brute force."""
+SALT_BYTES: Final = 16
 ERROR_CODES: Final = ErrorCodes(
     accepted_statuses=frozenset({202}),
     message_id=lambda answer: None,  # noqa: ARG005 - the id is ours
@@ -113,6 +119,9 @@ ERROR_CODES: Final = ErrorCodes(
 
 _BY_WEBHOOK: Final[tuple[Listed, ...]] = ()
 _SERVER_PATH: Final = "/3rdparty/"
+_KEY_BYTES: Final = 32
+# Outside ASCII, versions of Android encode a passphrase differently.
+_PASSPHRASE = re.compile(rf"[\x20-\x7e]{{{MIN_LENGTH},200}}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _RESULT_CODE = re.compile(r"RESULT_[A-Z_]{1,33}")
 _STATUSES: Final[dict[str, Status]] = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
@@ -162,6 +171,17 @@ EXPOSURE = Exposure(
 )
 
 
+def _check_passphrase(path: Path) -> Path:
+    value = secret_or_none(path)
+    if value is not None and not _PASSPHRASE.fullmatch(value):
+        raise ValueError(f"the file must hold {MIN_LENGTH} to 200 characters of ASCII")
+    return path
+
+
+PassphraseFile: TypeAlias = Annotated[Path, AfterValidator(_check_passphrase)]
+"""The file of a passphrase that is also set in the app."""
+
+
 class Settings(CarrierSettings):
     """SMSGate. `device_id` is on the app's home screen; `region`: for national numbers; one SIM card is one number.
 
@@ -187,6 +207,52 @@ class Settings(CarrierSettings):
     def through_server(self) -> bool:
         """Whether our texts pass a server on their way to the phone: only servers have that path."""
         return _SERVER_PATH in f"{self.api_base}/"
+
+
+@dataclass(slots=True)
+class _TextParts:
+    count: int = 0
+    delivered: set[str] = field(default_factory=set)
+
+
+class PartCounts:
+    """Counts the parts of each text that was sent.
+
+    A part counts once, however often it is reported. A text whose number of parts is unknown, because of a restart, stays
+    "sent" and never becomes "delivered".
+    """
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[str, _TextParts] = OrderedDict()
+
+    def set_estimate(self, message_id: str, count: int) -> None:
+        """Note our own count, an estimate until the carrier gives its count."""
+        text = self._text(message_id)
+        text.count = text.count or count
+
+    def set_count(self, message_id: str, count: Any) -> None:
+        """Note the carrier's count; an invalid one is ignored."""
+        if type(count) is int and 0 < count < 256:
+            self._text(message_id).count = count
+
+    def part_delivered(self, message_id: str, part: str) -> bool:
+        """Note that the part with the id `part` arrived; return whether all parts have."""
+        text = self._text(message_id)
+        if len(text.delivered) < 256:
+            text.delivered.add(part)
+        return 0 < text.count <= len(text.delivered)
+
+    def is_single_part(self, message_id: str) -> bool:
+        """Whether the text is known to have one part."""
+        text = self._texts.get(message_id)
+        return text is not None and text.count == 1
+
+    def _text(self, message_id: str) -> _TextParts:
+        text = self._texts.setdefault(message_id, _TextParts())
+        self._texts.move_to_end(message_id)
+        while len(self._texts) > MAX_TEXTS:
+            self._texts.popitem(last=False)
+        return text
 
 
 class SmsGateCarrier(BaseCarrier):
@@ -354,6 +420,25 @@ class SmsGateCarrier(BaseCarrier):
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - the answer is the same for all
         """Return `CannotDelete`. `DELETE /messages/ID` only cancels unsent texts, and is not used."""
         return CannotDelete("the phone keeps it until it is deleted there; a server keeps hashes of it for 30 days")
+
+
+def encrypt(words: str, passphrase: str, *, salt: bytes | None = None) -> str:
+    """Encrypt words as the app decrypts them. It takes about 30 ms: call it in a thread. `salt`: for tests.
+
+    The result is `$aes-256-cbc/pbkdf2-sha1$i=ITERATIONS$SALT$WORDS`, both in base64. The key is PBKDF2 of the passphrase
+    with HMAC-SHA1 over the salt; the salt is also the initialisation vector of AES-256-CBC, with PKCS #7 padding. Each
+    value has a salt of its own, so that equal values have different ciphertexts. It hides lengths only within 16 bytes,
+    and authenticates nothing. Sources: docs-web, privacy/encryption; the app's EncryptionService.kt.
+    """
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - only where a key is used
+    from cryptography.hazmat.primitives.padding import PKCS7  # noqa: PLC0415
+
+    salt = os.urandom(SALT_BYTES) if salt is None else salt
+    key = hashlib.pbkdf2_hmac("sha1", passphrase.encode(), salt, ITERATIONS, _KEY_BYTES)
+    filler, cipher = PKCS7(algorithms.AES.block_size).padder(), Cipher(algorithms.AES(key), modes.CBC(salt)).encryptor()
+    filled = filler.update(words.encode()) + filler.finalize()
+    parts = (base64.b64encode(part).decode() for part in (salt, cipher.update(filled) + cipher.finalize()))
+    return "$".join(("", "aes-256-cbc/pbkdf2-sha1", f"i={ITERATIONS}", *parts))
 
 
 def _app_time(at: datetime) -> str:

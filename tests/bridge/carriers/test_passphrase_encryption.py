@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.carriers.passphrase_encryption import PassphraseFile, encrypt
+from bridge.carriers.vendors.smsgate import PassphraseFile, encrypt
 from tests.fakes.smsgate import PASSPHRASE, opened
 
 WRITTEN_BY_THE_LIBRARY = (

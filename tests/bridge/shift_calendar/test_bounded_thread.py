@@ -8,12 +8,12 @@ import threading
 
 import pytest
 
-from bridge.shift_calendar.bounded_thread import BoundedThread, StillHanging
+from bridge.shift_calendar.source import BoundedThread, StillHanging
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 
 ENDS = """
 import asyncio, threading
-from bridge.shift_calendar.bounded_thread import BoundedThread
+from bridge.shift_calendar.source import BoundedThread
 
 async def main():
     begun = threading.Event()

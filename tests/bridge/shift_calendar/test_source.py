@@ -11,8 +11,7 @@ import pytest
 
 from bridge.config.sections import ShiftCalendar
 from bridge.shift_calendar import source as module
-from bridge.shift_calendar.bounded_thread import BoundedThread
-from bridge.shift_calendar.source import AddressSource, FileSource, source_of
+from bridge.shift_calendar.source import AddressSource, BoundedThread, FileSource, source_of
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
 from tests.e2e.polling import wait_until
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies.drills.flaws import flaws
-from policies.drills.load import load_drills
+from policies.drills.load import flaws, load_drills
 from policies.drills.script import (
     Branch,
     Check,

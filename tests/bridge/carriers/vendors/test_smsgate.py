@@ -28,8 +28,7 @@ from bridge.carriers.adapter import (
     TryLater,
     UnknownOutcome,
 )
-from bridge.carriers.multipart_reports import MAX_TEXTS, PartCounts
-from bridge.carriers.vendors.smsgate import Settings, SmsGateCarrier
+from bridge.carriers.vendors.smsgate import MAX_TEXTS, PartCounts, Settings, SmsGateCarrier
 from bridge.runtime.phone_number import Phone
 from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
