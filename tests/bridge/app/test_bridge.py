@@ -27,8 +27,7 @@ from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.olm.olm_store import keys_with_session
 from bridge.runtime.crash_points import never_crash
 from bridge.shift_calendar.kept_copy import CalendarState
-from bridge.shift_calendar.public_address import fetch
-from bridge.shift_calendar.source import AddressSource, source_of
+from bridge.shift_calendar.source import AddressSource, fetch, source_of
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_connection import snapshot

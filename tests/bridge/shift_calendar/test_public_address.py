@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bridge.shift_calendar.public_address import fetch, is_public
+from bridge.shift_calendar.source import fetch, is_public
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 from tests.every_row import every_row
 from tests.fakes.authority import certificate_authority
