@@ -45,7 +45,7 @@ class Matcher:
     """Lists of phrases of one language, ready for matching. `spelling`: the words that a typed word stands for.
 
     A phrase is tried only in a sentence that has a word of its rarest required element, so most phrases cost nothing. A
-    matcher equals itself alone: equal lists share one matcher (`word_lists`).
+    matcher equals itself alone: equal lists share one matcher (`policies.load`).
     """
 
     lists: tuple[PhraseList, ...] = field(repr=False)

@@ -13,6 +13,7 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import CalendarRead, CalendarUnread
+from bot.staffing.shifts import on_shift
 from bridge.shift_calendar import follower as module
 from bridge.shift_calendar.follower import CalendarFollower
 from bridge.shift_calendar.kept_copy import CalendarState
@@ -20,7 +21,6 @@ from bridge.shift_calendar.source import AddressSource, FileSource, Source
 from bridge.storage import serialization
 from bridge.tables import inbox, line_state
 from policies.shifts import calendar_file
-from policies.shifts.calendar import on_shift
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
 from tests.policies.shifts.calendars import calendar, each_day, entry

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.staffing.shifts import gaps, next_change, nights_in_a_row, on_shift, shift_ends
 from policies.pack import Hours
-from policies.shifts.calendar import gaps, next_change, nights_in_a_row, on_shift, shift_ends
 from policies.shifts.calendar_file import AHEAD, BEHIND, MOST_SHIFTS, CalendarShifts, read
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 from tests.every_row import every_row

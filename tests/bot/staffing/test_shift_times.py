@@ -14,9 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.load import PackError, load
-from policies.pack import Hours, PersonShifts, Shifts
-from policies.shifts.calendar import (
+from bot.staffing.shifts import (
     MOST_NIGHTS,
     WEEK,
     gaps,
@@ -26,6 +24,8 @@ from policies.shifts.calendar import (
     on_shift,
     shift_ends,
 )
+from policies.load import PackError, load
+from policies.pack import Hours, PersonShifts, Shifts
 from tests.every_row import every_row
 
 ZONE = "America/New_York"
