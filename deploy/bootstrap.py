@@ -154,7 +154,9 @@ class Environment:
         count = sum(1 for line in lock.read_text(encoding="utf-8").splitlines() if "==" in line.split("#")[0])
         say(f"fetching and installing what {lock.name} names ({count} packages, each checked against its hash).")
         pip = [str(self.python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-        code = run([*pip, "--progress-bar", "off", "--require-hashes", "--requirement", str(lock)])
+        # The lock names everything. Without --no-deps, pip 23 prefers the newest release of a package that another one asks
+        # for with an extra over the pinned one, and refuses it because it has no hash.
+        code = run([*pip, "--progress-bar", "off", "--no-deps", "--require-hashes", "--requirement", str(lock)])
         if code and name in OLDEST_GLIBC and old_glibc(OLDEST_GLIBC[name]):
             oldest = ".".join(str(part) for part in OLDEST_GLIBC[name])
             say(f"*** {lock.name} has no wheel for this machine's C library (it needs glibc {oldest} or newer). ***")

@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 umask 022
 
 python3 -m venv "$work/tools"
-"$work/tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$locks/release.txt"
+"$work/tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$locks/release.txt"
 "$work/tools/bin/pip-audit" --require-hashes --disable-pip --requirement "$locks/runtime.txt"
 
 mkdir "$work/out"
@@ -22,7 +22,7 @@ SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 "$work/tools/bin/python" -m build --wheel --outdir "$work/out" "$work/$name"
 python3 -m venv --without-pip "$work/runs"
-"$work/tools/bin/pip" --python "$work/runs/bin/python" install --quiet --disable-pip-version-check --require-hashes \
+"$work/tools/bin/pip" --python "$work/runs/bin/python" install --quiet --disable-pip-version-check --no-deps --require-hashes \
     --requirement "$locks/runtime.txt"
 "$work/tools/bin/cyclonedx-py" environment --output-reproducible --output-file "$work/out/$name.cdx.json" "$work/runs/bin/python"
 (cd "$work/out" && sha256sum -- * > "$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
